@@ -27,26 +27,26 @@ use clap::Parser;
 enum Chore {
     /// Install what the tests need where that is possible, and run every test of the workspace
     Test(test::Options),
-    /// Measure the release build on this machine, beside yardsticks of the same run
+    /// Measure the release build on this machine, and compare it with yardsticks of the same run
     Bench(bench::Options),
     /// Measure two release builds in turns, and say whether the second is slower
     Pairs(bench::pairs::Options),
-    /// End the server at every call of its store and provider, and see that every payment is made
+    /// End the server at every call of its store and provider, and check that every payment is made
     /// exactly once
     CrashPoints(crash_points::Options),
     /// Trade for a long time with a server that is killed again and again
     Soak(soak::Options),
     /// Time `kola ledger verify` on a large database
     VerifySpeed(verify_speed::Options),
-    /// Draw what `bench --json` wrote
+    /// Plot the figures of `bench --json`
     Plot(bench::plot::Options),
     /// The yardstick server of `bench --database postgres`
     #[command(hide = true)]
     Statements(bench::statements::Options),
-    /// Let the disk of PostgreSQL run full under load, and look whether anything is lost or doubled
+    /// Let the disk of PostgreSQL run full under load, and check that nothing is lost or doubled
     DiskFull(disk_full::Options),
-    /// Kill the primary of two PostgreSQL clusters under load, promote the standby, and look
-    /// whether anything is lost or doubled
+    /// Kill the primary of two PostgreSQL clusters under load, promote the standby, and check that
+    /// nothing is lost or doubled
     Failover(failover::Options),
     /// Print the checklist of places to touch for a new decision, route or row type
     New(new::Options),

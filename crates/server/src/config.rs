@@ -1,4 +1,4 @@
-//! What an operator may set. Each setting has a default that is right for a start.
+//! The settings of a server, with their defaults.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use domain::decision::settings::Settings;
 
-/// So many requests in so many seconds.
+/// A limit of so many requests in so many seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RateLimit {
-    /// The requests, 1 to 1,000,000.
+    /// From 1 to 1,000,000.
     pub requests: u32,
-    /// The seconds, 1 to 86,400.
+    /// From 1 to 86,400.
     pub seconds: u32,
 }
 
@@ -31,29 +31,27 @@ impl FromStr for RateLimit {
     }
 }
 
-/// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What the decisions need.
+    /// The settings that decisions depend on.
     pub settings: Settings,
     /// How long an execution call waits for the provider's first outcome.
     pub answer_within: Duration,
-    /// The sandbox provider takes so long to finish.
+    /// How long the sandbox provider takes to finish a payment.
     pub sandbox_delay: Duration,
-    /// Where people reach this server: links begin so.
+    /// The URL at which people reach this server, without a slash at its end. Links begin with it.
     pub public_url: String,
-    /// The most commands in one transaction.
+    /// The maximum number of commands in one transaction.
     pub batch_max: usize,
-    /// How much one merchant may call, and one address ask for tokens.
+    /// The limit for the requests of each merchant, and for the token requests of each address.
     pub rate_limit: Option<RateLimit>,
-    /// Connections that are open at once.
+    /// The maximum number of open connections.
     pub connections_max: usize,
-    /// A connection on which no whole request head arrives for so long is closed.
+    /// A connection is closed when no whole request head arrives on it for so long.
     pub idle_max: Duration,
-    /// Whose pages may call this server from a browser: `https://shop.example`. Nobody's, where
-    /// there is none.
+    /// The origins whose pages may call this server from a browser: `https://shop.example`.
     pub cors_origins: Vec<HeaderValue>,
-    /// Whether `POST /v1/noop` is there, as a yardstick for benchmarks.
+    /// Whether `POST /v1/noop` is served, which benchmarks compare with.
     pub bench_routes: bool,
 }
 

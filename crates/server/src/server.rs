@@ -66,9 +66,9 @@ impl Server {
             tokens: Arc::new(tokens),
             hashing: HashingPool::new(),
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
-            lists: ResponsePermits::new(api::listing::UNDER_WAY, response_permits::WAIT),
-            details: ResponsePermits::new(api::sources::UNDER_WAY, response_permits::WAIT),
-            pages: ResponsePermits::new(web::UNDER_WAY, response_permits::WAIT),
+            lists: ResponsePermits::new(api::listing::IN_PROGRESS_MAX, response_permits::WAIT),
+            details: ResponsePermits::new(api::sources::IN_PROGRESS_MAX, response_permits::WAIT),
+            pages: ResponsePermits::new(web::IN_PROGRESS_MAX, response_permits::WAIT),
             config: Arc::new(config),
         };
         let mut jobs = jobs::start(&app, callbacks);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use domain::decision::command::{Command, Request};
 use domain::decision::settings::{Settings, TransferLimits};
 use domain::kernel::time::ServerTime;
-use kola::engine::{Failure, Lane, Outcome, Pause};
+use kola::engine::{Failure, Lane, Outcome, Timer};
 
 use crate::db::Commit;
 use crate::environment::{BatchState, Environment};
@@ -46,14 +46,14 @@ struct Process {
 
 /// Waiting that costs no real time.
 #[derive(Default)]
-struct VirtualPause(AtomicI64);
+struct VirtualTimer(AtomicI64);
 
-impl Pause for VirtualPause {
+impl Timer for VirtualTimer {
     fn elapsed(&self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0))
     }
 
-    fn pause(&self, time: Duration) {
+    fn sleep(&self, time: Duration) {
         self.0.fetch_add(i64::try_from(time.as_micros()).unwrap_or(0), Ordering::Relaxed);
     }
 }
@@ -94,14 +94,14 @@ impl Processes {
         let clock = Arc::new(move || ServerTime(now.load(Ordering::Relaxed)));
         let settings = Settings {
             transfers: TransferLimits {
-                fill_minor: TRANSFER_FILL_LIMIT,
+                balance_max_minor: TRANSFER_FILL_LIMIT,
                 ..TransferLimits::default()
             },
             ..Settings::default()
         };
         let interleave: Weak<dyn Interleave> = self.this.clone();
         let store = SimStore::new(Rc::clone(&self.environment), interleave, process);
-        Lane::new(store, settings, clock).pausing(Arc::new(VirtualPause::default()))
+        Lane::new(store, settings, clock).with_timer(Arc::new(VirtualTimer::default()))
     }
 
     pub fn count(&self) -> usize {

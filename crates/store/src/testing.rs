@@ -1,7 +1,7 @@
-//! A database for a test, of this crate or of another, and a record of what was read from it.
+//! A database for one test, in this crate or another, and a record of the reads from it.
 //!
-//! Tests that need PostgreSQL run where `KOLA_TEST_POSTGRES` has the URL of its superuser, as
-//! `cargo xtask test` gives it.
+//! Tests that need PostgreSQL run only if `KOLA_TEST_POSTGRES` has the URL of its superuser, as
+//! `cargo xtask test` sets it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 use crate::hex::hex;
 use crate::reads::Queries;
@@ -14,8 +14,8 @@ use crate::{Database, StoreError, clock};
 use std::io::Write as _;
 use tokio::runtime::Runtime;
 
-/// The URL of PostgreSQL's superuser; `None` where there is none, which is said where the test
-/// runner does not swallow it.
+/// The URL of PostgreSQL's superuser. If there is none, this says so on standard error, past the
+/// test runner's capture, so that skipped tests are noticed.
 #[expect(clippy::explicit_write, reason = "the test runner captures what eprintln! writes")]
 pub(crate) fn superuser() -> Option<String> {
     let url = std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
@@ -26,14 +26,14 @@ pub(crate) fn superuser() -> Option<String> {
     url
 }
 
-/// A database of PostgreSQL's that is dropped with this.
-pub struct Own {
+/// A PostgreSQL database that is dropped together with this value.
+pub struct OwnDatabase {
     admin: String,
     name: String,
 }
 
-impl Own {
-    /// Runs a statement that may take its time, as the superuser.
+impl OwnDatabase {
+    /// Runs a statement as the superuser, without a time-out.
     pub fn run(admin: &str, sql: &str) -> Result<(), StoreError> {
         let mut admin = PostgresSql::connect(&Address::parse(admin).unwrap())?;
         admin.script("SET statement_timeout = 0")?;
@@ -42,84 +42,86 @@ impl Own {
 
     pub fn create(admin: &str) -> (Self, Database) {
         let name = format!("kola_store_{}", hex(&clock::random::<8>().unwrap()));
-        // Nobody is ever connected to template0, so that many tests can copy it at once.
+        // A database with connections cannot be copied. Nobody ever connects to template0, so many
+        // tests can copy it at once.
         Self::run(admin, &format!("CREATE DATABASE {name} TEMPLATE template0")).unwrap();
         let (server, database) = admin.rsplit_once('/').unwrap();
         let parameters = database.find('?').map_or("", |at| &database[at..]);
-        let place = format!("{server}/{name}{parameters}").parse().unwrap();
-        (Self { admin: admin.to_owned(), name }, place)
+        let database = format!("{server}/{name}{parameters}").parse().unwrap();
+        (Self { admin: admin.to_owned(), name }, database)
     }
 }
 
-impl Drop for Own {
+impl Drop for OwnDatabase {
     fn drop(&mut self) {
         let _dropped =
             Self::run(&self.admin, &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
     }
 }
 
-/// Where a database is that goes with the test.
-pub enum Home {
+/// What removes a test's database when it is dropped.
+pub enum Cleanup {
     Sqlite(tempfile::TempDir),
-    Postgres(Own),
+    Postgres(OwnDatabase),
 }
 
-/// A new database with today's schema: what reads it, and a connection that looks into it.
+/// A new database with the current schema, the reads of the product on it, and a connection of the
+/// test's own.
 pub struct Stage {
     pub queries: Queries,
     pub runtime: Runtime,
     pub sql: Box<dyn Sql>,
-    pub place: Database,
-    _home: Home,
+    pub database: Database,
+    _cleanup: Cleanup,
 }
 
 impl Stage {
-    pub fn open(place: &Database, home: Home) -> Self {
-        let sql = place.open(None).unwrap();
+    pub fn open(database: &Database, cleanup: Cleanup) -> Self {
+        let sql = database.open(None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let queries = runtime.block_on(async { place.queries().unwrap() });
+        let queries = runtime.block_on(async { database.queries().unwrap() });
         // From here on the reads of this thread are recorded, for `Stage::plans`.
         take_reads();
-        Self { queries, runtime, sql, place: place.clone(), _home: home }
+        Self { queries, runtime, sql, database: database.clone(), _cleanup: cleanup }
     }
 
     pub fn sqlite() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let place = Database::Sqlite(directory.path().join("kola.db"));
-        Self::open(&place, Home::Sqlite(directory))
+        let database = Database::Sqlite(directory.path().join("kola.db"));
+        Self::open(&database, Cleanup::Sqlite(directory))
     }
 
     pub fn postgres() -> Option<Self> {
-        let (own, place) = Own::create(&superuser()?);
-        Some(Self::open(&place, Home::Postgres(own)))
+        let (own, database) = OwnDatabase::create(&superuser()?);
+        Some(Self::open(&database, Cleanup::Postgres(own)))
     }
 
-    /// On SQLite, and on PostgreSQL where there is one.
+    /// A stage on SQLite, and one on PostgreSQL if there is a server for tests.
     pub fn both() -> impl Iterator<Item = Self> {
         std::iter::once(Self::sqlite()).chain(Self::postgres())
     }
 
-    /// Reads.
+    /// Runs a read to its end.
     pub fn ask<T>(&self, read: impl AsyncFnOnce(&Queries) -> T) -> T {
         self.runtime.block_on(read(&self.queries))
     }
 
-    /// The first column of what a statement answers.
+    /// The first column of the rows that a statement returns.
     pub fn texts(&mut self, sql: &str) -> Vec<String> {
         let rows = self.sql.rows(sql, &vec![]).unwrap_or_else(|error| panic!("{error}: {sql}"));
         rows.iter().map(|row| row.text(0).unwrap_or_default().to_owned()).collect()
     }
 
-    /// How the database runs the reads of this thread since the last time. PostgreSQL plans a
-    /// statement for its parameters at first, and after some runs once for all if that seems no
-    /// dearer: then these are two.
+    /// The plans of the reads that this thread made since the last call. PostgreSQL first plans a
+    /// statement for its parameters, and after some runs switches to a generic plan if that seems
+    /// to cost no more. So there both plans are returned.
     pub fn plans(&mut self) -> Vec<(String, Vec<String>)> {
         let asked = take_reads();
         asked.into_iter().map(|(sql, params)| (sql.clone(), self.plans_of(&sql, &params))).collect()
     }
 
     pub fn plans_of(&mut self, sql: &str, params: &Params<'_>) -> Vec<String> {
-        let told = |rows: Vec<OwnedRow>, column: usize| {
+        let text = |rows: Vec<OwnedRow>, column: usize| {
             rows.iter()
                 .map(|row| row.text(column).unwrap_or_default().to_owned())
                 .collect::<Vec<_>>()
@@ -127,7 +129,7 @@ impl Stage {
         };
         match self.sql.dialect() {
             Dialect::Sqlite => {
-                vec![told(self.sql.rows(&format!("EXPLAIN QUERY PLAN {sql}"), params).unwrap(), 3)]
+                vec![text(self.sql.rows(&format!("EXPLAIN QUERY PLAN {sql}"), params).unwrap(), 3)]
             }
             Dialect::Postgres => {
                 let (types, values): (Vec<_>, Vec<_>) = params.iter().map(literal).unzip();
@@ -137,11 +139,12 @@ impl Stage {
                     .script(&format!("PREPARE often {types} AS {}", numbered(sql, params)))
                     .unwrap();
                 let mut run = || {
-                    told(
+                    text(
                         self.sql.rows(&format!("EXPLAIN EXECUTE often {values}"), &vec![]).unwrap(),
                         0,
                     )
                 };
+                // PostgreSQL chooses between the two plans from the sixth run on.
                 let (at_first, later) = (run(), (0..6).map(|_| run()).last().unwrap());
                 self.sql.script("DEALLOCATE often").unwrap();
                 vec![at_first, later]
@@ -164,7 +167,7 @@ pub(crate) fn literal(param: &Param<'_>) -> (&'static str, String) {
     (type_name, value)
 }
 
-/// In brackets, but nothing where there is nothing.
+/// A list in parentheses; an empty text for an empty list.
 pub(crate) fn list<T: std::borrow::Borrow<str>>(parts: &[T]) -> String {
     if parts.is_empty() { String::new() } else { format!("({})", parts.join(", ")) }
 }
@@ -172,8 +175,8 @@ pub(crate) fn list<T: std::borrow::Borrow<str>>(parts: &[T]) -> String {
 pub const ROWS: i64 = 1_500;
 pub const MERCHANTS: i64 = 8;
 
-/// Merchants whose rows were made in turns, each with [`ROWS`] rows of everything; some rows share
-/// each time.
+/// Fills the database with [`MERCHANTS`] merchants that have [`ROWS`] rows in each table. Rows of
+/// different merchants alternate, as they do in use, and every sixteen rows have the same time.
 pub fn fill(stage: &mut Stage) {
     stage.fill(
         "INSERT INTO merchants (id, name, type, mode, verified, fee_tier, clock_offset_us, created_at, updated_at) \
@@ -244,7 +247,7 @@ pub fn fill(stage: &mut Stage) {
         "kind, currency, balance_minor, created_at, updated_at",
         "'FEE_FX', 'X' || id, 0, at, at",
     );
-    // A chain of entries for each wallet of the first.
+    // One chain of entries, all on wallet 10.
     insert(
         "entries",
         "transaction_id, account_id, bucket, amount_minor, currency, balance_minor, previous_entry_id, created_at",
@@ -261,6 +264,7 @@ pub fn fill(stage: &mut Stage) {
 }
 
 impl Stage {
+    /// Inserts rows without checking their foreign keys.
     pub fn fill(&mut self, sql: &str) {
         let unchecked = match self.sql.dialect() {
             Dialect::Sqlite => "PRAGMA foreign_keys = OFF",

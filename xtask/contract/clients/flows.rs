@@ -1,4 +1,4 @@
-//! The four flows, played with the Rust client that openapi-generator makes of the document.
+//! The four flows, played with the Rust client that openapi-generator generates from the document.
 
 use std::time::Duration;
 

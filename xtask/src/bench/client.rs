@@ -1,5 +1,6 @@
-//! A client that costs little: the machine has to run the server as well. HTTP/1.1 with keep-alive,
-//! one request at a time, nothing of the protocol but what this server uses.
+//! An HTTP client that uses little processor time, because the server runs on the same machine. It
+//! speaks HTTP/1.1 with keep-alive, sends one request at a time, and knows only the part of the
+//! protocol that this server uses.
 
 use std::future::poll_fn;
 use std::io::Write as _;
@@ -11,7 +12,7 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
-/// An answer of this server is about 1 KiB.
+/// The maximum size of an answer in bytes. Usual answers have about 1 KiB.
 const MAX_ANSWER: usize = 64 * 1024;
 
 pub struct Client {
@@ -48,7 +49,7 @@ impl Client {
         self.call("GET", token, path, None).await
     }
 
-    /// Anything but 200 is an error that shows what was asked and what was answered.
+    /// Sends a request. Any status but 200 is an error that shows request and answer.
     async fn call(
         &mut self,
         method: &str,
@@ -65,8 +66,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// An answer of any status. An error is a server that gave none: then the connection is of no
-    /// more use.
+    /// Sends a request and returns the answer, whatever its status. After an error the connection
+    /// cannot be used any more.
     pub async fn ask(
         &mut self,
         method: &str,
@@ -108,8 +109,8 @@ impl Client {
         }
         let mut filled = 0;
         loop {
-            // `poll_read` remembers that a short read emptied the socket; `readable` and `try_read`
-            // would ask the kernel once more for every answer.
+            // `poll_read` knows after a short read that the socket is empty; `readable` and
+            // `try_read` would make one more system call for every answer.
             let free = self.input.get_mut(filled..).unwrap_or_default();
             ensure!(!free.is_empty(), "an answer longer than {MAX_ANSWER} bytes");
             let mut buffer = ReadBuf::new(free);
@@ -128,7 +129,7 @@ impl Client {
     }
 }
 
-/// Status and extent of the body, once the head is complete.
+/// The status and the range of the body; `None` until the head is complete.
 fn head(input: &[u8]) -> anyhow::Result<Option<(u16, Range<usize>)>> {
     let Some(end) = input.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Ok(None);
@@ -157,7 +158,7 @@ impl<'a> Answer<'a> {
         id.with_context(|| format!("no id in {self}"))
     }
 
-    /// The benchmark counts only payments that the server says are done.
+    /// Fails unless the answer has this status: only payments that are done count.
     pub fn expect_status(self, word: &str) -> anyhow::Result<()> {
         match self.field("status") {
             Some(status) if status == word.as_bytes() => Ok(()),
@@ -169,8 +170,8 @@ impl<'a> Answer<'a> {
         std::str::from_utf8(self.field(name)?).ok()
     }
 
-    /// The value of a field of the outermost object as it is written, without its quotes. A full
-    /// parse of every answer would cost more than the rest of the client.
+    /// The text of a field of the outermost object, without quotes. Parsing every answer as JSON
+    /// would cost more than the rest of the client.
     fn field(self, name: &str) -> Option<&'a [u8]> {
         let mut depth = 0_u32;
         let mut at = 0;
@@ -196,7 +197,7 @@ impl<'a> Answer<'a> {
         None
     }
 
-    /// The place of the quote that ends the string which begins at `quote`.
+    /// The position of the quote that ends the string which begins at `quote`.
     fn string_end(self, quote: usize) -> Option<usize> {
         let mut at = quote + 1;
         loop {
@@ -208,8 +209,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The value behind the colon at `at`, or nothing where the string before it was a value
-    /// itself.
+    /// The value after the colon at `at`. `None` if there is no colon: then the string before it
+    /// was itself a value.
     fn value_after(self, at: usize) -> Option<&'a [u8]> {
         let after = self.0.get(at..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
         let begin = self.0.len() - after.len();

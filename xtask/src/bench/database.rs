@@ -1,4 +1,4 @@
-//! Where the server under test keeps its rows: a SQLite file, or a database of a private PostgreSQL
+//! The database of the server under test: a SQLite file, or a database of a private PostgreSQL
 //! cluster.
 
 use std::ffi::OsString;
@@ -17,15 +17,19 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 pub enum Database {
-    /// A file.
     Sqlite(PathBuf),
-    /// A database of the cluster, and a folder for what belongs to it. Servers may be told of
-    /// another port before the cluster's: that of a primary which it follows.
-    Postgres { cluster: Arc<Cluster>, name: String, folder: PathBuf, primary: Option<u16> },
+    /// A database of the cluster, and a folder for the files of its servers. `primary` is the port
+    /// of another host that the servers' URL names first: the primary, if this cluster is a
+    /// standby.
+    Postgres {
+        cluster: Arc<Cluster>,
+        name: String,
+        folder: PathBuf,
+        primary: Option<u16>,
+    },
 }
 
 impl Database {
-    /// A database of a cluster.
     pub fn on_cluster(cluster: Arc<Cluster>, name: &str, folder: &Path) -> Self {
         Self::Postgres { cluster, name: name.to_owned(), folder: folder.to_owned(), primary: None }
     }
@@ -43,7 +47,7 @@ impl Database {
         }
     }
 
-    /// Where the `number`th server on it writes its log.
+    /// The path of the log of the `number`th server on this database.
     pub fn log(&self, number: usize) -> PathBuf {
         match self {
             Self::Sqlite(path) => path.with_extension(format!("{number}.log")),
@@ -51,7 +55,7 @@ impl Database {
         }
     }
 
-    /// Another one of this name, beside it.
+    /// Another database of this name, in the same folder or cluster.
     pub fn sibling(&self, name: &str) -> Self {
         match self {
             Self::Sqlite(path) => Self::Sqlite(path.with_file_name(format!("{name}.db"))),
@@ -61,7 +65,7 @@ impl Database {
         }
     }
 
-    /// Makes what a server can start on: nothing for a file, an empty database on a cluster.
+    /// Creates an empty database on a cluster. A file is created by the server.
     pub fn create(&self) -> anyhow::Result<()> {
         match self {
             Self::Sqlite(_) => Ok(()),
@@ -71,21 +75,21 @@ impl Database {
         }
     }
 
-    /// Makes a copy of one that nobody has open.
+    /// Creates this database as a copy of `template`, which nobody may have open.
     pub fn copy(&self, template: &Self) -> anyhow::Result<()> {
         match (self, template) {
             (Self::Sqlite(to), Self::Sqlite(from)) => Ok(fs::copy(from, to).map(drop)?),
             (Self::Postgres { cluster, name, .. }, Self::Postgres { name: from, .. }) => {
                 let copied =
                     cluster.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {from}"));
-                // What was copied is written out now, not in the middle of a measurement.
+                // The copied pages are written to disk now, not in the middle of a measurement.
                 copied.and_then(|_| cluster.sql("postgres", "CHECKPOINT")).map(drop)
             }
             _ => anyhow::bail!("a copy is of the same kind"),
         }
     }
 
-    /// Writes out and tidies up what a long filling left, as the database does by itself in time.
+    /// Vacuums and checkpoints the database after it was filled, as it would do by itself in time.
     pub fn vacuum(&self) -> anyhow::Result<()> {
         match self {
             Self::Sqlite(_) => Ok(()),
@@ -95,7 +99,7 @@ impl Database {
         }
     }
 
-    /// Ends what was left open when the last server stopped.
+    /// Makes a checkpoint after the last server has stopped.
     pub fn checkpoint(&self) -> anyhow::Result<()> {
         match self {
             Self::Sqlite(path) => checkpoint_log(path),
@@ -132,7 +136,7 @@ impl Database {
         })
     }
 
-    /// How many batches were committed; only differences count, and they may wrap.
+    /// A counter of committed batches. It may wrap around, so only differences mean something.
     pub fn commits(&self) -> anyhow::Result<u32> {
         match self {
             Self::Sqlite(path) => committed(path),
@@ -143,7 +147,7 @@ impl Database {
         }
     }
 
-    /// Changes it behind the server's back.
+    /// Runs SQL on the database, without the server.
     pub fn sql(&self, sql: &str) -> anyhow::Result<()> {
         match self {
             Self::Sqlite(path) => {
@@ -155,7 +159,7 @@ impl Database {
         }
     }
 
-    /// The rows of a query of one text.
+    /// The rows of a query with one column of text.
     pub fn lines(&self, sql: &str) -> anyhow::Result<Vec<String>> {
         match self {
             Self::Sqlite(path) => {
@@ -171,7 +175,6 @@ impl Database {
         }
     }
 
-    /// The columns of a table.
     pub fn columns(&self, table: &str) -> anyhow::Result<Vec<String>> {
         self.lines(&match self {
             Self::Sqlite(_) => format!("SELECT name FROM pragma_table_info('{table}')"),
@@ -181,7 +184,7 @@ impl Database {
         })
     }
 
-    /// A look into it from outside, between the measurements.
+    /// The result of a query for one integer.
     pub fn number(&self, sql: &str) -> anyhow::Result<i64> {
         match self {
             Self::Sqlite(path) => {
@@ -195,9 +198,9 @@ impl Database {
     }
 }
 
-/// The number of transactions that have been committed to the log, by a counter that wraps. SQLite
-/// keeps it in the header of the log's index, as the third number (`iChange`), so that it costs the
-/// server nothing to be asked.
+/// How many transactions were committed to the log, by a counter that wraps around. SQLite keeps it
+/// in the header of the log's index, as the third number (`iChange`). Reading it there costs the
+/// server nothing.
 fn committed(database: &Path) -> anyhow::Result<u32> {
     let mut index = database.as_os_str().to_owned();
     index.push("-shm");
@@ -208,8 +211,8 @@ fn committed(database: &Path) -> anyhow::Result<u32> {
     Ok(u32::from_ne_bytes(header[2]))
 }
 
-/// Moves everything from the log of a database that nobody has open into its one file, so that the
-/// file can be copied.
+/// Moves the log of a database into its file, so that the file alone can be copied. Nobody may have
+/// the database open.
 fn checkpoint_log(database: &Path) -> anyhow::Result<()> {
     let connection = Connection::open(database)?;
     let busy: i64 =

@@ -1,43 +1,43 @@
-//! What a connection asks for, again and again: the measured calls, and those that prepare them.
+//! The calls that a connection repeats: those that are measured, and those that prepare them.
 
 use anyhow::ensure;
 
 use super::client::Client;
 use crate::merchant::Merchant;
 
-/// A merchant, with what its payments point at.
+/// A merchant with the objects that its payments refer to.
 #[derive(Clone, Debug, Default)]
 pub struct Tenant {
     pub merchant: Merchant,
     pub token: String,
     pub counterparty: u64,
     pub payment_account: u64,
-    /// The key of an execution made before.
+    /// The reference of an earlier execution.
     pub reference: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// Token check, parse, answer: what HTTP alone costs.
+    /// Checks the token, parses the body and answers: the cost of HTTP alone.
     Noop,
-    /// Reads the status of the execution made before.
+    /// Reads the status of an earlier execution.
     Status,
-    /// Asks what a payment would cost.
+    /// Predicts what a payment would cost.
     Prediction,
-    /// Makes a transfer session.
+    /// Creates a transfer session.
     Session,
-    /// Executes a session made before.
+    /// Executes a prepared session.
     Execute,
-    /// Session, execution and status of one transfer.
+    /// Creates a transfer session, executes it, and reads its status.
     Payment,
-    /// Makes and publishes an invoice.
+    /// Creates and publishes an invoice.
     Invoice,
-    /// Session, execution and source status for an invoice made before.
+    /// Creates a session for a prepared invoice, executes it, and reads the invoice's status.
     Checkout,
 }
 
-/// What one turn of a job works on: a merchant by its place in the list and, where the job takes
-/// one, a session or an invoice.
+/// The input of one turn of a job: a merchant by its index, and the id of a session or an invoice
+/// if the job needs one.
 #[derive(Clone, Copy, Debug)]
 pub struct Item {
     pub tenant: usize,
@@ -45,7 +45,7 @@ pub struct Item {
 }
 
 impl Job {
-    /// The id of what was made, for the jobs that make something.
+    /// Does the job once. Returns the id of the created object, if the job creates one.
     pub async fn turn(
         self,
         client: &mut Client,
@@ -83,7 +83,7 @@ impl Job {
     }
 }
 
-/// What all connections of a window share.
+/// What all connections of a measurement share.
 #[derive(Clone, Debug)]
 pub struct Common {
     pub tenants: Vec<Tenant>,
@@ -106,7 +106,7 @@ async fn noop(
 const PREDICTION: &str = "/v1/predictions/amount-and-fees?base_amount=100&base_currency=USD&target_currency=USD\
                           &payment_method=MTN_MOMO_LBR&operation_type=COLLECTION&provider=PAWAPAY&fee_bearer=PAYER";
 
-/// Makes a transfer session.
+/// Creates a transfer session.
 pub async fn session(
     client: &mut Client,
     tenant: &Tenant,
@@ -164,12 +164,12 @@ async fn checkout(
     client.get(&tenant.token, &path).await?.expect_status("PAID")
 }
 
-/// SplitMix64: the reference ids need to be spread like random ones, not to be secret.
+/// SplitMix64. Reference ids must be spread like random ones, but need not be secret.
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);
 
 impl Random {
-    /// A seed that no other run has, so that no reference id comes twice.
+    /// A generator with a new seed, so that no reference id repeats that of another run.
     pub fn seeded() -> Self {
         use std::hash::{BuildHasher as _, Hasher as _};
         Self(std::hash::RandomState::new().build_hasher().finish())

@@ -1,5 +1,5 @@
-//! The load generator: connections that do one job again and again, for a time or until the
-//! prepared items are used up.
+//! The load generator: connections that repeat one job, for a time or until the prepared items are
+//! used up.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use super::client::Client;
 use super::jobs::{Common, Item, Job, Random};
 use super::machine::cpu_seconds;
 
-/// After the end of a window, a call that is still not answered is lost.
+/// How long a call may still take after the end of a measurement.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub struct Window {
     pub job: Job,
     pub connections: usize,
     pub items: Arc<Items>,
-    /// Without a limit it ends with the items.
+    /// Without a limit the measurement ends with the items.
     pub limit: Option<Duration>,
 }
 
-/// What the turns of a window work on, each taken once.
+/// The inputs of a measurement's turns. Each is used once.
 pub enum Items {
     /// Prepared sessions or invoices.
     Made(Vec<Item>),
-    /// So many turns, each merchant in its turn: `first` and the `merchants - 1` that follow.
+    /// `turns` inputs that need no prepared object. The merchants from `first` on take turns.
     Turns { turns: usize, first: usize, merchants: usize },
 }
 
@@ -47,13 +47,12 @@ impl Items {
     }
 }
 
-/// What happened in a window. Every turn in it was answered as it should be: one wrong answer fails
-/// the whole run.
+/// The result of a measurement. All turns in it succeeded: one wrong answer fails the whole run.
 pub struct Outcome {
     pub turns: usize,
     pub elapsed: Duration,
     pub latencies: Histogram<u64>,
-    /// Shares of one core.
+    /// In cores: 1.0 is one core, fully used.
     pub server_cpu: f64,
     pub load_cpu: f64,
     pub made: Vec<Item>,
@@ -69,7 +68,7 @@ impl Outcome {
     }
 }
 
-/// A server that answers.
+/// A running server.
 #[derive(Clone, Copy)]
 pub struct Target {
     pub address: SocketAddr,
@@ -85,8 +84,8 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// One thread keeps 256 connections busy at a quarter of a core; a second one gains nothing and
-    /// gets in the way of the server.
+    /// One thread keeps 256 connections busy with a quarter of a core. A second one would gain
+    /// nothing and take time from the server.
     pub fn new() -> anyhow::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -100,7 +99,7 @@ impl Generator {
         self.runtime.block_on(future)
     }
 
-    /// The connections go to the servers in turns.
+    /// Spreads the connections evenly over the servers.
     pub fn run(
         &self,
         servers: &[Target],
@@ -123,7 +122,7 @@ struct WorkerResult {
 }
 
 async fn run(servers: &[Target], common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
-    // Connecting is no part of what is measured.
+    // Connecting is not measured.
     let mut clients = Vec::new();
     for server in servers.iter().cycle().take(window.connections) {
         clients.push(Client::connect(server.address).await?);
@@ -169,7 +168,7 @@ async fn run(servers: &[Target], common: &Arc<Common>, window: &Window) -> anyho
             outcome.latencies.record(u64::try_from(latency.as_nanos())?)?;
         }
     }
-    // Sessions are executed in the order they were made in, as they would be.
+    // Sessions will be executed in the order in which they were created, as in real use.
     outcome.made.sort_unstable_by_key(|item| item.id);
     Ok(outcome)
 }

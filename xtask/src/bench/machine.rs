@@ -1,5 +1,5 @@
-//! What the kernel says about the machine and its processes. Linux only, as the figures of other
-//! systems would not compare.
+//! What the kernel reports about the machine and its processes. Linux only: figures of other
+//! systems would not be comparable.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-/// The unit of the times in `/proc/PID/stat`. The kernel shows programs this value on every
-/// architecture that Rust runs on.
+/// The unit of the times in `/proc/PID/stat`. It is the same on every architecture that Rust runs
+/// on.
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// Processor time that a process has used so far, in seconds.
 pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read_to_string(&path).context(path)?;
-    // The second field is the program's name in parentheses and may hold spaces.
+    // The second field is the program's name in parentheses. It may contain spaces.
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
     let ticks: u64 = after_name
         .split_whitespace()
@@ -69,7 +69,8 @@ impl Machine {
         })
     }
 
-    /// On a file system in memory a commit costs nothing, and every figure here is about commits.
+    /// Whether the file system is in memory. There a commit costs nothing, and the figures would
+    /// mean nothing.
     pub fn is_in_memory(&self) -> bool {
         matches!(self.filesystem.as_str(), "tmpfs" | "ramfs")
     }
@@ -98,7 +99,7 @@ fn filesystem(dir: &Path) -> anyhow::Result<String> {
     Ok(longest.unwrap_or("unknown file system").to_owned())
 }
 
-/// The median time to make an append durable: the floor under every commit.
+/// The median time to make an append durable: no commit can be faster.
 fn sync_ms(dir: &Path) -> anyhow::Result<f64> {
     let path = dir.join("sync");
     let mut file = File::create(&path)?;

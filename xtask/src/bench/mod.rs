@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: how fast the release build is on this machine, over HTTP and durable on
-//! disk, against two yardsticks of the same minutes: a request that only passes through HTTP, and
-//! the raw speed of SQLite with the same rows. On PostgreSQL the yardsticks are pgbench and a
-//! server that does the same execution statement by statement.
+//! `cargo xtask bench`: measures the release build on this machine, over HTTP and with durable
+//! commits. It compares with yardsticks that are measured in the same run. On SQLite these are a
+//! request that only passes through HTTP, and writing the same rows without a server. On PostgreSQL
+//! they are pgbench, and a server that makes the same execution statement by statement.
 #![expect(
     clippy::float_arithmetic,
     clippy::as_conversions,
@@ -38,26 +38,26 @@ use server::Kola;
 
 #[derive(Clone, clap::Args)]
 pub struct Options {
-    /// Length of each measured window
+    /// How long each measurement takes, in seconds
     #[arg(long, default_value_t = 3.0, value_parser = seconds)]
     seconds: f64,
-    /// How often everything is measured; the report shows medians
+    /// How often everything is measured; the report has the medians
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Only this phase; may be given several times. Ratios need both of their phases
+    /// Run only this phase; may be given several times. A ratio needs both of its phases
     #[arg(long, value_name = "NAME")]
     only: Vec<Phase>,
-    /// Connections of the load generator; if not given 1,8,64,256 on SQLite and 1,8,32,128 on
-    /// PostgreSQL
+    /// The numbers of connections of the load generator; by default 1,8,64,256 on SQLite and
+    /// 1,8,32,128 on PostgreSQL
     #[arg(long, value_delimiter = ',')]
     connections: Vec<usize>,
-    /// Also measure with so many executions there already, as 10000,100000,1000000
+    /// Also measure with so many executions in the database: 10000,100000,1000000
     #[arg(long, value_delimiter = ',')]
     grow: Vec<i64>,
-    /// Where the server keeps its rows
+    /// The kind of database
     #[arg(long, default_value = "sqlite")]
     database: Kind,
-    /// Another setting of the private cluster, as in postgresql.conf; may be given several times
+    /// Add a setting of the private cluster, as in postgresql.conf; may be given several times
     #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
     /// Also write every figure to this file
@@ -68,12 +68,11 @@ pub struct Options {
     binary: Option<PathBuf>,
 }
 
-/// A kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
-    /// A file
+    /// A SQLite file
     Sqlite,
-    /// A private cluster with full durability
+    /// A private PostgreSQL cluster with full durability
     Postgres,
 }
 
@@ -93,25 +92,25 @@ pub enum Phase {
     Checkout,
     /// Execution of transfers spread over 100 merchants
     Spread,
-    /// Execution of transfers out of one wallet, one commit each
+    /// Execution of transfers out of one wallet, each with its own commit
     BatchOne,
-    /// The rows of an execution written to SQLite with nothing around it
+    /// Writing the rows of an execution to SQLite, without a server
     Raw,
-    /// Memory after 100,000 payments
+    /// Memory of the server after 100,000 payments
     Memory,
-    /// PostgreSQL's own benchmark, TPC-B-like, scale 50
+    /// PostgreSQL's own benchmark: TPC-B-like, scale 50
     Pgbench,
     /// The same execution statement by statement out of one wallet
     StatementsHot,
     /// The same execution statement by statement, spread over 100 merchants
     StatementsSpread,
-    /// Execution of transfers out of one wallet, with so many executions there already
+    /// Execution of transfers out of one wallet, in a database with many executions
     Grown,
-    /// The same spread over 100 merchants
+    /// The same, spread over 100 merchants
     GrownSpread,
-    /// Execution of transfers out of one wallet through two servers on one database
+    /// Execution of transfers out of one wallet, through two servers on one database
     TwoHot,
-    /// The same spread over 100 merchants
+    /// The same, spread over 100 merchants
     TwoSpread,
 }
 
@@ -181,7 +180,7 @@ impl Options {
         Duration::from_secs_f64(self.seconds)
     }
 
-    /// The connection counts that the targets are about.
+    /// The numbers of connections for which there are targets.
     fn high_connection_counts(&self) -> Vec<usize> {
         self.connections.iter().copied().filter(|connections| *connections >= 64).collect()
     }
@@ -197,23 +196,23 @@ fn seconds(text: &str) -> Result<f64, String> {
     if (0.1..=600.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.1 to 600".to_owned()) }
 }
 
-/// One figure of one run.
+/// One measurement.
 pub struct Sample {
     pub round: u32,
     pub phase: Phase,
-    /// Connections of the load generator; of `Raw` the executions in a transaction.
+    /// The number of connections of the load generator. For `Raw`, the executions in a transaction.
     pub width: usize,
     pub per_second: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
-    /// Shares of one core.
+    /// In cores: 1.0 is one core, fully used.
     pub server_cpu: Option<f64>,
     pub load_cpu: Option<f64>,
-    /// Executions in a transaction.
+    /// The average number of executions in a transaction.
     pub batch: Option<f64>,
 }
 
-/// What a server process had come to when it was stopped.
+/// The resources that a server process had used when it was stopped.
 pub struct ServerStats {
     pub round: u32,
     pub name: &'static str,
@@ -231,7 +230,8 @@ pub struct Figures {
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let options = &options.clone().with_defaults();
-    // The load generator shares the machine with the server, so it must be a release build, too.
+    // The load generator shares the machine with the server: a debug build would take processor
+    // time from it.
     if cfg!(debug_assertions) {
         return as_release();
     }
@@ -274,13 +274,13 @@ pub fn build(package: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A directory beside the build, on the disk that the project is on: the usual place for temporary
-/// files may be in memory.
+/// A temporary folder beside the build, on the disk of the project: the system's temporary folder
+/// may be in memory, where commits cost nothing.
 pub struct ScratchDir(pub PathBuf);
 
 impl ScratchDir {
     pub fn create(dir: PathBuf) -> anyhow::Result<Self> {
-        // A run that was interrupted left its files.
+        // An interrupted run may have left its files.
         remove(&dir)?;
         fs::create_dir_all(&dir)?;
         Ok(Self(dir))

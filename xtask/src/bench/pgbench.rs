@@ -28,7 +28,7 @@ impl Pgbench {
     }
 
     pub fn run(&self, round: u32, connections: usize, window: Duration) -> anyhow::Result<Sample> {
-        // It counts in whole seconds.
+        // pgbench takes whole seconds.
         let seconds = window.as_secs_f64().ceil().max(1.0);
         let (clients, seconds) = (connections.to_string(), format!("{seconds:.0}"));
         let url = self.cluster.url(DATABASE);
@@ -57,7 +57,7 @@ impl Pgbench {
             phase: Phase::Pgbench,
             width: connections,
             per_second: number("tps = ")?,
-            // It reports a mean.
+            // pgbench reports only a mean.
             p50_ms: number("latency average = ")?,
             p99_ms: f64::NAN,
             server_cpu: None,

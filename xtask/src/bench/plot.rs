@@ -1,5 +1,5 @@
-//! Plots of what `bench --json` wrote, as SVG: executions a second against connections, and against
-//! the executions there.
+//! Plots the figures of `bench --json` as SVG: executions per second by the number of connections,
+//! and by the number of executions in the database.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,25 +14,25 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 40.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 50.0;
-/// Told apart by people who do not see all colours, and on a white or a dark page.
+/// Colours that people with colour blindness can tell apart, on white and on dark pages.
 const COLOURS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// What `cargo xtask bench --json` wrote
+    /// Read these files, written by `cargo xtask bench --json`
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// The folder of the pictures
+    /// Write the plots into this folder
     #[arg(long, default_value = "docs/plots")]
     out: PathBuf,
 }
 
-/// A picture: its file, its words, and which figures are on it.
+/// A plot: its file, its texts, and which figures it shows.
 struct Plot {
     file: &'static str,
     title: &'static str,
     across: &'static str,
-    /// The field of a sample that is drawn across.
+    /// The field of a sample that is on the horizontal axis.
     field: &'static str,
     phases: &'static [(&'static str, &'static str)],
 }
@@ -82,7 +82,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The medians of a report's figures, a line a phase.
+/// The medians of a report's figures, one line for each phase.
 fn lines(plot: &Plot, report: &Value) -> Vec<Line> {
     let database = report.get("database").and_then(Value::as_str).unwrap_or_default();
     let samples =
@@ -112,7 +112,7 @@ fn draw(plot: &Plot, lines: &[Line]) -> String {
         points().fold((f64::MAX, 1.0_f64), |(low, high), (x, _)| (low.min(*x), high.max(*x)));
     let step = nice_step(points().fold(1.0, |high: f64, (_, y)| high.max(*y)));
     let top = (points().fold(1.0, |high: f64, (_, y)| high.max(*y)) / step).ceil() * step;
-    // Across by its logarithm: from 1 to 256, or from ten thousand to a million.
+    // The horizontal axis is logarithmic: from 1 to 256, or from ten thousand to a million.
     let x = |value: f64| {
         LEFT + (WIDTH - LEFT - RIGHT) * (value / left).ln() / (right / left).ln().max(1e-9)
     };
@@ -171,7 +171,7 @@ fn draw(plot: &Plot, lines: &[Line]) -> String {
     svg + "</svg>\n"
 }
 
-/// The distance of lines, so that there are four to ten and their numbers are round.
+/// The distance of grid lines: there are four to ten, with round numbers.
 fn nice_step(top: f64) -> f64 {
     let power = 10.0_f64.powf((top / 4.0).log10().floor());
     [5.0, 2.0, 1.0]

@@ -1,5 +1,5 @@
-//! The ceiling: the rows of a transfer's execution written to the product's own schema, in one
-//! transaction a batch, with no HTTP and no logic around it.
+//! The yardstick of SQLite: writes the rows of a transfer's execution to the product's schema, one
+//! transaction for each batch, without HTTP and without any rules. The product cannot be faster.
 
 use std::fs;
 use std::path::Path;
@@ -29,11 +29,11 @@ const FIRST_SESSION: i64 = 1000;
 pub struct Outcome {
     pub executions: usize,
     pub elapsed: Duration,
-    /// Of a transaction, not of an execution.
+    /// The latencies of transactions, not of executions.
     pub latencies: Histogram<u64>,
 }
 
-/// A database of the product, filled by hand.
+/// A database of the product that is written without the product.
 pub struct Raw {
     connection: Connection,
     now: i64,
@@ -96,7 +96,8 @@ impl Raw {
         })
     }
 
-    /// Makes sessions, and then executes them in batches until the time is over or they are.
+    /// Creates sessions and executes them in batches, until the time is over or the sessions are
+    /// used up.
     pub fn run(
         &mut self,
         sessions: usize,
@@ -139,7 +140,7 @@ impl Raw {
         }
         drop(insert);
         self.connection.execute_batch("COMMIT")?;
-        // The log is emptied, or the first window pays for rows that were made before it.
+        // Without this checkpoint the first measurement would pay for the rows written before it.
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(ids)
     }
@@ -217,7 +218,7 @@ impl<'a> Rows<'a> {
         Ok(Self {
             session: connection.prepare_cached("UPDATE sessions SET status = ?, updated_at = ? WHERE id = ?")?,
             execution: connection.prepare_cached(
-                // The rest is as it is where nothing is said.
+                // The other columns have their defaults.
                 "INSERT INTO executions (id, merchant_id, reference_id, operation, session_id, status, wallet_id, other_wallet_id, \
                  payer_minor, payer_currency, payee_minor, payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, \
                  fx_fee_minor, rate_num, rate_den, refunded_minor, refunded_total_minor, provider, method, provider_request_id, \
@@ -239,7 +240,7 @@ impl<'a> Rows<'a> {
 mod tests {
     use super::*;
 
-    /// A change of the schema that this file does not follow must fail here, not in the next
+    /// If this file does not follow a change of the schema, this test fails, and not only the next
     /// benchmark.
     #[test]
     fn the_rows_fit_the_schema_and_the_money_adds_up() {

@@ -1,4 +1,4 @@
-//! The figures as tables (Markdown, so that they can be pasted into a document) and as JSON.
+//! The report: the figures as Markdown tables, for documents, and as JSON.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::machine::Machine;
 use super::rounds::PAYMENTS;
 use super::{Figures, Kind, Options, Phase, Sample, ServerStats};
 
-/// The order of the report, not of the measurements.
+/// The phases in the order of the report, which is not that of the measurements.
 const PHASES: [Phase; 16] = [
     Phase::Raw,
     Phase::Pgbench,
@@ -42,7 +42,7 @@ pub fn text(options: &Options, figures: &Figures) -> String {
         ("Each ratio is taken within a run:", ratios),
     ];
     let mut text = String::new();
-    // A part with nothing but its head was not asked for.
+    // A part with only a heading was not measured.
     for (title, rows) in parts.iter().filter(|(_, rows)| rows.len() > 1) {
         text += &format!("\n{title}\n\n{}", table(rows));
     }
@@ -162,7 +162,8 @@ fn words(words: &[&str]) -> Row {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
-/// The first row is the head, the first column is text, the others are numbers.
+/// A Markdown table. The first row is the heading, the first column is text, the others are
+/// numbers.
 fn table(rows: &[Row]) -> String {
     let width = |column: usize| {
         rows.iter()
@@ -246,8 +247,8 @@ impl Figures {
         self.of(phase, width).find(|sample| sample.round == round)
     }
 
-    /// What raw SQLite does in a round with `batch` executions in a transaction, between the sizes
-    /// that were measured: a straight line over the logarithm of the size.
+    /// The rate of raw SQLite in a round with `batch` executions in a transaction. Between the
+    /// measured sizes it is interpolated linearly over the logarithm of the size.
     fn ceiling(&self, round: u32, batch: f64) -> Option<f64> {
         let sizes = self.widths(Phase::Raw);
         let rate =
@@ -315,7 +316,7 @@ impl Ratio {
     }
 }
 
-/// Those for which both sides were measured.
+/// The ratios of which both sides were measured.
 fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
     let mut ratios = Vec::new();
     let crowds: Vec<_> = figures
@@ -343,7 +344,7 @@ fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
             &to_ceiling,
         );
     }
-    // Most targets were set for SQLite, where a read or a commit does not go over a network.
+    // Most targets are for SQLite, where reads and commits do not go over a network.
     let on = |wanted: Kind, bound: f64| {
         if kind == wanted { Target::AtLeast(bound) } else { Target::None }
     };
@@ -365,7 +366,7 @@ fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
             add(format!("{} / {}, {width} connections", over.name(), under.name()), target, &ratio);
         }
     }
-    // The yardstick at the number of connections at which it does best.
+    // The yardstick is taken at the number of connections at which it is fastest.
     for (over, under, connections, bound) in [
         (Phase::Execute, Phase::StatementsHot, 32, 10.0),
         (Phase::Spread, Phase::StatementsSpread, 16, 4.0),

@@ -1,5 +1,5 @@
-//! The order of the measurements. Everything is measured once a round, so that a machine that slows
-//! down for a minute slows down both sides of a ratio.
+//! The order of the measurements. Everything is measured once in each round, so that a machine that
+//! slows down for a minute slows down both sides of a ratio.
 
 use std::fs;
 use std::path::Path;
@@ -19,18 +19,19 @@ use super::{Figures, Kind, Options, Phase, Sample, ServerStats, setup};
 use crate::cluster::{self, Cluster};
 
 const SPREAD: usize = 100;
-/// The target for memory is about so many payments through one process.
+/// How many payments a process makes before its memory is measured.
 pub const PAYMENTS: i64 = 100_000;
-/// Connections of whatever is not measured.
+/// The connections for preparations, which are not measured.
 const CROWD: usize = 64;
-/// Measurements of each number of rows.
+/// How often each number of rows is measured.
 const GROWN_WINDOWS: u32 = 5;
-/// Connections while the number of rows is what changes.
+/// The connections of measurements in which the number of rows changes.
 const GROWN_CONNECTIONS: usize = 128;
-/// How many executions the raw yardstick puts into a transaction. A server's batches lie between.
+/// How many executions the raw yardstick writes in a transaction. A server's batches are within
+/// this range.
 const RAW_BATCHES: [usize; 4] = [1, 32, 64, 128];
 
-/// The yardstick, at the number of connections at which it does best.
+/// The yardstick server, with the number of connections at which it is fastest.
 const STATEMENTS: [(Phase, usize); 2] = [(Phase::StatementsHot, 32), (Phase::StatementsSpread, 16)];
 
 pub struct Rounds<'a> {
@@ -50,8 +51,8 @@ impl<'a> Rounds<'a> {
         let template = match options.database {
             Kind::Sqlite => Database::Sqlite(dir.join("template.db")),
             Kind::Postgres => {
-                // Full durability, the default. A longer log keeps checkpoints out of windows of
-                // some seconds, on both sides.
+                // Durability is full, by default. The log may grow large, so that no checkpoint
+                // falls into a measurement of some seconds, on either side.
                 let settings = cluster::Options::new(dir)
                     .with("max_connections", "300")
                     .with("max_wal_size", "4GB");
@@ -108,7 +109,8 @@ impl<'a> Rounds<'a> {
             if round == 0 {
                 self.grown()?;
             }
-            // What was first and cool is last and warm the next time.
+            // The machine is cool at the start of a round and warm at its end, so the next round
+            // has the opposite order.
             parts.reverse();
         }
         Ok(self.figures)
@@ -151,7 +153,7 @@ impl<'a> Rounds<'a> {
         Ok(())
     }
 
-    /// The sessions are made by the product; then the yardstick takes its place on the same
+    /// Lets the product create sessions; then the yardstick server executes them on the same
     /// database.
     fn statements(&mut self, round: u32) -> anyhow::Result<()> {
         for (phase, connections) in STATEMENTS {
@@ -227,7 +229,7 @@ impl<'a> Rounds<'a> {
         site.close()
     }
 
-    /// Whether the cost of an execution depends on how many there are.
+    /// Measures whether the cost of an execution depends on how many there are.
     fn grown(&mut self) -> anyhow::Result<()> {
         if self.options.grow.is_empty() {
             return Ok(());
@@ -235,12 +237,12 @@ impl<'a> Rounds<'a> {
         let mut site = self.open(0, "grown", 1, &[])?;
         for &rows in &site.rounds.options.grow {
             site.fill_up(rows)?;
-            // The longest pause that a filled table causes is over, on both kinds.
+            // The vacuum and checkpoint after filling the tables must not fall into a measurement.
             site.database.vacuum()?;
             for phase in [Phase::Grown, Phase::GrownSpread] {
-                // After a checkpoint PostgreSQL logs each page as a whole when it is first changed
-                // again, and a large index has many: several windows, of which the report has the
-                // median.
+                // After a checkpoint PostgreSQL logs each page completely when it is first changed,
+                // and a large index has many pages. So there are several measurements, of which the
+                // report has the median.
                 for _ in 0..GROWN_WINDOWS {
                     site.measure_with(phase, GROWN_CONNECTIONS, usize::try_from(rows)?)?;
                     site.sessions.clear();
@@ -290,8 +292,8 @@ impl<'a> Rounds<'a> {
         })
     }
 
-    /// Items to prepare, so that a window does not run out of them: by the rate seen before, or a
-    /// guess above what this design can do on a fast machine.
+    /// How many items to prepare so that a measurement does not run out of them: by the rate of
+    /// earlier measurements, or else a guess that is above the rate of a fast machine.
     fn enough(&self, phase: Phase, width: usize) -> usize {
         let seen = self
             .figures
@@ -333,7 +335,7 @@ fn in_an_hour() -> anyhow::Result<String> {
     Ok(jiff::Timestamp::from_second(now.as_second() + 3600)?.to_string())
 }
 
-/// A server of a round, with what was prepared on it.
+/// A server of a round, with the items that were prepared on it.
 struct Site<'r, 'a> {
     rounds: &'r mut Rounds<'a>,
     round: u32,
@@ -351,7 +353,7 @@ impl Site<'_, '_> {
         self.measure_with(phase, connections, connections)
     }
 
-    /// A measurement that is noted under another number than that of its connections.
+    /// Measures, and records the figures under another number than that of the connections.
     fn measure_with(
         &mut self,
         phase: Phase,
@@ -373,7 +375,7 @@ impl Site<'_, '_> {
             Phase::Spread | Phase::TwoSpread | Phase::GrownSpread => {
                 (Job::Execute, self.take_sessions(spread, enough)?)
             }
-            // Made before, by the product.
+            // The product has created the sessions before.
             Phase::StatementsHot | Phase::StatementsSpread => {
                 (Job::Execute, Items::Made(std::mem::take(&mut self.sessions)))
             }
@@ -433,7 +435,8 @@ impl Site<'_, '_> {
         Ok(Items::Made(std::mem::take(&mut self.invoices)))
     }
 
-    /// Items are taken in their order, so those behind the last turn are as good as new.
+    /// Keeps unused items for the next measurement. Items are used in order, so those after the
+    /// last turn are unused.
     fn put_back(&mut self, job: Job, items: Arc<Items>, used: usize) {
         if let Ok(Items::Made(mut items)) = Arc::try_unwrap(items).map_err(drop) {
             items.drain(..used);
@@ -444,10 +447,10 @@ impl Site<'_, '_> {
         }
     }
 
-    /// Goes on paying until so many executions are there.
+    /// Makes payments until there are so many executions.
     fn fill_up(&mut self, executions: i64) -> anyhow::Result<()> {
         let mut missing = usize::try_from(executions - self.database.executions()?).unwrap_or(0);
-        // In portions, because a slow machine may need long for all of them.
+        // In parts, because all of them may take a slow machine longer than a time-out.
         while missing > 0 {
             let portion = missing.min(10_000);
             self.run(Job::Payment, CROWD, &Arc::new(hot(portion)), None)?;
@@ -456,7 +459,8 @@ impl Site<'_, '_> {
         Ok(())
     }
 
-    /// Makes sessions and then ends the product's server: the yardstick's takes them from there.
+    /// Creates sessions and stops the product's server, so that the yardstick server can execute
+    /// them.
     fn replace_by_statements(&mut self, phase: Phase, connections: usize) -> anyhow::Result<()> {
         let turns = if phase == Phase::StatementsHot { hot } else { spread };
         let enough = self.rounds.enough(phase, connections);
@@ -494,7 +498,7 @@ impl Site<'_, '_> {
     }
 }
 
-/// Turns that all fall to the one merchant with the hot wallet.
+/// Turns that all go to the merchant with the hot wallet.
 fn hot(turns: usize) -> Items {
     Items::Turns { turns, first: 0, merchants: 1 }
 }

@@ -1,4 +1,4 @@
-//! The server under test: its command line, its process, and the files it runs on.
+//! The server under test: its command line, its process and its files.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -13,13 +13,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::database::Database;
 use crate::common::{poll, tail};
 
-/// A server that needs longer to start or to drain has a fault of its own.
+/// How long a server may take to start or to stop.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a server prints when it is ready, before its address.
 pub const LISTENING: &str = "kola listening on http://";
 
-/// The program, as a user would run it.
+/// The program `kola`, run as a user would run it.
 pub struct Kola {
     pub binary: PathBuf,
 }
@@ -57,8 +57,8 @@ impl Kola {
         .map(drop)
     }
 
-    /// Every figure is worthless if the money does not add up afterwards.
-    /// What it counted.
+    /// Verifies the ledger, because figures mean nothing if the money does not add up afterwards.
+    /// Returns the summary that the command prints.
     pub fn ledger_verify(&self, database: &Database) -> anyhow::Result<String> {
         self.output(database, &["ledger", "verify"]).map(|said| said.trim().to_owned())
     }
@@ -79,7 +79,8 @@ impl Kola {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Settings of the caller's shell must not change what is measured.
+    /// A command without the settings of the caller's environment, which must not change what is
+    /// measured.
     fn command(&self, database: &Database, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
@@ -110,7 +111,7 @@ impl Kola {
         Server::start(command, log)
     }
 
-    /// The yardstick server on the same rows.
+    /// Starts the yardstick server on a database.
     pub fn serve_statements(database: &Database, connections: usize) -> anyhow::Result<Server> {
         let mut command = Command::new(std::env::current_exe()?);
         command
@@ -139,10 +140,10 @@ impl Server {
             .spawn()
             .context(program)?;
         let stdout = child.stdout.take().context("the standard output of the server")?;
-        // From here on the process ends with this value, however the start goes.
+        // From here on dropping this value ends the process, even if the start fails.
         let mut server = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), log };
         let (found, address) = std::sync::mpsc::channel();
-        // It is read to its end, or the server would wait for room in the pipe.
+        // The output is read to its end: otherwise the pipe fills up and the server blocks.
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if let Some(address) = line.trim().strip_prefix(LISTENING) {
@@ -162,7 +163,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Ends it as an operator would, and expects that it ends well.
+    /// Stops the server by a signal, as an operator would. Fails unless it ends with success.
     pub fn stop(mut self) -> anyhow::Result<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let status = poll(TIMEOUT, Duration::from_millis(5), || self.ended())?;
@@ -172,7 +173,7 @@ impl Server {
         Ok(())
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the process has ended.
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
@@ -184,12 +185,12 @@ impl Server {
         Ok(())
     }
 
-    /// The last lines that the server wrote about itself.
+    /// The last lines of the server's log.
     pub fn log(&self) -> String {
         tail(&self.whole_log())
     }
 
-    /// All that it wrote about itself.
+    /// The whole log.
     pub fn whole_log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
@@ -197,7 +198,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It has ended already, unless an error is on its way up.
+        // The process still runs only if an error ended the benchmark.
         if let Ok(None) = self.child.try_wait() {
             self.child.kill().ok();
             self.child.wait().ok();

@@ -1,5 +1,5 @@
-//! The database that every server of a run starts from: merchants with money, and what their
-//! payments point at.
+//! The database with which every server of a run begins: merchants with money, and the objects that
+//! their payments refer to.
 
 use std::net::SocketAddr;
 
@@ -12,10 +12,10 @@ use super::load::Generator;
 use super::server::Kola;
 use crate::merchant::Merchant;
 
-/// More than any run can move, one cent at a time.
+/// The money of a merchant: more than any run can transfer, one cent at a time.
 const FUNDS: &str = "1000000000.00";
 
-/// Makes the database and its merchants. The first one is the one with the hot wallet.
+/// Creates the database and its merchants. The first one has the hot wallet.
 pub fn template(
     kola: &Kola,
     generator: &Generator,
@@ -44,7 +44,7 @@ pub fn template(
     Ok(tenants)
 }
 
-/// A token for each merchant of a server that has just started.
+/// Obtains a token for each merchant from a server that has just started.
 pub fn log_in_all(
     generator: &Generator,
     address: SocketAddr,
@@ -70,7 +70,7 @@ async fn create_payment_rows(
     number: usize,
     expires_at: &str,
 ) -> anyhow::Result<()> {
-    // No merchant has this phone: the money of a transfer goes to a wallet of the party.
+    // No merchant has this phone, so transfers go to a wallet of the party.
     let phone = 231_770_000_000 + number;
     let body = format!(r#"{{"fullname":"Party {number}","phone":"{phone}"}}"#);
     let party = client.post(&tenant.token, "/v1/parties/create", &body).await?.id()?;
@@ -82,12 +82,12 @@ async fn create_payment_rows(
         "provider": "PAWAPAY",
         "method": "MTN_MOMO_LBR",
         "party_id": party,
-        // The sandbox lets every payment from this number succeed.
+        // In the sandbox every payment from this number succeeds.
         "insensitive_account_number": "231880000001",
     });
     let path = "/v1/payment-accounts/create?operation_type=COLLECTION";
     tenant.payment_account = client.post(&tenant.token, path, &body.to_string()).await?.id()?;
-    // An execution whose status can be read.
+    // The execution whose status the phase `Status` reads.
     tenant.reference = Random::seeded().uuid();
     let session = jobs::session(client, tenant, expires_at).await?;
     jobs::execute(client, tenant, session, &tenant.reference).await?;

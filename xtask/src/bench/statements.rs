@@ -1,7 +1,7 @@
-//! The yardstick of PostgreSQL: the execution of a transfer as a server usually does it, statement
-//! by statement, each request in a transaction of its own, with the rows locked that it changes.
-//! The same tables and the same rows as the product's, which `kola ledger verify` confirms
-//! afterwards. It checks no token, which is an advantage.
+//! The yardstick of PostgreSQL: a server that executes a transfer in the usual way, statement by
+//! statement. Each request has its own transaction and locks the rows that it changes. Tables and
+//! rows are the same as the product's, which `kola ledger verify` confirms afterwards. It does not
+//! check tokens, which is an advantage for it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
-/// Ids that no run uses up.
+/// The number of reserved ids, which no run uses up.
 const IDS: i64 = 1_000_000_000;
 
 #[derive(clap::Args)]
 pub struct Options {
     #[arg(long)]
     url: String,
-    /// The most connections to the database
+    /// The maximum number of connections to the database
     #[arg(long)]
     connections: usize,
 }
 
-/// What the requests share.
+/// The state that the requests share.
 struct Shop {
     pool: Pool,
     next_id: AtomicI64,
@@ -73,7 +73,7 @@ async fn execute(
         .map_err(|error: anyhow::Error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")))
 }
 
-/// A wallet that is locked.
+/// A wallet whose row is locked.
 struct Locked {
     id: i64,
     minor: i64,

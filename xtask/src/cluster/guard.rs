@@ -1,5 +1,5 @@
-//! What clears a cluster away when the chore that started it cannot: after Ctrl-C, a kill, or a
-//! crash.
+//! A process that stops and removes a cluster when the chore that started it cannot: after Ctrl-C,
+//! a kill or a crash.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -9,8 +9,9 @@ use anyhow::Context as _;
 
 use super::Programs;
 
-/// Waits for the end of its standard input, which comes when the chore is gone, whatever ended it.
-/// A folder that is gone by then was removed in good order. `$1` is the folder, `$2` is `pg_ctl`.
+/// Waits for the end of its standard input, which comes when the chore has ended, in whatever way.
+/// If the folder still exists then, the cluster is stopped and the folder removed. `$1` is the
+/// folder, `$2` is `pg_ctl`.
 const SCRIPT: &str = r#"
 read -r _
 [ -d "$1" ] || exit 0
@@ -18,7 +19,7 @@ read -r _
 rm -rf -- "$1"
 "#;
 
-/// The process that waits for the end of the chore.
+/// The guard process.
 pub struct Guard(Child);
 
 impl Guard {
@@ -33,16 +34,15 @@ impl Guard {
         Ok(Self(shell.spawn().context("sh")?))
     }
 
-    /// The end of the watch: the guard sees the end of its input and looks whether there is
-    /// something to do.
+    /// Closes the guard's standard input, so that it cleans up if necessary, and waits for its end.
     pub fn dismiss(&mut self) {
         drop(self.0.stdin.take());
         self.0.wait().ok();
     }
 }
 
-/// In a group of its own, which Ctrl-C in a terminal does not reach: the guard decides what is
-/// stopped.
+/// Puts a process into a group of its own, which Ctrl-C in a terminal does not reach: only the
+/// chore or the guard stops it.
 pub fn in_own_process_group(command: &mut Command) -> &mut Command {
     command.process_group(0)
 }

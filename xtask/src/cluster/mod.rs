@@ -1,5 +1,5 @@
-//! A PostgreSQL of the project's own: a private cluster in a temporary folder, on a free port of
-//! the loopback interface, which is gone with the chore that started it, however the chore ends.
+//! A private PostgreSQL cluster in a temporary folder, on a free port of the loopback interface. It
+//! is removed when the chore that started it ends, in whatever way.
 
 mod guard;
 mod programs;
@@ -24,13 +24,13 @@ use guard::Guard;
 pub use programs::Programs;
 use programs::output;
 
-/// A cluster that needs longer to start or to stop has a fault of its own.
+/// How long a cluster may take to start or to stop.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const HOST: &str = "127.0.0.1";
-/// The superuser, whom every connection of this machine may be.
+/// The superuser. Every connection of this machine may log in as it, without a password.
 const USER: &str = "postgres";
 
-/// Where a cluster lies and how it is set.
+/// The folder and the settings of a cluster.
 #[derive(Clone, Debug)]
 pub struct Options {
     folder: PathBuf,
@@ -39,13 +39,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// PostgreSQL's own defaults, full durability among them, in a new folder under this one.
+    /// PostgreSQL's defaults, with full durability, in a new folder under `folder`.
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), settings: Vec::new(), encrypted: false }
     }
 
-    /// For tests: many connections, and nothing waits for the disk. What was committed still
-    /// survives the death of a process.
+    /// Settings for tests: many connections, and no commit waits for the disk. Commits still
+    /// survive the death of a process, but not of the machine.
     pub fn fast() -> Self {
         Self::new(&std::env::temp_dir())
             .with("fsync", "off")
@@ -53,19 +53,19 @@ impl Options {
             .with("max_connections", "300")
     }
 
-    /// One setting, as in `postgresql.conf`.
+    /// Adds a setting of `postgresql.conf`.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Whoever asks for it is spoken to in secret; see [`Cluster::certificate`].
+    /// Allows encrypted connections; see [`Cluster::certificate`].
     pub fn encrypted(self) -> Self {
         Self { encrypted: true, ..self.with("ssl", "on") }
     }
 }
 
-/// A cluster. Dropping it stops it and removes its folder.
+/// A running cluster. Dropping it stops it and removes its folder.
 pub struct Cluster {
     programs: Programs,
     folder: PathBuf,
@@ -76,7 +76,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes a cluster and starts it.
+    /// Creates a cluster and starts it.
     pub fn start(options: &Options) -> anyhow::Result<Self> {
         let mut cluster = Self::prepare(options)?;
         let mut initdb = cluster.programs.command("initdb");
@@ -100,8 +100,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// A certificate for the address, not for a name, signed by itself: where the server looks for
-    /// one.
+    /// Writes a self-signed certificate for the address 127.0.0.1 to where the server expects one.
     fn certify(&self) -> anyhow::Result<()> {
         let made = rcgen::generate_simple_self_signed([HOST.to_owned()])?;
         for (path, text) in [
@@ -118,7 +117,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Of an encrypted cluster: the certificate, by which it is to be known.
+    /// The file of an encrypted cluster's certificate, which its clients have to trust.
     pub fn certificate(&self) -> PathBuf {
         self.data().join("server.crt")
     }
@@ -127,8 +126,7 @@ impl Cluster {
         self.url_with_primary(None, database)
     }
 
-    /// The same, with another port to try. Of several hosts at most one takes writes, and that is
-    /// the one to be found.
+    /// The URL of a database with a second port to try. Clients use the host that takes writes.
     pub fn url_with_primary(&self, other: Option<u16>, database: &str) -> String {
         match other {
             None => format!("postgres://{USER}@{HOST}:{}/{database}", self.port),
@@ -138,7 +136,7 @@ impl Cluster {
         }
     }
 
-    /// A folder, and somebody who clears it away; nothing runs yet.
+    /// Creates the folder and its guard. The cluster does not run yet.
     fn prepare(options: &Options) -> anyhow::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let programs = Programs::find()?;
@@ -170,7 +168,8 @@ impl Cluster {
         self.folder.join("data")
     }
 
-    /// Another program may take the port between the look and the start: then there are others.
+    /// Starts the cluster on a free port. Another program may take the port before the cluster
+    /// does; then the next one is tried.
     fn launch_somewhere(&mut self) -> anyhow::Result<()> {
         for _ in 0..5 {
             self.port = TcpListener::bind((HOST, 0))?.local_addr()?.port();
@@ -184,12 +183,13 @@ impl Cluster {
         bail!("no free port was found")
     }
 
-    /// Starts the postmaster as a child, so that its end is seen, and waits until it answers.
+    /// Starts the postmaster as a child process, so that its end is noticed, and waits until it
+    /// answers.
     fn launch(&self) -> anyhow::Result<()> {
         let log = File::options().create(true).append(true).open(self.log_path())?;
         let mut postgres = self.programs.command("postgres");
         postgres.arg("-D").arg(self.data()).args(["-h", HOST, "-p", &self.port.to_string()]);
-        // No socket in a folder that this account may not write to.
+        // No Unix socket: its default folder may not be writable for this account.
         postgres.args(["-c", "unix_socket_directories="]);
         for (name, value) in &self.settings {
             postgres.args(["-c", &format!("{name}={value}")]);
@@ -214,7 +214,7 @@ impl Cluster {
         self.postmaster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How it ended by itself, if it has.
+    /// The exit status, if the postmaster has ended by itself.
     pub fn ended(&self) -> anyhow::Result<Option<ExitStatus>> {
         let mut postmaster = self.postmaster();
         let ended = postmaster.as_mut().map(Child::try_wait).transpose()?.flatten();
@@ -244,15 +244,15 @@ impl Cluster {
         self.folder.join("log")
     }
 
-    /// The last lines that the cluster wrote about itself.
+    /// The last lines of the cluster's log.
     fn log(&self) -> String {
         let text = std::fs::read(self.log_path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         tail(&text)
     }
 
-    /// Tells the postmaster to stop and waits for its end; `INT` is PostgreSQL's fast stop, `QUIT`
-    /// its immediate one.
+    /// Signals the postmaster to stop and waits for its end. `INT` is PostgreSQL's fast shutdown,
+    /// `QUIT` its immediate one.
     fn stop(&self, signal: Signal) -> anyhow::Result<()> {
         let Some(mut postmaster) = self.postmaster().take() else { return Ok(()) };
         kill_process(Pid::from_child(&postmaster), signal)?;
@@ -266,13 +266,13 @@ impl Cluster {
     }
 }
 
-/// What a chore that makes a database fail needs.
+/// What chores need that make a database fail.
 impl Cluster {
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Runs SQL with psql as the superuser; answers the bare rows.
+    /// Runs SQL with psql as the superuser. Returns the rows without headings.
     pub fn sql(&self, database: &str, sql: &str) -> anyhow::Result<String> {
         let mut psql = self.programs.command("psql");
         psql.args([
@@ -290,19 +290,19 @@ impl Cluster {
         Ok(output(&mut psql)?.trim().to_owned())
     }
 
-    /// Runs one of PostgreSQL's own programs; answers what it prints.
+    /// Runs one of PostgreSQL's programs and returns what it prints.
     pub fn program(&self, name: &str, arguments: &[&str]) -> anyhow::Result<String> {
         output(self.programs.command(name).args(arguments))
     }
 
-    /// Ends it between two instructions, as a power cut would: SIGKILL to the postmaster and to
-    /// every process of its.
+    /// Kills the postmaster and all its processes by SIGKILL, which ends them between two
+    /// instructions, as a power cut would.
     pub fn kill_hard(&self) -> anyhow::Result<()> {
         let Some(mut postmaster) = self.postmaster().take() else { return Ok(()) };
-        // Stopped, it starts no process that would be missed.
+        // A stopped postmaster cannot start another process, which would not be killed.
         kill_process(Pid::from_child(&postmaster), Signal::STOP)?;
         for child in children(postmaster.id())? {
-            // One that has ended by itself is as good.
+            // An error means that the process has ended by itself.
             kill_process(child, Signal::KILL).ok();
         }
         postmaster.kill()?;
@@ -310,8 +310,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Stops every process of it in the middle of what it does: connections stay open, and new ones
-    /// are taken by the kernel, but nobody answers. So it is until it is killed.
+    /// Stops all processes without ending them (SIGSTOP). Connections stay open and the kernel
+    /// accepts new ones, but nobody answers. This lasts until the cluster is killed.
     pub fn freeze(&self) -> anyhow::Result<()> {
         let Some(postmaster) = &*self.postmaster() else { return Ok(()) };
         kill_process(Pid::from_child(postmaster), Signal::STOP)?;
@@ -321,13 +321,13 @@ impl Cluster {
         Ok(())
     }
 
-    /// Stops it, if it runs, and starts it on the same port.
+    /// Stops the cluster if it runs, and starts it on the same port.
     pub fn restart(&self) -> anyhow::Result<()> {
         self.stop(Signal::INT)?;
         self.launch()
     }
 
-    /// Another cluster that follows this one's log, and may be read from.
+    /// Creates a hot standby of this cluster.
     pub fn standby(&self, options: &Options) -> anyhow::Result<Self> {
         let mut standby = Self::prepare(options)?;
         let name = standby
@@ -347,14 +347,14 @@ impl Cluster {
             "stream",
             "--no-sync",
         ]);
-        // A slot keeps what the standby has not got yet, a standby that is away included.
+        // A slot keeps the log that the standby has not received yet, even while it is down.
         backup.args(["--write-recovery-conf", "--create-slot", "--slot", &name, "--pgdata"]);
         output(backup.arg(standby.data()))?;
         standby.launch_somewhere()?;
         Ok(standby)
     }
 
-    /// Makes a standby a primary, and waits until it is one.
+    /// Promotes a standby to primary, and waits until it is one.
     pub fn promote(&self) -> anyhow::Result<()> {
         let promoted = self.sql("postgres", "SELECT pg_promote(true, 60)")?;
         ensure!(promoted == "t", "the standby was not promoted:\n{}", self.log());
@@ -372,17 +372,17 @@ impl Drop for Cluster {
     }
 }
 
-/// The processes whose parent is this one. Linux only, as the figures of the bench are.
+/// The child processes of `parent`. Linux only.
 fn children(parent: u32) -> anyhow::Result<Vec<Pid>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")?.filter_map(Result::ok) {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
-        // A process that has ended meanwhile has no such file.
+        // The file is gone if the process has ended meanwhile.
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // The second field is the program's name in parentheses and may hold spaces; the fourth is
-        // the parent.
+        // The second field is the program's name in parentheses, which may contain spaces. The
+        // fourth is the parent.
         let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
         if fields.split_whitespace().nth(1).and_then(|field| field.parse().ok()) == Some(parent) {
             found.extend(Pid::from_raw(pid));

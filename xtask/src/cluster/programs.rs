@@ -1,4 +1,4 @@
-//! PostgreSQL's own programs: where they are, and as whom they run.
+//! PostgreSQL's programs: where they are, and under which account they run.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -7,9 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-/// Debian keeps the programs of a server here, one folder a version, and not on the path.
+/// Debian keeps the server's programs here, in a folder for each version, and not on the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
-/// A folder that lacks one of these has a client only.
+/// A folder without one of these has only a client.
 const NEEDED: [&str; 5] = ["initdb", "postgres", "pg_ctl", "psql", "pgbench"];
 const ADVICE: &str = "there is no PostgreSQL on this machine: `apt-get install postgresql`, or put a folder with its programs \
                       (initdb, postgres, pg_ctl, psql, pgbench) on the path";
@@ -21,7 +21,7 @@ pub struct Programs {
     account: Option<Account>,
 }
 
-/// PostgreSQL refuses to run as root, so that root runs it as somebody else.
+/// An account. PostgreSQL refuses to run as root, so root runs it under another one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Account {
     pub uid: u32,
@@ -29,7 +29,7 @@ pub struct Account {
 }
 
 impl Programs {
-    /// Looks along the path first, then where Debian puts them.
+    /// Looks for the programs on the path, then in Debian's folder.
     pub fn find() -> anyhow::Result<Self> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folder = std::env::split_paths(&path)
@@ -44,8 +44,8 @@ impl Programs {
         Ok(Self { folder, account })
     }
 
-    /// The same, after Debian's package has been installed where it can be. The package starts a
-    /// cluster of its own, which is nobody's business here.
+    /// Looks for the programs, and if they are missing tries to install Debian's package. The
+    /// package starts its own cluster, which is not used here.
     pub fn find_or_install() -> anyhow::Result<Self> {
         Self::find().or_else(|_missing| {
             crate::test::apt_install(&["postgresql"]);
@@ -65,8 +65,9 @@ impl Programs {
         self.as_account(Command::new(self.path(program)))
     }
 
-    /// A command under the account. What the caller's shell says about another PostgreSQL must not
-    /// lead it there, and the account may not be allowed into the current folder.
+    /// Makes a command run under the account. PostgreSQL's environment variables are removed, so
+    /// that it does not connect to another server, and it runs in `/`, because the account may not
+    /// be allowed into the current folder.
     pub fn as_account(&self, mut command: Command) -> Command {
         if let Some(account) = self.account {
             command.uid(account.uid).gid(account.gid);
@@ -88,7 +89,7 @@ impl Account {
         found.context("PostgreSQL refuses to run as root, and there is neither an account `postgres` nor `nobody`")
     }
 
-    /// An account by its line `name:x:uid:gid:...`.
+    /// Finds an account in the lines `name:x:uid:gid:...` of `/etc/passwd`.
     fn read(accounts: &str, name: &str) -> Option<Self> {
         let line = accounts.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         let mut fields = line.split(':').skip(1);
@@ -100,7 +101,7 @@ fn is_whole(folder: &Path) -> bool {
     NEEDED.iter().all(|program| folder.join(program).is_file())
 }
 
-/// The programs of the highest version under `/usr/lib/postgresql`.
+/// The folder of the highest version under `/usr/lib/postgresql`.
 fn newest(versions: &Path) -> Option<PathBuf> {
     let folders = std::fs::read_dir(versions).ok()?.filter_map(Result::ok);
     let version = |name: OsString| name.to_str()?.parse::<u32>().ok();
@@ -109,7 +110,7 @@ fn newest(versions: &Path) -> Option<PathBuf> {
     whole.filter(|(_, folder)| is_whole(folder)).max().map(|(_, folder)| folder)
 }
 
-/// Runs a command to its end; answers what it printed.
+/// Runs a command to its end and returns what it printed.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let shown = command.get_program().display().to_string();
     let output =

@@ -1,7 +1,7 @@
 use super::*;
 
-/// Whether there is a PostgreSQL. When there is none, says so where the test runner does not
-/// swallow it.
+/// Whether PostgreSQL is installed. If not, this says so on standard error, past the test runner's
+/// capture.
 fn there_is_one() -> bool {
     let found = Programs::find();
     if let Err(missing) = &found {
@@ -60,7 +60,7 @@ fn a_standby_has_what_the_primary_had_and_takes_over() {
     assert_eq!(standby.sql("postgres", "SELECT sum(n) FROM kept").unwrap(), "15");
 }
 
-/// As after a kill of the chore: nobody runs `drop`, and the guard's input ends.
+// This is what happens when the chore is killed: `drop` does not run, and the guard's input ends.
 #[test]
 fn a_cluster_is_cleared_away_when_its_chore_is_gone() {
     if !there_is_one() {

@@ -1,5 +1,5 @@
-//! Clients that generators make of the document: each is generated, compiled, and plays the four
-//! flows.
+//! Clients that are generated from the OpenAPI document. Each is generated, compiled, and plays the
+//! four flows.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,12 +10,12 @@ use super::environment;
 use crate::common::cargo;
 use crate::test::{apt_install, quiet};
 
-/// For clients in Rust and Go; it runs on Java.
+/// The generator of clients in Rust and Go. It runs on Java.
 const OPENAPI_GENERATOR: &str = "openapi-generator-cli==7.26.0";
-/// For clients in Python.
+/// The generator of clients in Python.
 const PYTHON_GENERATOR: &str = "openapi-python-client==0.29.1";
-/// For types in TypeScript, with the client that uses them, the compiler, and the types of Node
-/// itself.
+/// The generator of types in TypeScript, the client that uses them, the compiler, and the types of
+/// Node.
 const TYPESCRIPT: [&str; 4] = [
     "openapi-typescript@7.13.0",
     "openapi-fetch@0.17.0",
@@ -23,15 +23,15 @@ const TYPESCRIPT: [&str; 4] = [
     "@types/node@20.19.25",
 ];
 
-/// What the clients are told of the server.
+/// What the clients need to know about the server.
 pub struct Server<'a> {
     pub url: &'a str,
     /// A merchant with money, as the command line prints it.
     pub merchant: &'a str,
 }
 
-/// Generates a client of each kind and plays the flows with it. A language that is not on this
-/// machine is passed over, loudly.
+/// Generates a client in each language and plays the flows with it. A language that is not
+/// installed is skipped, with a message.
 pub fn run(directory: &Path, server: &Server<'_>) -> anyhow::Result<()> {
     let tools = environment(&directory.join("tools"), &[OPENAPI_GENERATOR, PYTHON_GENERATOR])?;
     let clients = Clients { directory, tools: tools.join("bin"), server };
@@ -112,7 +112,7 @@ impl Clients<'_> {
         let folder = self.generated("rust", "packageName=kola,supportAsync=false")?;
         std::fs::create_dir_all(folder.join("examples"))?;
         copy("flows.rs", &folder.join("examples/flows.rs"))?;
-        // A workspace of its own, and no TLS: the server is on this machine.
+        // The client has its own workspace. It needs no TLS, because the server is on this machine.
         let manifest = folder.join("Cargo.toml");
         std::fs::write(&manifest, std::fs::read_to_string(&manifest)? + "\n[workspace]\n")?;
         let built = self.directory.join("built");
@@ -139,7 +139,7 @@ impl Clients<'_> {
         self.run_flows(&mut run_in(&folder, &folder.join("play").to_string_lossy()), "Go")
     }
 
-    /// The client of openapi-generator, with options that any of its users may have.
+    /// Generates a client with openapi-generator, with options that users commonly set.
     fn generated(&self, language: &str, properties: &str) -> anyhow::Result<PathBuf> {
         let folder = self.fresh(language)?;
         self.tool("openapi-generator-cli", &folder)
@@ -198,7 +198,7 @@ fn run_in(folder: &Path, program: &str) -> Command {
 }
 
 trait RunQuietly {
-    /// Runs it; what it says is shown where it fails.
+    /// Runs the command. Its output is shown only if it fails.
     fn run_quietly(&mut self) -> anyhow::Result<()>;
 }
 

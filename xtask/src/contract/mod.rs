@@ -1,5 +1,5 @@
-//! `cargo xtask test --contract`: Schemathesis, the property-based tester of APIs, against the
-//! served document; and clients that generators make of it.
+//! `cargo xtask test --contract`: tests the server against its OpenAPI document with Schemathesis,
+//! a property-based tester of APIs, and with clients that are generated from the document.
 
 mod clients;
 
@@ -13,31 +13,30 @@ use crate::bench::database::Database;
 use crate::bench::server::Kola;
 use crate::merchant::usd_wallet;
 
-/// The release that the run is made for: another may find other things.
+/// The version of Schemathesis. Another one may find other things.
 const SCHEMATHESIS: &str = "4.32.5";
-/// So many requests an operation, of each kind of test: the more, the deeper. The whole run takes
-/// about two minutes.
+/// The number of requests for each operation, in each kind of test. More requests test more deeply;
+/// the whole run takes about two minutes.
 const EXAMPLES: &str = "60";
-/// Replaced by `what_the_document_allows_is_not_malformed` of `checks.py`: here a well-formed
-/// request may be refused with 422 for what is stored.
+/// Checks of Schemathesis that do not hold here. `checks.py` replaces them.
 ///
-/// And by `what_the_document_forbids_is_refused`: the server reads more than the document says, as
-/// its description tells.
+/// `what_the_document_allows_is_not_malformed` replaces the first: a well-formed request may still
+/// be refused with 422, because of what is stored. `what_the_document_forbids_is_refused` replaces
+/// the second: the server accepts more than the document says, as the document's text explains.
 const REPLACED: &str = "positive_data_acceptance,negative_data_rejection";
-/// What the sandbox merchant has to spend.
+/// The money of the sandbox merchant.
 const FUNDS: &str = "1000000000.00";
 
-/// From where a run draws its cases: the same seed draws the same.
+/// The seed of a run's cases. The same seed gives the same cases.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Seed {
-    /// A known one.
     Fixed(u128),
-    /// A new one each time, which the run prints.
+    /// A new seed for each run, which the run prints.
     Random,
 }
 
 impl Default for Seed {
-    /// That of CI, where a change is to be judged by what it changed and not by luck.
+    /// The seed of CI, which is fixed: whether a change passes must not depend on luck.
     fn default() -> Self {
         Self::Fixed(1)
     }
@@ -55,7 +54,7 @@ impl FromStr for Seed {
     }
 }
 
-/// Whether the server keeps to its document.
+/// Tests whether the server does what its document says.
 pub fn run(seed: Seed) -> anyhow::Result<bool> {
     let target = crate::target_dir()?;
     let schemathesis = installed(&target.join("contract/schemathesis"))?;
@@ -88,7 +87,7 @@ pub fn run(seed: Seed) -> anyhow::Result<bool> {
     Ok(status.success())
 }
 
-/// A merchant with money, as the command line prints it: `checks.py` takes from it what it needs.
+/// Creates a merchant with money. Returns what the command line prints, which `checks.py` reads.
 fn merchant(kola: &Kola, database: &Database, name: &str) -> anyhow::Result<String> {
     let merchant = kola.merchant_create(database, name)?;
     kola.wallet_fund(database, usd_wallet(&merchant)?, FUNDS)?;
@@ -122,14 +121,14 @@ fn tester(schemathesis: &Path, document: &str, seed: Seed) -> Command {
     tester
 }
 
-/// The program of a virtual environment of its own.
+/// Installs Schemathesis in a virtual environment and returns the path of its program.
 fn installed(directory: &Path) -> anyhow::Result<PathBuf> {
     Ok(environment(directory, &[&format!("schemathesis=={SCHEMATHESIS}")])?
         .join("bin/schemathesis"))
 }
 
-/// A virtual environment of Python with these packages. What is installed is written in it, so that
-/// it is made once.
+/// A virtual environment of Python with these packages. It lists what is installed, so that it is
+/// created only once.
 fn environment(directory: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
     let (list, wanted) = (directory.join("packages.txt"), packages.join("\n"));
     if std::fs::read_to_string(&list).is_ok_and(|installed| installed == wanted) {

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that a change must pass, from a clean clone.
+//! `cargo xtask test`: the tests that every change must pass. It needs only a clean clone.
 
 mod runtimes;
 mod summary;
@@ -15,33 +15,33 @@ use crate::contract::Seed;
 pub use runtimes::{apt_install, quiet};
 use summary::Summary;
 
-/// Where the integration tests make a database each, when they run on PostgreSQL: the URL of a
-/// superuser.
+/// The variable with the URL of PostgreSQL's superuser, under which each integration test creates
+/// its own database.
 const POSTGRES: &str = "KOLA_TEST_POSTGRES";
-/// The file of the certificate by which it is known, for the tests that speak to it in secret.
+/// The variable with the file of PostgreSQL's certificate, for tests with encrypted connections.
 const CERTIFICATE: &str = "KOLA_TEST_POSTGRES_CERTIFICATE";
 const WITHOUT: &str = "`cargo xtask test --sqlite` runs what needs no PostgreSQL";
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Install nothing: examples in a language that is not on this machine are skipped
+    /// Install nothing; skip examples in languages that are not installed
     #[arg(long)]
     no_install: bool,
-    /// Only the half on SQLite: unit tests and integration tests, no PostgreSQL
+    /// Run only the half on SQLite: unit tests and integration tests, without PostgreSQL
     #[arg(long, conflicts_with = "postgres")]
     sqlite: bool,
-    /// Only the half on PostgreSQL: the integration tests, and the unit tests of the store
+    /// Run only the half on PostgreSQL: the integration tests, and the unit tests of the store
     #[arg(long)]
     postgres: bool,
-    /// Hold the server against its own document with Schemathesis, for about two minutes, instead
-    /// of running the tests
+    /// Test the server against its OpenAPI document with Schemathesis, for about two minutes,
+    /// instead of running the tests
     #[arg(long, conflicts_with_all = ["sqlite", "postgres"])]
     contract: bool,
-    /// From where the cases of `--contract` are drawn: a number, or `random` to look for what no
-    /// run has seen
+    /// The seed of the cases of `--contract`: a number, or `random` to explore
     #[arg(long, requires = "contract", value_name = "N|random")]
     seed: Option<Seed>,
-    /// For the test programs, after `--`: a name runs only the tests that are called like it
+    /// Arguments of the test programs, after `--`: a name runs only the tests whose names contain
+    /// it
     #[arg(last = true)]
     arguments: Vec<String>,
 }
@@ -57,12 +57,13 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(crate::common::exit_code(passed))
 }
 
-/// One half after the other: the failures of the first do not hide those of the second.
+/// Runs both halves, even if the first one fails.
 fn both(options: &Options) -> anyhow::Result<bool> {
     if !options.no_install {
         runtimes::install();
     }
-    // Before the first half: whoever lacks it should not learn so minutes later.
+    // Started before the first half, so that a missing PostgreSQL is reported at once and not
+    // minutes later.
     let cluster = if options.sqlite { None } else { Some(cluster(options)?) };
     let mut halves = Vec::new();
     if !options.postgres {
@@ -70,8 +71,7 @@ fn both(options: &Options) -> anyhow::Result<bool> {
         halves.push(("SQLite: unit tests and integration tests", everything));
     }
     if let Some(cluster) = cluster {
-        // The same programs again: what is built depends on the choice of packages, and that is the
-        // same.
+        // The choice of packages is the same as in the first half, so that nothing is built again.
         let again = cargo_test(&["--lib", "--test", "it"], Some(&cluster), &options.arguments)?;
         halves.push((
             "PostgreSQL: integration tests, and unit tests that hold both databases together",
@@ -90,19 +90,19 @@ fn cluster(options: &Options) -> anyhow::Result<Cluster> {
     Cluster::start(&cluster::Options::fast().encrypted()).context(WITHOUT)
 }
 
-/// What a run of the test programs came to.
+/// The result of a run of the test programs.
 struct Half {
     passed: bool,
     summary: Summary,
 }
 
-/// Builds what has changed and runs it, on this cluster or else on SQLite.
+/// Builds and runs the tests, on this cluster or, without one, on SQLite.
 fn cargo_test(
     choice: &[&str],
     cluster: Option<&Cluster>,
     arguments: &[String],
 ) -> anyhow::Result<Half> {
-    // The first failure does not hide the others: a run on a machine of the network costs minutes.
+    // `--no-fail-fast`: a run in CI takes minutes, and should report all failures at once.
     let mut cargo = crate::common::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(choice).arg("--").args(arguments);
     match cluster {
@@ -133,7 +133,7 @@ fn cargo_test(
     Ok(Half { passed, summary })
 }
 
-/// Shows the lines as they come, and keeps what the summary says about them.
+/// Passes the lines on as they come, and adds them to the summary.
 fn pass_on(from: impl Read, to: &mut impl Write, summary: &Mutex<Summary>) -> std::io::Result<()> {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();

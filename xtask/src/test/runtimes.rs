@@ -1,17 +1,18 @@
-//! What the customer's own code examples need, and how it comes onto this machine.
+//! The languages that the code examples need, and how they are installed.
 
 use std::process::{Command, Stdio};
 
-/// A language of the examples: a command that answers only where the examples can run, and what
-/// Debian calls it.
+/// A language of the examples: a command that succeeds only if the examples can run, and the name
+/// of Debian's package.
 struct Runtime {
     name: &'static str,
     probe: &'static [&'static str],
     packages: &'static [&'static str],
 }
 
-/// The Debian packages are small enough to install on the way. Java and Node are not, and curl and
-/// Python are nearly always there: those are only reported.
+/// Languages with a package are installed, because their packages are small. Those of Java and Node
+/// are not, and curl and Python are nearly always installed: if they are missing, that is only
+/// reported.
 const RUNTIMES: [Runtime; 6] = [
     Runtime { name: "curl", probe: &["curl", "--version"], packages: &[] },
     Runtime {
@@ -38,7 +39,7 @@ pub fn install() {
     if !wanted.is_empty() {
         apt_install(&wanted);
     }
-    // Only where there is a Python at all.
+    // Only if there is Python at all.
     if quiet(&["python3", "--version"]) && !quiet(&["python3", "-c", "import requests"]) {
         install_requests();
     }
@@ -47,8 +48,8 @@ pub fn install() {
     }
 }
 
-/// A Python that belongs to Debian refuses pip, any other does not know Debian's packages:
-/// whichever works.
+/// Installs the package `requests` by pip, or else Debian's package of it. Debian's own Python
+/// refuses pip, and any other Python does not find Debian's packages.
 fn install_requests() {
     let pip = [
         "python3",
@@ -75,8 +76,7 @@ pub fn apt_install(packages: &[&str]) {
         return;
     }
     println!("installing {}", packages.join(" "));
-    // One unreachable mirror among several makes the update fail, and the installation may work all
-    // the same.
+    // The update fails if one of several mirrors is unreachable. The installation may work anyway.
     apt(&["update"]);
     let mut install = vec!["install", "--yes", "--no-install-recommends"];
     install.extend(packages);
@@ -85,7 +85,8 @@ pub fn apt_install(packages: &[&str]) {
     }
 }
 
-/// The time-outs keep a machine without a network from waiting for minutes.
+/// Runs apt-get. Its time-outs are short, so that a machine without a network does not wait for
+/// minutes.
 fn apt(arguments: &[&str]) -> bool {
     let options = [
         "-qq",

@@ -1,4 +1,4 @@
-//! What a run of the tests comes to.
+//! The summary of a test run.
 
 #[derive(Debug, Default, PartialEq)]
 pub struct Summary {
@@ -6,9 +6,9 @@ pub struct Summary {
     failed: u64,
     ignored: u64,
     failures: Vec<String>,
-    /// Lines of tests that could not do their work here. The harness hides what a passing test
-    /// prints, so such a test writes a line that begins with `SKIPPED` to the standard error
-    /// itself.
+    /// The messages of tests that could not run here. The harness hides what a passing test prints,
+    /// so such a test writes a line that begins with `SKIPPED` to the standard error of the
+    /// process.
     skipped: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ impl Summary {
         {
             self.failures.push(name.to_owned());
         } else if line.starts_with("SKIPPED") {
-            // Every test of a module that is left out says so in the same words.
+            // All tests of a skipped module write the same line.
             if !self.skipped.iter().any(|skipped| skipped == line) {
                 self.skipped.push(line.to_owned());
             }

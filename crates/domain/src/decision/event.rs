@@ -46,7 +46,7 @@ api_enum! {
         WalletStatus = "wallet.status",
         ReviewOpened = "review.opened",
         /// A provider reported another outcome while the review was open.
-        ReviewHeard = "review.heard",
+        ReviewUpdated = "review.heard",
         ReviewResolved = "review.resolved",
     }
 }

@@ -70,7 +70,7 @@ pub struct TransferLimits {
     /// The limit of a wallet's available, held and incoming amounts together, in minor units, after a
     /// transfer from another merchant. It is far below the [limit](wallet::WALLET_LIMIT_MINOR) for the
     /// merchant's own payments, so that no stranger can fill the wallet until collections are refused.
-    pub fill_minor: i64,
+    pub balance_max_minor: i64,
     /// For how many new parties per hour a merchant may learn who receives a transfer to them, which
     /// reveals whose phone number is a merchant's.
     pub recipients_per_hour: i64,
@@ -78,6 +78,6 @@ pub struct TransferLimits {
 
 impl Default for TransferLimits {
     fn default() -> Self {
-        Self { fill_minor: wallet::WALLET_LIMIT_MINOR / 40, recipients_per_hour: 1_000 }
+        Self { balance_max_minor: wallet::WALLET_LIMIT_MINOR / 40, recipients_per_hour: 1_000 }
     }
 }

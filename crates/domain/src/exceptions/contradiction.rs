@@ -73,6 +73,8 @@ pub fn compare_with_books(
     let reason = format!("the execution is {}; the provider says: {reported}", execution.status);
     let mut opened: Vec<ReviewKind> = vec![];
     for (kind, found) in differences {
+        // `sign` turns the difference into the payment's own direction: above zero more was paid than
+        // the books say.
         let other = if found.minor * sign(&execution) > 0 {
             ReviewKind::SuccessAfterFailure
         } else {
@@ -315,7 +317,7 @@ pub fn record_during_review(
     if matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
         let entity = (EventEntity::Execution, execution.id.0);
         let note = Some(describe(outcome, execution.outside_amount()));
-        events::record(execution.merchant_id, EventType::ReviewHeard, entity, note, work, now)?;
+        events::record(execution.merchant_id, EventType::ReviewUpdated, entity, note, work, now)?;
     }
     if execution.status.is_final() {
         return Ok(execution);

@@ -85,6 +85,8 @@ pub(crate) fn settle(
     let event = events::record(merchant, EventType::ExecutionSettled, entity, None, work, now)?;
     let postings = recipes::collection_completes(&amounts_from_suspense(&execution)?)?;
     post::post(event, Some(execution.id), &postings, work, now)?;
+    // A source that was paid in the meantime stays paid, and a canceled one stays canceled: the
+    // merchant then has to give the money back.
     if source.status == SourceStatus::Active && !mutant!(SettledUnpaid) {
         let paid = source.after(SourceInput::Settled, "", time)?;
         work.put(Source { paid_at: Some(time), ..paid });

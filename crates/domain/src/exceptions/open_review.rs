@@ -72,6 +72,7 @@ pub fn open_deadline(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<(), Stop> {
+    // Every poll after the deadline comes here, and one review is enough.
     if work.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))?.is_some() {
         return Ok(());
     }
@@ -90,8 +91,8 @@ pub fn open_deadline(
 }
 
 /// Resolves the review of a passed deadline when its execution became final. The review is looked
-/// up, not inferred from the execution's times: another process may have opened it by another clock,
-/// or after the merchant's clock was advanced.
+/// up, not inferred from the execution's times: another process may have opened it by another
+/// clock, or after the merchant's clock was advanced.
 ///
 /// # Errors
 /// None of its own.

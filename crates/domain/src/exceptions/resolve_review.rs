@@ -111,6 +111,7 @@ fn resolve_deadline(
             Refusal::ReviewNotOpen { needs: "resolve the review of its amount first" }.into()
         );
     }
+    // A final status never changes: only the review is closed.
     if execution.status.is_final() {
         return Ok(());
     }
@@ -161,6 +162,7 @@ fn move_out_of_suspense(
 ) -> Result<(), Stop> {
     let merchant = execution.merchant_id;
     let amount = review.amount;
+    // The amount is below zero where money is missing; then every leg has the opposite sign.
     let mut legs =
         vec![Leg::system(AccountKind::Suspense, merchant, -amount.minor, amount.currency)];
     if how == Resolution::ToPayer {
@@ -200,6 +202,7 @@ fn wallet_legs(
     };
     late_success::check_wallet(&wallet, wallet_minor)?;
     let mut legs = vec![Leg::available(wallet.id, wallet_minor, wallet.currency)];
+    // Each currency must balance by itself, so an exchange goes through the position account.
     if wallet.currency != amount.currency {
         legs.push(Leg::system(
             AccountKind::Position,

@@ -9,11 +9,11 @@ use crate::kernel::names::Provider;
 use crate::kernel::time::ServerTime;
 
 api_enum! {
-    /// The system accounts. Each exists per merchant and currency, so that merchants do not wait for
-    /// each other's row locks.
+    /// The system accounts. Each exists per merchant and currency, so that merchants do not wait
+    /// for each other's row locks.
     AccountKind {
-        /// The balance with pawaPay: a debit balance is what it holds for us, a credit balance what we
-        /// owe it.
+        /// The balance with pawaPay: a debit balance is what it holds for us, a credit balance what
+        /// we owe it.
         ClearingPawaPay = "CLEARING_PAWAPAY",
         /// The balance with Stripe.
         ClearingStripe = "CLEARING_STRIPE",
@@ -61,8 +61,8 @@ pub struct Account {
     pub updated_at: ServerTime,
 }
 
-/// The unit of [`Account::balance_rounds`], in minor units. `ledger verify` compares balances modulo a
-/// number of which this is a multiple, so that whole rounds make no difference there.
+/// The unit of [`Account::balance_rounds`], in minor units. `ledger verify` compares balances
+/// modulo a number of which this is a multiple, so that whole rounds make no difference there.
 pub const ROUND: i64 = 4_000_012_000_000_000_000;
 
 impl Account {
@@ -82,6 +82,7 @@ impl Account {
             i64::try_from(part).map_err(|_| Inconsistent(format!("account {} overflows", self.id)))
         };
         let round = i128::from(ROUND);
+        // Both operators truncate towards zero: the two parts have the sign of the balance.
         Ok(Self {
             balance_minor: part(whole % round)?,
             balance_rounds: part(whole / round)?,

@@ -48,6 +48,7 @@ fn fund(
 ) -> Result<Wallet, Stop> {
     let wallet =
         work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
+    // Before the other checks: a repeated request is answered even if the wallet was frozen since.
     if let Some(key) = key
         && let Some(before) = work.find::<Funding>(&key.to_owned())?
     {

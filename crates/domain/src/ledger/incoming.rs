@@ -1,5 +1,5 @@
-//! Incoming amounts: a wallet reserves capacity for each collection under way, so that it can always be
-//! credited when the network reports success.
+//! Incoming amounts: a wallet reserves capacity for each collection under way, so that it can
+//! always be credited when the network reports success.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::checked::sum;
@@ -43,6 +43,8 @@ pub fn end(
 ) -> Result<(), Stop> {
     let wallet =
         open_wallet::open(merchant_id, Owner::Merchant(merchant_id), amount.currency, work, now)?;
+    // Clamped instead of checked: a wrong figure must not keep the money from being booked. `ledger
+    // verify` finds a wallet whose figure differs from its open collections.
     let incoming_minor = wallet.incoming_minor.saturating_sub(amount.minor).max(0);
     work.put(Wallet { incoming_minor, updated_at: now, ..wallet });
     Ok(())

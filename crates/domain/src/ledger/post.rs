@@ -77,6 +77,8 @@ fn system_entry(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<Entry, Stop> {
+    // A system account is opened by its first entry. It may go below zero: what it records has
+    // happened outside, so nothing here may refuse it.
     let account = match work.find::<Account>(&(merchant, kind, money.currency))? {
         Some(account) => (*account).clone(),
         None => Account {

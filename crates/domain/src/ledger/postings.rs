@@ -61,6 +61,7 @@ impl Postings {
         let legs: Vec<Leg> = legs.into_iter().filter(|leg| leg.money.minor != 0).collect();
         for leg in &legs {
             let same = legs.iter().filter(|other| other.money.currency == leg.money.currency);
+            // Summed in 128 bits: a sum of 64 bits could overflow and look like zero.
             let total: i128 = same.map(|other| i128::from(other.money.minor)).sum();
             if total != 0 {
                 return Err(Stop::Inconsistent(format!("postings do not balance: {legs:?}")));

@@ -74,9 +74,9 @@ impl Owner {
     }
 }
 
-/// The limit of a wallet's available, held and incoming amounts together, in minor units, when a new
-/// payment to it starts. It is less than half of what fits into 64 bits, so that credits by reviews,
-/// which this limit does not apply to, fit too.
+/// The limit of a wallet's available, held and incoming amounts together, in minor units, when a
+/// new payment to it starts. It is less than half of what fits into 64 bits, so that credits by
+/// reviews, which this limit does not apply to, fit too.
 pub const WALLET_LIMIT_MINOR: i64 = 4_000_000_000_000_000_000;
 
 /// The balances of an owner in one currency.
@@ -106,10 +106,11 @@ impl Wallet {
         Owner::from_parts(self.owner_type, self.owner_id)
     }
 
-    /// Whether a credit of `minor` stays within `limit`, even if all holds are released and all incoming
-    /// amounts arrive.
+    /// Whether a credit of `minor` stays within `limit`, even if all holds are released and all
+    /// incoming amounts arrive.
     #[must_use]
     pub fn has_capacity_for(&self, minor: i64, limit: i64) -> bool {
+        // In 128 bits: the sum of four amounts may not fit into 64.
         let all = [self.available_minor, self.held_minor, self.incoming_minor, minor];
         all.into_iter().map(i128::from).sum::<i128>() <= i128::from(limit)
     }

@@ -46,8 +46,8 @@ impl Decision for ClaimExecution {
     }
 }
 
-/// Takes the lease of an execution if it is still due, and returns the call to make. Opens the review
-/// of one that is past its deadline.
+/// Takes the lease of an execution if it is still due, and returns the call to make. Opens the
+/// review of one that is past its deadline.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when the execution is not there.
@@ -60,6 +60,8 @@ fn claim(
     let execution = (*work.require::<Execution>(id)?).clone();
     let merchant = work.require::<Merchant>(execution.merchant_id)?;
     let time = merchant.time(now);
+    // The look-up of due executions took no lock: another process may have claimed or ended this
+    // one since.
     if execution.status.is_final() || !execution.is_due(merchant.mode, time, now) {
         return Ok(None);
     }

@@ -79,6 +79,7 @@ pub fn record(
     let time = work.require::<Merchant>(execution.merchant_id)?.time(now);
     let input = outcome_kind(outcome, &execution);
     let no_call = |execution| RecordedOutcome { execution, call: None };
+    // While an operator decides, no outcome moves money: it would be booked twice.
     if execution.in_review {
         let execution = contradiction::record_during_review(execution, outcome, time, work, now)?;
         return Ok(no_call(execution));
@@ -228,6 +229,7 @@ fn resend(
         attempts: execution.attempts.saturating_add(1),
         sent_at: Some(time),
         waiting_for: Some("the provider's answer; it was sent again".to_owned()),
+        // This process makes the call. If it dies, the execution is due again when the lease ends.
         next_check_at: Some(time.plus(LEASE_US)),
         lease_until: Some(now.plus(LEASE_US)),
         ..execution.clone()

@@ -43,6 +43,8 @@ pub(crate) fn processing(
         status: ExecutionStatus::Processing,
         waiting_for: Some(waiting_for.to_owned()),
         next_check_at,
+        // An outcome was recorded, so the lease is over: from now on the next check says when the
+        // execution is due.
         lease_until: None,
         ..execution.clone()
     };
@@ -65,6 +67,8 @@ pub fn complete(
     let merchant = execution.merchant_id;
     check_not_final(&execution)?;
     if execution.operation == Operation::Collection {
+        // Opened here because a collection between wallets has reserved nothing before, and may be
+        // the first money in its currency.
         let wallet = open_wallet::open(
             merchant,
             Owner::Merchant(merchant),
@@ -74,6 +78,8 @@ pub fn complete(
         )?;
         execution.wallet_id = Some(wallet.id);
     }
+    // Before the amounts are computed: a refund may be charged less than it held, and the same
+    // posting releases the rest.
     if let Some(payment) = execution.original_execution_id {
         execution.released_minor = refund::record_completion(&execution, payment, work)?;
     }

@@ -82,7 +82,8 @@ fn a_refused_checkout_leaves_no_party_and_no_number() {
     assert_eq!(page, first.config, "a source has one page");
 }
 
-/// Its end binds the sessions for it; a page that a link makes afterwards sets them free.
+/// Sessions for the checkout end with its page. A later page, made by a link, has no end, and nor
+/// have they.
 #[test]
 fn the_end_of_a_checkout_binds_its_sessions() {
     let mut stage = Stage::new();

@@ -1,4 +1,4 @@
-//! Collections: what a payer pays for a source.
+//! Collections: a payer pays for a source.
 
 use crate::stage::{Stage, currency, declined, paid, usd};
 use domain::kernel::names::{FeeBearer, Method, Operation};

@@ -1,4 +1,4 @@
-//! Any history, however it is drawn.
+//! Properties of random histories.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use proptest::prelude::*;
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// Any history of payouts, refunds and words, in any order, however often repeated: the books
-    /// balance, nothing falls below zero, refunds stay within their payment, what is final stays as
-    /// it is.
+    /// After any history of payouts, refunds and provider outcomes, in any order and with any
+    /// repetitions, the books balance, no wallet is below zero, refunds do not exceed their
+    /// payment, and final executions have not changed.
     #[test]
     fn no_history_breaks_the_books(steps in prop::collection::vec((0..8_u8, 0..6_usize, 1..120_i64), 1..60)) {
         let mut stage = Stage::new();

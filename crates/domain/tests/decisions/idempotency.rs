@@ -1,4 +1,4 @@
-//! The same key twice, and commands that are refused.
+//! Requests that repeat a key, and commands that are refused.
 
 use crate::stage::{Stage, usd};
 use domain::kernel::ids::MerchantId;

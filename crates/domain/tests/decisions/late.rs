@@ -1,4 +1,5 @@
-//! A collection failed, and its provider says afterwards that the payer has paid.
+//! Late successes: a collection failed, and afterwards its provider reports that the payer has
+//! paid.
 
 use crate::stage::{Stage, currency, declined, paid, usd};
 use domain::exceptions::review::{Resolution, ReviewKind, ReviewStatus};
@@ -15,21 +16,21 @@ use domain::sales::cancel_source::CancelSource;
 use domain::sales::find_source::SourceRef;
 use domain::sales::source::{SourceStatus, SourceType};
 
-/// An invoice, and the account that pays it.
+/// Creates an invoice, and the account that pays it.
 fn shop(stage: &mut Stage, bearer: FeeBearer) -> (SourceId, PaymentAccountId) {
     let source = stage.invoice(10_000, bearer);
     let party = stage.party("231880000179");
     (source, stage.account(party, Method::MtnMomoLbr, Operation::Collection))
 }
 
-/// A collection that failed and succeeded after that.
+/// Makes a collection that fails and succeeds afterwards.
 fn late(stage: &mut Stage, source: SourceId, account: PaymentAccountId, code: &str) -> Execution {
     let execution = stage.collect(source, account, code).unwrap();
     stage.hear(execution.id, declined());
     stage.hear(execution.id, paid("late"))
 }
 
-/// Resolves the one review of an execution that is open.
+/// Resolves the only open review of an execution.
 fn resolve(stage: &mut Stage, execution: &Execution, how: Resolution) -> Result<(), Vec<Refusal>> {
     let open = stage
         .reviews(execution.id)
@@ -52,7 +53,7 @@ fn it_is_settled_with_its_fees_and_pays_the_invoice() {
     for (bearer, code, gets, fees, clearing) in [
         (FeeBearer::Payer, "USD", 10_000, [100, 200, 0], -10_300),
         (FeeBearer::Payee, "USD", 9_700, [100, 200, 0], -10_000),
-        // One cent is 14.4 francs, and an exchange costs one percent.
+        // One cent is worth 14.4 francs, and the exchange fee is one percent.
         (FeeBearer::Payer, "RWF", 10_000, [100, 200, 100], -149_760),
     ] {
         let mut stage = Stage::new();
@@ -120,7 +121,7 @@ fn each_review_of_an_invoice_counts() {
         stage.hear(execution.id, declined());
         execution
     });
-    // The second is of another amount: also then somebody has paid.
+    // The second late success has another amount. Somebody has paid then, too.
     stage.hear(first.id, paid("late"));
     stage.hear(
         second.id,
@@ -145,7 +146,8 @@ fn it_is_not_settled_while_another_collection_is_under_way() {
         ("", "value_error.state")
     );
     stage.hear(second.id, paid("t"));
-    // Paid twice: it stays paid, and the money that came first is the merchant's to give back.
+    // The invoice was paid twice. It stays paid, and the merchant has to give the first payment
+    // back.
     resolve(&mut stage, &first, Resolution::ToWallet).unwrap();
     assert_eq!((stage.mine("USD").0, stage.source(source)), (20_000, SourceStatus::Paid));
     assert!(stage.refund(first.id, "103.01").is_err());
@@ -178,7 +180,7 @@ fn what_is_not_in_full_goes_to_the_wallet_as_it_is_and_pays_nothing() {
         (vec![declined(), word(9_000, "USD")], 9_000, 0),
         (vec![declined(), word(11_000, "USD")], 11_000, 0),
         (vec![declined(), word(10_300, "RWF")], 0, 10_300),
-        // 103 of 153 dollars.
+        // 50 dollars were reported first, then 153: 103 are left to review.
         (vec![declined(), word(5_000, "USD"), word(15_300, "USD")], 15_300, 0),
     ] {
         let mut stage = Stage::new();
@@ -207,7 +209,7 @@ fn what_was_settled_can_be_taken_back_like_what_completed() {
         resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
         let (before, total) = (stage.mine("USD").0, execution.total_minor);
         for _ in 0..2 {
-            // Taken back, and paid again.
+            // The provider takes the payment back, and reports it again.
             stage.hear(execution.id, declined());
             let review = stage.review(execution.id, ReviewKind::FailureAfterSuccess);
             assert_eq!(review.amount, Money::new(-execution.payer.minor, execution.payer.currency));

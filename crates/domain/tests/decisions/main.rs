@@ -1,4 +1,4 @@
-//! Decisions over a workspace in memory: what the engine does, without a database.
+//! Tests of decisions on a workspace in memory, without engine and database.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod checkouts;

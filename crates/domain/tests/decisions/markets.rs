@@ -1,5 +1,4 @@
-//! A market that closes: what is declared or carried out from then on is refused, what is under way
-//! and refunds go on.
+//! A closed market: new sessions and executions are refused; open executions and refunds go on.
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use domain::sales::source::SourceType;
 use domain::tariff::fees::{self, QuoteRequest, Route};
 
 impl Stage {
-    /// From now on mobile money does this operation no more.
+    /// Closes the mobile-money market of this operation from now on.
     fn close(&mut self, operation: Operation) {
         let mut tariff = (*self.work.tariff).clone();
         let rows = tariff
@@ -28,7 +27,7 @@ impl Stage {
         self.work.tariff = Arc::new(tariff);
     }
 
-    /// What a prediction says of mobile money.
+    /// A prediction for a payment by mobile money.
     fn predicted(&self, operation: Operation) -> Result<i64, Refusal> {
         let route = Route {
             tier: "default",

@@ -1,4 +1,4 @@
-//! A merchant's passcode and keys, and what an operator sets.
+//! Passcodes and API keys of merchants, and changes by an operator.
 
 use crate::stage::{Stage, usd};
 use domain::decision::command::Command;
@@ -28,7 +28,7 @@ use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 const KEY: ApiKeyId = ApiKeyId(7);
 const OTHER: ApiKeyId = ApiKeyId(8);
 
-/// A merchant with a passcode.
+/// A stage whose merchant has a passcode.
 fn guarded() -> Stage {
     let mut stage = Stage::new();
     stage.decide(&SetPasscode { merchant_id: stage.merchant, hash: Some("hash".into()) }).unwrap();
@@ -120,7 +120,7 @@ fn one_that_nobody_ends_counts_as_wrong_after_half_a_minute() {
     assert_eq!(reserve(&mut stage, KEY), Err(Refusal::PasscodeBusy));
     stage.now = stage.now.plus(seconds(1));
     assert_eq!(reserve(&mut stage, KEY), Err(Refusal::PasscodeLocked { seconds: 900 }));
-    // Its process was only slow, and it was right.
+    // The process was only slow, and the passcode was right.
     end(&mut stage, lost, true);
     assert!(reserve(&mut stage, KEY).is_ok());
 }
@@ -209,7 +209,7 @@ fn a_passcode_is_removed_and_its_count_is_not() {
     assert_eq!(guess(&mut stage, KEY), Ok(()), "what the operator sets begins a new count");
 }
 
-/// Every command of a caller, and those that are refused for another reason too.
+/// This holds for every command of a caller, also for those that would be refused anyway.
 #[test]
 fn nothing_is_decided_for_credentials_that_do_not_hold() {
     let mut stage = Stage::new();

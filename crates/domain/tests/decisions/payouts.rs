@@ -1,4 +1,4 @@
-//! Payouts: what is held, settled and released.
+//! Payouts: money is held, and then settled or released.
 
 use crate::stage::{Stage, declined, paid, usd};
 use domain::kernel::names::{Method, Operation};
@@ -11,7 +11,7 @@ fn a_payout_holds_then_settles_or_releases() {
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
     let execution = stage.payout(account, usd(50_000)).unwrap();
-    // 0.5 % platform, 2 % gateway.
+    // 500.00 and fees of 0.5 % (platform) and 2 % (gateway).
     assert_eq!(stage.mine("USD"), (48_750, 51_250));
     stage.hear(execution.id, declined());
     assert_eq!(stage.mine("USD"), (100_000, 0));

@@ -1,4 +1,4 @@
-//! What a provider says, and what its silence means.
+//! The outcomes that a provider reports, and what its silence means.
 
 use crate::stage::{Stage, declined, usd};
 use domain::exceptions::review::{Resolution, ReviewKind};
@@ -34,7 +34,7 @@ fn silence_is_asked_about_and_never_fails() {
     assert_eq!(claim(&mut stage).unwrap().kind, CallKind::Query);
     assert_eq!(claim(&mut stage), None, "another process holds the lease");
 
-    // Never seen: sent again, with the same id.
+    // The provider never saw the request, so it is sent again, with the same id.
     let Ok(settled) = stage
         .decide(&RecordOutcome { execution_id: execution.id, outcome: ProviderOutcome::NeverSeen })
     else {
@@ -44,7 +44,7 @@ fn silence_is_asked_about_and_never_fails() {
     assert_eq!((call.kind, call.request.attempts), (CallKind::Send, 2));
     assert_eq!(call.request.request_id, execution.provider_request_id);
 
-    // Past its deadline it is on the review list, and still not failed.
+    // After its deadline the execution is listed for review. It has still not failed.
     stage.now = stage.now.plus(minutes(24 * 60));
     assert!(claim(&mut stage).is_some());
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);

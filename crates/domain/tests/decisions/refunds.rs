@@ -1,4 +1,4 @@
-//! Refunds: never more than was paid, at the rate of the payment.
+//! Refunds: never more than was paid, and at the rate of the payment.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,8 @@ fn refunds_never_exceed_their_payment() {
     stage.check_books();
 }
 
-/// A collection of so many cents, paid in francs at 14.4 for a cent; and a wallet with enough.
+/// A collection of `total` cents that was paid in francs, at 14.4 francs for a cent, and a wallet
+/// with enough money for refunds.
 fn exchanged(total: i64) -> (Stage, Execution) {
     let mut stage = Stage::new();
     let source = stage.invoice(total, FeeBearer::Payee);
@@ -63,7 +64,7 @@ fn exchanged(total: i64) -> (Stage, Execution) {
     (stage, execution)
 }
 
-/// What is on hand and what is held, since the wallet had so much.
+/// How much less the wallet has available than `before`, and how much it holds.
 fn spent(stage: &Stage, before: i64) -> (i64, i64) {
     let (available, held) = stage.mine("USD");
     (before - available, held)
@@ -74,7 +75,7 @@ fn a_refund_of_an_exchanged_payment_takes_the_stored_rate() {
     let (mut stage, execution) = exchanged(10_000);
     assert_eq!((execution.payer.minor, execution.payee.minor), (144_000, 9_600));
     let refund = stage.refund(execution.id, "1000").unwrap();
-    // 1000 / 1440 USD is 0.6944…, rounded up.
+    // 1000 / 1440 USD = 0.6944…, rounded up.
     assert_eq!((refund.payer, refund.payee), (usd(70), Money::new(1_000, currency("RWF"))));
     stage.hear(refund.id, paid("r"));
     let rest = stage.refund(execution.id, "143000").unwrap();
@@ -95,7 +96,7 @@ fn a_large_refund_costs_its_share_however_many_small_ones_are_under_way() {
     let small: Vec<_> = (0..1_000).map(|_| stage.refund(execution.id, "1").unwrap().id).collect();
     assert_eq!(spent(&stage, before), (1_000, 1_000), "each holds its own cent");
     let large = stage.refund(execution.id, "13400").unwrap();
-    // 13,400 / 14.4 is 930.5…
+    // 13,400 / 14.4 = 930.5…
     assert_eq!(large.payer, usd(931));
     let large = stage.hear(large.id, paid("large"));
     assert_eq!(large.paid(), usd(931));
@@ -114,7 +115,8 @@ fn a_large_refund_costs_its_share_however_many_small_ones_are_under_way() {
 fn many_small_refunds_are_rounded_once_over_all() {
     let (mut stage, execution) = exchanged(1_000);
     let before = stage.mine("USD").0;
-    // A franc is 0.0694 cents: the first costs a cent, and then each fourteenth or fifteenth.
+    // A franc is worth 0.0694 cents. So the first refund costs a cent, and then every fourteenth or
+    // fifteenth one.
     for (count, cost) in [(14, 1), (1, 2), (13, 2), (1, 3), (71, 7)] {
         for _ in 0..count {
             let refund = stage.refund(execution.id, "1").unwrap();
@@ -131,7 +133,7 @@ fn many_small_refunds_are_rounded_once_over_all() {
 fn a_refund_that_bounces_gives_back_what_it_cost_less_the_rounding_of_the_rest() {
     let (mut stage, execution) = exchanged(1_000);
     let before = stage.mine("USD").0;
-    // 100 francs are 6.94 cents, 105 are 7.29.
+    // 100 francs are worth 6.94 cents, 105 are worth 7.29.
     let (first, second) =
         (stage.refund(execution.id, "100").unwrap(), stage.refund(execution.id, "5").unwrap());
     stage.hear(first.id, paid("r"));
@@ -141,7 +143,7 @@ fn a_refund_that_bounces_gives_back_what_it_cost_less_the_rounding_of_the_rest()
     let review = stage.review(first.id, ReviewKind::FailureAfterSuccess);
     stage.resolve(review.id, Resolution::ToWallet).unwrap();
     assert_eq!(spent(&stage, before), (1, 0), "5 francs cost a cent");
-    // It was paid after all, and for good.
+    // The first refund was paid after all, for good.
     stage.hear(first.id, paid("r"));
     let review = stage.review(first.id, ReviewKind::SuccessAfterFailure);
     stage.resolve(review.id, Resolution::ToWallet).unwrap();
@@ -152,7 +154,7 @@ fn a_refund_that_bounces_gives_back_what_it_cost_less_the_rounding_of_the_rest()
 #[test]
 fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
     let (mut stage, execution) = exchanged(1_000);
-    // One that holds nothing, since others held all when it began: it takes nothing.
+    // A refund that holds nothing, because others held everything when it began, takes nothing.
     let refund = stage.refund(execution.id, "1000").unwrap();
     let wallet = stage.wallet(Owner::Merchant(stage.merchant), "USD");
     stage.work.put(Execution { payer: usd(0), total_minor: 0, ..refund.clone() });
@@ -165,10 +167,10 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
     assert_eq!(stage.hear(refund.id, paid("r")).paid(), usd(0));
     let payment = stage.work.require::<Execution>(execution.id).unwrap();
     assert_eq!((payment.given_back_minor, payment.refund_cost_charged().unwrap()), (1_000, 0));
-    // The next one makes up for it, as far as it holds.
+    // The next one takes what is missing, as far as it holds enough.
     let next = stage.refund(execution.id, "10").unwrap();
     assert_eq!((next.payer, stage.hear(next.id, paid("r")).paid()), (usd(1), usd(1)));
-    // Where more was paid than what is back is worth, the next one takes less.
+    // If the wallet has paid more than the returned amount is worth, the next refund takes less.
     let payment = stage.work.require::<Execution>(execution.id).unwrap();
     stage.work.put(payment.with_refund_totals(1_010, 100).unwrap());
     stage.work.accept_draft();
@@ -182,7 +184,7 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
     assert_eq!(stage.mine("USD").1, 0);
 }
 
-/// Sends a party money from the merchant's wallet, which may be given it first.
+/// Sends a party money from the merchant's wallet, which is funded for it.
 fn send(stage: &mut Stage, party: PartyId, amount: Money) {
     let wallet_id = stage.wallet(Owner::Merchant(stage.merchant), amount.currency.code()).id;
     if amount.currency != currency("USD") {
@@ -223,17 +225,17 @@ fn a_refund_without_a_network_needs_what_it_takes_and_no_more() {
     stage.check_books();
 }
 
-/// What refunds of a payment come to, reckoned once more.
+/// The refunds of a payment in the test's own books.
 #[derive(Default)]
 struct Model {
-    /// By refund: asked for, and with the payer for good.
+    /// For each refund the requested amount, and what the payer has back for good.
     refunds: BTreeMap<ExecutionId, (i64, i64)>,
-    /// Taken back of the payment itself.
+    /// What the provider took back of the payment itself.
     taken_back: i64,
 }
 
 impl Model {
-    /// C and F(C), at 14.4 francs for a cent.
+    /// The expected amount that was given back, and its cost, at 14.4 francs for a cent.
     fn expected(&self, payment: &Execution) -> (i64, i64) {
         let back = self.taken_back + self.refunds.values().map(|(_, back)| back).sum::<i64>();
         let share = |francs: i64| (francs * 10 + 143) / 144;
@@ -246,12 +248,12 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// In whatever order refunds of one payment begin, complete, fail, bounce and are reviewed: the
-    /// wallet has paid the share of what its payer really has back, rounded up once, and for the
-    /// whole payment no more than its total.
+    /// Refunds of one payment may begin, complete, fail, bounce and be reviewed in any order. The
+    /// wallet has always paid the share of what the payer really has back, rounded up once, and
+    /// never more than the payment's total.
     #[test]
     fn what_was_really_given_back_costs_its_share(
-        // Each of three fees is a cent at least: of less nothing would be left.
+        // Each of the three fees is at least a cent, so a smaller total would leave nothing.
         total in 4..=2_000_i64,
         steps in prop::collection::vec((0..10_u8, 0..8_usize, 1..=100_i64), 1..80),
     ) {
@@ -263,7 +265,7 @@ proptest! {
             let picked: Option<ExecutionId> = began.get(pick % began.len().max(1)).copied();
             match (step, picked) {
                 (0..=3, _) => {
-                    // Mostly small ones.
+                    // Most refunds are small.
                     let asked = if percent > 90 { payment.payer.minor * percent / 200 } else { percent };
                     let Ok(refund) = stage.refund(payment.id, &asked.max(1).to_string()) else { continue };
                     if refund.status == ExecutionStatus::Pending {
@@ -305,7 +307,7 @@ proptest! {
             let usual = model.taken_back >= 0 && model.refunds.values().all(|(_, back)| *back >= 0);
             let (back, cost) = model.expected(&payment);
             if !usual {
-                // Money that was recovered outside and came again.
+                // The money was recovered outside, and then came again.
                 break;
             }
             prop_assert_eq!(row.given_back_minor, back);

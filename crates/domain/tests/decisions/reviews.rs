@@ -1,4 +1,4 @@
-//! What only a human can decide.
+//! Reviews: cases that only a person can decide.
 
 use crate::stage::{Stage, declined, paid, usd};
 use domain::exceptions::review::{Resolution, Review, ReviewKind, ReviewStatus};
@@ -14,7 +14,7 @@ use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::outcome::ProviderOutcome;
 use domain::sales::source::SourceStatus;
 
-/// A collection of 100 dollars that is with its provider.
+/// Begins a collection of 100 dollars, which is then with its provider.
 fn collection(stage: &mut Stage) -> Execution {
     let source = stage.invoice(10_000, FeeBearer::Payee);
     let party = stage.party("231880000002");
@@ -94,7 +94,7 @@ fn another_amount_than_asked_for_waits_for_a_human() {
     stage.check_books();
 }
 
-/// A collection of which the provider moved nine tenths, and the review of it.
+/// A collection of which the provider moved nine tenths, and its review.
 fn short_paid(stage: &mut Stage) -> (SourceId, Execution, Review) {
     let source = stage.invoice(10_000, FeeBearer::Payee);
     let party = stage.party("231880000002");
@@ -118,8 +118,12 @@ fn what_is_in_review_is_not_settled_on_top() {
         (ExecutionStatus::Processing, SourceStatus::Processing)
     );
     assert_eq!(stage.mine("USD").0, 0);
-    let heard = stage.work.events.last().unwrap();
-    assert_eq!(heard.kind, domain::decision::event::EventType::ReviewHeard, "the operator is told");
+    let updated = stage.work.events.last().unwrap();
+    assert_eq!(
+        updated.kind,
+        domain::decision::event::EventType::ReviewUpdated,
+        "the operator is told"
+    );
 
     stage.now = stage.now.plus(minutes(25 * 60));
     assert!(matches!(stage.decide(&ClaimExecution { execution_id: execution.id }), Ok(Some(_))));
@@ -144,8 +148,8 @@ fn a_review_of_a_deadline_never_touches_what_is_final() {
     stage.now = stage.now.plus(minutes(25 * 60));
     assert!(matches!(stage.decide(&ClaimExecution { execution_id: execution.id }), Ok(Some(_))));
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
-    // Another process has not yet seen that the merchant's clock was advanced: the review is closed
-    // all the same.
+    // The decision is made by a process that has not yet seen that the merchant's clock was
+    // advanced. The review is closed anyway.
     stage.now = stage.now.plus(-minutes(20 * 60));
     stage.hear(execution.id, paid("t"));
     assert_eq!(
@@ -198,8 +202,8 @@ fn a_refund_that_paid_after_all_keeps_its_room_when_the_one_that_had_taken_it_fa
     stage.check_books();
 }
 
-/// A collection of 100 dollars, paid as 144,000 francs; and a refund of them all, under way, from a
-/// wallet that has dollars left.
+/// A collection of 100 dollars that was paid as 144,000 francs, and an open refund of all of it,
+/// from a wallet that has dollars left.
 fn exchanged() -> (Stage, Execution, Execution) {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payee);
@@ -230,15 +234,15 @@ fn a_refund_that_paid_after_all_is_charged_at_its_rate_and_keeps_its_room() {
     stage.check_books();
 }
 
-/// A provider's word that it moved so many cents.
+/// A provider's report that it moved `minor` cents.
 fn moved(minor: i64) -> ProviderOutcome {
     ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(minor)) }
 }
 
 #[test]
 fn a_refund_counts_for_what_its_provider_moved() {
-    // Asked for 50 of 100. What the provider says, how it is resolved, and what can be refunded
-    // before and after that.
+    // A refund of 50 of 100 dollars: the outcomes that its provider reports, how the review is
+    // resolved, and what can be refunded before and after that.
     let cases: &[(&[ProviderOutcome], Resolution, i64, i64)] = &[
         (&[moved(6_000)], Resolution::ToWallet, 4_000, 4_000),
         (&[moved(6_000)], Resolution::ToPayer, 4_000, 10_000),
@@ -306,7 +310,8 @@ fn money_of_a_third_currency_is_taken_from_a_wallet_of_that_currency() {
     );
     assert_eq!(stage.system(AccountKind::Suspense, "LRD"), -50_000);
     let review = stage.review(execution.id, ReviewKind::AmountMismatch);
-    // There is no rate between dollars and dollars that says what Liberian dollars are worth.
+    // The payment's rate is between dollars and dollars. It does not say what Liberian dollars are
+    // worth.
     assert_eq!(
         stage.resolve(review.id, Resolution::ToWallet).unwrap_err(),
         [Refusal::ReviewInsufficient]
@@ -316,8 +321,8 @@ fn money_of_a_third_currency_is_taken_from_a_wallet_of_that_currency() {
     stage.check_books();
 }
 
-/// A collection of 100 dollars, of which its provider says all that in this order; each review goes
-/// to the wallet.
+/// A collection of 100 dollars whose provider reports these outcomes in this order. Each review is
+/// resolved to the wallet.
 fn collected(words: &[ProviderOutcome]) -> (Stage, Execution) {
     let mut stage = Stage::new();
     let collection = collection(&mut stage);
@@ -336,7 +341,7 @@ fn collected(words: &[ProviderOutcome]) -> (Stage, Execution) {
 
 #[test]
 fn a_second_contradiction_is_about_what_the_first_one_left() {
-    // What the provider says, and what it holds for us after that.
+    // The outcomes that the provider reports, and the balance of its clearing account after them.
     let cases: &[(&[ProviderOutcome], i64)] = &[
         (&[moved(9_000), paid("t")], 9_000),
         (&[moved(9_000), moved(10_000)], 10_000),
@@ -400,8 +405,8 @@ fn what_a_provider_took_back_of_a_payment_cannot_be_refunded() {
 fn what_an_exchanged_refund_gives_and_gets_back_is_of_one_wallet() {
     let (mut stage, _, refund) = exchanged();
     let before = stage.mine("USD").0;
-    // It was paid, taken back, paid, and so on: its dollars in the wallet, the francs of the
-    // collection in the position.
+    // The refund was paid, returned, paid again, and so on. When it is returned, its dollars are in
+    // the wallet, and the francs of the collection are in the position.
     let (stands, back) = ((before, 0), (before + 10_000, 144_000));
     for (word, expected) in
         [(paid("t"), stands), (declined(), back), (paid("t"), stands), (declined(), back)]

@@ -1,4 +1,5 @@
-//! Room: what is begun is booked whatever comes, and nobody fills another's wallet.
+//! The capacity of wallets: what was begun can always be booked, and no merchant fills another's
+//! wallet.
 
 use crate::stage::{Stage, currency, declined, paid, usd};
 use domain::exceptions::review::{Resolution, ReviewKind};
@@ -23,7 +24,7 @@ fn momo(stage: &mut Stage) -> PaymentAccountId {
     stage.account(party, Method::MtnMomoLbr, Operation::Collection)
 }
 
-/// Begins a collection of `minor` that the payee bears the fees of.
+/// Begins a collection of `minor`, whose fees the payee bears.
 fn begin(
     stage: &mut Stage,
     account: PaymentAccountId,
@@ -33,7 +34,7 @@ fn begin(
     stage.collect(source, account, "USD")
 }
 
-/// The merchant has, out of nothing, so much.
+/// Gives a wallet so much money out of nothing.
 fn give(stage: &mut Stage, owner: Owner, minor: i64) {
     let wallet = stage.wallet(owner, "USD");
     stage.work.put(Wallet { available_minor: minor, ..wallet });
@@ -57,8 +58,8 @@ fn a_wallet_knows_what_is_on_its_way_in() {
     assert_eq!(incoming(&stage), 97_000 + 2_910);
     stage.hear(first.id, paid("t1"));
     assert_eq!((incoming(&stage), stage.mine("USD")), (2_910, (97_000, 0)));
-    // Another amount than was asked for is in suspense; until somebody decides, the payment is
-    // under way.
+    // An amount other than the requested one is in suspense, and the payment stays open until a
+    // person decides.
     let other = ProviderOutcome::Succeeded { transaction_id: "t3".into(), amount: Some(usd(1)) };
     stage.hear(third.id, other);
     assert_eq!(incoming(&stage), 2_910);
@@ -68,11 +69,11 @@ fn a_wallet_knows_what_is_on_its_way_in() {
     stage.check_books();
 }
 
-/// Whatever ends a collection, its wallet awaits it no longer, and what it awaits of others stays
-/// as it is.
+/// However a collection ends, it no longer counts in its wallet's incoming amount, and other
+/// collections still do.
 #[test]
 fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
-    /// How the review is resolved that the words or a passed deadline open.
+    /// How the review is resolved that the outcomes or a passed deadline open.
     type Resolved = Option<(ReviewKind, Resolution)>;
 
     let late = minutes(25 * 60);
@@ -141,7 +142,7 @@ fn no_collection_is_begun_that_its_wallet_has_no_room_for() {
     assert_eq!(begin(&mut stage, account, 101).unwrap_err(), no_room);
     let last = begin(&mut stage, account, 100).unwrap();
     assert_eq!(begin(&mut stage, account, 4).unwrap_err(), no_room);
-    // One that fails gives its room back.
+    // A collection that fails frees its capacity.
     stage.hear(last.id, declined());
     let last = begin(&mut stage, account, 100).unwrap();
     for (id, word) in [(open.id, paid("t1")), (last.id, paid("t2"))] {
@@ -156,7 +157,8 @@ fn what_was_begun_completes_however_full_its_wallet_is_by_then() {
     let account = momo(&mut stage);
     let open: Vec<Execution> =
         (0..5).map(|_| begin(&mut stage, account, MAX_MINOR).unwrap()).collect();
-    // The most that can be there: what a review gave came in beside the room.
+    // This is the most that a wallet can have: money from a review does not count against the
+    // limit.
     let owner = Owner::Merchant(stage.merchant);
     let all: i64 = open.iter().map(|execution| execution.payee.minor).sum();
     give(&mut stage, owner, i64::MAX - all);
@@ -209,7 +211,7 @@ fn strangers_do_not_fill_a_wallet() {
     assert_eq!(transfer(&mut stage, "231770000002", 1_001), Err(no_room("session_id")));
     assert_eq!(transfer(&mut stage, "231770000002", 1_000), Ok(ExecutionStatus::Completed));
     assert_eq!(transfer(&mut stage, "231770000002", 1), Err(no_room("session_id")));
-    // A party's wallet is the sender's own affair.
+    // A party's wallet belongs to the sender, so the lower limit does not apply.
     assert_eq!(transfer(&mut stage, "231880000009", 1), Ok(ExecutionStatus::Completed));
     let party = stage.party("231880000008");
     let counterparty_id = stage.counterparty(party);
@@ -236,7 +238,8 @@ fn strangers_do_not_fill_a_wallet() {
     );
 }
 
-/// Clearing is gross and positions are never squared: they grow for as long as a merchant trades.
+/// Clearing is booked gross and exchange positions are never closed: both grow for as long as a
+/// merchant trades.
 #[test]
 fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it() {
     let mut stage = Stage::new();
@@ -251,7 +254,7 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
     let first = collect(&mut stage);
     assert!(first.payer.minor > MAX_MINOR, "{first:?}");
     stage.hear(first.id, paid("t"));
-    // The next are as if thousands had gone before them.
+    // The following payments come as if there had been thousands before them.
     for kind in [AccountKind::ClearingPawaPay, AccountKind::Position] {
         let account = stage.work.find::<Account>(&(stage.merchant, kind, rwf)).unwrap().unwrap();
         let before = if kind == AccountKind::Position { 9 * QUINTILLION } else { -9 * QUINTILLION };
@@ -272,7 +275,7 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
     assert!(clearing < i128::from(i64::MIN), "{clearing}");
     assert_eq!(balance(&stage, AccountKind::ClearingPawaPay), clearing);
     assert_eq!(balance(&stage, AccountKind::Position), -clearing);
-    // Money in suspense, of networks that are far off: several times what 64 bits hold.
+    // A network reports amounts that are far off: suspense has several times what 64 bits can hold.
     let mut suspense = 0;
     for _ in 0..4 {
         let execution = collect(&mut stage);

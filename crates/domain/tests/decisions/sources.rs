@@ -1,4 +1,4 @@
-//! Invoices and orders: how many items they have.
+//! Invoices and orders: the limit of their items.
 
 use crate::stage::{Stage, currency, usd};
 use domain::kernel::ids::ItemId;

@@ -1,4 +1,4 @@
-//! A workspace in memory, and the usual commands.
+//! A workspace in memory, and the steps that most tests need.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ pub(crate) fn tariff() -> Tariff {
     tariff
 }
 
-/// A workspace in which whatever was not made is absent.
+/// A workspace in which every row that was not created counts as loaded and absent.
 pub(crate) struct Stage {
     pub(crate) work: Workspace,
     pub(crate) now: ServerTime,
@@ -406,7 +406,7 @@ impl Stage {
         (*self.work.find::<Review>(&(id, kind)).unwrap().unwrap()).clone()
     }
 
-    /// All reviews of an execution that are about money.
+    /// The reviews of an execution that are about money: all but passed deadlines.
     pub(crate) fn reviews(&mut self, id: ExecutionId) -> Vec<Arc<Review>> {
         loop {
             match domain::exceptions::contradiction::reviews(id, &self.work) {
@@ -428,7 +428,7 @@ impl Stage {
         })
     }
 
-    /// What must hold after any history.
+    /// Checks what must hold after any history.
     pub(crate) fn check_books(&self) {
         let mut transactions: BTreeMap<_, i64> = BTreeMap::new();
         let mut balances: BTreeMap<(i64, Bucket), i64> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Transfers, and wallets of parties.
+//! Transfers, and the wallets of parties.
 
 use crate::stage::{Stage, usd};
 use domain::decision::settings::TransferLimits;
@@ -44,7 +44,7 @@ fn a_transfer_reaches_the_merchant_with_the_partys_phone_else_the_party() {
     stage.check_books();
 }
 
-/// A transfer of 1.00 USD that is declared to the party with this phone.
+/// Declares a transfer of 1.00 USD to the party with this phone.
 fn declared(stage: &mut Stage, phone: &str) -> SessionId {
     let wallet_id = stage.wallet(Owner::Merchant(stage.merchant), "USD").id;
     let party = stage.party(phone);
@@ -68,7 +68,7 @@ fn who_receives_is_fixed_when_a_transfer_is_declared() {
     assert!(matches!(recipient(&stage, session), Owner::Party(_)));
     let newcomer = stage.new_merchant(phone);
     for _ in 0..2 {
-        // The session is as it was: it is refused again, and again.
+        // The refusal leaves the session as it was, so it is refused again.
         assert_eq!(
             stage.execute(session, OperationDetails::Transfer).unwrap_err(),
             [Refusal::OtherRecipient]
@@ -117,7 +117,8 @@ fn phones_cannot_be_sounded_out() {
     let stranger = stage.party("231990000000");
     let refused = declare(&mut stage, stranger).unwrap_err();
     assert_eq!(refused, [Refusal::TooManyRecipients { seconds: 4 }]);
-    // Whoever it was told of before is told of again, and what is declared is carried out.
+    // A recipient that the merchant already knows does not count again, and declared sessions are
+    // still executed.
     let party = stage.work.get::<Session>(known).unwrap().unwrap().party_id.unwrap();
     declare(&mut stage, party).unwrap();
     stage.execute(known, OperationDetails::Transfer).unwrap();
@@ -126,7 +127,7 @@ fn phones_cannot_be_sounded_out() {
     assert_eq!(stage.work.get::<Session>(session).unwrap().unwrap().party_id, Some(stranger));
     let stranger = stage.party("231990000001");
     assert!(declare(&mut stage, stranger).is_err(), "one more an interval");
-    // A clock that was set back by hours does not keep anybody waiting for them.
+    // A clock that was set back by hours does not make anybody wait for hours.
     stage.now = stage.now.plus(-minutes(180));
     declare(&mut stage, stranger).unwrap();
 }

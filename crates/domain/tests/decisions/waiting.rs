@@ -1,4 +1,4 @@
-//! What waits: by whose clock, and what a look at it changes.
+//! Open executions: by which clock they are due, and what a claim changes.
 
 use crate::stage::{Stage, usd};
 use domain::directory::advance_clock::AdvanceClock;
@@ -26,7 +26,7 @@ fn payout(stage: &mut Stage) -> Execution {
     stage.payout(account, usd(1_000)).unwrap()
 }
 
-/// Whether a claim was granted.
+/// Claims an execution. Returns whether the claim was granted.
 fn claim(stage: &mut Stage, execution: &Execution) -> bool {
     match stage.decide(&ClaimExecution { execution_id: execution.id }) {
         Ok(call) => call.is_some(),
@@ -103,7 +103,7 @@ fn an_advance_of_the_clock_writes_nothing_of_what_waits_and_it_falls_due_at_once
         (claimed.lease_until, claimed.next_check_at),
         (Some(ends), Some(stage.time().plus(LEASE_US)))
     );
-    // The lease is server time: however far the clock is advanced, nobody takes it.
+    // The lease is in server time: advancing the merchant's clock does not end it.
     advance(&mut stage, 1_000_000);
     assert!(!claim(&mut stage, &execution));
     stage.now = ends;

@@ -1,5 +1,5 @@
-//! API keys: pairs of client id and client secret. Only the response that creates a key contains its
-//! secret.
+//! API keys: pairs of client id and client secret. Only the response that creates a key contains
+//! its secret.
 
 use axum::Json;
 use axum::extract::State;
@@ -24,11 +24,11 @@ use crate::net::principal::Tenant;
 use crate::payload;
 
 payload! {
-    /// Which API keys.
+    /// The page of API keys.
     pub struct ListApiKeys {
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 }
@@ -43,7 +43,7 @@ pub struct ApiKeyResponse {
     revoked_at: Option<Time>,
 }
 
-/// A new API key. Its secret is answered only here.
+/// A new API key. Only this answer has its secret.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "CreatedApiKeyAnswer")]
 pub struct CreatedApiKeyResponse {
@@ -115,12 +115,13 @@ pub fn routes() -> Routes {
         .post(
             "/v1/api-keys/create",
             create,
-            op("create_api_key", "Make an API key").details("Its secret is answered only here."),
+            op("create_api_key", "Create an API key").details("Only this answer has its secret."),
         )
         .get("/v1/api-keys/list", list_all, op("list_api_keys", "List API keys"))
         .post(
             "/v1/api-keys/revoke/{id}",
             revoke,
-            op("revoke_api_key", "Revoke an API key").details("Its tokens are refused at once."),
+            op("revoke_api_key", "Revoke an API key")
+                .details("Tokens of the key are refused at once."),
         )
 }

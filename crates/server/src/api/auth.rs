@@ -23,11 +23,11 @@ use store::clock;
 use store::hex::hex;
 
 payload! {
-    /// What a client shows for a token.
+    /// The credentials of a client.
     pub struct ClientCredentialObtainToken {
-        /// The public half of its key.
+        /// The public part of the API key.
         client_id: Text<255>,
-        /// The secret half.
+        /// The secret part of the API key.
         client_secret: Secret,
     }
 }
@@ -36,7 +36,7 @@ payload! {
 #[schemars(rename = "ObtainTokenAnswer")]
 struct ObtainTokenResponse {
     access_token: String,
-    /// Minutes, as the public API has it.
+    /// The lifetime in minutes, as in the public API.
     expires_in: i64,
 }
 
@@ -46,7 +46,8 @@ fn is_secret(secret: &str, stored: &str) -> bool {
     hash.as_bytes().ct_eq(stored.as_bytes()).into()
 }
 
-/// The hash for an unknown client, so that the comparison takes the same time. Nothing has this hash.
+/// The hash for an unknown client, so that the comparison takes the same time. Nothing has this
+/// hash.
 const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 async fn obtain_token(
@@ -61,7 +62,8 @@ async fn obtain_token(
     if key.revoked_at.is_some() {
         return Err(ApiError::BadCredentials(Challenge::KeyRevoked));
     }
-    // Read the signing keys again: a token signed with a key that was just retired would be invalid.
+    // Read the signing keys again: a token signed with a key that was just retired would be
+    // invalid.
     app.tokens.replace(&app.queries.signing_keys().await?);
     let access_token = app.tokens.issue(key.id, clock::now())?;
     Ok((

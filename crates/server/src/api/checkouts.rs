@@ -75,59 +75,59 @@ impl FromValue for Mode {
 }
 
 payload! {
-    /// A line of a checkout.
+    /// An item of a checkout.
     pub struct CheckoutItem {
-        /// What it is.
+        /// The name of the item.
         name: Text<255>,
         /// The checkout's currency.
         currency: Currency,
-        /// The price of one.
+        /// The price of one piece.
         amount: Money,
-        /// How many; one, where nothing is said.
+        /// The quantity; 1 by default.
         qty: Option<Int<1, 1_000_000_000>>,
     }
 
-    /// A checkout to make.
+    /// Creates an invoice or order together with its payer and its page.
     pub struct CreateCheckout {
-        /// `HOSTED` for a page to send the payer to; `DIRECT` for a page of the caller's own. In
-        /// any case.
+        /// `HOSTED` for a page of this server to which the payer is sent; `DIRECT` for a page of
+        /// the caller. In upper or lower case.
         mode: Mode,
-        /// Invoice or order.
+        /// The type: invoice or order.
         source_kind: SourceType,
-        /// The payer's phone: a party with it is found, else made.
+        /// The payer's phone. The party with this phone is used, or created if there is none.
         party_phone: Phone,
         /// The currency.
         currency: Currency,
-        /// The lines.
+        /// The items.
         items: List<CheckoutItem, 1, MAX_CHECKOUT_ITEMS>,
-        /// The name of a party that is made.
+        /// The name for a new party.
         party_name: Option<Text<255>>,
-        /// Its email.
+        /// The email address.
         party_email: Option<Email>,
-        /// What the payer is to the merchant; a customer, where nothing is said.
+        /// The payer's relationship to the merchant; `CUSTOMER` by default.
         party_relationship: Option<Relationship>,
         /// The merchant's own reference.
         reference_id: Option<Text<255>>,
         /// What it is for.
         note: Option<Note>,
-        /// The day on which it is due: a date, or any time of it.
+        /// The due date: a date, or any time of that day.
         due_date: Option<Day>,
-        /// Where the payer is sent when it is paid.
+        /// Where the payer's browser goes after the payment.
         success_url: Option<WebUrl>,
-        /// Where the payer is sent when they give up.
+        /// Where the payer's browser goes if the payer gives up.
         cancel_url: Option<WebUrl>,
-        /// When the page ends to take payments, and with it every session for it.
+        /// When the page and its sessions stop accepting payments.
         expires_at: Option<Expiry>,
-        /// The counterparty, where there is one already.
+        /// An existing counterparty as the payer.
         counterparty_id: Option<Id>,
     }
 }
 
-/// A checkout: both published shapes in one.
+/// A checkout. It has the fields of both published formats.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "CheckoutAnswer")]
 pub struct CheckoutResponse {
-    /// The page's id, as `source_checkout_config_id`.
+    /// The id of the page, like `source_checkout_config_id`.
     id: i64,
     mode: String,
     source_type: Name<SourceType>,
@@ -254,7 +254,7 @@ pub fn routes() -> Routes {
     });
     let bearer = "The payer bears the fees, unless the operator has set the merchant to bear them.";
     let operation =
-        op("create_checkout", "Make a published invoice or order, with its payer and page")
+        op("create_checkout", "Create a published invoice or order, with its payer and its page")
             .details(bearer);
     Routes::new().post("/v1/checkouts/create", create, operation.example(example))
 }

@@ -24,31 +24,32 @@ use crate::net::principal::Tenant;
 use crate::payload;
 
 payload! {
-    /// A counterparty to make.
+    /// Creates a counterparty.
     pub struct CreateCounterparty {
-        /// What it is to the merchant.
+        /// The party's relationship to the merchant.
         relationship_type: Relationship,
-        /// The party behind it.
+        /// The counterparty's party.
         party_id: Option<Id>,
     }
 
-    /// Changes to a counterparty; what is absent stays, and `null` empties what may be empty.
+    /// Changes a counterparty. Absent fields stay as they are; `null` clears a field that may be
+    /// empty.
     pub struct UpdateCounterparty {
-        /// What it is to the merchant.
+        /// The party's relationship to the merchant.
         relationship_type: Option<Relationship>,
-        /// The party behind it; none, where it is `null`.
+        /// The counterparty's party. `null` removes it.
         party_id: Patch<Id>,
     }
 
-    /// Which counterparties.
+    /// The filter of counterparties.
     pub struct ListCounterparties {
-        /// Part of the party's name, whatever the case of the letters A to Z.
+        /// A part of the party's name. The case of A to Z is ignored.
         fullname: Option<Text<255>>,
-        /// Only of this kind.
+        /// Only those with this relationship.
         relationship_type: Option<Relationship>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 }
@@ -82,7 +83,7 @@ impl CounterpartyResponse {
     }
 }
 
-/// A counterparty with the party behind it.
+/// A counterparty with its party.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "CounterpartyWithPartyAnswer")]
 pub struct CounterpartyWithPartyResponse {
@@ -170,7 +171,7 @@ pub fn routes() -> Routes {
         .post(
             "/v1/counterparties/create",
             create,
-            op("create_counterparty", "Make a counterparty")
+            op("create_counterparty", "Create a counterparty")
                 .example(json!({ "relationship_type": "CUSTOMER", "party_id": 1 })),
         )
         .get("/v1/counterparties/list", list_all, op("list_counterparties", "List counterparties"))

@@ -258,7 +258,7 @@ impl<T: JsonSchema> DescribeResponse for LargeJson<T> {
 impl<T: JsonSchema> DescribeResponse for JsonList<T> {
     fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
         builder.answer = schemas.subschema_for::<Vec<T>>();
-        let link = "Where there may be more: the next page, with `rel=\"next\"`.";
+        let link = "The next page, with `rel=\"next\"`, if there may be more entries.";
         builder.headers.insert(
             "Link".to_owned(),
             json!({ "description": link, "schema": { "type": "string" } }),

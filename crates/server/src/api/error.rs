@@ -247,7 +247,7 @@ impl JsonSchema for ErrorDetail {
             "type": "object",
             "properties": {
                 "detail": { "type": "string", "description": "What is wrong" },
-                "request_id": { "type": "string", "description": "Where it is our fault: the log has it too" },
+                "request_id": { "type": "string", "description": "The id of a server error, which is in the log, too" },
             },
             "required": ["detail"],
         })
@@ -267,7 +267,7 @@ impl JsonSchema for Refused {
             "type": "object",
             "properties": { "detail": {
                 "type": "array", "minItems": 1, "items": schemas.subschema_for::<Fault>(),
-                "description": "Every fault of the request",
+                "description": "All faults of the request",
             } },
             "required": ["detail"],
         })
@@ -276,18 +276,21 @@ impl JsonSchema for Refused {
 
 /// The error responses of the document.
 const ERRORS: [(u16, &str); 12] = [
-    (400, "The body ended early, or its chunks are not in their format"),
-    (401, "No token, or one that is not good"),
+    (400, "The body ended early, or its chunks are malformed"),
+    (401, "No token, or an invalid one"),
     (403, "The merchant may not do this, or the passcode is missing, wrong or locked"),
-    (404, "Not there, or not this merchant's"),
-    (405, "Another method is meant"),
+    (404, "It does not exist, or belongs to another merchant"),
+    (405, "The path does not have this method"),
     (408, "The body did not arrive in time"),
     (413, "The body is larger than 64 KiB"),
     (415, "The body is not `application/json`"),
-    (422, "Fields that are wrong, or a state that does not allow the call"),
+    (422, "Faulty fields, or a state that does not allow the call"),
     (429, "Too many requests"),
-    (500, "A fault of ours; it is in the log"),
-    (503, "Overloaded, or the database is gone: send the same again, which tells what was done"),
+    (500, "An error of the server, which is in the log"),
+    (
+        503,
+        "The server is overloaded, or the database cannot be reached: send the same request again, which tells what was done",
+    ),
 ];
 
 /// The error responses as components of the document.
@@ -308,19 +311,19 @@ pub(crate) fn responses(schemas: &mut Schemas) -> Value {
                 response["headers"] = json!({ "WWW-Authenticate": header(description, "string") });
             }
             403 => {
-                response["headers"] = json!({ "Retry-After": header("Seconds to wait, where the passcode is locked", "integer") })
+                response["headers"] = json!({ "Retry-After": header("Seconds to wait, if the passcode is locked", "integer") })
             }
             429 => {
                 response["headers"] = json!({ "Retry-After": header("Seconds to wait", "integer") })
             }
             500 => {
                 response["headers"] =
-                    json!({ "X-Request-Id": header("The id in the log", "string") })
+                    json!({ "X-Request-Id": header("The id of the error in the log", "string") })
             }
             503 => {
                 response["headers"] = json!({
                     "Retry-After": header("Seconds to wait", "integer"),
-                    "X-Request-Id": header("The id in the log", "string"),
+                    "X-Request-Id": header("The id of the error in the log", "string"),
                 });
             }
             _ => {}

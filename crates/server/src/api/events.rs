@@ -19,17 +19,17 @@ use crate::payload;
 use store::reads::events::EventFilter;
 
 payload! {
-    /// Which events.
+    /// The filter of events.
     pub struct ListEvents {
-        /// Those of one type.
+        /// Only events of this type.
         r#type: Option<EventType>,
-        /// Those about one kind of thing.
+        /// Only events about this kind of object.
         subject_type: Option<EventEntity>,
-        /// Those about the thing of this id.
+        /// Only events about the object with this id.
         subject_id: Option<Id>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 }

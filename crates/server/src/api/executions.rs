@@ -30,35 +30,35 @@ use crate::payload;
 pub use passcode::{PasscodeDevice, PasscodeToken, VerifyPasscode};
 
 payload! {
-    /// To collect for a checkout session.
+    /// Executes a checkout session: collects from the payer.
     pub struct ExecuteCollection {
         /// The session.
         session_id: Id,
-        /// From where.
+        /// The payer's account.
         payment_account_id: Id,
         /// The payer's currency.
         currency: Currency,
-        /// The caller's key: a UUID of version 4.
+        /// The idempotency key: a UUID of version 4, chosen by the caller.
         reference_id: Reference,
     }
 
-    /// To carry out a payout session.
+    /// Executes a payout session.
     pub struct ExecutePayout {
         /// The session.
         session_id: Id,
-        /// Must be the session's, where it is given.
+        /// If given, it must be the session's account.
         payout_account_id: Option<Id>,
-        /// The caller's key: a UUID of version 4.
+        /// The idempotency key: a UUID of version 4, chosen by the caller.
         reference_id: Reference,
-        /// Needed where the merchant has set one.
+        /// Required if the merchant has set a passcode.
         passcode: Deferred<VerifyPasscode>,
     }
 
-    /// To carry out a transfer or refund session.
+    /// Executes a transfer or refund session.
     pub struct ExecuteSession {
         /// The session.
         session_id: Id,
-        /// The caller's key: a UUID of version 4.
+        /// The idempotency key: a UUID of version 4, chosen by the caller.
         reference_id: Reference,
     }
 }
@@ -82,12 +82,12 @@ pub struct ExecutionResponse {
     requires_action: bool,
     payment_intent_id: i64,
     #[schemars(
-        description = "Only where it is so: a collection that failed, of which a review found that it was paid all \
-                       the same. It counts as\ncompleted: its invoice or order is paid, and it can be refunded."
+        description = "Only present if true: the collection failed, and a review found that it was paid after all. \
+                       It counts as\ncompleted: its invoice or order is paid, and it can be refunded."
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     settled_by_review: Option<bool>,
-    /// Why it is not final, when it is looked at again, and when a person looks at it.
+    /// Why it is not final, when it is checked again, and when it goes to review.
     #[serde(flatten)]
     waiting: Option<PendingDetails>,
 }
@@ -259,9 +259,9 @@ async fn refund(
     run_to_completion(async move { execute(&app, tenant.caller, request).await }).await
 }
 
-const ONCE: &str = "The same call with the same `reference_id` answers the same execution and does nothing twice. An execution is \
+const ONCE: &str = "Repeating the call with the same `reference_id` returns the same execution and does nothing twice. An execution is \
     `PENDING` (on disk), `PROCESSING` (the provider has it, or may have it), `COMPLETED` or `FAILED`; the last two never change. \
-    Too little money is a recorded `FAILED`; every other refusal leaves session and key as they were.";
+    If the wallet has too little money, a `FAILED` execution is recorded. Every other refusal leaves session and key unused.";
 
 /// An idempotency key for the examples.
 const KEY: &str = "3f2a9c1e-5b7d-4e8a-9f60-1c2d3e4f5a6b";
@@ -272,14 +272,14 @@ pub fn routes() -> Routes {
         .post(
             "/v1/executions/collection",
             collection,
-            op("execute_collection", "Collect for a checkout session").details(ONCE).example(json!({
+            op("execute_collection", "Execute a checkout session").details(ONCE).example(json!({
                 "session_id": 1, "payment_account_id": 1, "currency": "USD", "reference_id": KEY,
             })),
         )
         .post(
             "/v1/executions/payout",
             payout,
-            op("execute_payout", "Carry out a payout session")
+            op("execute_payout", "Execute a payout session")
                 .details(ONCE)
                 .example(json!({ "session_id": 1, "reference_id": KEY }))
                 .or(403),
@@ -287,7 +287,7 @@ pub fn routes() -> Routes {
         .post(
             "/v1/executions/transfer",
             transfer,
-            op("execute_transfer", "Carry out a transfer session")
+            op("execute_transfer", "Execute a transfer session")
                 .details(ONCE)
                 .example(json!({ "session_id": 1, "reference_id": KEY }))
                 .or(403),
@@ -295,7 +295,7 @@ pub fn routes() -> Routes {
         .post(
             "/v1/executions/refund",
             refund,
-            op("execute_refund", "Carry out a refund session")
+            op("execute_refund", "Execute a refund session")
                 .details(ONCE)
                 .example(json!({ "session_id": 1, "reference_id": KEY }))
                 .or(403),

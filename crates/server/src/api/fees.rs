@@ -24,7 +24,7 @@ use crate::payload;
 use store::reads::pages::PageOfRows;
 
 payload! {
-    /// Which gateway fee.
+    /// The query of a gateway fee.
     pub struct GatewayFeeQuery {
         /// The method.
         payment_method: Method,
@@ -32,7 +32,7 @@ payload! {
         operation_type: Operation,
     }
 
-    /// Which platform fee.
+    /// The query of a platform fee.
     pub struct PlatformFeeQuery {
         /// The operation.
         operation_type: Operation,
@@ -40,19 +40,19 @@ payload! {
         fee_tier_name: Text<255>,
     }
 
-    /// Whose tier. Only that of the caller is found.
+    /// The query of a merchant's tier. Only the caller's own is found.
     pub struct MerchantTierQuery {
-        /// What the owner is.
+        /// The type of the owner.
         owner_type: OwnerKind,
-        /// Its id.
+        /// The owner's id.
         owner_id: Id,
     }
 
-    /// Which tiers.
+    /// The page of fee tiers.
     pub struct ListTiers {
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 }
@@ -90,7 +90,7 @@ fn fixed(fee: Fee) -> (Option<Amount>, Option<Code>) {
     fee.fixed.map(|(minor, currency)| (Amount(Money::new(minor, currency)), Code(currency))).unzip()
 }
 
-/// What the network of a method takes.
+/// The fee that the network of a method takes.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "GatewayFeeAnswer")]
 pub struct GatewayFeeResponse {
@@ -158,13 +158,13 @@ impl From<&Tier> for TierResponse {
     }
 }
 
-/// What a tier pays the platform.
+/// The fee that the platform takes of merchants in a tier.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "PlatformFeeAnswer")]
 pub struct PlatformFeeResponse {
     id: i64,
     operation_type: Name<Operation>,
-    /// The platform asks no method: one fee for all.
+    /// Always null: a platform fee is the same for all methods.
     payment_method: Option<Name<Method>>,
     percentage: String,
     fx_percentage: String,
@@ -195,7 +195,7 @@ impl PlatformFeeResponse {
     }
 }
 
-/// The tier of a merchant.
+/// The fee tier of a merchant.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MerchantTierAnswer")]
 pub struct MerchantTierResponse {
@@ -203,7 +203,7 @@ pub struct MerchantTierResponse {
     owner_type: Name<MerchantType>,
     owner_id: i64,
     assigned_at: Time,
-    /// Nobody's name is kept: a tier comes with the merchant, or the operator gives it another.
+    /// Always null: nobody's name is stored.
     assigned_by: Option<String>,
     tier: Option<TierResponse>,
 }
@@ -282,13 +282,17 @@ pub fn routes() -> Routes {
         .get(
             "/v1/fees/gateway",
             gateway,
-            op("get_gateway_fee", "Read what the network of a method takes").or(404),
+            op("get_gateway_fee", "Read the gateway fee of a method").or(404),
         )
-        .get("/v1/fees/platform", platform, op("get_platform_fee", "Read what a tier pays").or(404))
+        .get(
+            "/v1/fees/platform",
+            platform,
+            op("get_platform_fee", "Read the platform fee of a tier").or(404),
+        )
         .get(
             "/v1/fees/merchant-tier",
             merchant_tier,
-            op("get_merchant_fee_tier", "Read the tier of a merchant").or(404),
+            op("get_merchant_fee_tier", "Read the fee tier of a merchant").or(404),
         )
         .get("/v1/fees/tiers", tiers, op("list_fee_tiers", "List fee tiers"))
 }

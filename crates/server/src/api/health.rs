@@ -37,7 +37,7 @@ impl JsonSchema for AnyObject {
     }
 }
 
-/// That the server lives.
+/// The answer of a running server.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "HealthAnswer")]
 struct HealthResponse {
@@ -77,14 +77,16 @@ async fn noop(
 
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().get("/healthz", healthz, op("get_health", "Ask whether the server lives")).get(
-        "/readyz",
-        readyz,
-        op(
-            "get_readiness",
-            "Ask whether the server can take requests: whether its database answers",
-        ),
-    )
+    Routes::new()
+        .get("/healthz", healthz, op("get_health", "Check whether the server is running"))
+        .get(
+            "/readyz",
+            readyz,
+            op(
+                "get_readiness",
+                "Check whether the server can serve requests: whether its database answers",
+            ),
+        )
 }
 
 #[must_use]

@@ -23,11 +23,11 @@ use store::hex::hex;
 use store::{StoreError, clock};
 
 payload! {
-    /// Which invoice or order.
+    /// The invoice or order.
     pub struct LinkQuery {
-        /// Which of the two; a subscription is never found.
+        /// The type: invoice or order. A subscription is never found.
         source_type: PaymentSource,
-        /// Its number.
+        /// The number of the invoice or order.
         source_number: Text<255>,
     }
 }
@@ -57,8 +57,8 @@ pub fn draw_token() -> Result<String, StoreError> {
     Ok(hex(&clock::random::<16>()?))
 }
 
-/// The page of a source. The first request for its link creates it; after a checkout has expired the
-/// first request creates a page that does not expire.
+/// The page of a source. The first request for its link creates it; after a checkout has expired
+/// the first request creates a page that does not expire.
 async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
     let found = app.queries.checkout_of(source.id).await?;
     if let Some(page) =

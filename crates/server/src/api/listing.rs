@@ -18,7 +18,7 @@ use store::reads::pages::{Page, PageOfRows};
 /// The maximum size of a page in bytes. A page that would be larger ends earlier, with a link.
 const ANSWER_MAX: usize = 1024 * 1024;
 /// How many lists of one merchant may be in progress at once.
-pub const UNDER_WAY: usize = 8;
+pub const IN_PROGRESS_MAX: usize = 8;
 
 /// The merchant that requests a list, with its permit for the response.
 pub struct Listing {
@@ -39,7 +39,8 @@ impl FromRequestParts<App> for Listing {
 
 impl Listing {
     /// The response: a bare array, with a `Link` to the next page where there may be one.
-    /// `to_response` converts one row; `id` is the cursor of a row, after which the next page starts.
+    /// `to_response` converts one row; `id` is the cursor of a row, after which the next page
+    /// starts.
     ///
     /// # Errors
     /// [`ApiError`] for a row that cannot be serialized.

@@ -17,11 +17,11 @@ use crate::net::principal::Tenant;
 use crate::payload;
 
 payload! {
-    /// Which merchant. Only the caller itself is found.
+    /// The query of a merchant. Only the caller itself is found.
     pub struct MerchantInfoQuery {
-        /// Its id.
+        /// The merchant's id.
         merchant_id: Id,
-        /// Its legal form.
+        /// The merchant's legal form.
         merchant_type: MerchantType,
     }
 }

@@ -15,63 +15,67 @@ const TAGS: [(&str, &str, &str); 22] = [
     (
         "jwt",
         "Tokens",
-        "A client shows its id and secret for an access token, and the token with every other call.",
+        "A client exchanges its id and secret for an access token, and sends the token with every other call.",
     ),
-    ("parties", "Parties", "The persons and firms that a merchant deals with."),
+    ("parties", "Parties", "The people and firms that a merchant deals with."),
     (
         "counterparties",
         "Counterparties",
-        "What a party is to the merchant: a customer, a supplier, a friend.",
+        "A party's relationship to the merchant: customer, supplier, friend and so on.",
     ),
     (
         "payment-accounts",
         "Payment accounts",
-        "Where money is taken from or sent to: mobile money, a card, a wallet.",
+        "Where money is collected from or paid out to: mobile money, a card, a wallet.",
     ),
-    ("invoices", "Invoices", "What a counterparty is asked to pay."),
-    ("orders", "Orders", "What a counterparty has bought."),
+    ("invoices", "Invoices", "Requests for payment to a counterparty."),
+    ("orders", "Orders", "Purchases of a counterparty."),
     (
         "checkouts",
         "Checkouts",
-        "An invoice or order with its payer and a page to pay it on, in one call.",
+        "An invoice or order with its payer and its payment page, created in one call.",
     ),
-    ("links", "Links", "Pages on which something is paid, or its receipt is shown."),
+    ("links", "Links", "Links to pages for payment and for receipts."),
     (
         "sessions",
         "Sessions",
-        "A declared intent: a checkout, a payout, a transfer or a refund. Nothing moves until it is executed.",
+        "Declared intents: checkouts, payouts, transfers and refunds. No money moves until a session is executed.",
     ),
     (
         "executions",
         "Executions",
-        "A session carried out, once: `reference_id` is its idempotency key, for ever.",
+        "Sessions that are carried out, each once. `reference_id` is the idempotency key, which never expires.",
     ),
-    ("status", "Status", "How far an execution, an invoice or an order is."),
+    ("status", "Status", "The status of executions, invoices and orders."),
+    ("payment-intents", "Payment intents", "Executions with their events and ledger entries."),
     (
-        "payment-intents",
-        "Payment intents",
-        "Executions with all that happened to them, down to the ledger.",
+        "wallets",
+        "Wallets",
+        "The balances of the merchant and its parties, and the ledger entries behind them.",
     ),
-    ("wallets", "Wallets", "What the merchant and its parties have, and every entry behind it."),
-    ("events", "Events", "What happened, as it happened: each with the thing that it was about."),
+    ("events", "Events", "What happened, in order; each event names its object."),
     (
         "predictions",
         "Predictions",
-        "What a payment would cost now, and what a number or card can do.",
+        "What a payment would cost now, and what a phone number or card supports.",
     ),
-    ("fees", "Fees", "What the book says that payments cost."),
-    ("merchants", "Merchants", "The caller itself, and its passcode."),
-    ("api-keys", "API keys", "What a merchant obtains tokens with."),
-    ("realtime-keys", "Realtime keys", "Tokens that let a payer's page listen to one payment."),
-    ("sandbox", "Sandbox", "A clock that can be moved, and a payer who can be told what to do."),
-    ("healthz", "Health", "Whether the server lives."),
-    ("readyz", "Readiness", "Whether the server can take requests."),
+    ("fees", "Fees", "The fees of the tariff."),
+    ("merchants", "Merchants", "The calling merchant, and its passcode."),
+    ("api-keys", "API keys", "The credentials with which a merchant obtains tokens."),
+    (
+        "realtime-keys",
+        "Realtime keys",
+        "Tokens with which a payer's page can listen to one payment.",
+    ),
+    ("sandbox", "Sandbox", "A clock that can be advanced, and a payer whose decision can be made."),
+    ("healthz", "Health", "Whether the server is running."),
+    ("readyz", "Readiness", "Whether the server can serve requests."),
 ];
 
 const DESCRIPTION: &str = "Declare what is to be paid as a session, then execute it. Obtain a token with \
     `POST /v1/jwt/client/obtain/token` and send it as `Authorization: Bearer ...` with every other call.\n\n\
     Success is always 200. Ids are integers; a request may send them as strings of digits. Money is a JSON number, exact to \
-    its currency's decimals. An explicit `null` is as good as absent, and unknown fields are ignored. Every error is JSON with \
+    its currency's decimals. An explicit `null` counts as absent, and unknown fields are ignored. Every error is JSON with \
     a `detail`.";
 
 /// The title of a resource that is not in [`TAGS`]: `payment-accounts` is `Payment accounts`.

@@ -21,25 +21,26 @@ use crate::net::principal::Tenant;
 use crate::payload;
 
 payload! {
-    /// A party to make.
+    /// Creates a party.
     pub struct CreateParty {
-        /// Its name.
+        /// The full name.
         fullname: Text<255>,
-        /// Its phone: digits with the country code, no plus sign.
+        /// The phone number: digits with the country code, without a plus sign.
         phone: Phone,
-        /// Its email.
+        /// The email address.
         email: Option<Email>,
-        /// ISO 3166, two letters or three, in any case; answered as two.
+        /// The country by two or three letters of ISO 3166, in upper or lower case. Answers have
+        /// two letters.
         country_code: OptionalCountry,
     }
 
-    /// Which parties.
+    /// The filter of parties.
     pub struct ListParties {
-        /// Part of the name, whatever the case of the letters A to Z.
+        /// A part of the name. The case of A to Z is ignored.
         fullname: Option<Text<255>>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 }
@@ -115,7 +116,7 @@ pub fn routes() -> Routes {
         .post(
             "/v1/parties/create",
             create,
-            op("create_party", "Make a party")
+            op("create_party", "Create a party")
                 .example(json!({ "fullname": "Ama Kollie", "phone": "231880000001" })),
         )
         .get("/v1/parties/list", list_all, op("list_parties", "List parties"))

@@ -41,17 +41,17 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 const OUTCOME_RETRIES: u32 = 30;
 
 payload! {
-    /// A passcode to set.
+    /// Sets or replaces the passcode.
     pub struct SetPasscode {
-        /// The new one.
+        /// The new passcode.
         passcode: Text<128, 4>,
-        /// The one before, where there is one.
+        /// The current passcode; required if one is set.
         current: Option<Text<128>>,
     }
 
-    /// A passcode to remove.
+    /// Removes the passcode.
     pub struct RemovePasscode {
-        /// The one that is set.
+        /// The current passcode.
         current: Text<128>,
     }
 }
@@ -250,11 +250,11 @@ async fn remove(
 #[must_use]
 pub fn routes() -> Routes {
     let set_it = op("set_passcode", "Set the passcode that payouts need").details(
-        "`current` is the one before, where one is set. Wrong ones count as those of payouts do: 5 of an API key in 15 minutes \
-         lock the key's payouts and changes for 15 minutes, 20 of all keys in a day those of the merchant until an operator \
-         lifts it.",
+        "`current` is the current passcode, if one is set. Wrong passcodes count like those of payouts: 5 of an API key in 15 \
+         minutes lock the payouts and passcode changes of that key for 15 minutes, and 20 of all keys in a day lock those of the \
+         merchant until an operator lifts the lock.",
     );
-    let remove_it = op("remove_passcode", "Remove the passcode: payouts need none any more");
+    let remove_it = op("remove_passcode", "Remove the passcode: payouts no longer need it");
     Routes::new()
         .post(
             "/v1/merchants/passcode/set",

@@ -28,19 +28,20 @@ use crate::payload;
 use store::reads::payment_accounts::PaymentAccountFilter;
 
 payload! {
-    /// A payment account to make.
+    /// Creates a payment account.
     pub struct CreatePaymentAccount {
-        /// The holder's name on it.
+        /// The account holder's name.
         account_name: Text<255>,
         /// The network, or for mobile money the method's own name.
         provider: AccountNetwork,
         /// The method.
         method: Method,
-        /// The party that holds it.
+        /// The party that holds the account.
         party_id: Id,
-        /// ISO 3166, two letters or three, in any case; answered as two.
+        /// The country by two or three letters of ISO 3166, in upper or lower case. Answers have
+        /// two letters.
         country_code: OptionalCountry,
-        /// The number of the phone, without a plus sign; for a card the provider's name for it, in
+        /// The phone number, without a plus sign. For a card the provider's name of the card; in
         /// the sandbox that of a test card.
         insensitive_account_number: Option<Text<255>>,
     }
@@ -51,24 +52,24 @@ payload! {
         operation_type: Operation,
     }
 
-    /// Which payment accounts.
+    /// The filter of payment accounts.
     pub struct ListPaymentAccounts {
-        /// Those of one party.
+        /// Only accounts of this party.
         party_id: Option<Id>,
-        /// Those of one method.
+        /// Only accounts of this method.
         method: Option<Method>,
-        /// Those made for one operation.
+        /// Only accounts for this operation.
         operation_type: Option<Operation>,
-        /// Those in use, or those that are not.
+        /// Only active or only inactive accounts.
         is_active: Option<bool>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 }
 
-/// A payment account. Its number is never written whole.
+/// A payment account. Its number is masked.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "PaymentAccountAnswer")]
 pub struct PaymentAccountResponse {
@@ -198,7 +199,7 @@ pub fn routes() -> Routes {
         "account_name": "Ama Kollie", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": 1,
         "insensitive_account_number": "231880000001",
     });
-    let operation = op("create_payment_account", "Make a payment account").example(example);
+    let operation = op("create_payment_account", "Create a payment account").example(example);
     Routes::new()
         .post("/v1/payment-accounts/create", create, operation)
         .get(
@@ -215,7 +216,7 @@ pub fn routes() -> Routes {
             "/v1/payment-accounts/deactivate/{id}",
             deactivate,
             op("deactivate_payment_account", "Deactivate a payment account")
-                .details("Sessions and executions refuse it from then on."),
+                .details("Sessions and executions refuse the account from then on."),
         )
 }
 

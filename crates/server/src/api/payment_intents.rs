@@ -29,11 +29,11 @@ use crate::net::principal::Tenant;
 use crate::payload;
 
 payload! {
-    /// Which payment intents.
+    /// The page of payment intents.
     pub struct ListPaymentIntents {
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 }
@@ -61,7 +61,7 @@ pub struct PaymentIntentResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     refunded_amount: Option<Amount>,
     completed_at: Option<Time>,
-    /// When a review settled it, where one did.
+    /// When a review settled the payment, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     settled_by_review_at: Option<Time>,
     created_at: Time,
@@ -99,7 +99,7 @@ impl From<Execution> for PaymentIntentResponse {
     }
 }
 
-/// Something that happened, with the ledger transaction that it caused.
+/// An event, with the ledger transaction that it caused.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "EventAnswer")]
 pub struct EventResponse {
@@ -120,7 +120,7 @@ impl EventResponse {
     }
 }
 
-/// A payment intent, its session, and all that happened, oldest first.
+/// A payment intent, its session and its events, oldest first.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "PaymentIntentDetailAnswer")]
 pub struct PaymentIntentDetailResponse {

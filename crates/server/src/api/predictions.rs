@@ -28,11 +28,11 @@ use crate::net::principal::Tenant;
 use crate::payload;
 
 payload! {
-    /// What would be paid.
+    /// The payment to predict.
     pub struct PredictAmount {
         /// The amount of the invoice, payout, transfer or refund.
         base_amount: Money,
-        /// Its currency.
+        /// The currency of the amount.
         base_currency: Currency,
         /// The payer's currency.
         target_currency: Currency,
@@ -42,15 +42,15 @@ payload! {
         operation_type: Operation,
         /// The network, or for mobile money the method's own name.
         provider: Network,
-        /// Who bears the fees of a collection.
+        /// The bearer of a collection's fees.
         fee_bearer: FeeBearer,
-        /// What the owner of the fee tier is; the caller, where nothing is said.
+        /// The type of the fee tier's owner; by default the caller.
         owner_type: Option<OwnerKind>,
         /// The owner's id. Only the caller is found.
         owner_id: Option<Id>,
     }
 
-    /// How an invoice or order would be paid.
+    /// The invoice or order whose payment to predict.
     pub struct PredictSource {
         /// The payer's currency.
         target_currency: Currency,
@@ -58,13 +58,13 @@ payload! {
         payment_method: Method,
         /// The network, or for mobile money the method's own name.
         provider: Network,
-        /// Invoice or order; a subscription is never found.
+        /// The type: invoice or order. A subscription is never found.
         source_type: PaymentSource,
-        /// Its id.
+        /// The id of the invoice or order.
         source_id: Id,
     }
 
-    /// Whose number it is, and what for.
+    /// A phone number, and the operation for which it is used.
     pub struct PredictPhone {
         /// The number.
         phone: AnyPhone,
@@ -72,13 +72,13 @@ payload! {
         operation_type: Operation,
     }
 
-    /// Which card, and what for.
+    /// A card, and the operation for which it is used.
     pub struct PredictCard {
         /// The provider's name for the card.
         payment_method_id: Text<255>,
         /// The operation.
         operation_type: Operation,
-        /// The network: cards have one.
+        /// The network. Cards have only one.
         provider: Option<Network>,
     }
 }
@@ -99,7 +99,7 @@ impl FromValue for AnyPhone {
     }
 }
 
-/// The figures of a payment. Amounts are texts, as the public API has them here.
+/// The predicted amounts of a payment. They are texts, as in the public API.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "PredictionAnswer")]
 pub struct PredictionResponse {
@@ -133,7 +133,7 @@ impl From<Quote> for PredictionResponse {
     }
 }
 
-/// What a number's operator is and does.
+/// The operator of a phone number, and what it supports.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "PhoneAnswer")]
 pub struct PhoneResponse {
@@ -150,7 +150,7 @@ pub struct PhoneResponse {
     operation_type: Name<Operation>,
 }
 
-/// What a card is and does.
+/// A card, and what it supports.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "CardAnswer")]
 pub struct CardResponse {
@@ -165,7 +165,8 @@ fn on_query(field: &'static str, kind: FaultKind) -> ApiError {
     ApiError::Invalid(vec![Fault::at(&[Part::Name("query"), Part::Name(field)], kind)])
 }
 
-/// Locates a refusal at the field of the query that it is about; `amount` is the field of the amount.
+/// Locates a refusal at the field of the query that it is about; `amount` is the field of the
+/// amount.
 fn refused(refusal: Refusal, amount: &'static str) -> ApiError {
     let field = match refusal {
         Refusal::NoMarket { .. } | Refusal::NoFee { .. } => "payment_method",
@@ -340,19 +341,19 @@ pub fn routes() -> Routes {
             source,
             op(
                 "predict_payment_source_amount_and_fees",
-                "Predict how an invoice or order would be paid",
+                "Predict the payment of an invoice or order",
             )
             .or(404),
         )
         .get(
             "/v1/predictions/mmo-provider-info",
             phone,
-            op("predict_mmo_provider_info", "Tell the operator of a phone number").or(404),
+            op("predict_mmo_provider_info", "Find the operator of a phone number").or(404),
         )
         .get(
             "/v1/predictions/card-provider-info",
             card,
-            op("predict_card_provider_info", "Tell what a card is").or(404),
+            op("predict_card_provider_info", "Describe a card").or(404),
         )
 }
 

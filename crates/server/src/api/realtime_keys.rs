@@ -24,13 +24,13 @@ use crate::payload;
 const SECONDS: i64 = 3_600;
 
 payload! {
-    /// Which payment to listen to.
+    /// The payment to listen to.
     pub struct CollectionRealtimeKey {
         /// The checkout session.
         session_id: Id,
-        /// What it collects for.
+        /// The type of what it collects for: invoice or order.
         source_type: SourceType,
-        /// The key of its execution, which may be still to come.
+        /// The `reference_id` of its execution, which need not exist yet.
         reference_id: Reference,
     }
 }
@@ -56,12 +56,12 @@ struct Claims {
     exp: i64,
 }
 
-/// A token.
+/// A realtime token.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "RealtimeTokenAnswer")]
 pub struct RealtimeTokenResponse {
     access_token: String,
-    /// Seconds, as the public API has it here.
+    /// The lifetime in seconds, as in the public API.
     expires_in: i64,
 }
 

@@ -20,15 +20,15 @@ use crate::net::principal::Tenant;
 use crate::payload;
 
 payload! {
-    /// A move of the sandbox clock.
+    /// Advances the sandbox clock.
     pub struct AdvanceClock {
-        /// How far forward.
+        /// How far to advance it.
         seconds: Int<1, MAX_ADVANCE_SECONDS>,
     }
 
-    /// What the payer of a card payment does.
+    /// The decision of a card payment's payer.
     pub struct Authenticate {
-        /// Whether they confirm it.
+        /// Whether the payer confirms the payment.
         success: bool,
     }
 }
@@ -81,13 +81,16 @@ pub fn routes() -> Routes {
         .post(
             "/v1/sandbox/clock/advance",
             advance,
-            op("advance_sandbox_clock", "Move the merchant's clock forward")
+            op("advance_sandbox_clock", "Advance the merchant's clock")
                 .example(json!({ "seconds": 900 })),
         )
         .post(
             "/v1/sandbox/executions/{reference_id}/authenticate",
             authenticate,
-            op("authenticate_sandbox_execution", "Play the payer who confirms a card payment")
-                .example(json!({ "success": true })),
+            op(
+                "authenticate_sandbox_execution",
+                "Confirm or refuse a card payment in place of its payer",
+            )
+            .example(json!({ "success": true })),
         )
 }

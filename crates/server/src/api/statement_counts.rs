@@ -28,7 +28,7 @@ use store::testing::{Stage, fill, take_reads};
 /// The API without workers, who would ask for things of their own; and a token of the first
 /// merchant's.
 fn api(stage: &Stage) -> (Router, String) {
-    let stores = stage.place.stores().unwrap();
+    let stores = stage.database.stores().unwrap();
     let keys = stage.ask(async |q| q.signing_keys().await.unwrap());
     let _within = stage.runtime.enter();
     let config = Config::default();

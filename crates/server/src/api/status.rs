@@ -20,16 +20,16 @@ use crate::net::principal::Tenant;
 use crate::payload;
 
 payload! {
-    /// Which invoice or order.
+    /// The invoice or order.
     pub struct SourceStatusQuery {
-        /// Which of the two.
+        /// The type: invoice or order.
         source_type: PaymentSource,
-        /// Its id.
+        /// The id of the invoice or order.
         source_id: Id,
     }
 }
 
-/// Where an invoice or order is in its life.
+/// The state of an invoice or order.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "SourceStatusAnswer")]
 pub struct SourceStatusResponse {
@@ -109,26 +109,26 @@ pub fn routes() -> Routes {
         .get(
             "/v1/status/collection/{reference_id}",
             collection,
-            op("get_collection_status", "Ask how far a collection is"),
+            op("get_collection_status", "Read the status of a collection"),
         )
         .get(
             "/v1/status/payout/{reference_id}",
             payout,
-            op("get_payout_status", "Ask how far a payout is"),
+            op("get_payout_status", "Read the status of a payout"),
         )
         .get(
             "/v1/status/transfer/{reference_id}",
             transfer,
-            op("get_transfer_status", "Ask how far a transfer is"),
+            op("get_transfer_status", "Read the status of a transfer"),
         )
         .get(
             "/v1/status/refund/{reference_id}",
             refund,
-            op("get_refund_status", "Ask how far a refund is"),
+            op("get_refund_status", "Read the status of a refund"),
         )
         .get(
             "/v1/status/source",
             source,
-            op("get_payment_source_status", "Ask whether an invoice or order is paid").or(404),
+            op("get_payment_source_status", "Read the status of an invoice or order").or(404),
         )
 }

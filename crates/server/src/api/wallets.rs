@@ -23,25 +23,25 @@ use crate::payload;
 use store::reads::wallets::WalletFilter;
 
 payload! {
-    /// Which wallets.
+    /// The filter of wallets.
     pub struct ListWallets {
-        /// Those of one party; all of the merchant's and its parties' where there is none.
+        /// Only wallets of this party. Without it those of the merchant and of all its parties.
         party_id: Option<Id>,
-        /// `MERCHANT` for the merchant's own, `PARTY` for its parties'.
+        /// `MERCHANT` for the merchant's own wallets, `PARTY` for those of its parties.
         owner_type: Option<OwnerType>,
-        /// Only in this currency.
+        /// Only those in this currency.
         currency: Option<Currency>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 
-    /// Which entries.
+    /// The page of entries.
     pub struct ListEntries {
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 }
@@ -56,7 +56,7 @@ pub struct WalletResponse {
     currency: Code,
     available: Amount,
     held: Amount,
-    /// What collections under way will add to `available`.
+    /// What open collections will add to `available`.
     incoming: Amount,
     status: Name<WalletStatus>,
     created_at: Time,
@@ -80,7 +80,7 @@ impl From<Wallet> for WalletResponse {
     }
 }
 
-/// A line of the ledger: credit above zero, debit below.
+/// A ledger entry. Credits are above zero, debits below.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "EntryAnswer")]
 pub struct EntryResponse {
@@ -88,7 +88,7 @@ pub struct EntryResponse {
     transaction_id: i64,
     payment_intent_id: Option<i64>,
     account_id: i64,
-    /// The system account's kind, or the wallet: `WALLET 12`.
+    /// The kind of the system account, or the wallet: `WALLET 12`.
     account: String,
     bucket: Name<Bucket>,
     amount: Amount,

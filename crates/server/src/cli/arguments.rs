@@ -42,10 +42,10 @@ pub fn percentage(text: &str) -> Result<Percentage, String> {
         .ok_or_else(|| "use a percentage from 0 to 100 with at most four decimals".to_owned())
 }
 
-/// The fixed part of a fee, beside its `--percentage`.
+/// The fixed part of a fee, in addition to its `--percentage`.
 #[derive(Args)]
 pub struct FixedFee {
-    /// A fixed part on top: 0.30.
+    /// Add a fixed part: 0.30.
     #[arg(long, value_name = "AMOUNT", requires_all = ["percentage", "fixed_currency"])]
     fixed: Option<String>,
     /// The currency of the fixed part.
@@ -57,7 +57,7 @@ impl FixedFee {
     /// The whole fee: `percentage` and the fixed part.
     ///
     /// # Errors
-    /// When the fixed part is not an amount of its currency.
+    /// If the fixed part is not an amount of its currency.
     pub fn with(&self, percentage: Percentage) -> anyhow::Result<Fee> {
         let fixed = match (&self.fixed, self.fixed_currency) {
             (Some(amount), Some(currency)) => {

@@ -1,4 +1,4 @@
-//! `kola db`: the database as a whole.
+//! `kola db`: backup, restore and copy of a whole database.
 
 use std::path::{Path, PathBuf};
 
@@ -14,27 +14,26 @@ use store::workspace::file;
 
 #[derive(Subcommand)]
 pub enum Db {
-    /// Move an installation whose servers are stopped into a new database, of either kind. The
-    /// source is left as it is.
+    /// Copy a stopped installation into a new database of either kind. The source is left as it is.
     Copy {
-        // Read after clap, which would show a URL that it refuses: a password may be in it.
+        // Parsed after clap, which would print a URL that it refuses. It may contain a password.
         /// The database to read.
         #[arg(long, value_name = "URL", env = "KOLA_COPY_FROM", hide_env_values = true)]
         from: String,
-        /// A database without merchants; a new file is made.
+        /// The database to write: one without merchants, or a new file.
         #[arg(long, value_name = "URL", env = "KOLA_COPY_TO", hide_env_values = true)]
         to: String,
     },
-    /// Put a backup of a SQLite database in its place, while no server runs. The database that was
-    /// there is kept beside it.
+    /// Replace a SQLite database by a backup, while no server runs. The old database is kept beside
+    /// it.
     Restore {
-        /// The backup.
+        /// The backup to restore.
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Copy a SQLite database into a new file, beside a running server.
+    /// Back up a SQLite database into a new file. A server may be running.
     Backup {
-        /// The new file.
+        /// The file to create.
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -106,7 +105,8 @@ fn copy(from: &Database, to: &Database) -> anyhow::Result<()> {
     if let Database::Sqlite(path) = from
         && file::exists(path)?
     {
-        // Only now: the lock falls when this process closes the file.
+        // This checks that no server runs. It must come before this process opens the file: the
+        // lock would not hold against itself, and closing any descriptor of the file releases it.
         drop(file::lock_exclusively(path)?);
     }
     let new_file = match to {
@@ -126,7 +126,7 @@ fn copy(from: &Database, to: &Database) -> anyhow::Result<()> {
 
 fn is_same(from: &Database, to: &Database) -> bool {
     match (from, to) {
-        // A file may be named in more than one way; one that is not there yet is no other's.
+        // A file may have several names. A file that does not exist yet cannot be the same.
         (Database::Sqlite(from), Database::Sqlite(to)) => {
             from == to
                 || from
@@ -141,7 +141,7 @@ fn is_same(from: &Database, to: &Database) -> bool {
 
 fn tell(copied: &Copied) -> anyhow::Result<()> {
     let tables = copied.tables.iter().map(
-        |moved| json!({ "table": moved.table, "rows": moved.rows, "checksum": moved.checksum }),
+        |copied| json!({ "table": copied.table, "rows": copied.rows, "checksum": copied.checksum }),
     );
     let json = json!({
         "tables": tables.collect::<Vec<_>>(), "rules": copied.report.checks, "lanes_left": copied.lanes,
@@ -149,7 +149,7 @@ fn tell(copied: &Copied) -> anyhow::Result<()> {
     let cells = copied
         .tables
         .iter()
-        .map(|moved| [moved.table.to_owned(), moved.rows.to_string(), moved.checksum.clone()]);
+        .map(|copied| [copied.table.to_owned(), copied.rows.to_string(), copied.checksum.clone()]);
     let text = format!(
         "{}rows and checksums are the same at both ends; {} rules of the ledger checked at both, 0 violations",
         output::table(["table", "rows", "checksum"], &cells.collect::<Vec<_>>()),
@@ -157,7 +157,7 @@ fn tell(copied: &Copied) -> anyhow::Result<()> {
     );
     if copied.lanes > 0 {
         output::warn(&format!(
-            "{} lanes at the source did not say that they ended: make sure that no server runs there",
+            "{} lanes of the source did not sign off: make sure that no server runs on it",
             copied.lanes
         ));
     }

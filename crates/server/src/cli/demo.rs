@@ -1,5 +1,5 @@
-//! `kola demo`: all four sessions over HTTP, from declaring to settled, and the ledger that comes
-//! of them.
+//! `kola demo`: plays all four kinds of session over HTTP, from declared to settled, and shows the
+//! resulting ledger.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,23 +18,23 @@ use crate::config::Config;
 use crate::server::Server;
 use store::clock;
 
-/// A payment of the demo is given up after this.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the demo waits for a request or a payment.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub struct Demo {
-    /// A running server, as http://127.0.0.1:8080; without it the demo starts one on a database of
-    /// its own.
+    /// The URL of a running server: http://127.0.0.1:8080. Without it the demo starts its own server
+    /// on a temporary database.
     #[arg(long, requires_all = ["client_id", "client_secret"])]
     url: Option<String>,
     /// The client id that the server printed.
     #[arg(long, requires = "url")]
     client_id: Option<String>,
     /// The client secret that the server printed.
-    // The environment may have it for other commands: without a URL it is not used.
+    // It does not require a URL: the environment may have the variable for other commands.
     #[arg(long, env = "KOLA_CLIENT_SECRET", hide_env_values = true)]
     client_secret: Option<String>,
-    /// The sandbox delay of the demo's own server, in milliseconds.
+    /// How long the sandbox provider of the demo's own server takes, in milliseconds.
     #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
     sandbox_delay_ms: u64,
 }
@@ -83,7 +83,7 @@ impl Demo {
     }
 }
 
-/// A folder for the demo's database, removed at the end.
+/// A temporary folder for the demo's database. It is removed when this value is dropped.
 struct OwnFolder(std::path::PathBuf);
 
 impl OwnFolder {
@@ -112,7 +112,7 @@ impl Client {
     fn new(url: &str, client_id: &str, client_secret: &str) -> anyhow::Result<Self> {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(TIMEOUT))
             .build();
         let mut client =
             Self { agent: config.new_agent(), url: url.to_owned(), token: String::new() };
@@ -167,7 +167,7 @@ fn reference() -> anyhow::Result<String> {
     Ok(uuid::Builder::from_random_bytes(clock::random()?).into_uuid().to_string())
 }
 
-/// Plays a checkout, a payout, a transfer and a refund, and shows the ledger.
+/// Plays a checkout, a payout, a transfer and a refund, and prints the ledger.
 fn play(client: &Client) -> anyhow::Result<()> {
     let expires_at = clock::now().plus(minutes(60)).to_string();
     let party = id(&client
@@ -205,7 +205,7 @@ fn play(client: &Client) -> anyhow::Result<()> {
     table.ledger(client)
 }
 
-/// A published invoice of 100.00 USD.
+/// Creates and publishes an invoice of 100.00 USD, and returns its id.
 fn invoice(client: &Client, counterparty: i64) -> anyhow::Result<i64> {
     let invoice = json!({"counterparty_id": counterparty, "currency": "USD", "note": "kola demo", "fee_bearer": "PAYER", "as_payment_link": false});
     let invoice = id(&client.post("/invoices/create", &invoice)?)?;
@@ -229,8 +229,8 @@ impl Steps {
         Ok(Self { intents: vec![] })
     }
 
-    /// Declares a session, executes it, waits until it is settled, prints the line; answers the
-    /// payment intent's id.
+    /// Declares a session, executes it, waits until it is settled and prints a line. Returns the id
+    /// of the payment intent.
     fn session(
         &mut self,
         client: &Client,
@@ -245,7 +245,7 @@ impl Steps {
         let mut execution = client.post(&format!("/executions/{operation}"), body)?;
         let start = Instant::now();
         while !matches!(text(&execution, "status")?, "COMPLETED" | "FAILED") {
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 bail!("the {operation} {reference} is still {}", execution["status"]);
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -275,8 +275,8 @@ impl Steps {
         Ok(intent)
     }
 
-    /// Prints what the payments moved, account by account: debits and credits are equal in each
-    /// currency.
+    /// Prints what the payments moved on each ledger account, and checks that debits and credits
+    /// are equal.
     fn ledger(&self, client: &Client) -> anyhow::Result<()> {
         let mut accounts: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
         for intent in &self.intents {
@@ -330,7 +330,7 @@ fn money(execution: &Value, who: &str) -> anyhow::Result<Money> {
     Ok(Money::new(minor, currency))
 }
 
-/// An amount of an answer in minor units, exact; entries may be below zero.
+/// An amount of an answer in minor units, without rounding. Amounts of entries may be negative.
 fn number(value: &Value, amount: &str, currency: &str) -> anyhow::Result<i64> {
     let currency = Currency::parse(text(value, currency)?).context("an unknown currency")?;
     let written = value[amount]

@@ -1,4 +1,4 @@
-//! `kola errors`: the catalogue of errors, from the refusals themselves.
+//! `kola errors`: the catalogue of errors. Its list of refusals comes from the code.
 
 use std::fmt::Write;
 
@@ -8,67 +8,68 @@ use serde_json::{Value, json};
 const HEAD: &str = "\
 # Errors
 
-Every answer that is not a 200 is JSON with a `detail`, but for what the HTTP layer refuses before it is a request (400 and
-431 without a body), and below `/pay` and `/receipt`, where who follows a link reads a page. `detail` is a sentence, but for a 422 always a list with one entry for each fault of the request: `loc` says where,
-`msg` why, `type` what kind for a program. All faults of a request come at once.
+Every answer that is not a 200 is JSON with a `detail`. There are two exceptions: what the HTTP layer refuses before there is a
+request has no body (400 and 431), and below `/pay` and `/receipt` the answer is a page for people. `detail` is a sentence. For
+a 422 it is a list with one entry for each fault of the request: `loc` says where the fault is, `msg` says what is wrong, and
+`type` is the kind of fault, for a program. All faults of a request are reported at once.
 
 ```json
 {\"detail\": [{\"loc\": [\"body\", \"currency\"], \"msg\": \"field required\", \"type\": \"value_error.missing\"}]}
 ```
 
-Where the path names what is in a state that does not allow the call, `loc` is that parameter of the path.
+If the object that the path names is in a state that does not allow the call, `loc` is that parameter of the path.
 
 ```json
 {\"detail\": [{\"loc\": [\"path\", \"id\"], \"msg\": \"the invoice is PAID and must be IDLE\", \"type\": \"value_error.state\"}]}
 ```
 
-A call that is refused with a 4xx records nothing: session and `reference_id` are as they were.
+A call that is refused with a 4xx records nothing: its session and its `reference_id` can be used again.
 
 | HTTP | when | what to do |
 |---|---|---|
-| 400 | a body that ended early, or whose chunks are not in their format | send the same again, whole |
-| 400, 431 | what is no HTTP; a head over 16 KiB or of more than 100 lines; the answer has no body | mend the client |
+| 400 | a body that ended early, or whose chunks are malformed | send the whole request again |
+| 400, 431 | not HTTP, or a head over 16 KiB or of more than 100 lines; the answer has no body | correct the client |
 | 401 | no token, or one that is bad, expired or of a revoked key; a wrong client secret | see below: `WWW-Authenticate` says which |
 | 403 | the merchant is not verified, or the passcode is missing, wrong or locked | see below; a lock ends after `Retry-After`, \
 or when the operator lifts it with `kola merchant passcode --merchant ID --unlock` |
 | 404 | an unknown path, or an id in the path that is not yours | |
-| 405, 413, 415 | another method; a body over 64 KiB; a body that is not JSON | |
-| 408 | the body did not arrive within 30 seconds | send the same again |
-| 422 | the request is at fault, or the state of what it names | see below |
+| 405, 413, 415 | a method that the path does not have; a body over 64 KiB; a body that is not JSON | |
+| 408 | the body did not arrive within 30 seconds | send the same request again |
+| 422 | a fault of the request, or of the state of an object that it names | see below |
 | 429 | too many requests, too many bad tokens from one address, transfers to too many new recipients, too many lists, pages, or invoices, orders and receipts of one merchant that are being answered, or too many passcodes that are being compared | wait as long as `Retry-After` says; read the answers that you asked for |
-| 500 | a fault of ours; the detail has a request id that the log has too | tell the operator |
-| 503 | overload, or the database is away; where it went away in the middle of a commit, the call may have been done | \
-wait as long as `Retry-After` says, send the same again: an execution with the same `reference_id` then tells what was done and does nothing twice; what has no such key, look up first |
+| 500 | a fault of the server; the detail has a request id, which is in the log, too | tell the operator |
+| 503 | overload, or the database cannot be reached; if its connection broke during a commit, the call may have been done | \
+wait as long as `Retry-After` says, then send the same request again: an execution with the same `reference_id` answers what was done and does nothing twice; if the call has no such key, look up first whether it was done |
 
 ## Credentials
 
-A 401 answers `{\"detail\": \"Not authenticated\"}` where there is no `Authorization`, and `{\"detail\": \"Could not validate \
-credentials\"}` otherwise. `WWW-Authenticate` tells which it is and what helps, in the words of RFC 6750; so does the log at `info`.
-What counts is the moment in which a call is decided: a key that is revoked, or a token that expires, while the body is still
-on its way pays no more.
+A 401 answers `{\"detail\": \"Not authenticated\"}` if there is no `Authorization`, and `{\"detail\": \"Could not validate \
+credentials\"}` otherwise. `WWW-Authenticate` says what is wrong and what helps, with the error codes of RFC 6750; so does the log
+at `info`. Credentials must hold when the call is decided: a call is refused if its key is revoked or its token expires while
+the body is still arriving.
 
 | `error` | when | what to do |
 |---|---|---|
 | none | no `Authorization` | `POST /v1/jwt/client/obtain/token`, then `Authorization: Bearer <access_token>` |
-| `invalid_request` | `Authorization` without `Bearer` | put it before the token |
+| `invalid_request` | `Authorization` without `Bearer` | put `Bearer` before the token |
 | `invalid_token`, \"... expired ...\" | the token is older than an hour | obtain another |
-| `invalid_token`, \"... revoked ...\" | its API key was revoked | use another key; `kola merchant create-key` makes one |
+| `invalid_token`, \"... revoked ...\" | its API key was revoked | use another key; `kola merchant create-key` creates one |
 | `invalid_token`, \"... is not one of this server ...\" | a token of another server, a broken one, or signed by a key that was retired | obtain another |
-| `invalid_client` | an unknown `client_id` or a wrong `client_secret` | both were shown once; `kola merchant create-key` makes others |
+| `invalid_client` | an unknown `client_id` or a wrong `client_secret` | both were shown once; `kola merchant create-key` creates new ones |
 
 ## Passcodes
 
-Where a merchant has set a passcode, its payouts need it (`passcode.token.code`), and so does to replace or remove it (`current`).
-Each try is reserved before it is compared. Wrong ones are counted in a window: 5 of an API key in 15 minutes lock the key's
-payouts and changes for 15 minutes (403 with `Retry-After`), 20 of all keys in a day lock the merchant's until an operator lifts
-it. A right one takes back nothing but itself. Where those that are being compared would lock together with the wrong ones, a
-call waits up to 2 seconds for its turn, and then gets a 429. A try that a process which died left behind counts as wrong after
-30 seconds.
+If a merchant has set a passcode, its payouts need it (`passcode.token.code`), and so does a call that replaces or removes it
+(`current`). Each try is reserved before it is compared. Wrong tries are counted in a window: 5 of an API key in 15 minutes lock
+the payouts and passcode changes of that key for 15 minutes (403 with `Retry-After`), and 20 of all keys in a day lock those of
+the merchant until an operator lifts the lock. A right try only removes its own reservation. If the tries that are being
+compared would cause a lock together with the wrong ones, a call waits up to 2 seconds for its turn, and then gets a 429. A try
+that was left behind by a process that died counts as wrong after 30 seconds.
 
 | to | the merchant | the operator |
 |---|---|---|
 | set it | `POST /v1/merchants/passcode/set {\"passcode\": \"482913\"}` | `kola merchant set-passcode --merchant ID` |
-| replace it | the same with `\"current\": \"...\"` | the same, without knowing it; locks fall |
+| replace it | the same with `\"current\": \"...\"` | the same, without the current one; this lifts locks, too |
 | remove it | `POST /v1/merchants/passcode/remove {\"current\": \"...\"}` | `kola merchant passcode --merchant ID --remove` |
 | lift a lock | | `kola merchant passcode --merchant ID --unlock` |
 
@@ -95,7 +96,7 @@ call waits up to 2 seconds for its turn, and then gets a 429. A try that a proce
 
 ## Refusals
 
-The field is that of the usual call; the same refusal stands on the field that names the object in others.
+The field is that of the most common call. In other calls the same refusal is on the field that names the object there.
 
 | HTTP | field | `type` | example of `msg` |
 |---|---|---|---|
@@ -111,7 +112,7 @@ fn status(refusal: &Refusal) -> u16 {
     }
 }
 
-/// The refusals, for a program.
+/// The refusals as JSON.
 pub fn as_json() -> Value {
     let row = |refusal: Refusal| {
         let (status, msg) = (status(&refusal), refusal.to_string());

@@ -1,4 +1,4 @@
-//! `kola fees`: what payments cost. A change is a new row that holds from now on.
+//! `kola fees`: the fees of payments. A change is a new row that holds from now on.
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -18,31 +18,31 @@ use store::schema::tariff::{self, NewGatewayFee, NewPlatformFee};
 
 #[derive(Subcommand)]
 pub enum Fees {
-    /// The fees that hold now, and those whose time is to come.
+    /// List the fees that hold now or will hold later.
     List {
-        /// Those that held once, too.
+        /// List past fees, too.
         #[arg(long)]
         all: bool,
     },
-    /// Set a fee from now on; a running server takes it up at once.
+    /// Set a fee from now on. A running server uses it at once.
     #[command(subcommand)]
     Set(Set),
 }
 
 #[derive(Subcommand)]
 pub enum Set {
-    /// What the platform takes of a tier's merchants.
+    /// Set what the platform takes of merchants in a fee tier.
     Platform {
-        /// The tier.
+        /// The name of the fee tier.
         #[arg(long, default_value = "default")]
         tier: String,
-        /// The share for exchange, in percent; without it, what it was.
+        /// The additional percentage for exchange. Without it the current one stays.
         #[arg(long, value_name = "PERCENT", value_parser = percentage)]
         exchange_percentage: Option<Percentage>,
         #[command(flatten)]
         new: NewFee,
     },
-    /// What a method's network takes.
+    /// Set what the network of a method takes.
     Gateway {
         /// The method: MTN_MOMO_LBR, CREDIT_CARD, ...
         #[arg(long, value_parser = method)]
@@ -54,10 +54,10 @@ pub enum Set {
 
 #[derive(Args)]
 pub struct NewFee {
-    /// COLLECTION, PAYOUT or TRANSFER.
+    /// The operation: COLLECTION, PAYOUT or TRANSFER.
     #[arg(long, value_parser = operation)]
     operation: Operation,
-    /// The share, in percent: 2.9.
+    /// The percentage of the amount: 2.9.
     #[arg(long, value_name = "PERCENT", value_parser = percentage)]
     percentage: Percentage,
     #[command(flatten)]
@@ -119,7 +119,7 @@ fn set_gateway(target: &Target, method: Method, new: &NewFee) -> anyhow::Result<
     let fee = new.fee()?;
     let tariff = target.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
-    // Any market of the method tells its network: a fee may be set while the market is closed.
+    // The network comes from any market of the method: a fee may be set while the market is closed.
     let market =
         latest_market(&tariff, method, now).with_context(|| format!("{method} has no market"))?;
     let row = NewGatewayFee { provider: market.provider, method, operation: new.operation, fee };
@@ -128,7 +128,7 @@ fn set_gateway(target: &Target, method: Method, new: &NewFee) -> anyhow::Result<
     output::done(&gateway_json(fee_json(row.fee), row.method, row.operation), &text)
 }
 
-/// A row of either kind: both stand in one table.
+/// A row of either kind of fee: the list shows both in one table.
 enum FeeRow<'a> {
     Platform(&'a PlatformFee),
     Gateway(&'a GatewayFee),

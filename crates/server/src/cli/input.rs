@@ -1,17 +1,16 @@
-//! Secrets that are typed or piped in.
+//! Reading secrets that are typed or piped in.
 
 use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, bail};
 
-/// No secret is longer, in bytes.
-const LONGEST: u64 = 4_096;
+/// The most bytes that are read of a secret.
+const MAX_BYTES: u64 = 4_096;
 
-/// Reads a secret from standard input: hidden and twice where somebody types it, else all that
-/// comes.
+/// Reads a secret from standard input. At a terminal it is typed twice and not shown.
 ///
 /// # Errors
-/// When nothing comes, or the two differ.
+/// If standard input cannot be read, or the two inputs differ.
 pub fn secret(what: &str) -> anyhow::Result<String> {
     if std::io::stdin().is_terminal() {
         let ask = |prompt: String| {
@@ -25,14 +24,14 @@ pub fn secret(what: &str) -> anyhow::Result<String> {
     }
     let mut text = String::new();
     std::io::stdin()
-        .take(LONGEST)
+        .take(MAX_BYTES)
         .read_to_string(&mut text)
         .with_context(|| format!("no {what} on standard input"))?;
     Ok(cleaned(&text).to_owned())
 }
 
-/// What editors and shells put around a text is no part of it: a byte order mark, blanks, the end
-/// of the line.
+/// The text without what editors and shells put around it: a byte order mark, blanks, the end of
+/// the line.
 fn cleaned(text: &str) -> &str {
     text.trim_start_matches('\u{feff}').trim()
 }

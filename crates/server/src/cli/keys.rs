@@ -9,8 +9,8 @@ use store::schema::installation;
 
 #[derive(Subcommand)]
 pub enum Keys {
-    /// Draw a new signing key. Running servers take it up within seconds; tokens signed by older
-    /// keys stay good until they expire.
+    /// Create a new signing key. Running servers use it within seconds. Tokens signed by older keys
+    /// stay valid until they expire.
     Rotate {
         /// Refuse tokens signed by older keys from now on.
         #[arg(long)]

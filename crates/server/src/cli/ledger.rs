@@ -1,4 +1,4 @@
-//! `kola ledger`: proof.
+//! `kola ledger`: verification of the ledger.
 
 use std::process::ExitCode;
 
@@ -11,16 +11,16 @@ use crate::cli::output::{self, NobodyReads};
 use crate::cli::{Target, fail};
 use store::schema::verify::{self, Report};
 
-/// All is well but for a position that is beyond its limit.
+/// The exit code when the ledger is right and an exchange position is beyond its limit.
 const BEYOND_LIMIT: u8 = 3;
 
 #[derive(Subcommand)]
 pub enum Ledger {
-    /// Recompute everything from the entries and name each violation; works beside a running
-    /// server.
+    /// Recompute everything from the ledger entries and list the violations. A server may be
+    /// running.
     Verify {
-        /// End with 3 where exchange has come to more than this in a currency, above or below zero:
-        /// USD=1000.00. May be given for several currencies, with commas between them.
+        /// Exit with 3 if the exchange position of a currency is further from zero than this:
+        /// USD=1000.00. Separate several limits by commas.
         #[arg(
             long = "position-limit",
             env = "KOLA_POSITION_LIMIT",
@@ -45,8 +45,8 @@ fn limit(text: &str) -> Result<Money, String> {
 }
 
 impl Ledger {
-    /// 0 when all is well, 1 with a list of what is not, 3 when only a position is beyond its
-    /// limit.
+    /// The exit code is 0 if the ledger is right, 1 if it has violations, and 3 if only a position
+    /// is beyond its limit.
     pub fn run(self, target: &Target) -> ExitCode {
         let Self::Verify { limits } = self;
         match target.open_existing().and_then(|mut sql| Ok(verify::verify(sql.as_mut())?)) {
@@ -102,7 +102,7 @@ fn tell(report: &Report, limits: &[Money]) -> ExitCode {
         return ExitCode::FAILURE;
     }
     match told {
-        // Whoever reads no further goes by the code all the same.
+        // If nobody reads the answer to its end, the exit code still tells the result.
         Err(error) if !error.is::<NobodyReads>() => fail(&error),
         _ if !beyond.is_empty() => ExitCode::from(BEYOND_LIMIT),
         _ => ExitCode::SUCCESS,

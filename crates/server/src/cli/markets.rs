@@ -1,4 +1,5 @@
-//! `kola markets`: which methods are offered. A change is a new row that holds from now on.
+//! `kola markets`: the methods that are offered for an operation in a currency. A change is a new
+//! row that holds from now on.
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -19,27 +20,28 @@ use store::schema::tariff::{self, NewMarket};
 
 #[derive(Subcommand)]
 pub enum Markets {
-    /// The markets that are open now, and those whose time is to come.
+    /// List the markets that are open now or will open later.
     List {
-        /// Those that were open once, too.
+        /// List past markets, too.
         #[arg(long)]
         all: bool,
     },
-    /// Open a market from now on; a running server takes it up at once.
+    /// Open a market from now on. A running server uses it at once.
     Open {
         #[command(flatten)]
         which: Which,
-        /// PAWAPAY, STRIPE or PLATFORM; without it, the one that carries the method.
+        /// The network: PAWAPAY, STRIPE or PLATFORM. Without it the method's current network.
         #[arg(long, value_parser = provider)]
         provider: Option<Provider>,
-        /// Two letters of ISO 3166, or three; without it, what it was before, or the method's.
+        /// The country, by two or three letters of ISO 3166. Without it the market's last country,
+        /// or the method's.
         #[arg(long, value_parser = country)]
         country: Option<Country>,
         #[command(flatten)]
         price: Price,
     },
-    /// Close a market from now on: it takes no payment any more, be it declared already. What is
-    /// with the provider goes on, and what was collected can be refunded.
+    /// Close a market from now on: it accepts no more payments, not even for declared sessions.
+    /// Payments that are with the provider go on, and collected payments can be refunded.
     Close {
         #[command(flatten)]
         which: Which,
@@ -48,22 +50,23 @@ pub enum Markets {
 
 #[derive(Args, Clone, Copy)]
 pub struct Which {
-    /// MTN_MOMO_LBR, CREDIT_CARD, ...
+    /// The method: MTN_MOMO_LBR, CREDIT_CARD, ...
     #[arg(value_parser = method)]
     method: Method,
-    /// COLLECTION or PAYOUT.
+    /// The operation: COLLECTION or PAYOUT.
     #[arg(value_parser = operation)]
     operation: Operation,
-    /// A code of ISO 4217: USD.
+    /// The currency, by its code of ISO 4217: USD.
     #[arg(value_parser = currency)]
     currency: Currency,
 }
 
-/// What the network takes of the operation, in whatever currency; without it, what it does already.
+/// The gateway fee of the operation, which holds in all currencies. Without it the current fee
+/// stays.
 #[derive(Args)]
 pub struct Price {
-    /// The network's share from now on, in percent: 2.9. Needed where it has no fee for the
-    /// operation yet; 0 takes nothing.
+    /// The percentage that the network takes from now on: 2.9. It is required if the operation has
+    /// no fee yet; 0 if the network takes nothing.
     #[arg(long, value_name = "PERCENT", value_parser = percentage)]
     percentage: Option<Percentage>,
     #[command(flatten)]
@@ -139,7 +142,7 @@ fn open(
     let Which { method, operation, currency } = which;
     if !matches!(operation, Operation::Collection | Operation::Payout) {
         bail!(
-            "a transfer stays in the house and a refund goes back the way of its collection: neither has a market"
+            "transfers and refunds have no market: a transfer reaches no network, and a refund uses that of its collection"
         );
     }
     let now = clock::now();

@@ -26,80 +26,82 @@ use store::schema::installation;
 
 /// The currencies in which a new merchant gets wallets.
 pub const CURRENCIES: [&str; 3] = ["USD", "LRD", "RWF"];
-/// Rows that a list reads at a time.
+/// How many rows a list reads at a time.
 pub const LIST_STEP: u32 = 1_000;
 
 #[derive(Subcommand)]
 pub enum Merchant {
-    /// Make a sandbox merchant that can be tried at once: verified, with money in wallets of USD,
-    /// LRD and RWF. Its secret is shown only here.
+    /// Create a sandbox merchant that can be used at once: verified, with money in wallets of USD,
+    /// LRD and RWF. Its secret is shown only once.
     Create {
-        /// Its name.
+        /// The merchant's name.
         #[arg(long)]
         name: String,
-        /// ORGANIZATION or MICRO_ORGANIZATION.
+        /// The merchant's type: ORGANIZATION or MICRO_ORGANIZATION.
         #[arg(long = "type", value_name = "TYPE", value_parser = merchant_type)]
         kind: MerchantType,
-        /// Its phone, digits with the country code: transfers to a party with this phone reach it.
+        /// The merchant's phone, in digits with the country code. Transfers to a party with this
+        /// phone reach the merchant.
         #[arg(long, value_parser = phone)]
         phone: Option<String>,
-        /// It may pay out, transfer and refund. This is also what happens without the option.
+        /// Create a verified merchant. This is the default.
         #[arg(long, hide = true)]
         verified: bool,
-        /// It may not pay out, transfer, refund or make links until `kola merchant set --verified
-        /// true`.
+        /// Create an unverified merchant: it may not pay out, transfer, refund or create links
+        /// until `kola merchant set --verified true`.
         #[arg(long, conflicts_with = "verified")]
         unverified: bool,
-        /// Its wallets have no money until `kola wallet fund`.
+        /// Put no money into the wallets: `kola wallet fund` does it later.
         #[arg(long)]
         empty: bool,
-        /// Its money is real. Refused as long as no live provider is configured.
+        /// Create a merchant with real money. Refused while no live provider is configured.
         #[arg(long)]
         live: bool,
     },
-    /// The merchants, oldest first.
+    /// List the merchants, oldest first.
     List,
-    /// Change a merchant; a running server takes it up at once. What is not given stays as it is.
+    /// Change a merchant. A running server uses the change at once. Options that are not given
+    /// leave their value as it is.
     #[command(group(ArgGroup::new("what").required(true).multiple(true)))]
     Set {
         /// The merchant's id.
         #[arg(long)]
         merchant: i64,
-        /// Whether it may pay out, transfer and refund.
+        /// Whether the merchant may pay out, transfer and refund.
         #[arg(long, group = "what", value_name = "true|false")]
         verified: Option<bool>,
-        /// The name of its fee tier.
+        /// The name of the merchant's fee tier.
         #[arg(long, group = "what", value_name = "NAME")]
         fee_tier: Option<String>,
-        /// Who bears the fees of its checkouts: PAYER or PAYEE.
+        /// Who bears the fees of the merchant's checkouts: PAYER or PAYEE.
         #[arg(long, group = "what", value_name = "PAYER|PAYEE", value_parser = fee_bearer)]
         fee_bearer: Option<FeeBearer>,
     },
-    /// Make another API key for a merchant, be it that all others are revoked. Its secret is shown
-    /// only here.
+    /// Create another API key for a merchant, even if all others are revoked. Its secret is shown
+    /// only once.
     CreateKey {
         /// The merchant's id.
         #[arg(long)]
         merchant: i64,
     },
-    /// Set the passcode that payouts of a merchant need. It is read from standard input.
+    /// Set the passcode that a merchant's payouts need. It is read from standard input.
     SetPasscode {
         /// The merchant's id.
         #[arg(long)]
         merchant: i64,
     },
-    /// Lift the locks that wrong passcodes brought about, or remove the passcode. A running server
-    /// takes it up at once.
-    #[command(group(ArgGroup::new("deed").required(true)))]
+    /// Lift the locks after wrong passcodes, or remove the passcode. A running server uses the
+    /// change at once.
+    #[command(group(ArgGroup::new("action").required(true)))]
     Passcode {
         /// The merchant's id.
         #[arg(long)]
         merchant: i64,
-        /// Forget the wrong ones: its API keys may try again at once.
-        #[arg(long, group = "deed")]
+        /// Forget the wrong passcodes: the merchant's API keys may try again at once.
+        #[arg(long, group = "action")]
         unlock: bool,
-        /// Its payouts need no passcode any more.
-        #[arg(long, group = "deed")]
+        /// Remove the passcode: the merchant's payouts no longer need one.
+        #[arg(long, group = "action")]
         remove: bool,
     },
 }
@@ -120,15 +122,12 @@ fn phone(text: &str) -> Result<String, String> {
     }
 }
 
-/// What a new merchant is given. The secret is nowhere else.
+/// A new merchant with its credentials.
 pub struct Created {
-    /// The merchant.
     pub merchant: MerchantRow,
-    /// Its wallets.
     pub wallets: Vec<(WalletId, Currency)>,
-    /// The public half of its key.
     pub client_id: String,
-    /// The secret half.
+    /// The secret, of which the database has only a hash.
     pub client_secret: String,
 }
 
@@ -159,10 +158,10 @@ impl Merchant {
     }
 }
 
-/// Makes a sandbox merchant.
+/// Creates a sandbox merchant.
 ///
 /// # Errors
-/// When the phone is taken, or the database cannot be written.
+/// If another merchant has the phone, or the database cannot be written.
 pub fn create(
     target: &Target,
     name: &str,
@@ -172,7 +171,7 @@ pub fn create(
 ) -> anyhow::Result<Created> {
     let Ok(Text(name)) = Text::<255>::read(&json!(name)) else {
         bail!(
-            "a name has 1 to 255 characters, one of which can be seen, and none that turns the direction of the others"
+            "a name has 1 to 255 characters, at least one of them visible, and none that changes the direction of text"
         );
     };
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
@@ -191,10 +190,10 @@ pub fn create(
     Ok(Created { merchant, wallets, client_id, client_secret })
 }
 
-/// Money that a sandbox merchant starts with, in major units, by currency.
+/// The money that a sandbox merchant starts with, in major units.
 const FUNDS: [(&str, &str); 3] = [("USD", "10000"), ("LRD", "2000000"), ("RWF", "15000000")];
 
-/// What a wallet of a new merchant starts with.
+/// The money that a wallet of a new sandbox merchant starts with.
 pub fn opening_balance(currency: Currency) -> Money {
     let units =
         FUNDS.iter().find(|(code, _)| *code == currency.code()).map_or("0", |(_, units)| units);
@@ -203,14 +202,15 @@ pub fn opening_balance(currency: Currency) -> Money {
 }
 
 impl Created {
-    /// Shows the secret, which is nowhere else, or takes the merchant back: nobody could use it.
+    /// Prints the credentials. If that fails, the merchant is deleted again: the secret is stored
+    /// nowhere, so nobody could use the merchant.
     ///
     /// # Errors
-    /// When it cannot be shown; then there is no such merchant.
+    /// If the credentials cannot be printed.
     pub fn show_or_undo(&self, target: &Target, json: &Value, text: &str) -> anyhow::Result<()> {
         let Err(error) = output::show(json, text) else { return Ok(()) };
         let id = self.merchant.id;
-        match installation::take_back_merchant(target.open()?.as_mut(), id.0) {
+        match installation::delete_unused_merchant(target.open()?.as_mut(), id.0) {
             Ok(true) => bail!("no merchant was made: its secret cannot be shown: {error}"),
             Ok(false) => {
                 bail!(
@@ -218,15 +218,15 @@ impl Created {
                 )
             }
             Err(undo) => bail!(
-                "the secret of merchant {id} cannot be shown: {error}; and it could not be taken back: {undo}"
+                "the secret of merchant {id} cannot be shown: {error}; and the merchant could not be deleted: {undo}"
             ),
         }
     }
 
-    /// Puts money into its wallets, each once however often this is called.
+    /// Puts money into the wallets. Each is funded once, however often this is called.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// If the database cannot be written.
     pub fn fund(&self, target: &Target) -> anyhow::Result<()> {
         for (id, currency) in &self.wallets {
             let key = format!("opening-balance-{id}");
@@ -236,13 +236,13 @@ impl Created {
                 key: Some(key),
             });
             funded.with_context(|| {
-                format!("wallet {id} is not filled: that is left to `kola wallet fund`")
+                format!("wallet {id} has no money yet: `kola wallet fund` puts some into it")
             })?;
         }
         Ok(())
     }
 
-    /// For a program.
+    /// The answer for a program.
     pub fn as_json(&self, empty: bool) -> Value {
         let wallet = |(id, currency): &(WalletId, Currency)| {
             let available =
@@ -319,10 +319,10 @@ const fn yes_or_no(is_so: bool) -> &'static str {
     if is_so { "yes" } else { "no" }
 }
 
-/// Every merchant, oldest first.
+/// Reads every merchant, oldest first.
 ///
 /// # Errors
-/// When the database cannot be read.
+/// If the database cannot be read.
 pub fn all(target: &Target) -> anyhow::Result<Vec<MerchantRow>> {
     target.read(async |queries| {
         let mut found: Vec<MerchantRow> = vec![];
@@ -370,8 +370,8 @@ fn create_key(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
 }
 
 fn set_passcode(target: &Target, merchant: i64) -> anyhow::Result<()> {
-    // As a request's passcode is read: a blank or a control character that it cannot have would
-    // lock every payout out.
+    // The rules of a passcode in a request: no request could ever send one that breaks them, and
+    // every payout would be refused.
     let passcode = &input::secret("passcode")?;
     if !PASSCODE_CHARS.contains(&passcode.chars().count()) || passcode.chars().any(char::is_control)
     {

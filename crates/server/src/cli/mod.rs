@@ -1,4 +1,4 @@
-//! The command line: one file a group of commands.
+//! The command line. Each group of commands has its own file.
 
 mod arguments;
 mod db;
@@ -52,7 +52,7 @@ use output::{NobodyReads, warn};
 struct Cli {
     #[command(subcommand)]
     command: Option<Group>,
-    /// Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE.
+    /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE.
     // Parsed after clap, which would print a URL that it refuses; and its help must not show the
     // variable's value. Either may contain a password.
     #[arg(
@@ -64,55 +64,55 @@ struct Cli {
         hide_env_values = true
     )]
     database: String,
-    /// The market of a new database, in the format of config.default.toml; without it, the one that
-    /// is shipped.
+    /// The file with the tariff of a new database, in the format of config.default.toml. Without it
+    /// a new database gets the shipped tariff.
     #[arg(long, global = true, env = "KOLA_MARKET", value_name = "FILE")]
     market: Option<PathBuf>,
-    /// Output in JSON: one document on standard output.
+    /// Print the answer as one JSON document.
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Subcommand)]
 enum Group {
-    /// Run the server. This is also what happens without a command.
+    /// Run the server. This is the default command.
     ///
-    /// SIGTERM and SIGINT let requests end first. SIGHUP does the same where there is a terminal,
-    /// and nothing where there is none.
+    /// SIGTERM and SIGINT stop it after the current requests have ended. SIGHUP does the same at a
+    /// terminal, and nothing without one.
     Serve(serve::Serve),
-    /// Play all four sessions over HTTP and show the ledger.
+    /// Play all four kinds of session over HTTP and show the ledger.
     Demo(demo::Demo),
-    /// Merchants.
+    /// Create and change merchants, their API keys and passcodes.
     #[command(subcommand)]
     Merchant(merchant::Merchant),
-    /// Wallets.
+    /// List wallets, fund them, and change their status.
     #[command(subcommand)]
     Wallet(wallet::Wallet),
-    /// The ledger.
+    /// Verify the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
-    /// Cases that only a human can decide.
+    /// List and resolve reviews: cases that only a person can decide.
     #[command(subcommand)]
     Review(review::Reviews),
-    /// What payments cost.
+    /// List and set the fees of payments.
     #[command(subcommand)]
     Fees(fees::Fees),
-    /// What currencies exchange for.
+    /// List and set exchange rates.
     #[command(subcommand)]
     Rates(rates::Rates),
-    /// Which methods are offered.
+    /// List, open and close markets: methods that are offered for an operation in a currency.
     #[command(subcommand)]
     Markets(markets::Markets),
-    /// Whose phone numbers begin how.
+    /// List and assign the phone prefixes of mobile-money operators.
     #[command(subcommand)]
     Phones(phones::Phones),
-    /// Keys that sign access tokens.
+    /// Rotate the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Keys),
-    /// The database itself.
+    /// Back up, restore and copy the database.
     #[command(subcommand)]
     Db(db::Db),
-    /// Print the catalogue of errors that the API answers.
+    /// Print the catalogue of the API's errors.
     Errors,
     /// Print the OpenAPI document of the API.
     #[command(hide = true)]
@@ -171,7 +171,8 @@ fn prepared(mut command: clap::Command) -> clap::Command {
     adapted(command, "")
 }
 
-/// The place of the global options in a help text: after a command's own, before `--help`.
+/// The display order of the global options in a help text: after a command's own options, before
+/// `--help`.
 const COMMON_OPTIONS: usize = 900;
 
 /// A negative number is taken as a value, so that the message is the value's own and not one about
@@ -271,7 +272,7 @@ fn start_log() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The database that a command works on, and the market of a new one.
+/// The database that a command works on, and the market file for a new one.
 #[derive(Clone, Debug)]
 pub struct Target {
     database: Database,
@@ -279,7 +280,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// A database; a new one gets the market that is shipped.
+    /// A database. If it is new, it gets the shipped tariff.
     #[must_use]
     pub const fn new(database: Database) -> Self {
         Self { database, market: None }
@@ -322,7 +323,7 @@ impl Target {
     fn open_existing(&self) -> anyhow::Result<Box<dyn Sql>> {
         if !self.is_made().with_context(|| format!("cannot open {}", self.database))? {
             bail!(
-                "there is no database of kola's at {}; `kola serve` or `kola merchant create` makes one",
+                "there is no kola database at {}: `kola serve` or `kola merchant create` creates one",
                 self.database
             );
         }
@@ -347,8 +348,8 @@ impl Target {
         Ok(runtime.block_on(async { read(self.database.queries()?).await })?)
     }
 
-    /// How long a batch can take at most: whatever was being decided that long ago is committed or
-    /// was given up.
+    /// How long a batch can take at most. Whatever was being decided that long ago has been
+    /// committed or given up.
     const fn longest_batch(&self) -> Duration {
         self.database.longest_batch()
     }

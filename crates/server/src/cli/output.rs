@@ -1,5 +1,5 @@
-//! What a command answers: text for people, with `--json` one document for a program. Either is
-//! written whole, or it is told that it was not; nothing here panics.
+//! The answer of a command: text for people, or with `--json` one document for a program. If it
+//! cannot be written completely, that is reported as an error. Nothing here panics.
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write as _};
@@ -7,24 +7,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-/// Whether `--json` was given: like standard output itself, the process has it once.
+/// Whether `--json` was given. It is global because standard output is, too.
 static IN_JSON: AtomicBool = AtomicBool::new(false);
 
-/// From now on answers are JSON.
+/// Prints all answers from now on as JSON.
 pub fn answer_in_json() {
     IN_JSON.store(true, Ordering::Relaxed);
 }
 
-/// Whoever read the answer went away, which is no failure: the pipe of `kola wallet list | head
-/// -1`.
+/// The reader of the answer closed the pipe, as in `kola wallet list | head -1`. This is no
+/// failure.
 #[derive(thiserror::Error, Debug)]
 #[error("nobody reads the answer")]
 pub struct NobodyReads;
 
-/// Writes to standard output, and sees to it that it arrives.
+/// Writes to standard output and flushes it.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If it cannot be written.
 pub fn write(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -36,15 +36,15 @@ fn chosen(json: &Value, text: &str) -> String {
     format!("{}\n", chosen.trim_end_matches('\n'))
 }
 
-/// Answers what was asked, when nothing was changed.
+/// Prints the answer of a command that changed nothing.
 ///
 /// # Errors
-/// When it cannot be written; [`NobodyReads`].
+/// If it cannot be written; [`NobodyReads`].
 pub fn tell(json: &Value, text: &str) -> anyhow::Result<()> {
     line(chosen(json, text).trim_end_matches('\n'))
 }
 
-/// Says a line while something is going on.
+/// Prints a line of progress.
 ///
 /// # Errors
 /// See [`tell`].
@@ -56,10 +56,10 @@ pub fn line(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Says what was done.
+/// Prints the answer of a command that changed something.
 ///
 /// # Errors
-/// When it cannot be written: what was done stands, so the error says it.
+/// If it cannot be written. The change stands, so the error says what was done.
 pub fn done(json: &Value, text: &str) -> anyhow::Result<()> {
     let answer = chosen(json, text);
     write(&answer).map_err(|error| {
@@ -70,21 +70,20 @@ pub fn done(json: &Value, text: &str) -> anyhow::Result<()> {
     })
 }
 
-/// Shows a secret that is nowhere else.
+/// Prints a secret that is not stored anywhere.
 ///
 /// # Errors
-/// When it cannot be written: whoever asked for it has to undo what it belongs to.
+/// If it cannot be written. Then the caller has to undo what the secret belongs to.
 pub fn show(json: &Value, text: &str) -> io::Result<()> {
     write(&chosen(json, text))
 }
 
-/// Says something on standard error. Where that is closed or full, nobody would read that either.
+/// Prints a message on standard error. A failure is ignored: there is nowhere to report it.
 pub fn warn(text: &str) {
     let _ = writeln!(io::stderr(), "kola: {text}");
 }
 
-/// Rows in columns under their headings, each as wide as it needs to be. What begins with a digit
-/// stands to the right.
+/// Formats rows as a table with headings. Columns that have only numbers are aligned to the right.
 pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let widths = std::array::from_fn::<usize, N, _>(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -113,7 +112,7 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     text
 }
 
-/// A point in time for people: to the second, in UTC.
+/// A time for people: in UTC, without fractions of a second.
 pub fn moment(time: impl Display) -> String {
     let text = time.to_string();
     match text.split_once('T') {

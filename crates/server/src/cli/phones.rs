@@ -1,4 +1,5 @@
-//! `kola phones`: whose numbers begin how. A change is a new row that holds from now on.
+//! `kola phones`: the phone prefixes of mobile-money operators. A change is a new row that holds
+//! from now on.
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -18,28 +19,28 @@ use store::schema::tariff::{self, NewPrefix};
 
 #[derive(Subcommand)]
 pub enum Phones {
-    /// The first digits that are an operator's now, and those whose time is to come.
+    /// List the phone prefixes that operators have now or will have later.
     List {
-        /// Those that were an operator's once, too.
+        /// List past prefixes, too.
         #[arg(long)]
         all: bool,
     },
-    /// Give first digits to an operator from now on; whose they were before loses them.
+    /// Assign a phone prefix to an operator from now on. An operator that has it now loses it.
     Add {
         #[command(flatten)]
         which: Which,
-        /// The operator, by the name that people know.
+        /// The operator's name, as people know it.
         #[arg(long, value_name = "NAME")]
         carrier: String,
-        /// Two letters of ISO 3166, or three.
+        /// The country, by two or three letters of ISO 3166.
         #[arg(long, value_parser = country)]
         country: Country,
         /// The operator's method: MTN_MOMO_LBR, ...
         #[arg(long, value_parser = method)]
         method: Method,
     },
-    /// Take first digits from their operator from now on; a longer or shorter prefix may still tell
-    /// whose a number is.
+    /// Take a phone prefix from its operator from now on. A longer or shorter prefix may still
+    /// match its numbers.
     End {
         #[command(flatten)]
         which: Which,
@@ -48,10 +49,10 @@ pub enum Phones {
 
 #[derive(Args)]
 pub struct Which {
-    /// How the numbers begin, with the country code and no plus sign: 23188.
+    /// The prefix, with the country code and without a plus sign: 23188.
     #[arg(value_parser = prefix)]
     prefix: Digits,
-    /// How many digits they have together.
+    /// How many digits a whole number has.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(8..=15))]
     digits: u8,
 }
@@ -113,7 +114,7 @@ fn shown(row: &PhonePrefix) -> String {
 
 fn add(target: &Target, new: NewPrefix) -> anyhow::Result<()> {
     let mut sql = target.open_existing()?;
-    // As a request's names are: payers read it.
+    // Read as a name in a request is: payers see it.
     let Ok(Text(carrier)) = Text::<255>::read(&json!(new.carrier)) else {
         bail!("a carrier's name has 1 to 255 characters that can be read as they are written");
     };

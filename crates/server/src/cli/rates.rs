@@ -1,4 +1,4 @@
-//! `kola rates`: what currencies exchange for. A change is a new row that holds from now on.
+//! `kola rates`: exchange rates. A change is a new row that holds from now on.
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -19,21 +19,22 @@ const DECIMALS_MAX: u32 = 27;
 
 #[derive(Subcommand)]
 pub enum Rates {
-    /// The rates that hold now, and those whose time is to come.
+    /// List the rates that hold now or will hold later.
     List {
-        /// Those that held once, too.
+        /// List past rates, too.
         #[arg(long)]
         all: bool,
     },
-    /// Set a rate and the way back from now on; a running server takes it up at once.
+    /// Set a rate, and with it the opposite direction, from now on. A running server uses it at
+    /// once.
     Set {
-        /// One unit of this currency
+        /// The currency of which one unit is quoted: USD.
         #[arg(value_parser = currency)]
         from: Currency,
-        /// is in this one
+        /// The currency in which it is quoted: LRD.
         #[arg(value_parser = currency)]
         to: Currency,
-        /// so many units: 192.5.
+        /// How many units of TO one unit of FROM is worth: 192.5.
         rate: String,
     },
 }

@@ -1,4 +1,5 @@
-//! `kola review`: a provider contradicted itself, or never gave a final word, and a human decides.
+//! `kola review`: a provider contradicted itself or never gave a final outcome, and a person
+//! decides.
 
 use anyhow::bail;
 use clap::{ArgGroup, Subcommand, ValueEnum};
@@ -12,22 +13,22 @@ use crate::cli::output::{self, moment};
 
 #[derive(Subcommand)]
 pub enum Reviews {
-    /// The open reviews, oldest first.
+    /// List the open reviews, oldest first.
     List,
-    /// Resolve one. It acts as the provider's word.
+    /// Resolve a review. The decision counts as the provider's outcome.
     #[command(group(ArgGroup::new("how").required(true)))]
     Resolve {
         /// The review's id.
         id: i64,
-        /// The payment completed or failed: for one without a final word.
+        /// Whether the payment completed or failed, if its provider gave no final outcome.
         #[arg(long, group = "how", value_enum)]
         outcome: Option<Outcome>,
-        /// Where money in suspense belongs: to the merchant's wallet, or back to the payer outside.
-        /// A collection that failed and was paid in full all the same is settled by the former,
+        /// Where the money in suspense goes: to the merchant's wallet, or back to the payer
+        /// outside. A failed collection that was paid in full after all is settled by `wallet`,
         /// with its fees, and its invoice or order is paid.
         #[arg(long, group = "how", value_enum)]
         to: Option<To>,
-        /// What shows it: a statement, a ticket, a call.
+        /// What the decision is based on: a statement, a ticket, a call.
         #[arg(long)]
         evidence: String,
     },

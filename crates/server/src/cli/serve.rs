@@ -32,88 +32,88 @@ use crate::server::Server;
 use store::Database;
 use store::schema::installation;
 
-/// Requests that are being answered when the server is told to stop have so long to end.
+/// How long current requests have to end after the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub struct Serve {
-    /// Address or name, and port; port 0 takes a free one, `:8080` listens on all IPv4 addresses of
-    /// the machine.
+    /// The address or name and the port to listen on. Port 0 takes a free port; `:8080` listens on
+    /// all IPv4 addresses of the machine.
     #[arg(long, env = "KOLA_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = listen_on)]
     listen: Listen,
-    /// Where people reach this server, for links; without it, the address that it listens on.
+    /// The URL at which people reach this server, for links. Without it links use the address that
+    /// the server listens on.
     #[arg(long, env = "KOLA_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
-    /// The built-in sandbox provider takes so long to finish, in milliseconds.
+    /// How long the built-in sandbox provider takes to finish a payment, in milliseconds.
     #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
     sandbox_delay_ms: u64,
-    /// How much one merchant may call, and one address ask for tokens: requests/seconds, as 600/60;
-    /// no limit if not given.
+    /// Limit the requests of each merchant, and the token requests of each address, to N in
+    /// SECONDS: 600/60. Without it there is no limit.
     #[arg(long, env = "KOLA_RATE_LIMIT", value_name = "N/SECONDS")]
     rate_limit: Option<RateLimit>,
-    /// The most connections that are open at once; the next one waits. Fewer where the system
+    /// The maximum number of open connections; the next one waits. It is lowered if the system
     /// allows fewer open files.
     #[arg(long, env = "KOLA_CONNECTIONS_MAX", default_value_t = 16_384, value_name = "N",
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     connections_max: usize,
-    /// A connection on which no request arrives, or whose client takes nothing of an answer, for so
-    /// long is closed. A proxy in front should close sooner.
+    /// Close a connection on which no request arrives, or whose client reads nothing of an answer,
+    /// for so long, in seconds. A proxy in front should close sooner.
     #[arg(long, env = "KOLA_IDLE_SECONDS", default_value_t = 75, value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_seconds: u64,
-    /// Origins whose pages may call this server from a browser, with commas between them:
-    /// https://shop.example. None if not given.
+    /// The origins whose pages may call this server from a browser, separated by commas:
+    /// https://shop.example. Without it no page may.
     #[arg(long, env = "KOLA_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = cors::origin)]
     cors_origins: Vec<HeaderValue>,
     /// How far ahead the `expires_at` of a session or a page may be, in days.
     #[arg(long, env = "KOLA_EXPIRY_MAX_DAYS", default_value_t = 366, value_name = "DAYS",
         value_parser = clap::value_parser!(i64).range(1..=3_650))]
     expiry_max_days: i64,
-    // At most a day, the least that `expiry_max_days` can be: a lifetime that nobody asked for is
-    // never too long.
+    // At most a day, which is the least that `expiry_max_days` can be: a default lifetime never
+    // exceeds the allowed one.
     /// How long a checkout session lives, in minutes.
     #[arg(long, env = "KOLA_CHECKOUT_MINUTES", default_value_t = 30, value_name = "MINUTES",
         value_parser = clap::value_parser!(i64).range(1..=1_440))]
     checkout_minutes: i64,
-    /// How long a payout session lives whose caller gives no `expires_at`, in minutes.
+    /// How long a payout session lives if its caller gives no `expires_at`, in minutes.
     #[arg(long, env = "KOLA_PAYOUT_MINUTES", default_value_t = 15, value_name = "MINUTES",
         value_parser = clap::value_parser!(i64).range(1..=1_440))]
     payout_minutes: i64,
-    /// How long an execution call waits for the first outcome at the provider before it answers
-    /// what is known, in milliseconds.
-    // No longer than a provider is waited for (`dispatch::CALL`).
+    /// How long an execution call waits for the provider's first outcome before it answers with the
+    /// current state, in milliseconds.
+    // At most the time limit of a call to a provider (`dispatch::CALL`).
     #[arg(long, env = "KOLA_ANSWER_WITHIN_MS", default_value_t = 2_000, value_name = "MS",
         value_parser = clap::value_parser!(u64).range(1..=10_000))]
     answer_within_ms: u64,
-    /// How long a payer may take to confirm a card payment (3-D Secure) before it is canceled, in
-    /// minutes.
+    /// How long a payer may take to confirm a card payment (3-D Secure) before the payment is
+    /// canceled, in minutes.
     #[arg(long, env = "KOLA_ACTION_MINUTES", default_value_t = 30, value_name = "MINUTES",
         value_parser = clap::value_parser!(i64).range(1..=1_440))]
     action_minutes: i64,
-    /// How long a payment may be without a final word of its provider before it is listed for
-    /// review, in hours.
+    /// How long a payment may lack a final outcome of its provider before it is listed for review,
+    /// in hours.
     #[arg(long, env = "KOLA_REVIEW_AFTER_HOURS", default_value_t = 24, value_name = "HOURS",
         value_parser = clap::value_parser!(i64).range(1..=720))]
     review_after_hours: i64,
-    /// The most that a wallet may have, hold and await after a transfer from another merchant, in
-    /// minor units of its currency.
+    /// The most that a wallet may have (available, held and incoming) after a transfer from another
+    /// merchant, in minor units of its currency.
     #[arg(long, env = "KOLA_TRANSFER_FILL_MAX", default_value_t = 100_000_000_000_000_000, value_name = "MINOR",
         value_parser = clap::value_parser!(i64).range(1..=wallet::WALLET_LIMIT_MINOR))]
     transfer_fill_max: i64,
-    /// Of how many parties an hour, of which it was not told before, a merchant is told who
-    /// receives a transfer to them.
+    /// For how many new parties per hour a merchant may learn who receives a transfer to them.
     #[arg(long, env = "KOLA_TRANSFER_RECIPIENTS_PER_HOUR", default_value_t = 1_000, value_name = "N",
         value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     transfer_recipients_per_hour: i64,
-    /// The most commands in one transaction.
+    /// The maximum number of commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
-    /// Offer POST /v1/noop, a yardstick for benchmarks.
+    /// Serve POST /v1/noop, which benchmarks compare with.
     #[arg(long, env = "KOLA_BENCH_ROUTES", hide = true, value_parser = clap::builder::BoolishValueParser::new(), default_value = "0")]
     bench_routes: bool,
 }
 
-/// Where to listen, as it was written and what it means.
+/// The address to listen on, as it was written and as it was resolved.
 #[derive(Clone, Debug)]
 struct Listen {
     written: String,
@@ -127,7 +127,7 @@ fn listen_on(text: &str) -> Result<Listen, String> {
         format!("use an address or a name, and a port, like 127.0.0.1:8080: {error}")
     })?;
     let mut addresses: Vec<SocketAddr> = addresses.collect();
-    // Clients that are given 127.0.0.1 for `localhost` find it, too.
+    // IPv4 first: of the two addresses of `localhost`, some clients only try 127.0.0.1.
     addresses.sort_by_key(SocketAddr::is_ipv6);
     if addresses.is_empty() {
         Err("this name has no address".to_owned())
@@ -137,7 +137,7 @@ fn listen_on(text: &str) -> Result<Listen, String> {
 }
 
 impl Listen {
-    /// Listens on the first address that can be had.
+    /// Listens on the first address that is free.
     fn bind(&self) -> anyhow::Result<TcpListener> {
         let mut refused = None;
         for address in &self.addresses {
@@ -151,7 +151,7 @@ impl Listen {
     }
 }
 
-/// Where this machine reaches a server that listens there.
+/// The address at which this machine reaches a server that listens on `address`.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {
@@ -176,7 +176,7 @@ fn public_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// `serve` alone, as if it had been typed.
+/// The command `serve` as a program of its own, for its defaults.
 #[derive(clap::Parser)]
 struct Alone {
     #[command(flatten)]
@@ -184,7 +184,7 @@ struct Alone {
 }
 
 impl Default for Serve {
-    /// The defaults and the environment.
+    /// Each setting has its value from the environment, or its default.
     fn default() -> Self {
         let matches = crate::cli::prepared(<Alone as clap::CommandFactory>::command())
             .get_matches_from(["kola"]);
@@ -203,7 +203,7 @@ pub struct Started {
 }
 
 impl Serve {
-    /// All that was set, but where people reach the server: that may follow from the address.
+    /// The configuration, without the public URL: that may depend on the address.
     fn config(&self) -> Config {
         let lifetimes = Lifetimes {
             checkout_us: minutes(self.checkout_minutes),
@@ -215,7 +215,7 @@ impl Serve {
             action_us: minutes(self.action_minutes),
         };
         let transfers = TransferLimits {
-            fill_minor: self.transfer_fill_max,
+            balance_max_minor: self.transfer_fill_max,
             recipients_per_hour: self.transfer_recipients_per_hour,
         };
         Config {
@@ -232,11 +232,11 @@ impl Serve {
         }
     }
 
-    /// The settings by the names of their environment variables; the environment of the process is
-    /// not read. For a server inside another program.
+    /// Reads settings that are given by the names of their environment variables. The environment
+    /// of the process is not read. For a server inside another program, like a test.
     ///
     /// # Errors
-    /// When there is no such setting, or it has no such value.
+    /// For an unknown setting or a value that it cannot have.
     pub fn from_settings(settings: &[(&str, &str)]) -> Result<Self, clap::Error> {
         let mut command = <Alone as clap::CommandFactory>::command();
         let mut typed = vec!["kola".to_owned()];
@@ -262,7 +262,7 @@ impl Serve {
         let Started { server, listener, address, welcome } = self.start(target, &runtime)?;
         runtime.block_on(async {
             let stop = stop_signal();
-            // It serves, whether or not anybody reads that it does.
+            // A closed standard output is no reason not to serve.
             if let Err(error) =
                 output::write(&format!("{welcome}kola listening on http://{address}\n"))
             {
@@ -273,11 +273,12 @@ impl Serve {
         })
     }
 
-    /// Opens the listener and the database, and starts the lanes and workers on the runtime. The
-    /// credentials of the first merchant of an empty database are printed. Never within a runtime.
+    /// Opens the listener and the database, and starts the lanes and jobs on the runtime. On an
+    /// empty database it creates a merchant and prints its credentials. Must not be called within a
+    /// runtime, because it blocks.
     ///
     /// # Errors
-    /// When the address or the database cannot be had.
+    /// If the address is not free, or the database cannot be opened.
     pub fn start(self, target: &Target, runtime: &Runtime) -> anyhow::Result<Started> {
         let mut config = self.config();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = target.database.kind(), at = %target.database, "starting");
@@ -293,8 +294,8 @@ impl Serve {
     }
 }
 
-/// Resolves when the process is told to stop. It listens from the call on, so that who has read
-/// that the server is there can stop it.
+/// Resolves when the process is told to stop. The signal handlers are installed by the call, not by
+/// the first poll: as soon as the server says that it is listening, a signal stops it.
 fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
     let signals = {
@@ -302,7 +303,7 @@ fn stop_signal() -> impl Future<Output = ()> {
         signal(SignalKind::terminate())
             .and_then(|terminate| Ok((terminate, signal(SignalKind::hangup())?)))
     };
-    // Asked now: a terminal that has hung up is none any more.
+    // Asked now: after the terminal has hung up it is no terminal any more.
     #[cfg(unix)]
     let at_a_terminal = has_terminal();
     async move {
@@ -317,7 +318,7 @@ fn stop_signal() -> impl Future<Output = ()> {
                         "SIGHUP does nothing without a terminal: settings are read at the start, and the log is not kept open"
                     );
                 }
-                // There will be none.
+                // The signal's stream has ended: no SIGHUP will come.
                 std::future::pending::<()>().await;
             };
             tokio::select! {
@@ -330,8 +331,8 @@ fn stop_signal() -> impl Future<Output = ()> {
     }
 }
 
-/// Whether somebody started this process at a terminal, whose end SIGHUP is then. A service has
-/// none, nor has what `nohup` keeps running.
+/// Whether this process was started at a terminal. SIGHUP then says that the terminal was closed. A
+/// service has no terminal, nor has a process under `nohup`.
 #[cfg(unix)]
 fn has_terminal() -> bool {
     use std::io::IsTerminal as _;
@@ -340,7 +341,8 @@ fn has_terminal() -> bool {
         || std::io::stderr().is_terminal()
 }
 
-/// What a start says, once the first merchant of an empty database is made and its secret shown.
+/// The text that is printed at a start. On an empty database this first creates a merchant and
+/// shows its secret.
 fn welcome(target: &Target, address: SocketAddr, public_url: &str) -> anyhow::Result<String> {
     let docs = format!("Read and try the API: {public_url}/docs\n");
     let Some(created) = first_merchant(target)? else {
@@ -349,13 +351,13 @@ fn welcome(target: &Target, address: SocketAddr, public_url: &str) -> anyhow::Re
             "{docs}New credentials: {program} merchant create-key --merchant ID, or merchant create\n"
         ));
     };
-    // Its secret is shown once: before anything else can fail.
+    // The secret is shown only once, so it is shown before anything else can fail.
     if let Err(error) = created.show_or_undo(
         target,
         &created.as_json(false),
         &introduction(&created, address, &program()),
     ) {
-        installation::give_back_first_merchant(target.open()?.as_mut())?;
+        installation::release_first_merchant(target.open()?.as_mut())?;
         return Err(error);
     }
     let page = created.fund(target).and_then(|()| sample_page(target, created.merchant.id));
@@ -365,10 +367,11 @@ fn welcome(target: &Target, address: SocketAddr, public_url: &str) -> anyhow::Re
     })
 }
 
-/// On an empty database, for the first process that asks: a verified sandbox merchant.
+/// Creates a verified sandbox merchant if the database is empty. Of several processes only one
+/// does.
 ///
 /// # Errors
-/// When the database cannot be opened or written: then the next process that asks makes one.
+/// If the database cannot be opened or written. Then the next process that asks creates one.
 pub fn first_merchant(target: &Target) -> anyhow::Result<Option<Created>> {
     let mut sql = target.open()?;
     if !installation::claim_first_merchant(sql.as_mut())? {
@@ -377,20 +380,20 @@ pub fn first_merchant(target: &Target) -> anyhow::Result<Option<Created>> {
     match merchant::create(target, "Sandbox merchant", MerchantType::Organization, None, true) {
         Ok(created) => Ok(Some(created)),
         Err(error) => {
-            installation::give_back_first_merchant(sql.as_mut())?;
+            installation::release_first_merchant(sql.as_mut())?;
             Err(error)
         }
     }
 }
 
-/// How the rest of the command line is reached from here, as it can be typed.
+/// The program's path, for commands that are printed.
 fn program() -> String {
     std::env::current_exe().map_or_else(|_| "kola".to_owned(), |path| path.display().to_string())
 }
 
-/// The same for what is about this database.
+/// The program's path with the option that names this database.
 fn program_on(target: &Target) -> String {
-    // Another database's URL may have a password.
+    // The URL of a PostgreSQL database may have a password and is not printed.
     match &target.database {
         Database::Sqlite(path) if path.as_os_str() != "kola.db" => {
             format!("{} --database sqlite:{}", program(), path.display())
@@ -399,7 +402,8 @@ fn program_on(target: &Target) -> String {
     }
 }
 
-/// A page for a payer to look at, of the new merchant. Answers its token.
+/// Creates a checkout of the new merchant, whose page a payer can look at. Returns the page's
+/// token.
 fn sample_page(target: &Target, merchant: MerchantId) -> anyhow::Result<String> {
     let currency = Currency::parse("USD").context("USD is no currency")?;
     let amount = Decimal::parse("19.50")

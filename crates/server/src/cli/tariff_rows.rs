@@ -81,20 +81,19 @@ pub fn with_period(mut row: Value, effective: Effective) -> Value {
     row
 }
 
-/// Answers that a row was ended. A row that was set to begin later is left, so that what ended
-/// holds again from `again` on.
+/// Prints that a row was ended. `again` is when a later row begins, which still holds.
 pub fn report_ended(mut json: Value, text: &str, again: Option<ServerTime>) -> anyhow::Result<()> {
     json["effective_again"] = json!(again.map(|from| format!("{from:.6}")));
     let until = again.map(|from| format!(" until {}", moment(from))).unwrap_or_default();
     output::done(&json, &format!("{text}{until}"))
 }
 
-/// A share for people: `2.9 %`. `ppm` is in millionths.
+/// A percentage for people: `2.9 %`.
 pub fn percent(ppm: i64) -> String {
     Ratio::new(ppm, 10_000).map_or_else(String::new, |percent| format!("{} %", percent.to_text(4)))
 }
 
-/// A share for a program: `"2.9"`. `ppm` is in millionths.
+/// A percentage for a program: `"2.9"`.
 pub fn percent_json(ppm: i64) -> Value {
     json!(Ratio::new(ppm, 10_000).map(|percent| percent.to_text(4)))
 }

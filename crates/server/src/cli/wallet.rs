@@ -1,4 +1,4 @@
-//! `kola wallet`: money for sandbox wallets, and what may be started on a wallet.
+//! `kola wallet`: lists wallets, funds sandbox wallets, and sets what a wallet may be used for.
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
@@ -17,31 +17,32 @@ use store::reads::wallets::WalletFilter;
 
 #[derive(Subcommand)]
 pub enum Wallet {
-    /// Put sandbox money into a wallet; works beside a running server.
+    /// Put sandbox money into a wallet. A server may be running.
     Fund {
         /// The wallet's id.
         #[arg(long)]
         wallet: i64,
-        /// How much, in the wallet's currency: 1000.00.
+        /// The amount, in the wallet's currency: 1000.00.
         #[arg(long)]
         amount: String,
-        /// Names this funding: under one key it happens once, however often it is tried. Without it
-        /// one is drawn and told.
+        /// The idempotency key: the wallet is funded once under a key, however often that is tried.
+        /// Without it a random key is used and printed.
         #[arg(long, value_name = "KEY", value_parser = key)]
         key: Option<String>,
     },
-    /// The wallets of merchants and their parties.
+    /// List the wallets of merchants and their parties.
     List {
-        /// Only those of this merchant.
+        /// List only those of this merchant.
         #[arg(long, value_name = "ID")]
         merchant: Option<i64>,
     },
-    /// Change what may be started on a wallet.
+    /// Set the status of a wallet, which says what it may be used for.
     Status {
         /// The wallet's id.
         #[arg(long)]
         wallet: i64,
-        /// ACTIVE; RESTRICTED: credits only; FROZEN: neither; CLOSED: neither, and empty.
+        /// The status: ACTIVE, RESTRICTED (credits only), FROZEN (neither credits nor debits) or
+        /// CLOSED (neither; the wallet must be empty).
         #[arg(long = "set", value_name = "STATUS", value_parser = status)]
         status: WalletStatus,
     },
@@ -80,17 +81,17 @@ fn fund(target: &Target, id: WalletId, amount: &str, key: Option<String>) -> any
         Some(key) => key,
         None => {
             let key = uuid::Builder::from_random_bytes(clock::random()?).into_uuid().to_string();
-            // Before it is done, so that whoever sees no answer has the key.
+            // Printed first, so that the key is known even if the answer is lost.
             output::warn(&format!("the key of this funding is {key}"));
             key
         }
     };
     let funded = target.run_once(FundWallet { wallet_id: id, amount, key: Some(key.clone()) }).map_err(|error| {
         match error.downcast_ref::<Failure>() {
-            // It is known that nothing was done, and the same would be refused again.
+            // Nothing was done, and the same command would be refused again.
             Some(Failure::Refused(_)) => error,
             _ => error.context(format!(
-                "to try the same again, be it that the money arrived after all, say `--key {key}`: it is given once"
+                "to try again, add `--key {key}`: should the money have arrived after all, it is not given twice"
             )),
         }
     });
@@ -152,7 +153,7 @@ fn as_json(wallet: &WalletRow) -> Value {
     })
 }
 
-/// A merchant's wallets and those of its parties, oldest first.
+/// Reads the wallets of a merchant and of its parties, oldest first.
 fn of_merchant(target: &Target, id: MerchantId) -> anyhow::Result<Vec<WalletRow>> {
     let mut found = target.read(async |queries| {
         let mut found: Vec<WalletRow> = vec![];
@@ -199,12 +200,13 @@ fn set_status(target: &Target, id: WalletId, status: WalletStatus) -> anyhow::Re
     let set = |status, open_credits| {
         target.run_once(SetWalletStatus { wallet_id: id, status, open_credits })
     };
-    // Closed in one step, so that whoever interrupts this finds the wallet closed or as it was.
+    // The wallet is closed in one step, so that an interruption leaves it closed or as it was.
     let is_closing = status == WalletStatus::Closed && before.status != WalletStatus::Closed;
     let wallet = set(status, is_closing && has_open_credits()?)?;
     if is_closing {
-        // What had read that it was open is given the time to end. Where that began something that
-        // could credit it, it is open again.
+        // A batch may have read the wallet while it was open, and may begin a payment that will
+        // credit it. So wait for the longest batch; if there is such a payment, set the status
+        // back.
         std::thread::sleep(target.longest_batch());
         if has_open_credits()? {
             set(before.status, false)

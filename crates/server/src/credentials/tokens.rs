@@ -180,7 +180,7 @@ impl Tokens {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn check_or_look(
+    pub async fn check_or_reload(
         &self,
         token: &str,
         now: ServerTime,

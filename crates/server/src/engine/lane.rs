@@ -10,7 +10,7 @@ use domain::decision::use_case::{Context, LockKey};
 use domain::decision::workspace::{IDS_PER_COMMAND, IdBlock, RowKey, Stop, Workspace};
 use domain::kernel::time::ServerTime;
 
-use crate::engine::pause::{Pause, RealPause};
+use crate::engine::timer::{SystemTimer, Timer};
 use crate::engine::{Failure, Outcome};
 use store::{Store, StoreError};
 
@@ -39,7 +39,7 @@ pub struct Lane<S> {
     store: S,
     settings: Settings,
     clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
-    pause: Arc<dyn Pause>,
+    timer: Arc<dyn Timer>,
     ids: IdBlock,
     id_block: i64,
 }
@@ -57,8 +57,8 @@ impl<S: Store> Lane<S> {
         settings: Settings,
         clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
     ) -> Self {
-        let pause = Arc::new(RealPause::default());
-        Self { store, settings, clock, pause, ids: IdBlock { next: 0, end: 0 }, id_block: ID_BLOCK }
+        let timer = Arc::new(SystemTimer::default());
+        Self { store, settings, clock, timer, ids: IdBlock { next: 0, end: 0 }, id_block: ID_BLOCK }
     }
 
     /// Makes it a lane for a few commands: it reserves no more ids than one command needs.
@@ -69,8 +69,8 @@ impl<S: Store> Lane<S> {
 
     /// Replaces how the lane waits. In the simulator, time is virtual.
     #[must_use]
-    pub fn pausing(self, pause: Arc<dyn Pause>) -> Self {
-        Self { pause, ..self }
+    pub fn with_timer(self, timer: Arc<dyn Timer>) -> Self {
+        Self { timer, ..self }
     }
 
     pub const fn store(&self) -> &S {
@@ -81,7 +81,7 @@ impl<S: Store> Lane<S> {
     /// order of the commands.
     pub fn run(&mut self, requests: &[Request]) -> Vec<Outcome> {
         let all = |failure: &Failure| requests.iter().map(|_| Err(failure.clone())).collect();
-        let start = self.pause.elapsed();
+        let start = self.timer.elapsed();
         for attempt in 1..=BATCH_TRIES {
             match self.run_once(requests) {
                 Ok(BatchEnd::Committed(outcomes)) => {
@@ -104,12 +104,13 @@ impl<S: Store> Lane<S> {
                                 "the database cannot be reached".to_owned(),
                             ));
                         }
-                        self.pause.pause(UNREACHABLE_PAUSE);
+                        self.timer.sleep(UNREACHABLE_PAUSE);
                     }
                 }
             }
         }
-        // One command may be the cause: each runs by itself, so that the others do not fail with it.
+        // One command may be the cause: each runs by itself, so that the others do not fail with
+        // it.
         requests.iter().map(|request| self.run_single(request)).collect()
     }
 
@@ -137,7 +138,7 @@ impl<S: Store> Lane<S> {
     }
 
     fn since(&self, start: Duration) -> Duration {
-        self.pause.elapsed().saturating_sub(start)
+        self.timer.elapsed().saturating_sub(start)
     }
 
     fn run_single(&mut self, request: &Request) -> Outcome {
@@ -196,18 +197,19 @@ impl<S: Store> Lane<S> {
             },
             Err(error) => return Err(error),
         }
-        // Only after the commit: on SQLite a block of ids is reserved in the batch's transaction, and
-        // a rollback gives it back.
+        // Only after the commit: on SQLite a block of ids is reserved in the batch's transaction,
+        // and a rollback gives it back.
         self.ids = work.ids;
         Ok(BatchEnd::Committed(outcomes))
     }
 
-    /// Reserves all ids that a batch may need, where they are reserved in a transaction of their own
-    /// (PostgreSQL).
+    /// Reserves all ids that a batch may need, where they are reserved in a transaction of their
+    /// own (PostgreSQL).
     fn reserve_ids(&mut self, commands: usize) -> Result<(), StoreError> {
         let needed = IDS_PER_COMMAND.saturating_mul(i64::try_from(commands).unwrap_or(i64::MAX));
         if !self.store.is_local() && self.ids.end - self.ids.next < needed {
-            // Enough for many batches: the rest of a block is lost when a batch needs more than that.
+            // Enough for many batches: the rest of a block is lost when a batch needs more than
+            // that.
             let block = if self.id_block == ID_BLOCK {
                 needed.max(ID_BLOCK).saturating_mul(8)
             } else {
@@ -222,7 +224,7 @@ impl<S: Store> Lane<S> {
     /// answer within [`FIND_OUT_MAX`].
     fn find_out(&mut self, error: &StoreError) -> Option<bool> {
         tracing::warn!(%error, "a commit has no answer");
-        let start = self.pause.elapsed();
+        let start = self.timer.elapsed();
         loop {
             match self.store.is_committed() {
                 Ok(committed) => {
@@ -233,7 +235,7 @@ impl<S: Store> Lane<S> {
                     tracing::error!(%error, "a commit stays without an answer");
                     return None;
                 }
-                Err(_) => self.pause.pause(FIND_OUT_PAUSE),
+                Err(_) => self.timer.sleep(FIND_OUT_PAUSE),
             }
         }
     }
@@ -286,6 +288,9 @@ impl<S: Store> Lane<S> {
             for request in requests {
                 match self.decide(request, work, (self.clock)()) {
                     Ok(outcome) => outcomes.push(outcome),
+                    // The later commands are still decided, although they lack the effects of this
+                    // one: their outcomes are thrown away, but the rows that they lack are loaded
+                    // in the same round trip.
                     Err(key) => missing.push(key),
                 }
             }
@@ -319,6 +324,7 @@ impl<S: Store> Lane<S> {
                 return Ok(Ok(answer));
             }
             Ok(Err(stop)) => stop,
+            // A decision changes only its draft. So its panic harms no other command of the batch.
             Err(_) => Stop::Inconsistent("a decision panicked".to_owned()),
         };
         work.discard_draft();

@@ -5,7 +5,7 @@
 //! share a commit. With several lanes, a merchant's commands are always decided by the same one.
 
 mod lane;
-mod pause;
+mod timer;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use store::Store;
 
 pub use lane::Lane;
-pub use pause::{Pause, RealPause};
+pub use timer::{SystemTimer, Timer};
 
 /// The capacity of a lane's queue, in commands. A command for a full queue fails at once.
 pub const QUEUE: usize = 4_096;

@@ -1,4 +1,4 @@
-//! The lane on a real SQLite file, with faults injected between it and its store.
+//! Tests of a lane on a SQLite file, with faults injected between the lane and its store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ fn one<D: ListedDecision>(lane: &mut Lane<impl Store>, decision: D) -> D::Output
     D::output(lane.run(&[request(decision)]).pop().unwrap().unwrap()).unwrap()
 }
 
-/// A merchant with money and a session that is ready to be executed, for each of `amounts`.
+/// Creates a merchant with money, and for each of `amounts` a session that can be executed.
 fn sessions(
     lane: &mut Lane<impl Store>,
     amounts: &[i64],
@@ -170,26 +170,27 @@ fn commands_of_one_batch_see_each_other() {
     assert_sound(&path, 2);
 }
 
-/// What becomes of a commit.
+/// What happens to a commit.
 enum Fault {
-    /// It is refused.
+    /// The database refuses it.
     Refused,
-    /// The connection is lost before it is done,
+    /// The connection is lost before the commit is done.
     LostBefore,
-    /// or after.
+    /// The connection is lost after the commit is done.
     LostAfter,
 }
 
-/// Fails or panics where it is told to; far away when it is told so.
+/// A store that fails or panics where a test wants it, and that can behave like a remote one.
 struct Faulty {
     store: SqliteStore,
     is_local: bool,
     commits: usize,
+    /// The number of the commit that fails, counted from 1, and how it fails.
     fault: Option<(usize, Fault)>,
     panic_on: Option<SessionId>,
-    /// Wallets that turn out to have been changed when they are locked.
+    /// Wallets that have changed between being read and being locked.
     confirms: Vec<Wallet>,
-    /// A session as it is read first: it does not fit the other rows.
+    /// A session as it is read first, which contradicts the other rows.
     torn: Option<Session>,
 }
 
@@ -238,7 +239,7 @@ impl Store for Faulty {
     fn confirm(&mut self, tables: &mut Tables) -> Result<bool, StoreError> {
         match self.confirms.pop() {
             Some(mut wallet) => {
-                // As if another process had changed it since it was read.
+                // As if another process had changed the wallet since it was read.
                 wallet.available_minor -= 50;
                 Ok(tables.wallets.confirm(wallet))
             }
@@ -268,7 +269,7 @@ impl Store for Faulty {
     fn is_committed(&mut self) -> Result<bool, StoreError> {
         let committed = matches!(&self.fault, Some((_, Fault::LostAfter)));
         if !committed {
-            // The server rolls back what a lost connection leaves open.
+            // The database server rolls back the open transaction of a lost connection.
             self.store.rollback();
         }
         Ok(committed)
@@ -344,7 +345,8 @@ fn what_was_decided_on_a_row_that_changed_meanwhile_is_decided_again() {
     let stored = one(&mut writer, FundWallet { wallet_id: wallet, amount: usd(0), key: None });
     let wallet = stored;
     let mut lane = lane(Faulty { is_local: false, confirms: vec![wallet], ..Faulty::new(&path) });
-    // 1000 when it was read, 950 when it was locked: the first does not fit any more.
+    // The wallet had 1,000 when it was read and has 950 when it is locked: the first transfer no
+    // longer fits.
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
     assert_eq!(executed(&outcomes[0]), (false, "FAILED"));
     assert_eq!(executed(&outcomes[1]), (false, "COMPLETED"));
@@ -359,8 +361,8 @@ fn what_looks_broken_on_rows_of_several_points_in_time_is_decided_again() {
     let kind = SessionKind::Transfer;
     let cancel = CancelSession { merchant_id: id, kind, session_id: sessions[1] };
     let stored = one(&mut writer, cancel);
-    // As if the session was read before another process finished with it, and what it points at
-    // thereafter.
+    // As if the session had been read before another process changed it, and the rows that it
+    // refers to after that.
     let torn = Session { status: SessionStatus::Active, amount: None, ..stored };
     let mut lane = lane(Faulty { is_local: false, torn: Some(torn), ..Faulty::new(&path) });
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
@@ -387,7 +389,7 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
     assert_sound(&path, 2);
 }
 
-/// A collection that completed: its execution, and the merchant.
+/// Completes a collection. Returns its merchant and its execution.
 fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
     let CreatedMerchant { merchant, .. } = one(lane, merchant("231770000001"));
     let party = NewParty {
@@ -490,7 +492,7 @@ fn a_clock_that_goes_backwards_loses_and_doubles_nothing() {
     let path = folder.path().join("kola.db");
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200, 300]);
     let seconds = std::sync::atomic::AtomicI64::new(0);
-    // Each look at the clock is a minute before the last.
+    // Each reading of the clock is a minute before the last one.
     let clock =
         move || NOW.plus(minutes(-seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
     let mut lane = Lane::new(store(&path), Settings::default(), Arc::new(clock));
@@ -533,8 +535,8 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut made = 0;
     runtime.block_on(async {
-        // The lane has begun the first and waits for the lock; the second waits in the queue for
-        // too long.
+        // The lane has begun the first command and waits for the lock. The second waits in the
+        // queue until it is withdrawn.
         let first = tokio::spawn({
             let engine = engine.clone();
             async move { engine.enqueue(MerchantId(0), request(merchant("231770000001"))).await }
@@ -547,7 +549,7 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
         let second = engine.enqueue(MerchantId(0), request(merchant("231770000002"))).await;
         assert_eq!(second, Err(Failure::Overloaded));
         drop(blocker);
-        // On a slow machine the lane has waited for the lock for too long.
+        // On a slow machine the lane's own wait for the lock may have timed out.
         made = usize::from(first.await.unwrap().is_ok());
     });
     drop(engine);
@@ -573,7 +575,7 @@ fn a_full_queue_answers_at_once() {
     let mut made = 0;
     runtime.block_on(async {
         let mut waiting = tokio::task::JoinSet::new();
-        // The lane has begun one batch, a full queue waits, and a few are too many.
+        // The lane has begun one batch, the queue is full, and a few commands are left over.
         for n in 0..QUEUE + 256 + 8 {
             let engine = engine.clone();
             let request = request(merchant(&format!("23177{n:07}")));
@@ -588,7 +590,7 @@ fn a_full_queue_answers_at_once() {
     });
     drop(engine);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    // How many of the queued commands waited for too long depends on the machine.
+    // How many of the queued commands were withdrawn depends on the speed of the machine.
     assert!(made > 0);
     assert_eq!(merchants(&path), made, "what was refused as not done was not done");
 }

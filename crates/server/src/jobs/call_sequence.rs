@@ -30,9 +30,9 @@ pub enum Next {
     Call(CallSequence),
     /// Nothing: the sequence is over, and this is the execution.
     Done(Box<Execution>),
-    /// Nothing is known. The row still has its lease; when that runs out, the poll asks the
-    /// provider.
-    Left,
+    /// The outcome was not recorded. The row still has its lease; when that runs out, the poll asks
+    /// the provider.
+    Unrecorded,
 }
 
 impl CallSequence {
@@ -74,7 +74,7 @@ impl CallSequence {
             },
             Err(failure) => {
                 tracing::warn!(%failure, execution = self.call.request.execution_id.0, "an outcome could not be stored");
-                Next::Left
+                Next::Unrecorded
             }
         }
     }

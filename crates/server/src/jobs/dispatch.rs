@@ -61,7 +61,7 @@ impl Dispatcher {
             match sequence.next(recorded) {
                 Next::Call(next) => sequence = next,
                 Next::Done(execution) => return Some(*execution),
-                Next::Left => return None,
+                Next::Unrecorded => return None,
             }
         }
     }

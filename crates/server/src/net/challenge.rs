@@ -1,8 +1,7 @@
-//! What a 401 says to whoever builds a client: which of the several ways to be wrong it is, and
-//! what to do next.
+//! The `WWW-Authenticate` field of a 401, in the form of RFC 6750: which fault the credentials
+//! have, and what to do next.
 //!
-//! The body is the same for all; the words stand in `WWW-Authenticate`, in the form of RFC 6750,
-//! and in the log.
+//! The body of a 401 is the same for all faults. The log has the description, too.
 
 use axum::http::HeaderValue;
 use domain::kernel::refusal::Refusal;
@@ -12,20 +11,19 @@ use crate::credentials::tokens::BadToken;
 /// Why credentials were refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Challenge {
-    /// The `Authorization` field is there and has no bearer token.
+    /// The `Authorization` field has no bearer token.
     NoBearer,
-    /// The token is none of ours, or was signed by a key that is not in use any more.
+    /// The token is not one of this server, or its signing key was retired.
     Invalid,
-    /// The token expired.
     Expired,
-    /// The API key was revoked.
     KeyRevoked,
-    /// No such client, or another secret: which of the two is nobody's business.
+    /// The client is unknown or its secret is wrong. A caller is not told which: that would show
+    /// which client ids exist.
     WrongSecret,
 }
 
 impl Challenge {
-    /// RFC 6750's word, or RFC 6749's for the credentials of a client.
+    /// The error code of RFC 6750, or of RFC 6749 for the credentials of a client.
     #[must_use]
     pub const fn error(self) -> &'static str {
         match self {
@@ -35,8 +33,7 @@ impl Challenge {
         }
     }
 
-    /// What is wrong and what helps, in characters that the field may have: neither quotation marks
-    /// nor backslashes.
+    /// What is wrong and what helps. The field allows neither quotation marks nor backslashes.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -80,7 +77,8 @@ impl From<BadToken> for Challenge {
 }
 
 impl From<&Refusal> for Challenge {
-    /// What a decision found of a caller whose token was good when the request began.
+    /// For a caller whose token was valid when the request began, and no longer is when it is
+    /// decided.
     fn from(refusal: &Refusal) -> Self {
         match refusal {
             Refusal::KeyRevoked => Self::KeyRevoked,

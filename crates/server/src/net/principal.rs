@@ -79,7 +79,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
 
 /// The caller and its merchant, if the token is valid.
 async fn identify(token: &str, app: &App, now: ServerTime) -> Result<(Caller, Merchant), ApiError> {
-    let checked = app.tokens.check_or_look(token, now, &app.queries).await?;
+    let checked = app.tokens.check_or_reload(token, now, &app.queries).await?;
     let token = checked.map_err(|bad| ApiError::BadCredentials(bad.into()))?;
     let found =
         app.queries.tenant(token.api_key).await?.filter(|(key, _)| key.revoked_at.is_none());

@@ -29,7 +29,7 @@ use text::{date, day, escape, money, note};
 /// The maximum number of items shown. New invoices and orders cannot have more; older ones may.
 const LINES_MAX: usize = 200;
 /// How many pages of one merchant may be in progress at once.
-pub const UNDER_WAY: usize = 64;
+pub const IN_PROGRESS_MAX: usize = 64;
 
 /// The two pages of an invoice or order.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -113,8 +113,8 @@ fn an_account_needs_a_known_party() {
         .state_fault("body.party_id");
 }
 
-/// Numbers are ported, so an account may be made; the network knows whose they are, and the sandbox
-/// goes by the table.
+/// Phone numbers can be ported, so an account with any operator's number is accepted. A real
+/// network knows whose number it is; the sandbox decides by the table of prefixes.
 #[test]
 fn a_number_of_another_operator_is_declined_when_it_is_used() {
     let (server, shop) = open();
@@ -124,7 +124,7 @@ fn a_number_of_another_operator_is_declined_when_it_is_used() {
         ("ORANGE_MONEY_LBR", mtn, Some("NOT_FOUND: the number has no account with this operator")),
         ("MTN_MOMO_LBR", orange, Some("NOT_FOUND: the number has no account with this operator")),
         ("ORANGE_MONEY_LBR", orange, None),
-        // No operator is known for it.
+        // The table has no operator for this number.
         ("MTN_MOMO_LBR", "231990000001", None),
     ] {
         let account = |operation| shop.account(shop.party(), operation, method, Some(number));

@@ -1,5 +1,5 @@
-//! Amounts in requests are read exactly as they are written, and what no currency can hold is
-//! refused.
+//! Amounts in requests are read exactly as they are written, and amounts that their currency cannot
+//! have are refused.
 
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, Reply, assert_money, json, number, open, soon};

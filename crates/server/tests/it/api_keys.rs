@@ -1,9 +1,9 @@
-//! API keys: made, listed, revoked, by the merchant and by the operator.
+//! API keys: created, listed and revoked, by the merchant and by the operator.
 
 use crate::support::process::Credentials;
 use crate::support::{Merchant, Reply, Server, id, instant, json, open, open_two, shown};
 
-/// Makes a key and answers its id and the credentials that it consists of.
+/// Creates a key. Returns its id and its credentials.
 #[track_caller]
 fn another(shop: &Merchant) -> (i64, Credentials) {
     let made = shop.api.call("POST", "/v1/api-keys/create", None).ok();
@@ -106,13 +106,13 @@ fn a_merchant_revokes_only_its_own_keys() {
     assert!(shop.api.get("/v1/api-keys/list").rows().iter().all(|row| row["revoked_at"].is_null()));
 }
 
-/// Whether a key is good is a row, not a memory: another process's answer counts here in the very
-/// next request.
+/// Whether a key is valid is read from the database: a revocation by another process counts in the
+/// very next request.
 #[test]
 fn a_key_that_another_process_revokes_is_refused_at_once() {
     let (server, shop) = open();
-    let beside = server.spawn_another(&[]);
-    let there = shop.at(&beside);
+    let second = server.spawn_another(&[]);
+    let there = shop.at(&second);
     for _ in 0..5 {
         let (key, credentials) = another(&shop);
         let token = server.sign_in(&credentials).api.token.expect("a token");

@@ -1,4 +1,4 @@
-//! Who may call.
+//! Authentication: tokens, and what a 401 says.
 
 use serde_json::Value;
 
@@ -8,11 +8,11 @@ use crate::support::{Reply, json, open, spawn_with};
 const CHECKOUT: &str = "/v1/sessions/checkout";
 
 fn forged(claims: &str) -> String {
-    // {"alg":"none","typ":"JWT"} and claims, in base64 without padding, with no signature.
+    // {"alg":"none","typ":"JWT"} and the claims, in base64 without padding, without a signature.
     format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.")
 }
 
-/// Fails unless a refusal says which it is, and what helps.
+/// Fails unless the refusal says what is wrong and what helps.
 #[track_caller]
 fn assert_challenge(reply: &Reply, error: &str, helps: &str) {
     let challenge = reply.header("www-authenticate").expect("a challenge");
@@ -26,7 +26,7 @@ fn assert_challenge(reply: &Reply, error: &str, helps: &str) {
 #[test]
 fn an_expired_token_and_a_revoked_key_are_told_apart() {
     let (server, shop) = spawn_with(&[("KOLA_LOG", "info")]);
-    // Signed as the server signs, and over.
+    // A token that is signed with the server's key, and has expired.
     let secret = server.database.value("SELECT secret FROM signing_keys");
     let secret: Vec<u8> = (0..32)
         .map(|n| u8::from_str_radix(&secret[2 * n..2 * n + 2], 16).expect("a byte"))

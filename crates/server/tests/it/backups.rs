@@ -1,10 +1,10 @@
-//! `kola db backup`: a copy of the file, beside a running server.
+//! `kola db backup`: a copy of the database file while a server is running.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use crate::crash::Load;
-use crate::support::{Database, PATIENCE, on_postgres_only, on_sqlite_only, spawn};
+use crate::support::{Database, WAIT_MAX, on_postgres_only, on_sqlite_only, spawn};
 
 #[test]
 fn a_backup_under_load_is_whole_and_has_what_was_acknowledged_before_it() {
@@ -21,14 +21,14 @@ fn a_backup_under_load_is_whole_and_has_what_was_acknowledged_before_it() {
         }
         for copy in &copies {
             let (start, goal) = (Instant::now(), load.acknowledged().len() + 20);
-            while load.acknowledged().len() < goal && start.elapsed() < PATIENCE {
+            while load.acknowledged().len() < goal && start.elapsed() < WAIT_MAX {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
             before.push(load.acknowledged());
             let run = server.kola(&["db", "backup", &copy.display().to_string()]);
             before.last_mut().expect("a copy").push(run.code.unwrap_or(-1).to_string());
         }
-        // The load ends only with the server: what went wrong is told after that.
+        // The load ends only with the server, so a failure is reported after that.
         server.kill();
     });
     for (copy, acknowledged) in copies.iter().zip(&mut before) {

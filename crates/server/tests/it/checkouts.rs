@@ -1,4 +1,4 @@
-//! Checkouts: who is to pay, what, and the page for it, in one call.
+//! Checkouts: one call makes a source with its payer and its page.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ fn create(shop: &Merchant, body: &Value) -> Value {
     shop.api.post("/v1/checkouts/create", body).ok()
 }
 
-/// The path of a url under this server.
+/// The path of a URL of this server.
 #[track_caller]
 fn path_of(server: &Server, url: &Value) -> String {
     let base = format!("http://{}", server.api.address);
@@ -116,7 +116,7 @@ fn a_counterparty_can_be_given() {
     );
     body["party_phone"] = json!(new_phone());
     shop.api.post("/v1/checkouts/create", &body).state_fault("body.counterparty_id");
-    // One without a party gets the party with the phone.
+    // A counterparty without a party gets the party with the phone.
     let bare = id(&shop
         .api
         .post("/v1/counterparties/create", &json!({"relationship_type": "DONOR"}))
@@ -218,7 +218,7 @@ fn what_is_wrong_is_told_all_at_once_and_leaves_nothing() {
     assert_money(&create(&shop, &body), &[("total_amount", "50.00")]);
 }
 
-/// However many come at once, one party is made, and the numbers have no gap.
+/// Many requests at once create one party, and the numbers of their orders have no gap.
 #[test]
 fn a_crowd_with_one_phone_makes_one_party() {
     let (server, shop) = open();
@@ -270,7 +270,7 @@ fn the_page_says_what_is_to_be_paid_and_how_far_it_is() {
     let text_of = |path: &str| page(path).body.as_str().expect("a page").to_owned();
     let source = made["source_id"].as_i64().expect("an id");
     assert!(text_of(&path).contains("Fees are added to this total"));
-    // The page, the sessions for it and their payments have one end.
+    // The page, its sessions and their payments end at the same time.
     shop.advance(3000);
     let session = shop
         .api
@@ -295,7 +295,7 @@ fn the_page_says_what_is_to_be_paid_and_how_far_it_is() {
         .api
         .post("/v1/sessions/checkout", &json!({"source_id": source, "source_type": "INVOICE"}));
     assert_eq!(reply.fault("body.source_id").kind, "value_error.expired");
-    // Who asks for a link then gets a page of its own, on which it can be paid.
+    // A link that is requested afterwards leads to another page, on which the source can be paid.
     let asked = |what| {
         format!(
             "/v1/links/{what}?source_type=INVOICE&source_number={}",

@@ -1,4 +1,4 @@
-//! The command line: what it prints, what it answers the shell with, and how it helps.
+//! The command line: output, exit codes and help.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
@@ -257,7 +257,7 @@ fn a_first_server_prints_a_curl_that_works() {
     let shims = tempfile::TempDir::new().expect("a directory");
     let shim = shims.path().join("curl");
     let path = std::env::var("PATH").expect("a path");
-    // The same curl, which also tells the status on its standard error.
+    // A wrapper of curl that also prints the HTTP status on standard error.
     let real = path
         .split(':')
         .map(|d| format!("{d}/curl"))
@@ -278,8 +278,8 @@ fn a_first_server_prints_a_curl_that_works() {
     assert!(answers.iter().all(|a| *a == "HTTP 200"), "{command}\n{output:?}");
 }
 
-/// The lines from the first that has a curl up to the next empty one (or the end, when that line
-/// has not come yet).
+/// The printed lines from the first one with a curl command to the next empty one. `None` while the
+/// command is not complete.
 fn printed_curl(printed: &str) -> Option<String> {
     let lines = printed.lines().skip_while(|line| !line.contains("curl "));
     let mut command: Vec<&str> = Vec::new();
@@ -300,7 +300,7 @@ fn a_first_server_prints_credentials() {
     server.verify_ledger();
 }
 
-/// A first merchant whose secret nobody has seen would be of no use.
+/// Nobody could use a first merchant whose secret was not printed.
 #[test]
 fn a_server_that_cannot_listen_makes_no_merchant() {
     let database = Database::new();

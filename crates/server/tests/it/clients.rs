@@ -1,12 +1,13 @@
-//! What clients of the public API send, as they are found in public: it works, or is refused in the
-//! shape that they read.
+//! Requests as public clients of the API send them: they work, or are refused in a shape that these
+//! clients can read.
 
 use serde_json::Value;
 
 use crate::support::shop::{GOOD, new_phone, source_for};
 use crate::support::{Merchant, Reply, assert_fields, id, json, key, open, shown};
 
-/// A donation site: letters of three, the predicted names of the operator, ids as texts.
+/// A donation site sends countries in three letters, the operator's names as predicted, and ids as
+/// texts.
 #[test]
 fn a_donation_goes_through_as_public_sites_make_it() {
     let (_server, shop) = open();
@@ -39,7 +40,7 @@ fn a_donation_goes_through_as_public_sites_make_it() {
     assert_eq!(shop.api.post("/v1/executions/collection", &execution).ok()["status"], "COMPLETED");
 }
 
-/// The names that a prediction gives are taken by every call that takes a network.
+/// Every call with a network accepts the names that a prediction returns.
 #[test]
 fn predicted_names_are_taken_wherever_a_network_is() {
     let (_server, shop) = open();
@@ -100,7 +101,7 @@ fn put(shop: &Merchant, path: &str, body: &Value) -> Reply {
     shop.api.put(path, body)
 }
 
-/// In an update `null` empties what may be empty, and is as good as absent where nothing may.
+/// In an update `null` clears a field that may be empty, and is ignored for any other field.
 #[test]
 fn null_empties_what_may_be_empty() {
     let (_server, shop) = open();
@@ -168,8 +169,8 @@ fn whole_numbers_may_be_written_with_a_point() {
     assert_eq!(shop.api.post("/v1/sessions/checkout", &session).ok()["source_id"], json!(invoice));
 }
 
-/// A zone behind a time says where it was written; one that contradicts the offset is a mistake
-/// that nobody should guess about.
+/// A time may have a zone after its offset. If the two contradict each other, the time is refused:
+/// the server must not guess which is right.
 #[test]
 fn a_zone_that_contradicts_its_offset_is_refused() {
     let (server, shop) = open();
@@ -193,7 +194,7 @@ fn a_zone_that_contradicts_its_offset_is_refused() {
     }
 }
 
-/// Typed clients read a list, whatever a 422 is about.
+/// Typed clients expect a list in every 422.
 #[test]
 fn what_the_path_names_is_at_fault_in_a_list() {
     let (_server, shop) = open();

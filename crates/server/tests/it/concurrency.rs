@@ -1,4 +1,4 @@
-//! Many at once: one effect for one key, and never more money than there is.
+//! Concurrent requests: one key has one effect, and nobody spends more money than there is.
 
 use crate::support::shop::{GOOD, source_for};
 use crate::support::{
@@ -27,7 +27,7 @@ fn sixty_four_payouts_with_one_key_are_one_payout() {
     server.verify_ledger();
 }
 
-/// A transfer is final in the commit that makes it, so every answer is the same to the letter.
+/// A transfer is final in its first commit, so every answer has the same bytes.
 #[test]
 fn sixty_four_transfers_with_one_key_answer_alike() {
     let (server, shop) = open();
@@ -83,7 +83,7 @@ fn one_key_serves_one_of_many_sessions() {
     server.verify_ledger();
 }
 
-/// Of 103.00 paid, 50 refunds of 5.00 are asked for, all while there is room for each: 20 fit.
+/// 103.00 were paid, and 50 refunds of 5.00 are requested while each of them would fit: 20 do.
 #[test]
 fn refunds_never_exceed_the_payment() {
     let (server, shop) = open();
@@ -113,7 +113,7 @@ fn refunds_in_flight_never_exceed_the_payment_either() {
     server.verify_ledger();
 }
 
-/// 10.15 a payout: nine fit into 100.00.
+/// A payout costs 10.15, so nine of them fit into 100.00.
 #[test]
 fn payouts_never_take_more_than_there_is() {
     let (server, shop) = open();
@@ -198,7 +198,7 @@ fn collected(shop: &Merchant, amount: &str) -> Value {
     shop.take(shop.momo("COLLECTION", GOOD), "LRD", amount)
 }
 
-/// Every kind of work of two merchants at once: nothing waits for ever, and the books balance.
+/// Two merchants make every kind of payment at once: nothing waits for ever, and the books balance.
 #[test]
 fn mixed_work_of_two_merchants_balances() {
     let (server, shop, other) = open_two();
@@ -216,7 +216,8 @@ fn mixed_work_of_two_merchants_balances() {
     });
     assert_eq!(with_status(&done, "COMPLETED"), 24);
     for merchant in [&shop, &other] {
-        // Four payouts of 10.15, four transfers of 10.00, four collections of 100.00 LRD.
+        // 1,000.00 less four payouts of 10.15 and four transfers of 10.00. The four collections are
+        // in LRD.
         merchant.assert_balance("USD", "919.40", "0.00");
         merchant.assert_balance("LRD", "400.00", "0.00");
     }

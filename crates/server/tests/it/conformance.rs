@@ -1,5 +1,5 @@
-//! Our document beside the facts of the published reference: every operation, field, type and enum
-//! of theirs is in ours.
+//! Compares our OpenAPI document with facts about the published reference: ours has each of its
+//! operations, fields, types and enumerations.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 const FACTS: &str = include_str!("conformance.txt");
 
-/// Operations of the reference that are still to come. The test fails for one that is there, so
-/// that the list shrinks.
+/// Operations of the reference that are not implemented yet. The test fails for one that is
+/// implemented, so that the list shrinks.
 const TO_COME: [&str; 0] = [];
 
 static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&kola::api::DOCUMENT).expect("the document is JSON"));
 
-/// A line of the facts: a parameter, or a field.
+/// A line of the facts: a parameter or a field of an operation.
 struct Fact {
     place: &'static str,
     name: &'static str,
@@ -25,7 +25,7 @@ struct Fact {
     members: BTreeSet<&'static str>,
 }
 
-/// An operation of the reference.
+/// An operation of the reference, with its facts.
 struct Operation {
     method: &'static str,
     path: &'static str,
@@ -54,14 +54,14 @@ fn facts() -> Vec<Operation> {
     operations
 }
 
-/// What a schema of ours says: references followed, branches put together.
+/// The merged content of one of our schemas: references are resolved, branches are united.
 #[derive(Default, Clone)]
-struct Said {
+struct MergedSchema {
     types: BTreeSet<String>,
-    /// `None`: any value of the types.
+    /// The values of the enumeration; `None` if any value of the types is allowed.
     members: Option<BTreeSet<String>>,
     properties: Map<String, Value>,
-    /// In every branch.
+    /// The fields that every branch requires.
     required: BTreeSet<String>,
     items: Option<Value>,
 }
@@ -84,8 +84,8 @@ fn texts(value: Option<&Value>) -> BTreeSet<String> {
     list.into_iter().collect()
 }
 
-/// One schema without its branches. What says nothing of its type can be anything.
-fn plain(schema: &Value) -> Said {
+/// The content of one schema without its branches. A schema without a type allows every type.
+fn plain(schema: &Value) -> MergedSchema {
     let mut types = texts(schema.get("type"));
     if types.is_empty() {
         types = ["string", "number", "integer", "boolean", "object", "array", "null"]
@@ -99,7 +99,7 @@ fn plain(schema: &Value) -> Said {
     {
         types.insert("date-time".to_owned());
     }
-    Said {
+    MergedSchema {
         types,
         members: schema.get("enum").map(|members| texts(Some(members))),
         properties: schema
@@ -112,13 +112,13 @@ fn plain(schema: &Value) -> Said {
     }
 }
 
-fn said(schema: &Value) -> Said {
+fn merged(schema: &Value) -> MergedSchema {
     let schema = follow(schema);
     let Some(branches) = schema.get("anyOf").and_then(Value::as_array) else {
         return plain(schema);
     };
-    let mut whole: Option<Said> = None;
-    for branch in branches.iter().map(said) {
+    let mut whole: Option<MergedSchema> = None;
+    for branch in branches.iter().map(merged) {
         let only_null = branch.types.iter().eq(["null"]);
         whole = Some(match whole {
             None => branch,
@@ -141,36 +141,36 @@ fn said(schema: &Value) -> Said {
     whole.unwrap_or_default()
 }
 
-/// A field of ours by its name in the facts, and whether it is required.
-fn field(schema: &Value, name: &str) -> Option<(Said, bool)> {
-    let mut here = said(schema);
+/// Our field of the name that the facts have, and whether it is required.
+fn field(schema: &Value, name: &str) -> Option<(MergedSchema, bool)> {
+    let mut here = merged(schema);
     let mut required = true;
     for step in name.split('.') {
         let step =
             if let Some(rest) = step.strip_prefix("[]") { (true, rest) } else { (false, step) };
         if step.0 {
-            here = said(here.items.as_ref()?);
+            here = merged(here.items.as_ref()?);
         }
         let (name, listed) = step.1.strip_suffix("[]").map_or((step.1, false), |name| (name, true));
         if !name.is_empty() {
             required = here.required.contains(name);
-            here = said(here.properties.get(name)?);
+            here = merged(here.properties.get(name)?);
         }
         if listed {
-            here = said(here.items.as_ref()?);
+            here = merged(here.items.as_ref()?);
         }
     }
     Some((here, required))
 }
 
-fn ours(operation: &Value, fact: &Fact) -> Option<(Said, bool)> {
+fn ours(operation: &Value, fact: &Fact) -> Option<(MergedSchema, bool)> {
     match fact.place {
         "path" | "query" => {
             let list = operation.get("parameters")?.as_array()?;
             let found = list.iter().find(|parameter| {
                 parameter["in"] == fact.place && parameter["name"] == fact.name
             })?;
-            Some((said(&found["schema"]), found["required"] == true))
+            Some((merged(&found["schema"]), found["required"] == true))
         }
         "body" => {
             field(&operation["requestBody"]["content"]["application/json"]["schema"], fact.name)
@@ -182,26 +182,26 @@ fn ours(operation: &Value, fact: &Fact) -> Option<(Said, bool)> {
     }
 }
 
-/// What of a fact is not so in ours.
+/// The differences between a fact and our document.
 fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
-    let Some((said, required)) = ours(operation, fact) else {
+    let Some((schema, required)) = ours(operation, fact) else {
         return vec!["is not there".to_owned()];
     };
     let mut complaints = vec![];
     let mut complain = |what: String| complaints.push(what);
     let theirs: BTreeSet<&str> = fact.types.iter().copied().collect();
     match fact.place {
-        // In a path or query everything is text: an id may be said to be a number.
+        // In a path or query everything is text: our document may call an id a number.
         "path" | "query" => {
             if required && !fact.required {
                 complain("is required".to_owned());
             }
-            let text = said.types.contains("string") || said.types.contains("integer");
+            let text = schema.types.contains("string") || schema.types.contains("integer");
             if theirs.contains("string") && !text {
-                complain(format!("is {:?} and not a string", said.types));
+                complain(format!("is {:?} and not a string", schema.types));
             }
             for name in theirs.iter().filter(|name| !["string", "null"].contains(name)) {
-                if !said.types.contains(*name) {
+                if !schema.types.contains(*name) {
                     complain(format!("does not take {name}"));
                 }
             }
@@ -210,11 +210,11 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             if required && !fact.required {
                 complain("is required".to_owned());
             }
-            // That an id may be written in a string, too, is said in words: generators make no type
-            // of a choice.
-            let in_words = |name: &str| name == "string" && said.types.contains("integer");
+            // Our document says only in its description that an id may also be a string: generators
+            // cannot make a type of such a choice.
+            let in_words = |name: &str| name == "string" && schema.types.contains("integer");
             let missing =
-                |name: &&&str| **name != "any" && !said.types.contains(**name) && !in_words(name);
+                |name: &&&str| **name != "any" && !schema.types.contains(**name) && !in_words(name);
             for name in theirs.iter().filter(missing) {
                 complain(format!("does not take {name}"));
             }
@@ -223,12 +223,12 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             if fact.required && !required {
                 complain("may be absent".to_owned());
             }
-            for name in &said.types {
+            for name in &schema.types {
                 let known = theirs.contains(name.as_str())
                     || (name == "integer" && theirs.contains("number"))
                     || (name == "string"
                         && theirs.contains("date-time")
-                        && said.types.contains("date-time"))
+                        && schema.types.contains("date-time"))
                     || (name == "date-time" && theirs.contains("string"))
                     || (name == "null" && !fact.required)
                     || theirs.contains("any");
@@ -238,7 +238,7 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             }
         }
     }
-    if let Some(members) = said.members {
+    if let Some(members) = schema.members {
         for member in fact.members.iter().filter(|member| !members.contains(**member)) {
             complain(format!("does not know {member}"));
         }
@@ -272,7 +272,7 @@ fn whatever_the_reference_says_is_in_our_document() {
             faults.extend(complaints(operation, fact).into_iter().map(of));
         }
     }
-    // Past the harness, which hides what a passing test prints.
+    // Written directly to standard error: the test runner hides what a passing test prints.
     let _ = writeln!(
         std::io::stderr(),
         "conformance: {there} of {} operations of the reference",

@@ -1,5 +1,5 @@
-//! Connections that serve one request after another: whatever was answered, the next request is
-//! answered, too, or the answer has said that there is no next one.
+//! Persistent connections: after any answer the next request on the connection is answered, too,
+//! unless the answer has said that the connection will be closed.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,27 +7,27 @@ use std::time::Duration;
 
 use crate::support::{Merchant, Server, json, open, open_with, spawn_with, wait_for};
 
-/// A connection that is used again.
-struct Line {
+/// A connection that is used for several requests.
+struct Connection {
     stream: BufReader<TcpStream>,
     token: Option<String>,
 }
 
-/// What is known of an answer.
+/// What the tests need of an answer.
 #[derive(Debug)]
-struct Heard {
+struct Answer {
     status: u16,
     head: String,
     body: String,
 }
 
-impl Heard {
+impl Answer {
     fn closes(&self) -> bool {
         self.head.contains("\r\nconnection: close\r\n")
     }
 }
 
-impl Line {
+impl Connection {
     fn open(server: &Server, token: Option<&str>) -> Self {
         let stream = TcpStream::connect(&server.api.address).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
@@ -35,7 +35,7 @@ impl Line {
         Self { stream: BufReader::new(stream), token: token.map(str::to_owned) }
     }
 
-    /// Sends a head with these fields; the body is sent by itself.
+    /// Sends a head with these fields. The body is sent separately.
     fn head(&mut self, method: &str, path: &str, fields: &str) {
         self.whole(method, path, fields, "");
     }
@@ -53,12 +53,12 @@ impl Line {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        // A server that has said enough may have closed.
+        // The server may have closed the connection after its answer.
         let _sent = self.stream.get_mut().write_all(bytes);
     }
 
-    /// The next answer; `None` where the connection is at its end.
-    fn heard(&mut self) -> Option<Heard> {
+    /// The next answer; `None` if the connection was closed.
+    fn answer(&mut self) -> Option<Answer> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if self.stream.read_line(&mut head).ok()? == 0 {
@@ -74,21 +74,22 @@ impl Line {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).ok()?;
         let status = head.get(9..12)?.parse().ok()?;
-        Some(Heard { status, head: lower, body: String::from_utf8_lossy(&body).into_owned() })
+        Some(Answer { status, head: lower, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
-    /// Fails unless the answer has this status, and keeps its word about the connection.
+    /// Fails unless the answer has this status, and the connection then does what the answer said:
+    /// it stays open, or is closed.
     #[track_caller]
-    fn keeps_its_word(&mut self, status: u16) -> bool {
-        let heard = self.heard().expect("an answer");
-        assert_eq!(heard.status, status, "{heard:?}");
-        if heard.closes() {
+    fn expect_answer(&mut self, status: u16) -> bool {
+        let answer = self.answer().expect("an answer");
+        assert_eq!(answer.status, status, "{answer:?}");
+        if answer.closes() {
             return false;
         }
         self.head("GET", "/healthz", "");
-        let next = self
-            .heard()
-            .unwrap_or_else(|| panic!("the connection was closed without a word after {heard:?}"));
+        let next = self.answer().unwrap_or_else(|| {
+            panic!("the connection was closed without an announcement after {answer:?}")
+        });
         assert_eq!((next.status, next.body.as_str()), (200, "{\"status\":\"ok\"}\n"));
         true
     }
@@ -100,7 +101,8 @@ fn sized(length: usize) -> String {
     format!("{JSON}Content-Length: {length}\r\n")
 }
 
-/// Calls that answer without reading their body, with a token or without, and what they answer.
+/// Calls that are answered without reading their body: method, path, whether they have a token, and
+/// the status.
 fn unread(shop: &Merchant) -> Vec<(&'static str, String, bool, u16)> {
     let draft = shop.draft("invoices", "USD", "PAYER");
     shop.add_item("invoices", draft, "USD", 1, "5.00");
@@ -125,12 +127,12 @@ fn a_body_that_nobody_reads_costs_no_connection() {
     let (server, shop) = open();
     for (method, path, with_token, status) in unread(&shop) {
         let token = shop.api.token.as_deref().filter(|_| with_token);
-        let mut line = Line::open(&server, token);
-        line.head(method, &path, &sized(2));
-        // The body comes after an answer that did not wait for it.
+        let mut connection = Connection::open(&server, token);
+        connection.head(method, &path, &sized(2));
+        // The body is sent after the answer, which does not wait for it.
         std::thread::sleep(Duration::from_millis(50));
-        line.send(b"{}");
-        line.keeps_its_word(status);
+        connection.send(b"{}");
+        connection.expect_answer(status);
     }
 }
 
@@ -139,18 +141,18 @@ fn all_in_one_piece_the_connection_is_kept() {
     let (server, shop) = open();
     for (method, path, with_token, status) in unread(&shop) {
         let token = shop.api.token.as_deref().filter(|_| with_token);
-        let mut line = Line::open(&server, token);
-        line.whole(method, &path, &sized(2), "{}");
-        assert!(line.keeps_its_word(status), "{method} {path}: it was closed");
+        let mut connection = Connection::open(&server, token);
+        connection.whole(method, &path, &sized(2), "{}");
+        assert!(connection.expect_answer(status), "{method} {path}: it was closed");
     }
-    // In chunks, as long as is read.
-    let mut line = Line::open(&server, Some("x"));
-    line.head("POST", "/v1/parties/create", &format!("{JSON}Transfer-Encoding: chunked\r\n"));
-    line.send(
+    // A chunked body of the length that the server still reads.
+    let mut connection = Connection::open(&server, Some("x"));
+    connection.head("POST", "/v1/parties/create", &format!("{JSON}Transfer-Encoding: chunked\r\n"));
+    connection.send(
         format!("8000\r\n{}\r\n7000\r\n{}\r\n0\r\n\r\n", " ".repeat(0x8000), " ".repeat(0x7000))
             .as_bytes(),
     );
-    assert!(line.keeps_its_word(401), "chunks");
+    assert!(connection.expect_answer(401), "chunks");
 }
 
 #[test]
@@ -158,54 +160,74 @@ fn a_body_that_is_too_long_to_read_ends_the_connection_with_a_word() {
     let (server, shop) = open();
     for (method, path, with_token, status) in unread(&shop) {
         let token = shop.api.token.as_deref().filter(|_| with_token);
-        let mut line = Line::open(&server, token);
-        line.head(method, &path, &sized(100_000));
-        assert!(!line.keeps_its_word(status), "{method} {path}: it goes on");
-        assert!(line.heard().is_none(), "{method} {path}");
+        let mut connection = Connection::open(&server, token);
+        connection.head(method, &path, &sized(100_000));
+        assert!(!connection.expect_answer(status), "{method} {path}: it goes on");
+        assert!(connection.answer().is_none(), "{method} {path}");
     }
-    let mut chunks = Line::open(&server, None);
+    let mut chunks = Connection::open(&server, None);
     chunks.head("POST", "/v1/parties/create", &format!("{JSON}Transfer-Encoding: chunked\r\n"));
     chunks.send(format!("18000\r\n{}\r\n0\r\n\r\n", " ".repeat(0x1_8000)).as_bytes());
-    assert!(!chunks.keeps_its_word(401), "chunks");
+    assert!(!chunks.expect_answer(401), "chunks");
 }
 
 #[test]
 fn nobody_is_asked_for_a_body_that_is_not_read() {
     let (server, shop) = open();
-    let mut line = Line::open(&server, None);
-    line.head("POST", "/v1/parties/create", &format!("{}Expect: 100-continue\r\n", sized(100)));
-    assert!(!line.keeps_its_word(401), "the body may or may not come");
-    let mut line = Line::open(&server, shop.api.token.as_deref());
+    let mut connection = Connection::open(&server, None);
+    connection.head(
+        "POST",
+        "/v1/parties/create",
+        &format!("{}Expect: 100-continue\r\n", sized(100)),
+    );
+    assert!(!connection.expect_answer(401), "the body may or may not come");
+    let mut connection = Connection::open(&server, shop.api.token.as_deref());
     let party = json!({"fullname": "Ama", "phone": "231880000001"}).to_string();
-    line.head(
+    connection.head(
         "POST",
         "/v1/parties/create",
         &format!("{}Expect: 100-continue\r\n", sized(party.len())),
     );
-    assert_eq!(line.heard().expect("an answer").status, 100);
-    line.send(party.as_bytes());
-    assert!(line.keeps_its_word(200));
+    assert_eq!(connection.answer().expect("an answer").status, 100);
+    connection.send(party.as_bytes());
+    assert!(connection.expect_answer(200));
 }
 
 #[test]
 fn one_connection_hears_all_kinds_of_answers() {
     let (server, shop) = open_with(&[("KOLA_RATE_LIMIT", "6/50000")]);
-    let mut line = Line::open(&server, shop.api.token.as_deref());
-    let call =
-        |line: &mut Line, method: &str, path: &str, fields: &str, body: &str, status: u16| {
-            line.whole(method, path, &format!("{fields}Content-Length: {}\r\n", body.len()), body);
-            assert!(line.keeps_its_word(status), "{method} {path}: closed after {status}");
-        };
+    let mut connection = Connection::open(&server, shop.api.token.as_deref());
+    let call = |connection: &mut Connection,
+                method: &str,
+                path: &str,
+                fields: &str,
+                body: &str,
+                status: u16| {
+        connection.whole(
+            method,
+            path,
+            &format!("{fields}Content-Length: {}\r\n", body.len()),
+            body,
+        );
+        assert!(connection.expect_answer(status), "{method} {path}: closed after {status}");
+    };
     for _ in 0..2 {
-        call(&mut line, "GET", "/v1/parties/list", "", "", 200);
-        call(&mut line, "POST", "/v1/parties/create", JSON, "{}", 422);
-        call(&mut line, "POST", "/v1/parties/create", "Content-Type: text/plain\r\n", "{}", 415);
+        call(&mut connection, "GET", "/v1/parties/list", "", "", 200);
+        call(&mut connection, "POST", "/v1/parties/create", JSON, "{}", 422);
+        call(
+            &mut connection,
+            "POST",
+            "/v1/parties/create",
+            "Content-Type: text/plain\r\n",
+            "{}",
+            415,
+        );
     }
     for _ in 0..3 {
-        call(&mut line, "POST", "/v1/parties/create", JSON, "{}", 429);
-        call(&mut line, "GET", "/v1/parties/list", JSON, "{}", 429);
-        call(&mut line, "PATCH", "/v1/parties/list", JSON, "{}", 405);
-        call(&mut line, "GET", "/nowhere", "", "", 404);
+        call(&mut connection, "POST", "/v1/parties/create", JSON, "{}", 429);
+        call(&mut connection, "GET", "/v1/parties/list", JSON, "{}", 429);
+        call(&mut connection, "PATCH", "/v1/parties/list", JSON, "{}", 405);
+        call(&mut connection, "GET", "/nowhere", "", "", 404);
     }
 }
 
@@ -224,7 +246,7 @@ fn a_hangup_ends_nothing_where_there_is_no_terminal() {
     assert_eq!(server.terminate(), Some(0));
 }
 
-/// `script` runs a program at a terminal of its own.
+/// The program `script` runs another program at a new terminal.
 #[test]
 fn a_hangup_ends_a_server_at_a_terminal_in_peace() {
     use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! `kola db copy`: an installation moves to another database, whole or not at all.
+//! `kola db copy`: an installation is copied to another database completely or not at all.
 
 use crate::support::shop::{GOOD, ending};
 use crate::support::{
@@ -13,17 +13,17 @@ fn copy(from: &Database, to: &Database) -> crate::support::process::Run {
     from.kola(&["db", "copy", "--from", &from.url(), "--to", &to.url()])
 }
 
-/// The tables that the command says it has moved.
+/// The tables that the command has copied, by its own output.
 fn moved(printed: &str) -> Vec<String> {
     let lines = printed.lines().filter(|line| line.split_whitespace().count() == 3);
     lines.skip(1).filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
-/// All rows of both, table by table, in the same order of columns.
+/// Fails unless both databases have the same rows in every table.
 #[track_caller]
 fn assert_alike(one: &Database, other: &Database, tables: &[String]) {
-    // The columns by their names: an added one comes last in one database and in its place in the
-    // other.
+    // The columns are named, because their order differs: a column that a migration added comes
+    // last in an old database.
     let file = Database::in_a_file();
     file.merchant("Any");
     for table in tables {
@@ -35,14 +35,13 @@ fn assert_alike(one: &Database, other: &Database, tables: &[String]) {
     }
 }
 
-/// A trade that leaves rows in every table. Answers the payment, and a payout that is still under
-/// way.
+/// Makes payments that leave rows in every table. Returns a completed payment and an open payout.
 fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
     server.fund(shop, "USD", "1000.00");
     let paid = shop.paid_hundred();
     shop.settled("refund", &shop.refund(&paid, "20.00"));
     shop.party_with_money("USD", "25.00");
-    // A failure that was a success after all: a review.
+    // This payout fails and then succeeds after all, which opens a review.
     shop.settled("payout", &shop.send(shop.momo("PAYOUT", &ending("179")), "USD", "10.00"));
     let reviews =
         || shown(&json!({"n": server.database.value("SELECT count(*) FROM reviews")}), "n");
@@ -58,8 +57,8 @@ fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
     (paid, pending)
 }
 
-/// After a move: what was paid is still paid, what was under way ends, tokens are good, and new
-/// rows find room.
+/// Checks a copied installation: completed payments are still completed, open ones end, tokens are
+/// valid, and new rows can be written.
 #[track_caller]
 fn goes_on(server: &Server, shop: &Merchant, (paid, pending): &(Value, Value)) {
     let before = server.database.value("SELECT count(*) FROM executions");
@@ -125,7 +124,7 @@ fn an_installation_moves_to_postgresql_and_back() {
     let shop = shop.at(&server);
     goes_on(&server, &shop, &past);
     assert_eq!(server.terminate(), Some(0));
-    // Its last batch was a moment ago; its lanes said that they ended.
+    // The server's last batch was a moment ago, but its lanes have signed off.
     let tables = moved(&copy(&postgres, &back).ok());
     assert_alike(&postgres, &back, &tables);
     let server = Server::spawn(back, &[]);
@@ -146,7 +145,7 @@ fn an_installation_moves_between_two_of_a_kind() {
     goes_on(&server, &shop.at(&server), &past);
 }
 
-/// Fails, says this, and leaves the target as new as it was.
+/// Checks that a copy is refused with this message and leaves the target unchanged.
 #[track_caller]
 fn refused(from: &Database, to: &Database, why: &str) {
     let said = copy(from, to).refused();
@@ -204,7 +203,7 @@ fn a_broken_ledger_and_another_schema_are_not_moved() {
     one.sql(newer);
     refused(&one, &two, "9999");
     one.sql(&older);
-    // Neither refusal has left anything behind.
+    // The refusals have left nothing behind.
     copy(&one, &two).ok();
 }
 
@@ -214,7 +213,7 @@ fn a_file_that_is_in_use_is_not_copied() {
     let (one, two) = (Database::new(), Database::new());
     one.merchant("Shop");
     let writer = rusqlite::Connection::open(one.dir.path().join("kola.db")).expect("the database");
-    // It does nothing; it could at any moment.
+    // The server does nothing now, but could write at any moment.
     writer
         .query_row("SELECT count(*) FROM merchants", [], |row| row.get::<_, i64>(0))
         .expect("a count");
@@ -233,7 +232,7 @@ fn a_database_whose_server_runs_is_not_copied() {
     server.fund(&shop, "USD", "100.00");
     shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");
     refused(&one, &two, "a server wrote at the source");
-    // The refusal has not kept it from its work.
+    // The refusal has not stopped the server.
     let session = id(&shop.open_transfer(shop.customer(), "USD", "1.00").ok());
     shop.execute("transfer", session, &key()).ok();
     assert_eq!(server.terminate(), Some(0));

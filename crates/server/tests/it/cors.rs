@@ -1,4 +1,4 @@
-//! Pages of other origins: they may call when the operator names them, and only then.
+//! CORS: pages of another origin may call the API only if the operator names the origin.
 
 use crate::support::http::raw;
 use crate::support::{Database, Reply, Server, open, open_with};

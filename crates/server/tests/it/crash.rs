@@ -1,24 +1,23 @@
-//! `kill -9` under load: what was acknowledged is still there, and what was pending reaches its
-//! end.
+//! `kill -9` under load: acknowledged payments are still there, and pending ones reach their end.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::support::shop::{GOOD, ending, source_for};
 use crate::support::{
-    Merchant, PATIENCE, Server, assert_fields, cents, id, json, key, number, shown, soon, spawn,
+    Merchant, Server, WAIT_MAX, assert_fields, cents, id, json, key, number, shown, soon, spawn,
     spawn_with, wait_for,
 };
 use serde_json::Value;
 
-/// What was tried, with the status that was acknowledged, if the answer came.
+/// An execution that was requested, with the status that was acknowledged, if an answer came.
 struct Try {
     kind: &'static str,
     reference: String,
     acknowledged: Option<String>,
 }
 
-/// What the load is made with.
+/// The shared state of the threads that make the load.
 pub(crate) struct Load {
     counterparty: i64,
     payer: i64,
@@ -32,14 +31,14 @@ impl Load {
         Self { counterparty: shop.customer(), payer, payee, tries: Mutex::new(Vec::new()) }
     }
 
-    /// A session for a payout of 10.00 USD; `None` once the server has died.
+    /// Declares a payout of 10.00 USD; `None` once the server has died.
     fn payout(&self, shop: &Merchant) -> Option<Value> {
         let body = json!({"wallet_id": shop.wallet("USD"), "payment_account_id": self.payee, "amount": number("10.00"),
             "currency": "USD", "expires_at": soon()});
         Some(json!({"session_id": id(&post(shop, "/v1/sessions/payout", &body)?)}))
     }
 
-    /// A session for the collection of an invoice of 10.00 USD.
+    /// Declares the collection of an invoice of 10.00 USD; `None` once the server has died.
     fn collection(&self, shop: &Merchant) -> Option<Value> {
         let body = source_for(self.counterparty);
         let invoice = id(&post(shop, "/v1/invoices/create", &body)?);
@@ -54,7 +53,7 @@ impl Load {
         Some(json!({"session_id": session, "payment_account_id": self.payer, "currency": "USD"}))
     }
 
-    /// Goes on until the server dies.
+    /// Makes payments until the server dies.
     pub(crate) fn run(&self, shop: &Merchant, kind: &'static str) {
         while let Some(mut body) =
             if kind == "payout" { self.payout(shop) } else { self.collection(shop) }
@@ -75,7 +74,7 @@ impl Load {
         tries.len() - 1
     }
 
-    /// The keys of what was acknowledged so far.
+    /// The references of the executions that were acknowledged so far.
     pub(crate) fn acknowledged(&self) -> Vec<String> {
         let tries = self.tries.lock().expect("a lock");
         tries.iter().filter(|t| t.acknowledged.is_some()).map(|t| t.reference.clone()).collect()
@@ -95,8 +94,8 @@ fn rank(status: &str) -> u8 {
     }
 }
 
-/// Loads the server from four threads, kills it after so many acknowledgements, and starts it
-/// again.
+/// Loads the server from four threads, kills it after so many acknowledged executions, and starts
+/// it again.
 fn kill_under_load(
     server: &mut Server,
     shop: &Merchant,
@@ -109,9 +108,9 @@ fn kill_under_load(
         for kind in ["payout", "collection", "payout", "collection"] {
             scope.spawn(move || load.run(shop, kind));
         }
-        // The load ends only with the server: a goal that is not reached is told after that.
+        // The load ends only with the server, so a failure is reported after that.
         let start = Instant::now();
-        while load.acknowledged().len() < goal && start.elapsed() < PATIENCE {
+        while load.acknowledged().len() < goal && start.elapsed() < WAIT_MAX {
             std::thread::sleep(Duration::from_millis(5));
         }
         server.kill();
@@ -125,8 +124,8 @@ fn kill_under_load(
     server.verify_ledger();
 }
 
-/// What is there is what was acknowledged, or what came after it. Answers how often each kind
-/// completed.
+/// Checks that every execution has its acknowledged status or a later one. Returns how many payouts
+/// and how many collections have completed.
 pub(crate) fn completed_of_each(shop: &Merchant, load: &Load) -> (i64, i64) {
     let (mut payouts, mut collections) = (0, 0);
     for attempt in load.tries.lock().expect("a lock").iter() {
@@ -176,7 +175,7 @@ fn killed_while_the_provider_still_has_it() {
     survives("400");
 }
 
-/// Money that was on its way when the server died is neither lost nor sent twice.
+/// Money that was with the provider when the server died is neither lost nor sent twice.
 #[test]
 fn every_pending_execution_reaches_its_end() {
     let environment = [("KOLA_SANDBOX_DELAY_MS", "1500")];

@@ -1,6 +1,6 @@
-//! The examples of the API's documentation, run as they are written there. Only the address, the
-//! token, the ids and the date are filled in, and around them stands only what makes a program of a
-//! fragment: imports, the variables that an earlier fragment has defined, a main function.
+//! Runs the examples of the API's documentation as they are written there. Only the address, the
+//! token, the ids and the date are filled in. Around a fragment there is only what makes it a
+//! program: imports, the variables of an earlier fragment, a main function.
 
 use std::io::Write;
 use std::process::{Command, Output};
@@ -15,8 +15,7 @@ use crate::support::{
 /// Fragments of one language, and how to make programs of them.
 struct Language {
     name: &'static str,
-    /// A command that succeeds where the language can be run, and what is missing where it does
-    /// not.
+    /// A command that succeeds if the language can be run, and the message if it does not.
     check: (&'static [&'static str], &'static str),
     run: &'static [&'static str],
     file: &'static str,
@@ -84,7 +83,7 @@ const PHP: Language = Language {
 
 const JAVA: Language = Language {
     name: "java",
-    // Text blocks need 15.
+    // Text blocks need Java 15.
     check: (&["java", "--source", "15", "--version"], "no java of at least version 15 on PATH"),
     run: &["java"],
     file: "Example.java",
@@ -116,7 +115,7 @@ fn php(fragment: &str) -> String {
     format!("<?php\n{fragment}")
 }
 
-/// A class around the statements, after the imports.
+/// Puts a class around the statements, after the imports.
 fn java(fragment: &str) -> String {
     let (imports, statements): (Vec<&str>, Vec<&str>) =
         fragment.lines().partition(|line| line.starts_with("import "));
@@ -127,7 +126,7 @@ fn java(fragment: &str) -> String {
     )
 }
 
-/// What stands for the customer's own values.
+/// The values that replace the placeholders of the examples.
 struct Values {
     source: i64,
     account: i64,
@@ -151,7 +150,8 @@ fn command(line: &[&str]) -> Command {
     command
 }
 
-/// Whether the language is here. When it is not, says so where the test runner does not swallow it.
+/// Whether the language is installed. If not, this says so on standard error, past the test
+/// runner's capture.
 fn is_here(language: &Language) -> bool {
     let (check, missing) = language.check;
     let here = command(check).output().is_ok_and(|output| output.status.success());
@@ -162,7 +162,7 @@ fn is_here(language: &Language) -> bool {
     here
 }
 
-/// Runs a program and answers the id of the session that it printed.
+/// Runs a program. Returns the id of the session that it printed.
 #[track_caller]
 fn run(language: &Language, program: &str) -> i64 {
     let directory = tempfile::TempDir::new().expect("a directory");
@@ -174,7 +174,7 @@ fn run(language: &Language, program: &str) -> i64 {
     printed_id(&output).unwrap_or_else(|| panic!("printed no id: {program}\n{output:?}"))
 }
 
-/// The id in the answer, printed whole or after `ID:`.
+/// The id that was printed: in the whole answer, or after `ID:`.
 fn printed_id(output: &Output) -> Option<i64> {
     let text = String::from_utf8_lossy(&output.stdout);
     if let Ok(answer) = serde_json::from_str::<Value>(&text) {
@@ -184,7 +184,7 @@ fn printed_id(output: &Output) -> Option<i64> {
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Both examples of a language do what they say.
+/// Checks that both examples of a language do what they say.
 fn work(language: &Language) {
     if !is_here(language) {
         return;

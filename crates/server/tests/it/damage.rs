@@ -1,5 +1,5 @@
-//! A ledger that was changed by hand: the database refuses it, and where it could not, `kola ledger
-//! verify` finds it.
+//! A ledger that was changed by hand: the database refuses the change, or `kola ledger verify`
+//! finds it.
 
 use store::schema::verify;
 use store::workspace::sql::{Dialect, Sql};
@@ -8,7 +8,7 @@ use crate::reviews;
 use crate::support::shop::{GOOD, ending};
 use crate::support::{Server, key, open, shown, spawn, wait_for};
 
-/// For each rule, what breaks it in a house in which it holds.
+/// For each rule the SQL that breaks it.
 const DAMAGE: &[(&str, &str)] = &[
     (
         "transaction does not balance",
@@ -218,8 +218,7 @@ const DAMAGE: &[(&str, &str)] = &[
     ("fee is not what its row comes to", "UPDATE platform_fees SET percentage_ppm = 20000 WHERE operation = 'COLLECTION'"),
 ];
 
-/// What keeps the tables as they are is out of the way until the transaction ends: triggers,
-/// references, checks.
+/// Disables triggers, foreign keys and checks until the end of the transaction.
 const DEFENCELESS: &str = "SET LOCAL session_replication_role = replica;
     DO $$ DECLARE defence record; BEGIN
         FOR defence IN SELECT conrelid::regclass AS place, conname FROM pg_constraint
@@ -230,8 +229,8 @@ const DEFENCELESS_SQLITE: &str =
     "DROP TRIGGER entries_are_not_changed; DROP TRIGGER entries_are_not_removed;
     DROP TRIGGER events_are_not_changed; DROP TRIGGER events_are_not_removed";
 
-/// Something of everything: paid and refunded, on its way, failed, and failed but paid all the
-/// same.
+/// A server with executions of every kind: paid and refunded, open, failed, and failed but paid
+/// after all.
 fn traded() -> Server {
     let (mut server, shop) = spawn();
     let paid = shop.paid_hundred();
@@ -254,7 +253,7 @@ fn traded() -> Server {
         Some("pm_card_authenticationRequired"),
     );
     assert_eq!(shop.take(card, "USD", "20.00")["status"], "PROCESSING");
-    // One that a review has settled, and one that waits for it.
+    // A collection that a review has settled, and one with an open review.
     for amount in ["40.00", "30.00"] {
         let failed = shop.take(shop.momo("COLLECTION", &ending("179")), "USD", amount);
         assert_eq!(failed["status"], "FAILED");

@@ -1,5 +1,5 @@
-//! The documentation: its examples run, its generated pages are up to date, and what it names is
-//! there.
+//! The documentation: its examples run, its generated pages are up to date, and the files and
+//! functions that it names exist.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,10 +9,10 @@ use super::support::{Database, Server, open_with, straight};
 
 const QUICK_START: &str = include_str!("../../../../docs/quick-start.md");
 
-/// 1,000 + 100 + 30 collected - 20.30 paid out - 15 transferred - 40 refunded.
+/// 1,000 funded + 100 and 30 collected - 20.30 paid out - 15 transferred - 40 refunded.
 const AFTER_QUICK_START: &str = "1054.70";
 
-/// The code of a page's blocks that follow a marker, in order: they build on each other.
+/// The code blocks of a page that follow a marker, in order: they build on each other.
 pub(crate) fn blocks(page: &'static str, marker: &str) -> String {
     let marker = format!("<!-- {marker} -->");
     let code = |part: &'static str| {
@@ -26,8 +26,8 @@ pub(crate) fn blocks(page: &'static str, marker: &str) -> String {
     page.split(&marker).skip(1).filter_map(code).collect::<Vec<_>>().join("\n")
 }
 
-/// Runs a program on the examples, in a shop with 1,000 USD, which has `balance` afterwards; answers
-/// what it printed.
+/// Runs a program on the examples, with a merchant that has 1,000 USD before and must have
+/// `balance` afterwards. Returns what it printed.
 pub(crate) fn run(
     program: &str,
     arguments: &[&str],
@@ -98,12 +98,11 @@ fn the_error_catalogue_is_up_to_date() {
     );
 }
 
-/// The directory of the repository.
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The pages for people, by their paths in the repository.
+/// The Markdown pages, with their paths in the repository.
 fn pages() -> Vec<(String, String)> {
     let mut pages = vec![];
     for folder in ["", "docs/"] {
@@ -120,7 +119,7 @@ fn pages() -> Vec<(String, String)> {
     pages
 }
 
-/// What stands between two marks in a page, outside its blocks of code.
+/// The texts between two marks in a page, outside code blocks.
 fn between<'a>(page: &'a str, open: &str, close: char) -> Vec<&'a str> {
     let prose = page.split("```").step_by(2);
     let parts = prose.flat_map(|part| part.lines());
@@ -131,7 +130,7 @@ fn between<'a>(page: &'a str, open: &str, close: char) -> Vec<&'a str> {
         .collect()
 }
 
-/// The anchors of a page, as GitHub makes them of its headings.
+/// The anchors that GitHub makes of a page's headings.
 fn anchors(page: &str) -> Vec<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     let anchor = |heading: &str| {
@@ -173,7 +172,7 @@ fn every_path_that_the_documentation_names_is_there() {
             ROOTS.iter().any(|root| name.starts_with(root))
                 && name.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c))
         });
-        // A name in capitals stands for one that does not exist yet.
+        // A name in capitals is a placeholder.
         let paths = paths.filter(|name| !name.contains("NAME") && !name.contains("NNNN"));
         for name in paths.filter(|name| !repository().join(name).exists()) {
             absent.push(format!("{path}: {name}"));
@@ -215,7 +214,7 @@ fn every_setting_is_described() {
     assert!(silent.is_empty(), "docs/configuration.md says nothing of {silent:?}");
 }
 
-/// The text of every Rust source below a folder.
+/// Appends the text of every Rust file below a folder.
 fn sources(folder: &Path, text: &mut String) {
     for entry in std::fs::read_dir(folder).expect("the folder") {
         let path = entry.expect("an entry").path();

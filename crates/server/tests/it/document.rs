@@ -1,4 +1,5 @@
-//! The document of the API: served, checked in as it is generated, and true of every operation.
+//! The OpenAPI document: it is served, the checked-in one is up to date, and it is right about
+//! every operation.
 
 use std::collections::BTreeSet;
 
@@ -33,12 +34,11 @@ fn the_document_is_served_without_a_token() {
     drop(server);
 }
 
-/// An operation of the document.
 struct Operation {
     method: String,
     path: String,
     query: Vec<Value>,
-    /// The schemas of its body: more than one where it has several forms.
+    /// The schemas of its body; several if the body has several forms.
     bodies: Vec<Value>,
     lists: bool,
 }
@@ -89,7 +89,7 @@ impl Operation {
         paths.iter().flat_map(of_path).collect()
     }
 
-    /// Calls it on whatever has the id 1, with this query and body.
+    /// Calls the operation with the id 1 in its path, and this query and body.
     fn call(&self, shop: &Merchant, query: &str, body: &Value) -> Reply {
         let words = self.path.split('/').map(|word| if word.starts_with('{') { "1" } else { word });
         let path = words.collect::<Vec<_>>().join("/");
@@ -109,7 +109,7 @@ impl Operation {
     }
 }
 
-/// Fails unless the faults are at these fields of query and body, all of them at once.
+/// Fails unless the answer has faults at all of these fields of query and body.
 #[track_caller]
 fn assert_faults(reply: &Reply, query: &[&str], body: &[&str]) {
     let expected = query
@@ -139,13 +139,13 @@ fn all_that_is_missing_is_told_at_once() {
     assert!(told > 30, "{told}");
 }
 
-/// A body of two forms, which the document has as one: it requires what both do.
+/// A body of two forms. The document describes one form, which requires what both require.
 const PAYOUT: &str = "/v1/sessions/payout";
-/// What a body without a `payout_account_id` needs besides.
+/// The further fields that a body without a `payout_account_id` needs.
 const OF_ITS_OTHER_FORM: [&str; 3] = ["wallet_id", "payment_account_id", "expires_at"];
 
-/// Whether a call looks at a field: a payout's passcode only where the merchant has set one, and of
-/// two names of an account one.
+/// Whether a call reads a field: a payout's passcode only if the merchant has set one, and only one
+/// of the two names of an account.
 fn is_looked_at(path: &str, field: &str) -> bool {
     !matches!((path, field), ("/v1/executions/payout", "passcode") | (PAYOUT, "payment_account_id"))
 }
@@ -156,9 +156,9 @@ fn all_that_is_wrong_is_told_at_once() {
     let mut told = 0;
     for operation in Operation::all() {
         let query = operation.parameters(|_| true);
-        // A control character is no number, no name and no text.
+        // A control character is not allowed in numbers, names and texts.
         let asked: Vec<String> = query.iter().map(|name| format!("{name}=%01")).collect();
-        // Where there are several forms, one field of the last decides for it.
+        // If there are several forms, a field of the last one selects it.
         let properties = operation.bodies.last().and_then(|body| body["properties"].as_object());
         let wrong = |schema: &Value| {
             if schema["type"].to_string().contains("array") { json!(5) } else { json!([]) }
@@ -179,14 +179,14 @@ fn all_that_is_wrong_is_told_at_once() {
     assert!(told > 40, "{told}");
 }
 
-/// The target of a link to the next page.
+/// The target of the link to the next page.
 fn next(reply: &Reply) -> Option<String> {
     let link = reply.header("link")?;
     let target = link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"");
     Some(target.unwrap_or_else(|| panic!("not a link to a next page: {link}")).to_owned())
 }
 
-/// Reads a list a row at a time; answers its ids.
+/// Reads a list with pages of one row. Returns the ids.
 fn walk(shop: &Merchant, path: &str) -> Vec<i64> {
     let mut ids = vec![];
     let mut page = Some(format!("{path}?limit=1"));
@@ -204,7 +204,7 @@ fn walk(shop: &Merchant, path: &str) -> Vec<i64> {
     ids
 }
 
-/// A merchant that has some of everything.
+/// Gives the merchant some rows of everything.
 fn trade(shop: &Merchant) {
     let (party, _) = shop.party_with_money("USD", "50.00");
     shop.counterparty(party);

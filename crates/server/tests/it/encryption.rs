@@ -1,11 +1,11 @@
-//! A PostgreSQL that is spoken to in secret. `cargo xtask test` gives the cluster a certificate for
-//! 127.0.0.1, signed by itself.
+//! Encrypted connections to PostgreSQL. `cargo xtask test` gives the cluster a self-signed
+//! certificate for 127.0.0.1.
 
 use crate::support::shop::GOOD;
 use crate::support::{Database, Server, on_postgres_only, skipped};
 
-/// The file of the certificate. A PostgreSQL that somebody else gave to the run may speak in the
-/// open only.
+/// The file of the certificate. If the run uses another PostgreSQL, that may have no encryption,
+/// and the test is skipped.
 macro_rules! certificate {
     () => {{
         on_postgres_only!();
@@ -27,7 +27,7 @@ fn every_connection_is_encrypted_where_the_url_says_so() {
     server.fund(&shop, "USD", "100.00");
     let paid = shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");
     assert_eq!(shop.settled("payout", &paid)["status"], "COMPLETED");
-    // The server is still connected, to write and to read.
+    // The server's connections for writing and for reading are still open.
     let connections = server.database.rows(
         "SELECT ssl, count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
             WHERE application_name = 'kola' AND datname = current_database() GROUP BY ssl",
@@ -42,15 +42,15 @@ fn a_server_that_nobody_vouches_for_is_not_believed() {
     let certificate = certificate!();
     let database = Database::new();
     let refused = |url: String| database.kola_at(&url, &["ledger", "verify"]).refused();
-    // The machine's own authorities know nothing of it.
+    // The certificate is not signed by an authority that the machine trusts.
     let said = refused(format!("{}?sslmode=require", database.url()));
     assert!(said.contains("certificate"), "{said}");
-    // It is another's: this one is for an address, and not for a name.
+    // The certificate is for the address 127.0.0.1, and not for the name `localhost`.
     let port = database.postgres().address().rsplit_once(':').expect("a port").1;
     let url = database.postgres().url_at(&format!("localhost:{port}"));
     let said = refused(format!("{url}?sslmode=verify-full&sslrootcert={certificate}"));
     assert!(said.contains("certificate") && said.contains("localhost"), "{said}");
-    // In the open, the same server may be spoken to.
+    // The same server accepts connections without encryption.
     database.merchant("Shop");
     database.kola(&["ledger", "verify"]).ok();
 }

@@ -1,4 +1,4 @@
-//! What a request must be: every fault is told, nothing is written, and nothing breaks.
+//! Faulty requests: every fault is reported, nothing is written, and nothing breaks.
 
 use crate::support::http::raw;
 use crate::support::{Api, Merchant, json, key, number, open, soon};
@@ -10,7 +10,7 @@ fn post(shop: &Merchant, body: &[u8]) -> crate::support::Reply {
     shop.api.post_bytes(PARTY, "application/json", body)
 }
 
-/// The server still works, and what was refused left nothing behind.
+/// Checks that the server still works, and that refused requests left nothing behind.
 #[track_caller]
 fn unharmed(shop: &Merchant) {
     assert!(shop.api.get("/v1/parties/list").rows().is_empty());
@@ -296,7 +296,7 @@ fn half_a_request_does_not_hold_up_the_next() {
 fn what_is_no_http_is_refused() {
     let (server, shop) = open();
     for head in ["HELLO\r\n", "GET /v1/parties/list\r\n", "GET  HTTP/9.9\r\n"] {
-        // Any answer or none will do: the server must live on.
+        // Any answer or none is right, as long as the server goes on running.
         let _answer = raw(&server.api.address, head.as_bytes(), b"");
     }
     unharmed(&shop);

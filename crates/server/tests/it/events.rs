@@ -1,4 +1,4 @@
-//! Events: what happened, newest first.
+//! The list of events, newest first.
 
 use serde_json::Value;
 

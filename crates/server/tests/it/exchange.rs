@@ -41,7 +41,7 @@ fn dollars_paid_in_liberian_dollars() {
     server.verify_ledger();
 }
 
-/// 1,000.00 LRD + 10.00 + 20.00 + 10.00 = 1,040.00; ÷ 192 = 5.4167.
+/// 1,000.00 LRD + fees of 10.00, 20.00 and 10.00 = 1,040.00; ÷ 192 = 5.4167.
 #[test]
 fn liberian_dollars_paid_in_dollars() {
     let (server, shop) = open();
@@ -51,7 +51,7 @@ fn liberian_dollars_paid_in_dollars() {
     server.verify_ledger();
 }
 
-/// 10.00 USD + 0.10 + 0.20 + 0.10 = 10.40; × 1,440.
+/// 10.00 USD + fees of 0.10, 0.20 and 0.10 = 10.40; × 1,440.
 #[test]
 fn dollars_paid_in_rwandan_francs() {
     let (server, shop) = open();
@@ -60,8 +60,8 @@ fn dollars_paid_in_rwandan_francs() {
     server.verify_ledger();
 }
 
-/// The card's 0.30 USD are 432 RWF: 290 + 432 gateway, 100 platform, 100 exchange. 10,922 ÷ 1,440 =
-/// 7.5847: the next cent.
+/// The card's fixed fee of 0.30 USD is 432 RWF. So the fees are 290 + 432 (gateway), 100 (platform)
+/// and 100 (exchange). 10,922 ÷ 1,440 = 7.5847, rounded up to the next cent.
 #[test]
 fn rwandan_francs_paid_by_card_in_dollars() {
     let (server, shop) = open();
@@ -92,8 +92,8 @@ fn liberian_dollars_paid_in_rwandan_francs() {
     server.verify_ledger();
 }
 
-/// Of 0.50 USD: platform 0.005 → 0.01, gateway 0.01, exchange 0.005 → 0.01; 0.53 × 192. Converted
-/// once, after the fees.
+/// The fees of 0.50 USD: platform 0.005 → 0.01, gateway 0.01, exchange 0.005 → 0.01. The total of
+/// 0.53 is converted once, after the fees: × 192.
 #[test]
 fn fees_are_rounded_before_the_one_conversion() {
     let (server, shop) = open();
@@ -102,8 +102,8 @@ fn fees_are_rounded_before_the_one_conversion() {
     server.verify_ledger();
 }
 
-/// 1 RWF is less than half a cent, and costs a whole one. Of its three fees each is a franc, which
-/// a payee of one has not got.
+/// 1 RWF is worth less than half a cent, and costs a whole one. Each of the three fees is a franc,
+/// so a payee who bears them cannot take 1 RWF.
 #[test]
 fn a_payment_that_leaves_nothing_is_refused() {
     let (server, shop) = open();
@@ -149,7 +149,7 @@ fn the_receipt_shows_the_exchange() {
     assert_eq!(receipt["fx_rate"], "192");
 }
 
-/// A rate of eight decimals would be wrong by 54.87 USD here.
+/// A rate rounded to eight decimals would be wrong by 54.87 USD here.
 #[test]
 fn the_rate_of_a_receipt_has_enough_digits_to_multiply_out() {
     let (server, shop) = open();
@@ -169,7 +169,7 @@ fn the_rate_of_a_receipt_has_enough_digits_to_multiply_out() {
     server.verify_ledger();
 }
 
-/// The collection took 19,968.00 LRD for 104.00 USD, of which the wallet got 100.00.
+/// The payer paid 19,968.00 LRD, which are 104.00 USD. The wallet got 100.00 USD of them.
 #[test]
 fn a_refund_is_taken_at_the_collections_own_rate() {
     let (server, shop) = open();
@@ -193,7 +193,8 @@ fn a_refund_is_taken_at_the_collections_own_rate() {
     server.verify_ledger();
 }
 
-/// 1.00 LRD is 0.0052 USD, 2.92 LRD are 0.0152, 4.85 LRD are 0.0253: rounded up over all.
+/// 1.00 LRD is 0.0052 USD, 2.92 LRD are 0.0152, 4.85 LRD are 0.0253. The sum of all refunds is
+/// rounded up once.
 #[test]
 fn a_refund_costs_the_wallet_the_next_whole_cent() {
     let (server, shop) = open();
@@ -207,7 +208,7 @@ fn a_refund_costs_the_wallet_the_next_whole_cent() {
     server.verify_ledger();
 }
 
-/// Together they are 1.00 LRD: 0.0052 USD.
+/// Together the refunds are 1.00 LRD, which is 0.0052 USD.
 #[test]
 fn a_hundred_small_refunds_cost_what_one_of_all_would() {
     let (server, shop) = open();
@@ -222,21 +223,21 @@ fn a_hundred_small_refunds_cost_what_one_of_all_would() {
     server.verify_ledger();
 }
 
-/// What the wallet has, and what it holds.
+/// The available and the held amount of the wallet, in minor units.
 fn cents_in(shop: &Merchant, currency: &str) -> (i64, i64) {
     let (available, held) = shop.money_in(shop.wallet(currency));
     (cents(&available), cents(&held))
 }
 
 /// Ten cents are 144 francs, and 134 francs are 9.3 cents. Small refunds hold ten cents while the
-/// large one is begun, and then do not take place.
+/// large one begins, and then fail.
 #[test]
 fn a_large_refund_costs_its_share_whatever_small_ones_hold() {
     let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "10.00");
     let paid = collect(&shop, rwandan(&shop), ("PAYEE", "USD", "0.10"), "RWF");
     assert_money(&paid, &[("payer_amount", "144")]);
-    // From here on the provider takes a week.
+    // The restarted server's provider takes a week.
     assert_eq!(server.terminate(), Some(0));
     server.restart(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let shop = server.sign_in(&shop.credentials);
@@ -263,7 +264,7 @@ fn a_large_refund_costs_its_share_whatever_small_ones_hold() {
     assert_money(&shop.api.get(&intent).ok(), &[("refunded_amount", "134")]);
     server.verify_ledger();
 
-    // The total was taken already.
+    // The total has been taken already.
     assert_eq!(server.terminate(), Some(0));
     server.restart(&[]);
     let shop = server.sign_in(&shop.credentials);

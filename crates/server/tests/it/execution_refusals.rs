@@ -1,9 +1,9 @@
-//! What an execution refuses, and that the refusal leaves its session usable.
+//! Refused executions, which leave their session usable.
 
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, id, json, key, open, shown};
 
-/// The card's fixed fee is more than the whole invoice: nothing would be left for the payee.
+/// The card's fixed fee is higher than the invoice, so nothing would be left for the payee.
 #[test]
 fn a_collection_that_leaves_nothing_is_refused() {
     let (_server, shop) = open();
@@ -92,8 +92,7 @@ fn an_executions_missing_fields_are_named() {
     }
 }
 
-/// All checks of the session's creation are made again, and their refusal leaves the session
-/// usable.
+/// An execution repeats all checks of the session's creation. A refusal leaves the session usable.
 #[test]
 fn what_changed_since_the_session_is_checked_again() {
     let (server, shop) = open();
@@ -151,8 +150,7 @@ fn an_unverified_merchant_collects_but_does_not_send() {
         ("refund", shop.open_refund(&paid["payment_intent_id"], "10.00")),
     ];
     for (kind, opened) in sessions {
-        // Whether the session or only its execution is refused is the server's choice; money does
-        // not move.
+        // The server may refuse the session or only its execution. No money moves in either case.
         let refused = if opened.status == 200 {
             shop.execute(kind, id(&opened.body), &key())
         } else {

@@ -1,4 +1,4 @@
-//! Executions in one currency: exact amounts, fees, balances, and what they refuse.
+//! Executions in one currency: exact amounts, fees, balances and refusals.
 
 use crate::support::shop::GOOD;
 use crate::support::{assert_fields, assert_money, id, json, key, number, open, open_with, shown};
@@ -47,8 +47,8 @@ fn a_collection_takes_the_fees_from_the_payee() {
     server.verify_ledger();
 }
 
-/// Each fee is rounded by itself, half away from zero and never to nothing: 1 % platform and 2 %
-/// mobile money.
+/// Each fee (1 % platform, 2 % mobile money) is rounded by itself, half away from zero, and never
+/// to nothing.
 #[test]
 fn each_fee_is_rounded_once_half_away_from_zero() {
     let (server, shop) = open();
@@ -74,7 +74,7 @@ fn each_fee_is_rounded_once_half_away_from_zero() {
     server.verify_ledger();
 }
 
-/// 2.9 % and 0.30 USD on a card: 0.29 + 0.30 of 10.00, and 1 % platform.
+/// A card costs 2.9 % and 0.30 USD: 0.29 + 0.30 of 10.00. The platform takes 1 %.
 #[test]
 fn a_card_costs_a_percentage_and_a_fixed_part() {
     let (_server, shop) = open();
@@ -120,7 +120,7 @@ fn a_payout_costs_the_wallet_amount_and_fees() {
     server.verify_ledger();
 }
 
-/// 0.5 % platform and 1 % mobile money.
+/// The platform takes 0.5 %, mobile money 1 %.
 #[test]
 fn the_fees_of_a_payout_are_rounded_too() {
     let (server, shop) = open();

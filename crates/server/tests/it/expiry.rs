@@ -1,4 +1,4 @@
-//! `expires_at`: what is accepted, and the second before and after it.
+//! `expires_at`: which times are accepted, and what happens a second before and after one.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,8 @@ fn payout(shop: &Merchant, account: i64, expires: &str) -> Reply {
     shop.api.post("/v1/sessions/payout", &body)
 }
 
-/// Brings the clock to one or two seconds before an expiry and runs `act` there; when the machine
-/// was too slow to be sure that it ran before, tries again with another session and twice the time.
+/// Advances the clock to shortly before an expiry and runs `act` there. If the machine was too slow
+/// for that, it tries again with another session and twice the time.
 #[track_caller]
 fn just_before_expiry<T>(shop: &Merchant, account: i64, act: impl Fn(i64) -> T) -> T {
     for spare in (0..8).map(|n| 1 << n) {
@@ -29,7 +29,7 @@ fn just_before_expiry<T>(shop: &Merchant, account: i64, act: impl Fn(i64) -> T) 
     panic!("this machine is too slow to act within two minutes");
 }
 
-/// So many seconds after the merchant's own time, which a new session shows.
+/// The time `seconds` after merchant time, which a new session shows.
 #[track_caller]
 fn after_the_shops_clock(shop: &Merchant, account: i64, seconds: i64) -> String {
     let probe = payout(shop, account, &after(360 * DAY)).ok();

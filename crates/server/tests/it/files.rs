@@ -1,5 +1,5 @@
-//! The database file under a server: removed, replaced, restored, beside another file's log, and
-//! files that are not kola's.
+//! The database file of a server: removed, replaced, restored, or with another file's log; and
+//! files that are no database of kola.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ fn file(database: &Database, name: &str) -> PathBuf {
     database.dir.path().join(name)
 }
 
-/// Everything that a server answers without its file.
+/// Checks every kind of answer of a server without its file.
 #[track_caller]
 fn is_refused(server: &Server, shop: &Merchant) {
     wait_for("reads that are refused", || {
@@ -42,7 +42,7 @@ fn a_server_whose_file_is_gone_or_another_acknowledges_nothing() {
         let (there, away) = (file(&server.database, name), file(&server.database, "away"));
         shop.party();
         fs::rename(&there, &away).expect("a file");
-        // A write first: it must not be the first look of anybody that finds out.
+        // A write comes first: it must notice by itself, without an earlier request that did.
         let body = serde_json::json!({"fullname": "Ama Kollie", "phone": "231770999991"});
         assert_eq!(shop.api.post("/v1/parties/create", &body).status, 503, "{name}");
         is_refused(&server, &shop);
@@ -64,7 +64,7 @@ fn what_others_write_beside_an_index_that_is_gone_is_kept() {
     server.fund(&shop, "USD", "100.00");
     fs::remove_file(file(&server.database, "kola.db-shm")).expect("an index");
     is_refused(&server, &shop);
-    // Another process makes a new index, in which it does not see the server.
+    // Another process creates a new index of the log, which does not show that a server is running.
     let wallets: serde_json::Value =
         serde_json::from_str(&server.kola(&["wallet", "list", "--json"]).ok()).expect("JSON");
     let usd = wallets
@@ -80,8 +80,7 @@ fn what_others_write_beside_an_index_that_is_gone_is_kept() {
     server.verify_ledger();
 }
 
-/// A server with a payment, a backup of it, and a payment after the backup; then the server is
-/// killed.
+/// Makes a payment, a backup, and another payment, and then kills the server.
 fn with_a_backup() -> (Server, Merchant) {
     let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
@@ -112,7 +111,7 @@ fn a_backup_beside_another_files_log_is_noticed() {
     server.verify_ledger();
 }
 
-/// A file that was copied by hand while no server ran, and put back.
+/// The database file was copied by hand while no server ran, and is put back.
 #[test]
 fn an_earlier_copy_beside_a_later_log_is_noticed() {
     on_sqlite_only!();
@@ -126,7 +125,7 @@ fn an_earlier_copy_beside_a_later_log_is_noticed() {
     let shop = shop.at(&server);
     shop.settled("payout", &shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00"));
     server.kill();
-    // Its own file and log go together.
+    // The file and its own log belong together.
     server.kola(&["ledger", "verify"]).ok();
     server.restart(&[]);
     server.kill();
@@ -169,7 +168,7 @@ fn a_backup_is_restored_and_what_was_there_is_kept() {
             "{name}"
         );
     }
-    // With the payment after the backup, which was in its log alone.
+    // The kept database has the payment after the backup, which was only in its log.
     let kept = format!("sqlite:{before}");
     database.kola_at(&kept, &["ledger", "verify"]).ok();
     let listed: serde_json::Value =
@@ -182,7 +181,7 @@ fn a_backup_is_restored_and_what_was_there_is_kept() {
         .find(|row| row["currency"] == "USD")
         .expect("a wallet");
     assert_ne!(usd["available"], "100.00");
-    // Onto a name that has nothing, too.
+    // A restore also works where there was no database.
     database.kola_at("sqlite:elsewhere.db", &["db", "restore", "backup.db"]).ok();
     database.kola_at("sqlite:elsewhere.db", &["ledger", "verify"]).ok();
 }
@@ -242,7 +241,7 @@ fn an_interrupted_backup_has_no_name() {
     on_sqlite_only!();
     let (server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
-    // The system ends the process in the middle: the file may not grow as large as it must.
+    // A limit of the file size makes the system end the process in the middle of its work.
     let kola = format!(
         "ulimit -f 8; exec {} db backup new.db --database {}",
         env!("CARGO_BIN_EXE_kola"),
@@ -286,7 +285,7 @@ fn what_is_not_kolas_is_never_written_to() {
     for name in ["nowhere.db", "uri.db", "file:uri.db"] {
         assert!(!file(&database, name).exists(), "{name}");
     }
-    // A path is a path, whatever its name.
+    // With `./` in front the name is a path and no URI.
     database.kola(&["db", "backup", "./file:backup.db"]).ok();
     assert_eq!(
         fs::metadata(file(&database, "file:backup.db")).expect("a file").permissions().mode()
@@ -312,7 +311,7 @@ fn a_question_makes_no_database_and_a_bad_market_none_either() {
         &["fees", "list"],
         &["keys", "rotate"],
     ] {
-        assert!(database.kola(command).refused().contains("no database of kola's"), "{command:?}");
+        assert!(database.kola(command).refused().contains("no kola database"), "{command:?}");
     }
     fs::write(file(&database, "market.toml"), "nonsense").expect("a file");
     for market in ["market.toml", "missing.toml"] {
@@ -363,7 +362,7 @@ fn settings_of_the_database_change_no_statement() {
     server.verify_ledger();
 }
 
-/// What a list finds does not depend on the locale that a database was made with.
+/// What a list finds does not depend on the locale with which the database was created.
 #[test]
 fn names_are_found_alike_in_every_database() {
     let (_server, shop) = spawn();

@@ -1,6 +1,6 @@
-//! Every operation of the document under mutated requests, against the router in this process: no
-//! panic, no 5xx, and no status that the document does not have. What went wrong once, here or
-//! elsewhere, is kept in `corpus/` and tried first.
+//! Fuzzing: mutated requests of every operation, against the router in this process. There must be
+//! no panic, no 5xx, and no status that the document does not have. Requests that once went wrong,
+//! here or elsewhere, are kept in `corpus/` and tried first.
 
 mod request;
 
@@ -22,12 +22,12 @@ use crate::support::shop::GOOD;
 use crate::support::{Database, Merchant, Server, id, json, key, soon};
 use request::{Operations, Request};
 
-/// A run in CI takes no longer, and makes this many requests at least.
+/// How long a run takes. It goes on if it has not made enough requests by then.
 const LENGTH: Duration = Duration::from_secs(15);
 const REQUESTS: u32 = 500;
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/corpus");
 
-/// The router on a shop with something of everything.
+/// A router with a merchant that has rows of every kind.
 struct Target {
     runtime: Runtime,
     router: Router,
@@ -37,7 +37,7 @@ struct Target {
     _database: Database,
 }
 
-/// What there is to point at, made through the API.
+/// Creates rows of every kind through the API. Returns their ids.
 fn stocked(shop: &Merchant) -> Vec<i64> {
     let (party, counterparty) = (shop.party(), shop.customer());
     let (payer, payee) = (shop.momo("COLLECTION", GOOD), shop.momo("PAYOUT", GOOD));
@@ -89,9 +89,9 @@ impl Target {
         }
     }
 
-    /// The status, if it is one of the document's for such a request.
+    /// The status, if the document has it for such a request; otherwise what is wrong.
     fn try_request(&self, request: &Request) -> Result<u16, String> {
-        // What cannot be put into HTTP cannot be sent by anybody either.
+        // Nobody can send a request that cannot be written as HTTP.
         let Some(sent) = request.to_http(&self.token) else { return Ok(0) };
         let (status, body) = self.runtime.block_on(async {
             let answer = self
@@ -135,9 +135,9 @@ fn no_request_breaks_the_router() {
         each && seen.values().sum::<u32>() >= REQUESTS
     };
     let start = Instant::now();
-    // As long as it takes on a slow machine.
+    // A slow machine may take longer.
     while start.elapsed() < LENGTH || (start.elapsed() < 20 * LENGTH && !enough(&seen.borrow())) {
-        // Others each time: the one that fails is printed in the form in which it is kept.
+        // Each run makes other requests. A request that fails is printed in the form of the corpus.
         let mut runner = TestRunner::new_with_rng(
             runs.clone(),
             TestRng::from_seed(RngAlgorithm::ChaCha, &seed()),
@@ -153,7 +153,7 @@ fn no_request_breaks_the_router() {
     }
     let seen = seen.into_inner();
     writeln!(std::io::stderr(), "requests by their answers: {seen:?}").expect("stderr");
-    // Requests that are all refused at the door would find nothing.
+    // If nearly all requests were refused by the first checks, the run would find nothing.
     assert!(enough(&seen), "too few: {seen:?}");
 }
 

@@ -1,8 +1,8 @@
-//! What the headers of every answer say to a browser, and what they do not say to a stranger.
+//! The headers of every answer: they protect browsers, and tell strangers nothing about the server.
 
 use crate::support::{Reply, json, open};
 
-/// Every kind of answer: of the API, its errors, pages, and what is no route.
+/// Answers of every kind: of the API, errors, pages, and of an unknown path.
 fn answers() -> Vec<(&'static str, Reply)> {
     let (server, shop) = open();
     let credentials = json!({"client_id": shop.credentials.client_id, "client_secret": shop.credentials.client_secret});

@@ -1,4 +1,4 @@
-//! What strangers send: connections that say nothing, too much, or nonsense. Others are served
+//! Hostile clients: connections that send nothing, too much, or nonsense. Others are served
 //! meanwhile, and memory is bounded.
 
 use std::io::{Read, Write};
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Merchant, PATIENCE, Server, json, open, open_with, spawn, wait_for};
+use crate::support::{Merchant, Server, WAIT_MAX, json, open, open_with, spawn, wait_for};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Whoever is kept out waits until the others' connections are closed, which takes much longer, on
-/// a slow machine too.
+/// The time in which other clients must be served. A client that is kept out would wait until the
+/// hostile connections are closed, which takes much longer, even on a slow machine.
 const SOON: Duration = Duration::from_secs(40);
 const IDLE: usize = 10_000;
-/// What so few take cannot be told from what a server takes anyway.
+/// With fewer connections their memory could not be told from what a server uses anyway.
 const FEWEST: usize = 1_000;
-/// Files of this process beside the idle connections.
+/// How many files this process may need besides the idle connections.
 const OTHER_FILES: u64 = 1_000;
 
-/// The server answers a reader and a writer.
+/// Checks that the server answers a read and a write.
 #[track_caller]
 fn serves(shop: &Merchant) {
     let start = Instant::now();
@@ -32,17 +32,17 @@ fn serves(shop: &Merchant) {
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(&server.api.address).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(WAIT_MAX)).expect("a timeout");
     stream
 }
 
-/// Everything that the server says until it closes, which it must do.
+/// Everything that the server sends until it closes the connection, which it must do.
 #[track_caller]
 fn heard(mut stream: TcpStream) -> String {
     let mut said = Vec::new();
     match stream.read_to_end(&mut said) {
         Ok(_) => {}
-        // It closed while more was on its way to it.
+        // The server closed the connection before it had read everything.
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
         Err(error) => panic!(
             "the connection stays open: {error}; it said {:?}",
@@ -52,11 +52,12 @@ fn heard(mut stream: TcpStream) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
-/// The status lines of what was answered to these bytes; the connection is closed after them.
+/// Sends these bytes and returns the status lines of the answers. The server closes the connection
+/// after them.
 #[track_caller]
 fn statuses(server: &Server, bytes: &[u8]) -> Vec<u16> {
     let mut stream = connect(server);
-    // A server that has heard enough may close before it has read all.
+    // The server may close the connection before it has read everything.
     let _sent = stream.write_all(bytes);
     let said = heard(stream);
     let lines = said.split("HTTP/1.1 ").skip(1);
@@ -67,7 +68,7 @@ fn statuses(server: &Server, bytes: &[u8]) -> Vec<u16> {
         .collect()
 }
 
-/// Memory of the server's process in MiB.
+/// The memory of the server's process in MiB.
 #[track_caller]
 fn memory(server: &Server) -> u64 {
     let status =
@@ -76,7 +77,7 @@ fn memory(server: &Server) -> u64 {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") / 1024
 }
 
-/// How many connections this process may hold, and the server may take.
+/// How many connections this process can open and the server accepts.
 fn affordable() -> usize {
     let maximum = getrlimit(Resource::Nofile).maximum;
     let _refused = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
@@ -120,7 +121,7 @@ fn idle_connections_make_room_for_others() {
     let idle: Vec<TcpStream> = (0..8).map(|_| connect(&server)).collect();
     let start = Instant::now();
     shop.api.get("/v1/parties/list").ok();
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    assert!(start.elapsed() < WAIT_MAX, "{:?}", start.elapsed());
     for stream in idle {
         assert_eq!(heard(stream), "");
     }
@@ -130,7 +131,7 @@ fn idle_connections_make_room_for_others() {
 fn who_does_not_read_its_answers_makes_room_for_others() {
     let (server, shop) = open_with(&[("KOLA_CONNECTIONS_MAX", "4"), ("KOLA_IDLE_SECONDS", "2")]);
     let begun = Instant::now();
-    // Each asks for more than the buffers of both sides take, and reads nothing.
+    // Each client requests more than the buffers of both sides hold, and reads nothing.
     let strangers: Vec<TcpStream> = (0..4)
         .map(|_| {
             let mut stream = connect(&server);
@@ -144,7 +145,7 @@ fn who_does_not_read_its_answers_makes_room_for_others() {
         })
         .collect();
     wait_for("a place", || answers(connect(&server)).then_some(()));
-    assert!(begun.elapsed() < 3 * PATIENCE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < 3 * WAIT_MAX, "{:?}", begun.elapsed());
     drop(strangers);
     serves(&shop);
 }
@@ -164,7 +165,7 @@ fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
     let start = Instant::now();
     for byte in get("/v1/parties/list", "X-Slow: yes\r\n").bytes().cycle().take(20) {
         for stream in &mut slow {
-            // It may be closed already.
+            // The connection may be closed already.
             let _sent =
                 stream.write_all(&[if byte == b'\r' || byte == b'\n' { b'x' } else { byte }]);
         }
@@ -190,7 +191,7 @@ fn a_head_has_a_largest_size() {
     ] {
         assert_eq!(statuses(&server, long.as_bytes()), [431]);
     }
-    // A head without an end, as fast as it is taken.
+    // A head without an end, sent as fast as the server reads it.
     for _ in 0..50 {
         let mut stream = connect(&server);
         stream.write_all(b"GET /healthz HTTP/1.1\r\nX-Endless: ").expect("a start");
@@ -250,7 +251,7 @@ fn chunks_of_wrong_lengths_are_refused() {
             && said.contains("{\"detail\":\"The request body is broken"),
         "{said}"
     );
-    // The same where the length was told before.
+    // The same with a body whose length is given.
     let head = head.replace("Transfer-Encoding: chunked", "Content-Length: 200");
     let mut cut = connect(&server);
     cut.write_all(format!("{head}{{").as_bytes()).expect("a part of a body");
@@ -302,7 +303,7 @@ fn another_protocol_is_refused_at_once() {
         let answered = statuses(&server, opening);
         assert!(answered.iter().all(|status| *status == 400 || *status == 505), "{answered:?}");
     }
-    assert!(start.elapsed() < PATIENCE);
+    assert!(start.elapsed() < WAIT_MAX);
     serves(&shop);
 }
 

@@ -1,4 +1,4 @@
-//! One `reference_id`, one effect: replays, other bodies, other operations, other merchants.
+//! One `reference_id` has one effect: replays, other bodies, other operations, other merchants.
 
 use crate::support::shop::{GOOD, ending};
 use crate::support::{Merchant, Reply, id, json, key, open, open_two, spawn};
@@ -108,7 +108,7 @@ fn a_key_with_another_body_is_a_duplicate() {
     shop.assert_balance("USD", "100.00", "0.00");
 }
 
-/// The key is looked at before the state: that the other session does not exist is never reached.
+/// The key is checked before the state: whether the other session exists is not looked up.
 #[test]
 fn a_duplicate_is_told_before_the_state() {
     let (_server, shop) = open();
@@ -195,7 +195,7 @@ fn a_recorded_failure_uses_up_both() {
     assert_eq!(shop.execute("payout", another, &key()).ok()["status"], "COMPLETED");
 }
 
-/// There is no 24-hour cliff.
+/// Keys never expire, not even after 24 hours.
 #[test]
 fn a_key_is_remembered_for_ever() {
     let (_server, shop) = open();

@@ -1,8 +1,8 @@
-//! Rate limits: off unless asked for; then per merchant, and per address where tokens are obtained.
+//! Rate limits: off by default; for each merchant, and for token requests for each address.
 
 use crate::support::{Database, Reply, Server, json, open, open_with, wait_for};
 
-/// So few in so long that none comes back while a test runs.
+/// Five requests in a time so long that none is given back while a test runs.
 const FIVE: &[(&str, &str)] = &[("KOLA_RATE_LIMIT", "5/50000")];
 
 fn left(reply: &Reply) -> String {
@@ -68,7 +68,7 @@ fn tokens_are_counted_by_the_address_that_asks() {
         let body = json!({"client_id": shop.credentials.client_id, "client_secret": secret});
         server.api.post("/v1/jwt/client/obtain/token", &body)
     };
-    // One was obtained when the shop signed in.
+    // The shop has obtained one token when it signed in.
     for n in (0..4).rev() {
         let reply = obtain("a guess");
         assert_eq!(reply.header("ratelimit-policy"), Some("\"address\";q=5;w=50000"));

@@ -1,4 +1,4 @@
-//! Lists: a bare array, newest first, a page at a time.
+//! Lists: bare arrays, newest first, in pages.
 
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, id, json, key, open, shown};

@@ -1,4 +1,4 @@
-//! The log: it has the id of what went wrong, and no secret whatever happens.
+//! The log: it has the id of every server error, and never a secret.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use crate::support::{
     Database, Reply, Server, id, json, key, on_postgres_only, spawn, spawn_with, wait_for,
 };
 
-/// Fails unless the answer is a fault of the server's whose id the log has.
+/// Fails unless the answer is a server error whose id is in the log.
 #[track_caller]
 fn assert_logged(server: &Server, reply: &Reply, status: u16) {
     reply.refused_in_words(status);
@@ -79,7 +79,7 @@ fn the_log_has_no_secret_however_much_it_says() {
     shop.api
         .post("/v1/merchants/passcode/set", &json!({"passcode": next, "current": passcode}))
         .ok();
-    // Faults are logged with their causes.
+    // Errors are logged with their causes.
     server
         .database
         .sql("ALTER TABLE passcodes RENAME TO gone; ALTER TABLE payment_accounts RENAME TO lost");
@@ -189,7 +189,7 @@ fn a_level_that_is_none_is_refused_at_the_start() {
     }
 }
 
-/// The password of the database is in its URL: in no message, and in no log however much it says.
+/// The URL of the database has its password. No message shows it, and no log, at any level.
 #[test]
 fn the_password_of_the_database_is_told_to_nobody() {
     const PASSWORD: &str = "hunter2-the-secret";
@@ -220,7 +220,7 @@ fn the_password_of_the_database_is_not_in_the_log_either() {
     on_postgres_only!();
     let database = Database::new();
     let credentials = database.merchant("First Shop");
-    // A cluster that trusts this machine takes any password.
+    // The cluster trusts this machine, so it accepts any password.
     let url = database.url();
     let (scheme, rest) = url.split_once("://").expect("a scheme");
     let (user, place) = rest.split_once('@').expect("a user");

@@ -1,5 +1,4 @@
-//! Black-box tests of the server: they start the binary, speak HTTP to it, and read what it
-//! answers.
+//! Black-box tests of the server: they start it, send HTTP requests, and check the answers.
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -1,5 +1,5 @@
-//! Fees and rates are rows: shown by routes, changed by the command line beside a running server,
-//! read from a file at the first start.
+//! Fees and rates are rows of the tariff: routes show them, the command line changes them while a
+//! server is running, and the first start reads them from a file.
 
 use serde_json::Value;
 
@@ -154,9 +154,9 @@ fn a_rate_that_is_set_holds_both_ways() {
     let (server, shop) = open();
     let momo = ("MTN_MOMO_LBR", "PAWAPAY");
     server.kola(&["rates", "set", "USD", "LRD", "200.5"]).ok();
-    // 104 × 200.5
+    // 104.00 × 200.5
     assert_fields(&predicted(&shop, momo, "LRD"), &[("payer_amount", "20852.00")]);
-    // The other way round: what held before ends in both directions.
+    // A rate for the opposite direction: the earlier rate ends in both directions.
     server.kola(&["rates", "set", "LRD", "USD", "0.01"]).ok();
     assert_fields(&predicted(&shop, momo, "LRD"), &[("payer_amount", "10400.00")]);
     let paid = shop
@@ -176,7 +176,7 @@ fn a_rate_that_is_set_holds_both_ways() {
         printed.contains("1 USD = 192 LRD") && printed.contains("1 LRD = 0.01 USD"),
         "{printed}"
     );
-    // A currency that had no rate.
+    // A currency without a rate so far.
     server.kola(&["rates", "set", "EUR", "USD", "1.25"]).ok();
     assert_fields(
         &predicted(&shop, ("CREDIT_CARD", "STRIPE"), "EUR"),
@@ -217,7 +217,8 @@ fn what_cannot_be_set_is_refused_in_words() {
         "{said}"
     );
     rate(["USD", "LRD", "0.0000000009"]).refused();
-    // With the franc's 1,440 this one can be computed, with one of as many digits it cannot.
+    // Crossed with the franc's rate of 1,440 this rate can be computed. With a rate of as many
+    // digits it could not.
     rate(["USD", "LRD", "192.123456789012345"]).ok();
     let said = rate(["RWF", "USD", "0.000694444444444441"]).refused();
     assert!(said.contains("between RWF and LRD, which goes through USD"), "{said}");
@@ -279,13 +280,13 @@ fn a_fixed_part_that_no_rate_leads_from_is_refused_when_it_is_set() {
         "EUR",
     ];
     assert!(server.kola(&opened).refused().contains("`kola rates set EUR RWF RATE`"));
-    // Nothing of it was written.
+    // Nothing was written.
     assert_fields(
         &predicted(&shop, ("MTN_MOMO_LBR", "PAWAPAY"), "USD"),
         &[("payer_amount", "103.00")],
     );
-    // What leads there by way of the dollar does, and a currency that has no rate at all is no
-    // reason to refuse the others.
+    // A rate through the dollar is enough. A currency without any rate is no reason to refuse the
+    // others.
     set(&rwandan, "PAYOUT", "LRD").ok();
     set(card, "COLLECTION", "RWF").ok();
     server.kola(&["rates", "set", "EUR", "USD", "1.25"]).ok();
@@ -293,7 +294,7 @@ fn a_fixed_part_that_no_rate_leads_from_is_refused_when_it_is_set() {
         set(whose, "COLLECTION", "EUR").ok();
     }
     server.kola(&opened).ok();
-    // 100 + 1 + 1.25 + 1 + 1.25
+    // 100.00 and fees of 1.00 + 1.25 + 1.00 + 1.25.
     assert_fields(
         &predicted(&shop, ("MTN_MOMO_LBR", "PAWAPAY"), "USD"),
         &[("payer_amount", "104.50")],
@@ -301,7 +302,7 @@ fn a_fixed_part_that_no_rate_leads_from_is_refused_when_it_is_set() {
     server.verify_ledger();
 }
 
-/// The shipped file with one line changed.
+/// The shipped market file with one line changed.
 fn market(from: &str, to: &str) -> String {
     let shipped =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config.default.toml"))
@@ -325,12 +326,12 @@ fn an_operators_own_market_is_read_at_the_first_start() {
     );
     std::fs::write(&file, market("rate = \"192\"", "rate = \"180.25\"")).expect("a file");
     let credentials = database.merchant_with("A", &["--verified", "--market", &path]);
-    // Later it is not read again: the rows are what counts.
+    // The file is not read again later: only the rows count.
     std::fs::remove_file(&file).expect("a file");
     let server = Server::spawn(database, &[("KOLA_MARKET", &path)]);
     assert!(server.log().contains("--market is for a new database"), "{}", server.log());
     let shop = server.sign_in(&credentials);
-    // 104 × 180.25
+    // 104.00 × 180.25
     assert_fields(
         &predicted(&shop, ("MTN_MOMO_LBR", "PAWAPAY"), "LRD"),
         &[("payer_amount", "18746.00")],

@@ -1,4 +1,4 @@
-//! `kola markets` and `kola phones`: what is offered changes by new rows, beside a running server.
+//! `kola markets` and `kola phones`: changes by new rows, while a server is running.
 
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ fn a_market_that_is_closed_collects_no_more_at_once() {
     let paid = shop.take(account, "USD", "100.00");
     let declared = shop.checkout(shop.invoice("USD", "100.00"));
     server.kola(&CLOSE).ok();
-    // In one currency only.
+    // The market was closed in one currency only.
     ask(&shop, "COLLECTION", "LRD").ok();
     assert_eq!(
         ask(&shop, "COLLECTION", "USD").state_fault("query.target_currency").kind,
@@ -59,7 +59,7 @@ fn a_market_that_is_closed_collects_no_more_at_once() {
     operator(&shop, GOOD, "COLLECTION").state_fault("query.operation_type");
     let refused = shop.create_account(shop.party(), "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
     assert_eq!(refused.state_fault("body.method").kind, "value_error.market");
-    // Payouts have markets of their own, and what was collected goes back.
+    // Payouts have their own markets, and collected payments can still be refunded.
     operator(&shop, GOOD, "PAYOUT").ok();
     let predicted = ask(&shop, "REFUND", "USD").ok();
     let refunded = shop.refund(&paid, "100.00");
@@ -115,11 +115,10 @@ fn a_change_of_a_market_is_a_new_row() {
         "one ends where the next begins"
     );
     assert!(rows[1]["effective_to"].is_string() && rows[2]["effective_to"].is_null(), "{rows:?}");
-    // What is over is shown to who asks for it.
+    // Past rows are only listed with `--all`.
     let printed = |more: &[&str]| server.kola(&[&["markets", "list"], more].concat()).ok();
     assert_eq!(printed(&["--all"]).lines().count(), printed(&[]).lines().count() + 2);
-    // A new currency of a method that is there, and a fee that is set before its market opens
-    // again.
+    // A new currency of an existing method, and a fee that is set before its market opens again.
     server.kola(&["markets", "open", "MTN_MOMO_LBR", "COLLECTION", "EUR"]).ok();
     server.kola(&["rates", "set", "EUR", "USD", "1.25"]).ok();
     assert_money(&ask(&shop, "COLLECTION", "EUR").ok(), &[]);
@@ -192,7 +191,7 @@ fn a_market_opens_with_a_fee() {
     assert_eq!(fee(), "0.00");
     card(&["--percentage", "1.5", "--fixed", "0.10", "--fixed-currency", "USD"]).ok();
     assert_eq!(fee(), "1.60");
-    // It stays with what it has.
+    // A market that is opened again without a fee keeps the one that it had.
     server.kola(&["markets", "close", "CREDIT_CARD", "PAYOUT", "USD"]).ok();
     card(&[]).ok();
     assert_eq!(fee(), "1.60");
@@ -202,7 +201,7 @@ fn a_market_opens_with_a_fee() {
 #[test]
 fn rows_of_a_market_follow_each_other_in_time() {
     let (server, shop) = open();
-    // From 2099 on the card is of another network, and takes euros.
+    // From 2099 on the card belongs to another network and takes euros.
     server.database.sql(
         "UPDATE markets SET effective_to = 4070908800000000 WHERE method = 'CREDIT_CARD';
         INSERT INTO markets (method, provider, operation, currency, country, effective_from)

@@ -1,4 +1,4 @@
-//! What an operator sets of a merchant, beside a running server that takes it up at once.
+//! `kola merchant set`: a running server uses the changes at once.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ fn set(server: &Server, shop: &Merchant, what: &[&str]) -> Run {
     server.kola(&[&["merchant", "set", "--merchant", &merchant], what].concat())
 }
 
-/// The first merchant as a program reads it.
+/// The first merchant in the JSON of `kola merchant list`.
 #[track_caller]
 fn listed(server: &Server) -> Value {
     let printed = server.kola(&["merchant", "list", "--json"]).ok();
@@ -45,7 +45,7 @@ fn a_merchant_is_verified_and_later_not_any_more() {
     server.verify_ledger();
 }
 
-/// A checkout of 100.00 USD that is paid: its invoice, and the execution.
+/// Makes a checkout of 100.00 USD and pays it. Returns its invoice and the execution.
 #[track_caller]
 fn paid_checkout(shop: &Merchant) -> (Value, Value) {
     let body = json!({"mode": "HOSTED", "source_kind": "INVOICE", "party_phone": new_phone(), "currency": "USD",
@@ -75,7 +75,7 @@ fn who_bears_the_fees_of_checkouts_is_set_for_a_merchant() {
         let (invoice, paid) = paid_checkout(&shop);
         assert_fields(&invoice, &[("fee_bearer", bearer)]);
         assert_money(&paid, &[("payer_amount", payer), ("payee_amount", payee)]);
-        // An invoice says for itself who bears them.
+        // An invoice itself says who bears its fees.
         shop.paid_hundred();
     }
     assert!(server.kola(&["merchant", "list"]).ok().contains("default  PAYER"));
@@ -106,7 +106,7 @@ fn a_merchant_is_given_another_fee_tier() {
         &shop.take(shop.momo("COLLECTION", GOOD), "USD", "100.00"),
         &[("payer_amount", "102.25")],
     );
-    // The same once more is no change.
+    // The same command again changes nothing.
     set(&server, &shop, &["--fee-tier", "gold", "--fee-bearer", "PAYEE"]).ok();
     assert_eq!(shop.api.get(&path).ok(), after);
     server.verify_ledger();

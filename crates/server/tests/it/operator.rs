@@ -1,5 +1,5 @@
-//! The command line in an operator's hands: output that nobody takes, JSON, help, addresses, and
-//! what is typed wrong.
+//! The command line for operators: output that cannot be written, JSON, help, addresses, and typing
+//! mistakes.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::{Database, Server, id, json, spawn, wait_for};
 
-/// Runs kola in a shell, with its output as the shell is told.
+/// Runs a line in a shell, in which `kola` is a command on this database.
 fn shell(database: &Database, line: &str) -> std::process::Output {
     let line = format!(
         "kola() {{ {} \"$@\" --database '{}'; }}\n{line}",
@@ -23,7 +23,7 @@ fn shell(database: &Database, line: &str) -> std::process::Output {
         .expect("bash runs")
 }
 
-/// Runs kola with its output into a pipe at whose other end nobody is.
+/// Runs kola with its output into a pipe whose other end is closed.
 pub(crate) fn unread(database: &Database, arguments: &[&str]) -> std::process::Output {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -63,7 +63,7 @@ fn a_secret_that_cannot_be_shown_is_nobodys() {
     );
     assert_eq!(database.value("SELECT count(*) FROM merchants"), "1");
     assert_eq!(database.value("SELECT count(*) FROM wallets"), "3");
-    // Neither name nor phone is taken.
+    // The refused merchant has taken neither the name nor the phone.
     assert!(shell(&database, create).status.success());
     let output = shell(
         &database,
@@ -122,7 +122,7 @@ fn what_was_done_is_told_where_the_answer_cannot_be() {
             "{line}: {output:?}"
         );
     }
-    // Who reads no further is not complained to.
+    // A reader that stops early causes no error.
     for list in [
         &["errors"][..],
         &["openapi"],
@@ -133,7 +133,7 @@ fn what_was_done_is_told_where_the_answer_cannot_be() {
         let output = unread(&database, list);
         assert!(output.status.success() && said(&output).is_empty(), "{list:?}: {output:?}");
     }
-    // Neither of the two can be written.
+    // Neither standard output nor standard error can be written.
     let output = shell(&database, "kola wallet list --merchant 99 > /dev/full 2>&1; test $? = 1");
     assert!(output.status.success(), "{output:?}");
 }
@@ -482,7 +482,7 @@ fn a_copy_takes_its_urls_from_the_environment() {
     assert_eq!(id(&listed[0]), credentials.merchant_id);
 }
 
-/// Ended at any moment, a closing leaves the wallet as it was, or closed.
+/// A closing that is interrupted at any moment leaves the wallet as it was, or closed.
 #[test]
 fn an_interrupted_closing_leaves_no_wallet_frozen() {
     let database = Database::new();

@@ -1,4 +1,4 @@
-//! What pages for people tell of a payment, and that the receipt of the API tells the same.
+//! The pages for payers, which say the same of a payment as the receipt of the API.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::support::{
     Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, open_with, shown,
 };
 
-/// The text of a page of an invoice.
+/// The text of an invoice's page.
 #[track_caller]
 fn page(server: &Server, shop: &Merchant, what: &str, invoice: i64) -> String {
     let number =
@@ -30,7 +30,7 @@ fn tells(text: &str, parts: &[&str]) {
     }
 }
 
-/// Pays an invoice and answers it with its execution.
+/// Pays an invoice. Returns it and its execution.
 #[track_caller]
 fn paid(shop: &Merchant, currency: &str, amount: &str) -> (i64, Value) {
     let invoice = shop.invoice(currency, amount);
@@ -89,7 +89,7 @@ fn refunds_are_told_each_and_what_is_left() {
             ],
         );
     }
-    // The receipt of what was never paid has none.
+    // The receipt of an unpaid invoice has none.
     let other = shop.invoice("USD", "5.00");
     let unpaid = shop.api.get(&format!("/v1/invoices/receipt/{other}")).ok();
     assert_eq!([&unpaid["refunds"], &unpaid["refundable_amount"]], [&json!([]), &json!(null)]);
@@ -98,8 +98,8 @@ fn refunds_are_told_each_and_what_is_left() {
 #[test]
 fn a_refund_under_way_and_one_that_failed() {
     let (server, shop) = open();
-    // Refunds to the first number fail; those to the second stay under way. Collections of both
-    // complete in time.
+    // Refunds to the first number fail, and refunds to the second stay open. Collections of both
+    // complete.
     for (digits, status, said) in
         [("089", "FAILED", None), ("129", "PROCESSING", Some("Refund under way since"))]
     {
@@ -156,7 +156,7 @@ fn a_failed_attempt_is_told_until_it_is_paid() {
             "failed: <bdi>the payer has not enough money</bdi>.",
         ],
     );
-    // How much is in a wallet is nobody's business who has the link.
+    // Whoever has the link must not learn how much is in a wallet.
     let party = shop.party();
     let wallet = shop.account(party, "COLLECTION", "WALLET", None);
     assert_eq!(
@@ -203,7 +203,7 @@ fn a_long_note_is_folded_and_a_short_one_keeps_its_lines() {
     tells(&with(&long), &["<details class=note><summary", "…</summary><p class=note", long.trim()]);
 }
 
-/// Who opens a link reads a page, whatever the answer is.
+/// A link always opens a page, even if the answer is an error.
 #[test]
 fn a_payer_reads_no_json() {
     let (server, shop) = open_with(&[("KOLA_RATE_LIMIT", "5/50000")]);
@@ -229,12 +229,13 @@ fn a_payer_reads_no_json() {
         assert!((9_900..=10_000).contains(&wait), "{wait}");
         assert!(refused.header("ratelimit").is_some());
     }
-    // Programs hear JSON.
+    // Programs get JSON.
     server.api.get("/v1/pay/nothing").refused(404);
     shop.api.get("/v1/links/pay?source_type=INVOICE&source_number=none").refused(404);
 }
 
-/// In the look of the pages, under their policy, with the status of the refusal.
+/// Fails unless the answer is a page with this status, in the style and under the security policy
+/// of all pages.
 #[track_caller]
 fn is_a_page(reply: &Reply, status: u16, said: &str) {
     assert_eq!(reply.status, status, "{}", reply.body);

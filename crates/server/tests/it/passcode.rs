@@ -1,4 +1,4 @@
-//! The passcode of payouts: asked for when set, counted before it is compared.
+//! The passcode of payouts: it is required if set, and a try is counted before it is compared.
 
 use jiff::Timestamp;
 
@@ -11,12 +11,12 @@ use crate::support::{
 const RIGHT: &str = "482913";
 const WRONG: &str = "000000";
 
-/// A merchant with money, a passcode, and an account to pay out to.
+/// A server, a merchant with money and a passcode, and an account to pay out to.
 fn guarded() -> (Server, Merchant, i64) {
     guarded_by(|database| Server::start(database, &[]))
 }
 
-/// The same at a server that is a process.
+/// The same with the server as a process.
 fn guarded_by_a_process() -> (Server, Merchant, i64) {
     guarded_by(|database| Server::spawn(database, &[]))
 }
@@ -154,7 +154,7 @@ fn the_operator_lifts_the_lock() {
     assert_eq!(pay(&shop, session, &key(), RIGHT).ok()["status"], "COMPLETED");
 }
 
-/// The lock lives by the server's clock, not by one that its owner can move.
+/// A lock lasts by server time, not by the clock that the merchant can advance.
 #[test]
 fn the_sandbox_clock_does_not_open_the_lock() {
     let (_server, shop, account) = guarded();
@@ -168,7 +168,7 @@ fn the_sandbox_clock_does_not_open_the_lock() {
     shop.assert_balance("USD", "1000.00", "0.00");
 }
 
-/// Else a guesser would hide behind its victim.
+/// Otherwise an attacker could hide its guesses behind right ones of the victim.
 #[test]
 fn guesses_between_right_ones_add_up() {
     let (_server, shop, account) = guarded();
@@ -182,7 +182,7 @@ fn guesses_between_right_ones_add_up() {
     );
 }
 
-/// The same merchant by another API key.
+/// The same merchant with another API key.
 fn by_another_key(server: &Server, shop: &Merchant) -> Merchant {
     let made = shop.api.call("POST", "/v1/api-keys/create", None).ok();
     let (client_id, client_secret) = (shown(&made, "client_id"), shown(&made, "client_secret"));
@@ -225,8 +225,7 @@ fn twenty_of_all_keys_in_a_day_lock_until_the_operator_lifts_it() {
     server.kola(&["merchant", "passcode", "--merchant", &merchant]).refused();
 }
 
-/// The tries of a merchant as processes before this one left them: each is the age of a reservation
-/// in seconds.
+/// Writes reserved tries as dead processes left them behind, with these ages in seconds.
 fn leave_reserved(server: &Server, shop: &Merchant, ages: &[i64]) {
     let api_key = id(&shop.api.get("/v1/api-keys/list").rows()[0]);
     let now = Timestamp::now().as_microsecond();
@@ -242,7 +241,7 @@ fn leave_reserved(server: &Server, shop: &Merchant, ages: &[i64]) {
 fn where_tries_under_way_would_lock_a_call_waits_for_a_place_and_is_then_told_to_come_back() {
     let (server, shop, account) = guarded();
     let session = session(&shop, account);
-    // Of a process whose clock is a little ahead, so that they are under way for as long as this
+    // The tries are of a process whose clock is ahead, so that they stay reserved as long as this
     // test needs.
     leave_reserved(&server, &shop, &[-600; 5]);
     let crowded = pay(&shop, session, &key(), RIGHT);
@@ -252,7 +251,7 @@ fn where_tries_under_way_would_lock_a_call_waits_for_a_place_and_is_then_told_to
     assert_eq!(pay(&shop, session, &key(), RIGHT).ok()["status"], "COMPLETED");
 }
 
-/// A process that died between reserving and telling may have told a guesser that it was wrong.
+/// A process that died after reserving a try may already have answered that it was wrong.
 #[test]
 fn what_a_process_that_died_had_reserved_counts_as_wrong() {
     let (server, shop, account) = guarded();
@@ -264,8 +263,8 @@ fn what_a_process_that_died_had_reserved_counts_as_wrong() {
     );
 }
 
-/// The reservation is on disk before anything is compared: a process that is killed in between
-/// forgives no guess.
+/// The reservation is on disk before the passcode is compared: killing the process in between does
+/// not give a guess back.
 #[test]
 fn a_guess_counts_though_the_process_is_killed_while_it_compares() {
     let (mut server, shop, account) = guarded_by_a_process();
@@ -288,7 +287,7 @@ fn a_guess_counts_though_the_process_is_killed_while_it_compares() {
         if tries().contains("reserved") {
             break;
         }
-        // It had been compared already.
+        // The try had been compared before the process was killed.
         server.database.sql("UPDATE passcodes SET tries = ''");
     }
     let shop = server.sign_in(&shop.credentials);
@@ -307,7 +306,7 @@ fn a_guess_counts_though_the_process_is_killed_while_it_compares() {
     assert!(pay(&shop, session, &key(), RIGHT).refused_in_words(403).contains("locked"));
 }
 
-/// A reservation is on disk before anything is compared, and of a right one nothing stays.
+/// A reservation is on disk before the passcode is compared, and a right try leaves nothing.
 #[test]
 fn tries_are_rows_and_right_ones_leave_none() {
     let (server, shop, account) = guarded();
@@ -365,7 +364,7 @@ fn a_passcode_is_removed_by_who_knows_it() {
     );
 }
 
-/// Guesses at a change are tries like others.
+/// Wrong passcodes in a change count like others.
 #[test]
 fn a_passcode_is_not_guessed_by_removing_it() {
     let (_server, shop, account) = guarded();
@@ -387,13 +386,13 @@ fn the_operator_removes_a_passcode() {
     server.kola(&["merchant", "passcode", "--merchant", "987654", "--remove"]).refused();
 }
 
-/// Each hash takes 19 MiB; what a crowd of them took must not stay with the process.
+/// Each hash takes 19 MiB. The memory for many of them must not stay with the process.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_crowd_of_hashes_takes_little_memory() {
     let (server, shop) = spawn();
     let codes: Vec<String> = (0..40).map(|n| format!("code {n}")).collect();
-    // Only the first is set; the others are hashed, and then refused.
+    // Only the first one is set; the others are hashed and then refused.
     let statuses = all_at_once(&codes, |code| set(&shop, code, None).status);
     assert!(statuses.iter().all(|status| matches!(status, 200 | 403 | 429)), "{statuses:?}");
     let peak = server.memory_peak_kib();
@@ -421,7 +420,8 @@ fn right_ones_at_once_do_not_lock_each_other_out() {
     for _ in 0..2 {
         pay(&shop, session(&shop, account), &key(), WRONG).refused_in_words(403);
     }
-    // Each of them is counted until it was compared: with the two wrong ones more than lock.
+    // Each try counts until it was compared. With the two wrong ones they would be enough for a
+    // lock.
     let sessions: Vec<i64> = (0..8).map(|_| session(&shop, account)).collect();
     std::thread::scope(|scope| {
         let paying: Vec<_> = sessions
@@ -448,7 +448,7 @@ fn the_count_survives_a_restart() {
     shop.assert_balance("USD", "1000.00", "0.00");
 }
 
-/// The key is looked at before the passcode, and a replay is not a guess.
+/// The `reference_id` is checked before the passcode: a replay is no guess.
 #[test]
 fn a_replay_needs_no_passcode() {
     let (_server, shop, account) = guarded();
@@ -462,7 +462,7 @@ fn a_replay_needs_no_passcode() {
     assert_eq!(pay(&shop, another, &key(), RIGHT).ok()["status"], "COMPLETED");
 }
 
-/// The passcode is looked at before the state: a guess on an unknown session is still a guess.
+/// The passcode is checked before the state: a guess with an unknown session is still a guess.
 #[test]
 fn a_wrong_passcode_is_told_before_the_state() {
     let (_server, shop, _account) = guarded();
@@ -507,7 +507,7 @@ fn a_passcode_is_replaced_by_who_knows_it() {
     assert_eq!(pay(&shop, session(&shop, account), &key(), "new one").ok()["status"], "COMPLETED");
 }
 
-/// Payouts and changes share one count: who guesses here is locked out there.
+/// Payouts and changes share one count: guesses at one lock the other, too.
 #[test]
 fn wrong_ones_at_a_change_lock_payouts_too() {
     let (_server, shop, account) = guarded();
@@ -561,7 +561,7 @@ fn a_passcode_has_4_to_128_characters() {
     set(&shop, &"9".repeat(128), None).ok();
 }
 
-/// What a request cannot say must not be set: it would lock every payout out.
+/// A passcode that no request could send must not be set: no payout would be possible.
 #[test]
 fn the_operator_sets_only_what_a_request_can_say() {
     let (server, shop) = open();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, Reply, assert_fields, json, key, open, shown};
 
-/// Method, its provider, a number that succeeds, the payer's currencies.
+/// Each method with its provider, a number that succeeds, and the payer's currencies.
 const METHODS: [(&str, &str, Option<&str>, &[&str]); 7] = [
     ("MTN_MOMO_LBR", "PAWAPAY", Some(GOOD), &["USD", "LRD"]),
     ("ORANGE_MONEY_LBR", "ORANGE_MONEY_LBR", Some("231770000001"), &["USD", "LRD"]),
@@ -46,7 +46,7 @@ fn amount_of(
     )
 }
 
-/// Fails unless amounts and currencies are the same; a prediction's are texts.
+/// Fails unless amounts and currencies are the same. A prediction has them as texts.
 #[track_caller]
 fn agree(predicted: &Value, executed: &Value) {
     for field in ["payer_amount", "payee_amount", "platform_fee"] {
@@ -134,7 +134,7 @@ fn a_payout_comes_out_as_predicted() {
         for (currency, amount) in
             SOURCES.iter().filter(|(currency, _)| currencies.contains(currency))
         {
-            // Who bears the fees makes no difference.
+            // The bearer of the fees makes no difference here.
             let ask = |bearer| {
                 amount_of(&shop, (currency, amount), currency, (method, provider), "PAYOUT", bearer)
                     .ok()
@@ -290,7 +290,7 @@ fn a_test_card_is_known_by_its_name() {
     );
     assert_eq!(ask("pm_card_visa", "&provider=STRIPE").ok(), visa);
     ask("pm_card_visa", "&provider=PAWAPAY").fault("query.provider");
-    // The name is free text: one that no card has is no malformed one.
+    // The name is free text, so the name of an unknown card is not malformed.
     assert_eq!(ask("pm_1", "").state_fault("query.payment_method_id").kind, "value_error.card");
     shop.api
         .get("/v1/predictions/card-provider-info?payment_method_id=pm_card_visa&operation_type=PAYOUT")

@@ -1,19 +1,19 @@
-//! Several processes on one database: whoever is asked, the answer and the effect are those of one
-//! server.
+//! Several processes on one database: answers and effects are those of one server, whichever
+//! process is asked.
 
 use std::time::{Duration, Instant};
 
 use crate::crash::{Load, completed_of_each};
 use crate::support::shop::{GOOD, new_phone, source_for};
 use crate::support::{
-    Database, Merchant, PATIENCE, Reply, Server, all_at_once, cents, id, json, key,
+    Database, Merchant, Reply, Server, WAIT_MAX, all_at_once, cents, id, json, key,
     on_postgres_only, one_of_many, shown, spawn_with, wait_for, with_status,
 };
 use serde_json::Value;
 
 const PROCESSES: usize = 3;
 
-/// Processes on one database, and the same merchant at each of them.
+/// Processes on one database, and the same merchant as a client of each.
 struct Fleet {
     servers: Vec<Server>,
     shops: Vec<Merchant>,
@@ -31,7 +31,7 @@ impl Fleet {
         Self { servers, shops }
     }
 
-    /// One after the other, round and round.
+    /// The client of one process; successive turns go to the processes in rotation.
     fn shop(&self, turn: usize) -> &Merchant {
         &self.shops[turn % self.shops.len()]
     }
@@ -41,13 +41,13 @@ impl Fleet {
         self.servers[0].fund(&self.shops[0], currency, amount);
     }
 
-    /// Does `act` so many times at the same moment, spread over the processes.
+    /// Runs `act` `width` times at the same moment, spread over the processes.
     fn crowd<R: Send>(&self, width: usize, act: impl Fn(usize, &Merchant) -> R + Sync) -> Vec<R> {
         let turns: Vec<usize> = (0..width).collect();
         all_at_once(&turns, |turn| act(*turn, self.shop(*turn)))
     }
 
-    /// Every process says this balance, and the books balance.
+    /// Fails unless every process answers this balance and the ledger is right.
     #[track_caller]
     fn balances(&self, currency: &str, available: &str, held: &str) {
         for shop in &self.shops {
@@ -66,7 +66,7 @@ fn ten_processes_that_start_at_once_make_one_schema() {
         assert_eq!(database.value(&format!("SELECT count(*) FROM {table}")), "1", "{table}");
     }
     let shop = servers[0].sign_in(&database.merchant("Shop"));
-    // A token of one is good at all of them, and what one writes the others read.
+    // A token of one process is valid at all, and each reads what another has written.
     for (server, reader) in servers.iter().zip(servers.iter().rev()) {
         let party = shop.at(server).party();
         shop.at(reader).api.get(&format!("/v1/parties/retrieve/{party}")).ok();
@@ -117,7 +117,7 @@ fn payouts_and_collections_with_one_key_are_one_at_every_process() {
         );
     }
     assert_eq!(shop.api.get("/v1/payment-intents/list").rows().len(), 10);
-    // Out 10.15, in 10.00, five times each.
+    // 1,000.00 less five payouts of 10.15, plus five collections of 10.00.
     fleet.balances("USD", "999.25", "0.00");
 }
 
@@ -139,7 +139,7 @@ fn one_session_has_one_key_and_one_key_one_session_at_every_process() {
     fleet.balances("USD", "797.00", "0.00");
 }
 
-/// Of 103.00 paid, 45 refunds of 5.00 are asked for, all while there is room for each: 20 fit.
+/// 103.00 were paid, and 45 refunds of 5.00 are requested while each of them would fit: 20 do.
 #[test]
 fn refunds_at_every_process_never_exceed_the_payment() {
     on_postgres_only!();
@@ -155,7 +155,7 @@ fn refunds_at_every_process_never_exceed_the_payment() {
     fleet.balances("USD", "1000.00", "0.00");
 }
 
-/// 10.15 a payout: nine fit into 100.00.
+/// A payout costs 10.15, so nine of them fit into 100.00.
 #[test]
 fn payouts_at_every_process_never_take_more_than_there_is() {
     on_postgres_only!();
@@ -198,8 +198,7 @@ fn only_one_process_collects_a_source() {
     fleet.balances("USD", "0.00", "0.00");
 }
 
-/// What must be one of a kind stays so: an invoice's number, a party's wallet, the party of a
-/// phone.
+/// What must be unique stays unique: an invoice's number, a party's wallet, the party of a phone.
 #[test]
 fn processes_share_numbers_and_names() {
     on_postgres_only!();
@@ -237,7 +236,7 @@ fn processes_share_numbers_and_names() {
     fleet.balances("USD", "85.00", "0.00");
 }
 
-/// Whoever advances the clock waits for nobody who pays, and the other way round.
+/// Advancing the clock does not wait for payments, and payments do not wait for it.
 #[test]
 fn the_clock_is_advanced_at_one_process_while_others_pay() {
     on_postgres_only!();
@@ -252,7 +251,7 @@ fn the_clock_is_advanced_at_one_process_while_others_pay() {
         Some("pm_card_authenticationRequired"),
     );
     let party = || json!({"fullname": "Ama", "phone": new_phone(), "country_code": "LR"});
-    // Each process does each thing, in the same moment as the others do another.
+    // Each process does everything, while the others do something else.
     let ended: Vec<Option<(&str, Value)>> = fleet
         .crowd(30, |turn, shop| {
             let one = |round: usize| match (turn / PROCESSES + round) % 5 {
@@ -286,11 +285,11 @@ fn the_clock_is_advanced_at_one_process_while_others_pay() {
         let log = server.log();
         assert!(!log.contains("deadlock detected"), "{log}");
     }
-    // 30 payouts of 10.15, and 60 collections.
+    // The balance after 30 payouts of 10.15, and 60 collections.
     fleet.balances("USD", "100295.50", "0.00");
 }
 
-/// An order and an invoice have no number in common that one would wait for.
+/// Orders and invoices have separate numbers, so neither waits for the other.
 #[test]
 fn processes_make_one_party_of_one_phone_for_whatever_kind_of_checkout() {
     on_postgres_only!();
@@ -307,15 +306,15 @@ fn processes_make_one_party_of_one_phone_for_whatever_kind_of_checkout() {
         let made = format!("SELECT count(*) FROM parties WHERE phone = '{phone}'");
         assert_eq!(fleet.servers[0].database.value(&made), "1", "in round {round}");
     }
-    // Whoever is made on purpose is another one, and the first is found.
+    // Parties that are created explicitly are new ones. A lookup by the phone finds the first.
     let parties = fleet.crowd(6, |_, shop| shop.party_with_phone("231770889999"));
     assert_eq!(parties.len(), 6);
     let found = "SELECT count(*), count(found_by) FROM parties WHERE phone = '231770889999'";
     assert_eq!(fleet.servers[0].database.rows(found), [["6", "1"]]);
 }
 
-/// Two of three processes die under load, one after the other; the third answers for what they had
-/// acknowledged, and takes their leases over.
+/// Two of three processes die under load, one after the other. The third one has all that they
+/// acknowledged, and takes over their leases.
 #[test]
 fn the_last_process_answers_for_those_that_were_killed() {
     on_postgres_only!();
@@ -324,12 +323,12 @@ fn the_last_process_answers_for_those_that_were_killed() {
     let load = Load::new(fleet.shop(0));
     let reached = |goal: usize| {
         let start = Instant::now();
-        while load.acknowledged().len() < goal && start.elapsed() < PATIENCE {
+        while load.acknowledged().len() < goal && start.elapsed() < WAIT_MAX {
             std::thread::sleep(Duration::from_millis(5));
         }
         load.acknowledged().len() >= goal
     };
-    // The load ends only with the servers: a goal that is not reached is told after that.
+    // The load ends only with the servers, so a failure is reported after that.
     let both = std::thread::scope(|scope| {
         for shop in &fleet.shops[..2] {
             for kind in ["payout", "collection", "payout"] {
@@ -352,7 +351,7 @@ fn the_last_process_answers_for_those_that_were_killed() {
     fleet.servers[2].verify_ledger();
 }
 
-/// The provider has it, the process that sent it is dead, and nobody moves a clock.
+/// The provider has the payment and the process that sent it is dead. Nobody advances a clock.
 #[test]
 fn a_lease_is_taken_over_by_another_process() {
     on_postgres_only!();

@@ -1,4 +1,4 @@
-//! What the README and the pages for new users tell them to type, typed.
+//! Runs the commands of the README and of the pages for new users.
 
 use super::docs::{blocks, run};
 use super::support::{Database, open_with, straight};
@@ -7,7 +7,7 @@ const README: &str = include_str!("../../../../README.md");
 const SESSIONS: &str = include_str!("../../../../docs/sessions.md");
 const COMMANDS: &str = include_str!("../../../../docs/command-line.md");
 
-/// 1,000 in the wallet, and 2 x 19.50 collected, whose fees the payer bears.
+/// 1,000.00 funded and 2 × 19.50 collected; the payer bears the fees.
 const AFTER_ONE_PAYMENT: &str = "1039.00";
 
 #[test]
@@ -44,7 +44,7 @@ fn the_examples_of_the_four_sessions_run_as_they_stand_and_run_again() {
     assert_eq!(SESSIONS.matches("<!-- example -->").count(), 7, "an example was added or removed");
     let examples = blocks(SESSIONS, "example");
     let script = format!("set -eu\n{}", examples.replace("sleep 2; ", ""));
-    // Funded 10,000; each time +100 collected, -507.50 paid out, -25 transferred, -40 refunded.
+    // 10,000 funded; each run collects 100, pays out 507.50, transfers 25 and refunds 40.
     for balance in ["9527.50", "9055.00"] {
         let run = straight("sh")
             .args(["-c", &script])
@@ -56,7 +56,7 @@ fn the_examples_of_the_four_sessions_run_as_they_stand_and_run_again() {
         let (out, err) =
             (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
         assert!(run.status.success() && !out.contains("\"detail\""), "{out}\n{err}");
-        // Collection's status, payout, transfer and refund.
+        // The collection's status, the payout, the transfer and the refund.
         assert_eq!(out.matches("\"status\":\"COMPLETED\"").count(), 4, "{out}\n{err}");
         assert!(
             out.contains("\"payer_amount\":103.00") && out.contains("\"status\":\"PAID\""),

@@ -1,13 +1,13 @@
-//! Reading much: lists that are long, that nobody reads, or that find nothing, and who else is
-//! served meanwhile.
+//! Expensive reads: lists that are long, whose answers nobody reads, or that find nothing. Others
+//! are served meanwhile.
 
 use std::io::Write;
 use std::net::TcpStream;
 
 use crate::support::{Merchant, Server, id, json, open, open_with, shown, spawn_two, wait_for};
 
-/// Orders of this merchant behind the server's back, the first with the id 900000001. All are
-/// ACTIVE; `note` is a piece of SQL.
+/// Inserts active orders of this merchant into the database, with ids from 900000001 on. `note` is
+/// a SQL expression.
 fn orders(server: &Server, shop: &Merchant, count: u32, note: &str) {
     let counterparty = shop.customer();
     let merchant = shop.credentials.merchant_id;
@@ -20,14 +20,14 @@ fn orders(server: &Server, shop: &Merchant, count: u32, note: &str) {
     ));
 }
 
-/// The path of the next page, where there is one.
+/// The path of the next page, if there is one.
 fn next(link: Option<&str>) -> Option<String> {
     let target =
         link?.split_once('<').and_then(|(_, rest)| rest.split_once('>')).expect("a target").0;
     Some(target.to_owned())
 }
 
-/// All ids of a list, page by page, and the length of its pages.
+/// Reads a list to its end. Returns its ids and the lengths of its pages.
 #[track_caller]
 fn all(shop: &Merchant, path: &str) -> (Vec<i64>, Vec<usize>) {
     let (mut ids, mut pages, mut path) = (vec![], vec![], path.to_owned());
@@ -73,7 +73,7 @@ fn sources_are_found_by_their_reference() {
     );
 }
 
-/// A piece of SQL for a text of 2,000 characters that take three bytes each.
+/// A SQL expression for a text of 2,000 characters of three bytes each.
 fn long() -> String {
     format!("'{}'", "\u{20ac}".repeat(2_000))
 }
@@ -93,7 +93,7 @@ fn a_page_ends_before_it_is_too_large() {
     assert!(pages.len() == 2 && pages[0] > 150, "{pages:?}");
 }
 
-/// Memory of the server's process in MiB.
+/// The memory of the server's process in MiB.
 fn memory(server: &Server) -> u64 {
     let status =
         std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a process");
@@ -110,7 +110,7 @@ fn answers_that_nobody_reads_are_few_and_are_nobody_elses() {
     let request = format!(
         "GET /v1/orders/list?limit=1000 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
     );
-    // More than the buffers of both sides take.
+    // The answers are more than the buffers of both sides hold.
     let unread: Vec<TcpStream> = (0..60)
         .map(|_| {
             let mut stream = TcpStream::connect(&server.api.address).expect("a connection");
@@ -124,7 +124,7 @@ fn answers_that_nobody_reads_are_few_and_are_nobody_elses() {
     });
     assert_eq!(refused.header("retry-after"), Some("1"));
     other.api.get("/v1/orders/list?limit=1").ok();
-    // What is no list needs no place.
+    // A request for a single row needs no permit.
     shop.api.get("/v1/orders/retrieve/900000001").ok();
     shop.party();
     let grown = memory(&server).saturating_sub(before);
@@ -160,7 +160,7 @@ fn pages_are_counted_by_the_address_that_reads_them() {
     let reply = server.api.get(&path);
     assert_eq!(reply.status, 429);
     assert!(reply.header("retry-after").is_some());
-    // Tokens are counted apart.
+    // Token requests are counted separately.
     server.sign_in(&shop.credentials);
 }
 

@@ -1,9 +1,9 @@
-//! Realtime keys: a token for one payment's channel, and for nothing else.
+//! Realtime keys: tokens for the channel of one payment, and for nothing else.
 
 use crate::support::{Api, id, json, key, open, shown};
 use serde_json::Value;
 
-/// What a token says.
+/// The claims of a token.
 #[track_caller]
 fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).expect("three parts");

@@ -1,4 +1,4 @@
-//! Receipts of what is paid, and the status of a source.
+//! Receipts of paid invoices and orders, and the status of a source.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ fn a_paid_invoice_has_a_receipt() {
     assert_eq!(shop.api.get(&format!("/v1/invoices/receipt/number/{number}")).ok(), receipt);
 }
 
-/// The page has what the call has.
+/// The page has the same contents as the answer of the API.
 #[test]
 fn the_receipt_for_people_says_what_was_paid() {
     let (server, shop) = open();
@@ -130,7 +130,7 @@ fn the_receipt_of_what_is_not_paid_has_no_payment() {
     }
 }
 
-/// The published shape has texts for the counterparty, never null.
+/// In the published format the counterparty's fields are texts, never null.
 #[test]
 fn the_receipt_for_a_counterparty_without_a_party_has_texts() {
     let (_server, shop) = open();

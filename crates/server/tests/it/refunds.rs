@@ -3,8 +3,8 @@
 use crate::support::shop::{GOOD, ending};
 use crate::support::{assert_fields, assert_money, id, key, open, open_with, shown};
 
-/// The payer paid 103.00 and the shop got 100.00: the fees stay spent, so the wallet pays all of
-/// it.
+/// The payer paid 103.00 and the shop got 100.00. The fees are not given back, so the wallet pays
+/// the whole refund.
 #[test]
 fn a_full_refund_costs_the_wallet_what_the_payer_paid() {
     let (server, shop) = open();
@@ -37,7 +37,7 @@ fn a_partial_refund_leaves_the_rest() {
     server.verify_ledger();
 }
 
-/// Both sessions are opened while there is room for each; the second execution finds it taken.
+/// Both sessions are declared while each refund would fit. The second execution is refused.
 #[test]
 fn a_refund_that_no_longer_fits_is_a_recorded_failure() {
     let (server, shop) = open();
@@ -80,8 +80,7 @@ fn a_failed_refund_gives_its_room_and_its_money_back() {
     server.verify_ledger();
 }
 
-/// What a refund in flight holds is neither the wallet's to spend nor the payment's to refund
-/// again.
+/// The money that an open refund holds can neither be spent from the wallet nor refunded again.
 #[test]
 fn a_refund_in_flight_holds_money_and_room() {
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "700")]);
@@ -106,7 +105,7 @@ fn a_refunds_status_is_its_answer() {
     assert_eq!(shop.status("refund", &shown(&back, "reference_id")), back);
 }
 
-/// A payment whose fees the payee bore: the payer paid 100.00, the shop got 97.00.
+/// The payee bore the fees: the payer paid 100.00, and the shop got 97.00.
 #[test]
 fn a_refund_of_a_payee_borne_payment_is_at_most_what_was_paid() {
     let (server, shop) = open();

@@ -1,4 +1,4 @@
-//! Reviews: a provider that contradicts itself, or never answers, and the person who decides.
+//! Reviews: a provider contradicts itself or never answers, and a person decides.
 
 use crate::support::shop::{GOOD, ending};
 use crate::support::{
@@ -15,7 +15,7 @@ pub(crate) fn find(server: &Server, reference: &str) -> Option<Value> {
     list(server).into_iter().find(|r| r["reference_id"] == json!(reference))
 }
 
-/// A collection of 100.00 USD that failed, and whose money came all the same. Answers execution and
+/// A collection of 100.00 USD that failed and was paid after all. Returns its execution and the
 /// review.
 fn late_success(server: &Server, shop: &Merchant) -> (Value, Value) {
     let first = shop.take(shop.momo("COLLECTION", &ending("179")), "USD", "100.00");
@@ -24,8 +24,8 @@ fn late_success(server: &Server, shop: &Merchant) -> (Value, Value) {
     (first, review)
 }
 
-/// Refunds so much of a collection whose number ends in 179: that, too, fails first and is done a
-/// second later.
+/// Refunds an amount of a collection whose number ends in 179: the refund, too, fails first and
+/// succeeds a second later.
 pub(crate) fn refund_late(server: &Server, shop: &Merchant, collection: &Value, amount: &str) {
     let refund = shop.refund(collection, amount);
     assert_eq!(refund["gateway_message"], "UNSPECIFIED_FAILURE: the operator gave no reason");
@@ -33,10 +33,10 @@ pub(crate) fn refund_late(server: &Server, shop: &Merchant, collection: &Value, 
     resolve(server, &review, &["--to", "wallet", "--evidence", "the provider has sent it"]).ok();
 }
 
-/// A payout of 100.00 USD of which the provider says nothing for more than a day. Answers execution
-/// and review.
+/// A payout of 100.00 USD without an answer of the provider for more than a day. Returns its
+/// execution and the review.
 fn overdue(kind: &str) -> (Server, Merchant, Value, Value) {
-    // The provider finishes in a week, on whichever clock it counts.
+    // The provider takes a week, by whichever clock it counts.
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     server.fund(&shop, "USD", "1000.00");
     let first = match kind {
@@ -90,7 +90,7 @@ fn late_money_is_given_to_the_wallet() {
         &["--to", "wallet", "--evidence", "statement of the provider, line 7"],
     )
     .ok();
-    // The payer paid 103.00, of which 3.00 are fees, as if it had completed.
+    // As after a completed collection: the payer paid 103.00, of which 3.00 are fees.
     shop.assert_balance("USD", "100.00", "0.00");
     let now = shop.status("collection", &shown(&failed, "reference_id"));
     assert_fields(&now, &[("status", "FAILED"), ("settled_by_review", "true")]);
@@ -133,7 +133,7 @@ fn an_invoice_that_was_paid_late_is_paid_and_can_be_refunded() {
         .iter()
         .find(|event| event["type"] == "execution.settled_by_review")
         .expect("the settlement");
-    // Suspense, the wallet, and two fees.
+    // Entries of suspense, the wallet, and two fees.
     assert_eq!(settled["entries"].as_array().map(Vec::len), Some(4), "{settled}");
     let payments =
         shop.api.get(&format!("/v1/events/list?subject_type=SOURCE&subject_id={invoice}")).rows();
@@ -203,8 +203,8 @@ fn an_invoice_is_paid_late_only_when_nothing_else_is_under_way() {
     let (server, shop) = open();
     let (account, slow) =
         (shop.momo("COLLECTION", &ending("179")), shop.momo("COLLECTION", &ending("129")));
-    // The late word comes after a second: where it is heard before the second payment is begun, the
-    // same with another invoice.
+    // The late success comes after a second. If it comes before the second payment has begun, try
+    // again with another invoice.
     let (invoice, failed, second) = wait_for("a payment that is begun before the review", || {
         let invoice = shop.invoice("USD", "100.00");
         let sessions = [shop.checkout(invoice), shop.checkout(invoice)];
@@ -221,7 +221,7 @@ fn an_invoice_is_paid_late_only_when_nothing_else_is_under_way() {
     assert_eq!(shop.settled("collection", &second)["status"], "COMPLETED");
     resolve(&server, &review, &how).ok();
     shop.assert_balance("USD", "200.00", "0.00");
-    // The receipt is of the one that paid it; the other is to be given back.
+    // The receipt is of the payment that paid the invoice; the other one is to be given back.
     let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
     assert_eq!(
         receipt["provider_transaction_id"],

@@ -1,4 +1,4 @@
-//! Room: wallets know what is on its way in, and strangers do not fill them.
+//! The capacity of wallets: incoming amounts count, and strangers cannot fill a wallet.
 
 use crate::support::shop::{GOOD, ending, new_phone};
 use crate::support::{Database, Server, id, key, open, shown, spawn_with};
@@ -15,7 +15,7 @@ fn a_wallet_shows_what_is_on_its_way_in() {
     let failed = shop.take(shop.momo("COLLECTION", &ending("049")), "USD", "30.00");
     assert_eq!(shop.settled("collection", &failed)["status"], "FAILED");
     assert_eq!(wallet("incoming"), "100.00");
-    // Nor is a wallet closed that something is on its way to.
+    // A wallet with an incoming amount cannot be closed either.
     let number = shop.wallet("USD").to_string();
     let said = server.kola(&["wallet", "status", "--wallet", &number, "--set", "CLOSED"]).refused();
     assert!(said.contains("closed only at zero"), "{said}");
@@ -43,28 +43,28 @@ fn a_transfer_from_another_merchant_fills_a_wallet_only_so_far() {
     shop.execute("transfer", session, &key())
         .fault("body.session_id")
         .says(no_room, "value_error.amount");
-    // What its own payers send counts, too, be it still under way.
+    // Open collections from the merchant's own payers count, too.
     let waits = other.take(other.momo("COLLECTION", &ending("129")), "USD", "60.00");
     let session = id(&shop.open_transfer(counterparty, "USD", "40.01").ok());
     shop.execute("transfer", session, &key())
         .fault("body.session_id")
         .says(no_room, "value_error.amount");
     assert_eq!(shop.transfer(counterparty, "USD", "40.00")["status"], "COMPLETED");
-    // And however far strangers have filled it, it collects.
+    // However far strangers have filled the wallet, it can still collect.
     let paid = other.take(other.momo("COLLECTION", GOOD), "USD", "1000.00");
     assert_eq!(other.settled("collection", &paid)["status"], "COMPLETED");
     other.advance(16 * 60);
     assert_eq!(other.settled("collection", &waits)["status"], "COMPLETED");
     other.assert_balance("USD", "1100.00", "0.00");
     shop.assert_balance("USD", "460.00", "0.00");
-    // Within one's own house there is no such limit.
+    // Transfers to the merchant's own parties have no such limit.
     let own = shop.customer();
     assert_eq!(shop.transfer(own, "USD", "100.01")["status"], "COMPLETED");
     server.verify_ledger();
 }
 
-/// The largest amounts, again and again: more than 64 bits hold is on its way, and comes to the
-/// accounts.
+/// The largest amounts again and again: the sum of the open payments, and then the balances of the
+/// accounts, exceed 64 bits.
 #[test]
 fn more_than_fits_into_an_account_is_neither_refused_by_it_nor_stuck() {
     let (mut server, shop) = spawn_with(&[("KOLA_SANDBOX_DELAY_MS", "0")]);
@@ -73,8 +73,7 @@ fn more_than_fits_into_an_account_is_neither_refused_by_it_nor_stuck() {
     assert_eq!(shop.settled("collection", &paid)["status"], "COMPLETED");
     assert_eq!(server.terminate(), Some(0));
     server.verify_ledger();
-    // As if it had been so for thousands of payments: both accounts of a transaction of its own are
-    // nearly full.
+    // As if thousands of such payments had come before: both accounts are nearly full.
     let number = |query: &str| server.database.value(query).parse::<i64>().expect("a number");
     let [clearing, funding] = [
         number("SELECT id FROM accounts WHERE kind = 'CLEARING_PAWAPAY' AND currency = 'USD'"),
@@ -120,7 +119,7 @@ fn a_collection_that_its_wallet_has_no_room_for_is_not_begun() {
     let (server, shop) = open();
     let account = shop.momo("COLLECTION", GOOD);
     let session = shop.checkout(shop.invoice("USD", "100.00"));
-    // Nobody has so much: two cents less than the room.
+    // More money than anybody has: the wallet's limit less two cents.
     server.database.damage(
         "UPDATE wallets SET available_minor = 4000000000000000000 - 9999 WHERE currency = 'USD'",
     );

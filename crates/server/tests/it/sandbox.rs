@@ -1,4 +1,4 @@
-//! The sandbox: what each number and card does, and its clock.
+//! The sandbox: the effects of its numbers and cards, and its clock.
 
 use crate::support::shop::ending;
 use crate::support::{
@@ -6,14 +6,14 @@ use crate::support::{
 };
 use serde_json::Value;
 
-/// Takes 100.00 USD from this number and waits for the end.
+/// Collects 100.00 USD from this number and waits for the final status.
 #[track_caller]
 fn taken(shop: &Merchant, digits: &str) -> Value {
     let first = shop.take(shop.momo("COLLECTION", &ending(digits)), "USD", "100.00");
     shop.settled("collection", &first)
 }
 
-/// Sends 100.00 USD to this number and waits for the end.
+/// Pays 100.00 USD out to this number and waits for the final status.
 #[track_caller]
 fn sent(shop: &Merchant, digits: &str) -> Value {
     let first = shop.send(shop.momo("PAYOUT", &ending(digits)), "USD", "100.00");
@@ -153,8 +153,8 @@ fn a_callback_twice_or_early_counts_once() {
 #[test]
 fn refunds_follow_the_numbers_too() {
     for digits in ["129", "139", "149", "159", "169", "001"] {
-        // A server for each: the sessions of the shop expire within the hour, and the clock is
-        // advanced by half of it.
+        // Each case has its own server: the shop's sessions expire within an hour, and each case
+        // advances the clock by half an hour.
         let (server, shop) = open();
         server.fund(&shop, "USD", "1000.00");
         let paid = shop.take(shop.momo("COLLECTION", &ending(digits)), "USD", "10.00");
@@ -163,8 +163,8 @@ fn refunds_follow_the_numbers_too() {
         let back = shop.refund(&paid, "10.00");
         shop.advance(15 * 60);
         assert_eq!(shop.settled("refund", &back)["status"], "COMPLETED", "{digits}");
-        // The payer bore the fees: giving back the ten that the payee got leaves the wallet as it
-        // was.
+        // The payer bore the fees, so giving back the ten dollars that the payee got leaves the
+        // wallet as it was.
         shop.assert_balance("USD", "1000.00", "0.00");
         server.verify_ledger();
     }

@@ -1,4 +1,4 @@
-//! What each kind of session refuses at its creation, and on which field it says so.
+//! Refusals at the creation of each kind of session, and the fields that they name.
 
 use crate::support::shop::{GOOD, ending};
 use crate::support::{Merchant, Reply, id, json, key, number, open, open_with, soon};

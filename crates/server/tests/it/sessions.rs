@@ -1,4 +1,4 @@
-//! The four kinds of session: what they answer, and the life they have before they are executed.
+//! The four kinds of session: their answers, and their states before they are executed.
 
 use crate::support::shop::GOOD;
 use crate::support::{

@@ -1,4 +1,4 @@
-//! What an operator sets for a server: how long sessions live and how long payments may take.
+//! Settings of a server: the lifetimes of sessions and the deadlines of payments.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::support::{
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-/// Seconds from one instant of an answer to another.
+/// The seconds between two times of an answer.
 #[track_caller]
 fn seconds(answer: &Value, from: &str, to: &str) -> i64 {
     instant(&answer[to]).as_second() - instant(&answer[from]).as_second()
@@ -57,13 +57,14 @@ fn an_expiry_is_as_far_ahead_as_is_set() {
 
 #[test]
 fn an_execution_call_waits_as_long_as_is_set() {
-    // This provider answers 50 ms after it has called back.
+    // This provider's answer comes 50 ms after its callback.
     let slow =
         |shop: &Merchant| shop.take(shop.momo("COLLECTION", &ending("169")), "USD", "100.00");
     let (_patient, shop) = open_with(&[]);
     assert_eq!(slow(&shop)["status"], "COMPLETED");
     let (server, shop) = open_with(&[("KOLA_ANSWER_WITHIN_MS", "5")]);
-    // A machine that sleeps through both sees the answer.
+    // On a slow machine the callback may come within the 5 ms after all, so this is tried several
+    // times.
     let first = (0..20)
         .map(|_| slow(&shop))
         .find(|first| first["status"] == "PENDING")
@@ -93,7 +94,7 @@ fn a_payer_has_as_long_to_confirm_as_is_set() {
 
 #[test]
 fn a_payment_without_a_final_word_is_reviewed_after_as_long_as_is_set() {
-    // The provider finishes in a week, on whichever clock it counts.
+    // The provider takes a week, by whichever clock it counts.
     let (server, shop) =
         open_with(&[("KOLA_REVIEW_AFTER_HOURS", "2"), ("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     server.fund(&shop, "USD", "1000.00");

@@ -1,18 +1,18 @@
-//! Keys that sign access tokens: rotated beside servers that run.
+//! Keys that sign access tokens are rotated while servers are running.
 
 use crate::support::{Api, Merchant, Server, all_at_once, spawn, wait_for};
 
-/// What a server answers to this token.
+/// The status that a server answers to this token.
 fn status(api: &Api, token: &str) -> u16 {
     api.with_token(Some(token)).get("/v1/parties/list").status
 }
 
-/// A token that this server signs now.
+/// Obtains a new token from this server.
 fn token(server: &Server, shop: &Merchant) -> String {
     server.sign_in(&shop.credentials).api.token.expect("a token")
 }
 
-/// The first part of a token names its key.
+/// The first part of a token, which names its key.
 fn key_of(token: &str) -> &str {
     token.split('.').next().unwrap_or_default()
 }
@@ -42,7 +42,7 @@ fn tokens_of_a_retired_key_are_refused() {
     let old = token(&server, &shop);
     assert_eq!(status(&server.api, &old), 200);
     server.kola(&["keys", "rotate", "--retire"]).ok();
-    // Obtained at once: it must not be signed by the retired key.
+    // A token that is obtained right after the rotation must not be signed by the retired key.
     let new = token(&server, &shop);
     assert_ne!(key_of(&new), key_of(&old));
     assert_eq!(status(&server.api, &new), 200);

@@ -1,5 +1,5 @@
-//! Invoices and orders: their life, items, numbers and receipts. What holds for one kind holds for
-//! the other.
+//! Invoices and orders: their states, items, numbers and receipts. Both kinds follow the same
+//! rules.
 
 use crate::support::shop::{GOOD, source_for};
 use crate::support::{
@@ -34,7 +34,7 @@ fn names_the_state(reply: &Reply, state: &str) {
     assert_eq!(fault.kind, "value_error.state");
 }
 
-/// Every way to change a source, none of which may work in this state.
+/// Checks that a source in this state cannot be changed in any way.
 #[track_caller]
 fn cannot_be_edited(shop: &Merchant, kind: &str, source: i64, item: i64, state: &str) {
     let before = shop.api.get(&format!("/v1/{kind}/retrieve/{source}")).ok();
@@ -259,7 +259,7 @@ fn a_source_has_two_hundred_items_at_most() {
     let (server, shop) = open();
     let source = shop.draft("orders", "USD", "PAYER");
     let item = shop.add_item("orders", source, "USD", 1, "1");
-    // As if 198 more had been added.
+    // As if 198 more items had been added.
     server.database.sql(&format!("UPDATE sources SET item_count = 199 WHERE id = {source}"));
     shop.add_item("orders", source, "USD", 1, "1");
     let more = json!({"name": "Rice", "currency": "USD", "qty": 1, "amount": 1});
@@ -293,7 +293,7 @@ fn a_source_names_all_its_faults() {
         "body.as_payment_link",
     ];
     for kind in KINDS {
-        // Guides leave the note out: nothing is written then.
+        // The note may be left out, as the published guides do: then it is empty.
         let needed = fields.into_iter().filter(|field| *field != "body.note").collect::<Vec<_>>();
         shop.api.post(&format!("/v1/{kind}/create"), &json!({})).faults_are_at(&needed);
         let body = json!({"counterparty_id": "x", "currency": "ZZZ", "note": "", "fee_bearer": "BANK", "as_payment_link": "perhaps"});

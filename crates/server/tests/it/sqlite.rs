@@ -1,4 +1,4 @@
-//! What is true of a file of SQLite's and of no other database.
+//! Tests of SQLite's database file.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -11,7 +11,7 @@ fn only_its_owner_may_read_the_file() {
     let database = Database::new();
     database.merchant("Shop");
     let server = Server::spawn(database, &[]);
-    // The log beside it has the same rows, and more of them while a server runs.
+    // The log has the same rows as the file, and newer ones while a server is running.
     for name in ["kola.db", "kola.db-wal", "kola.db-shm"] {
         let file = std::fs::metadata(server.database.dir.path().join(name)).expect("a file");
         assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
@@ -45,7 +45,7 @@ fn a_full_disk_is_told_and_loses_nothing() {
     let account = shop.momo("PAYOUT", GOOD);
     let (before, after) =
         (shop.send(account, "USD", "1.00"), id(&shop.open_payout(account, "USD", "2.00").ok()));
-    // The log of SQLite cannot grow any more.
+    // SQLite's log cannot grow any more.
     server.limit_files(Some(4_096));
     let (key, refused) = (key(), key());
     for reference in [&key, &refused] {

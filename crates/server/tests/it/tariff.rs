@@ -1,5 +1,5 @@
-//! What payments cost is never less than the tariff says: not by rounding, not because a row is
-//! missing, not by a clock.
+//! Payments never cost less than the tariff says: not by rounding, not because a row is missing,
+//! not because of a clock.
 
 use crate::operator::unread;
 use crate::support::shop::GOOD;
@@ -7,7 +7,7 @@ use crate::support::{
     Database, Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, shown,
 };
 
-/// What all wallets of a currency have together.
+/// The sum of all wallets in a currency.
 fn in_wallets(server: &Server, currency: &str) -> i64 {
     let sum = format!(
         "SELECT CAST(sum(available_minor + held_minor) AS BIGINT) FROM wallets WHERE currency = '{currency}'"
@@ -15,8 +15,8 @@ fn in_wallets(server: &Server, currency: &str) -> i64 {
     server.database.value(&sum).parse().expect("an amount")
 }
 
-/// Orders of some cents' worth, each paid in the other currency, between a merchant and its own
-/// party: half rounding made of 21 RWF a cent, and of a cent 14 RWF.
+/// A merchant and its own party pay each other small orders, each in the other currency. With half
+/// rounding 21 RWF would become a cent, and a cent 14 RWF.
 #[test]
 fn a_circle_of_small_orders_gains_nothing() {
     let (server, shop) = open();
@@ -24,7 +24,7 @@ fn a_circle_of_small_orders_gains_nothing() {
     server.fund(&shop, "RWF", "10000");
     let (party, _) = shop.party_with_money("USD", "5.00");
     shop.transfer(shop.counterparty(party), "RWF", "5000");
-    // As if nobody took a fee of a wallet.
+    // As if payments by wallet had no fees.
     let free = [
         "fees",
         "set",
@@ -41,7 +41,7 @@ fn a_circle_of_small_orders_gains_nothing() {
             server.kola(&free).ok();
         }
         let account = shop.account(party, "COLLECTION", "WALLET", None);
-        // In parts of which a franc has ten and a cent 144.
+        // In a unit of which a franc has ten and a cent 144.
         let worth = || 10 * in_wallets(&server, "RWF") + 144 * in_wallets(&server, "USD");
         let before = worth();
         for _ in 0..3 {
@@ -94,7 +94,7 @@ fn positions_are_told_and_may_have_a_limit() {
     let nobody_reads = unread(&server.database, &["ledger", "verify", "--position-limit", "LRD=0"]);
     assert_eq!(nobody_reads.status.code(), Some(3), "{nobody_reads:?}");
     assert_eq!(verify(&["USD"]).code, Some(2));
-    // What is broken is worse.
+    // A violation takes precedence over a position.
     server.database.damage(
         "UPDATE wallets SET available_minor = available_minor + 1 WHERE available_minor > 0",
     );
@@ -119,7 +119,7 @@ fn a_market_that_is_opened_tells_the_fee_that_was_set_with_it() {
             ("fixed_fee_currency", "null"),
         ],
     );
-    // It was not spoken of.
+    // Without `--percentage` the answer has no fee.
     let answer: serde_json::Value = serde_json::from_str(&told(&["--json"])).expect("JSON");
     assert_eq!(answer["percentage"], json!(null));
 }
@@ -131,7 +131,7 @@ fn predicted(shop: &Merchant, operation: &str) -> Reply {
     ))
 }
 
-/// Rows of the tariff that have been over for long, as no command leaves them.
+/// Makes rows of the tariff end long ago, which no command does.
 fn over(server: &Server, table: &str, which: &str) {
     let end = format!("UPDATE {table} SET effective_to = 1 WHERE {which}");
     server.database.sql(&format!("{end}; UPDATE installation SET book_version = book_version + 1"));
@@ -177,7 +177,7 @@ fn a_payment_whose_fee_has_no_row_is_refused() {
     }
     over(&server, "platform_fees", "tier = 'default'");
     refused("no platform fee is set for");
-    // What stays in the house, or goes back, needs none.
+    // Transfers and refunds need no such row.
     assert_eq!(shop.transfer(shop.customer(), "USD", "1.00")["status"], "COMPLETED");
     assert_eq!(shop.refund(&paid, "1.00")["status"], "COMPLETED");
     for operation in ["COLLECTION", "PAYOUT"] {
@@ -192,7 +192,7 @@ fn a_payment_whose_fee_has_no_row_is_refused() {
     server.verify_ledger();
 }
 
-/// Nothing of a new tariff begins when the clock of the first start says: it may be ahead.
+/// A new tariff does not begin at the time of the first start, whose clock may be ahead.
 #[test]
 fn the_tariff_of_a_new_database_has_always_held() {
     let database = Database::new();
@@ -209,13 +209,13 @@ fn the_tariff_of_a_new_database_has_always_held() {
 fn a_fee_of_less_than_half_a_cent_is_a_cent() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "1.00");
-    // Of a cent: the platform's 0.0001 and the network's 0.0002.
+    // Of a cent the platform takes 0.0001 and the network 0.0002: each fee is rounded up to a cent.
     assert_money(
         &shop.take(shop.momo("COLLECTION", GOOD), "USD", "0.01"),
         &[("payer_amount", "0.03")],
     );
     assert_money(&shop.send(shop.momo("PAYOUT", GOOD), "USD", "0.01"), &[("payer_amount", "0.03")]);
-    // Nothing is taken where nothing is asked for.
+    // A fee of zero stays zero.
     assert_money(&shop.transfer(shop.customer(), "USD", "0.01"), &[("payer_amount", "0.01")]);
     server.verify_ledger();
 }

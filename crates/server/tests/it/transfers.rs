@@ -1,12 +1,13 @@
-//! Transfers: to another merchant by phone, or to the party's own wallet under the sender.
+//! Transfers: to another merchant, found by its phone, or to the party's own wallet with the
+//! sender.
 
 use crate::support::shop::new_phone;
 use crate::support::{
     Database, Merchant, Server, assert_fields, assert_money, id, json, key, open, open_with,
 };
 
-/// Two merchants, of which the second has a phone; the first has a counterparty with that phone and
-/// 500.00 USD.
+/// Two merchants. The second has a phone. The first has 500.00 USD, and a counterparty with that
+/// phone.
 fn neighbours() -> (Server, Merchant, Merchant, i64) {
     let database = Database::with_schema();
     let phone = new_phone();
@@ -103,7 +104,7 @@ fn phones_cannot_be_sounded_out() {
     let (_server, shop) = open_with(&[("KOLA_TRANSFER_RECIPIENTS_PER_HOUR", "2")]);
     let [first, second, third] = [(); 3].map(|()| shop.customer());
     shop.open_transfer(first, "USD", "1.00").ok();
-    // What is refused tells nothing and counts for nothing.
+    // A refused request tells nothing, so it does not count.
     shop.open_transfer(second, "USD", "0").refused(422);
     shop.open_transfer(second, "USD", "1.00").ok();
     let refused = shop.open_transfer(third, "USD", "1.00");
@@ -112,7 +113,7 @@ fn phones_cannot_be_sounded_out() {
     let wait: u64 =
         refused.header("retry-after").and_then(|wait| wait.parse().ok()).expect("seconds");
     assert!((1..=1_800).contains(&wait), "{wait}");
-    // Whoever it was told of before is no news.
+    // Recipients that the merchant already knows do not count again.
     for known in [first, second] {
         shop.open_transfer(known, "USD", "1.00").ok();
     }
@@ -138,8 +139,8 @@ fn a_transfer_into_a_frozen_or_closed_wallet_fails() {
         server.set_wallet(other.wallet("USD"), status);
         let failed = shop.transfer(counterparty, "USD", "10.00");
         assert_eq!(failed["status"], "FAILED", "{status}");
-        // What an operator did with another merchant's wallet is not for everybody who knows their
-        // phone.
+        // The message does not tell what an operator did with the wallet: anybody who knows the
+        // other merchant's phone could learn it.
         assert_eq!(failed["wallet_message"], "the receiving wallet cannot be credited");
     }
     shop.assert_balance("USD", "500.00", "0.00");
@@ -158,7 +159,7 @@ fn a_merchant_reads_why_a_wallet_of_its_own_receives_nothing() {
     assert_eq!(failed["wallet_message"], "the receiving wallet is FROZEN");
 }
 
-/// A transfer, a payout and a refund into one wallet that takes nothing end alike.
+/// A transfer, a payout and a refund into a wallet that accepts nothing all end in the same way.
 #[test]
 fn whatever_goes_into_a_frozen_wallet_fails() {
     let (server, shop) = open();
@@ -184,7 +185,7 @@ fn whatever_goes_into_a_frozen_wallet_fails() {
     shop.assert_balance("USD", "460.00", "0.00");
     server.set_wallet(shop.wallet_of(party, "USD"), "ACTIVE");
     assert_eq!(shop.send(account, "USD", "1.00")["status"], "COMPLETED");
-    // What failed took nothing of the payment's room.
+    // The failed refund used nothing of the payment's refund capacity.
     assert_eq!(shop.refund(&spent, "10.00")["status"], "COMPLETED");
     server.verify_ledger();
 }
@@ -240,7 +241,7 @@ fn a_merchants_phone_is_unique() {
     database.kola(&again).refused();
 }
 
-/// The sandbox delay is the provider's; money between wallets has no provider.
+/// The sandbox delay is the provider's. A transfer between wallets has no provider.
 #[test]
 fn a_transfer_is_final_at_once() {
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);

@@ -1,5 +1,5 @@
-//! A database outlives the kola that made it: an older schema is brought up to date with all that
-//! was under way in it, and a newer one is served as long as it only has more.
+//! Upgrades: an older schema is migrated together with its open payments, and a newer schema can be
+//! served as long as its migrations allow that.
 
 use jiff::Timestamp;
 use store::schema::recount;
@@ -13,14 +13,14 @@ use crate::support::{
 };
 use serde_json::Value;
 
-/// What the kola of the first released schema wrote and left behind, with the credentials of its
-/// first merchant at the top.
+/// A database as the kola of the first released schema left it. The first line has the credentials
+/// of its first merchant.
 const FIRST_SCHEMA: &str = include_str!("fixtures/schema-1.sql");
-/// So long ago: leases that a dead process held have run out, and sessions of half an hour have
-/// not.
+/// How long ago that kola stopped, in seconds: its leases have run out, and its sessions, which
+/// last half an hour, have not.
 const AGO_S: i64 = 120;
 
-/// A database of the first schema, and its first merchant.
+/// A database with the first schema, and the credentials of its first merchant.
 fn first_schema() -> (Database, Credentials) {
     schema_of(FIRST_SCHEMA)
 }
@@ -46,12 +46,12 @@ fn schema_of(dump: &str) -> (Database, Credentials) {
     (database, credentials)
 }
 
-/// Operation, reference and status of every execution, oldest first.
+/// The operation, the reference and the status of every execution, oldest first.
 fn executions(database: &Database) -> Vec<Vec<String>> {
     database.rows("SELECT lower(operation), reference_id, status, requires_action FROM executions ORDER BY id")
 }
 
-/// The sessions of a kind that wait.
+/// The sessions of a kind that are not executed yet.
 fn waiting(shop: &Merchant, kind: &str) -> Vec<i64> {
     let rows = shop.api.get(&format!("/v1/sessions/{kind}/list")).rows();
     rows.iter().filter(|row| row["status"] == "ACTIVE").map(id).collect()
@@ -92,7 +92,7 @@ fn what_was_under_way_in_the_first_schema_goes_on() {
     for row in &before {
         let (kind, reference, was) = (row[0].as_str(), &row[1], row[2].as_str());
         let now = shop.settled(kind, &json!({ "reference_id": reference }));
-        // What was final is as it was; the rest comes to its end.
+        // Final executions have not changed; the others complete.
         assert_eq!(now["status"], if was == "FAILED" { "FAILED" } else { "COMPLETED" }, "{row:?}");
     }
     server.verify_ledger();
@@ -112,7 +112,7 @@ fn sessions_of_the_first_schema_are_carried_out() {
         let reference = key();
         let first = shop.execute(kind, session, &reference).ok();
         assert_eq!(shop.settled(kind, &first)["status"], "COMPLETED", "{kind}");
-        // The same key again, as its caller would after an upgrade in between.
+        // The caller repeats its request, as it would if the upgrade came in between.
         assert_eq!(
             shop.execute(kind, session, &reference).ok()["payment_intent_id"],
             first["payment_intent_id"]
@@ -144,7 +144,7 @@ fn people_and_prices_of_the_first_schema_are_kept() {
     );
     let server = Server::start(database, &[]);
     let shop = server.sign_in(&credentials);
-    // The party has a wallet with money and pays with it.
+    // The party's wallet has money, and pays with it.
     let wallet = |shop: &Merchant| {
         let rows = shop.api.get("/v1/wallets/list").rows();
         shown(
@@ -156,12 +156,12 @@ fn people_and_prices_of_the_first_schema_are_kept() {
     let account = id(&shop.api.get("/v1/payment-accounts/list?method=WALLET").rows()[0]);
     assert_eq!(shop.take(account, "USD", "9.00")["status"], "COMPLETED");
     assert_eq!(wallet(&shop), "60.86");
-    // A key that was used is used for ever.
+    // A used key is never free again.
     let [reference, session, payer, intent] = &replayed[0][..] else { panic!("{replayed:?}") };
     let number = |text: &str| text.parse::<i64>().expect("an id");
     let again = shop.collect(number(session), number(payer), "USD", reference).ok();
     assert_eq!(shown(&again, "payment_intent_id"), *intent);
-    // Changes of the tariff, and markets that are open since ever and can be closed.
+    // The tariff can be changed, and markets that have always been open can be closed.
     let fee =
         shop.api.get("/v1/fees/gateway?payment_method=MTN_MOMO_LBR&operation_type=PAYOUT").ok();
     assert_fields(&fee, &[("percentage", "1.5")]);
@@ -169,7 +169,7 @@ fn people_and_prices_of_the_first_schema_are_kept() {
     assert!(server.kola(&["markets", "list"]).ok().contains("ever"));
     server.kola(&["markets", "close", "MTN_MOMO_LBR", "COLLECTION", "USD"]).ok();
     server.kola(&["phones", "end", "23188", "--digits", "12"]).ok();
-    // The review is still there to be decided.
+    // The open review can still be resolved.
     let reviews: Vec<Value> =
         serde_json::from_str(&server.kola(&["review", "list", "--json"]).ok()).expect("JSON");
     assert_eq!(reviews.len(), 1, "{reviews:?}");
@@ -238,7 +238,8 @@ fn what_is_in_review_in_the_first_schema_is_not_collected_for() {
     server.verify_ledger();
 }
 
-/// What the kola before took no fee of goes on free of it, and says so.
+/// Operations for which the earlier kola had no fee stay without one, and now have a row that says
+/// so.
 #[test]
 fn fees_that_an_older_database_lacks_are_written_as_zero() {
     on_sqlite_only!();
@@ -261,7 +262,7 @@ fn fees_that_an_older_database_lacks_are_written_as_zero() {
         .get("/v1/fees/gateway?payment_method=ORANGE_MONEY_LBR&operation_type=COLLECTION")
         .ok();
     assert_fields(&zero, &[("percentage", "0"), ("effective_from", "1970-01-01T00:00:00.000000Z")]);
-    // Of 100.00 the platform takes 1.00, and of a payout MTN takes 1.5 %.
+    // The platform takes 1.00 of 100.00, and MTN takes 1.5 % of a payout.
     let orange = shop.account(shop.party(), "COLLECTION", "ORANGE_MONEY_LBR", Some("231770000001"));
     assert_eq!(shown(&shop.take(orange, "USD", "100.00"), "payer_amount"), "101.00");
     server.fund(&shop, "USD", "500.00");
@@ -272,7 +273,7 @@ fn fees_that_an_older_database_lacks_are_written_as_zero() {
     server.verify_ledger();
 }
 
-/// What the first start wrote began when its clock said, which may be tomorrow.
+/// Old rows of the first start began at the time of its clock, which may be tomorrow.
 #[test]
 fn a_tariff_that_was_to_come_holds_after_an_upgrade() {
     on_sqlite_only!();
@@ -294,12 +295,13 @@ fn a_tariff_that_was_to_come_holds_after_an_upgrade() {
             &key(),
         )
         .ok();
-    // 104.00 × 190, the rate that was set later.
+    // 104.00 × 190: the rate that was set later holds.
     assert_eq!(shown(&paid, "payer_amount"), "19760.00");
     server.verify_ledger();
 }
 
-/// As if a later kola had been here, whose schema kolas from `oldest` on understand.
+/// Makes the database look as if a later kola had migrated it, whose schema may be used by kolas
+/// from version `oldest` on.
 fn newer(database: &Database, oldest: i64) -> (i64, i64) {
     let known: i64 =
         database.value("SELECT max(version) FROM schema_versions").parse().expect("a version");
@@ -359,7 +361,7 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
         .value("SELECT max(version) FROM schema_versions")
         .parse()
         .expect("a version");
-    // Rows of every table that it writes, columns of the tariff, and a table of its own.
+    // New columns in every table that the server writes and in the tariff, and a new table.
     let tables = [
         "merchants",
         "parties",
@@ -395,7 +397,7 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
         ])
         .ok();
     server.kola(&["markets", "open", "MTN_MOMO_LBR", "COLLECTION", "EUR"]).ok();
-    // Another of the same version beside it.
+    // A second server of the same version.
     let second = server.spawn_another(&[]);
     let other = shop.at(&second);
     other.paid_hundred();
@@ -407,7 +409,7 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
     server.verify_ledger();
 }
 
-/// What the migration that keeps room does to rows, from one of its statements up to another.
+/// The statements of migration 8 (incoming amounts) from one text up to another.
 fn room_between(from: &str, to: &str) -> String {
     let text = match crate::support::database::postgres() {
         Some(_) => include_str!("../../../../migrations/postgres/0008_room.sql"),
@@ -428,8 +430,8 @@ fn what_is_on_its_way_in_is_known_in_old_rows_too() {
     let incoming = "SELECT currency, incoming_minor FROM wallets WHERE owner_type = 'MERCHANT' AND incoming_minor > 0 ORDER BY 1";
     let right = server.database.rows(incoming);
     assert_eq!(right, [["LRD", "5000"], ["USD", "12000"]]);
-    // As it was before: nobody counted, and the wallet of a currency was opened by the first
-    // payment that completed.
+    // As before the migration: there were no incoming amounts, and the wallet of a currency was
+    // opened by the first payment that completed.
     server
         .database
         .sql("UPDATE wallets SET incoming_minor = 0; DELETE FROM wallets WHERE currency = 'LRD'");
@@ -438,7 +440,7 @@ fn what_is_on_its_way_in_is_known_in_old_rows_too() {
     server.database.sql(&room_between("INSERT INTO wallets", "-- Of a system account"));
     assert_eq!(server.database.rows(incoming), right);
     server.verify_ledger();
-    // The new wallet's id is given to nothing else.
+    // The id of the new wallet is not used for anything else.
     let above =
         "SELECT count(*) FROM installation, wallets WHERE wallets.id >= installation.next_id";
     assert_eq!(server.database.value(above), "0");
@@ -473,7 +475,7 @@ fn who_receives_and_who_is_found_is_known_in_old_rows_too() {
     server.database.sql(&room_between("UPDATE sessions", "-- How many"));
     server.database.sql(&room_between("UPDATE parties", "CREATE UNIQUE"));
     assert_eq!((server.database.rows(recipients), server.database.rows(found)), right);
-    // What was used up before stays without.
+    // Sessions that were executed before get no recipient.
     let used =
         "SELECT count(*) FROM sessions WHERE status = 'EXECUTED' AND recipient_type IS NOT NULL";
     assert_eq!(server.database.value(used), "0");
@@ -511,7 +513,7 @@ fn what_is_in_review_is_counted_in_old_rows_too() {
     server.verify_ledger();
 }
 
-/// What the third migration does to rows: the same statement on both databases.
+/// The third migration. Its statement that changes rows is the same on both databases.
 const COUNT_APART: &str = include_str!("../../../../migrations/postgres/0003_over_refunds.sql");
 
 /// The statement of a migration that changes rows.
@@ -533,8 +535,8 @@ fn what_was_given_back_beyond_a_payment_is_counted_in_old_rows_too() {
     let figures = "SELECT refunded_minor, refunded_total_minor, over_refunded_minor, over_refunded_total_minor FROM executions \
                    WHERE refunded_minor > 0";
     let right = server.database.rows(figures);
-    // As if the first of them had failed before it paid, and the room for all of it had been
-    // forgotten.
+    // As if the first refund had failed before it was paid after all, and the refund capacity had
+    // not been reduced for it.
     server.database.sql(
         "INSERT INTO reviews (id, merchant_id, execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at) \
          SELECT -id, merchant_id, id, 'SUCCESS_AFTER_FAILURE', 'RESOLVED', 0, 'USD', 'x', 0, 0 FROM executions \
@@ -545,7 +547,7 @@ fn what_was_given_back_beyond_a_payment_is_counted_in_old_rows_too() {
     server.database.sql(update);
     assert_eq!(server.database.rows(figures), right);
     server.verify_ledger();
-    // And as if more had been given back than was paid.
+    // As if more had been given back than was paid.
     server.database.sql("UPDATE executions SET payee_minor = 9500 WHERE operation = 'REFUND' AND payee_minor = 6000");
     server.database.sql(update);
     let over = server.database.rows(figures);
@@ -561,8 +563,7 @@ fn what_a_provider_moved_of_a_refund_is_counted_in_old_rows_too() {
     assert_eq!(shop.refund(&paid, "10.00")["status"], "COMPLETED");
     let counted = "SELECT refunded_minor, refunded_total_minor, over_refunded_minor, over_refunded_total_minor FROM executions \
                    WHERE operation = 'COLLECTION'";
-    // As if the provider had said of the first that it moved 70, and of the second that it moved
-    // 40.
+    // As if the provider had reported that it moved 70 for the first refund and 40 for the second.
     for (asked, more) in [(6_000, 1_000), (1_000, 3_000)] {
         server.database.sql(&format!(
             "INSERT INTO reviews (id, merchant_id, execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at) \
@@ -581,7 +582,7 @@ fn what_a_provider_moved_of_a_refund_is_counted_in_old_rows_too() {
     server.verify_ledger();
 }
 
-/// As the fourth migration does.
+/// Recomputes the refund totals as the fourth migration does.
 fn recount(server: &Server) {
     let place: store::Database = server.database.url().parse().expect("a URL");
     let mut sql = place.open_as_it_is().expect("the database");
@@ -602,7 +603,7 @@ fn what_was_taken_back_of_an_exchanged_payment_is_counted_at_its_rate() {
             .value(&format!("SELECT {what} FROM executions WHERE operation = 'COLLECTION'"))
     };
     let payer: i64 = figures("payer_minor").parse().expect("francs");
-    // As if the provider had said later that it moved but three quarters of it.
+    // As if the provider had reported later that it moved only three quarters of the payment.
     let back = payer / 4;
     server.database.sql(&format!(
         "INSERT INTO reviews (id, merchant_id, execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at) \
@@ -610,14 +611,14 @@ fn what_was_taken_back_of_an_exchanged_payment_is_counted_at_its_rate() {
     ));
     recount(&server);
     assert_eq!(figures("refunded_minor"), back.to_string());
-    // Francs have no hundredths, 1,440 are a dollar: rounded up to a cent.
+    // 1,440 francs are a dollar, and francs have no hundredths. The cost is rounded up to a cent.
     assert_eq!(figures("refunded_total_minor"), ((back * 100 + 1_439) / 1_440).to_string());
     let refund = shop.refund(&paid, &(payer - back).to_string());
     assert_eq!(refund["status"], "COMPLETED");
     assert_ne!(shown(&refund, "payer_amount"), "0.00");
 }
 
-/// What the sixth migration does to rows.
+/// The sixth migration, which changes rows.
 const ROUNDED_ONCE: &str = include_str!("../../../../migrations/postgres/0006_refunds.sql");
 
 #[test]
@@ -633,7 +634,7 @@ fn exchanged_refunds_of_before_keep_what_they_cost_and_one_under_way_takes_what_
             &key(),
         )
         .ok();
-    // At 14.4 francs for a cent; rounded each by itself these cost as much.
+    // A cent is 14.4 francs. Rounded each by itself, these refunds cost the same.
     assert_fields(&shop.refund(&paid, "100"), &[("payer_amount", "0.07")]);
     assert_fields(&shop.refund(&paid, "1"), &[("payer_amount", "0.01")]);
     assert_eq!(server.terminate(), Some(0));
@@ -641,8 +642,8 @@ fn exchanged_refunds_of_before_keep_what_they_cost_and_one_under_way_takes_what_
     let shop = server.sign_in(&shop.credentials);
     let under_way = shop.refund(&paid, "100");
     assert_fields(&under_way, &[("status", "PROCESSING"), ("payer_amount", "0.07")]);
-    // As before the migration: nobody counted what was given back, and what is held was counted as
-    // paid.
+    // As before the migration: the amount given back was not counted, and the total of refunds
+    // included what open ones hold.
     server.database.sql("UPDATE executions SET given_back_minor = 0, refunded_total_minor = 15 WHERE operation = 'COLLECTION'");
     assert!(
         server
@@ -657,7 +658,7 @@ fn exchanged_refunds_of_before_keep_what_they_cost_and_one_under_way_takes_what_
     server.verify_ledger();
     shop.advance(3700);
     let done = shop.settled("refund", &under_way);
-    // 201 francs are 13.96 cents, of which eight are paid.
+    // 201 francs are 13.96 cents, of which eight cents have been paid.
     assert_fields(
         &done,
         &[("status", "COMPLETED"), ("payer_amount", "0.06"), ("payee_amount", "100")],

@@ -1,12 +1,12 @@
-//! `kola ledger verify` beside a server that works: it sees one point in time, at which every rule
-//! holds.
+//! `kola ledger verify` while a server makes payments: it sees one point in time, at which every
+//! rule holds.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::crash::Load;
 use crate::support::{Server, spawn_with, wait_for};
 
-/// How many entries and executions a look has seen.
+/// The numbers of entries and executions that a verification has seen.
 #[track_caller]
 fn look(server: &Server) -> (i64, i64) {
     let said = server.kola(&["ledger", "verify"]).ok();
@@ -32,7 +32,8 @@ fn a_ledger_that_is_being_written_is_seen_at_one_point_in_time() {
         let looks = catch_unwind(AssertUnwindSafe(|| {
             let mut looks = vec![look(&server)];
             for _ in 0..8 {
-                // The next look is at a state in which more is done, while more is under way.
+                // Wait for more executions before the next verification, so that it sees another
+                // state.
                 let (_, seen) = looks[looks.len() - 1];
                 wait_for("another execution", || {
                     let there = server.database.value("SELECT count(*) FROM executions");
@@ -42,12 +43,13 @@ fn a_ledger_that_is_being_written_is_seen_at_one_point_in_time() {
             }
             looks
         }));
-        // The load ends with the server: also when a look failed, which else would never be told.
+        // The load ends with the server. It is killed even if a verification failed, so that the
+        // failure is reported.
         server.kill();
         looks.unwrap_or_else(|failure| resume_unwind(failure))
     });
     for pair in looks.windows(2) {
-        // A collection that has just begun has no entries yet.
+        // Entries may be as many as before: a collection that has just begun has none yet.
         assert!(pair[1].0 >= pair[0].0 && pair[1].1 > pair[0].1, "{looks:?}");
     }
     assert!(looks[8].0 > looks[0].0, "{looks:?}");

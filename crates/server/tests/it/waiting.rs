@@ -1,4 +1,4 @@
-//! What waits for its provider: when it is looked at, by whose clock, and what a look changes.
+//! Open executions: when they are checked, by which clock, and what a check changes.
 
 use crate::support::shop::ending;
 use crate::support::{
@@ -10,14 +10,14 @@ fn intent(shop: &Merchant, execution: &Value) -> Value {
     shop.api.get(&format!("/v1/payment-intents/retrieve/{}", execution["payment_intent_id"])).ok()
 }
 
-/// A collection of which nothing is heard for a quarter of an hour.
+/// A collection that gets no outcome for a quarter of an hour.
 fn slow(shop: &Merchant) -> Value {
     let first = shop.take(shop.momo("COLLECTION", &ending("129")), "USD", "10.00");
     assert_fields(&first, &[("status", "PROCESSING")]);
     first
 }
 
-/// Waits until a worker has asked again.
+/// Waits until a job has checked the execution again.
 fn asked(shop: &Merchant, before: &Value) -> Value {
     wait_for("the next look", || {
         Some(intent(shop, before)).filter(|now| now["next_check_at"] != before["next_check_at"])
@@ -35,7 +35,7 @@ fn a_look_that_learns_nothing_changes_nothing_for_the_merchant() {
     );
     for execution in [slow(&shop), shop.take(card, "USD", "10.00")] {
         let before = intent(&shop, &execution);
-        // The first is its claim, the next what came of it.
+        // The first change is the claim, the next one its result.
         let mut now = asked(&shop, &before);
         now = asked(&shop, &now);
         now["next_check_at"] = before["next_check_at"].clone();
@@ -58,7 +58,7 @@ fn an_answer_shows_one_clock() {
         assert!(check.as_second() < from.as_second() + 3600, "{now}");
     };
     near(&intent(&shop, &execution), before);
-    // The payment waits no longer than by the clock that its merchant sees.
+    // The payment waits no longer than merchant time says.
     let after = advance();
     let now = wait_for("its end", || {
         Some(intent(&shop, &execution)).filter(|now| now["status"] == "COMPLETED")
@@ -66,7 +66,7 @@ fn an_answer_shows_one_clock() {
     assert!(instant(&now["completed_at"]) >= after, "{now}");
 }
 
-/// What a process wrote whose clock was a year ahead.
+/// Makes the rows look as if a process had written them whose clock was a year ahead.
 fn as_if_a_year_ahead(server: &Server) {
     let year: i64 = 366 * 24 * 3600 * 1_000_000;
     server.database.sql(&format!(
@@ -78,7 +78,7 @@ fn as_if_a_year_ahead(server: &Server) {
 
 #[test]
 fn what_was_put_off_by_a_clock_that_was_ahead_is_looked_at() {
-    // Without its callback, which the killed process cannot send.
+    // The callback does not come, because the process is killed before.
     let delayed = [("KOLA_SANDBOX_DELAY_MS", "5000")];
     let (mut server, shop) = crate::support::spawn_with(&delayed);
     server.fund(&shop, "USD", "1000.00");
@@ -98,7 +98,7 @@ fn what_was_put_off_by_a_clock_that_was_ahead_is_looked_at() {
     server.verify_ledger();
 }
 
-/// Set back while the server runs: it searches now and then.
+/// The clock is set back while the server runs, which looks for postponed executions regularly.
 #[test]
 fn what_is_put_off_while_a_server_runs_is_looked_at_too() {
     let (server, shop) = open();
@@ -106,7 +106,7 @@ fn what_is_put_off_while_a_server_runs_is_looked_at_too() {
     as_if_a_year_ahead(&server);
     wait_for("the next look", || {
         let now = intent(&shop, &execution);
-        // One that is not to be looked at any more is final.
+        // A final execution has no next check.
         let is_soon = |at: &str| at < after(30 * 24 * 3600).as_str();
         now["next_check_at"].as_str().is_none_or(is_soon).then_some(())
     });

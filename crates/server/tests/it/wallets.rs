@@ -1,4 +1,4 @@
-//! Wallets: the `WALLET` method, what a status allows, lists and entries.
+//! Wallets: the method `WALLET`, the effects of a status, lists and entries.
 
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, assert_money, id, json, key, open, open_with, shown, wait_for};
@@ -30,7 +30,7 @@ fn wallets_are_listed_by_owner_and_currency() {
     assert_eq!(reply.fault("query.owner_type").kind, "type_error.enum");
 }
 
-/// The platform's 1 % only: 50.00 + 0.50.
+/// Only the platform's 1 % is taken: 50.00 + 0.50.
 #[test]
 fn a_partys_wallet_pays_an_invoice() {
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
@@ -59,7 +59,7 @@ fn a_partys_wallet_without_the_money_fails() {
     assert_eq!(shop.source_status("invoices", invoice), "ACTIVE");
 }
 
-/// The merchant's phone on a party does not open the merchant's own wallet to it.
+/// A party with the merchant's phone gets no access to the merchant's own wallet.
 #[test]
 fn the_wallet_method_never_debits_a_merchants_own_wallet() {
     let (server, shop) = open();
@@ -70,7 +70,7 @@ fn the_wallet_method_never_debits_a_merchants_own_wallet() {
     shop.assert_balance("USD", "500.00", "0.00");
 }
 
-/// 0.5 % platform, nothing for the wallet.
+/// The platform takes 0.5 %, and the method `WALLET` costs nothing.
 #[test]
 fn a_payout_credits_a_partys_wallet() {
     let (server, shop) = open();

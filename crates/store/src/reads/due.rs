@@ -28,17 +28,18 @@ struct DueRows {
 const EXECUTIONS: DueRows = DueRows {
     table: "executions",
     open: "next_check_at IS NOT NULL",
-    // Nobody holds the lease. A lease that ends after `:mad` was given by a process whose clock was
+    // Nobody holds the lease. A lease that ends after `:latest_lease_end` was given by a process
+    // whose clock was
     // ahead, and is ignored.
     due: "next_check_at <= :now + merchants.clock_offset_us \
-          AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :mad)",
+          AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :latest_lease_end)",
     order: "next_check_at",
 };
 
 /// Executions whose next check lies further ahead than any that is scheduled now: it was scheduled
 /// while a clock was ahead. The intervals are those of [`Execution::is_due`].
 const POSTPONED_EXECUTIONS: DueRows = DueRows {
-    due: "next_check_at > :now + merchants.clock_offset_us AND CASE WHEN lease_until > :now THEN lease_until > :mad \
+    due: "next_check_at > :now + merchants.clock_offset_us AND CASE WHEN lease_until > :now THEN lease_until > :latest_lease_end \
           ELSE next_check_at - :now - clock_offset_us > :apart \
           + CASE WHEN :now + clock_offset_us - executions.created_at < 2 * :shortest THEN :shortest \
           WHEN mode = 'SANDBOX' AND :now + clock_offset_us - executions.created_at > 2 * :sandbox THEN :sandbox \
@@ -77,8 +78,8 @@ fn merchants_expression(rows: &DueRows) -> String {
 }
 
 impl Queries {
-    /// At most `limit` merchants that have executions which are not final, in the order of their ids
-    /// from above `after`. Each comes with one execution that is due, if there is one.
+    /// At most `limit` merchants that have executions which are not final, in the order of their
+    /// ids from above `after`. Each comes with one execution that is due, if there is one.
     pub async fn merchants_with_executions(
         &self,
         after: MerchantId,
@@ -88,13 +89,14 @@ impl Queries {
         let params = params![
             "after" = after.0,
             "now" = now.0,
-            "mad" = latest_lease_end(now),
+            "latest_lease_end" = latest_lease_end(now),
             "limit" = limit
         ];
         self.merchants_with(&EXECUTIONS, &params).await
     }
 
-    /// At most `limit` executions of a merchant that are due, those with the earliest due time first.
+    /// At most `limit` executions of a merchant that are due, those with the earliest due time
+    /// first.
     pub async fn due_executions(
         &self,
         merchant: MerchantId,
@@ -104,7 +106,7 @@ impl Queries {
         let params = params![
             "merchant" = merchant.0,
             "now" = now.0,
-            "mad" = latest_lease_end(now),
+            "latest_lease_end" = latest_lease_end(now),
             "limit" = limit
         ];
         self.due(&EXECUTIONS, &params).await
@@ -122,7 +124,7 @@ impl Queries {
         let params = params![
             "merchant" = merchant.0,
             "now" = now.0,
-            "mad" = latest_lease_end(now),
+            "latest_lease_end" = latest_lease_end(now),
             "apart" = MAX_CLOCK_SKEW_US,
             "shortest" = MIN_POLL_INTERVAL_US,
             "sandbox" = MAX_POLL_INTERVAL_SANDBOX_US,
@@ -133,7 +135,8 @@ impl Queries {
     }
 
     /// At most `limit` merchants that have active sessions, in the order of their ids from above
-    /// `after`. Each comes with one session that has expired at the merchant's clock, if there is one.
+    /// `after`. Each comes with one session that has expired at the merchant's clock, if there is
+    /// one.
     pub async fn merchants_with_sessions(
         &self,
         after: MerchantId,
@@ -170,7 +173,7 @@ impl Queries {
             merchants_expression(rows)
         );
         self.rows(&sql, params, |row| {
-            <(MerchantId, Option<Id>) as Column>::take(&mut RowReader::new(row, table, 0))
+            <(MerchantId, Option<Id>) as Column>::read(&mut RowReader::new(row, table, 0))
         })
         .await
     }
@@ -186,6 +189,6 @@ impl Queries {
             "SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
              WHERE merchants.id = :merchant AND {open} AND {due} ORDER BY {order} LIMIT :limit"
         );
-        self.rows(&sql, params, |row| Id::take(&mut RowReader::new(row, table, 0))).await
+        self.rows(&sql, params, |row| Id::read(&mut RowReader::new(row, table, 0))).await
     }
 }

@@ -44,8 +44,8 @@ impl Queries {
     }
 
     /// The entries of these transactions on the merchant's wallets and accounts, in the order of
-    /// their ids, each with the kind of its account if that is a system account. No index is needed:
-    /// the entries of a transaction are written by one command, whose ids are contiguous.
+    /// their ids, each with the kind of its account if that is a system account. No index is
+    /// needed: the entries of a transaction are written by one command, whose ids are contiguous.
     pub async fn entries_of(
         &self,
         merchant: MerchantId,
@@ -77,7 +77,7 @@ impl Queries {
             "merchant" = merchant.0
         ];
         let read_row = |row: &dyn ResultRow| {
-            let kind = <Option<AccountKind> as Column>::take(&mut RowReader::new(
+            let kind = <Option<AccountKind> as Column>::read(&mut RowReader::new(
                 row,
                 Entry::TABLE,
                 Entry::WIDTH,

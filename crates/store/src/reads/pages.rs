@@ -199,7 +199,7 @@ impl Queries {
             "SELECT created_at, id FROM {table} WHERE {condition} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT 1 OFFSET :others"
         );
         let read_row = |row: &dyn ResultRow| {
-            <(i64, i64) as Column>::take(&mut RowReader::new(row, R::TABLE, 0))
+            <(i64, i64) as Column>::read(&mut RowReader::new(row, R::TABLE, 0))
         };
         Ok(self.list_rows(sql, params, read_row).await?.pop())
     }

@@ -82,7 +82,7 @@ impl Queries {
         let sql = format!("SELECT id, type FROM sources WHERE {condition}");
         let params = params!["ids" = comma_separated(ids), "merchant" = merchant.0];
         self.related_rows(ids.len(), sql, params, |row| {
-            <(SourceId, SourceType) as Column>::take(&mut RowReader::new(row, "sources", 0))
+            <(SourceId, SourceType) as Column>::read(&mut RowReader::new(row, "sources", 0))
         })
         .await
     }

@@ -1,11 +1,12 @@
-//! A copy of a database file while servers use it, and such a copy in a database's place.
+//! Backup and restore of a SQLite database file. A backup is made while servers use the database.
 //!
 //! `VACUUM INTO` reads one snapshot, however long it takes and however much is written meanwhile;
 //! writers do not wait for it. SQLite's other way, the backup API, copies pages as they are and
-//! begins anew whenever another process has written between two of its steps. Here every row is
-//! read through the tables and written anew, so the copy is compact, too.
+//! starts again whenever another process has written between two of its steps. `VACUUM INTO` also
+//! writes every row anew, so the copy is compact.
 //!
-//! What is not finished has a name of its own: an interrupted copy is never taken for a whole one.
+//! A copy has a temporary name until it is complete: an interrupted one is never taken for a
+//! backup.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -17,15 +18,15 @@ use crate::schema::verify::{self, Report};
 use crate::workspace::{file, sqlite};
 use crate::{Database, StoreError, clock};
 
-/// Copies the database file at `from` into a new file, which only its owner may read, and makes
-/// sure that it can be used. Answers its size in bytes.
+/// Copies the database file at `from` into a new file, which only its owner may read, and checks
+/// the copy. Returns its size in bytes.
 ///
 /// # Errors
-/// [`StoreError`]; then there is no such file.
+/// [`StoreError`]; then the new file does not exist.
 pub fn sqlite(from: &Path, to: &Path) -> Result<u64, StoreError> {
     let source = sqlite::open_as_it_is(from)?;
     let aside = file::aside(to, "partial")?;
-    // Whatever it is, be it a link to nothing.
+    // Without following links: a dangling link is in the way, too.
     if fs::symlink_metadata(to).is_ok() {
         return Err(StoreError::Refused(
             "it exists, and nothing is written over: give another name".to_owned(),
@@ -45,7 +46,8 @@ fn copy(source: &Connection, to: &Path) -> Result<(), StoreError> {
         .to_str()
         .ok_or_else(|| StoreError::Refused("the name of the file is not UTF-8".to_owned()))?;
     source.execute("VACUUM INTO ?1", [name])?;
-    // It was never opened: a log beside it is another file's.
+    // The mark says that no server has opened this file yet. A log found beside an unopened
+    // database belongs to another file and must not be applied to it.
     let copy = Connection::open_with_flags(
         to,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -55,7 +57,7 @@ fn copy(source: &Connection, to: &Path) -> Result<(), StoreError> {
     check(to)
 }
 
-/// Opens the copy as any program would, and reads all of it.
+/// Opens the copy as any program would, and checks all of its pages.
 fn check(path: &Path) -> Result<(), StoreError> {
     let copy = Connection::open_with_flags(
         path,
@@ -69,17 +71,17 @@ fn check(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// A backup that is in its place.
+/// What a restore did.
 pub struct Restored {
-    /// What was verified of it.
+    /// The verification of the restored database.
     pub report: Report,
-    /// Where the database is now that was there before.
+    /// Where the previous database is kept now.
     pub before: Option<PathBuf>,
 }
 
-/// Puts a backup where the database of a stopped installation is. It is copied, brought up to date
-/// and verified before anything is touched; the database that was there is kept beside it, with its
-/// log.
+/// Restores a backup in the place of a stopped installation's database. The backup is copied,
+/// migrated and verified before anything is touched. The previous database is kept beside it, with
+/// its log.
 ///
 /// # Errors
 /// [`StoreError`]; then the database is as it was.
@@ -108,34 +110,38 @@ fn prepare(from: &Path, aside: &Path) -> Result<Report, StoreError> {
     }
 }
 
-/// A name for what was there, which nothing has: another database may have been put away in the
-/// same second.
-fn kept_as(to: &Path, now: &str) -> PathBuf {
-    let first = file::beside(to, &format!(".before-{now}"));
-    let others = (2_u32..).map(|n| file::beside(&first, &format!("-{n}")));
+/// A free name under which the previous database is kept. Another database may have been put away
+/// in the same second.
+fn free_name(to: &Path, now: &str) -> PathBuf {
+    let first = file::with_suffix(to, &format!(".before-{now}"));
+    let others = (2_u32..).map(|n| file::with_suffix(&first, &format!("-{n}")));
     let is_free = |path: &PathBuf| {
-        [path, &file::beside(path, "-wal")].iter().all(|path| fs::symlink_metadata(path).is_err())
+        [path, &file::with_suffix(path, "-wal")]
+            .iter()
+            .all(|path| fs::symlink_metadata(path).is_err())
     };
     std::iter::once(first.clone()).chain(others).find(is_free).unwrap_or_else(|| first.clone())
 }
 
-/// Moves what is there out of the way, the database before its log: a log without its database is
-/// noticed, a database without its log is not.
+/// Moves the previous database out of the way and the new one into its place. The database is moved
+/// before its log: after a crash in between, a log without its database is noticed, while a
+/// database without its log would silently lack its last commits.
 fn exchange(aside: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
     let failed = |error| StoreError::Open { path: to.to_owned(), error };
-    let alone = match file::lock_exclusively(to) {
-        Ok(alone) => Some(alone),
+    // The lock proves that no process uses the database. It is held until the exchange is done.
+    let lock = match file::lock_exclusively(to) {
+        Ok(lock) => Some(lock),
         Err(StoreError::Open { error, .. }) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
     let now = clock::now().to_string().replace(':', "");
-    let before = kept_as(to, now.split(['.', 'Z']).next().unwrap_or_default());
-    if alone.is_some() {
+    let before = free_name(to, now.split(['.', 'Z']).next().unwrap_or_default());
+    if lock.is_some() {
         fs::rename(to, &before).map_err(failed)?;
     }
     let done = move_log(to, &before).map_err(failed).and_then(|()| publish(aside, to));
     match done {
-        Ok(_) => Ok(alone.map(|_| before)),
+        Ok(_) => Ok(lock.map(|_| before)),
         Err(error) => {
             move_back(&before, to);
             Err(error)
@@ -143,19 +149,21 @@ fn exchange(aside: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
     }
 }
 
-/// Moves the log of a database beside its new name. The index of a log is made anew from it.
+/// Moves the log (`-wal`) of a database to its new name. The log's index (`-shm`) is removed:
+/// SQLite rebuilds it from the log.
 fn move_log(from: &Path, to: &Path) -> io::Result<()> {
-    if_there(fs::rename(file::beside(from, "-wal"), file::beside(to, "-wal")))?;
-    if_there(fs::remove_file(file::beside(from, "-shm")))
+    ignore_missing(fs::rename(file::with_suffix(from, "-wal"), file::with_suffix(to, "-wal")))?;
+    ignore_missing(fs::remove_file(file::with_suffix(from, "-shm")))
 }
 
-fn if_there(done: io::Result<()>) -> io::Result<()> {
+fn ignore_missing(done: io::Result<()>) -> io::Result<()> {
     done.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
-/// Gives what was there its name again, the log first.
+/// Gives the previous database its name again. The log comes first, so that the database is never
+/// in its place without it.
 fn move_back(before: &Path, to: &Path) {
-    let back = move_log(before, to).and_then(|()| if_there(fs::rename(before, to)));
+    let back = move_log(before, to).and_then(|()| ignore_missing(fs::rename(before, to)));
     if let Err(error) = back {
         tracing::error!(%error, database = %before.display(), "the database that was there could not be given its name again");
     }
@@ -169,7 +177,7 @@ mod tests {
     fn what_cannot_be_exchanged_stays_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let (to, nothing) = (folder.path().join("kola.db"), folder.path().join("nothing"));
-        let log = file::beside(&to, "-wal");
+        let log = file::with_suffix(&to, "-wal");
         for (path, text) in [(&to, "database"), (&log, "log")] {
             fs::write(path, text).unwrap();
         }
@@ -186,11 +194,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kola.db");
         let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let kept = || kept_as(&path, "2026-01-02T030405");
+        let kept = || free_name(&path, "2026-01-02T030405");
         assert_eq!(name(kept()), "kola.db.before-2026-01-02T030405");
         fs::write(kept(), "a database").unwrap();
         assert_eq!(name(kept()), "kola.db.before-2026-01-02T030405-2");
-        fs::write(file::beside(&kept(), "-wal"), "a log").unwrap();
+        fs::write(file::with_suffix(&kept(), "-wal"), "a log").unwrap();
         assert_eq!(name(kept()), "kola.db.before-2026-01-02T030405-3");
     }
 }

@@ -1,5 +1,5 @@
-//! What an installation has once: its UUID, the keys that sign its access tokens, and a first
-//! merchant.
+//! What exists once in an installation: its UUID, the keys that sign its access tokens, and the
+//! first merchant.
 
 use uuid::{Builder, Uuid};
 
@@ -8,16 +8,15 @@ use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 use crate::workspace::sql_value::params;
 use crate::{StoreError, clock};
 
-/// A secret that signs access tokens.
+/// A key that signs access tokens.
 #[derive(Clone)]
 pub struct SigningKey {
-    /// Its id: the `kid` of the tokens that it signs.
+    /// The `kid` of the tokens that it signs.
     pub id: i64,
-    /// The secret.
     pub secret: [u8; 32],
 }
 
-/// Draws the UUID and the first signing key.
+/// Creates the row of the installation, with a random UUID, and the first signing key.
 pub fn create(sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
     let uuid = Builder::from_random_bytes(clock::random()?).into_uuid();
     let row = params!["uuid" = uuid.to_string()];
@@ -28,7 +27,8 @@ pub fn create(sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
     add_signing_key(sql, now).map(drop)
 }
 
-/// Draws a new signing key; the newest signs, all that are not retired verify.
+/// Adds a random signing key and returns its id. The newest key signs; all keys that are not
+/// retired verify.
 pub fn add_signing_key(sql: &mut dyn Sql, now: i64) -> Result<i64, StoreError> {
     let secret = hex(&clock::random::<32>()?);
     let next = sql.rows("SELECT coalesce(max(id), 0) + 1 FROM signing_keys", &vec![])?;
@@ -41,8 +41,8 @@ pub fn add_signing_key(sql: &mut dyn Sql, now: i64) -> Result<i64, StoreError> {
     Ok(id)
 }
 
-/// Draws a new signing key and retires the older ones, if that is asked for. Answers its id, and
-/// how many were retired.
+/// Adds a signing key, and retires the older ones if `retire` is set. Returns the new key's id, and
+/// how many keys were retired.
 ///
 /// # Errors
 /// [`StoreError`]: then nothing was changed.
@@ -53,7 +53,7 @@ pub fn rotate_signing_keys(
 ) -> Result<(i64, u64), StoreError> {
     transaction(sql, Purpose::Write, |sql| {
         if sql.dialect() == Dialect::Postgres {
-            // Two at once would draw one number.
+            // The next id is read, then written: two rotations at once would read the same.
             sql.script("LOCK TABLE signing_keys IN EXCLUSIVE MODE")?;
         }
         let id = add_signing_key(sql, now)?;
@@ -62,35 +62,37 @@ pub fn rotate_signing_keys(
     })
 }
 
-/// Tokens that the older keys signed are refused from then on.
+/// Retires all keys before this one. Tokens that they signed are refused from then on.
 fn retire_signing_keys_before(sql: &mut dyn Sql, id: i64, now: i64) -> Result<u64, StoreError> {
     let retire = "UPDATE signing_keys SET retired_at = :now WHERE id < :id AND retired_at IS NULL";
     sql.execute(retire, &params!["id" = id, "now" = now])
 }
 
-/// The first process that finds no merchant makes one, and no other.
+/// Claims the right to create the first merchant. Only one process ever gets `true`, and only while
+/// there is no merchant.
 pub fn claim_first_merchant(sql: &mut dyn Sql) -> Result<bool, StoreError> {
     let claim = "UPDATE installation SET greeted = 1 WHERE greeted = 0 AND NOT EXISTS (SELECT 1 FROM merchants)";
     Ok(sql.execute(claim, &vec![])? == 1)
 }
 
-/// Where the merchant could not be made.
-pub fn give_back_first_merchant(sql: &mut dyn Sql) -> Result<(), StoreError> {
+/// Releases the claim of [`claim_first_merchant`] after the merchant could not be created.
+pub fn release_first_merchant(sql: &mut dyn Sql) -> Result<(), StoreError> {
     sql.execute("UPDATE installation SET greeted = 0", &vec![]).map(|_| ())
 }
 
-/// Takes a merchant back whose secret nobody has seen, as long as nothing has happened to it.
-/// Answers whether it is gone.
+/// Deletes a new merchant whose secret nobody has seen, unless something has already happened to
+/// it. Returns whether it was deleted.
 ///
 /// # Errors
 /// [`StoreError`]: then nothing was changed.
-pub fn take_back_merchant(sql: &mut dyn Sql, id: i64) -> Result<bool, StoreError> {
+pub fn delete_unused_merchant(sql: &mut dyn Sql, id: i64) -> Result<bool, StoreError> {
     let mine = |id| params!["id" = id];
     let untouched = "SELECT 1 FROM wallets WHERE merchant_id = :id AND last_entry_id IS NOT NULL \
                      UNION ALL SELECT 1 FROM events WHERE merchant_id = :id \
                      UNION ALL SELECT 1 FROM parties WHERE merchant_id = :id LIMIT 1";
     transaction(sql, Purpose::Write, |sql| {
-        // Whoever pays to it at this moment waits for its wallets, or is waited for.
+        // This locks the wallets. A payment to the merchant at this moment either commits before,
+        // and is seen below, or waits and then finds no wallet.
         sql.execute(
             "UPDATE wallets SET updated_at = updated_at WHERE merchant_id = :id",
             &mine(id),
@@ -105,14 +107,14 @@ pub fn take_back_merchant(sql: &mut dyn Sql, id: i64) -> Result<bool, StoreError
     })
 }
 
-/// Reads the signing keys that verify, oldest first: for [`signing_keys`].
+/// The query for [`signing_keys`]: the keys that are not retired, oldest first.
 pub const SIGNING_KEYS: &str =
     "SELECT id, secret FROM signing_keys WHERE retired_at IS NULL ORDER BY id";
 
-/// The keys of the rows of [`SIGNING_KEYS`].
+/// The keys in the rows of [`SIGNING_KEYS`].
 ///
 /// # Errors
-/// [`StoreError::Inconsistent`].
+/// [`StoreError::Inconsistent`] for a secret that is not 32 bytes in hexadecimal.
 pub fn signing_keys(rows: &[OwnedRow]) -> Result<Vec<SigningKey>, StoreError> {
     let key = |row: &OwnedRow| {
         let id = row.integer()?;
@@ -126,13 +128,13 @@ pub fn signing_keys(rows: &[OwnedRow]) -> Result<Vec<SigningKey>, StoreError> {
     rows.iter().map(key).collect()
 }
 
-/// Reads the UUID drawn at the first migration: for [`uuid`].
+/// The query for [`uuid`].
 pub const UUID: &str = "SELECT uuid FROM installation";
 
-/// The UUID of the row of [`UUID`].
+/// The installation's UUID, from the row of [`UUID`].
 ///
 /// # Errors
-/// [`StoreError::Inconsistent`] when it is not there.
+/// [`StoreError::Inconsistent`] when it is missing or no UUID.
 pub fn uuid(row: Option<&OwnedRow>) -> Result<[u8; 16], StoreError> {
     let broken = |what: &str| StoreError::Inconsistent {
         table: "installation",

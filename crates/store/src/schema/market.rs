@@ -1,5 +1,5 @@
-//! The market of a new database, as a file that people read and write: `config.default.toml`, or an
-//! operator's own.
+//! The market file: the tariff of a new database in TOML, which people read and write. It is
+//! `config.default.toml`, or an operator's own.
 
 pub(crate) mod check;
 pub(crate) mod parsed;
@@ -13,80 +13,66 @@ pub use check::NO_REFUND_FEES;
 pub use domain::kernel::country::Country;
 pub use parsed::{Digits, Fixed, FromText, Parsed, Percentage};
 
-/// The market that is shipped.
+/// The text of the market file that is shipped.
 const SHIPPED: &str = include_str!("../../../../config.default.toml");
 
 /// A fee tier.
 #[derive(serde::Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct TierEntry {
-    /// Its name.
     pub name: String,
     /// Whether new merchants get it.
     #[serde(default)]
     pub default: bool,
 }
 
-/// What the platform takes.
+/// A platform fee: what kola's operator takes of an operation of merchants in a tier.
 #[derive(serde::Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct PlatformEntry {
-    /// Of this tier.
     pub tier: String,
-    /// For this operation.
     pub operation: Parsed<Operation>,
-    /// A share.
     pub percentage: Parsed<Percentage>,
-    /// And a fixed part.
     pub fixed: Option<Fixed>,
-    /// And a share for exchange.
+    /// The further share for exchange, where payer and payee have different currencies.
     pub exchange_percentage: Parsed<Percentage>,
-    /// Since then.
+    /// When the fee begins to hold, inclusive. Without it the fee has always held.
     pub from: Option<Parsed<ServerTime>>,
-    /// Until then.
+    /// When the fee ends, exclusive.
     pub to: Option<Parsed<ServerTime>>,
 }
 
-/// What the network of methods takes.
+/// A gateway fee: what the network of some methods takes of an operation.
 #[derive(serde::Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayEntry {
-    /// Of these methods.
     pub methods: Vec<Parsed<Method>>,
-    /// For this operation.
     pub operation: Parsed<Operation>,
-    /// A share.
     pub percentage: Parsed<Percentage>,
-    /// And a fixed part.
     pub fixed: Option<Fixed>,
-    /// Since then.
+    /// When the fee begins to hold, inclusive. Without it the fee has always held.
     pub from: Option<Parsed<ServerTime>>,
-    /// Until then.
+    /// When the fee ends, exclusive.
     pub to: Option<Parsed<ServerTime>>,
 }
 
-/// What a method does.
+/// Open markets of a method: every one of `operations` in every one of `currencies`.
 #[derive(serde::Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct MarketEntry {
-    /// The method.
     pub method: Parsed<Method>,
-    /// Its network.
     pub provider: Parsed<Provider>,
-    /// Its country.
     pub country: Parsed<Country>,
-    /// Which operations it does
     pub operations: Vec<Parsed<Operation>>,
-    /// in which currencies.
     pub currencies: Vec<Parsed<Currency>>,
-    /// Since then.
+    /// When the markets open, inclusive. Without it they have always been open.
     pub from: Option<Parsed<ServerTime>>,
-    /// Until then.
+    /// When the markets close, exclusive.
     pub to: Option<Parsed<ServerTime>>,
 }
 
 impl MarketEntry {
-    /// Each operation in each currency.
+    /// Each operation with each currency.
     pub fn pairs(&self) -> impl Iterator<Item = (Operation, Currency)> {
         self.operations
             .iter()
@@ -94,81 +80,70 @@ impl MarketEntry {
     }
 }
 
-/// An exchange rate.
+/// An exchange rate: one unit of `from_currency` is worth `rate` units of `to_currency`.
 #[derive(serde::Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct RateEntry {
-    /// One unit of this currency
     pub from_currency: Parsed<Currency>,
-    /// is in this one
     pub to_currency: Parsed<Currency>,
-    /// so many units.
+    /// In major units: 192 means 1 USD = 192 LRD.
     pub rate: Parsed<Decimal>,
-    /// Since then.
+    /// When the rate begins to hold, inclusive. Without it the rate has always held.
     pub from: Option<Parsed<ServerTime>>,
-    /// Until then.
+    /// When the rate ends, exclusive.
     pub to: Option<Parsed<ServerTime>>,
 }
 
-/// Whose numbers begin so.
+/// The phone prefixes of a mobile-money operator.
 #[derive(serde::Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct PhoneEntry {
-    /// The operator.
+    /// The operator's name.
     pub carrier: String,
-    /// Its country.
     pub country: Parsed<Country>,
-    /// Its method.
     pub method: Parsed<Method>,
-    /// How many digits such a number has.
+    /// How many digits such a number has, with its prefix.
     pub digits: u8,
-    /// How it begins.
     pub prefixes: Vec<Parsed<Digits>>,
-    /// Since then.
+    /// When the prefixes become the operator's, inclusive. Without it they have always been.
     pub from: Option<Parsed<ServerTime>>,
-    /// Until then.
+    /// When they stop being the operator's, exclusive.
     pub to: Option<Parsed<ServerTime>>,
 }
 
-/// All that the file says.
+/// The whole market file.
 #[derive(serde::Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct MarketFile {
-    /// Fee tiers.
     #[serde(rename = "tier")]
     pub tiers: Vec<TierEntry>,
-    /// Platform fees.
     #[serde(rename = "platform_fee", default)]
     pub platform_fees: Vec<PlatformEntry>,
-    /// Markets.
     #[serde(rename = "market")]
     pub markets: Vec<MarketEntry>,
-    /// Gateway fees.
     #[serde(rename = "gateway_fee", default)]
     pub gateway_fees: Vec<GatewayEntry>,
-    /// Exchange rates.
     #[serde(rename = "rate", default)]
     pub rates: Vec<RateEntry>,
-    /// Phone numbers.
     #[serde(rename = "phone", default)]
     pub phones: Vec<PhoneEntry>,
 }
 
 impl MarketFile {
-    /// Reads a file's text.
+    /// Parses the text of a market file and checks it.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// A sentence that says what is wrong, and where.
     pub fn read(text: &str) -> Result<Self, String> {
         let file: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         file.check()?;
         Ok(file)
     }
 
-    /// The market that is shipped.
+    /// The market file that is shipped.
     ///
     /// # Errors
-    /// None: a test reads it.
+    /// Never in practice: a test parses the shipped file.
     pub fn shipped() -> Result<Self, String> {
         Self::read(SHIPPED)
     }

@@ -1,9 +1,9 @@
-//! The schema, brought up to date at start. Several processes may start at once: the first one does
-//! it, the others wait.
+//! Migrations: the schema is brought up to date at start. Several processes may start at once: the
+//! first one migrates, the others wait for it.
 //!
-//! A migration only adds at first, so that the kola before it goes on working on the same database;
-//! what it does not need any more is taken away by a later one. Where the kola before it would go
-//! on wrongly, the migration says so (`oldest`).
+//! A migration only adds, so that the previous kola still works on the same database. What is no
+//! longer needed is removed by a later migration. Where an older kola would do something wrong on
+//! the new schema, the migration says so (`oldest`).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,25 +18,26 @@ use crate::{StoreError, clock};
 struct Migration {
     sqlite: &'static str,
     postgres: &'static str,
-    /// The oldest version of the schema whose kola may still run once this step is done.
+    /// The oldest schema version whose kola may still run once this step is done.
     oldest: i64,
 }
 
-/// From this version on what counts against a payment's refunds follows what its provider moved.
-const RECOUNTED: i64 = 4;
-/// From this version on what refunds cost is rounded once over all of their payment.
-const ROUNDED_ONCE: i64 = 6;
-/// From this version on wallets know what is on its way in, and transfers who receives them.
-const ROOM_KEPT: i64 = 8;
-/// From this version on what waits of a sandbox merchant is looked at by the merchant's clock.
-const BY_MERCHANT_TIME: i64 = 9;
-/// From this version on wrong passcodes are counted in a window.
-const TRIES_COUNTED: i64 = 10;
+// Schema versions, each named by what changed with it.
 
-/// From this version on nothing is collected for what a review may show to be paid.
+/// Refund capacity follows what the provider really moved.
+const RECOUNTED: i64 = 4;
+/// The cost of refunds is rounded once, over all refunds of a payment.
+const ROUNDED_ONCE: i64 = 6;
+/// Wallets store their incoming amount, and transfers store their recipient.
+const INCOMING_STORED: i64 = 8;
+/// The next check of an execution is stored in merchant time.
+const BY_MERCHANT_TIME: i64 = 9;
+/// Wrong passcodes are counted in a time window.
+const TRIES_COUNTED: i64 = 10;
+/// Nothing is collected for a source that an open review may show to be paid.
 const LATE_SUCCESSES: i64 = 14;
 
-/// The migrations, in order; a database's version is how many of them it has.
+/// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0001_initial.sql"),
@@ -56,59 +57,59 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0004_reviews_again.sql"),
         postgres: include_str!("../../../../migrations/postgres/0004_reviews_again.sql"),
-        // An older kola counts otherwise what is with the payers of contradicted payments.
+        // An older kola computes the refund capacity of contradicted payments differently.
         oldest: RECOUNTED,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0005_merchants.sql"),
         postgres: include_str!("../../../../migrations/postgres/0005_merchants.sql"),
-        // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise
-        // before all are new.
+        // An older kola may stay: it makes checkouts whose payer bears the fees, and no merchant
+        // has another setting before all processes are new.
         oldest: RECOUNTED,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0006_refunds.sql"),
         postgres: include_str!("../../../../migrations/postgres/0006_refunds.sql"),
-        // An older kola rounds each refund by itself, and takes what was paid for them for what
-        // they hold, too.
+        // An older kola rounds each refund by itself, and expects `refunded_total_minor` to include
+        // what open refunds hold.
         oldest: ROUNDED_ONCE,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0007_tariff.sql"),
         postgres: include_str!("../../../../migrations/postgres/0007_tariff.sql"),
-        // An older kola goes on by the rules before, and its rows say so.
+        // An older kola may stay: it applies the earlier rules, and its rows say which rules.
         oldest: ROUNDED_ONCE,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0008_room.sql"),
         postgres: include_str!("../../../../migrations/postgres/0008_room.sql"),
-        // An older kola begins collections that no wallet awaits, and does not count the rounds of
-        // a balance.
-        oldest: ROOM_KEPT,
+        // An older kola begins collections without raising the wallet's incoming amount, and does
+        // not count the rounds of a balance.
+        oldest: INCOMING_STORED,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0009_merchant_time.sql"),
         postgres: include_str!("../../../../migrations/postgres/0009_merchant_time.sql"),
-        // An older kola would take the merchant's time of the next look for the server's.
+        // An older kola would read the next check, which is in merchant time, as server time.
         oldest: BY_MERCHANT_TIME,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0010_passcode_tries.sql"),
         postgres: include_str!("../../../../migrations/postgres/0010_passcode_tries.sql"),
-        // An older kola ends the lock of a merchant at the next right passcode, and takes a removed
-        // one for a broken one.
+        // An older kola ends a merchant's lock at the next right passcode, and reads a removed
+        // passcode as a broken row.
         oldest: TRIES_COUNTED,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0011_lists.sql"),
         postgres: include_str!("../../../../migrations/postgres/0011_lists.sql"),
-        // An older kola adds items without counting them.
+        // An older kola may stay, although it adds items without counting them.
         oldest: TRIES_COUNTED,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0012_links.sql"),
         postgres: include_str!("../../../../migrations/postgres/0012_links.sql"),
-        // An older kola does not find the page of such a link, and goes on rightly otherwise.
+        // An older kola may stay: it does not find the page of such a link, all else is right.
         oldest: TRIES_COUNTED,
     },
     Migration {
@@ -119,30 +120,29 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0014_late_successes.sql"),
         postgres: include_str!("../../../../migrations/postgres/0014_late_successes.sql"),
-        // An older kola collects for what is in review, does not count reviews, and gives what is
-        // found to the wallet without fees.
+        // An older kola collects for sources in review, does not count reviews, and credits a late
+        // success to the wallet without taking fees.
         oldest: LATE_SUCCESSES,
     },
 ];
 
-/// The table that PostgreSQL's processes wait for each other at; SQLite has its version in the
-/// file's header, too.
+/// The table of versions. On PostgreSQL processes that start at once wait for its lock. SQLite also
+/// has its version in the file's header.
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, oldest BIGINT NOT NULL, \
      applied_at BIGINT NOT NULL)";
 
-/// What is locked where there is no table yet: a number of ours among the database's advisory
-/// locks.
+/// The advisory lock that is taken while there is no table to lock yet ("kola" in ASCII).
 const VERSIONS_LOCK: i64 = 0x6b6f_6c61;
 
-/// Brings the schema up to date. A new database gets the market of the file, or the one that is
-/// shipped.
+/// Brings the schema up to date. A new database gets the tariff of the market file, or the shipped
+/// one.
 ///
 /// # Errors
 /// [`StoreError::Newer`] for a database that this version would not understand;
 /// [`StoreError::Market`].
 pub fn run(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     if market.is_some() {
-        // Before anything is made.
+        // A file with a mistake is reported before anything is created.
         read_market(market)?;
     }
     if sql.dialect() == Dialect::Postgres {
@@ -155,17 +155,17 @@ pub fn run(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     let begun = Instant::now();
     loop {
         match once(sql, market) {
-            Err(error) if stands_back(&error) && begun.elapsed() < PATIENCE => {
+            Err(error) if gave_way(&error) && begun.elapsed() < RETRY_FOR => {
                 tracing::warn!(%error, "the schema is in use: bringing it up to date is tried again");
-                std::thread::sleep(PAUSE);
+                std::thread::sleep(RETRY_PAUSE);
             }
             done => return done,
         }
     }
 }
 
-/// Names and notes are of any language: another encoding would refuse some of them, in the middle
-/// of a payment.
+/// Refuses a database whose encoding is not UTF-8. Names and notes may be in any language, and
+/// another encoding would refuse some of them in the middle of a payment.
 fn in_utf8(sql: &mut dyn Sql) -> Result<(), StoreError> {
     let rows = sql.rows("SELECT current_setting('server_encoding')", &vec![])?;
     match rows.first().and_then(|row| row.text(0)) {
@@ -177,23 +177,24 @@ fn in_utf8(sql: &mut dyn Sql) -> Result<(), StoreError> {
     }
 }
 
-/// So long servers of before, a backup or a verification may keep the schema from being brought up
-/// to date.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// Whoever queued up behind a migration that waited in vain goes first.
-const PAUSE: Duration = Duration::from_secs(2);
+/// How long a migration is tried again while running servers, a backup or a verification hold the
+/// tables.
+const RETRY_FOR: Duration = Duration::from_secs(600);
+/// The pause before the next try. It lets the statements run that queued up behind the migration.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
-/// Whether a migration gave way to others: to one that held a table for too long, or in a circle of
-/// waiting.
-fn stands_back(error: &StoreError) -> bool {
+/// Whether the migration was ended so that others could go on: by its lock time-out (55P03) or by a
+/// deadlock (40P01).
+fn gave_way(error: &StoreError) -> bool {
     matches!(error, StoreError::Postgres { code: Some(code), .. } if matches!(code.as_str(), "55P03" | "40P01"))
 }
 
 fn once(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     transaction(sql, Purpose::Write, |sql| {
         if sql.dialect() == Dialect::Postgres {
-            // Who starts at the same time waits here, and then finds it done. From here on nobody
-            // waits for long: what a migration waits for, all servers wait for behind it.
+            // A process that starts at the same time waits here, and then finds the schema up to
+            // date. The locks of the migration itself have a short time-out: while it waits for a
+            // table, every statement of a running server queues up behind it.
             sql.script(
                 "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; LOCK TABLE schema_versions IN EXCLUSIVE MODE; \
                  SET LOCAL lock_timeout = 1000",
@@ -204,15 +205,16 @@ fn once(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     })
 }
 
-/// Makes the table of versions where there is none, one process at a time: `IF NOT EXISTS` does not
-/// see a table that another one is making, and fails in several ways when that one is done.
+/// Creates the table of versions if it is missing, one process at a time: `IF NOT EXISTS` does not
+/// see a table that another transaction is creating, and fails when that one commits.
 fn make_versions(sql: &mut dyn Sql) -> Result<(), StoreError> {
     transaction(sql, Purpose::Write, |sql| {
         sql.script(&format!("SELECT pg_advisory_xact_lock({VERSIONS_LOCK}); {VERSIONS}"))
     })
 }
 
-/// Whether the schema needs nothing.
+/// Whether the schema is up to date. A newer schema counts as such if its migrations allow this
+/// version to run beside it.
 fn check(found: i64, sql: &mut dyn Sql) -> Result<bool, StoreError> {
     let known = known();
     if found > known {
@@ -224,7 +226,7 @@ fn check(found: i64, sql: &mut dyn Sql) -> Result<bool, StoreError> {
     Ok(found >= known)
 }
 
-/// The version of the schema that this kola makes.
+/// The schema version that this kola creates.
 #[must_use]
 pub fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
@@ -244,9 +246,9 @@ fn migrate(
             Dialect::Sqlite => migration.sqlite,
             Dialect::Postgres => migration.postgres,
         })?;
-        // The first schema on SQLite had no such table.
+        // On SQLite the table is created by the second migration.
         if version > 1 || sql.dialect() == Dialect::Postgres {
-            // No step shuts out a kola that has it.
+            // A kola that has this step may run after it, so `oldest` is at most its version.
             let row = params![
                 "version" = version,
                 "oldest" = migration.oldest.min(version),
@@ -266,7 +268,7 @@ fn migrate(
     Ok(())
 }
 
-/// The version of a database's schema; 0 where there is none.
+/// The version of a database's schema; 0 for an empty database.
 pub fn version(sql: &mut dyn Sql) -> Result<i64, StoreError> {
     let is_made = "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_versions'";
     if sql.dialect() == Dialect::Postgres && sql.rows(is_made, &vec![])?.is_empty() {
@@ -289,7 +291,7 @@ fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
     MarketFile::read(&text).map_err(wrong)
 }
 
-/// What a new database begins with.
+/// Writes the first rows of a new database: the installation and its tariff.
 fn first_run(sql: &mut dyn Sql, market: &MarketFile) -> Result<(), StoreError> {
     let now = clock::now();
     installation::create(sql, now.0)?;
@@ -300,7 +302,7 @@ fn first_run(sql: &mut dyn Sql, market: &MarketFile) -> Result<(), StoreError> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Makes the schema of an earlier version, in an empty database.
+    /// Creates the schema of an earlier version in an empty database.
     pub(crate) fn run_to(version: usize, sql: &mut dyn Sql) {
         if sql.dialect() == Dialect::Postgres {
             make_versions(sql).unwrap();

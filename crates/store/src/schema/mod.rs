@@ -1,4 +1,5 @@
-//! The schema and what is done with a whole database: migrations, copies, backups, verification, the tariff.
+//! The schema and what is done with a whole database: migrations, copies, backups, verification,
+//! and the tariff.
 
 pub mod backup;
 pub mod copy;

@@ -1,6 +1,9 @@
-//! The refunds of payments, counted anew where a provider contradicted itself: before schema 4 what
-//! counts against their room did not follow what a provider moved when that was another amount than
-//! asked for, nor what it took back; before schema 6 nobody counted what was given back for good.
+//! A step of a migration that SQL cannot do: it recomputes the refund totals of payments whose
+//! provider contradicted itself.
+//!
+//! Before schema 4 the refund capacity did not follow what a provider moved when that was another
+//! amount than asked for, nor what it took back. Before schema 6 nobody counted what was given back
+//! for good.
 
 use std::sync::Arc;
 
@@ -17,11 +20,12 @@ use crate::workspace::record::Record;
 use crate::workspace::sql::Sql;
 use crate::workspace::sql_value::{Params, params};
 
-/// The payments whose provider, or that of a refund of theirs, contradicted itself.
+/// The payments with a contradiction of their own provider or of the provider of one of their
+/// refunds.
 const PAYMENTS: &str = "SELECT coalesce(e.original_execution_id, e.id) FROM reviews JOIN executions AS e ON e.id = reviews.execution_id \
      WHERE reviews.kind <> 'DEADLINE_PASSED' AND e.operation IN ('COLLECTION', 'REFUND')";
 
-/// Counts anew, in a transaction of the caller's.
+/// Recomputes the totals within the caller's transaction.
 pub fn run(sql: &mut dyn Sql) -> Result<(), StoreError> {
     let concerned = |column: &str| format!("executions.{column} IN ({PAYMENTS})");
     let payments: Vec<Execution> = rows(sql, &concerned("id"))?;
@@ -70,7 +74,8 @@ fn counted(
     })
 }
 
-/// What so much given back because of one execution has cost: each was rounded by itself.
+/// What the wallet paid for the amount `back` that one execution gave back. Before schema 6 each
+/// refund was rounded by itself, so this rounds here and does not share a total.
 fn cost_alone(execution: &Execution, back: i64) -> Result<i64, Inconsistent> {
     let asked = execution.outside_amount();
     if back == asked.minor {

@@ -1,9 +1,10 @@
-//! `kola ledger verify`: recomputes everything from the entries and holds it against what is
-//! stored.
+//! `kola ledger verify`: recomputes balances and totals from the ledger's entries and compares them
+//! with what is stored.
 //!
-//! Each check is one query that finds violations; none of them uses a decision's own code, so that
-//! it is a second opinion. All run in one read transaction, so that a live database is seen at one
-//! point in time. What payments cost is computed once more beside these queries.
+//! Each check is one query that finds violations. None of them shares code with the decisions, so
+//! that verification is a second opinion. All run in one read transaction, which sees a live
+//! database at one point in time. Fees and the cost of refunds need longer integers than SQL has:
+//! [`fairness`] and [`shares`] check them.
 
 pub(crate) mod fairness;
 pub(crate) mod shares;
@@ -19,7 +20,8 @@ use crate::StoreError;
 use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 
-/// A rule, and the query that finds what breaks it: its first column says which row, as a text.
+/// A rule, and the query that finds the rows that break it. The first column of its result is a
+/// text that names the row.
 struct Check {
     name: &'static str,
     sql: &'static str,
@@ -50,8 +52,9 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "account balance differs from its entries",
-        // A balance has rounds of 4,000,012,000 milliards, and no sum of 64 bits has room for it:
-        // milliards and what is beyond them are added up apart.
+        // A balance is counted in rounds of 4,000,012,000 × 10^9 minor units, and the sum of all
+        // entries may not fit into 64 bits. So the multiples of 10^9 and the remainders are summed
+        // separately.
         sql: "SELECT 'account ' || accounts.id || ' ' || kind || ' ' || accounts.currency || ' has ' || balance_minor \
               || ' and ' || balance_rounds || ' rounds, its entries say ' || coalesce(h, 0) || ' milliards and ' || coalesce(l, 0) \
               FROM accounts LEFT JOIN (SELECT account_id, sum(amount_minor / 1000000000) AS h, sum(amount_minor % 1000000000) AS l \
@@ -67,11 +70,13 @@ const CHECKS: &[Check] = &[
               OR coalesce(w.merchant_id, a.merchant_id) <> e.merchant_id",
     },
     Check {
-        // Each entry takes a balance to the next, so that in whatever order they came, the steps
-        // between the squares add up to the square of the last. Squares of remainders, so that they
-        // fit: one in half a million wrong balances has the same. A round more or less leaves the
-        // remainder as it is, as long as that is not below zero. Ids do not tell the order on
-        // PostgreSQL, where every process has a block of them.
+        // Each entry stores the balance after it. The entries cannot be compared one after the
+        // other: on PostgreSQL each process has its own block of ids, so ids do not tell the order.
+        // But in any order the steps f(after) - f(before) must add up to f(last balance). A linear
+        // f would only repeat the check of the sum above, so f is a square. The squares are of
+        // remainders, which fit into 64 bits; about one in half a million wrong balances has the
+        // same square. ROUND is a multiple of the divisor, so that a round more or less does not
+        // change them.
         name: "balances after the entries do not lead to the last one",
         sql: "SELECT CASE s.bucket WHEN 'SYSTEM' THEN 'account ' ELSE 'wallet ' END || s.account_id || ' ' || s.bucket \
               FROM (SELECT account_id, bucket, sum(after * after - before * before) AS steps FROM (SELECT account_id, bucket, \
@@ -118,7 +123,7 @@ const CHECKS: &[Check] = &[
               WHERE e.status IN ('PENDING', 'PROCESSING') AND e.operation = 'COLLECTION' AND e.provider <> 'PLATFORM' AND w.id IS NULL",
     },
     Check {
-        // In milliards and beyond, as above.
+        // Summed in multiples of 10^9 and remainders, as above.
         name: "suspense differs from the open reviews",
         sql: "SELECT 'merchant ' || a.merchant_id || ' ' || a.currency || ' has ' || a.balance_minor || ' and ' || a.balance_rounds \
               || ' rounds in suspense, open reviews say ' || coalesce(r.h, 0) || ' milliards and ' || coalesce(r.l, 0) \
@@ -135,10 +140,10 @@ const CHECKS: &[Check] = &[
               WHERE r.status = 'OPEN' AND r.amount_minor <> 0 AND a.id IS NULL",
     },
     Check {
-        // Of a refund counts what its payer has of it, and while it is open no less than was asked
-        // for; of the payment itself what its provider took back; what a review settled is the
-        // review's money. The CAST gives the id a type in SQLite, without which it is not looked up
-        // but sought in all rows.
+        // A refund counts with what its payer has of it, and while it is open with no less than was
+        // asked for. The payment itself counts with what its provider took back. What a review
+        // settled is the review's money. The CAST gives the id a type: without one SQLite scans all
+        // rows instead of looking the id up.
         name: "refunds differ from what their payment says",
         sql: "SELECT 'execution ' || c.id || ' says ' || c.refunded_minor || ', its refunds ' || coalesce(r.p, 0) FROM executions AS c \
               LEFT JOIN (SELECT id, sum(CASE WHEN has > at_least THEN has ELSE at_least END) AS p FROM ( \
@@ -162,7 +167,8 @@ const CHECKS: &[Check] = &[
               OR c.refunded_minor + c.over_refunded_minor <> coalesce(r.p, 0)",
     },
     Check {
-        // For good: completed, and what resolved reviews took from the wallet or gave to it.
+        // Given back for good: by completed refunds, and by what resolved reviews took from the
+        // wallet or gave to it.
         name: "what was given back differs from what its payment says",
         sql: "SELECT 'execution ' || c.id || ' says ' || c.given_back_minor || ', its refunds ' || coalesce(r.back, 0) \
               FROM executions AS c LEFT JOIN (SELECT id, sum(CASE WHEN has > 0 THEN has ELSE 0 END) AS back FROM ( \
@@ -179,7 +185,7 @@ const CHECKS: &[Check] = &[
               WHERE c.given_back_minor <> coalesce(r.back, 0)",
     },
     Check {
-        // What reviews took and gave besides is held against the shares of payments, below.
+        // Payments with reviews are left out: what reviews took and gave is checked by `shares`.
         name: "what refunds took differs from what their payment says",
         sql: "SELECT 'execution ' || c.id || ' says ' || (c.refunded_total_minor + c.over_refunded_total_minor) || ', its refunds ' \
               || coalesce(r.took, 0) FROM executions AS c LEFT JOIN (SELECT original_execution_id AS id, \
@@ -254,8 +260,8 @@ const CHECKS: &[Check] = &[
         sql: "SELECT 'execution ' || id FROM executions WHERE refunded_minor > payer_minor OR refunded_total_minor > total_minor",
     },
     Check {
-        // Also what a review settled pays, unless the source was canceled or paid before; so there
-        // may be several of those.
+        // A collection that a review settled also pays its source, unless the source was canceled
+        // or paid before. So a source may have several of those.
         name: "paid source without the collection that paid it",
         sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, \
               sum(CASE status WHEN 'COMPLETED' THEN 1 ELSE 0 END) AS n, count(settled_by_review_at) AS late FROM executions \
@@ -314,8 +320,8 @@ const CHECKS: &[Check] = &[
               GROUP BY subject_id HAVING count(*) > 1",
     },
     Check {
-        // What a refund held more than it took is released in the same transaction, and cancels
-        // out.
+        // The part that a refund held but did not take is released in the same transaction, and its
+        // two entries cancel out.
         name: "settled amount differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
               AND v.type IN ('execution.completed', 'execution.settled_by_review') \
@@ -371,34 +377,34 @@ pub fn rules() -> impl Iterator<Item = &'static str> {
     CHECKS.iter().map(|check| check.name).chain([fairness::PAYER, fairness::FEE, shares::RULE])
 }
 
-/// The most violations of one kind that are named.
-const NAMED: usize = 20;
+/// How many violations of one rule are listed at most.
+const LISTED: usize = 20;
 
-/// What was found.
+/// The result of a verification.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
-    /// Ledger entries read.
+    /// The number of ledger entries.
     pub entries: i64,
-    /// Executions read.
+    /// The number of executions.
     pub executions: i64,
-    /// Wallets read.
+    /// The number of wallets.
     pub wallets: i64,
-    /// Reviews that wait for a human.
+    /// The number of reviews that wait for a person.
     pub open_reviews: i64,
-    /// What exchange has come to, by currency: above zero where more of it came in than is owed,
-    /// below where more is owed.
+    /// The exchange position of each currency: above zero where more of it came in than is owed,
+    /// below zero where more is owed.
     pub positions: Vec<Money>,
     /// How many rules were checked.
     pub checks: usize,
-    /// Each violation: the rule that is broken, and where.
+    /// The violations: the rule that is broken, and the row that breaks it.
     pub violations: Vec<(&'static str, String)>,
 }
 
 impl Report {
-    /// Names the places in which a rule is broken, as far as there are not too many.
-    fn name(&mut self, rule: &'static str, places: impl ExactSizeIterator<Item = String>) {
-        let more = places.len() > NAMED;
-        self.violations.extend(places.take(NAMED).map(|place| (rule, place)));
+    /// Adds the violations of a rule, at most [`LISTED`] of them.
+    fn add_violations(&mut self, rule: &'static str, rows: impl ExactSizeIterator<Item = String>) {
+        let more = rows.len() > LISTED;
+        self.violations.extend(rows.take(LISTED).map(|row| (rule, row)));
         if more {
             self.violations.push((rule, "and more".to_owned()));
         }
@@ -419,7 +425,7 @@ pub fn verify(sql: &mut dyn Sql) -> Result<Report, StoreError> {
     transaction(sql, Purpose::Snapshot, check_all)
 }
 
-/// The same within a transaction that is open.
+/// Checks every rule within the transaction that the caller has opened.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be read.
@@ -439,19 +445,19 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
     };
     for check in CHECKS {
         let begun = Instant::now();
-        let found = sql.rows(&format!("{} LIMIT {}", check.sql, NAMED + 1), &vec![])?;
+        let found = sql.rows(&format!("{} LIMIT {}", check.sql, LISTED + 1), &vec![])?;
         tracing::debug!(check = check.name, ms = begun.elapsed().as_millis(), "checked");
-        let places = found.iter().map(|row| row.text(0).unwrap_or_default().to_owned());
-        report.name(check.name, places);
+        let rows = found.iter().map(|row| row.text(0).unwrap_or_default().to_owned());
+        report.add_violations(check.name, rows);
     }
     let begun = Instant::now();
-    report.violations.extend(fairness::check(sql, NAMED)?);
+    report.violations.extend(fairness::check(sql, LISTED)?);
     tracing::debug!(check = "fairness", ms = begun.elapsed().as_millis(), "checked");
-    report.name(shares::RULE, shares::wrong(sql)?.into_iter());
+    report.add_violations(shares::RULE, shares::wrong(sql)?.into_iter());
     Ok(report)
 }
 
-/// The exchange accounts of all merchants together.
+/// The exchange position of each currency, summed over the accounts of all merchants.
 fn positions(sql: &mut dyn Sql) -> Result<Vec<Money>, StoreError> {
     let accounts = "SELECT currency, balance_rounds, balance_minor FROM accounts WHERE kind = 'POSITION' \
                     AND (balance_minor <> 0 OR balance_rounds <> 0)";
@@ -459,8 +465,8 @@ fn positions(sql: &mut dyn Sql) -> Result<Vec<Money>, StoreError> {
     for row in sql.rows(accounts, &vec![])? {
         let mut reader = RowReader::new(&row, "accounts", 0);
         let (currency, rounds): (Currency, i64) =
-            (Column::take(&mut reader)?, Column::take(&mut reader)?);
-        let minor: i64 = Column::take(&mut reader)?;
+            (Column::read(&mut reader)?, Column::read(&mut reader)?);
+        let minor: i64 = Column::read(&mut reader)?;
         *sums.entry(currency).or_default() +=
             i128::from(rounds) * i128::from(ROUND) + i128::from(minor);
     }

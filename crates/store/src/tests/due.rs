@@ -1,4 +1,4 @@
-//! What is due, as the database finds it, is what the decisions take for due.
+//! The queries for due rows find exactly those rows that the decisions take for due.
 
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
 use domain::kernel::names::Mode;
@@ -6,19 +6,19 @@ use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use domain::payments::execution::{Execution, ExecutionStatus, LEASE_US, MAX_CLOCK_SKEW_US};
 
 use crate::schema::migrate;
-use crate::testing::{Own, Stage, fill, superuser};
-use crate::tests::bare;
+use crate::testing::{OwnDatabase, Stage, fill, superuser};
+use crate::tests::without_schema;
 use crate::workspace::record::Record as _;
 use crate::workspace::sql::Sql;
 use crate::workspace::sql_value::{SqlValue, params};
 
 const NOW: ServerTime = ServerTime(1_800_000_000_000_000);
-/// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not
-/// in the sandbox.
+/// How far the clocks of merchants 1 to 3 are ahead. The second is far ahead; the third is not in
+/// the sandbox.
 const AHEAD: [i64; 3] = [0, minutes(60 * 24 * 365), 0];
 const SKEW: i64 = MAX_CLOCK_SKEW_US;
 
-/// Merchants whose clocks differ, with nothing that waits.
+/// Merchants with different clocks and no open execution.
 fn merchants(stage: &mut Stage) {
     fill(stage);
     stage.sql.script("UPDATE merchants SET mode = 'LIVE' WHERE id = 3").unwrap();
@@ -28,9 +28,9 @@ fn merchants(stage: &mut Stage) {
     }
 }
 
-/// An execution of a merchant's that waits since `age`, is looked at again in `at` and is leased
-/// for `lease` from now.
-fn wait(stage: &mut Stage, id: i64, merchant: i64, [age, at]: [i64; 2], lease: Option<i64>) {
+/// Makes an execution of a merchant open: created `age` ago, with its next check in `at`, and
+/// leased for `lease` from now.
+fn make_open(stage: &mut Stage, id: i64, merchant: i64, [age, at]: [i64; 2], lease: Option<i64>) {
     let time = NOW.plus(AHEAD[usize::try_from(merchant - 1).unwrap()]);
     let sql = "UPDATE executions SET status = 'PROCESSING', completed_at = NULL, merchant_id = :merchant, created_at = :created, \
                deadline_at = :deadline, next_check_at = :at, lease_until = :lease WHERE id = :id";
@@ -50,10 +50,10 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
     for mut stage in Stage::both() {
         merchants(&mut stage);
         for (merchant, base) in [(1, 100), (2, 200), (3, 300)] {
-            wait(&mut stage, base, merchant, [seconds(9), -seconds(1)], None);
-            wait(&mut stage, base + 1, merchant, [seconds(9), -seconds(2)], None);
-            wait(&mut stage, base + 2, merchant, [seconds(9), 1], None);
-            wait(&mut stage, base + 3, merchant, [seconds(9), -seconds(3)], Some(1));
+            make_open(&mut stage, base, merchant, [seconds(9), -seconds(1)], None);
+            make_open(&mut stage, base + 1, merchant, [seconds(9), -seconds(2)], None);
+            make_open(&mut stage, base + 2, merchant, [seconds(9), 1], None);
+            make_open(&mut stage, base + 3, merchant, [seconds(9), -seconds(3)], Some(1));
         }
         let of = |stage: &Stage, merchant, limit| {
             stage.ask(async |q| q.due_executions(MerchantId(merchant), NOW, limit).await.unwrap())
@@ -78,7 +78,7 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         assert_eq!(from(&stage, 0, 2), [(1, true), (2, true)]);
         assert_eq!(from(&stage, 2, 9), [(3, true)]);
         assert_eq!(from(&stage, 3, 9), []);
-        // Without what is due the merchant still has something that waits.
+        // Without a due execution the merchant still has open ones.
         stage.sql.script("UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE id IN (200, 201)").unwrap();
         assert_eq!(from(&stage, 0, 9), [(1, true), (2, false), (3, true)]);
         assert_eq!(
@@ -166,7 +166,7 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
         for merchant in [1, 2, 3] {
             for age in ages {
                 for at in checks.iter().chain(&far) {
-                    wait(
+                    make_open(
                         &mut stage,
                         id,
                         merchant,
@@ -203,17 +203,17 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
     }
 }
 
-/// An empty database with the schema from before what waits went by the merchant's clock.
+/// An empty database with a schema in which the next check was in server time.
 fn before_merchant_time() -> Vec<(Box<dyn Sql>, Box<dyn std::any::Any>)> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("kola.db");
-    let mut sql = bare(&path);
+    let mut sql = without_schema(&path);
     migrate::tests::run_to(5, sql.as_mut());
     sql.script("PRAGMA user_version = 5").unwrap();
     let mut all: Vec<(Box<dyn Sql>, Box<dyn std::any::Any>)> = vec![(sql, Box::new(directory))];
     if let Some(admin) = superuser() {
-        let (own, place) = Own::create(&admin);
-        let mut sql = place.open_as_it_is().unwrap();
+        let (own, database) = OwnDatabase::create(&admin);
+        let mut sql = database.open_as_it_is().unwrap();
         migrate::tests::run_to(5, sql.as_mut());
         all.push((sql, Box::new(own)));
     }
@@ -222,7 +222,7 @@ fn before_merchant_time() -> Vec<(Box<dyn Sql>, Box<dyn std::any::Any>)> {
 
 #[test]
 fn what_waited_in_an_older_schema_waits_by_its_merchants_clock() {
-    for (mut sql, _home) in before_merchant_time() {
+    for (mut sql, _cleanup) in before_merchant_time() {
         sql.script(
             "INSERT INTO merchants (id, name, type, mode, verified, fee_tier, clock_offset_us, created_at, updated_at) VALUES \
              (1, 'A', 'ORGANIZATION', 'SANDBOX', 1, 'default', 0, 0, 0), \

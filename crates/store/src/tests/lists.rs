@@ -1,5 +1,4 @@
-//! Lists of a few thousand rows, and how a database finds them: a list that reads a whole table to
-//! show a page is a fault.
+//! Lists over some thousand rows are correct, and the database finds their rows by an index.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +23,8 @@ use crate::{Database, StoreError};
 
 const MINE: MerchantId = MerchantId(1);
 
-/// The largest page that a list has. PostgreSQL rather sorts all of a small table than follow an
-/// index for a third of it, so it is asked for less.
+/// The first page of a list, as large as the test allows. PostgreSQL would rather sort a small
+/// table than follow an index for a third of its rows, so it is asked for less.
 const fn first(dialect: Dialect) -> Page {
     Page {
         limit: match dialect {
@@ -37,8 +36,8 @@ const fn first(dialect: Dialect) -> Page {
 }
 
 impl Stage {
-    /// Reads a list to its end, page by page, and fails unless all rows of the merchant came,
-    /// newest first, and each page was found by an index.
+    /// Reads a list to its end, page by page. Fails unless it has all rows of the merchant, newest
+    /// first, and each page was found by an index.
     #[track_caller]
     fn assert_list<T>(
         &mut self,
@@ -56,7 +55,7 @@ impl Stage {
                 self.ask(async |queries| read(queries, page).await);
             assert_eq!(scanned_to, None, "{what} has no filter");
             ids.extend(rows.iter().map(&id));
-            // That a page is empty because the list ended is looked at once more.
+            // For an empty page the database is asked once more whether the cursor's row exists.
             reads += usize::from(rows.is_empty() && page.after_id.is_some());
             match rows.last() {
                 Some(last) if u32::try_from(rows.len()) == Ok(page.limit) => {
@@ -71,8 +70,8 @@ impl Stage {
         self.assert_plans(what, reads, sorts);
     }
 
-    /// Fails unless so many reads were made, by an index each. `sorts` where a merchant has few
-    /// rows, and they may be sorted.
+    /// Fails unless `count` reads were made, each by an index. `sorts` allows sorting, for lists
+    /// that have few rows.
     #[track_caller]
     fn assert_plans(&mut self, what: &str, count: usize, sorts: bool) {
         let dialect = self.sql.dialect();
@@ -84,8 +83,8 @@ impl Stage {
                     plan.contains("SEARCH") && !plan.contains("SCAN "),
                     plan.contains("TEMP B-TREE"),
                 ),
-                // Rows of the same instant are put in the order of their ids: an index without the
-                // id leaves that to do.
+                // An incremental sort is allowed: an index without the id leaves rows of the same
+                // time to be sorted by id.
                 Dialect::Postgres => (
                     !plan.contains("Seq Scan"),
                     plan.replace("Incremental Sort", "").contains("Sort  ("),
@@ -162,7 +161,7 @@ fn told(plans: &[(String, Vec<String>)]) -> String {
     plans.iter().flat_map(|(_, plans)| plans.clone()).collect()
 }
 
-/// A list with a filter is read twice: how far it looks, and what it finds there.
+/// A list with a filter makes two reads: how far it scans, and the rows that it finds there.
 const FILTERED: usize = 2;
 
 fn filters(stage: &mut Stage, page: Page) {
@@ -178,7 +177,7 @@ fn filters(stage: &mut Stage, page: Page) {
     let filter = PaymentAccountFilter { party, method, operation, is_active };
     let found = stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
     assert_eq!(found.rows.len(), 1);
-    // One account: PostgreSQL reads those of the merchant and sorts what is left.
+    // Only one account matches: PostgreSQL reads all accounts of the party and sorts the rest.
     stage.assert_plans("payment accounts", FILTERED, stage.sql.dialect() == Dialect::Postgres);
     let filter = PaymentAccountFilter { party: None, ..filter };
     stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
@@ -197,8 +196,8 @@ fn filters(stage: &mut Stage, page: Page) {
     let filter = SourceFilter { reference: Some("x18".to_owned()), ..SourceFilter::default() };
     let found = stage
         .ask(async |q| q.sources(MINE, SourceType::Invoice, filter.clone(), page).await.unwrap());
-    // Of one source at most: a page that begins after it finds none, and looks whether its
-    // beginning is there.
+    // At most one source has this reference. A page that begins after it is empty, so a further
+    // read checks the cursor.
     assert_eq!(found.rows.len(), usize::from(page.after_id.is_none_or(|after| after > 18)));
     let plans = stage.plans();
     assert!(told(&plans[..1]).contains("sources_by_reference"), "{plans:?}");
@@ -212,7 +211,7 @@ fn filters(stage: &mut Stage, page: Page) {
     assert!(plans.len() == FILTERED && told(&plans).contains("events_of_subject"), "{plans:?}");
 }
 
-/// More rows than are looked at for a page; one of the first made is as the filter wants it.
+// There are more rows than one page scans, and only one of the oldest matches the filter.
 #[test]
 fn a_filter_that_nothing_fits_looks_at_so_many_rows_and_says_where_to_go_on() {
     for mut stage in Stage::both() {
@@ -252,7 +251,7 @@ fn a_filter_that_nothing_fits_looks_at_so_many_rows_and_says_where_to_go_on() {
 #[test]
 fn no_list_is_read_from_a_file_without_its_name() {
     for stage in Stage::both() {
-        let Database::Sqlite(path) = &stage.place else { continue };
+        let Database::Sqlite(path) = &stage.database else { continue };
         let away = path.with_extension("away");
         std::fs::rename(path, &away).unwrap();
         assert!(matches!(stage.queries.check_file(), Err(StoreError::FileMoved { .. })));

@@ -1,4 +1,4 @@
-//! What holds on both databases: one schema, statements that both understand, and lists that are
+//! Tests that run on both databases: one schema, statements that both understand, lists that are
 //! read by indexes.
 
 mod due;
@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::workspace::sql::Sql;
 use crate::workspace::sqlite::SqliteSql;
 
-/// A SQLite database without a schema, as a start makes one before it gives it its name.
-pub(crate) fn bare(path: &Path) -> Box<dyn Sql> {
+/// A new SQLite database without a schema.
+pub(crate) fn without_schema(path: &Path) -> Box<dyn Sql> {
     Box::new(SqliteSql(rusqlite::Connection::open(path).unwrap()))
 }

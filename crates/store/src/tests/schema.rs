@@ -1,37 +1,38 @@
-//! The two schemas are one: PostgreSQL is given SQLite's tables as well, in a schema of their own,
-//! and what it then says of both is compared, so that its own spelling of a condition decides and
-//! not ours.
+//! Both databases have the same schema. The test creates SQLite's tables in PostgreSQL, too, in a
+//! schema of their own, and compares how PostgreSQL describes the two. So conditions are compared
+//! in PostgreSQL's own spelling.
 
 use std::sync::Barrier;
 use std::time::Duration;
 
 use crate::Database;
 use crate::schema::migrate;
-use crate::testing::{Own, Stage, superuser};
+use crate::testing::{OwnDatabase, Stage, superuser};
 use crate::workspace::postgres::PostgresSql;
 use crate::workspace::sql::Sql as _;
 use crate::workspace::sqlite;
 
-/// The tables, columns and rules of the current schema of PostgreSQL, one a line.
+/// Queries for the tables, columns, constraints, indexes and triggers of PostgreSQL's current
+/// schema, one to a line.
 const STRUCTURE: [&str; 5] = [
     // Tables.
     "SELECT 'table ' || relname FROM pg_class WHERE relnamespace = current_schema::regnamespace AND relkind = 'r'",
-    // Columns in their order, with types, defaults and whether they may be empty.
+    // Columns in order, with type, default and NOT NULL.
     "SELECT 'column ' || attrelid::regclass || ' ' || lpad(attnum::text, 2, '0') || ' ' || attname || ' ' \
      || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END \
      || coalesce(' DEFAULT ' || pg_get_expr(adbin, adrelid), '') || CASE attidentity WHEN '' THEN '' ELSE ' IDENTITY' END \
      FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
      LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum \
      WHERE relnamespace = current_schema::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped",
-    // Primary and foreign keys, unique columns, conditions: whatever their names.
+    // Constraints (primary, foreign and unique keys, checks) without their names.
     "SELECT 'rule ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint \
      WHERE connamespace = current_schema::regnamespace",
-    // Indexes that are not made by a rule.
+    // Indexes that do not belong to a constraint.
     "SELECT replace(pg_get_indexdef(indexrelid), current_schema || '.', '') FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid \
      WHERE relnamespace = current_schema::regnamespace \
      AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)",
-    // What keeps the ledger append-only. What it does is a function there and a statement here: the
-    // names are compared.
+    // The triggers that keep the ledger append-only. Only their names are compared: a trigger calls
+    // a function in PostgreSQL, and is a statement in SQLite.
     "SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid \
      WHERE relnamespace = current_schema::regnamespace AND NOT tgisinternal",
 ];
@@ -42,13 +43,13 @@ fn structure(postgres: &mut Stage) -> Vec<String> {
     lines
 }
 
-/// A statement of SQLite's schema, for PostgreSQL.
+/// A statement of SQLite's schema in the dialect of PostgreSQL.
 fn translated(sql: &str) -> String {
     sql.replace("INTEGER", "BIGINT").replace(") STRICT", ")")
 }
 
-/// SQLite's tables and indexes, in the order in which they refer to each other, and its triggers as
-/// empty shells.
+/// Statements that create SQLite's schema in PostgreSQL: tables and indexes in the order in which
+/// they refer to each other, and triggers that only have a name.
 fn of_sqlite() -> Vec<String> {
     let mut sqlite = Stage::sqlite();
     let made = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type IN ('table', 'index') ORDER BY type DESC, rowid";
@@ -61,19 +62,19 @@ fn of_sqlite() -> Vec<String> {
     statements
 }
 
-/// Why a line of PostgreSQL's structure is not in SQLite's.
+/// Whether a line of PostgreSQL's structure has no counterpart in SQLite.
 fn only_on_postgres(line: &str) -> bool {
-    // A lane finds out there whether a commit without an answer is on disk. SQLite's commits always
-    // answer.
+    // In this table a lane looks up whether a commit without an answer is on disk. There is no
+    // connection to lose on SQLite.
     ["table lanes", "column lanes ", "rule lanes "].iter().any(|start| line.starts_with(start))
 }
 
-/// Without what PostgreSQL has to be told and SQLite does by itself.
-fn told_to_postgres(line: &str) -> String {
-    // An INTEGER PRIMARY KEY of SQLite's counts upwards where no value is given.
+/// The line without what only PostgreSQL needs.
+fn without_postgres_only(line: &str) -> String {
+    // In SQLite every INTEGER PRIMARY KEY gives new rows a number.
     let line = line.replace(" IDENTITY", "");
-    // What keeps PostgreSQL's plans from looking a phone or a reference up in an index that is for
-    // lists.
+    // The condition keeps PostgreSQL from using an index for lists to look up a phone or a
+    // reference.
     match line.strip_suffix(" WHERE (merchant_id > 0)") {
         Some(list)
             if list.contains(" executions_of_merchant ON ")
@@ -92,7 +93,7 @@ fn both_databases_have_one_schema() {
     let expected: Vec<String> = found
         .iter()
         .filter(|line| !only_on_postgres(line))
-        .map(|line| told_to_postgres(line))
+        .map(|line| without_postgres_only(line))
         .collect();
     assert!(expected.len() < found.len() && expected.len() > 300, "{found:#?}");
     postgres.sql.script("CREATE SCHEMA of_sqlite; SET search_path = of_sqlite").unwrap();
@@ -139,8 +140,8 @@ fn the_comparison_of_schemas_sees_a_difference() {
 fn processes_that_start_in_the_same_moment_make_one_schema() {
     let Some(admin) = superuser() else { return };
     for _ in 0..10 {
-        let (_own, place) = Own::create(&admin);
-        let Database::Postgres(address) = &place else { panic!("{place:?}") };
+        let (_own, database) = OwnDatabase::create(&admin);
+        let Database::Postgres(address) = &database else { panic!("{database:?}") };
         let starters: Vec<PostgresSql> =
             (0..8).map(|_| PostgresSql::connect(address).unwrap()).collect();
         let all_ready = Barrier::new(starters.len());
@@ -159,8 +160,8 @@ fn processes_that_start_in_the_same_moment_make_one_schema() {
 #[test]
 fn a_migration_beside_a_long_backup_keeps_nobody_waiting_and_is_done_after_it() {
     let Some(admin) = superuser() else { return };
-    let (_own, place) = Own::create(&admin);
-    let Database::Postgres(address) = &place else { panic!("{place:?}") };
+    let (_own, database) = OwnDatabase::create(&admin);
+    let Database::Postgres(address) = &database else { panic!("{database:?}") };
     let mut backup = PostgresSql::connect(address).unwrap();
     migrate::tests::run_to(3, &mut backup);
     backup.script("SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE reviews IN ACCESS SHARE MODE").unwrap();
@@ -168,7 +169,7 @@ fn a_migration_beside_a_long_backup_keeps_nobody_waiting_and_is_done_after_it() 
     let mut newcomer = PostgresSql::connect(address).unwrap();
     std::thread::scope(|scope| {
         let migration = scope.spawn(|| migrate::run(&mut newcomer, None));
-        // The migration comes up, waits and stands back several times meanwhile.
+        // Meanwhile the migration tries, waits and gives way several times.
         let served: Vec<_> = (0..40)
             .map(|_| {
                 std::thread::sleep(Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! Every statement is understood by the database that it is for, and each read finds its rows by an
+//! Each database accepts every statement that is meant for it, and each read finds its rows by an
 //! index.
 
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ use crate::workspace::record::{Record, Statements};
 use crate::workspace::sql::Dialect;
 
 impl Stage {
-    /// Fails unless the database understands the statement, with tables and columns; it is not run.
+    /// Fails unless the database accepts the statement with its tables and columns. It is not run.
     fn prepare(&mut self, sql: &str) {
         let done = match self.sql.dialect() {
             Dialect::Sqlite => self.sql.rows(&format!("EXPLAIN {sql}"), &vec![]).map(|_| ()),
@@ -44,16 +44,17 @@ impl Stage {
         done.unwrap_or_else(|error| panic!("{error}: {sql}"));
     }
 
-    /// The statements of a table that this database is sent: one row at a time, or many.
+    /// Prepares the statements of a table that are sent to this database: for one row at a time on
+    /// SQLite, for many rows on PostgreSQL.
     fn prepare_all(&mut self, statements: &Statements) {
         let changes = statements.fixed < statements.all.len();
-        let named = !statements.name.is_empty();
+        let has_alt_key = !statements.alt_key.is_empty();
         let many = &statements.many;
         let of_sqlite = [
             (&statements.insert, true),
             (&statements.update, changes),
             (&statements.by_id, true),
-            (&statements.by_alt_key, named),
+            (&statements.by_alt_key, has_alt_key),
         ];
         let of_postgres = [
             (&many.insert, true),
@@ -61,7 +62,7 @@ impl Stage {
             (&many.by_ids, true),
             (&many.lock, true),
             (&many.lock_owned, true),
-            (&many.by_alt_keys, named),
+            (&many.by_alt_keys, has_alt_key),
         ];
         let all = match self.sql.dialect() {
             Dialect::Sqlite => of_sqlite.to_vec(),
@@ -109,7 +110,7 @@ fn what_the_command_line_writes_is_understood() {
         assert_eq!(installation::rotate_signing_keys(sql, true, 3).unwrap(), (3, 2));
         assert!(installation::claim_first_merchant(sql).unwrap());
         assert!(!installation::claim_first_merchant(sql).unwrap());
-        installation::give_back_first_merchant(sql).unwrap();
+        installation::release_first_merchant(sql).unwrap();
         assert!(installation::claim_first_merchant(sql).unwrap());
         assert_eq!(stage.ask(async |q| q.signing_keys().await.unwrap()).len(), 1);
     }
@@ -156,7 +157,7 @@ fn changed(stage: &mut Stage) -> Tariff {
     (*stage.ask(async |q| q.tariff().await.unwrap())).clone()
 }
 
-/// The tariff without the time at which the database was made.
+/// The tariff without the times at which the database was created.
 fn timeless(mut tariff: Tariff) -> String {
     let zero = |time: &mut ServerTime| {
         if *time < FIRST {
@@ -194,7 +195,7 @@ const NOW: ServerTime = ServerTime(1);
 const PAGE: Page = Page { limit: 10, after_id: None };
 const AFTER: Page = Page { limit: 10, after_id: Some(8_010) };
 
-/// Makes each read and answers its name.
+/// Makes each read and returns the names of all.
 macro_rules! reads {
     ($queries:ident: $($name:ident($($argument:expr),*)),+ $(,)?) => {{
         $($queries.$name($($argument),*).await.map(|_| ()).unwrap();)+
@@ -244,7 +245,7 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
     }
 }
 
-/// The line of a plan that reads a whole table which grows with payments or merchants.
+/// The line of a plan that scans a whole table, unless the table stays small.
 fn read_whole(plan: &str) -> Option<&str> {
     const SMALL: [&str; 7] =
         ["installation", "signing_keys", "chain", "found", "json_each", "wanted", "CONSTANT"];
@@ -252,7 +253,7 @@ fn read_whole(plan: &str) -> Option<&str> {
         let after = ["Seq Scan on ", "SCAN "].into_iter().find_map(|scan| line.split_once(scan));
         after.and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
     };
-    // An index of what is open is read as a whole: it does not grow.
+    // An index of open reviews may be read as a whole: it does not grow.
     let lines = plan.lines().filter(|line| !line.contains("USING INDEX reviews_open"));
     lines.into_iter().find(|line| table(line).is_some_and(|table| !SMALL.contains(&table.as_str())))
 }
@@ -262,7 +263,7 @@ fn the_types_of_sources_are_those_of_the_merchants_own() {
     for mut stage in Stage::both() {
         fill(&mut stage);
         stage.sql.script("UPDATE sources SET type = 'ORDER' WHERE id = 18").unwrap();
-        // The second is another merchant's, the last is nobody's.
+        // The second belongs to another merchant, the last does not exist.
         let ids = [SourceId(10), SourceId(11), SourceId(18), SourceId(999_999)];
         let mut found = stage.ask(async |q| q.source_types(MINE, &ids).await.unwrap());
         found.sort_unstable();
@@ -271,7 +272,7 @@ fn the_types_of_sources_are_those_of_the_merchants_own() {
     }
 }
 
-/// The source of every file of `reads/`: the folder is read, so that no new file is forgotten.
+/// The source text of every file in `reads/`. The folder is listed, so that no file is forgotten.
 fn sources_of_reads() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/reads");
     let entries = std::fs::read_dir(folder).unwrap();

@@ -1,5 +1,5 @@
-//! What an upgrade makes of a tariff: fees that were missing are zero from then on, and what a
-//! first start with a clock that was ahead put off holds.
+//! What an upgrade does to a tariff: missing fees become rows of zero, and rows of a first start
+//! whose clock was ahead hold at once.
 
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::{ServerTime, minutes};
@@ -7,21 +7,21 @@ use domain::tariff::Tariff;
 
 use crate::clock;
 use crate::schema::{migrate, tariff};
-use crate::testing::{Home, Own, superuser};
-use crate::tests::bare;
+use crate::testing::{Cleanup, OwnDatabase, superuser};
+use crate::tests::without_schema;
 use crate::workspace::sql::Sql;
 
 /// The last schema in which a missing row was a fee of zero.
 const BEFORE: usize = 5;
 
-/// An empty database of each kind that there is.
-fn empty() -> Vec<(Box<dyn Sql>, Home)> {
+/// An empty SQLite database, and a PostgreSQL one if there is a server for tests.
+fn empty() -> Vec<(Box<dyn Sql>, Cleanup)> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("kola.db");
-    let sqlite = (bare(&path), Home::Sqlite(directory));
+    let sqlite = (without_schema(&path), Cleanup::Sqlite(directory));
     let postgres = superuser().map(|admin| {
-        let (own, place) = Own::create(&admin);
-        (place.open_as_it_is().unwrap(), Home::Postgres(own))
+        let (own, database) = OwnDatabase::create(&admin);
+        (database.open_as_it_is().unwrap(), Cleanup::Postgres(own))
     });
     [sqlite].into_iter().chain(postgres).collect()
 }
@@ -32,8 +32,8 @@ fn read(sql: &mut dyn Sql) -> Tariff {
     tariff::build(&tables).unwrap()
 }
 
-/// Its first start was `ahead`, an operator has mended what could be mended since, and some rows
-/// were never there.
+/// An old tariff with faults: its rows begin at `ahead`, because the clock of the first start was
+/// ahead. An operator has repaired some since then, and some rows never existed.
 fn damaged(sql: &mut dyn Sql, ahead: ServerTime) -> Tariff {
     migrate::tests::run_to(BEFORE, sql);
     let (ahead, now) = (ahead.0, clock::now().0);
@@ -59,7 +59,7 @@ fn damaged(sql: &mut dyn Sql, ahead: ServerTime) -> Tariff {
 
 #[test]
 fn an_upgrade_mends_the_tariff() {
-    for (mut sql, _home) in empty() {
+    for (mut sql, _cleanup) in empty() {
         let ahead = clock::now().plus(minutes(60 * 24 * 30));
         let before = damaged(sql.as_mut(), ahead);
         migrate::run(sql.as_mut(), None).unwrap();
@@ -119,10 +119,10 @@ fn an_upgrade_mends_the_tariff() {
 
 #[test]
 fn a_new_book_has_always_held() {
-    for (mut sql, _home) in empty() {
+    for (mut sql, _cleanup) in empty() {
         let ahead = clock::now().plus(minutes(60 * 24 * 30));
         migrate::run(sql.as_mut(), None).unwrap();
-        // Once more, by a clock that is ahead.
+        // Seed the tariff again, by a clock that is ahead.
         let tables =
             ["platform_fees", "gateway_fees", "rates", "markets", "phone_prefixes", "fee_tiers"];
         tables.iter().for_each(|table| sql.script(&format!("DELETE FROM {table}")).unwrap());

@@ -1,5 +1,5 @@
-//! PostgreSQL's statements for many rows at a time. The values of a column are one array parameter, so
-//! the text does not depend on the number of rows and is prepared once on a connection.
+//! PostgreSQL's statements for many rows at a time. The values of a column are one array parameter,
+//! so the text does not depend on the number of rows and is prepared once on a connection.
 
 use crate::workspace::sql_value::ColumnType;
 
@@ -12,8 +12,8 @@ pub struct BulkSql {
     pub update: String,
     /// Finds rows by their ids.
     pub by_ids: String,
-    /// Finds rows by their ids and locks them until the transaction ends. In the order of the ids, so
-    /// that two transactions do not deadlock.
+    /// Finds rows by their ids and locks them until the transaction ends. In the order of the ids,
+    /// so that two transactions do not deadlock.
     pub lock: String,
     /// Locks rows by their ids and owners. If an owner is given, a row of another owner is neither
     /// returned nor locked.
@@ -29,7 +29,7 @@ impl BulkSql {
         table: &str,
         all: &[(&'static str, ColumnType)],
         fixed: usize,
-        name: &[&str],
+        alt_key: &[&str],
     ) -> Self {
         let names: Vec<&str> = all.iter().map(|(column, _)| *column).collect();
         let id = names.first().copied().unwrap_or("id");
@@ -39,17 +39,16 @@ impl BulkSql {
         let set: Vec<String> =
             changing.iter().map(|(column, _)| format!("{column} = new.{column}")).collect();
         let changes = || changing.iter().chain(all.first());
-        let key = || all.iter().filter(|(column, _)| name.contains(column));
-        let wanted: Vec<&str> = name.to_vec();
+        let key = || all.iter().filter(|(column, _)| alt_key.contains(column));
         let matches: Vec<String> =
-            name.iter().map(|column| format!("{table}.{column} = wanted.{column}")).collect();
+            alt_key.iter().map(|column| format!("{table}.{column} = wanted.{column}")).collect();
         let matches = matches.join(" AND ");
         // A table without merchants: a row counts as its own owner.
         let owner = if names.contains(&"merchant_id") { "merchant_id" } else { id };
         let asked = format!(
             "{} AS wanted ({})",
-            arrays(name.iter().filter_map(|n| key().find(|(c, _)| c == n))),
-            wanted.join(", ")
+            arrays(alt_key.iter().filter_map(|name| key().find(|(column, _)| column == name))),
+            alt_key.join(", ")
         );
         Self {
             insert: format!("INSERT INTO {table} ({list}) SELECT * FROM {}", arrays(all.iter())),
@@ -60,8 +59,8 @@ impl BulkSql {
                 changes().map(|(column, _)| *column).collect::<Vec<_>>().join(", "),
             ),
             by_ids: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[])"),
-            // NO KEY: ids never change, so inserting a row that refers to a locked one need not wait
-            // for the lock.
+            // NO KEY: ids never change, so inserting a row that refers to a locked one need not
+            // wait for the lock.
             lock: format!(
                 "SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[]) ORDER BY {id} FOR NO KEY UPDATE"
             ),
@@ -80,13 +79,14 @@ pub fn prefixed(table: &str, columns: &[&str]) -> String {
     columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Writes new rows of a table that is known by its columns only: an array a column.
+/// A statement that inserts rows into a table of which only the columns are known. Each column has
+/// one array.
 pub fn append(table: &str, columns: &[(String, ColumnType)]) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     format!("INSERT INTO {table} ({}) SELECT * FROM {}", names.join(", "), arrays(columns.iter()))
 }
 
-/// Parameters of array types, one a column, as rows.
+/// The rows of array parameters, one array for each column.
 fn arrays<'a, N: 'a>(columns: impl Iterator<Item = &'a (N, ColumnType)>) -> String {
     let kind = |kind: ColumnType| match kind {
         ColumnType::Int => "bigint",

@@ -1,5 +1,6 @@
 //! SQLite's database file: which file may be opened, how a new one is given its name, whether the
-//! write-ahead log (`-wal`) of its name is its own, and whether the file was moved while it is open.
+//! write-ahead log (`-wal`) of its name is its own, and whether the file was moved while it is
+//! open.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -20,8 +21,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const APPLICATION_ID: std::ops::Range<usize> = 68..72;
 /// The suffix of the index of the log, a file that the processes share as memory.
 const INDEX_SUFFIX: &str = "-shm";
-/// The application id of a backup that was never opened. It has no log, so a log of its name belongs
-/// to another file.
+/// The application id of a backup that was never opened. It has no log, so a log of its name
+/// belongs to another file.
 pub const UNOPENED: i32 = i32::from_be_bytes(*b"kolc");
 
 fn refused(why: String) -> StoreError {
@@ -35,9 +36,9 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
 /// The path of one of SQLite's own files in the database's folder: `-wal` is the log of recent
 /// commits, `-shm` its index.
 #[must_use]
-pub fn beside(path: &Path, ending: &str) -> PathBuf {
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(ending);
+    name.push(suffix);
     name.into()
 }
 
@@ -113,8 +114,8 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Removes a database file that is no longer needed, with SQLite's own files of its name.
 pub fn remove(path: &Path) {
-    for path in
-        std::iter::once(path.to_owned()).chain(SQLITE_SUFFIXES.map(|ending| beside(path, ending)))
+    for path in std::iter::once(path.to_owned())
+        .chain(SQLITE_SUFFIXES.map(|suffix| with_suffix(path, suffix)))
     {
         if let Err(error) = fs::remove_file(&path)
             && error.kind() != ErrorKind::NotFound
@@ -134,7 +135,7 @@ pub fn exists(path: &Path) -> Result<bool, StoreError> {
     if path.to_str().is_some_and(|path| path.starts_with("file:")) {
         return Err(refused(format!("{name} looks like a URI: write a path, like ./{name}")));
     }
-    let log = beside(path, "-wal");
+    let log = with_suffix(path, "-wal");
     let has_log = fs::metadata(&log).is_ok_and(|log| log.len() > 0);
     let log = log.display();
     match fs::symlink_metadata(path) {
@@ -185,7 +186,7 @@ fn application_id(path: &Path) -> io::Result<Option<[u8; 4]>> {
 fn has_foreign_log(path: &Path) -> io::Result<bool> {
     let differ = || {
         let (of_file, of_log) =
-            (application_id(path)?, application_id_in_log(&beside(path, "-wal"))?);
+            (application_id(path)?, application_id_in_log(&with_suffix(path, "-wal"))?);
         Ok(of_file == Some(UNOPENED.to_be_bytes()) || of_log.is_some() && of_log != of_file)
     };
     if !differ()? {
@@ -231,9 +232,9 @@ fn application_id_in_log(path: &Path) -> io::Result<Option<[u8; 4]>> {
     Ok(found)
 }
 
-/// Gives the database a new application id when a server starts, in the file itself and at the start
-/// of its log. So this log is never taken for that of a copy that was made earlier. If another process
-/// has the file open, the id stays as it is.
+/// Gives the database a new application id when a server starts, in the file itself and at the
+/// start of its log. So this log is never taken for that of a copy that was made earlier. If
+/// another process has the file open, the id stays as it is.
 pub fn renew_application_id(connection: &Connection) -> Result<(), StoreError> {
     let mode = |mode: &str| {
         connection
@@ -267,8 +268,8 @@ pub struct ExclusiveFileLock(
 /// [`StoreError::Refused`] when one has.
 pub fn lock_exclusively(path: &Path) -> Result<ExclusiveFileLock, StoreError> {
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed(path))?;
-    // Every connection of SQLite to a database with a log holds a lock on some bytes of the file until
-    // it is closed.
+    // Every connection of SQLite to a database with a log holds a lock on some bytes of the file
+    // until it is closed.
     #[cfg(unix)]
     match rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
@@ -311,7 +312,7 @@ impl OpenFiles {
     pub fn of(connection: &Connection) -> Self {
         let path = connection.path().filter(|path| !path.is_empty()).map(PathBuf::from);
         let files = path.map(|path| {
-            let (log, index) = (beside(&path, "-wal"), beside(&path, INDEX_SUFFIX));
+            let (log, index) = (with_suffix(&path, "-wal"), with_suffix(&path, INDEX_SUFFIX));
             [path, log, index]
         });
         let files = files.into_iter().flatten();
@@ -330,9 +331,10 @@ impl OpenFiles {
         }
     }
 
-    /// Called before a connection is closed. If only the index was removed or replaced, the connection
-    /// must leave the log to the process that opens the database next and builds a new index. With the
-    /// old index it would checkpoint and remove the log without what other processes appended since.
+    /// Called before a connection is closed. If only the index was removed or replaced, the
+    /// connection must leave the log to the process that opens the database next and builds a new
+    /// index. With the old index it would checkpoint and remove the log without what other
+    /// processes appended since.
     pub fn leave_log(&self, connection: &Connection) {
         let is_index =
             |path: &Path| path.as_os_str().as_encoded_bytes().ends_with(INDEX_SUFFIX.as_bytes());
@@ -363,7 +365,7 @@ mod tests {
         fs::write(&path, "a letter").unwrap();
         assert!(said(&path).contains("no database of SQLite's"));
         fs::remove_file(&path).unwrap();
-        fs::write(beside(&path, "-wal"), "a log").unwrap();
+        fs::write(with_suffix(&path, "-wal"), "a log").unwrap();
         assert!(said(&path).contains("log of a database that is not there"));
         assert!(said(Path::new("file:kola.db")).contains("looks like a URI"));
         #[cfg(unix)]
@@ -389,15 +391,16 @@ mod tests {
         drop(write(1));
         let earlier = fs::read(&path).unwrap();
         let open = write(2);
-        let log = application_id_in_log(&beside(&path, "-wal")).unwrap();
+        let log = application_id_in_log(&with_suffix(&path, "-wal")).unwrap();
         assert!(log.is_some() && log == application_id(&path).unwrap());
         assert!(!has_foreign_log(&path).unwrap());
         // Another connection keeps the number from being renewed.
         let second = write(3);
-        assert_eq!(application_id_in_log(&beside(&path, "-wal")).unwrap(), log);
-        let (copy, log) = (folder.path().join("copy.db"), fs::read(beside(&path, "-wal")).unwrap());
+        assert_eq!(application_id_in_log(&with_suffix(&path, "-wal")).unwrap(), log);
+        let (copy, log) =
+            (folder.path().join("copy.db"), fs::read(with_suffix(&path, "-wal")).unwrap());
         fs::write(&copy, earlier).unwrap();
-        fs::write(beside(&copy, "-wal"), log).unwrap();
+        fs::write(with_suffix(&copy, "-wal"), log).unwrap();
         assert!(
             has_foreign_log(&copy).unwrap()
                 && exists(&copy).unwrap_err().to_string().contains("is not the log of")

@@ -68,13 +68,13 @@ pub trait Column: Sized {
     fn types(types: &mut Vec<ColumnType>);
 
     /// Appends the values of the columns.
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
 
     /// Reads the value.
     ///
     /// # Errors
     /// [`StoreError::Inconsistent`] for what it cannot be.
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
 }
 
 impl Column for i64 {
@@ -82,11 +82,11 @@ impl Column for i64 {
         types.push(ColumnType::Int);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         values.push(SqlValue::Int(*self));
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         reader.int()
     }
 }
@@ -96,11 +96,11 @@ impl Column for bool {
         types.push(ColumnType::Int);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         values.push(SqlValue::Int((*self).into()));
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         match reader.int()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -114,11 +114,11 @@ impl Column for String {
         types.push(ColumnType::Text);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         values.push(SqlValue::Text(Cow::Borrowed(self)));
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         reader.text().map(Cow::into_owned)
     }
 }
@@ -142,11 +142,11 @@ impl Column for MerchantTime {
         types.push(ColumnType::Int);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         values.push(SqlValue::Int(self.0));
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         reader.int().map(Self)
     }
 }
@@ -156,11 +156,11 @@ impl Column for Currency {
         types.push(ColumnType::Text);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         values.push(SqlValue::Text(Cow::Borrowed(self.code())));
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         let code = reader.text()?;
         Self::parse(&code).ok_or_else(|| reader.broken(format!("{code} is not a currency")))
     }
@@ -174,13 +174,13 @@ impl Column for Money {
         Currency::types(types);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
-        self.minor.put(values);
-        self.currency.put(values);
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.minor.write(values);
+        self.currency.write(values);
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        Ok(Self::new(i64::take(reader)?, Currency::take(reader)?))
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self::new(i64::read(reader)?, Currency::read(reader)?))
     }
 }
 
@@ -191,12 +191,12 @@ impl Column for Ratio {
         types.extend([ColumnType::Int, ColumnType::Int]);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         values.push(SqlValue::Int(self.num()));
         values.push(SqlValue::Int(self.den()));
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         let (num, den) = (reader.int()?, reader.int()?);
         Self::new(num, den).ok_or_else(|| reader.broken(format!("{num}/{den} is not a ratio")))
     }
@@ -209,14 +209,14 @@ impl Column for Owner {
         types.extend([ColumnType::Text, ColumnType::Int]);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         let (kind, id) = self.parts();
         values.push(SqlValue::Text(Cow::Borrowed(kind.as_str())));
         values.push(SqlValue::Int(id));
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        Ok(Self::from_parts(OwnerType::take(reader)?, reader.int()?))
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self::from_parts(OwnerType::read(reader)?, reader.int()?))
     }
 }
 
@@ -228,13 +228,13 @@ impl Column for Recipient {
         String::types(types);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
-        self.owner.put(values);
-        self.name.put(values);
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.owner.write(values);
+        self.name.write(values);
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        Ok(Self { owner: Owner::take(reader)?, name: String::take(reader)? })
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self { owner: Owner::read(reader)?, name: String::read(reader)? })
     }
 }
 
@@ -245,19 +245,19 @@ impl<T: Column> Column for Option<T> {
         T::types(types);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         match self {
-            Some(value) => value.put(values),
+            Some(value) => value.write(values),
             None => values.extend(std::iter::repeat_n(SqlValue::Null, T::WIDTH)),
         }
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         if reader.row.value(reader.next)? == SqlValue::Null {
             reader.next += T::WIDTH;
             return Ok(None);
         }
-        T::take(reader).map(Some)
+        T::read(reader).map(Some)
     }
 }
 
@@ -266,12 +266,12 @@ impl Column for NoAltKey {
 
     fn types(_: &mut Vec<ColumnType>) {}
 
-    fn put<'a>(&'a self, _: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, _: &mut Vec<SqlValue<'a>>) {
         match *self {}
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        Err(reader.broken("a name where there is none".to_owned()))
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Err(reader.broken("an alternate key of a row type that has none".to_owned()))
     }
 }
 
@@ -283,13 +283,13 @@ impl<A: Column, B: Column> Column for (A, B) {
         B::types(types);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
-        self.0.put(values);
-        self.1.put(values);
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.0.write(values);
+        self.1.write(values);
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        Ok((A::take(reader)?, B::take(reader)?))
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok((A::read(reader)?, B::read(reader)?))
     }
 }
 
@@ -302,14 +302,14 @@ impl<A: Column, B: Column, C: Column> Column for (A, B, C) {
         C::types(types);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
-        self.0.put(values);
-        self.1.put(values);
-        self.2.put(values);
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.0.write(values);
+        self.1.write(values);
+        self.2.write(values);
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        Ok((A::take(reader)?, B::take(reader)?, C::take(reader)?))
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok((A::read(reader)?, B::read(reader)?, C::read(reader)?))
     }
 }
 
@@ -320,11 +320,11 @@ macro_rules! id_columns {
                 types.push(ColumnType::Int);
             }
 
-            fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+            fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
                 values.push(SqlValue::Int(self.0));
             }
 
-            fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+            fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
                 reader.int().map(Self)
             }
         }
@@ -358,11 +358,11 @@ macro_rules! enum_columns {
                 types.push(ColumnType::Text);
             }
 
-            fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+            fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
                 values.push(SqlValue::Text(Cow::Borrowed(self.as_str())));
             }
 
-            fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+            fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
                 let text = reader.text()?;
                 Self::parse(&text).ok_or_else(|| reader.broken(format!("{text} is not a member of the enum")))
             }
@@ -396,12 +396,12 @@ enum_columns!(
 #[derive(Debug)]
 pub struct Statements {
     pub table: &'static str,
-    /// All columns with their types, the id first: the order of [`Record::put`].
+    /// All columns with their types, the id first: the order of [`Record::write`].
     pub all: Vec<(&'static str, ColumnType)>,
     /// The number of columns that never change. They come first.
     pub fixed: usize,
     /// The columns of the alternate key.
-    pub name: &'static [&'static str],
+    pub alt_key: &'static [&'static str],
     /// Writes a new row: all columns.
     pub insert: String,
     /// Changes a row: the changing columns, then the id.
@@ -422,22 +422,22 @@ impl Statements {
         table: &'static str,
         fixed: &[&'static str],
         changing: &[&'static str],
-        name: &'static [&'static str],
+        alt_key: &'static [&'static str],
         types: Vec<ColumnType>,
     ) -> Self {
         let columns: Vec<&'static str> = fixed.iter().chain(changing).copied().collect();
         let marks = vec!["?"; columns.len()].join(", ");
         let set: Vec<String> = changing.iter().map(|column| format!("{column} = ?")).collect();
-        let by: Vec<String> = name.iter().map(|column| format!("{column} = ?")).collect();
+        let by: Vec<String> = alt_key.iter().map(|column| format!("{column} = ?")).collect();
         let id = fixed.first().copied().unwrap_or("id");
         let list = columns.join(", ");
         let all: Vec<_> = columns.iter().copied().zip(types).collect();
         Self {
             table,
-            many: BulkSql::new(table, &all, fixed.len(), name),
+            many: BulkSql::new(table, &all, fixed.len(), alt_key),
             all,
             fixed: fixed.len(),
-            name,
+            alt_key,
             insert: format!("INSERT INTO {table} ({list}) VALUES ({marks})"),
             update: format!("UPDATE {table} SET {} WHERE {id} = ?", set.join(", ")),
             by_id: format!("SELECT {list} FROM {table} WHERE {id} = ?"),
@@ -464,20 +464,20 @@ pub trait Record: Sized {
     fn statements() -> &'static Statements;
 
     /// The values of all columns, in the order of [`Statements::insert`].
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
 
     /// The values of the changing columns, then the id: the order of [`Statements::update`].
-    fn put_changes<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
+    fn write_changes<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
 
     /// Reads a row.
     ///
     /// # Errors
     /// [`StoreError::Inconsistent`] for a row that contradicts its type.
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
 
     /// Reads a row whose columns start at `first`.
     fn from_row(row: &dyn ResultRow, first: usize) -> Result<Self, StoreError> {
-        Self::take(&mut RowReader::new(row, Self::TABLE, first))
+        Self::read(&mut RowReader::new(row, Self::TABLE, first))
     }
 }
 
@@ -485,13 +485,13 @@ pub trait Record: Sized {
 pub trait KeyedRecord: Record + Row<Id: Column, AltKey: Column> {}
 impl<R: Record + Row<Id: Column, AltKey: Column>> KeyedRecord for R {}
 
-/// Declares the columns of a row type: which are fixed, which may change, which make the other
-/// unique key.
+/// Declares the columns of a row type: which never change, which may change, and which are the
+/// alternate key.
 macro_rules! record {
     ($row:path, $table:literal,
      fixed { $($field:ident: $($column:literal)+),+ $(,)? }
      changing { $($cfield:ident: $($ccolumn:literal)+),* $(,)? }
-     name { $($name:literal)* }) => {
+     alt_key { $($alt_key:literal)* }) => {
         impl Record for $row {
             const TABLE: &'static str = $table;
             const WIDTH: usize = [$($($column,)+)+ $($($ccolumn,)+)*].len();
@@ -501,29 +501,29 @@ macro_rules! record {
                     let mut types = Vec::new();
                     $(types_of(|row: &$row| &row.$field, &mut types);)+
                     $(types_of(|row: &$row| &row.$cfield, &mut types);)*
-                    Statements::new($table, &[$($($column,)+)+], &[$($($ccolumn,)+)*], &[$($name),*], types)
+                    Statements::new($table, &[$($($column,)+)+], &[$($($ccolumn,)+)*], &[$($alt_key),*], types)
                 });
                 &STATEMENTS
             }
 
-            fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
-                $(self.$field.put(values);)+
-                $(self.$cfield.put(values);)*
+            fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                $(self.$field.write(values);)+
+                $(self.$cfield.write(values);)*
             }
 
-            fn put_changes<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
-                $(self.$cfield.put(values);)*
+            fn write_changes<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                $(self.$cfield.write(values);)*
                 record!(@first self values $($field)+);
             }
 
-            fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+            fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
                 Ok(Self {
-                    $($field: Column::take(reader)?,)+
-                    $($cfield: Column::take(reader)?,)*
+                    $($field: Column::read(reader)?,)+
+                    $($cfield: Column::read(reader)?,)*
                 })
             }
         }
     };
-    (@first $self:ident $values:ident $id:ident $($rest:ident)*) => { $self.$id.put($values) };
+    (@first $self:ident $values:ident $id:ident $($rest:ident)*) => { $self.$id.write($values) };
 }
 pub(crate) use record;

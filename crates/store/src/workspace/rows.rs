@@ -1,4 +1,5 @@
-//! The columns of every row type.
+//! The columns of every row type: which fields never change, which may change, and which columns
+//! are the alternate key. All statements of both databases come from these lists.
 
 use std::borrow::Cow;
 
@@ -10,11 +11,11 @@ use crate::StoreError;
 use crate::workspace::record::{Column, Record, RowReader, Statements, record, types_of};
 use crate::workspace::sql_value::{ColumnType, SqlValue};
 
-// Made and retired by the command line; its secret is for none who decides.
+// The command line adds and retires signing keys. Decisions do not load the secret.
 record!(domain::directory::signing_key::SigningKey, "signing_keys",
     fixed { id: "id" }
     changing { retired_at: "retired_at" }
-    name {});
+    alt_key {});
 
 record!(domain::directory::merchant::Merchant, "merchants",
     fixed { id: "id", name: "name", kind: "type", mode: "mode", phone: "phone", email: "email", created_at: "created_at" }
@@ -23,12 +24,12 @@ record!(domain::directory::merchant::Merchant, "merchants",
         recipients_full_at: "recipients_full_at",
         clock_offset_us: "clock_offset_us", updated_at: "updated_at",
     }
-    name { "mode" "phone" });
+    alt_key { "mode" "phone" });
 
 record!(domain::directory::merchant::ApiKey, "api_keys",
     fixed { id: "id", merchant_id: "merchant_id", client_id: "client_id", secret_hash: "secret_hash", created_at: "created_at" }
     changing { revoked_at: "revoked_at" }
-    name { "client_id" });
+    alt_key { "client_id" });
 
 record!(domain::directory::passcode::Passcode, "passcodes",
     fixed { merchant_id: "merchant_id" }
@@ -36,20 +37,21 @@ record!(domain::directory::passcode::Passcode, "passcodes",
         hash: "hash", attempts: "attempts", locked_until: "locked_until", tries: "tries", removed_at: "removed_at",
         updated_at: "updated_at",
     }
-    name {});
+    alt_key {});
 
-/// What follows a try that was found wrong, and one that is still compared.
+/// How the column marks a try whose passcode was wrong.
 const WRONG: &str = "wrong";
+/// How the column marks a try whose passcode is still being compared.
 const RESERVED: &str = "reserved";
 
-/// One text: the tries of a passcode are read and written together, and there are never more than
-/// some twenty. Each is its id, its API key, its time and a word.
+/// The tries of a passcode in one text column: they are read and written together, and there are
+/// never more than some twenty. Each try is its id, its API key, its time and one of the marks.
 impl Column for PasscodeTries {
     fn types(types: &mut Vec<ColumnType>) {
         types.push(ColumnType::Text);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         let one = |one: &PasscodeTry| {
             format!(
                 "{} {} {} {}",
@@ -64,8 +66,8 @@ impl Column for PasscodeTries {
         )));
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        let text = String::take(reader)?;
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let text = String::read(reader)?;
         let tries = text
             .split(',')
             .map(str::trim)
@@ -98,12 +100,12 @@ record!(domain::directory::party::Party, "parties",
         fullname: "fullname", email: "email", country_code: "country_code", recipient_told_at: "recipient_told_at",
         updated_at: "updated_at",
     }
-    name { "merchant_id" "found_by" });
+    alt_key { "merchant_id" "found_by" });
 
 record!(domain::directory::party::Counterparty, "counterparties",
     fixed { id: "id", merchant_id: "merchant_id", created_at: "created_at" }
     changing { party_id: "party_id", relationship: "relationship_type", updated_at: "updated_at" }
-    name {});
+    alt_key {});
 
 record!(domain::directory::payment_account::PaymentAccount, "payment_accounts",
     fixed {
@@ -112,12 +114,12 @@ record!(domain::directory::payment_account::PaymentAccount, "payment_accounts",
         created_at: "created_at",
     }
     changing { is_active: "is_active", updated_at: "updated_at" }
-    name {});
+    alt_key {});
 
 record!(domain::sales::source::Counter, "counters",
     fixed { id: "id", merchant_id: "merchant_id", kind: "type", year: "year" }
     changing { last: "last" }
-    name { "merchant_id" "type" "year" });
+    alt_key { "merchant_id" "type" "year" });
 
 record!(domain::sales::source::Source, "sources",
     fixed {
@@ -128,14 +130,14 @@ record!(domain::sales::source::Source, "sources",
         total_minor: "total_minor", item_count: "item_count", status: "status", note: "note", fee_bearer: "fee_bearer", reference_id: "reference_id",
         due_date: "due_date", paid_at: "paid_at", open_reviews: "open_reviews", updated_at: "updated_at",
     }
-    name {});
+    alt_key {});
 
 record!(domain::sales::source::Item, "source_items",
     fixed {
         id: "id", merchant_id: "merchant_id", source_id: "source_id", currency: "currency", created_at: "created_at",
     }
     changing { name: "name", qty: "qty", amount_minor: "amount_minor", removed: "removed", updated_at: "updated_at" }
-    name {});
+    alt_key {});
 
 record!(domain::sales::checkout::CheckoutConfig, "checkout_configs",
     fixed {
@@ -143,7 +145,7 @@ record!(domain::sales::checkout::CheckoutConfig, "checkout_configs",
         cancel_url: "cancel_url", expires_at: "expires_at", token: "token", created_at: "created_at",
     }
     changing { link_token: "link_token", linked_at: "linked_at" }
-    name { "source_id" });
+    alt_key { "source_id" });
 
 record!(domain::payments::session::Session, "sessions",
     fixed {
@@ -153,7 +155,7 @@ record!(domain::payments::session::Session, "sessions",
         amount: "amount_minor" "currency", reason: "reason", expires_at: "expires_at", created_at: "created_at",
     }
     changing { status: "status", payment_account_id: "payment_account_id", updated_at: "updated_at" }
-    name {});
+    alt_key {});
 
 record!(domain::payments::execution::Execution, "executions",
     fixed {
@@ -175,7 +177,7 @@ record!(domain::payments::execution::Execution, "executions",
         waiting_for: "waiting_for", next_check_at: "next_check_at", lease_until: "lease_until", completed_at: "completed_at",
         settled_by_review_at: "settled_by_review_at", updated_at: "updated_at",
     }
-    name { "merchant_id" "reference_id" });
+    alt_key { "merchant_id" "reference_id" });
 
 record!(domain::ledger::wallet::Wallet, "wallets",
     fixed {
@@ -186,7 +188,7 @@ record!(domain::ledger::wallet::Wallet, "wallets",
         available_minor: "available_minor", held_minor: "held_minor", incoming_minor: "incoming_minor", status: "status",
         last_entry_id: "last_entry_id", updated_at: "updated_at",
     }
-    name { "owner_type" "owner_id" "currency" });
+    alt_key { "owner_type" "owner_id" "currency" });
 
 record!(domain::ledger::funding::Funding, "fundings",
     fixed {
@@ -194,12 +196,12 @@ record!(domain::ledger::funding::Funding, "fundings",
         created_at: "created_at",
     }
     changing {}
-    name { "funding_key" });
+    alt_key { "funding_key" });
 
 record!(domain::ledger::account::Account, "accounts",
     fixed { id: "id", merchant_id: "merchant_id", kind: "kind", currency: "currency", created_at: "created_at" }
     changing { balance_minor: "balance_minor", balance_rounds: "balance_rounds", updated_at: "updated_at" }
-    name { "merchant_id" "kind" "currency" });
+    alt_key { "merchant_id" "kind" "currency" });
 
 record!(domain::exceptions::review::Review, "reviews",
     fixed {
@@ -210,7 +212,7 @@ record!(domain::exceptions::review::Review, "reviews",
         earlier_returned_minor: "earlier_returned_minor", reason: "reason", resolution: "resolution", evidence: "evidence",
         resolved_at: "resolved_at",
     }
-    name { "execution_id" "kind" });
+    alt_key { "execution_id" "kind" });
 
 record!(domain::decision::event::Event, "events",
     fixed {
@@ -218,7 +220,7 @@ record!(domain::decision::event::Event, "events",
         created_at: "created_at",
     }
     changing {}
-    name {});
+    alt_key {});
 
 record!(domain::ledger::account::Entry, "entries",
     fixed {
@@ -227,4 +229,4 @@ record!(domain::ledger::account::Entry, "entries",
         balance_minor: "balance_minor", previous_entry_id: "previous_entry_id", created_at: "created_at",
     }
     changing {}
-    name {});
+    alt_key {});

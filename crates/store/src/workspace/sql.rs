@@ -140,9 +140,12 @@ pub fn transaction<T>(
     work: impl FnOnce(&mut dyn Sql) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     sql.script(match (sql.dialect(), purpose) {
+        // The first read takes the snapshot. With a write-ahead log writers do not wait for it.
         (Dialect::Sqlite, Purpose::Snapshot) => "BEGIN",
         (Dialect::Sqlite, Purpose::Write | Purpose::ExclusiveLock) => "BEGIN IMMEDIATE",
         (Dialect::Postgres, Purpose::Snapshot) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        // The snapshot is taken by the first read, so that one after LOCK TABLE sees all that was
+        // committed before the lock.
         (Dialect::Postgres, Purpose::ExclusiveLock) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
         (Dialect::Postgres, Purpose::Write) => "BEGIN",
     })?;
@@ -155,8 +158,8 @@ pub fn transaction<T>(
     done
 }
 
-/// Replaces each `:name` by `$n`, where n is the position of the name in `params`. All occurrences of
-/// a name get the same number.
+/// Replaces each `:name` by `$n`, where n is the position of the name in `params`. All occurrences
+/// of a name get the same number.
 pub fn numbered(sql: &str, params: &Params<'_>) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut rest = sql;
@@ -167,7 +170,8 @@ pub fn numbered(sql: &str, params: &Params<'_>) -> String {
             after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
         let name = &rest[colon..=colon + end];
         match params.iter().position(|param| param.name == name) {
-            Some(place) => text.push_str(&format!("${}", place + 1)),
+            Some(index) => text.push_str(&format!("${}", index + 1)),
+            // A cast, like `::bigint`, or a colon in a text.
             None => text.push_str(name),
         }
         rest = &after[end..];

@@ -97,6 +97,7 @@ fn make(path: &Path, market: Option<&Path>) -> Result<(), StoreError> {
                 StoreError::Open { error, .. }
                     if error.kind() == std::io::ErrorKind::AlreadyExists =>
                 {
+                    // Another process was quicker. Its file is complete, and is used.
                     Ok(())
                 }
                 error => Err(error),
@@ -109,13 +110,14 @@ fn up_to_date(connection: Connection, market: Option<&Path>) -> Result<Connectio
     if connection.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))?
         == file::UNOPENED
     {
-        // From now on a write-ahead log of this name is the file's own. Set before there is a log, so
-        // that the number is in the file itself.
+        // From now on a write-ahead log of this name is the file's own. Set before there is a log,
+        // so that the number is in the file itself.
         connection.pragma_update(None, "application_id", 0)?;
     }
     enable_wal(&connection)?;
     // Every commit waits until the log is synced, so what was acknowledged is on disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // SQLite checks foreign keys only on connections that ask for it.
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -128,8 +130,8 @@ fn up_to_date(connection: Connection, market: Option<&Path>) -> Result<Connectio
     Ok(sql.0)
 }
 
-/// Switches a new file to a write-ahead log. If two processes do so at the same time, SQLite refuses
-/// one of them without waiting, so it tries again.
+/// Switches a new file to a write-ahead log. If two processes do so at the same time, SQLite
+/// refuses one of them without waiting, so it tries again.
 fn enable_wal(connection: &Connection) -> Result<(), StoreError> {
     let begun = Instant::now();
     loop {
@@ -304,11 +306,11 @@ impl SqliteStore {
         let mut values = Vec::new();
         let sql = match lookup {
             Lookup::Id(id) => {
-                id.put(&mut values);
+                id.write(&mut values);
                 &R::statements().by_id
             }
-            Lookup::AltKey(name) => {
-                name.put(&mut values);
+            Lookup::AltKey(key) => {
+                key.write(&mut values);
                 &R::statements().by_alt_key
             }
         };
@@ -323,6 +325,7 @@ impl SqliteStore {
         table: &mut Table<R>,
     ) -> Result<(), StoreError> {
         let found = self.fetch::<R>(lookup)?;
+        // An absent row is loaded, too: otherwise the decision would ask for it without end.
         table.load(lookup.clone(), found);
         Ok(())
     }
@@ -332,15 +335,16 @@ impl SqliteStore {
             let mut values = Vec::with_capacity(R::WIDTH + 1);
             let sql = match change {
                 RowChange::Insert(row) => {
-                    row.put(&mut values);
+                    row.write(&mut values);
                     &R::statements().insert
                 }
                 RowChange::Update(row) => {
-                    row.put_changes(&mut values);
+                    row.write_changes(&mut values);
                     &R::statements().update
                 }
             };
             let count = execute(&mut self.connection.prepare_cached(sql)?, &values)?;
+            // An UPDATE that finds no row is no error for SQLite, but the change would be lost.
             if count != 1 {
                 return Err(StoreError::RowsAffected { table: R::TABLE, count, expected: 1 });
             }
@@ -355,7 +359,7 @@ impl SqliteStore {
         let mut statement = self.connection.prepare_cached(&R::statements().insert)?;
         for row in rows {
             let mut values = Vec::with_capacity(R::WIDTH);
-            row.put(&mut values);
+            row.write(&mut values);
             execute(&mut statement, &values)?;
         }
         Ok(())
@@ -447,6 +451,8 @@ impl Store for SqliteStore {
     }
 
     fn rollback(&mut self) {
+        // After some errors, such as a full disk, SQLite has rolled back by itself. A ROLLBACK
+        // without a transaction would be an error.
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
@@ -478,6 +484,8 @@ impl Readers {
     /// [`StoreError`] when it cannot be opened.
     pub fn open(path: &Path, count: usize) -> Result<Self, StoreError> {
         let reader = || -> Result<Connection, StoreError> {
+            // Not opened read-only: a reader must be able to create the index of the log. Writes
+            // are refused by `query_only`.
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
             configure(&connection)?;

@@ -71,6 +71,7 @@ impl ExecutionContext<'_> {
         let mut execution = Execution { payment_account_id: Some(account_id), ..draft };
 
         if account.provider == Provider::Platform {
+            // A collection through a network reserves its capacity in `dispatch` instead.
             if let Some(wallet) = &wallet {
                 check_capacity(wallet, execution.payee, wallet::WALLET_LIMIT_MINOR)?;
             }
@@ -89,6 +90,7 @@ impl ExecutionContext<'_> {
             work.put(processing);
             return self.complete(execution, work);
         }
+        // From here on no other collection of the source can start, until this one fails.
         work.put(processing);
         let entity = (EventEntity::Source, source_id.0);
         events::record(

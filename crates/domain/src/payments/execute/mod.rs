@@ -2,8 +2,8 @@
 //!
 //! The order of the checks: a replay is answered first; then verification, passcode, the state of
 //! the session, the state of what it is about. Insufficient funds, too little refund capacity and a
-//! receiving wallet that cannot be credited are recorded as a `FAILED` execution. Every other refusal
-//! leaves the session and its idempotency key unused.
+//! receiving wallet that cannot be credited are recorded as a `FAILED` execution. Every other
+//! refusal leaves the session and its idempotency key unused.
 
 mod collection;
 mod context;
@@ -151,6 +151,8 @@ fn execute(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<Executed, Stop> {
+    // Before all other checks: a payment that was made is answered as stored, even if the merchant
+    // or the market has changed since.
     if let Some(execution) = replay(request, work)? {
         return Ok(Executed { execution, replayed: true, call: None });
     }
@@ -181,6 +183,7 @@ fn execute(
         OperationDetails::Transfer => context.execute_transfer(work)?,
         OperationDetails::Refund => context.execute_refund(work)?,
     };
+    // Also after a `FAILED` execution: a session is executed at most once.
     if !mutant!(SessionTwice) {
         work.put(Session {
             payment_account_id: executed.execution.payment_account_id,

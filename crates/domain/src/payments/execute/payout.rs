@@ -69,6 +69,7 @@ impl ExecutionContext<'_> {
                 work,
                 self.now,
             )?;
+            // Debit and credit of one wallet would cancel out, and only the fees would be taken.
             if payee.id == wallet.id {
                 return Err(
                     Refusal::WalletState { field: "session_id", state: "the payee's own" }.into()

@@ -44,6 +44,8 @@ impl ExecutionContext<'_> {
         } else {
             hold
         };
+        // A refund has no fees, and those of its payment are not given back. Its rate is that of
+        // the payment: a rate that has changed since must not cost either side anything.
         let quote = Quote {
             payer: Money::new(charge, wallet.currency),
             payee: amount,
@@ -79,6 +81,8 @@ impl ExecutionContext<'_> {
             check_capacity(&payer, amount, wallet::WALLET_LIMIT_MINOR)?;
             execution.other_wallet_id = Some(payer_id);
         }
+        // The refund uses capacity from its start, so that refunds under way at the same time
+        // cannot exceed the payment together.
         let minor = if mutant!(ForgetRefundSum) { 0 } else { amount.minor };
         work.put(original.with_refund_capacity_change(0, minor)?);
         if original.provider == Provider::Platform {

@@ -50,7 +50,7 @@ impl ExecutionContext<'_> {
             &receiver,
             amount,
             if from_outside {
-                self.settings.transfers.fill_minor
+                self.settings.transfers.balance_max_minor
             } else {
                 wallet::WALLET_LIMIT_MINOR
             },

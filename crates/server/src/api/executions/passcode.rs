@@ -4,35 +4,35 @@ use crate::api::fields::{Deferred, Ignored, Secret};
 use crate::payload;
 
 payload! {
-    /// A passcode, and from where it was given.
+    /// A passcode, and the device on which it was typed.
     pub struct VerifyPasscode {
         /// The passcode.
         token: PasscodeToken,
-        /// The device: nothing here decides by it.
+        /// The device. It is ignored.
         device: Deferred<PasscodeDevice>,
     }
 
     /// The device on which a passcode was typed.
     pub struct PasscodeDevice {
-        /// Its name.
+        /// The device's name.
         name: Option<Ignored>,
-        /// What it is.
+        /// The device's type.
         r#type: Option<Ignored>,
-        /// Its system.
+        /// The device's operating system.
         platform: Option<Ignored>,
-        /// Its browser.
+        /// The browser.
         user_agent: Option<Ignored>,
-        /// Its address.
+        /// The IP address.
         client_ip: Option<Ignored>,
     }
 
     /// A passcode.
     pub struct PasscodeToken {
-        /// What was typed.
+        /// The passcode.
         code: Secret,
-        /// Who typed it: nothing here decides by it.
+        /// The user who typed it. It is ignored.
         user_id: Option<Ignored>,
-        /// Their phone: nothing here decides by it.
+        /// The user's phone. It is ignored.
         phone: Option<Ignored>,
     }
 }

@@ -364,7 +364,8 @@ impl<T: FromValue, const MIN: usize, const MAX: usize> FromValue for List<T, MIN
     }
 }
 
-/// A value whose faults are kept, not recorded: the handler reports them only if it needs the value.
+/// A value whose faults are kept, not recorded: the handler reports them only if it needs the
+/// value.
 pub struct Deferred<T>(pub Result<Option<T>, FaultKind>);
 
 impl<T: FromValue> Field for Deferred<T> {

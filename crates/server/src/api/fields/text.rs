@@ -84,8 +84,8 @@ const REFUSED_IN_LINES: &str =
     r"\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb";
 
 /// A regular expression for texts without the `refused` characters, of at least `min` characters
-/// without surrounding blanks and with a visible one. It leaves out characters beyond 16 bits, which
-/// not every dialect can name.
+/// without surrounding blanks and with a visible one. It leaves out characters beyond 16 bits,
+/// which not every dialect can name.
 fn plain_text(min: usize, refused: &str) -> String {
     let narrow = INVISIBLE.iter().filter(|range| u32::from(*range.end()) <= 0xffff);
     let hidden: String = narrow
@@ -151,8 +151,8 @@ impl FromValue for Secret {
     }
 }
 
-/// A country that may be absent: two or three letters of ISO 3166, in any case. An empty text counts
-/// as absent, because HTML forms send one for a field that was left out.
+/// A country that may be absent: two or three letters of ISO 3166, in any case. An empty text
+/// counts as absent, because HTML forms send one for a field that was left out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OptionalCountry(pub Option<Country>);
 

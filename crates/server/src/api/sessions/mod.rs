@@ -149,9 +149,9 @@ async fn cancel(
 /// When sessions expire in the examples.
 const UNTIL: &str = "2027-01-01T00:00:00Z";
 
-const DIALECTS: &str = "In either of two forms: with `wallet_id`, `payment_account_id` and `expires_at`, or with \
-    `payout_account_id` alone, for which the server takes the merchant's wallet of the currency and a quarter of an hour, \
-    if its operator has not set another time.";
+const DIALECTS: &str = "The body has one of two forms: with `wallet_id`, `payment_account_id` and `expires_at`, or with \
+    `payout_account_id` alone. The second form uses the merchant's wallet of the currency, and expires after a quarter of an \
+    hour, or after the time that the operator has set.";
 
 #[must_use]
 pub fn routes() -> Routes {
@@ -184,5 +184,5 @@ pub fn routes() -> Routes {
         )
         .get("/v1/sessions/{kind}/retrieve/{id}", retrieve, op("retrieve_session", "Read a session"))
         .get("/v1/sessions/{kind}/list", list_all, op("list_sessions", "List sessions of a kind"))
-        .post("/v1/sessions/{kind}/cancel/{id}", cancel, op("cancel_session", "Withdraw a session"))
+        .post("/v1/sessions/{kind}/cancel/{id}", cancel, op("cancel_session", "Cancel a session"))
 }

@@ -14,83 +14,83 @@ use crate::api::response::Limit;
 use crate::payload;
 
 payload! {
-    /// To collect for an invoice or order.
+    /// Declares a checkout: the collection of an invoice or order.
     pub struct CreateCheckoutSession {
         /// The invoice or order.
         source_id: Id,
-        /// Which of the two.
+        /// The type: invoice or order.
         source_type: SourceType,
     }
 
-    /// To pay out, as the customer's document has it.
+    /// Declares a payout, with the field names of the customer's document.
     pub struct CreatePayoutSession {
         /// The wallet to debit.
         wallet_id: Id,
-        /// Where to.
+        /// The account to pay to.
         payment_account_id: Id,
-        /// How much.
+        /// The amount.
         amount: Money,
         /// The currency of the amount.
         currency: Currency,
-        /// Until when.
+        /// When the session expires.
         expires_at: Expiry,
     }
 
-    /// To pay out, as the newer reference has it.
+    /// Declares a payout, with the field names of the newer reference.
     pub struct CreatePayoutSessionToAccount {
-        /// Where to.
+        /// The account to pay to.
         payout_account_id: Id,
-        /// How much.
+        /// The amount.
         amount: Money,
         /// The currency of the amount.
         currency: Currency,
-        /// The wallet to debit; the merchant's wallet of the currency where there is none.
+        /// The wallet to debit. Without it the merchant's wallet of the currency.
         wallet_id: Option<Id>,
-        /// Until when; where it is not said, for as long as the operator has set: a quarter of an
-        /// hour by default.
+        /// When the session expires. Without it after the time that the operator has set: a quarter
+        /// of an hour by default.
         expires_at: Option<Expiry>,
     }
 
-    /// To transfer to a counterparty.
+    /// Declares a transfer to a counterparty.
     pub struct CreateTransferSession {
         /// The wallet to debit.
         from_wallet_id: Id,
-        /// To whom.
+        /// The receiver.
         to_counterparty_id: Id,
-        /// How much.
+        /// The amount.
         amount: Money,
         /// The currency of the amount.
         currency: Currency,
-        /// Until when.
+        /// When the session expires.
         expires_at: Expiry,
     }
 
-    /// To give back a payment, wholly or in part.
+    /// Declares a refund: a payment is given back in full or in part.
     pub struct CreateRefundSession {
         /// The payment.
         original_payment_intent_id: Id,
-        /// How much, in the currency of its payer.
+        /// The amount, in the payer's currency.
         amount: Decimal,
-        /// Until when.
+        /// When the session expires.
         expires_at: Expiry,
-        /// Why.
+        /// The reason for the refund.
         reason: Option<Text<255>>,
     }
 
-    /// Which sessions.
+    /// The page of sessions.
     pub struct ListSessions {
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 }
 
 /// A payout session in either dialect.
 pub enum AnyPayoutSession {
-    /// As the customer's document has it.
+    /// With the field names of the customer's document.
     Document(CreatePayoutSession),
-    /// As the newer reference has it.
+    /// With the field names of the newer reference.
     Reference(CreatePayoutSessionToAccount),
 }
 
@@ -119,8 +119,8 @@ impl JsonSchema for AnyPayoutSession {
             CreatePayoutSessionToAccount::json_schema(schemas),
         ];
         one_object(
-            "To pay out: `payout_account_id`, or `payment_account_id` with `wallet_id` and `expires_at`. Both name the account to \
-             pay to.",
+            "Declares a payout. It needs `payout_account_id`, or `payment_account_id` with `wallet_id` and `expires_at`. Both name \
+             the account to pay to.",
             &forms,
         )
     }

@@ -44,7 +44,7 @@ impl JsonSchema for SessionResponse {
     }
 }
 
-/// An intent to collect. The customer's document has this table, field for field.
+/// A checkout session. It has exactly the fields of the customer's document.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "CheckoutSessionAnswer")]
 pub struct CheckoutSessionResponse {
@@ -52,13 +52,13 @@ pub struct CheckoutSessionResponse {
     source_id: NeverNull<i64>,
     source_type: NeverNull<Name<SourceType>>,
     status: Name<SessionStatus>,
-    /// Where it was collected from; null until it is executed.
+    /// The account that was collected from; null until the session is executed.
     payment_account_id: Option<i64>,
     #[serde(flatten)]
     times: SessionTimes,
 }
 
-/// An intent to pay out. Both dialects' names of the account have the same value.
+/// A payout session. Both names of the account have the same value.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "PayoutSessionAnswer")]
 pub struct PayoutSessionResponse {
@@ -73,7 +73,7 @@ pub struct PayoutSessionResponse {
     times: SessionTimes,
 }
 
-/// An intent to move money between wallets.
+/// A transfer session: money moves between wallets.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "TransferSessionAnswer")]
 pub struct TransferSessionResponse {
@@ -91,11 +91,11 @@ pub struct TransferSessionResponse {
     times: SessionTimes,
 }
 
-/// Who receives a transfer. It is fixed when the transfer is declared.
+/// The receiver of a transfer, which is fixed when the transfer is declared.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "RecipientAnswer")]
 struct RecipientResponse {
-    /// `MERCHANT` where a merchant has the party's phone, else `PARTY`.
+    /// `MERCHANT` if a merchant has the party's phone, otherwise `PARTY`.
     #[serde(rename = "type")]
     kind: Name<OwnerType>,
     name: String,
@@ -107,7 +107,7 @@ impl From<Recipient> for RecipientResponse {
     }
 }
 
-/// An intent to give back.
+/// A refund session.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "RefundSessionAnswer")]
 pub struct RefundSessionResponse {

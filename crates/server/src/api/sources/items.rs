@@ -26,30 +26,30 @@ use crate::payload;
 type Quantity = Int<1, 1_000_000_000>;
 
 payload! {
-    /// An item to add.
+    /// Adds an item.
     pub struct AddItem {
-        /// What it is.
+        /// The name of the item.
         name: Text<255>,
         /// The currency of the invoice or order.
         currency: Currency,
-        /// How many.
+        /// The quantity.
         qty: Quantity,
-        /// The price of one.
+        /// The price of one piece.
         amount: Money,
     }
 
-    /// Changes to an item; what is absent stays.
+    /// Changes an item. Absent fields stay as they are.
     pub struct UpdateItem {
-        /// What it is.
+        /// The name of the item.
         name: Option<Text<255>>,
-        /// How many.
+        /// The quantity.
         qty: Option<Quantity>,
-        /// The price of one, in the currency of the invoice or order.
+        /// The price of one piece, in the currency of the invoice or order.
         amount: Option<Decimal>,
     }
 }
 
-/// An item is gone: an empty object.
+/// The answer after an item was removed: an empty object.
 #[derive(Serialize, JsonSchema)]
 pub struct Removed {}
 

@@ -19,7 +19,7 @@ use kind::{Invoices, Orders};
 use receipts::{receipt, receipt_by_number};
 
 /// How many responses with all items may be in progress at once for one merchant.
-pub const UNDER_WAY: usize = 8;
+pub const IN_PROGRESS_MAX: usize = 8;
 
 #[must_use]
 pub fn routes() -> Routes {
@@ -36,7 +36,7 @@ fn invoices() -> Routes {
         .post(
             "/v1/invoices/create",
             create::<Invoices>,
-            op("create_invoice", "Make an invoice").example(json!({ "counterparty_id": 1, "currency": "USD", "note": "October", "fee_bearer": "PAYER", "as_payment_link": false })),
+            op("create_invoice", "Create an invoice").example(json!({ "counterparty_id": 1, "currency": "USD", "note": "October", "fee_bearer": "PAYER", "as_payment_link": false })),
         )
         .get("/v1/invoices/list", list_all::<Invoices>, op("list_invoices", "List invoices"))
         .get("/v1/invoices/retrieve/{id}", retrieve::<Invoices>, op("retrieve_invoice", "Read an invoice"))
@@ -56,7 +56,7 @@ fn invoices() -> Routes {
             publish::<Invoices>,
             op("publish_invoice", "Publish an invoice: it can be paid"),
         )
-        .delete("/v1/invoices/cancel/{id}", cancel::<Invoices>, op("cancel_invoice", "Withdraw an invoice"))
+        .delete("/v1/invoices/cancel/{id}", cancel::<Invoices>, op("cancel_invoice", "Cancel an invoice"))
         .get(
             "/v1/invoices/receipt/{id}",
             receipt::<Invoices>,
@@ -89,7 +89,7 @@ fn orders() -> Routes {
         .post(
             "/v1/orders/create",
             create::<Orders>,
-            op("create_order", "Make an order").example(json!({ "counterparty_id": 1, "currency": "USD", "note": "Two bags of rice", "fee_bearer": "PAYER", "as_payment_link": false })),
+            op("create_order", "Create an order").example(json!({ "counterparty_id": 1, "currency": "USD", "note": "Two bags of rice", "fee_bearer": "PAYER", "as_payment_link": false })),
         )
         .get("/v1/orders/list", list_all::<Orders>, op("list_orders", "List orders"))
         .get("/v1/orders/retrieve/{id}", retrieve::<Orders>, op("retrieve_order", "Read an order"))
@@ -109,7 +109,7 @@ fn orders() -> Routes {
             publish::<Orders>,
             op("publish_order", "Publish an order: it can be paid"),
         )
-        .delete("/v1/orders/cancel/{id}", cancel::<Orders>, op("cancel_order", "Withdraw an order"))
+        .delete("/v1/orders/cancel/{id}", cancel::<Orders>, op("cancel_order", "Cancel an order"))
         .get(
             "/v1/orders/receipt/{id}",
             receipt::<Orders>,

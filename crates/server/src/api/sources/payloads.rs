@@ -13,33 +13,33 @@ use crate::api::response::Limit;
 use crate::payload;
 
 payload! {
-    /// An invoice to make.
+    /// Creates an invoice.
     pub struct CreateInvoice {
-        /// Who is to pay.
+        /// The counterparty who has to pay.
         counterparty_id: Id,
-        /// Its currency.
+        /// The currency.
         currency: Currency,
-        /// What it is for; nothing, where it is absent.
+        /// What it is for; empty by default.
         note: Option<Note>,
-        /// Who bears the fees.
+        /// The bearer of the fees.
         fee_bearer: FeeBearer,
         /// Whether it is shown as a payment link.
         as_payment_link: bool,
         /// The merchant's own reference.
         reference_id: Option<Text<255>>,
-        /// The day on which it is due: a date, or any time of it.
+        /// The due date: a date, or any time of that day.
         due_date: Option<Day>,
     }
 
-    /// An order to make.
+    /// Creates an order.
     pub struct CreateOrder {
-        /// Who is to pay.
+        /// The counterparty who has to pay.
         counterparty_id: Id,
-        /// Its currency.
+        /// The currency.
         currency: Currency,
-        /// What it is for; nothing, where it is absent.
+        /// What it is for; empty by default.
         note: Option<Note>,
-        /// Who bears the fees.
+        /// The bearer of the fees.
         fee_bearer: FeeBearer,
         /// Whether it is shown as a payment link.
         as_payment_link: bool,
@@ -47,39 +47,39 @@ payload! {
         reference_id: Option<Text<255>>,
     }
 
-    /// Changes to an invoice; what is absent stays, and `null` empties what may be empty.
+    /// Changes an invoice. Absent fields stay as they are; `null` clears a field that may be empty.
     pub struct UpdateInvoice {
-        /// The merchant's own reference; none, where it is `null`.
+        /// The merchant's own reference. `null` removes it.
         reference_id: Patch<Text<255>>,
-        /// What it is for; nothing, where it is `null`.
+        /// What it is for. `null` clears it.
         note: Patch<Note>,
-        /// Who bears the fees.
+        /// The bearer of the fees.
         fee_bearer: Option<FeeBearer>,
-        /// The day on which it is due: a date, or any time of it; none, where it is `null`.
+        /// The due date: a date, or any time of that day. `null` removes it.
         due_date: Patch<Day>,
     }
 
-    /// Changes to an order; what is absent stays, and `null` empties what may be empty.
+    /// Changes an order. Absent fields stay as they are; `null` clears a field that may be empty.
     pub struct UpdateOrder {
-        /// The merchant's own reference; none, where it is `null`.
+        /// The merchant's own reference. `null` removes it.
         reference_id: Patch<Text<255>>,
-        /// What it is for; nothing, where it is `null`.
+        /// What it is for. `null` clears it.
         note: Patch<Note>,
-        /// Who bears the fees.
+        /// The bearer of the fees.
         fee_bearer: Option<FeeBearer>,
     }
 
-    /// Which invoices or orders.
+    /// The filter of invoices or orders.
     pub struct ListSources {
-        /// Only in this currency.
+        /// Only those in this currency.
         currency: Option<Currency>,
-        /// Only in this state.
+        /// Only those in this state.
         status: Option<SourceStatus>,
-        /// Only with this reference of the merchant's own.
+        /// Only those with this reference of the merchant's own.
         reference_id: Option<Text<255>>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
-        /// Continue after this one.
+        /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
 }

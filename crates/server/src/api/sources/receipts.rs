@@ -22,8 +22,8 @@ use crate::api::sources::responses::{ByKind, KindResponse};
 use crate::app::App;
 use crate::net::principal::Tenant;
 
-/// The exchange rate, in units of the payer's currency for one of the source's. It has enough digits
-/// that the total with fees, multiplied by it and rounded up, is exactly what was paid.
+/// The exchange rate, in units of the payer's currency for one of the source's. It has enough
+/// digits that the total with fees, multiplied by it and rounded up, is exactly what was paid.
 pub fn rate_text(paid: &Execution) -> String {
     paid.rate.to_text_for(paid.total_minor, (paid.wallet_currency(), paid.payer.currency))
 }
@@ -49,10 +49,10 @@ impl From<Item> for ReceiptItem {
     }
 }
 
-/// Money of a payment that was given back, or is about to be.
+/// A refund of the payment: completed or in progress.
 #[derive(Serialize, JsonSchema)]
 struct ReceiptRefund {
-    /// Its payment intent.
+    /// The refund's payment intent.
     payment_intent_id: i64,
     reference_id: String,
     status: Name<ExecutionStatus>,
@@ -82,7 +82,7 @@ pub fn refundable(paid: &Execution) -> Money {
     Money::new(paid.payer.minor.saturating_sub(paid.refunded_minor).max(0), paid.payer.currency)
 }
 
-/// How it was paid.
+/// How the invoice or order was paid.
 #[derive(Serialize, JsonSchema, Default)]
 struct Payment {
     payer_amount: Option<Amount>,
@@ -102,7 +102,7 @@ struct Payment {
     account_name: Option<String>,
     gateway_confirmed_at: Option<Time>,
     provider_transaction_id: Option<String>,
-    /// What can still be given back of `payer_amount`, refunds under way counted.
+    /// How much of `payer_amount` can still be refunded. Refunds in progress are subtracted.
     refundable_amount: Option<Amount>,
     /// The refunds that did not fail, in `payer_currency`, oldest first.
     refunds: Vec<ReceiptRefund>,
@@ -163,9 +163,9 @@ pub struct ReceiptResponse {
     created_at: Time,
     counterparty_id: i64,
     relationship_type: NeverNull<Name<Relationship>>,
-    /// Empty where no party is behind the counterparty.
+    /// Empty if the counterparty has no party.
     counterparty_name: String,
-    /// Empty where no party is behind the counterparty.
+    /// Empty if the counterparty has no party.
     counterparty_phone: String,
     counterparty_email: Option<String>,
     reference_id: Option<String>,

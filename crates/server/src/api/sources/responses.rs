@@ -17,7 +17,8 @@ use crate::api::fields::{Code, Name, Schemas};
 use crate::api::response::{Amount, Time};
 use crate::api::sources::kind::Kind;
 
-/// A value in the field of its kind, such as `invoice_number` or `order_number`; the other is absent.
+/// A value in the field of its kind, such as `invoice_number` or `order_number`; the other is
+/// absent.
 #[derive(Default)]
 pub struct ByKind<T> {
     pub invoice: Option<T>,
@@ -33,8 +34,8 @@ impl<T> ByKind<T> {
     }
 }
 
-/// A response about invoices, or one about orders, depending on `K`. [`ByKind`] leaves the fields of
-/// the other kind out of the JSON, and the schema here leaves them out of the document.
+/// A response about invoices, or one about orders, depending on `K`. [`ByKind`] leaves the fields
+/// of the other kind out of the JSON, and the schema here leaves them out of the document.
 #[derive(Serialize)]
 #[serde(transparent)]
 pub struct KindResponse<K, T> {

@@ -1,4 +1,5 @@
-//! How long it takes to move a million executions: run by name, because it takes minutes.
+//! Measures how long it takes to copy a million executions. It takes minutes, so it only runs by
+//! name.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -8,11 +9,11 @@ use super::copy;
 use crate::support::{Database, Server, on_postgres_only};
 
 const COUNT: i64 = 1_000_000;
-/// The rows of a transfer have ids next to each other: session, event, execution, event and two
+/// How many consecutive ids the rows of a transfer have: session, event, execution, event and two
 /// entries.
 const STEP: i64 = 6;
 
-/// The last transfer, again and again: each copy's ids are behind those of the one before.
+/// Copies the last transfer again and again, each time with higher ids.
 fn fill(file: &Database) {
     let mut sql = format!(
         "CREATE TEMP TABLE n AS WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {COUNT}) SELECT n FROM n;
@@ -63,7 +64,7 @@ fn a_million_executions_move_to_postgresql_and_back() {
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "1000000.00");
     let customer = shop.customer();
-    // The first makes the wallet that the others go to.
+    // The first transfer creates the wallet to which the others go.
     for _ in 0..3 {
         shop.transfer(customer, "USD", "0.01");
     }

@@ -1,13 +1,14 @@
-//! The connection is lost at the commit: nobody can know from the broken connection alone whether
-//! it took place.
+//! The connection is lost at a commit. The broken connection alone does not tell whether the commit
+//! was done.
 
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::shop::GOOD;
 use crate::support::{Database, id, json, key, number, on_postgres_only};
 
-use super::{House, once, patiently, recovered};
+use super::{Setup, call_once, recovered, retried};
 
-/// The door itself: what was cut before the COMMIT is not there, what was cut after it is.
+/// Tests the proxy itself: a transaction that was cut before its COMMIT is not in the database, one
+/// that was cut after it is.
 #[test]
 fn the_door_cuts_where_it_says() {
     on_postgres_only!();
@@ -36,10 +37,10 @@ fn the_door_cuts_where_it_says() {
     assert_eq!(proxy.cuts(), 2);
 }
 
-/// Executes a session while the connection is cut at the commit, then once more with the same key.
-fn truth_is_told(kind: &str, cut: Cut) {
-    let house = House::build();
-    let shop = &house.shop;
+/// Executes a session while the connection is cut at the commit, and then again with the same key.
+fn assert_truthful(kind: &str, cut: Cut) {
+    let setup = Setup::build();
+    let shop = &setup.shop;
     let session = match kind {
         "payout" => shop.open_payout(shop.momo("PAYOUT", GOOD), "USD", "100.00"),
         _ => shop.open_transfer(shop.customer(), "USD", "100.00"),
@@ -47,75 +48,75 @@ fn truth_is_told(kind: &str, cut: Cut) {
     let reference = key();
     let body = json!({"session_id": id(&session.ok()), "reference_id": reference});
     let path = format!("/v1/executions/{kind}");
-    house.proxy.cut_next(cut);
-    let first = once(&shop.api, "POST", &path, Some(&body));
-    assert_eq!(house.proxy.cuts(), 1, "no COMMIT was seen on its way: {}", first.body);
-    // A server that has asked the database again may know better than the broken connection.
+    setup.proxy.cut_next(cut);
+    let first = call_once(&shop.api, "POST", &path, Some(&body));
+    assert_eq!(setup.proxy.cuts(), 1, "no COMMIT was seen on its way: {}", first.body);
+    // The server may have looked the commit up: then it answers 200, and the row is there.
     let kept = if first.status == 200 || cut == Cut::AfterCommit { "1" } else { "0" };
-    assert_eq!(house.executions(&reference), kept, "{cut:?}: {} {}", first.status, first.body);
-    let second = patiently(&shop.api, "POST", &path, Some(&body));
+    assert_eq!(setup.executions(&reference), kept, "{cut:?}: {} {}", first.status, first.body);
+    let second = retried(&shop.api, "POST", &path, Some(&body));
     recovered(shop);
     assert_eq!(shop.settled(kind, &second)["status"], "COMPLETED");
-    assert_eq!(house.executions(&reference), "1");
+    assert_eq!(setup.executions(&reference), "1");
     shop.assert_balance("USD", if kind == "payout" { "99898.50" } else { "99900.00" }, "0.00");
-    house.server.verify_ledger();
+    setup.server.verify_ledger();
 }
 
 #[test]
 fn a_payout_whose_commit_did_not_arrive_is_made_once() {
     on_postgres_only!();
-    truth_is_told("payout", Cut::BeforeCommit);
+    assert_truthful("payout", Cut::BeforeCommit);
 }
 
 #[test]
 fn a_payout_whose_commit_was_not_confirmed_is_made_once() {
     on_postgres_only!();
-    truth_is_told("payout", Cut::AfterCommit);
+    assert_truthful("payout", Cut::AfterCommit);
 }
 
 #[test]
 fn a_transfer_whose_commit_did_not_arrive_is_made_once() {
     on_postgres_only!();
-    truth_is_told("transfer", Cut::BeforeCommit);
+    assert_truthful("transfer", Cut::BeforeCommit);
 }
 
 #[test]
 fn a_transfer_whose_commit_was_not_confirmed_is_made_once() {
     on_postgres_only!();
-    truth_is_told("transfer", Cut::AfterCommit);
+    assert_truthful("transfer", Cut::AfterCommit);
 }
 
-/// Nobody can be asked about the commit for longer than the caller waits. What came of it is found
-/// out by the next try, and the server goes on: it does not give the ids of that commit to other
-/// rows.
+/// The database cannot be asked about the commit for longer than the caller waits. The next request
+/// with the same key finds out what happened. Meanwhile the server goes on, and does not give the
+/// ids of that commit to other rows.
 #[test]
 fn a_commit_that_stays_without_an_answer_is_left_behind() {
     on_postgres_only!();
-    let house = House::build();
-    let shop = &house.shop;
+    let setup = Setup::build();
+    let shop = &setup.shop;
     let customer = shop.customer();
     let open = || id(&shop.open_transfer(customer, "USD", "100.00").ok());
     let (body, next) = (
         json!({"session_id": open(), "reference_id": key()}),
         json!({"session_id": open(), "reference_id": key()}),
     );
-    house.proxy.cut_next(Cut::AfterCommitUntilOpened);
-    once(&shop.api, "POST", "/v1/executions/transfer", Some(&body)).refused(503);
-    assert_eq!(house.proxy.cuts(), 1);
-    house.proxy.open();
+    setup.proxy.cut_next(Cut::AfterCommitUntilOpened);
+    call_once(&shop.api, "POST", "/v1/executions/transfer", Some(&body)).refused(503);
+    assert_eq!(setup.proxy.cuts(), 1);
+    setup.proxy.open();
     for body in [&next, &body, &body] {
         assert_eq!(
-            patiently(&shop.api, "POST", "/v1/executions/transfer", Some(body))["status"],
+            retried(&shop.api, "POST", "/v1/executions/transfer", Some(body))["status"],
             "COMPLETED"
         );
     }
     recovered(shop);
-    assert_eq!(house.server.database.value("SELECT count(*) FROM executions"), "2");
+    assert_eq!(setup.server.database.value("SELECT count(*) FROM executions"), "2");
     shop.assert_balance("USD", "99800.00", "0.00");
-    house.server.verify_ledger();
+    setup.server.verify_ledger();
 }
 
-/// A command without a key must not be run again by the program itself when it may have been done.
+/// The program itself must not repeat a command without a key that may have been done.
 #[test]
 fn money_is_added_at_most_once_however_the_commit_ends() {
     on_postgres_only!();
@@ -136,7 +137,7 @@ fn money_is_added_at_most_once_however_the_commit_ends() {
             database.value(&format!("SELECT available_minor FROM wallets WHERE id = {wallet}"));
         let expected = if run.code == Some(0) || cut == Cut::AfterCommit { "500" } else { "0" };
         assert_eq!(held, expected, "{cut:?}: {:?} {} {}", run.code, run.out, run.err);
-        // With the key that was told the same again gives it once.
+        // Repeating the command with the printed key funds the wallet once.
         let key = run
             .err
             .split("the key of this funding is ")
@@ -164,32 +165,32 @@ fn money_is_added_at_most_once_however_the_commit_ends() {
     }
 }
 
-/// A number that was given in a commit that nobody confirmed is not given again, and none is left
-/// out.
+/// An invoice number that was given in an unconfirmed commit is not given again, and no number is
+/// left out.
 #[test]
 fn numbers_have_no_gap_and_no_repeat_however_the_commit_ends() {
     on_postgres_only!();
-    let house = House::build();
-    let year = house.shop.year();
-    let body = crate::support::shop::source_for(house.shop.customer());
+    let setup = Setup::build();
+    let year = setup.shop.year();
+    let body = crate::support::shop::source_for(setup.shop.customer());
     for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
-        house.proxy.cut_next(cut);
-        let created = patiently(&house.shop.api, "POST", "/v1/invoices/create", Some(&body));
+        setup.proxy.cut_next(cut);
+        let created = retried(&setup.shop.api, "POST", "/v1/invoices/create", Some(&body));
         let item = json!({"name": "x", "currency": "USD", "qty": 1, "amount": number("10.00")});
-        patiently(
-            &house.shop.api,
+        retried(
+            &setup.shop.api,
             "POST",
             &format!("/v1/invoices/{}/items/add", id(&created)),
             Some(&item),
         );
     }
-    assert_eq!(house.proxy.cuts(), 2);
-    let rows = house
+    assert_eq!(setup.proxy.cuts(), 2);
+    let rows = setup
         .server
         .database
         .rows("SELECT number FROM sources WHERE type = 'INVOICE' ORDER BY number");
     let expected: Vec<Vec<String>> =
         (1..=rows.len()).map(|n| vec![format!("INV-{year}-{n:05}")]).collect();
     assert!(rows.len() >= 2 && rows == expected, "{rows:?}");
-    house.server.verify_ledger();
+    setup.server.verify_ledger();
 }

@@ -1,5 +1,5 @@
-//! A database that goes away, comes back, hangs or dies in the middle of a commit: every caller is
-//! told the truth, and who tries again with the same key pays once.
+//! A database that goes away, comes back, hangs, or dies in the middle of a commit: every answer is
+//! true, and a repeated request with the same key pays once.
 
 mod commit;
 mod restart;
@@ -8,21 +8,21 @@ mod slow;
 use std::time::{Duration, Instant};
 
 use crate::support::proxy::Proxy;
-use crate::support::{Api, Database, Merchant, PATIENCE, Reply, Server, wait_for};
+use crate::support::{Api, Database, Merchant, Reply, Server, WAIT_MAX, wait_for};
 use serde_json::Value;
 
-/// Nobody waits longer for an answer, whatever the database does: fifteen seconds, and what a slow
-/// machine needs beside them.
+/// The longest that a caller waits for an answer, whatever the database does: fifteen seconds, and
+/// more on a slow machine.
 const LIMIT: Duration = Duration::from_secs(45);
 
-/// A server that reaches its database through a door, while its command line reaches it directly.
-struct House {
+/// A server that reaches its database through a proxy. Commands of the test reach it directly.
+struct Setup {
     server: Server,
     shop: Merchant,
     proxy: Proxy,
 }
 
-impl House {
+impl Setup {
     #[track_caller]
     fn build() -> Self {
         let database = Database::new();
@@ -35,7 +35,7 @@ impl House {
         Self { server, shop, proxy }
     }
 
-    /// How many executions have this key.
+    /// How many executions have this reference.
     #[track_caller]
     fn executions(&self, reference: &str) -> String {
         self.server
@@ -44,9 +44,9 @@ impl House {
     }
 }
 
-/// One call: it is answered in time, with 200 or with 503 and when to come back.
+/// Makes one call. It must be answered in time, with 200, or with 503 and `Retry-After`.
 #[track_caller]
-fn once(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Reply {
+fn call_once(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Reply {
     let start = Instant::now();
     let reply = api.call(method, path, body);
     assert!(start.elapsed() < LIMIT, "{method} {path} was answered after {:?}", start.elapsed());
@@ -57,30 +57,30 @@ fn once(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Reply {
     reply
 }
 
-/// What a client does that was told to come back: the same call again, until it is answered.
+/// Repeats a call as a client does that gets a 503, until it is answered.
 #[track_caller]
-fn patiently(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Value {
+fn retried(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Value {
     let start = Instant::now();
     loop {
-        let reply = once(api, method, path, body);
+        let reply = call_once(api, method, path, body);
         if reply.status == 200 {
             return reply.ok();
         }
-        assert!(start.elapsed() < PATIENCE * 3, "{method} {path} is never answered");
+        assert!(start.elapsed() < WAIT_MAX * 3, "{method} {path} is never answered");
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// Waits until the server works as if nothing had been: connections that broke are found broken and
-/// made anew.
+/// Waits until the server works again: it has noticed the broken connections and has opened new
+/// ones.
 #[track_caller]
 fn recovered(shop: &Merchant) {
     wait_for("a server that has recovered", || {
         (0..20)
-            .all(|_| once(&shop.api, "GET", "/v1/wallets/list", None).status == 200)
+            .all(|_| call_once(&shop.api, "GET", "/v1/wallets/list", None).status == 200)
             .then_some(())
     });
-    patiently(
+    retried(
         &shop.api,
         "POST",
         "/v1/sandbox/clock/advance",

@@ -1,4 +1,4 @@
-//! The database is restarted: every connection ends, and new ones are taken at once, or after a
+//! The database is restarted: every connection ends, and new ones are accepted at once or after a
 //! while.
 
 use std::sync::Mutex;
@@ -10,9 +10,9 @@ use crate::support::{
     Database, Server, cents, id, json, key, number, on_postgres_only, soon, spawn, wait_for,
 };
 
-use super::{House, Merchant, once, patiently, recovered};
+use super::{Merchant, Setup, call_once, recovered, retried};
 
-/// Ends the load when the test ends, by a failure too.
+/// Ends the load when the test ends, also by a failure.
 struct AtTheEnd<'a>(&'a AtomicBool);
 
 impl Drop for AtTheEnd<'_> {
@@ -21,17 +21,17 @@ impl Drop for AtTheEnd<'_> {
     }
 }
 
-/// Payouts of 10.00, each tried until it is answered, until somebody says that it is enough.
-/// Answers their keys.
+/// Makes payouts of 10.00 until `enough` is set. Each is tried until it is answered. Returns their
+/// references.
 fn pay_out(shop: &Merchant, account: i64, enough: &AtomicBool) -> Vec<String> {
     let session = json!({"wallet_id": shop.wallet("USD"), "payment_account_id": account, "amount": number("10.00"),
         "currency": "USD", "expires_at": soon()});
     let mut references = Vec::new();
     while !enough.load(Ordering::SeqCst) {
         let reference = key();
-        let session = id(&patiently(&shop.api, "POST", "/v1/sessions/payout", Some(&session)));
+        let session = id(&retried(&shop.api, "POST", "/v1/sessions/payout", Some(&session)));
         let body = json!({"session_id": session, "reference_id": reference});
-        patiently(&shop.api, "POST", "/v1/executions/payout", Some(&body));
+        retried(&shop.api, "POST", "/v1/executions/payout", Some(&body));
         references.push(reference);
     }
     references
@@ -71,7 +71,7 @@ fn connections_that_end_under_load_lose_nothing_and_double_nothing() {
     server.verify_ledger();
 }
 
-/// A host that is frozen takes connections, and says nothing.
+/// A frozen host accepts connections and answers nothing.
 #[test]
 fn a_host_that_hangs_keeps_nobody_from_the_other() {
     on_postgres_only!();
@@ -94,29 +94,29 @@ fn a_host_that_hangs_keeps_nobody_from_the_other() {
 #[test]
 fn a_server_says_whether_it_is_ready() {
     on_postgres_only!();
-    let house = House::build();
-    let api = house.shop.api.with_token(None);
+    let setup = Setup::build();
+    let api = setup.shop.api.with_token(None);
     for away in [super::Proxy::close, super::Proxy::stall] {
-        assert_eq!(once(&api, "GET", "/readyz", None).status, 200);
-        away(&house.proxy);
+        assert_eq!(call_once(&api, "GET", "/readyz", None).status, 200);
+        away(&setup.proxy);
         wait_for("503 while the database is away", || {
-            (once(&api, "GET", "/readyz", None).status == 503).then_some(())
+            (call_once(&api, "GET", "/readyz", None).status == 503).then_some(())
         });
-        // To be told to come back is no reason to be killed.
-        assert_eq!(once(&api, "GET", "/healthz", None).status, 200);
-        once(&house.shop.api, "GET", "/v1/wallets/list", None).refused(503);
-        once(
-            &house.shop.api,
+        // The process is healthy while its database is away: a supervisor must not kill it.
+        assert_eq!(call_once(&api, "GET", "/healthz", None).status, 200);
+        call_once(&setup.shop.api, "GET", "/v1/wallets/list", None).refused(503);
+        call_once(
+            &setup.shop.api,
             "POST",
             "/v1/parties/create",
             Some(&json!({"fullname": "A", "phone": "231770000001"})),
         )
         .refused(503);
-        house.proxy.open();
+        setup.proxy.open();
         wait_for("200 when it is back", || {
-            (once(&api, "GET", "/readyz", None).status == 200).then_some(())
+            (call_once(&api, "GET", "/readyz", None).status == 200).then_some(())
         });
-        recovered(&house.shop);
+        recovered(&setup.shop);
     }
-    house.server.verify_ledger();
+    setup.server.verify_ledger();
 }

@@ -1,4 +1,4 @@
-//! Requests: an operation's own example, and what is done to it.
+//! The requests of the fuzzer: an operation's example, and its mutations.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
-    /// Each character is one byte, so that what is no UTF-8 can be written down.
+    /// Each character is one byte, so that bodies that are no UTF-8 can be written down.
     pub(crate) body: Option<String>,
 }
 
@@ -40,7 +40,7 @@ fn from_bytes(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// What was kept, by the names of the files.
+/// The kept requests, with the names of their files.
 pub(crate) fn corpus(folder: &Path) -> Vec<(String, Request)> {
     let files =
         std::fs::read_dir(folder).expect("the corpus").map(|entry| entry.expect("a file").path());
@@ -61,17 +61,16 @@ struct Operation {
     statuses: BTreeSet<u16>,
 }
 
-/// The operations of the document, and values that mean something to them.
+/// The operations of the document, and values that they know.
 #[derive(Clone)]
 pub(crate) struct Operations {
     all: Vec<Operation>,
-    /// JSON, as it is put into bodies; texts of it without quotes are put into paths and queries.
+    /// The values as JSON, for bodies. In paths and queries texts are used without their quotes.
     values: Vec<String>,
     ids: Vec<i64>,
 }
 
-/// What people and programs send when they are wrong, and what somebody sends who wants it to go
-/// wrong.
+/// Values that people and programs send by mistake, and values that attackers send.
 const JUNK: &[&str] = &[
     "null",
     "true",
@@ -166,7 +165,7 @@ const MORE_HEADERS: &[(&str, &str)] = &[
     ("Idempotency-Key", ""),
 ];
 
-/// What is done to a body.
+/// A mutation of a body.
 #[derive(Clone, Debug)]
 enum Change {
     Remove(Index),
@@ -192,15 +191,15 @@ impl Operations {
                 .collect()
         };
         let junk = JUNK.iter().map(|junk| (*junk).to_owned());
-        // Ids twice, so that a good part of the requests points at something.
+        // The ids are in the list twice, so that many requests refer to existing rows.
         let known = ids.iter().chain(&ids).map(i64::to_string);
         let texts = texts.iter().map(|text| format!("\"{text}\""));
         let values = junk.chain(known).chain(texts).collect();
         Self { all: paths.iter().flat_map(each).collect(), values, ids }
     }
 
-    /// Whether the document has this status for the operation. A path that leads elsewhere is
-    /// another operation's, or none's.
+    /// Whether the document has this status for the operation. If the mutated path leads elsewhere,
+    /// it is that of another operation, or of none.
     pub(crate) fn allows(&self, request: &Request, status: u16) -> bool {
         let here = self
             .all
@@ -281,7 +280,7 @@ impl Operation {
         }
     }
 
-    /// A path with an id that is there or with something else, and a query that has some of its
+    /// The path with an existing id or with something else in it, and a query with some of its
     /// fields.
     fn path(&self, point: i64, values: &[String], given: [bool; 6]) -> String {
         let word = |n: usize| values[n % values.len()].trim_matches('"').to_owned();
@@ -308,7 +307,7 @@ impl Operation {
     }
 }
 
-/// As a client writes it, mostly: what is there already in percent signs stays.
+/// Percent-encodes a value as clients usually do. Characters that are already encoded stay.
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
     text.bytes()
@@ -316,7 +315,7 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// The example, with an id that is there instead of its own.
+/// The example with its ids replaced by an existing one.
 fn pointed(example: &Value, point: i64) -> Value {
     match example {
         Value::Object(fields) => {
@@ -335,7 +334,7 @@ fn pointed(example: &Value, point: i64) -> Value {
 }
 
 fn mutate(example: &Value, changes: &[Change]) -> String {
-    // A marker takes the place of what replaces a value: not all of it is a value.
+    // A marker is put in first and replaced in the text: some replacements are not valid JSON.
     let mut json = example.clone();
     let mut raw = Vec::new();
     for change in changes {
@@ -380,7 +379,7 @@ fn mutate(example: &Value, changes: &[Change]) -> String {
     from_bytes(&bytes)
 }
 
-/// Does something to one of the fields, on whatever level it is.
+/// Changes one of the fields, at any level.
 fn with_field(
     json: &mut Value,
     at: Index,

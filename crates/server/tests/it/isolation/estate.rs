@@ -1,11 +1,11 @@
-//! What one merchant owns that another must not reach.
+//! The rows of one merchant, which another one must not reach.
 
 use serde_json::Value;
 
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, id, json, key, shown};
 
-/// What one merchant owns.
+/// The ids of rows of every kind of one merchant.
 pub(super) struct Estate {
     pub(super) merchant: i64,
     pub(super) party: i64,
@@ -23,7 +23,7 @@ pub(super) struct Estate {
     pub(super) event: i64,
 }
 
-/// A draft, a published and a paid one of a kind.
+/// A draft, a published and a paid invoice or order.
 pub(super) struct Source {
     pub(super) kind: &'static str,
     pub(super) draft: i64,
@@ -107,8 +107,8 @@ impl Estate {
         self.sessions.iter().find(|(k, _)| *k == kind).expect("a session").1
     }
 
-    /// Everything that its owner can see of it, but for when a worker looks at what waits: that
-    /// goes on meanwhile.
+    /// Everything that its owner can see of it, without the times of the next checks: jobs change
+    /// those meanwhile.
     pub(super) fn view(&self, shop: &Merchant) -> Vec<(String, Value)> {
         let mut paths: Vec<String> = [
             "parties",
@@ -164,7 +164,7 @@ fn forget_next_checks(answer: &mut Value) {
     }
 }
 
-/// What the stranger brings of its own.
+/// The stranger's own rows, which its requests also need.
 pub(super) struct Own {
     pub(super) counterparty: i64,
     pub(super) wallet: i64,

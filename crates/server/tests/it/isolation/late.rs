@@ -1,5 +1,5 @@
-//! Credentials count in the moment of the decision: a body that comes after they were taken away
-//! does nothing.
+//! Credentials are checked when a request is decided: a body that arrives after they were revoked
+//! has no effect.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, Server, id, json, open, shown};
 
-/// A shop, its other API key, and what it owns.
+/// A merchant, its second API key, and its rows.
 struct Stage {
     server: Server,
     shop: Merchant,
@@ -31,7 +31,7 @@ impl Stage {
         Self { server, other: (id(&made), other), shop, estate, own }
     }
 
-    /// Every call with a body, of things that are the caller's own.
+    /// Every call with a body, on rows of the caller.
     fn calls(&self) -> Vec<(&'static str, String, Value)> {
         let probes =
             path_probes(&self.estate).into_iter().chain(body_probes(&self.estate, &self.own));
@@ -57,8 +57,7 @@ impl Stage {
         calls
     }
 
-    /// What the owner sees, but for what a worker may touch meanwhile: when a waiting payment is
-    /// looked at.
+    /// What the owner sees, without the times of the next checks, which jobs change meanwhile.
     fn view(&self, shop: &Merchant) -> Vec<(String, Value)> {
         let mut view = self.estate.view(shop);
         view.iter_mut().for_each(|(_, value)| forget_looks(value));
@@ -121,14 +120,14 @@ fn a_body_that_comes_after_the_signing_key_was_retired_changes_nothing() {
     let before = stage.view(&stage.shop);
     stage.server.kola(&["keys", "rotate", "--retire"]).ok();
     assert_refused(begun, "retired");
-    // A server beside it, which has only ever known the new key.
-    let beside = stage.server.spawn_another(&[]);
-    let shop = beside.sign_in(&stage.shop.credentials);
+    // A second server, which has only known the new key.
+    let second = stage.server.spawn_another(&[]);
+    let shop = second.sign_in(&stage.shop.credentials);
     assert_eq!(before, stage.view(&shop));
     stage.server.verify_ledger();
 }
 
-/// A route that takes a body must be among the calls.
+/// Every route with a body must be among the calls.
 #[test]
 fn every_route_with_a_body_is_called_late() {
     let stage = Stage::build();

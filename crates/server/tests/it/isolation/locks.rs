@@ -1,4 +1,4 @@
-//! Naming what belongs to somebody else locks nothing, and waits for nobody's lock.
+//! A request with the ids of another merchant's rows neither locks them nor waits for their locks.
 
 use super::estate::{Estate, Own};
 use super::{body_probes, path_probes};
@@ -6,7 +6,7 @@ use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
 use crate::support::{id, key, on_postgres_only, open, open_two, shown, wait_for};
 
-/// Tables whose rows belong to a merchant.
+/// The tables whose rows belong to a merchant.
 const TABLES: [&str; 12] = [
     "parties",
     "counterparties",
@@ -37,7 +37,7 @@ fn a_strangers_calls_wait_for_no_lock_of_their_owners_rows() {
         let lock = format!("SELECT id FROM {table} WHERE merchant_id = {merchant} FOR UPDATE");
         transaction.query(&lock, &[]).unwrap_or_else(|error| panic!("{error:?}: {table}"));
     }
-    // A payment that waits for its payer is looked after by workers, who would wait here.
+    // The open payment is left out: jobs check it, and they would wait for its lock.
     let lock = format!(
         "SELECT id FROM executions WHERE merchant_id = {merchant} AND status IN ('COMPLETED', 'FAILED') FOR UPDATE"
     );
@@ -52,7 +52,7 @@ fn a_strangers_calls_wait_for_no_lock_of_their_owners_rows() {
     }
 }
 
-/// The permission is looked at once more when the locks are there.
+/// The permission is checked again when the locks are held.
 #[test]
 fn a_key_that_is_revoked_while_its_payout_waits_for_a_lock_pays_nothing() {
     on_postgres_only!();
@@ -79,7 +79,7 @@ fn a_key_that_is_revoked_while_its_payout_waits_for_a_lock_pays_nothing() {
             transaction.rollback().expect("the end of the lock");
             paying.join().expect("an answer")
         });
-        // A machine so slow that the payout gave up waiting shows nothing.
+        // On a machine so slow that the payout timed out, nothing can be checked.
         if reply.status != 503 {
             break reply;
         }

@@ -1,5 +1,5 @@
-//! No merchant reads, uses or changes what another one owns: every route that takes an id, in its
-//! path, its query or its body, is called with the ids of somebody else.
+//! No merchant reads, uses or changes rows of another one: every route that takes an id, in path,
+//! query or body, is called with the ids of another merchant.
 
 mod estate;
 mod late;
@@ -11,17 +11,17 @@ use crate::support::shop::{GOOD, source_for};
 use crate::support::{json, key, number, open_two, soon};
 use estate::{Estate, Own, Source};
 
-/// Every route of the server, as method and path with `{id}`.
+/// Every route of the server: its method, and its path with `{id}`.
 fn routes() -> Vec<(String, String)> {
     kola::api::route_list()
 }
 
-/// One call with somebody else's id.
+/// A call with another merchant's id.
 struct Probe {
     method: &'static str,
     path: String,
     body: Option<Value>,
-    /// In the path it is not found; in the body it is a fault of the body.
+    /// 404 if the id is in the path, 422 if it is in the body.
     status: u16,
 }
 
@@ -83,7 +83,7 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
             ));
         }
     }
-    // Whoever has a page's token may see it: a merchant that guesses finds nothing.
+    // Whoever has a page's token may see the page. A merchant that guesses a token finds nothing.
     for page in ["pay", "receipt"] {
         probes.push(path("GET", format!("/{page}/{merchant:032}"), None));
     }
@@ -104,8 +104,7 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
 
 fn source_probes(theirs: &Source) -> Vec<Probe> {
     let (kind, draft, item, paid) = (theirs.kind, theirs.draft, theirs.item, theirs.paid);
-    // The number is unique under its merchant only: this one is beyond what the other merchant has
-    // counted to.
+    // Numbers are unique only within a merchant. This one is higher than all numbers of the caller.
     let number = &theirs.paid_number;
     let one = json!({"name": "Beans", "currency": "USD", "qty": 1, "amount": 1});
     vec![
@@ -123,7 +122,7 @@ fn source_probes(theirs: &Source) -> Vec<Probe> {
     ]
 }
 
-/// Calls of a stranger whose own ids are right but for one of somebody else's.
+/// Calls of a stranger with its own ids, of which one is replaced by another merchant's.
 fn body_probes(theirs: &Estate, own: &Own) -> Vec<Probe> {
     let money = json!({"amount": number("1.00"), "currency": "USD", "expires_at": soon()});
     let with = |fields: Value| {
@@ -323,7 +322,7 @@ const WITH_IDS: [(&str, &str); 20] = [
     ("GET", "/v1/merchants/merchant-info"),
 ];
 
-/// Routes that write and take no id of anybody.
+/// Routes that write and take no id.
 const WITHOUT_IDS: [(&str, &str); 6] = [
     ("POST", "/v1/jwt/client/obtain/token"),
     ("POST", "/v1/api-keys/create"),
@@ -333,7 +332,7 @@ const WITHOUT_IDS: [(&str, &str); 6] = [
     ("POST", "/v1/sandbox/clock/advance"),
 ];
 
-/// Whether a concrete path is one of this route.
+/// Whether a path belongs to this route.
 fn is_of(route: &str, path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
     let (mut parts, mut asked) = (route.split('/'), path.split('/'));
@@ -347,7 +346,7 @@ fn is_of(route: &str, path: &str) -> bool {
     }
 }
 
-/// A route that is added with an id must be added to the probes too.
+/// A new route that takes an id must be added to the probes.
 #[test]
 fn every_route_with_an_id_is_probed() {
     let routes = routes();

@@ -9,7 +9,7 @@ use rusqlite::types::ValueRef;
 use tempfile::TempDir;
 
 use super::postgres::PostgresDatabase;
-use super::{PATIENCE, template};
+use super::{WAIT_MAX, template};
 
 /// The URL of the superuser of the PostgreSQL on which the tests run; `None` when they run on SQLite.
 pub(crate) fn postgres() -> Option<String> {
@@ -166,7 +166,7 @@ fn directory() -> TempDir {
 
 fn sqlite(file: &PathBuf) -> Connection {
     let connection = Connection::open(file).expect("the database");
-    connection.busy_timeout(PATIENCE).expect("a timeout");
+    connection.busy_timeout(WAIT_MAX).expect("a timeout");
     connection
 }
 

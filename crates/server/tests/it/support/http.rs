@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::WAIT_MAX;
 
 /// A client with (or without) a token.
 #[derive(Clone)]
@@ -107,7 +107,7 @@ impl Api {
             body.len()
         );
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(WAIT_MAX)).expect("a timeout");
         stream.write_all(head.as_bytes()).expect("a head is sent");
         let mut asked = Vec::new();
         while !asked.ends_with(b"\r\n\r\n") {
@@ -139,7 +139,7 @@ impl Begun {
 /// read all of it.
 pub(crate) fn raw(address: &str, head: &[u8], body: &[u8]) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(2 * PATIENCE))?;
+    stream.set_read_timeout(Some(2 * WAIT_MAX))?;
     stream.set_nodelay(true)?;
     let mut request = head.to_vec();
     request.extend_from_slice(b"\r\n");

@@ -27,7 +27,7 @@ pub(crate) use server::Server;
 pub(crate) use shop::{Merchant, open, open_two, open_with, spawn, spawn_two, spawn_with};
 
 /// The longest that a test waits for something that must happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Ends a test that is about PostgreSQL, when this run is on SQLite.
 macro_rules! on_postgres_only {
@@ -54,7 +54,7 @@ pub(crate) fn skipped(module: &str, database: &str) {
         .expect("stderr");
 }
 
-/// Calls `look` until it returns something; fails after [`PATIENCE`].
+/// Calls `look` until it returns something; fails after [`WAIT_MAX`].
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -62,7 +62,7 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "never came true: {what}");
+        assert!(start.elapsed() < WAIT_MAX, "never came true: {what}");
         std::thread::sleep(Duration::from_millis(25));
     }
 }

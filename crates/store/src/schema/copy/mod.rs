@@ -1,8 +1,8 @@
-//! An installation, moved from one database into another that is new: all of it or nothing.
+//! Copies an installation from one database into another, new one: all of it or nothing.
 //!
-//! Nobody writes at the source meanwhile: on SQLite the write lock is held, on PostgreSQL locks on
-//! the rows that every writer passes. The target's rows are written in one transaction, read back,
-//! and held against what was read at the source.
+//! Nobody writes to the source meanwhile. On SQLite the write lock is held, on PostgreSQL locks on
+//! tables that every writer uses. The target's rows are written in one transaction, read back, and
+//! compared with what was read from the source.
 
 pub mod tables;
 
@@ -19,28 +19,27 @@ use tables::{TABLES, Table};
 
 /// Rows read and written at a time.
 const PAGE: i64 = 5_000;
-/// A lane that wrote so lately is of a server that runs.
-const LATELY: i64 = 10;
+/// If a lane wrote less than so many seconds ago, its server counts as running.
+const RECENT_S: i64 = 10;
 
-/// What was moved of one table.
+/// What was copied of one table.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Moved {
-    /// The table.
+pub struct CopiedTable {
     pub table: &'static str,
-    /// How many rows.
+    /// The number of rows.
     pub rows: i64,
-    /// A hash of all their values.
+    /// A hash of all values of all rows.
     pub checksum: String,
 }
 
-/// What was moved.
+/// What was copied.
 #[derive(Clone, Debug)]
 pub struct Copied {
-    /// Of each table.
-    pub tables: Vec<Moved>,
-    /// What `kola ledger verify` says of it, at either end.
+    pub tables: Vec<CopiedTable>,
+    /// The report of `kola ledger verify`, which is the same for source and target.
     pub report: Report,
-    /// Processes that wrote at the source and did not say that they ended: killed, or still there.
+    /// Lanes of processes that wrote to the source and did not sign off: they were killed, or still
+    /// run.
     pub lanes: i64,
 }
 
@@ -58,19 +57,19 @@ pub fn copy(source: &mut dyn Sql, target: &mut dyn Sql) -> Result<Copied, StoreE
             migrate::known()
         )));
     }
-    patient(source)?;
-    patient(target)?;
+    disable_timeouts(source)?;
+    disable_timeouts(target)?;
     transaction(source, Purpose::ExclusiveLock, |source| {
-        let lanes = stand_still(source)?;
-        let report = sound(source, "source")?;
+        let lanes = lock_out_writers(source)?;
+        let report = verified(source, "source")?;
         transaction(target, Purpose::Write, |target| {
-            make_room(target)?;
+            clear_new_target(target)?;
             let tables = TABLES
                 .iter()
-                .map(|table| move_table(source, target, *table))
+                .map(|table| copy_table(source, target, *table))
                 .collect::<Result<_, _>>()?;
             tables::advance_sequences(target)?;
-            if sound(target, "target")? != report {
+            if verified(target, "target")? != report {
                 return Err(refused("the ledgers of source and target differ".to_owned()));
             }
             Ok(Copied { tables, report, lanes })
@@ -82,8 +81,9 @@ fn refused(why: String) -> StoreError {
     StoreError::Refused(why)
 }
 
-/// The server's time-outs are made for payments; one end is idle while the other is busy.
-fn patient(sql: &mut dyn Sql) -> Result<(), StoreError> {
+/// Turns off time-outs that are meant for payments: during a copy one database is idle within its
+/// transaction while the other is busy.
+fn disable_timeouts(sql: &mut dyn Sql) -> Result<(), StoreError> {
     match sql.dialect() {
         Dialect::Sqlite => Ok(()),
         Dialect::Postgres => {
@@ -92,30 +92,31 @@ fn patient(sql: &mut dyn Sql) -> Result<(), StoreError> {
     }
 }
 
-/// Makes sure that nobody writes, and that no server was about to. Answers how many lanes are left
-/// from before.
-fn stand_still(source: &mut dyn Sql) -> Result<i64, StoreError> {
+/// Makes sure that nobody writes to the source and that no server is running. Returns how many
+/// lanes did not sign off.
+fn lock_out_writers(source: &mut dyn Sql) -> Result<i64, StoreError> {
     if source.dialect() == Dialect::Sqlite {
         return Ok(0);
     }
-    // Before anything is read, so that what is read is what was there when the locks were taken.
+    // The locks come before the first read, whose snapshot then has all that was committed before
+    // them.
     source.script("LOCK TABLE installation, signing_keys, lanes IN SHARE MODE")?;
     let now = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let last = count(
         source,
         &format!("SELECT coalesce({now} - max(seen_at), 9223372036854775807)::bigint FROM lanes"),
     )?;
-    if last < LATELY * 1_000_000 {
+    if last < RECENT_S * 1_000_000 {
         return Err(refused(format!(
-            "a server wrote at the source {} s ago: stop all of them, then wait for {LATELY} s",
+            "a server wrote at the source {} s ago: stop all of them, then wait for {RECENT_S} s",
             last / 1_000_000
         )));
     }
     count(source, "SELECT count(*) FROM lanes")
 }
 
-/// The ledger must be right before it is moved, and after.
-fn sound(sql: &mut dyn Sql, end: &str) -> Result<Report, StoreError> {
+/// Verifies the ledger, which must be right before it is copied, and after.
+fn verified(sql: &mut dyn Sql, end: &str) -> Result<Report, StoreError> {
     let report = verify::check_all(sql)?;
     match report.violations.first() {
         None => Ok(report),
@@ -126,9 +127,9 @@ fn sound(sql: &mut dyn Sql, end: &str) -> Result<Report, StoreError> {
     }
 }
 
-/// Keeps others off the target, makes sure that nothing has happened there yet, and takes away what
-/// it was born with.
-fn make_room(target: &mut dyn Sql) -> Result<(), StoreError> {
+/// Locks the target, makes sure that nothing has happened there yet, and deletes the rows that a
+/// new database begins with.
+fn clear_new_target(target: &mut dyn Sql) -> Result<(), StoreError> {
     if target.dialect() == Dialect::Postgres {
         target
             .script("LOCK TABLE installation, signing_keys, lanes, merchants IN EXCLUSIVE MODE")?;
@@ -145,12 +146,12 @@ fn make_room(target: &mut dyn Sql) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Copies a table, and compares both ends.
-fn move_table(
+/// Copies a table, and compares what was read with what was written.
+fn copy_table(
     source: &mut dyn Sql,
     target: &mut dyn Sql,
     table: Table,
-) -> Result<Moved, StoreError> {
+) -> Result<CopiedTable, StoreError> {
     let Table { name, .. } = table;
     let columns = tables::columns(source, name)?;
     if tables::columns(target, name)? != columns {
@@ -158,10 +159,12 @@ fn move_table(
     }
     let from = read(source, table, &columns, |rows| target.append(name, &columns, rows))?;
     if target.dialect() == Dialect::Postgres {
-        // What follows reads all of it: the plans must know that it is not small any more.
+        // The verification that follows reads the whole table. Without statistics PostgreSQL would
+        // plan its queries as for an empty one.
         target.script(&format!("ANALYZE {name}"))?;
     }
     let to = read(target, table, &columns, |_| Ok(()))?;
+    // The count is a check of the paging itself: both reads would miss the same rows.
     let all = count(source, &format!("SELECT count(*) FROM {name}"))?;
     if from != to || from.rows != all {
         return Err(refused(format!(
@@ -177,11 +180,11 @@ fn read(
     sql: &mut dyn Sql,
     table: Table,
     columns: &[(String, ColumnType)],
-    mut take: impl FnMut(&[OwnedRow]) -> Result<(), StoreError>,
-) -> Result<Moved, StoreError> {
+    mut for_page: impl FnMut(&[OwnedRow]) -> Result<(), StoreError>,
+) -> Result<CopiedTable, StoreError> {
     let Table { name, key, .. } = table;
     let list: Vec<&str> = columns.iter().map(|(column, _)| column.as_str()).collect();
-    // The key comes first once more, to know where the next page begins.
+    // The key is selected once more in front, so that the next page can begin after it.
     let text = format!(
         "SELECT {key}, {} FROM {name} WHERE {key} > :after ORDER BY {key} LIMIT :page",
         list.join(", ")
@@ -194,13 +197,14 @@ fn read(
         count += i64::try_from(rows.len()).unwrap_or(i64::MAX);
         rows.iter_mut().for_each(OwnedRow::drop_first);
         rows.iter().for_each(|row| add(&mut hash, row));
-        take(&rows)?;
+        for_page(&rows)?;
     }
     let checksum = hex(hash.finalize().get(..8).unwrap_or_default());
-    Ok(Moved { table: name, rows: count, checksum })
+    Ok(CopiedTable { table: name, rows: count, checksum })
 }
 
-/// Each value with its type, and a text with its length: no two rows look alike.
+/// Adds a row to the hash. Each value has its type in front, and a text its length, so that
+/// different rows never give the same bytes.
 fn add(hash: &mut Sha256, row: &OwnedRow) {
     for value in row.values() {
         match value {

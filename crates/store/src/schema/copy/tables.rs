@@ -1,17 +1,15 @@
-//! The tables of the schema by name, for what is done with all of them alike.
+//! The tables of the schema by name, for a copy, which treats all of them alike.
 
 use crate::StoreError;
 use crate::workspace::sql::{Dialect, OwnedRow, Sql};
 use crate::workspace::sql_value::{ColumnType, params};
 
-/// A table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Table {
-    /// Its name.
     pub name: &'static str,
-    /// Its primary key, an integer.
+    /// The column of the primary key, an integer.
     pub key: &'static str,
-    /// Whether a new database has rows of it from the start.
+    /// Whether a new database has rows in this table from the start.
     pub seeded: bool,
 }
 
@@ -23,7 +21,8 @@ const fn filled(name: &'static str) -> Table {
     Table { name, key: "id", seeded: false }
 }
 
-/// All that belong to an installation. No row refers to one of a later table.
+/// All tables of an installation. No row refers to one of a later table, so they can be copied in
+/// this order.
 pub const TABLES: [Table; 26] = [
     seeded("installation"),
     seeded("signing_keys"),
@@ -53,12 +52,11 @@ pub const TABLES: [Table; 26] = [
     filled("entries"),
 ];
 
-/// The columns of a table with their types, in the order of their names: so they are the same in
-/// both databases.
+/// The columns of a table with their types, ordered by name: migrations may have added them in
+/// another order in the other database.
 ///
 /// # Errors
-/// [`StoreError::Refused`] for a table that is not there, or a column that is neither integer nor
-/// text.
+/// [`StoreError::Refused`] for a missing table, or a column that is neither integer nor text.
 pub fn columns(sql: &mut dyn Sql, table: &str) -> Result<Vec<(String, ColumnType)>, StoreError> {
     let text = match sql.dialect() {
         Dialect::Sqlite => "SELECT name, lower(type) FROM pragma_table_info(:table) ORDER BY name",
@@ -88,7 +86,8 @@ fn column(row: &OwnedRow, table: &str) -> Result<(String, ColumnType), StoreErro
     Ok((name.to_owned(), kind))
 }
 
-/// The numbers that PostgreSQL gives to new rows by itself go on behind the highest that is there.
+/// Sets PostgreSQL's identity sequences behind the highest copied id: a copy gives ids explicitly,
+/// which does not advance them.
 pub fn advance_sequences(sql: &mut dyn Sql) -> Result<(), StoreError> {
     if sql.dialect() == Dialect::Sqlite {
         return Ok(());
@@ -117,9 +116,8 @@ mod tests {
     use super::*;
     use crate::Database;
 
-    /// What a process writes down about itself, and what the migrations write down about
-    /// themselves.
-    const LEFT_BEHIND: [&str; 2] = ["lanes", "schema_versions"];
+    /// Tables that are not copied: what processes and migrations record about themselves.
+    const NOT_COPIED: [&str; 2] = ["lanes", "schema_versions"];
 
     fn fresh() -> (tempfile::TempDir, Box<dyn Sql>) {
         let dir = tempfile::tempdir().unwrap();
@@ -135,20 +133,21 @@ mod tests {
         let rows = sql.rows(names, &vec![]).unwrap();
         let there: BTreeSet<&str> = rows.iter().filter_map(|row| row.text(0)).collect();
         let listed = TABLES.iter().map(|table| table.name);
-        // SQLite has no lanes: its commits have no answer to lose.
+        // SQLite has no table of lanes: there is no connection on which a commit's answer could be
+        // lost.
         let known: BTreeSet<&str> =
-            listed.chain(LEFT_BEHIND).filter(|name| *name != "lanes").collect();
+            listed.chain(NOT_COPIED).filter(|name| *name != "lanes").collect();
         assert_eq!(there, known);
     }
 
     #[test]
     fn no_row_refers_to_one_of_a_later_table() {
         let (_dir, mut sql) = fresh();
-        for (place, table) in TABLES.iter().enumerate() {
+        for (index, table) in TABLES.iter().enumerate() {
             let refers = format!("SELECT \"table\" FROM pragma_foreign_key_list('{}')", table.name);
             for row in sql.rows(&refers, &vec![]).unwrap() {
                 let earlier =
-                    TABLES[..place].iter().any(|earlier| Some(earlier.name) == row.text(0));
+                    TABLES[..index].iter().any(|earlier| Some(earlier.name) == row.text(0));
                 assert!(earlier, "{} refers to {row:?}", table.name);
             }
         }

@@ -1,4 +1,4 @@
-//! What holds between the rows of the file.
+//! The checks of a market file that concern several of its rows.
 
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
@@ -9,7 +9,7 @@ use domain::tariff::rates::{self, Quoted};
 use crate::schema::market::{Fixed, GatewayEntry, MarketEntry, MarketFile, Parsed, RateEntry};
 
 impl MarketFile {
-    /// What holds between the rows.
+    /// Checks the rows of the file against each other.
     pub(in crate::schema::market) fn check(&self) -> Result<(), String> {
         let defaults = self.tiers.iter().filter(|tier| tier.default).count();
         if defaults != 1 {
@@ -24,17 +24,17 @@ impl MarketFile {
             return Err(format!("a platform fee is of tier \"{}\", which is not there", fee.tier));
         }
         self.check_markets()?;
-        let refund_costs = |operation: Operation, ppm: i64, fixed: &Option<Fixed>| {
+        let is_refund_fee = |operation: Operation, ppm: i64, fixed: &Option<Fixed>| {
             operation == Operation::Refund && (ppm != 0 || fixed.is_some())
         };
         if self
             .platform_fees
             .iter()
-            .any(|fee| refund_costs(fee.operation.0, fee.percentage.0.ppm, &fee.fixed))
+            .any(|fee| is_refund_fee(fee.operation.0, fee.percentage.0.ppm, &fee.fixed))
             || self
                 .gateway_fees
                 .iter()
-                .any(|fee| refund_costs(fee.operation.0, fee.percentage.0.ppm, &fee.fixed))
+                .any(|fee| is_refund_fee(fee.operation.0, fee.percentage.0.ppm, &fee.fixed))
         {
             return Err(NO_REFUND_FEES.to_owned());
         }
@@ -57,16 +57,18 @@ impl MarketFile {
         self.check_phones()
     }
 
-    /// A fixed part can be converted into what its fee is taken in, whenever both hold.
+    /// Checks that a fixed fee can be converted into every currency that it is taken in.
     fn check_fixed(&self, rates: &[Quoted]) -> Result<(), String> {
-        let done_in = |operation: Operation, method: Option<Method>| -> Vec<Currency> {
-            let stays = matches!(operation, Operation::Transfer | Operation::Refund);
+        let currencies_of = |operation: Operation, method: Option<Method>| -> Vec<Currency> {
+            // Transfers and refunds need no market of their own: they are made in any currency that
+            // is paid in or out.
+            let needs_no_market = matches!(operation, Operation::Transfer | Operation::Refund);
             let of_method = |entry: &&MarketEntry| {
-                stays || method.is_none_or(|method| entry.method.0 == method)
+                needs_no_market || method.is_none_or(|method| entry.method.0 == method)
             };
             let pairs = self.markets.iter().filter(of_method).flat_map(MarketEntry::pairs);
             pairs
-                .filter(|(does, _)| stays || *does == operation)
+                .filter(|(does, _)| needs_no_market || *does == operation)
                 .map(|(_, currency)| currency)
                 .collect()
         };
@@ -83,7 +85,7 @@ impl MarketFile {
         {
             let Some((_, currency)) = fixed.map(Fixed::minor).transpose()? else { continue };
             if let Some(to) =
-                rates::unconvertible_currency(currency, &done_in(operation, method), rates)
+                rates::unconvertible_currency(currency, &currencies_of(operation, method), rates)
             {
                 return Err(format!(
                     "a fixed fee in {currency} needs a rate between {currency} and {to}, in which it is taken"
@@ -107,8 +109,8 @@ impl MarketFile {
     }
 
     fn check_markets(&self) -> Result<(), String> {
-        // A method has one network at a time: what a payment costs and where it goes follow from
-        // the method.
+        // A method has one network at a time: what a payment costs and where it is sent are looked
+        // up by the method.
         let networks = |entry: &MarketEntry| (entry.method.0, entry.provider.0);
         for (index, entry) in self.markets.iter().enumerate() {
             let others =
@@ -125,7 +127,7 @@ impl MarketFile {
                 (format!("{} {operation} {currency}", entry.method.0), period(entry))
             })
         });
-        apart("market", &rows.collect::<Vec<_>>())
+        check_periods("market", &rows.collect::<Vec<_>>())
     }
 
     fn check_phones(&self) -> Result<(), String> {
@@ -134,10 +136,10 @@ impl MarketFile {
                 (format!("{} of {} digits", prefix.0.0, row.digits), (row.from, row.to))
             })
         });
-        apart("phone prefix", &rows.collect::<Vec<_>>())
+        check_periods("phone prefix", &rows.collect::<Vec<_>>())
     }
 
-    /// The networks of a method, which may change in time.
+    /// All networks that a method has at any time.
     #[must_use]
     pub fn providers_of(&self, method: Method) -> Vec<Provider> {
         let mut providers: Vec<Provider> = self
@@ -152,7 +154,7 @@ impl MarketFile {
     }
 }
 
-/// From, inclusive, to, exclusive. A row without `from` has always held.
+/// From (inclusive) and to (exclusive). A row without `from` has always held.
 type Period = (Option<Parsed<ServerTime>>, Option<Parsed<ServerTime>>);
 
 const fn period(entry: &MarketEntry) -> Period {
@@ -165,8 +167,8 @@ fn overlap(one: Period, other: Period) -> bool {
     begins_before_end(one, other) && begins_before_end(other, one)
 }
 
-/// No two rows of one thing hold at once, and none ends before it begins.
-fn apart(what: &str, rows: &[(String, Period)]) -> Result<(), String> {
+/// Checks that no two rows of one name hold at once, and that none ends before it begins.
+fn check_periods(what: &str, rows: &[(String, Period)]) -> Result<(), String> {
     for (index, (name, period)) in rows.iter().enumerate() {
         if !overlap(*period, *period) {
             return Err(format!("the {what} {name} ends before it begins"));
@@ -181,7 +183,7 @@ fn apart(what: &str, rows: &[(String, Period)]) -> Result<(), String> {
     Ok(())
 }
 
-/// Why a refund has no fees of its own.
+/// The message for a fee on refunds.
 pub const NO_REFUND_FEES: &str = "a refund has no fees: those of its collection stay spent";
 
 fn distinct<T: Ord + std::fmt::Debug>(

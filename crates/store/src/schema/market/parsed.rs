@@ -1,4 +1,4 @@
-//! What stands in the file as a text: names, times and exact decimals.
+//! Values that the market file writes as text: names, times and exact decimals.
 
 use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
@@ -7,19 +7,18 @@ use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::ServerTime;
 use serde::de::{Deserialize, Deserializer, Error};
 
-/// A millionth part is the finest share: 1 % is 10 000 of them.
+/// Parts per million in one per cent. Percentages are stored in parts per million.
 const PPM_PER_PERCENT: i64 = 10_000;
 
-/// A value that stands in the file as a text.
+/// A value that is written as text in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Parsed<T>(pub T);
 
-/// What a text of the file can be read as.
+/// A type that is parsed from a text of the file.
 pub trait FromText: Sized {
-    /// What a text should be that cannot be read.
+    /// What the text should be, for the error message: "... is not WHAT".
     const WHAT: &'static str;
 
-    /// Reads it.
     fn from_text(text: &str) -> Option<Self>;
 }
 
@@ -32,7 +31,7 @@ impl<'de, T: FromText> Deserialize<'de> for Parsed<T> {
     }
 }
 
-macro_rules! words { ($($type:ty, $what:literal, $read:expr;)*) => {$(
+macro_rules! from_text { ($($type:ty, $what:literal, $read:expr;)*) => {$(
     impl FromText for $type {
         const WHAT: &'static str = $what;
 
@@ -41,7 +40,7 @@ macro_rules! words { ($($type:ty, $what:literal, $read:expr;)*) => {$(
         }
     }
 )*}}
-words! {
+from_text! {
     Method, "a method", Self::parse;
     Provider, "a provider", Self::parse;
     Operation, "an operation", Self::parse;
@@ -53,15 +52,15 @@ words! {
     Digits, "the first digits of a number, without plus sign", Self::parse;
 }
 
-/// A share, written in percent.
+/// A percentage, exact to four decimals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Percentage {
-    /// In millionths.
+    /// In parts per million.
     pub ppm: i64,
 }
 
 impl Percentage {
-    /// Reads `2.9` as 2.9 %.
+    /// Parses `2.9` as 2.9 %. `None` outside 0 to 100, and for more than four decimals.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let ratio = Decimal::parse(text)?.to_ratio()?;
@@ -72,7 +71,7 @@ impl Percentage {
     }
 }
 
-/// The first digits of a number.
+/// The first digits of a phone number, in international form without the plus sign.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Digits(pub String);
 
@@ -84,7 +83,7 @@ impl Digits {
     }
 }
 
-/// A fixed part of a fee, which may be zero.
+/// The fixed part of a fee, which may be zero.
 #[derive(serde::Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Fixed {
@@ -93,19 +92,18 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// A fixed part of this amount.
     #[must_use]
     pub const fn new(amount: Decimal, currency: Currency) -> Self {
         Self { amount: Parsed(amount), currency: Parsed(currency) }
     }
 
-    /// In minor units, with its currency.
+    /// The amount in minor units, with its currency.
     ///
     /// # Errors
-    /// A sentence, when the amount is below zero, too large, or has more decimals than the
-    /// currency.
+    /// A sentence, if the amount is below zero, too large, or has more decimals than its currency.
     pub fn minor(self) -> Result<(i64, Currency), String> {
         let (amount, currency) = (self.amount.0, self.currency.0);
+        // `to_money` refuses zero, which is no amount of a payment but is allowed for a fee.
         let zero = amount.to_ratio().is_some_and(|ratio| ratio.num() == 0);
         let minor =
             if zero { Some(0) } else { amount.to_money(currency).ok().map(|money| money.minor) };

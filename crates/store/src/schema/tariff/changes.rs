@@ -1,4 +1,5 @@
-//! How a row of the tariff is changed: the one that holds ends, and the next one begins.
+//! Changes of fees and rates. A row is never overwritten: the current one ends, and the next one
+//! begins.
 
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Ratio;
@@ -16,37 +17,27 @@ use crate::workspace::sql_value::params;
 /// A platform fee to set.
 #[derive(Clone, Debug)]
 pub struct NewPlatformFee {
-    /// Of this tier,
     pub tier: String,
-    /// for this operation.
     pub operation: Operation,
-    /// The fee.
     pub fee: Fee,
-    /// The share for exchange, in millionths.
+    /// The further share for exchange, in parts per million.
     pub fx_percentage_ppm: i64,
 }
 
 /// A gateway fee to set.
 #[derive(Clone, Debug)]
 pub struct NewGatewayFee {
-    /// The network.
     pub provider: Provider,
-    /// The method.
     pub method: Method,
-    /// For this operation.
     pub operation: Operation,
-    /// The fee.
     pub fee: Fee,
 }
 
-/// An exchange rate to set.
+/// An exchange rate to set: one unit of `from` is worth `rate` units of `to`, in major units.
 #[derive(Clone, Debug)]
 pub struct NewRate {
-    /// One unit of this currency
     pub from: Currency,
-    /// is in this one
     pub to: Currency,
-    /// so many units.
     pub rate: Ratio,
 }
 
@@ -122,7 +113,7 @@ pub(in crate::schema::tariff) fn insert_rate(
     Ok(())
 }
 
-/// A row that holds at `:now`.
+/// The condition of rows that hold at `:now`.
 pub(in crate::schema::tariff) const HOLDS: &str =
     "effective_from <= :now AND (effective_to IS NULL OR effective_to > :now)";
 
@@ -130,8 +121,11 @@ const fn from_now_on(now: ServerTime) -> Effective {
     Effective { from: now, to: None }
 }
 
-/// Changes the tariff and raises its version, in one transaction: a running server takes it up at
-/// its next batch. The version is raised first, so that two changes at once wait for each other.
+/// Changes the tariff and raises its version in one transaction. A running server sees the new
+/// version at its next batch and reads the tariff again.
+///
+/// The version is raised first: that locks the row, so that of two changes at once the second reads
+/// what the first has written.
 pub(in crate::schema::tariff) fn change<T>(
     sql: &mut dyn Sql,
     change: impl FnOnce(&mut dyn Sql) -> Result<T, StoreError>,
@@ -142,9 +136,10 @@ pub(in crate::schema::tariff) fn change<T>(
     })
 }
 
-/// The currencies in which an operation is done at `now`, by the open markets that a fee is for.
-/// What stays in the house needs no market of its own, and is done in whatever is paid in or out.
-fn done_in(
+/// The currencies in which an operation is made at `now`, by the open markets that a fee is for.
+/// Transfers and refunds need no market of their own: they are made in any currency that is paid in
+/// or out.
+fn currencies_of(
     tariff: &Tariff,
     operation: Operation,
     is_for: impl Fn(&Market) -> bool,
@@ -162,8 +157,8 @@ fn done_in(
         .collect()
 }
 
-/// The fixed part of a fee can be converted into what the fee is taken in: else every such payment
-/// would be refused.
+/// Checks that the fixed part of a fee can be converted into every currency that the fee is taken
+/// in. Otherwise every such payment would be refused.
 fn check_fixed(fee: Fee, taken_in: &[Currency], rates: &[Quoted]) -> Result<(), StoreError> {
     let Some((_, fixed)) = fee.fixed else { return Ok(()) };
     rates::unconvertible_currency(fixed, taken_in, rates).map_or(Ok(()), |currency| {
@@ -174,8 +169,8 @@ fn check_fixed(fee: Fee, taken_in: &[Currency], rates: &[Quoted]) -> Result<(), 
     })
 }
 
-/// The tariff within the transaction that changes it.
-fn book_of(sql: &mut dyn Sql) -> Result<Tariff, StoreError> {
+/// Reads the tariff within the transaction that changes it.
+fn read_tariff(sql: &mut dyn Sql) -> Result<Tariff, StoreError> {
     build(&QUERIES.iter().map(|query| sql.rows(query, &vec![])).collect::<Result<Vec<_>, _>>()?)
 }
 
@@ -195,10 +190,10 @@ pub fn set_platform_fee(
     now: ServerTime,
 ) -> Result<(), StoreError> {
     change(sql, |sql| {
-        let tariff = book_of(sql)?;
+        let tariff = read_tariff(sql)?;
         check_fixed(
             new.fee,
-            &done_in(&tariff, new.operation, |_| true, now),
+            &currencies_of(&tariff, new.operation, |_| true, now),
             &rates_at(&tariff, now),
         )?;
         sql.execute(
@@ -220,25 +215,26 @@ pub fn set_gateway_fee(
     now: ServerTime,
 ) -> Result<(), StoreError> {
     change(sql, |sql| {
-        let tariff = book_of(sql)?;
+        let tariff = read_tariff(sql)?;
         let is_for = |row: &Market| (row.method, row.provider) == (new.method, new.provider);
         check_fixed(
             new.fee,
-            &done_in(&tariff, new.operation, is_for, now),
+            &currencies_of(&tariff, new.operation, is_for, now),
             &rates_at(&tariff, now),
         )?;
         replace_gateway_fee(sql, new, now)
     })
 }
 
-/// Sets the gateway fee that a market in `currency` opens with: it must do for that market.
+/// Sets the gateway fee that a market in `currency` opens with. Its fixed part must be convertible
+/// into that currency.
 pub(in crate::schema::tariff) fn open_with_fee(
     sql: &mut dyn Sql,
     new: &NewGatewayFee,
     currency: Currency,
     now: ServerTime,
 ) -> Result<(), StoreError> {
-    check_fixed(new.fee, &[currency], &rates_at(&book_of(sql)?, now))?;
+    check_fixed(new.fee, &[currency], &rates_at(&read_tariff(sql)?, now))?;
     replace_gateway_fee(sql, new, now)
 }
 
@@ -262,12 +258,12 @@ fn replace_gateway_fee(
     insert_gateway_fee(sql, new, from_now_on(now), now)
 }
 
-/// Sets an exchange rate from `now` on, and with it the way back: what held between the two, in
-/// either direction, ends.
+/// Sets an exchange rate from `now` on. The rate also gives the opposite direction, so the current
+/// rates between the two currencies end in both directions.
 ///
 /// # Errors
-/// [`StoreError`]; [`StoreError::Market`] for a rate that cannot be used, alone or beside those
-/// that hold or are to come.
+/// [`StoreError`]; [`StoreError::Market`] for a rate that cannot be used, alone or together with
+/// current and later rates.
 pub fn set_rate(sql: &mut dyn Sql, new: &NewRate, now: ServerTime) -> Result<(), StoreError> {
     change(sql, |sql| {
         let quoted = Quoted { from: new.from, to: new.to, rate: new.rate };
@@ -293,9 +289,9 @@ fn rates_from(sql: &mut dyn Sql, now: ServerTime) -> Result<Vec<Quoted>, StoreEr
     let quoted = |row: &OwnedRow| {
         let mut reader = RowReader::new(row, "rates", 0);
         Ok(Quoted {
-            from: Column::take(&mut reader)?,
-            to: Column::take(&mut reader)?,
-            rate: Column::take(&mut reader)?,
+            from: Column::read(&mut reader)?,
+            to: Column::read(&mut reader)?,
+            rate: Column::read(&mut reader)?,
         })
     };
     rows.iter().map(quoted).collect()

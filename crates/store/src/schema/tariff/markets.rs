@@ -1,5 +1,5 @@
-//! Markets and phone prefixes: as with fees a change is a new row, but of one of them no two rows
-//! hold at once.
+//! Changes of markets and phone prefixes. As with fees a change is a new row, but no two rows of
+//! one market or of one prefix may hold at once.
 
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
@@ -13,33 +13,25 @@ use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql::Sql;
 use crate::workspace::sql_value::{Params, params};
 
-/// A market to open.
+/// A market to open: a method of a network, for an operation in a currency.
 #[derive(Clone, Debug)]
 pub struct NewMarket {
-    /// The method.
     pub method: Method,
-    /// Its network.
     pub provider: Provider,
-    /// What it does
     pub operation: Operation,
-    /// in which currency.
     pub currency: Currency,
-    /// Its country.
     pub country: Country,
 }
 
-/// First digits that are to be an operator's.
+/// A phone prefix to assign to an operator.
 #[derive(Clone, Debug)]
 pub struct NewPrefix {
-    /// How its numbers begin,
     pub prefix: Digits,
-    /// and how many digits they have.
+    /// How many digits the operator's numbers have, with the prefix.
     pub digits: u8,
-    /// The operator.
+    /// The operator's name.
     pub carrier: String,
-    /// Its country.
     pub country: Country,
-    /// Its method.
     pub method: Method,
 }
 
@@ -85,25 +77,25 @@ pub(in crate::schema::tariff) fn insert_prefix(
     Ok(())
 }
 
-/// When the next row begins, for one that must end there.
-fn next(
+/// When the next row begins, by `query`: a new row that may not overlap with it must end there.
+fn next_start(
     sql: &mut dyn Sql,
     query: &str,
     params: &Params<'_>,
 ) -> Result<Option<ServerTime>, StoreError> {
     let rows = sql.rows(query, params)?;
     rows.first().map_or(Ok(None), |row| {
-        <Option<ServerTime> as Column>::take(&mut RowReader::new(row, "book", 0))
+        <Option<ServerTime> as Column>::read(&mut RowReader::new(row, "tariff", 0))
     })
 }
 
-/// Opens a market from `now` on: until a row takes over that begins later, of this market or with
-/// another network. A fee that is given is what the network takes from then on; no market opens
-/// without one. Answers when it is open.
+/// Opens a market from `now` on, until a later row begins: one of the same market, or one of the
+/// method on another network. `fee` is set as the gateway fee from `now` on; without it the method
+/// must have one, because no market opens without a fee. Returns when the market is open.
 ///
 /// # Errors
-/// [`StoreError`]; [`StoreError::Market`] while the method is on another network, where it has no
-/// fee, or one whose fixed part has no rate to the market's currency.
+/// [`StoreError`]; [`StoreError::Market`] while the method is on another network, if it has no fee,
+/// or if there is no rate from the fee's fixed part to the market's currency.
 pub fn open_market(
     sql: &mut dyn Sql,
     new: &NewMarket,
@@ -133,10 +125,10 @@ pub fn open_market(
                     now,
                 )?;
             }
-            None => has_fee(sql, new, now)?,
+            None => check_has_fee(sql, new, now)?,
         }
         close(sql, new.method, new.operation, new.currency, now)?;
-        let to = next(
+        let to = next_start(
             sql,
             "SELECT min(effective_from) FROM markets WHERE effective_from > :now AND method = :method \
              AND (provider <> :provider OR (operation = :operation AND currency = :currency))",
@@ -154,8 +146,9 @@ pub fn open_market(
     })
 }
 
-/// Payments through a method that has no fee would be refused, all of them.
-fn has_fee(sql: &mut dyn Sql, new: &NewMarket, now: ServerTime) -> Result<(), StoreError> {
+/// Checks that a gateway fee holds now: without one, every payment through the method would be
+/// refused.
+fn check_has_fee(sql: &mut dyn Sql, new: &NewMarket, now: ServerTime) -> Result<(), StoreError> {
     let (method, provider, operation) =
         (new.method.as_str(), new.provider.as_str(), new.operation.as_str());
     let held = format!(
@@ -173,8 +166,8 @@ fn has_fee(sql: &mut dyn Sql, new: &NewMarket, now: ServerTime) -> Result<(), St
     Ok(())
 }
 
-/// Closes a market from `now` on. A row that begins later still opens it when its time comes:
-/// answers when.
+/// Closes a market from `now` on. A row that begins later still opens it again when its time comes;
+/// returns when.
 ///
 /// # Errors
 /// [`StoreError`]; [`StoreError::Market`] for one that is not open.
@@ -187,7 +180,7 @@ pub fn close_market(
         if close(sql, method, operation, currency, now)? == 0 {
             return Err(StoreError::Market(format!("{method} does no {operation} in {currency}")));
         }
-        next(
+        next_start(
             sql,
             "SELECT min(effective_from) FROM markets WHERE effective_from > :now AND method = :method \
              AND operation = :operation AND currency = :currency",
@@ -222,15 +215,15 @@ fn close(
     )
 }
 
-/// Gives first digits to an operator from `now` on, until a row of the same digits takes over that
-/// begins later. Answers when they are the operator's.
+/// Assigns a prefix to an operator from `now` on, until a later row of the same prefix begins.
+/// Returns when the prefix is the operator's.
 pub fn add_prefix(
     sql: &mut dyn Sql,
     new: &NewPrefix,
     now: ServerTime,
 ) -> Result<Effective, StoreError> {
     change(sql, |sql| {
-        end(sql, &new.prefix, new.digits, now)?;
+        end_current_prefix(sql, &new.prefix, new.digits, now)?;
         let effective =
             Effective { from: now, to: next_prefix(sql, &new.prefix, new.digits, now)? };
         insert_prefix(sql, new, effective)?;
@@ -238,11 +231,11 @@ pub fn add_prefix(
     })
 }
 
-/// Takes first digits from their operator from `now` on. A row that begins later still holds when
-/// its time comes: answers when.
+/// Takes a prefix from its operator from `now` on. A row that begins later still holds when its
+/// time comes; returns when.
 ///
 /// # Errors
-/// [`StoreError`]; [`StoreError::Market`] for digits that are nobody's.
+/// [`StoreError`]; [`StoreError::Market`] for a prefix that no operator has.
 pub fn end_prefix(
     sql: &mut dyn Sql,
     prefix: &Digits,
@@ -250,7 +243,7 @@ pub fn end_prefix(
     now: ServerTime,
 ) -> Result<Option<ServerTime>, StoreError> {
     change(sql, |sql| {
-        if end(sql, prefix, digits, now)? == 0 {
+        if end_current_prefix(sql, prefix, digits, now)? == 0 {
             return Err(StoreError::Market(format!(
                 "no operator has numbers of {digits} digits that begin with {}",
                 prefix.0
@@ -266,14 +259,19 @@ fn next_prefix(
     digits: u8,
     now: ServerTime,
 ) -> Result<Option<ServerTime>, StoreError> {
-    next(
+    next_start(
         sql,
         "SELECT min(effective_from) FROM phone_prefixes WHERE effective_from > :now AND prefix = :prefix AND digits = :digits",
         &params!["now" = now.0, "prefix" = prefix.0.as_str(), "digits" = digits],
     )
 }
 
-fn end(sql: &mut dyn Sql, prefix: &Digits, digits: u8, now: ServerTime) -> Result<u64, StoreError> {
+fn end_current_prefix(
+    sql: &mut dyn Sql,
+    prefix: &Digits,
+    digits: u8,
+    now: ServerTime,
+) -> Result<u64, StoreError> {
     sql.execute(
         &format!("UPDATE phone_prefixes SET effective_to = :now WHERE prefix = :prefix AND digits = :digits AND {HOLDS}"),
         &params!["now" = now.0, "prefix" = prefix.0.as_str(), "digits" = digits],

@@ -1,4 +1,4 @@
-//! The tariff of fees, rates and markets: its tables, and how they are read.
+//! The tables of the tariff (fees, rates, markets, phone prefixes), and how they are read.
 
 pub(crate) mod changes;
 pub(crate) mod markets;
@@ -17,11 +17,11 @@ pub use changes::*;
 pub use markets::*;
 pub use seed::seed;
 
-/// The version of the tariff: raised by each change of it.
+/// Reads the version of the tariff, which each change raises.
 pub const VERSION: &str = "SELECT book_version FROM installation";
 
-/// Reads the whole tariff, which is small: some hundred rows. The rows of each are for [`build`],
-/// in this order.
+/// The queries that read the whole tariff, some hundred rows. [`build`] takes their rows in this
+/// order.
 pub const QUERIES: [&str; 7] = [
     VERSION,
     "SELECT id, name, is_default, created_at, updated_at FROM fee_tiers ORDER BY id",
@@ -34,11 +34,11 @@ pub const QUERIES: [&str; 7] = [
     "SELECT id, prefix, digits, carrier, country, method, effective_from, effective_to FROM phone_prefixes ORDER BY id",
 ];
 
-/// The tariff of the rows that [`QUERIES`] answer.
+/// Builds the tariff from the rows of [`QUERIES`].
 pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
     let [version, tiers, platform_fees, gateway_fees, rates, markets, phone_prefixes] = tables
     else {
-        return Err(StoreError::Unexpected("the book has a table too few or too many"));
+        return Err(StoreError::Unexpected("the tariff has a table too few or too many"));
     };
     Ok(Tariff {
         version: version
@@ -47,64 +47,64 @@ pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
             .integer()?,
         tiers: all(tiers, "fee_tiers", |r| {
             Ok(Tier {
-                id: Column::take(r)?,
-                name: Column::take(r)?,
-                is_default: Column::take(r)?,
-                created_at: Column::take(r)?,
-                updated_at: Column::take(r)?,
+                id: Column::read(r)?,
+                name: Column::read(r)?,
+                is_default: Column::read(r)?,
+                created_at: Column::read(r)?,
+                updated_at: Column::read(r)?,
             })
         })?,
         platform_fees: all(platform_fees, "platform_fees", |r| {
             Ok(PlatformFee {
-                id: Column::take(r)?,
-                tier: Column::take(r)?,
-                operation: Column::take(r)?,
+                id: Column::read(r)?,
+                tier: Column::read(r)?,
+                operation: Column::read(r)?,
                 fee: fee(r)?,
-                fx_percentage_ppm: Column::take(r)?,
+                fx_percentage_ppm: Column::read(r)?,
                 effective: effective(r)?,
-                created_at: Column::take(r)?,
+                created_at: Column::read(r)?,
             })
         })?,
         gateway_fees: all(gateway_fees, "gateway_fees", |r| {
             Ok(GatewayFee {
-                id: Column::take(r)?,
-                provider: Column::take(r)?,
-                method: Column::take(r)?,
-                operation: Column::take(r)?,
+                id: Column::read(r)?,
+                provider: Column::read(r)?,
+                method: Column::read(r)?,
+                operation: Column::read(r)?,
                 fee: fee(r)?,
                 effective: effective(r)?,
-                created_at: Column::take(r)?,
-                updated_at: Column::take(r)?,
+                created_at: Column::read(r)?,
+                updated_at: Column::read(r)?,
             })
         })?,
         rates: all(rates, "rates", |r| {
             Ok(Rate {
-                id: Column::take(r)?,
-                from: Column::take(r)?,
-                to: Column::take(r)?,
-                rate: Column::take(r)?,
+                id: Column::read(r)?,
+                from: Column::read(r)?,
+                to: Column::read(r)?,
+                rate: Column::read(r)?,
                 effective: effective(r)?,
             })
         })?,
         markets: all(markets, "markets", |r| {
-            let _: i64 = Column::take(r)?;
+            let _: i64 = Column::read(r)?;
             Ok(Market {
-                method: Column::take(r)?,
-                provider: Column::take(r)?,
-                operation: Column::take(r)?,
-                currency: Column::take(r)?,
-                country: Column::take(r)?,
+                method: Column::read(r)?,
+                provider: Column::read(r)?,
+                operation: Column::read(r)?,
+                currency: Column::read(r)?,
+                country: Column::read(r)?,
                 effective: effective(r)?,
             })
         })?,
         phone_prefixes: all(phone_prefixes, "phone_prefixes", |r| {
-            let _: i64 = Column::take(r)?;
+            let _: i64 = Column::read(r)?;
             Ok(PhonePrefix {
-                prefix: Column::take(r)?,
-                digits: Column::take(r)?,
-                carrier: Column::take(r)?,
-                country: Column::take(r)?,
-                method: Column::take(r)?,
+                prefix: Column::read(r)?,
+                digits: Column::read(r)?,
+                carrier: Column::read(r)?,
+                country: Column::read(r)?,
+                method: Column::read(r)?,
                 effective: effective(r)?,
             })
         })?,
@@ -114,18 +114,18 @@ pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
 fn all<T>(
     rows: &[OwnedRow],
     table: &'static str,
-    take: impl Fn(&mut RowReader<'_>) -> Result<T, StoreError>,
+    read: impl Fn(&mut RowReader<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
-    rows.iter().map(|row| take(&mut RowReader::new(row, table, 0))).collect()
+    rows.iter().map(|row| read(&mut RowReader::new(row, table, 0))).collect()
 }
 
 fn fee(reader: &mut RowReader<'_>) -> Result<Fee, StoreError> {
-    let percentage_ppm = Column::take(reader)?;
+    let percentage_ppm = Column::read(reader)?;
     let (minor, currency): (Option<i64>, Option<Currency>) =
-        (Column::take(reader)?, Column::take(reader)?);
+        (Column::read(reader)?, Column::read(reader)?);
     Ok(Fee { percentage_ppm, fixed: minor.zip(currency) })
 }
 
 fn effective(reader: &mut RowReader<'_>) -> Result<Effective, StoreError> {
-    Ok(Effective { from: Column::take(reader)?, to: Column::take(reader)? })
+    Ok(Effective { from: Column::read(reader)?, to: Column::read(reader)? })
 }

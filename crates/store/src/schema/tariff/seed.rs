@@ -1,4 +1,4 @@
-//! The tariff of a new database: the rows of a market file.
+//! Writes the tariff of a new database from a market file.
 
 use domain::kernel::time::ServerTime;
 use domain::tariff::{Effective, Fee};
@@ -11,14 +11,14 @@ use crate::schema::tariff::{NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix,
 use crate::workspace::sql::Sql;
 use crate::workspace::sql_value::params;
 
-/// Since when a row of the file holds that does not say it: since ever, so that nothing depends on
-/// the clock of the first start.
-const EVER: ServerTime = ServerTime(0);
+/// When a row without `from` begins to hold. It is not the time of the first start: a clock that is
+/// ahead at that moment would leave the database without fees and markets until then.
+const ALWAYS: ServerTime = ServerTime(0);
 
-/// Writes a market as the tariff of a new database.
+/// Writes a market file as the tariff of a new database.
 pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(), StoreError> {
     let effective = |from: Option<Parsed<ServerTime>>, to: Option<Parsed<ServerTime>>| Effective {
-        from: from.map_or(EVER, |from| from.0),
+        from: from.map_or(ALWAYS, |from| from.0),
         to: to.map(|to| to.0),
     };
     for tier in &market.tiers {
@@ -47,7 +47,7 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(
     for row in &market.gateway_fees {
         let fee = fee_of(row.percentage, row.fixed)?;
         for method in &row.methods {
-            // Whichever network carries the method when the fee holds.
+            // The fee is for every network that ever carries the method.
             for provider in market.providers_of(method.0) {
                 let new =
                     NewGatewayFee { provider, method: method.0, operation: row.operation.0, fee };

@@ -1,7 +1,7 @@
-//! Whether payments cost what the tariff says: each amount of an execution is computed once more,
-//! from the stored rows of its fees and its rate. This takes exact arithmetic on more digits than
-//! the integers of a database have, so it is not a query; it shares no code with the decisions
-//! either.
+//! Checks that payments cost what the tariff says: each amount of an execution is computed again
+//! from the stored rows of its fees and its rate. The exact arithmetic needs more digits than the
+//! integers of a database have, so it is not a query. Like the queries, it shares no code with the
+//! decisions.
 
 use std::collections::HashMap;
 
@@ -13,23 +13,24 @@ use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql::{OwnedRow, Sql};
 use crate::workspace::sql_value::params;
 
-/// What a payer pays for a source's total with its fees.
+/// The rule for the payer's amount of a collection.
 pub(crate) const PAYER: &str = "payer's amount is not the total at its rate, rounded up";
-/// The platform's, the network's, that for exchange.
+/// The rule for platform, gateway and exchange fees.
 pub(crate) const FEE: &str = "fee is not what its row comes to";
 
-/// The first version of the rules by which this holds.
+/// The first version of the fee rules for which these checks hold (`Execution::rules`).
 const SINCE: i64 = 2;
-/// So many executions are looked at at once.
+/// How many executions are read at a time.
 const PAGE: i64 = 5_000;
-/// A process whose clock is behind still goes by a rate that another has ended, in microseconds.
-const SLACK: i64 = 24 * 3_600_000_000;
+/// How long after the end of a rate an execution may still use it, in microseconds: the clock of
+/// the process that decided may have been behind the clock of the one that ended the rate.
+const CLOCK_SKEW_US: i64 = 24 * 3_600_000_000;
 
-/// A part of a whole, both above zero.
-type Part = (i128, i128);
+/// A fraction: numerator and denominator, the latter above zero.
+type Fraction = (i128, i128);
 
 struct FeeRow {
-    /// Tier, or network and method.
+    /// Of a gateway fee, the network and method that it is for. `None` for a platform fee.
     of: Option<(Provider, Method)>,
     operation: Operation,
     ppm: i64,
@@ -46,14 +47,14 @@ struct RateRow {
     until: Option<i64>,
 }
 
-/// The rows that fees are of.
+/// The rows of the tariff from which amounts are computed. The fees are keyed by id.
 struct Tariff {
     platform: HashMap<i64, FeeRow>,
     gateway: HashMap<i64, FeeRow>,
     rates: Vec<RateRow>,
 }
 
-/// An execution, as far as its amounts go.
+/// What the checks need of an execution. Amounts are in minor units.
 struct Paid {
     id: i64,
     operation: Operation,
@@ -63,23 +64,26 @@ struct Paid {
     payee: i64,
     payee_currency: Currency,
     total: i64,
+    /// The platform, gateway and exchange fees.
     fees: [i64; 3],
     rate: (i64, i64),
+    /// The ids of the rows of the platform fee and of the gateway fee.
     platform: Option<i64>,
     gateway: Option<i64>,
-    /// The total of the source without fees, and who bears them.
+    /// The total of the source without fees.
     source: Option<i64>,
+    /// Who bears the fees of the source.
     bearer: Option<FeeBearer>,
 }
 
-/// Names each execution whose amounts are not what they must be, `named` of a kind at most, with
-/// the rule that is broken.
+/// Lists the executions with wrong amounts, each with the rule that is broken; at most `listed` for
+/// a rule.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be read.
 pub(crate) fn check(
     sql: &mut dyn Sql,
-    named: usize,
+    listed: usize,
 ) -> Result<Vec<(&'static str, String)>, StoreError> {
     let tariff = Tariff::read(sql)?;
     let (mut found, mut after) = (vec![], 0);
@@ -90,10 +94,10 @@ pub(crate) fn check(
         let Some(last) = page.last() else { return Ok(found) };
         after = last.id;
         for paid in &page {
-            for rule in tariff.broken(paid, sql)? {
+            for rule in tariff.broken_rules(paid, sql)? {
                 match found.iter().filter(|(name, _)| *name == rule).count() {
-                    count if count < named => found.push((rule, format!("execution {}", paid.id))),
-                    count if count == named => found.push((rule, "and more".to_owned())),
+                    count if count < listed => found.push((rule, format!("execution {}", paid.id))),
+                    count if count == listed => found.push((rule, "and more".to_owned())),
                     _ => {}
                 }
             }
@@ -101,7 +105,8 @@ pub(crate) fn check(
     }
 }
 
-/// A page. Each source is looked up by its id: a join would read all of them again for each page.
+/// Reads a page. Each source is looked up by its id: a join would read all sources again for each
+/// page.
 const EXECUTIONS: &str = "SELECT e.id, e.operation, e.provider, e.method, e.payer_minor, e.payer_currency, e.payee_minor, \
      e.payee_currency, e.total_minor, e.platform_fee_minor, e.gateway_fee_minor, e.fx_fee_minor, e.rate_num, e.rate_den, \
      e.platform_fee_id, e.gateway_fee_id, (SELECT total_minor FROM sources WHERE id = e.source_id), \
@@ -112,29 +117,30 @@ impl Paid {
     fn read(row: &OwnedRow) -> Result<Self, StoreError> {
         let r = &mut RowReader::new(row, "executions", 0);
         Ok(Self {
-            id: Column::take(r)?,
-            operation: Column::take(r)?,
-            network: (Column::take(r)?, Column::take(r)?),
-            payer: Column::take(r)?,
-            payer_currency: Column::take(r)?,
-            payee: Column::take(r)?,
-            payee_currency: Column::take(r)?,
-            total: Column::take(r)?,
-            fees: [Column::take(r)?, Column::take(r)?, Column::take(r)?],
-            rate: (Column::take(r)?, Column::take(r)?),
-            platform: Column::take(r)?,
-            gateway: Column::take(r)?,
-            source: Column::take(r)?,
-            bearer: Column::take(r)?,
+            id: Column::read(r)?,
+            operation: Column::read(r)?,
+            network: (Column::read(r)?, Column::read(r)?),
+            payer: Column::read(r)?,
+            payer_currency: Column::read(r)?,
+            payee: Column::read(r)?,
+            payee_currency: Column::read(r)?,
+            total: Column::read(r)?,
+            fees: [Column::read(r)?, Column::read(r)?, Column::read(r)?],
+            rate: (Column::read(r)?, Column::read(r)?),
+            platform: Column::read(r)?,
+            gateway: Column::read(r)?,
+            source: Column::read(r)?,
+            bearer: Column::read(r)?,
         })
     }
 
-    /// What the fees are a share of: the source's total, or what is sent.
+    /// The amount of which the fees are a percentage: a collection's source total, or what is sent.
     fn base(&self) -> i64 {
         if self.operation == Operation::Collection { self.source.unwrap_or(0) } else { self.payee }
     }
 
-    /// The total at the rate, rounded up. `None` where it does not fit.
+    /// The total in the payer's currency, rounded up, so that the payer never pays less than it is
+    /// worth. `None` on overflow.
     fn converted(&self, total: i128) -> Option<i128> {
         let minor = |currency: Currency| i128::from(currency.minor_per_major());
         let (num, den) = (i128::from(self.rate.0), i128::from(self.rate.1));
@@ -143,7 +149,7 @@ impl Paid {
         Some(total.checked_mul(num)?.checked_add(den - 1)? / den)
     }
 
-    fn pays_rightly(&self) -> bool {
+    fn payer_amount_is_right(&self) -> bool {
         if self.operation != Operation::Collection {
             return true;
         }
@@ -170,11 +176,11 @@ impl Tariff {
         )?;
         let fee = |row: &OwnedRow, of_network: bool| {
             let r = &mut RowReader::new(row, "fees", 0);
-            let id: i64 = Column::take(r)?;
-            let (operation, ppm, fx_ppm) = (Column::take(r)?, Column::take(r)?, Column::take(r)?);
+            let id: i64 = Column::read(r)?;
+            let (operation, ppm, fx_ppm) = (Column::read(r)?, Column::read(r)?, Column::read(r)?);
             let (minor, currency): (Option<i64>, Option<Currency>) =
-                (Column::take(r)?, Column::take(r)?);
-            let of = if of_network { Some((Column::take(r)?, Column::take(r)?)) } else { None };
+                (Column::read(r)?, Column::read(r)?);
+            let of = if of_network { Some((Column::read(r)?, Column::read(r)?)) } else { None };
             Ok::<_, StoreError>((
                 id,
                 FeeRow { of, operation, ppm, fx_ppm, fixed: minor.zip(currency) },
@@ -183,14 +189,14 @@ impl Tariff {
         let rate = |row: &OwnedRow| {
             let r = &mut RowReader::new(row, "rates", 0);
             let (from, to, num, den) =
-                (Column::take(r)?, Column::take(r)?, Column::take(r)?, Column::take(r)?);
+                (Column::read(r)?, Column::read(r)?, Column::read(r)?, Column::read(r)?);
             Ok::<_, StoreError>(RateRow {
                 from,
                 to,
                 num,
                 den,
-                since: Column::take(r)?,
-                until: Column::take(r)?,
+                since: Column::read(r)?,
+                until: Column::read(r)?,
             })
         };
         Ok(Self {
@@ -201,9 +207,13 @@ impl Tariff {
     }
 
     /// The rules that an execution breaks.
-    fn broken(&self, paid: &Paid, sql: &mut dyn Sql) -> Result<Vec<&'static str>, StoreError> {
+    fn broken_rules(
+        &self,
+        paid: &Paid,
+        sql: &mut dyn Sql,
+    ) -> Result<Vec<&'static str>, StoreError> {
         let mut broken = vec![];
-        if !paid.pays_rightly() {
+        if !paid.payer_amount_is_right() {
             broken.push(PAYER);
         }
         let platform = paid.platform.map(|id| self.platform.get(&id));
@@ -222,7 +232,8 @@ impl Tariff {
         Ok(broken)
     }
 
-    /// Whether a fee is the rounding of its row; one without a row is nothing, and of a transfer.
+    /// Whether a fee is what its row gives, rounded. Only transfers may have no row, and then no
+    /// fee.
     fn is_fair(
         &self,
         paid: &Paid,
@@ -235,7 +246,7 @@ impl Tariff {
         if row.of.is_some_and(|network| network != paid.network) {
             return Ok(false);
         }
-        let is = |fixed: Part| rounded(paid.base(), row.ppm, fixed) == Some(fee.into());
+        let is = |fixed: Fraction| rounded(paid.base(), row.ppm, fixed) == Some(fee.into());
         match row.fixed {
             None => Ok(is((0, 1))),
             Some((minor, currency)) if currency == paid.payee_currency => Ok(is((minor.into(), 1))),
@@ -247,14 +258,14 @@ impl Tariff {
         }
     }
 
-    /// The rates, of minor units, that may have held then: stored, the other way round, or through
-    /// the dollar.
-    fn rates_between(&self, from: Currency, to: Currency, at: i64) -> Vec<Part> {
-        let direct = |from: Currency, to: Currency| -> Vec<Part> {
-            let then = self
-                .rates
-                .iter()
-                .filter(|row| row.since <= at && row.until.is_none_or(|until| until > at - SLACK));
+    /// The rates between minor units of two currencies that may have held at `at`: stored rates,
+    /// their inverses, and rates crossed through the dollar. There may be several because of
+    /// [`CLOCK_SKEW_US`].
+    fn rates_between(&self, from: Currency, to: Currency, at: i64) -> Vec<Fraction> {
+        let direct = |from: Currency, to: Currency| -> Vec<Fraction> {
+            let then = self.rates.iter().filter(|row| {
+                row.since <= at && row.until.is_none_or(|until| until > at - CLOCK_SKEW_US)
+            });
             let either = then.filter_map(|row| match (row.from, row.to) {
                 pair if pair == (from, to) => Some((row.num.into(), row.den.into())),
                 pair if pair == (to, from) => Some((row.den.into(), row.num.into())),
@@ -263,40 +274,43 @@ impl Tariff {
             either.collect()
         };
         let mut rates = direct(from, to);
-        // A direct rate that has ended is one of them, too, and where it has, the others are those
-        // through the dollar.
+        // A direct rate that has just ended is among these. But a process with a right clock no
+        // longer uses it, and crosses through the dollar: both may be what was used.
         let ended = |row: &RateRow| row.until.is_some_and(|until| until <= at);
         let holds = self.rates.iter().any(|row| {
             row.since <= at && !ended(row) && [(from, to), (to, from)].contains(&(row.from, row.to))
         });
         if let (false, Some(usd)) = (holds, Currency::parse("USD")) {
             let back = direct(usd, to);
-            let crossed = |there: Part| {
+            let crossed = |there: Fraction| {
                 back.iter().map(move |back| reduced(there.0 * back.0, there.1 * back.1))
             };
             rates.extend(direct(from, usd).into_iter().flat_map(crossed));
         }
         let minor = |currency: Currency| i128::from(currency.minor_per_major());
-        let of_minor = |(num, den): Part| {
+        let of_minor = |(num, den): Fraction| {
             Some(reduced(num.checked_mul(minor(to))?, den.checked_mul(minor(from))?))
         };
-        let small = |part: &Part| i64::try_from(part.0).is_ok() && i64::try_from(part.1).is_ok();
-        rates.into_iter().filter_map(of_minor).filter(small).collect()
+        // A decision keeps a rate as two integers of 64 bits, and has no rate where they do not
+        // fit.
+        let fits = |rate: &Fraction| i64::try_from(rate.0).is_ok() && i64::try_from(rate.1).is_ok();
+        rates.into_iter().filter_map(of_minor).filter(fits).collect()
     }
 }
 
-/// When an execution was decided, in server time.
+/// When an execution was decided, in server time (microseconds).
 fn decided_at(id: i64, sql: &mut dyn Sql) -> Result<i64, StoreError> {
-    // What was final at once has no other event. Another process, whose ids may be lower, ends what
-    // is under way.
+    // An execution that was final at once has only its final event. Otherwise the event of the
+    // decision is the pending one. It need not have the lowest id: another process, whose block of
+    // ids may be lower, may have ended the execution.
     let events = "SELECT created_at FROM events WHERE subject_id = :id AND type LIKE 'execution.%' \
                   ORDER BY CASE type WHEN 'execution.pending' THEN 0 ELSE 1 END, id LIMIT 1";
     sql.rows(events, &params!["id" = id])?.first().map_or(Ok(i64::MAX), OwnedRow::integer)
 }
 
-/// `base × ppm + fixed`, rounded half up; what is above zero is one at least. `None` where it does
-/// not fit.
-fn rounded(base: i64, ppm: i64, (num, den): Part) -> Option<i128> {
+/// `base × ppm + fixed`, rounded half up. A fee above zero is at least one minor unit. `None` on
+/// overflow.
+fn rounded(base: i64, ppm: i64, (num, den): Fraction) -> Option<i128> {
     let share = i128::from(base).checked_mul(ppm.into())?;
     let above = share.checked_mul(den)?.checked_add(num.checked_mul(1_000_000)?)?;
     let below = den.checked_mul(1_000_000)?;
@@ -304,8 +318,8 @@ fn rounded(base: i64, ppm: i64, (num, den): Part) -> Option<i128> {
     Some(if above > 0 { half.max(1) } else { half })
 }
 
-/// The same part in lowest details.
-fn reduced(num: i128, den: i128) -> Part {
+/// The same fraction in lowest terms.
+fn reduced(num: i128, den: i128) -> Fraction {
     let (mut a, mut b) = (num, den);
     while b != 0 {
         (a, b) = (b, a % b);
@@ -325,7 +339,7 @@ mod tests {
             [fee(49, 10_000), fee(149, 10_000), fee(150, 10_000), fee(100, 0), fee(0, 10_000)],
             [1, 1, 2, 0, 0]
         );
-        // 2.9 % of 1.00 and 0.30, and a third of a unit.
+        // 2.9 % of 1.00 plus 0.30; a third of a unit; five thirds.
         assert_eq!(
             [rounded(100, 29_000, (30, 1)), rounded(0, 0, (1, 3)), rounded(0, 0, (5, 3))],
             [Some(33), Some(1), Some(2)]
@@ -338,15 +352,15 @@ mod tests {
         let (usd, lrd, rwf) = (currency("USD"), currency("LRD"), currency("RWF"));
         let rate = |from, to, num, den, since, until| RateRow { from, to, num, den, since, until };
         let rates = vec![
-            rate(usd, lrd, 192, 1, 0, Some(2 * SLACK)),
-            rate(lrd, usd, 1, 200, 2 * SLACK, None),
+            rate(usd, lrd, 192, 1, 0, Some(2 * CLOCK_SKEW_US)),
+            rate(lrd, usd, 1, 200, 2 * CLOCK_SKEW_US, None),
             rate(usd, rwf, 1_440, 1, 0, None),
         ];
         let tariff = Tariff { platform: HashMap::new(), gateway: HashMap::new(), rates };
         assert_eq!(tariff.rates_between(usd, lrd, 10), [(192, 1)]);
-        assert_eq!(tariff.rates_between(usd, lrd, 2 * SLACK + 10), [(192, 1), (200, 1)]);
-        assert_eq!(tariff.rates_between(lrd, usd, 4 * SLACK), [(1, 200)]);
-        // 1,440 francs are 192 dollars of 100 cents each.
+        assert_eq!(tariff.rates_between(usd, lrd, 2 * CLOCK_SKEW_US + 10), [(192, 1), (200, 1)]);
+        assert_eq!(tariff.rates_between(lrd, usd, 4 * CLOCK_SKEW_US), [(1, 200)]);
+        // 192 Liberian dollars of 100 cents are worth 1,440 francs, which have no minor unit.
         assert_eq!(tariff.rates_between(lrd, rwf, 10), [(3, 40)]);
     }
 
@@ -358,12 +372,12 @@ mod tests {
         let rates = vec![
             rate(usd, lrd, 192, None),
             rate(usd, rwf, 1_440, None),
-            rate(lrd, rwf, 8, Some(SLACK)),
+            rate(lrd, rwf, 8, Some(CLOCK_SKEW_US)),
         ];
         let tariff = Tariff { platform: HashMap::new(), gateway: HashMap::new(), rates };
-        // Eight francs for 100 cents, then 7.5, which a process whose clock is right takes at once.
-        assert_eq!(tariff.rates_between(lrd, rwf, SLACK - 1), [(2, 25)]);
-        assert_eq!(tariff.rates_between(lrd, rwf, SLACK), [(2, 25), (3, 40)]);
-        assert_eq!(tariff.rates_between(lrd, rwf, 3 * SLACK), [(3, 40)]);
+        // Eight francs for 100 cents, then 7.5, which a process with a right clock uses at once.
+        assert_eq!(tariff.rates_between(lrd, rwf, CLOCK_SKEW_US - 1), [(2, 25)]);
+        assert_eq!(tariff.rates_between(lrd, rwf, CLOCK_SKEW_US), [(2, 25), (3, 40)]);
+        assert_eq!(tariff.rates_between(lrd, rwf, 3 * CLOCK_SKEW_US), [(3, 40)]);
     }
 }

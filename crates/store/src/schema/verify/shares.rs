@@ -1,5 +1,5 @@
-//! What refunds cost: a wallet has paid the share of what the payer has back, rounded up once over
-//! all. It is reckoned with integers that are longer than those of SQLite.
+//! Checks what refunds cost: the wallet has paid the same share of the payment as its payer has
+//! back, rounded up once over all refunds. The products do not fit into SQLite's integers.
 
 use domain::kernel::currency::Currency;
 
@@ -9,21 +9,24 @@ use crate::workspace::sql_value::{ResultRow, SqlValue, params};
 
 pub(in crate::schema::verify) const RULE: &str = "refunds that did not cost their share";
 
-/// Of the payments that were refunded since refunds are rounded once, and of those in one currency
-/// since ever.
+/// Reads a page of refunded payments. Payments with exchange count only if they were refunded since
+/// refunds are rounded once; within one currency nothing is rounded.
 const PAGE: &str = "SELECT id, given_back_minor, refunded_total_minor + over_refunded_total_minor, payer_minor, total_minor, \
      rate_num, rate_den, payer_currency, payee_currency FROM executions WHERE operation = 'COLLECTION' AND id > :after \
      AND (given_back_minor > 0 OR refunded_total_minor > 0) AND (rounded_once = 1 OR payer_currency = payee_currency) \
      ORDER BY id LIMIT 10000";
 
-/// A payment that was refunded.
+/// A refunded payment. Amounts are in minor units.
 struct Payment {
     id: i64,
+    /// What the payer has back, in the payer's currency.
     given_back: i128,
+    /// What the wallet has paid for that, in the wallet's currency.
     cost: i128,
     payer: i128,
     total: i128,
-    /// So many units of the payer's currency are worth so many of the wallet's.
+    /// The exchange rate in minor units: `outside` of the payer's currency are worth `inside` of
+    /// the wallet's.
     outside: i128,
     inside: i128,
 }
@@ -51,13 +54,14 @@ impl Payment {
         })
     }
 
-    /// Rounded up.
+    /// What `back` is worth in the wallet's currency, rounded up.
     const fn share(&self, back: i128) -> i128 {
         (back.saturating_mul(self.inside).saturating_add(self.outside - 1)) / self.outside
     }
 
-    /// What is wrong with what its refunds cost. Where the payer has more than was paid, nobody
-    /// takes more of the wallet than refunds held: then it may have cost less.
+    /// What is wrong with the cost of the refunds, if anything. If the payer has back more than was
+    /// paid, the wallet may have paid less than that is worth: nobody takes more from the wallet
+    /// than its refunds held.
     fn wrong(&self) -> Option<String> {
         let whole = self.share(self.payer).min(self.total);
         let (least, most) = if self.given_back <= self.payer {
@@ -75,7 +79,7 @@ impl Payment {
     }
 }
 
-/// The payments whose refunds cost otherwise.
+/// Describes the payments whose refunds had a wrong cost.
 pub(in crate::schema::verify) fn wrong(sql: &mut dyn Sql) -> Result<Vec<String>, StoreError> {
     let mut found = vec![];
     let mut after = 0;

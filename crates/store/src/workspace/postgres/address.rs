@@ -1,4 +1,4 @@
-//! Where a PostgreSQL server is, and whether it is spoken to in secret.
+//! The URL of a PostgreSQL database: hosts, credentials, and whether connections are encrypted.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,30 +13,30 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::workspace::postgres::hosts;
 
-/// A host that does not answer is left for the next.
+/// How long connecting to one host may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Data that a host does not acknowledge for so long ends the connection: it is gone without a
-/// word.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
+/// A connection ends if the host does not acknowledge sent data for so long (`TCP_USER_TIMEOUT`).
+/// A machine that lost its power does not close its connections.
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// A server, or several of which one takes writes, and a database of it.
+/// A database of a PostgreSQL server. There may be several hosts, of which one takes writes.
 #[derive(Clone)]
 pub struct Address {
     /// Hosts, user, database.
     pub config: Config,
-    /// How to check who answers, when the connection is encrypted.
+    /// How the server's certificate is checked; `None` for connections without encryption.
     pub tls: Option<MakeRustlsConnect>,
 }
 
 impl std::fmt::Debug for Address {
-    /// Without a password.
+    /// Without the password, like `Display`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
     }
 }
 
 impl std::fmt::Display for Address {
-    /// Without a password.
+    /// The database and its hosts, without user and password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = |host: &Host| match host {
             Host::Tcp(name) => name.clone(),
@@ -44,8 +44,8 @@ impl std::fmt::Display for Address {
             Host::Unix(path) => path.display().to_string(),
         };
         let hosts =
-            self.config.get_hosts().iter().enumerate().map(|(place, host)| {
-                match hosts::port(&self.config, place) {
+            self.config.get_hosts().iter().enumerate().map(|(index, host)| {
+                match hosts::port(&self.config, index) {
                     Some(port) => format!("{}:{port}", name(host)),
                     None => name(host),
                 }
@@ -59,16 +59,17 @@ impl std::fmt::Display for Address {
     }
 }
 
-/// What is said of a URL that cannot be read. None of it is repeated: where one character is not
-/// encoded, any part of it may be the password.
+/// The message for a URL that cannot be parsed. It repeats no part of the URL: if one character is
+/// not encoded, any part may belong to the password.
 const UNREADABLE: &str = "a URL of PostgreSQL is postgres://USER:PASSWORD@HOST:PORT/DATABASE?OPTION=VALUE, with a port that is a \
      number and options of the driver's";
-/// What is most often wrong.
+/// The message for the most common mistake.
 const ENCODE: &str = "in user and password what is no letter or digit has to be percent-encoded: @ is %40, / %2F, : %3A, # %23, \
      ? %3F, & %26, % itself %25";
 
-/// Whether user and password end where they should, and what is encoded can be decoded.
-fn is_clear(url: &str) -> bool {
+/// Whether it is certain where user and password end, and every percent-encoded character can be
+/// decoded. Otherwise the parser might take a part of the password for the host, which is shown.
+fn is_unambiguous(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let decodes =
@@ -79,16 +80,16 @@ fn is_clear(url: &str) -> bool {
 }
 
 impl Address {
-    /// Reads a URL:
+    /// Parses a URL:
     /// `postgres://user:password@host:port,host2:port2/database?target_session_attrs=read-write`.
-    /// With `sslmode=require` (or `verify-full`) the connection is encrypted and the server's
-    /// certificate checked, name and all, against those of the operating system or of the file of
-    /// `sslrootcert`.
+    /// With `sslmode=require` or `verify-full` connections are encrypted, and the server's
+    /// certificate and its host name are checked against the root certificates in the file
+    /// `sslrootcert`, or those of the operating system.
     ///
     /// # Errors
-    /// What is wrong with it, without any part of it that may be a password.
+    /// A sentence that says what is wrong, without any part of the URL that may be a password.
     pub fn parse(url: &str) -> Result<Self, String> {
-        if !is_clear(url) {
+        if !is_unambiguous(url) {
             return Err(ENCODE.to_owned());
         }
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
@@ -115,7 +116,7 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("kola");
         }
-        config.tcp_user_timeout(UNACKNOWLEDGED);
+        config.tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT);
         hosts::expect_writes(&mut config);
         let tls = match mode {
             "disable" => {
@@ -124,7 +125,7 @@ impl Address {
             }
             "require" | "verify-full" => {
                 config.ssl_mode(SslMode::Require);
-                Some(MakeRustlsConnect::new(client(roots.map(Path::new))?))
+                Some(MakeRustlsConnect::new(client_config(roots.map(Path::new))?))
             }
             _ => return Err(format!("sslmode={mode}: use disable, require or verify-full")),
         };
@@ -132,8 +133,9 @@ impl Address {
     }
 }
 
-/// Who is believed: whom the file names, else whom the operating system believes.
-fn client(file: Option<&Path>) -> Result<ClientConfig, String> {
+/// The TLS settings of a client that trusts the certificates in the file, or without a file those
+/// that the operating system trusts.
+fn client_config(file: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     match file {
         Some(file) => {

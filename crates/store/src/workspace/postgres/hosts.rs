@@ -1,8 +1,8 @@
-//! Several hosts, of which one takes writes.
+//! Connects to the one host, of several, that takes writes.
 //!
-//! The driver asks one host after the other and goes on when a connection is refused. A host that
-//! is frozen, or whose machine is gone, refuses nothing: it would be waited for, each time anew.
-//! Here all are asked at once.
+//! The driver tries one host after the other and goes on when a connection is refused. A host that
+//! is frozen, or whose machine is gone, refuses nothing: the driver would wait for it at every new
+//! connection. So all hosts are tried at once.
 
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_postgres::config::{Host, TargetSessionAttrs};
@@ -13,41 +13,42 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::workspace::postgres::{Address, describe};
 
 /// A client, and the task that runs its connection.
-pub type Reached = (Client, JoinHandle<()>);
+pub type Connected = (Client, JoinHandle<()>);
 
-/// Connects to the host that takes writes, whatever the others do. Within a runtime.
+/// Connects to the host that takes writes, whatever the others do. Needs a Tokio runtime.
 ///
 /// # Errors
-/// What one of them said, when none can be had. Where nobody says anything there is no end: the
-/// caller has to give up.
-pub async fn reach(address: &Address) -> Result<Reached, Error> {
-    let mut asked = JoinSet::new();
-    for place in 0..address.config.get_hosts().len() {
-        asked.spawn(ask(only(&address.config, place), address.tls.clone()));
+/// The error of one host, if all have failed. It does not return while a host does not answer: the
+/// caller needs a time-out.
+pub async fn connect(address: &Address) -> Result<Connected, Error> {
+    let mut attempts = JoinSet::new();
+    for index in 0..address.config.get_hosts().len() {
+        attempts.spawn(connect_to(with_host(&address.config, index), address.tls.clone()));
     }
-    let mut refused = None;
-    // The first that answers well is taken, and the others are not waited for.
-    while let Some(answer) = asked.join_next().await {
-        match answer {
-            Ok(Ok(reached)) => return Ok(reached),
-            Ok(Err(error)) => refused = Some(error),
+    let mut failed = None;
+    // The first success is used. Dropping the set ends the other attempts.
+    while let Some(attempt) = attempts.join_next().await {
+        match attempt {
+            Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(error)) => failed = Some(error),
             Err(error) => tracing::error!(%error, "connecting panicked"),
         }
     }
-    match refused {
+    match failed {
         Some(error) => Err(error),
-        None => ask(address.config.clone(), address.tls.clone()).await,
+        // Without a host the driver itself says what is wrong.
+        None => connect_to(address.config.clone(), address.tls.clone()).await,
     }
 }
 
-async fn ask(config: Config, tls: Option<MakeRustlsConnect>) -> Result<Reached, Error> {
+async fn connect_to(config: Config, tls: Option<MakeRustlsConnect>) -> Result<Connected, Error> {
     match tls {
-        None => ask_with(&config, NoTls).await,
-        Some(tls) => ask_with(&config, tls).await,
+        None => connect_with(&config, NoTls).await,
+        Some(tls) => connect_with(&config, tls).await,
     }
 }
 
-async fn ask_with<T>(config: &Config, tls: T) -> Result<Reached, Error>
+async fn connect_with<T>(config: &Config, tls: T) -> Result<Connected, Error>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
@@ -61,32 +62,33 @@ where
     Ok((client, running))
 }
 
-/// Of several hosts at most one takes writes, and a server that does not is of no use.
+/// With several hosts, accept only one that takes writes: the others are standbys.
 pub fn expect_writes(config: &mut Config) {
     if config.get_hosts().len() > 1 {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
 }
 
-/// The port of one of its hosts; if there is one port only, it is everybody's.
-pub fn port(config: &Config, place: usize) -> Option<u16> {
+/// The port of the host at `index`. A single port is that of all hosts.
+pub fn port(config: &Config, index: usize) -> Option<u16> {
     let ports = config.get_ports();
-    ports.get(place).or(ports.first()).copied()
+    ports.get(index).or(ports.first()).copied()
 }
 
-/// The same, with one of its hosts.
-fn only(config: &Config, place: usize) -> Config {
+/// The same configuration with only the host at `index`. The driver has no way to remove a host, so
+/// every setting is copied.
+fn with_host(config: &Config, index: usize) -> Config {
     let mut one = Config::new();
-    match config.get_hosts().get(place) {
+    match config.get_hosts().get(index) {
         Some(Host::Tcp(name)) => one.host(name),
         #[cfg(unix)]
         Some(Host::Unix(path)) => one.host_path(path),
         None => &mut one,
     };
-    if let Some(port) = port(config, place) {
+    if let Some(port) = port(config, index) {
         one.port(port);
     }
-    if let Some(address) = config.get_hostaddrs().get(place) {
+    if let Some(address) = config.get_hostaddrs().get(index) {
         one.hostaddr(*address);
     }
     if let Some(user) = config.get_user() {
@@ -132,12 +134,12 @@ mod tests {
         let url = "postgres://me:secret@one:1,two:2/kola?application_name=x&connect_timeout=7&keepalives_idle=9&sslmode=disable";
         let mut config: Config = url.parse().unwrap();
         expect_writes(&mut config);
-        for (place, host) in ["one:1", "two:2"].iter().enumerate() {
+        for (index, host) in ["one:1", "two:2"].iter().enumerate() {
             let mut same: Config = url.replace("one:1,two:2", host).parse().unwrap();
             same.target_session_attrs(TargetSessionAttrs::ReadWrite);
-            assert_eq!(only(&config, place), same);
+            assert_eq!(with_host(&config, index), same);
         }
         let shared: Config = "postgres://me@one,two:5/kola".parse().unwrap();
-        assert_eq!(only(&shared, 0).get_ports(), shared.get_ports().get(..1).unwrap());
+        assert_eq!(with_host(&shared, 0).get_ports(), shared.get_ports().get(..1).unwrap());
     }
 }

@@ -50,7 +50,8 @@ const READ_BATCH: &str = "SELECT batch FROM lanes WHERE id = $1 FOR UPDATE";
 const RESERVE_IDS: &str = "UPDATE installation SET next_id = next_id + $1 RETURNING next_id";
 const BOOK_VERSION: &str = "SELECT book_version FROM installation";
 
-/// The statements of a lane that are not about a decision's tables, for the test that prepares them.
+/// The statements of a lane that are not about a decision's tables, for the test that prepares
+/// them.
 #[cfg(test)]
 pub(crate) const STATEMENTS: [&str; 7] =
     [OPEN_LANE, CLOSE_LANE, SWEEP_LANES, WRITE_BATCH, READ_BATCH, RESERVE_IDS, BOOK_VERSION];
@@ -125,6 +126,8 @@ impl PostgresStore {
             };
             tokio::time::timeout(left, work).await.unwrap_or(Err(StoreError::NoAnswer))
         });
+        // The lane's row was removed as that of a killed process, see `SWEEP_LANES`. A new
+        // connection inserts it again.
         let lost_lane =
             |error: &StoreError| matches!(error, StoreError::RowsAffected { table: "lanes", .. });
         if done.as_ref().is_err_and(|error| error.is_unavailable() || lost_lane(error)) {
@@ -140,8 +143,8 @@ impl PostgresStore {
         &mut self,
         mut statements: Vec<Statement<'_>>,
     ) -> Result<Vec<StatementResult>, StoreError> {
-        // If the connection was closed while it was idle, a new one is opened before the transaction
-        // begins.
+        // If the connection was closed while it was idle, a new one is opened before the
+        // transaction begins.
         if self.connection.as_ref().is_some_and(|connection| connection.client.is_closed()) {
             self.connection = None;
         }
@@ -176,6 +179,7 @@ impl PostgresStore {
 
     /// Remembers the wallets and accounts that a merchant's payments move money on.
     fn remember(&mut self, tables: &Tables) {
+        // Forgetting is harmless: these keys only save a round trip.
         if self.remembered.len() > MAX_REMEMBERED_MERCHANTS {
             self.remembered.clear();
         }
@@ -267,11 +271,18 @@ impl Store for PostgresStore {
         statements.extend(authorizing_rows.statements(false)?);
         let mut results = self.run(statements)?.into_iter();
         let same = lock.confirm(&mut results, tables)?;
+        // Even if rows differ, they stay locked until the end of the transaction: the next round
+        // finds them as they are now.
         self.locked.extend(lock.keys());
+        // The authorizing rows come first in the expression, because they must be loaded again in
+        // either case.
         Ok(authorizing_rows.confirm(&mut results, tables)? && same)
     }
 
     fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
+        // The batch's number is written in its own transaction, so that after a lost connection it
+        // tells whether the transaction was committed. Each attempt has a new number: an earlier
+        // batch must not be taken for this one.
         self.batch += 1;
         let mut statements = vec![Statement {
             sql: WRITE_BATCH,
@@ -291,7 +302,8 @@ impl Store for PostgresStore {
         self.in_transaction = false;
         match done {
             Ok(_) => Ok(()),
-            // No answer, or the answer of a server that is shutting down: the commit may be on disk.
+            // No answer, or the answer of a server that is shutting down: the commit may be on
+            // disk.
             Err(error) if error.is_unavailable() => Err(StoreError::CommitUnknown(Box::new(error))),
             Err(error) => Err(error),
         }

@@ -24,9 +24,9 @@ pub use address::Address;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The settings of every connection. A statement is cancelled after 5 seconds and a wait for a lock
-/// after 3; a transaction that is idle for 10 seconds is ended. Commits wait for the disk even if the
-/// server's default is `synchronous_commit = off`. The first settings make the meaning of a statement
-/// independent of the settings of the server, database and user.
+/// after 3; a transaction that is idle for 10 seconds is ended. Commits wait for the disk even if
+/// the server's default is `synchronous_commit = off`. The first settings make the meaning of a
+/// statement independent of the settings of the server, database and user.
 const SESSION: &str = "SET standard_conforming_strings = on; SET transform_null_equals = off; \
      SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
      SET statement_timeout = 5000; SET lock_timeout = 3000; SET idle_in_transaction_session_timeout = 10000; \
@@ -53,7 +53,7 @@ impl From<tokio_postgres::Error> for StoreError {
 
 /// Opens a connection. It is driven by a task of the Tokio runtime in which this is called.
 async fn connect(address: &Address) -> Result<Client, StoreError> {
-    let (client, _) = hosts::reach(address).await?;
+    let (client, _) = hosts::connect(address).await?;
     client.batch_execute(SESSION).await?;
     Ok(client)
 }

@@ -29,8 +29,8 @@ const POOL_TIMEOUT: Duration = Duration::from_secs(3);
 const READ_DEADLINE: Duration = Duration::from_secs(6);
 /// A safeguard: connections that read cannot write.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
-/// Makes the planner read a list in the order of its index. With a bitmap scan all rows of a merchant
-/// would be read and sorted, if the generic plan was made for merchants that have few.
+/// Makes the planner read a list in the order of its index. With a bitmap scan all rows of a
+/// merchant would be read and sorted, if the generic plan was made for merchants that have few.
 pub(crate) const IN_ORDER: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off";
 /// The most tenant lookups that wait at the same time.
 const MAX_WAITING_LOOKUPS: usize = 8_192;
@@ -60,7 +60,7 @@ impl Connect for AnyHost {
         &self,
         _: &Config,
     ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        Box::pin(hosts::reach(&self.0))
+        Box::pin(hosts::connect(&self.0))
     }
 }
 
@@ -77,6 +77,8 @@ impl PostgresReaders {
     /// A pool of at most `count` connections, each opened when it is first needed. Must be called
     /// within a Tokio runtime.
     pub fn open(address: &Address, count: usize) -> Result<Self, StoreError> {
+        // A connection is not tested before it is used, which would cost a round trip for each
+        // read. Instead a read whose connection turns out to be lost is repeated, see `rows`.
         let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager =
             Manager::from_connect(address.config.clone(), AnyHost(address.clone()), settings);
@@ -109,10 +111,10 @@ impl PostgresReaders {
         rows(&self.pool, &numbered(sql, params), &types(params), &values(params)).await
     }
 
-    /// The API key of this id with its merchant. Lookups that arrive while a statement is running are
-    /// collected and answered together by the next statement. That statement begins after the last
-    /// of them arrived, so a revoked key is refused at once; and many requests of one merchant at
-    /// the same time read one row.
+    /// The API key of this id with its merchant. Lookups that arrive while a statement is running
+    /// are collected and answered together by the next statement. That statement begins after the
+    /// last of them arrived, so a revoked key is refused at once; and many requests of one merchant
+    /// at the same time read one row.
     pub async fn tenant(&self, id: ApiKeyId) -> Result<Option<Tenant>, StoreError> {
         let (answer, result) = oneshot::channel();
         self.tenants

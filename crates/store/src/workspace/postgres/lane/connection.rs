@@ -65,6 +65,8 @@ impl Connection {
         &mut self,
         statements: &[Statement<'_>],
     ) -> Result<Vec<StatementResult>, StoreError> {
+        // All statements are prepared before the first one is sent: preparing waits for the server,
+        // and would interrupt the sequence.
         for statement in statements {
             if !self.prepared.contains_key(statement.sql) {
                 self.prepared.insert(statement.sql, self.client.prepare(statement.sql).await?);
@@ -75,7 +77,11 @@ impl Connection {
             .iter()
             .zip(join_in_order(statements.iter().map(|statement| self.run_one(statement))).await)
         {
+            // The first error is the cause: the server refuses all later statements of the
+            // transaction.
             let result = result?;
+            // An UPDATE that finds fewer rows is no error for the server, but changes would be
+            // lost.
             if let Some((table, expected)) = statement.changes
                 && usize::try_from(result.changed) != Ok(expected)
             {

@@ -16,7 +16,7 @@ use crate::workspace::sql_value::SqlValue;
 
 fn values<'a, C: Column>(value: &'a C) -> Vec<SqlValue<'a>> {
     let mut values = Vec::with_capacity(C::WIDTH);
-    value.put(&mut values);
+    value.write(&mut values);
     values
 }
 
@@ -44,7 +44,7 @@ impl<R: Loaded + KeyedRecord> RowLookups<R> {
         for lookup in lookups {
             match lookup {
                 Lookup::Id(id) => all.ids.push(id),
-                Lookup::AltKey(name) => all.alt_keys.push(name),
+                Lookup::AltKey(key) => all.alt_keys.push(key),
             }
         }
         // Many commands of one batch often need the same row: each row is read once.
@@ -68,7 +68,7 @@ impl<R: Loaded + KeyedRecord> RowLookups<R> {
             let rows: Vec<Vec<SqlValue<'static>>> = self
                 .alt_keys
                 .iter()
-                .map(|name| values(name).into_iter().map(SqlValue::into_owned).collect())
+                .map(|key| values(key).into_iter().map(SqlValue::into_owned).collect())
                 .collect();
             statements.push(Statement::new(
                 &sql.many.by_alt_keys,
@@ -100,9 +100,9 @@ impl<R: Loaded + KeyedRecord> RowLookups<R> {
                 .into_iter()
                 .filter_map(|row| Some((DomainRow::alt_key(&row)?, row)))
                 .collect();
-            for name in self.alt_keys {
-                let row = found.remove(&name);
-                table.load(Lookup::AltKey(name), row);
+            for key in self.alt_keys {
+                let row = found.remove(&key);
+                table.load(Lookup::AltKey(key), row);
             }
         }
         Ok(())

@@ -51,6 +51,8 @@ fn load_locked<R: Loaded + KeyedRecord>(
 fn unlocked<R: Loaded + KeyedRecord>(table: &Table<R>, locked: &HashSet<RowKey>) -> Vec<R::Id> {
     let changed = table.changes().into_iter().filter_map(|change| match change {
         RowChange::Update(row) => Some(row.id()),
+        // A new row is not in the database yet. If another process inserts one with the same key
+        // first, the unique index refuses the second.
         RowChange::Insert(_) => None,
     });
     changed.filter(|id| !locked.contains(&R::key(Lookup::Id(*id)))).collect()
@@ -63,8 +65,8 @@ macro_rules! by_table {
             Lookups { $($field: RowLookups::of(unlocked(&tables.$field, locked))),+ }
         }
 
-        /// The rows that authorized the decisions, for example API keys. A decision must not stand on
-        /// one that was revoked meanwhile.
+        /// The rows that authorized the decisions, for example API keys. A decision must not stand
+        /// on one that was revoked meanwhile.
         pub(super) fn authorizing_rows(tables: &Tables) -> Lookups {
             Lookups { $($field: RowLookups::of(
                 if <$row as DomainRow>::AUTHORIZES { tables.$field.stored_ids().collect() } else { vec![] }
@@ -117,6 +119,7 @@ macro_rules! by_table {
                 let mut same = true;
                 $(if !self.$field.ids.is_empty() {
                     let rows = results.next().map(|result| result.rows).unwrap_or_default();
+                    // A loaded row was deleted meanwhile: the batch fails and is run again.
                     if rows.len() != self.$field.ids.len() {
                         let (count, expected) = (rows.len(), self.$field.ids.len());
                         return Err(StoreError::RowsAffected { table: <$row as Record>::TABLE, count, expected });

@@ -18,11 +18,11 @@ fn write<'a, R: Loaded + KeyedRecord>(
         let mut values = Vec::with_capacity(R::WIDTH);
         match change {
             RowChange::Insert(row) => {
-                row.put(&mut values);
+                row.write(&mut values);
                 inserts.push(values);
             }
             RowChange::Update(row) => {
-                row.put_changes(&mut values);
+                row.write_changes(&mut values);
                 updates.push(values);
             }
         }
@@ -63,7 +63,7 @@ pub(super) fn append<'a, R: Record>(
 ) -> Result<(), StoreError> {
     let all = |row: &'a R| {
         let mut values = Vec::with_capacity(R::WIDTH);
-        row.put(&mut values);
+        row.write(&mut values);
         values
     };
     insert::<R>(&rows.iter().map(all).collect::<Vec<_>>(), statements)
