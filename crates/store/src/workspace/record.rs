@@ -128,11 +128,11 @@ impl Column for ServerTime {
         types.push(ColumnType::Int);
     }
 
-    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         values.push(SqlValue::Int(self.0));
     }
 
-    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         reader.int().map(Self)
     }
 }
