@@ -88,7 +88,7 @@ const ROUTE: &[Step] = &[
     ),
     step(
         "crates/store/src/reads",
-        "what it reads; no read of a merchant's rows without the merchant",
+        "what it reads, as a method of the narrowest scope: `MerchantReads` for a merchant's rows",
     ),
     step(
         "crates/store/src/tests/statements.rs",

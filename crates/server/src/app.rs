@@ -16,7 +16,8 @@ use store::reads::Queries;
 pub struct App {
     /// Submits commands to the lanes: the only way to write.
     pub engine: Engine,
-    /// Reading.
+    /// Leads to what may be read; a merchant's rows by
+    /// [`Tenant::reads`](crate::net::principal::Tenant::reads).
     pub queries: Queries,
     /// Issues and checks access tokens.
     pub tokens: Arc<Tokens>,

@@ -43,7 +43,7 @@ impl Server {
         config: Config,
     ) -> anyhow::Result<Self> {
         let queries = database.queries()?;
-        let tokens = Tokens::new(&queries.signing_keys().await?);
+        let tokens = Tokens::new(&queries.for_system().signing_keys().await?);
         let options = Options {
             settings: config.settings,
             batch_max: config.batch_max,

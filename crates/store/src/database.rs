@@ -3,6 +3,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::reads::Queries;
+use crate::reads::scope::OperatorReads;
 use crate::schema::migrate;
 use crate::workspace::{file, postgres, sql, sqlite};
 use crate::{Store, StoreError};
@@ -139,5 +140,11 @@ impl Database {
             Self::Sqlite(path) => Queries::sqlite(path, SQLITE_READERS, sqlite_list_readers()),
             Self::Postgres(address) => Queries::postgres(address, POSTGRES_READERS, POSTGRES_LISTS),
         }
+    }
+
+    /// The reads of all merchants' rows, for the command line. As for [`Self::queries`], the schema
+    /// is up to date and the caller is within a Tokio runtime.
+    pub fn operator_reads(&self) -> Result<OperatorReads, StoreError> {
+        self.queries().map(OperatorReads::new)
     }
 }

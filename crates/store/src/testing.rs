@@ -247,11 +247,12 @@ pub fn fill(stage: &mut Stage) {
         "kind, currency, balance_minor, created_at, updated_at",
         "'FEE_FX', 'X' || id, 0, at, at",
     );
-    // One chain of entries, all on wallet 10.
+    // A chain of entries for the first wallet of each merchant, each entry with a transaction of its
+    // own whose event was made in the merchant's turn before.
     insert(
         "entries",
         "transaction_id, account_id, bucket, amount_minor, currency, balance_minor, previous_entry_id, created_at",
-        "id, 10, 'AVAILABLE', 1, 'USD', 1, CASE WHEN id > 10 THEN id - 1 END, at",
+        "id - :merchants, 9 + merchant, 'AVAILABLE', 1, 'USD', 1, CASE WHEN id >= 10 + :merchants THEN id - :merchants END, at",
     );
     insert(
         "events",

@@ -89,7 +89,7 @@ async fn list_all(
     Query(query): Query<ListApiKeys>,
 ) -> ListResult<ApiKeyResponse> {
     let page = page(query.limit, query.after_id);
-    let found = app.queries.api_keys(listing.tenant.id(), page).await?;
+    let found = listing.tenant.reads(&app).api_keys(page).await?;
     listing.respond(page, found, ApiKeyResponse::from, |row| row.id)
 }
 

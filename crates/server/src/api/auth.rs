@@ -55,7 +55,7 @@ async fn obtain_token(
     _: CountTokenRequest,
     Body(payload): Body<ClientCredentialObtainToken>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<ObtainTokenResponse>), ApiError> {
-    let key = app.queries.api_key(&payload.client_id.0).await?;
+    let key = app.queries.for_authentication().api_key(&payload.client_id.0).await?;
     let stored = key.as_ref().map_or(NO_HASH, |key| key.secret_hash.as_str());
     let right = is_secret(&payload.client_secret.0, stored);
     let key = key.filter(|_| right).ok_or(ApiError::BadCredentials(Challenge::WrongSecret))?;
@@ -64,7 +64,7 @@ async fn obtain_token(
     }
     // Read the signing keys again: a token signed with a key that was just retired would be
     // invalid.
-    app.tokens.replace(&app.queries.signing_keys().await?);
+    app.tokens.replace(&app.queries.for_system().signing_keys().await?);
     let access_token = app.tokens.issue(key.id, clock::now())?;
     Ok((
         [(CACHE_CONTROL, "no-store")],

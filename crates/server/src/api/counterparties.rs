@@ -146,10 +146,8 @@ async fn list_all(
 ) -> ListResult<CounterpartyWithPartyResponse> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
-    let found = app
-        .queries
-        .counterparties(listing.tenant.id(), fullname, query.relationship_type, page)
-        .await?;
+    let reads = listing.tenant.reads(&app);
+    let found = reads.counterparties(fullname, query.relationship_type, page).await?;
     let merchant = listing.tenant.merchant.clone();
     let answer = |(row, party)| CounterpartyWithPartyResponse::new(&row, party, &merchant);
     listing.respond(page, found, answer, |row| row.counterparty.id)
@@ -160,7 +158,7 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<CounterpartyWithPartyResponse> {
-    let found = app.queries.counterparty(tenant.id(), CounterpartyId(id)).await?;
+    let found = tenant.reads(&app).counterparty(CounterpartyId(id)).await?;
     let (row, party) = found.ok_or(ApiError::NotFound)?;
     Ok(Json(CounterpartyWithPartyResponse::new(&row, party, &tenant.merchant)))
 }

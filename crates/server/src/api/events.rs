@@ -45,7 +45,7 @@ async fn list_all(
         entity: query.subject_type,
         entity_id: query.subject_id.map(|id| id.0),
     };
-    let found = app.queries.events(listing.tenant.id(), filter, page).await?;
+    let found = listing.tenant.reads(&app).events(filter, page).await?;
     let transactions = Transactions::read(&app, &listing.tenant, &found.rows).await?;
     listing.respond(page, found, |event| transactions.answer(event), EventResponse::id)
 }
@@ -55,7 +55,7 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<EventResponse> {
-    let found = app.queries.event(tenant.id(), EventId(id)).await?.ok_or(ApiError::NotFound)?;
+    let found = tenant.reads(&app).event(EventId(id)).await?.ok_or(ApiError::NotFound)?;
     let transactions = Transactions::read(&app, &tenant, std::slice::from_ref(&found)).await?;
     Ok(Json(transactions.answer(found)))
 }

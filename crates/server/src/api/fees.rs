@@ -213,7 +213,7 @@ async fn gateway(
     tenant: Tenant,
     Query(query): Query<GatewayFeeQuery>,
 ) -> JsonResult<GatewayFeeResponse> {
-    let tariff = app.queries.tariff().await?;
+    let tariff = app.queries.for_system().tariff().await?;
     let (method, operation) = (query.payment_method, query.operation_type);
     let provider = tariff.provider_of(method, tenant.now).ok_or(ApiError::NotFound)?;
     let row =
@@ -226,7 +226,7 @@ async fn platform(
     tenant: Tenant,
     Query(query): Query<PlatformFeeQuery>,
 ) -> JsonResult<PlatformFeeResponse> {
-    let tariff = app.queries.tariff().await?;
+    let tariff = app.queries.for_system().tariff().await?;
     let row = tariff
         .platform_fee(&query.fee_tier_name.0, query.operation_type, tenant.now)
         .ok_or(ApiError::NotFound)?;
@@ -242,7 +242,7 @@ async fn merchant_tier(
     if query.owner_type.merchant() != Some(merchant.kind) || query.owner_id.0 != merchant.id.0 {
         return Err(ApiError::NotFound);
     }
-    let tariff = app.queries.tariff().await?;
+    let tariff = app.queries.for_system().tariff().await?;
     Ok(Json(MerchantTierResponse {
         id: merchant.id.0,
         owner_type: Name(merchant.kind),
@@ -259,7 +259,7 @@ async fn tiers(
     Query(query): Query<ListTiers>,
 ) -> ListResult<TierResponse> {
     let page = page(query.limit, query.after_id);
-    let tariff = app.queries.tariff().await?;
+    let tariff = app.queries.for_system().tariff().await?;
     let mut tiers: Vec<&Tier> = tariff.tiers.iter().collect();
     tiers.sort_unstable_by_key(|tier| std::cmp::Reverse((tier.created_at, tier.id)));
     let after = |id| {

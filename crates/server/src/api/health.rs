@@ -53,7 +53,7 @@ async fn healthz() -> Json<HealthResponse> {
 const READY: Duration = Duration::from_secs(2);
 
 async fn readyz(State(app): State<App>) -> JsonResult<HealthResponse> {
-    match tokio::time::timeout(READY, app.queries.ping()).await {
+    match tokio::time::timeout(READY, app.queries.for_system().ping()).await {
         Ok(answered) => answered?,
         Err(_) => return Err(ApiError::Unavailable("the database does not answer".to_owned())),
     }

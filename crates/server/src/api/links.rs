@@ -60,7 +60,7 @@ pub fn draw_token() -> Result<String, StoreError> {
 /// The page of a source. The first request for its link creates it; after a checkout has expired
 /// the first request creates a page that does not expire.
 async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
-    let found = app.queries.checkout_of(source.id).await?;
+    let found = tenant.reads(app).checkout_of(source.id).await?;
     if let Some(page) =
         found.filter(|page| source.status.is_final() || !page.is_expired(tenant.time()))
     {
@@ -83,7 +83,7 @@ async fn link(
         return Err(ApiError::Forbidden(Refusal::NotVerified.to_string()));
     }
     let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
-    let source = app.queries.source_by_number(tenant.id(), kind, &query.source_number.0).await?;
+    let source = tenant.reads(app).source_by_number(kind, &query.source_number.0).await?;
     let page = page_of(app, tenant, &source.ok_or(ApiError::NotFound)?).await?;
     Ok(Json(LinkResponse {
         url: format!("{}{}", app.config.public_url, path(page.current_token())),

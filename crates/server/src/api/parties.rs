@@ -97,7 +97,7 @@ async fn list_all(
 ) -> ListResult<PartyResponse> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
-    let found = app.queries.parties(listing.tenant.id(), fullname, page).await?;
+    let found = listing.tenant.reads(&app).parties(fullname, page).await?;
     listing.respond(page, found, PartyResponse::from, |row| row.id)
 }
 
@@ -106,7 +106,7 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<PartyResponse> {
-    let party = app.queries.party(tenant.id(), PartyId(id)).await?.ok_or(ApiError::NotFound)?;
+    let party = tenant.reads(&app).party(PartyId(id)).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(party.into()))
 }
 

@@ -171,7 +171,7 @@ async fn list_all(
         operation: query.operation_type,
         is_active: query.is_active,
     };
-    let found = app.queries.payment_accounts(listing.tenant.id(), filter, page).await?;
+    let found = listing.tenant.reads(&app).payment_accounts(filter, page).await?;
     listing.respond(page, found, PaymentAccountResponse::from, |row| row.id)
 }
 
@@ -180,7 +180,7 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<PaymentAccountResponse> {
-    let account = app.queries.payment_account(tenant.id(), id).await?.ok_or(ApiError::NotFound)?;
+    let account = tenant.reads(&app).payment_account(id).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(account.into()))
 }
 

@@ -151,7 +151,7 @@ impl Transactions {
     ) -> Result<Self, ApiError> {
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         let mut transactions: HashMap<EventId, Vec<_>> = HashMap::new();
-        for (entry, kind) in app.queries.entries_of(tenant.id(), &ids).await? {
+        for (entry, kind) in tenant.reads(app).entries_of(&ids).await? {
             transactions.entry(entry.transaction_id).or_default().push((entry, kind));
         }
         Ok(Self(transactions))
@@ -178,8 +178,9 @@ async fn timeline(
     tenant: &Tenant,
     execution: &Execution,
 ) -> Result<Vec<EventResponse>, ApiError> {
-    let mut events = app.queries.events_of(tenant.id(), execution.session_id.0).await?;
-    events.extend(app.queries.events_of(tenant.id(), execution.id.0).await?);
+    let reads = tenant.reads(app);
+    let mut events = reads.events_of(execution.session_id.0).await?;
+    events.extend(reads.events_of(execution.id.0).await?);
     events.sort_by_key(|event| (event.created_at, event.id));
     let transactions = Transactions::read(app, tenant, &events).await?;
     Ok(events.into_iter().map(|event| transactions.answer(event)).collect())
@@ -190,14 +191,13 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<PaymentIntentDetailResponse> {
-    let execution =
-        app.queries.execution(tenant.id(), ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
+    let reads = tenant.reads(&app);
+    let execution = reads.execution(ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
     let timeline = timeline(&app, &tenant, &execution).await?;
-    let session =
-        match app.queries.session(tenant.id(), kind_of(&execution), execution.session_id).await? {
-            Some(session) => Some(sessions::response(&app, &tenant, session).await?),
-            None => None,
-        };
+    let session = match reads.session(kind_of(&execution), execution.session_id).await? {
+        Some(session) => Some(sessions::response(&app, &tenant, session).await?),
+        None => None,
+    };
     Ok(Json(PaymentIntentDetailResponse { intent: execution.into(), session, timeline }))
 }
 
@@ -207,7 +207,7 @@ async fn list_all(
     Query(query): Query<ListPaymentIntents>,
 ) -> ListResult<PaymentIntentResponse> {
     let page = page(query.limit, query.after_id);
-    let found = app.queries.executions(listing.tenant.id(), page).await?;
+    let found = listing.tenant.reads(&app).executions(page).await?;
     listing.respond(page, found, PaymentIntentResponse::from, |row| row.id)
 }
 

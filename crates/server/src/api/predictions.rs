@@ -207,7 +207,7 @@ async fn amount(
         bearer: query.fee_bearer,
         route,
     };
-    let tariff = app.queries.tariff().await?;
+    let tariff = app.queries.for_system().tariff().await?;
     let quote = fees::predict(question, &tariff, tenant.now)
         .map_err(|refusal| refused(refusal, "base_amount"))?;
     Ok(Json(quote.into()))
@@ -221,7 +221,7 @@ async fn source(
     let method = query.payment_method;
     let provider = network(query.provider, method)?;
     let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
-    let found = app.queries.source(tenant.id(), kind, SourceId(query.source_id.0)).await?;
+    let found = tenant.reads(&app).source(kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
     let route = Route {
         tier: &tenant.merchant.fee_tier,
@@ -235,7 +235,7 @@ async fn source(
         bearer: source.fee_bearer,
         route,
     };
-    let tariff = app.queries.tariff().await?;
+    let tariff = app.queries.for_system().tariff().await?;
     let quote = fees::predict(question, &tariff, tenant.now)
         .map_err(|refusal| refused(refusal, "source_id"))?;
     Ok(Json(quote.into()))
@@ -248,7 +248,8 @@ async fn currencies(
     operation: Operation,
     now: ServerTime,
 ) -> Result<Vec<Code>, ApiError> {
-    let found = fees::currencies(&*app.queries.tariff().await?, method, provider, operation, now);
+    let tariff = app.queries.for_system().tariff().await?;
+    let found = fees::currencies(&tariff, method, provider, operation, now);
     if found.is_empty() {
         let (method, provider, operation) =
             (method.as_str(), provider.as_str(), operation.as_str());
@@ -265,7 +266,7 @@ async fn phone(
     tenant: Tenant,
     Query(query): Query<PredictPhone>,
 ) -> JsonResult<PhoneResponse> {
-    let tariff = app.queries.tariff().await?;
+    let tariff = app.queries.for_system().tariff().await?;
     let unknown = || on_query("phone", FaultKind::Refused(Refusal::NoOperator));
     let operator = tariff.operator(&query.phone.0, tenant.now).ok_or_else(unknown)?;
     let provider = tariff.provider_of(operator.method, tenant.now).ok_or_else(unknown)?;

@@ -77,10 +77,11 @@ async fn collection(
 ) -> Result<([(HeaderName, &'static str); 1], Json<RealtimeTokenResponse>), ApiError> {
     tenant.holds(&app).await?;
     let id = SessionId(payload.session_id.0);
-    let session = app.queries.session(tenant.id(), SessionKind::Checkout, id).await?;
+    let reads = tenant.reads(&app);
+    let session = reads.session(SessionKind::Checkout, id).await?;
     let session = session.ok_or_else(|| unknown("session_id", "a checkout session"))?;
     let source = match session.source_id {
-        Some(id) => app.queries.source(tenant.id(), payload.source_type, id).await?,
+        Some(id) => reads.source(payload.source_type, id).await?,
         None => None,
     };
     if source.is_none() {

@@ -29,7 +29,7 @@ use store::testing::{Stage, fill, take_reads};
 /// merchant's.
 fn api(stage: &Stage) -> (Router, String) {
     let stores = stage.database.stores().unwrap();
-    let keys = stage.ask(async |q| q.signing_keys().await.unwrap());
+    let keys = stage.ask(async |q| q.for_system().signing_keys().await.unwrap());
     let _within = stage.runtime.enter();
     let config = Config::default();
     let options = Options {

@@ -48,7 +48,7 @@ async fn execution(
     operation: Operation,
     reference: Reference,
 ) -> JsonResult<ExecutionResponse> {
-    let found = app.queries.execution_by_reference(tenant.id(), operation, &reference.0).await?;
+    let found = tenant.reads(&app).execution_by_reference(operation, &reference.0).await?;
     Ok(Json(found.ok_or(ApiError::NotFound)?.into()))
 }
 
@@ -90,7 +90,7 @@ async fn source(
     Query(query): Query<SourceStatusQuery>,
 ) -> JsonResult<SourceStatusResponse> {
     let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
-    let found = app.queries.source(tenant.id(), kind, SourceId(query.source_id.0)).await?;
+    let found = tenant.reads(&app).source(kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
     Ok(Json(SourceStatusResponse {
         source_id: source.id.0,

@@ -127,7 +127,7 @@ async fn list_all(
         owner: query.owner_type,
         currency: query.currency,
     };
-    let found = app.queries.wallets(listing.tenant.id(), filter, page).await?;
+    let found = listing.tenant.reads(&app).wallets(filter, page).await?;
     listing.respond(page, found, WalletResponse::from, |row| row.id)
 }
 
@@ -136,7 +136,7 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<WalletResponse> {
-    let wallet = app.queries.wallet(tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
+    let wallet = tenant.reads(&app).wallet(WalletId(id)).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(wallet.into()))
 }
 
@@ -147,9 +147,9 @@ async fn entries(
     Query(query): Query<ListEntries>,
 ) -> ListResult<EntryResponse> {
     let page = page(query.limit, query.after_id);
-    let wallet =
-        app.queries.wallet(listing.tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
-    let found = app.queries.wallet_entries(&wallet, page).await?;
+    let reads = listing.tenant.reads(&app);
+    let wallet = reads.wallet(WalletId(id)).await?.ok_or(ApiError::NotFound)?;
+    let found = reads.wallet_entries(&wallet, page).await?;
     listing.respond(page, found, |entry| EntryResponse::from((entry, None)), |row| row.id)
 }
 

@@ -94,7 +94,7 @@ fn set_platform(
     let mut sql = target.open_existing()?;
     let fee = new.fee()?;
     let now = clock::now();
-    let tariff = target.read(async |queries| queries.tariff().await)?;
+    let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
     if tariff.tier(&tier).is_none() {
         bail!("there is no tier {tier}");
     }
@@ -117,7 +117,7 @@ fn set_platform(
 fn set_gateway(target: &Target, method: Method, new: &NewFee) -> anyhow::Result<()> {
     let mut sql = target.open_existing()?;
     let fee = new.fee()?;
-    let tariff = target.read(async |queries| queries.tariff().await)?;
+    let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
     let now = clock::now();
     // The network comes from any market of the method: a fee may be set while the market is closed.
     let market =
@@ -175,7 +175,7 @@ impl TariffRow<7> for FeeRow<'_> {
 }
 
 fn list(target: &Target, all: bool) -> anyhow::Result<()> {
-    let tariff = target.read_existing(async |queries| queries.tariff().await)?;
+    let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
     let rows = rows_of(&tariff);
     let rows = listed(&rows, all, clock::now());
     let (platform, gateway): (Vec<&FeeRow<'_>>, _) =

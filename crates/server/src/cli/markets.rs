@@ -146,7 +146,7 @@ fn open(
         );
     }
     let now = clock::now();
-    let tariff = target.read(async |queries| queries.tariff().await)?;
+    let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
     let known = latest_market(&tariff, method, now);
     let provider = provider.or(known.map(|row| row.provider));
     let provider = provider.with_context(|| format!("{method} is new: say --provider"))?;

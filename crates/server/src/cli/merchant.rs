@@ -324,11 +324,11 @@ const fn yes_or_no(is_so: bool) -> &'static str {
 /// # Errors
 /// If the database cannot be read.
 pub fn all(target: &Target) -> anyhow::Result<Vec<MerchantRow>> {
-    target.read(async |queries| {
+    target.read(async |reads| {
         let mut found: Vec<MerchantRow> = vec![];
         loop {
             let last = found.last().map_or(MerchantId(0), |merchant| merchant.id);
-            let more = queries.merchants_after(last, LIST_STEP).await?;
+            let more = reads.merchants_after(last, LIST_STEP).await?;
             if more.is_empty() {
                 return Ok(found);
             }

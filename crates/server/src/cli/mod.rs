@@ -38,7 +38,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::engine::{Failure, Lane};
-use store::reads::Queries;
+use store::reads::scope::OperatorReads;
 use store::schema::migrate;
 use store::workspace::file;
 use store::workspace::sql::Sql;
@@ -333,7 +333,7 @@ impl Target {
     /// Reads from a database that must exist already.
     fn read_existing<T>(
         &self,
-        read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>,
+        read: impl AsyncFnOnce(OperatorReads) -> Result<T, StoreError>,
     ) -> anyhow::Result<T> {
         drop(self.open_existing()?);
         self.read(read)
@@ -342,10 +342,10 @@ impl Target {
     /// Reads from a database that has the current schema.
     fn read<T>(
         &self,
-        read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>,
+        read: impl AsyncFnOnce(OperatorReads) -> Result<T, StoreError>,
     ) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(runtime.block_on(async { read(self.database.queries()?).await })?)
+        Ok(runtime.block_on(async { read(self.database.operator_reads()?).await })?)
     }
 
     /// How long a batch can take at most. Whatever was being decided that long ago has been

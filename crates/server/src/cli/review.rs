@@ -58,7 +58,7 @@ impl Reviews {
 }
 
 fn list(target: &Target) -> anyhow::Result<()> {
-    let reviews = target.read_existing(async |queries| queries.open_reviews().await)?;
+    let reviews = target.read_existing(async |reads| reads.open_reviews().await)?;
     let json = reviews.iter().map(|(review, execution)| {
         json!({
             "id": review.id.0,

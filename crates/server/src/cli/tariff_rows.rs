@@ -31,7 +31,7 @@ pub fn list<const COLUMNS: usize, R: TariffRow<COLUMNS>>(
     all: bool,
     rows: impl FnOnce(&Tariff) -> &[R],
 ) -> anyhow::Result<()> {
-    let tariff = target.read_existing(async |queries| queries.tariff().await)?;
+    let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
     let rows = listed(rows(&tariff), all, clock::now());
     output::tell(&rows.iter().map(|row| row.as_json()).collect(), &table(&rows))
 }

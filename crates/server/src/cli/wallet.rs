@@ -115,7 +115,7 @@ fn list(target: &Target, only: Option<MerchantId>) -> anyhow::Result<()> {
     drop(target.open_existing()?);
     let merchants = match only {
         Some(id) => {
-            let found = target.read(async |queries| queries.merchant(id).await)?;
+            let found = target.read(async |reads| reads.merchant(id).await)?;
             vec![found.with_context(|| not_found("merchant", id))?.id]
         }
         None => merchant::all(target)?.into_iter().map(|merchant| merchant.id).collect(),
@@ -155,14 +155,14 @@ fn as_json(wallet: &WalletRow) -> Value {
 
 /// Reads the wallets of a merchant and of its parties, oldest first.
 fn of_merchant(target: &Target, id: MerchantId) -> anyhow::Result<Vec<WalletRow>> {
-    let mut found = target.read(async |queries| {
+    let mut found = target.read(async |reads| {
         let mut found: Vec<WalletRow> = vec![];
         loop {
             let page = Page {
                 limit: merchant::LIST_STEP,
                 after_id: found.last().map(|wallet| wallet.id.0),
             };
-            let more = queries.wallets(id, WalletFilter::default(), page).await?.rows;
+            let more = reads.of(id).wallets(WalletFilter::default(), page).await?.rows;
             if more.is_empty() {
                 return Ok(found);
             }
@@ -179,9 +179,7 @@ const fn held(wallet: &WalletRow) -> Money {
 
 fn find(target: &Target, id: WalletId) -> anyhow::Result<WalletRow> {
     drop(target.open_existing()?);
-    target
-        .read(async |queries| queries.any_wallet(id).await)?
-        .with_context(|| not_found("wallet", id))
+    target.read(async |reads| reads.wallet(id).await)?.with_context(|| not_found("wallet", id))
 }
 
 fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
@@ -196,7 +194,8 @@ fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
 
 fn set_status(target: &Target, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
     let before = find(target, id)?;
-    let has_open_credits = || target.read(async |queries| queries.has_open_credits(&before).await);
+    let has_open_credits =
+        || target.read(async |reads| reads.of(before.merchant_id).has_open_credits(&before).await);
     let set = |status, open_credits| {
         target.run_once(SetWalletStatus { wallet_id: id, status, open_credits })
     };

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use store::StoreError;
-use store::reads::Queries;
+use store::reads::scope::SystemReads;
 use store::schema::installation::SigningKey;
 
 /// How long a token is valid, in minutes.
@@ -184,7 +184,7 @@ impl Tokens {
         &self,
         token: &str,
         now: ServerTime,
-        queries: &Queries,
+        reads: SystemReads<'_>,
     ) -> Result<Result<Token, BadToken>, StoreError> {
         let known = self.check(token, now);
         if known.is_ok() || !self.is_by_a_newer_key(token) {
@@ -194,7 +194,7 @@ impl Tokens {
         // A negative time, after the clock was set back, must not prevent reading.
         if self.is_by_a_newer_key(token) && !(0..RELOAD_EVERY).contains(&now.since(*reloaded)) {
             *reloaded = now;
-            self.replace(&queries.signing_keys().await?);
+            self.replace(&reads.signing_keys().await?);
         }
         Ok(self.check(token, now))
     }

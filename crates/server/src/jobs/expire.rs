@@ -31,11 +31,15 @@ impl DueWork for ExpireSessions {
         &self,
         after: MerchantId,
     ) -> Result<Vec<(MerchantId, Option<SessionId>)>, StoreError> {
-        self.0.queries.merchants_with_sessions(after, clock::now(), MERCHANTS_PER_ROUND).await
+        self.0
+            .queries
+            .for_system()
+            .merchants_with_sessions(after, clock::now(), MERCHANTS_PER_ROUND)
+            .await
     }
 
     async fn due(&self, merchant: MerchantId, limit: u32) -> Result<Vec<SessionId>, StoreError> {
-        self.0.queries.due_sessions(merchant, clock::now(), limit).await
+        self.0.queries.for_system().due_sessions(merchant, clock::now(), limit).await
     }
 
     async fn process(&self, merchant: MerchantId, id: SessionId) -> bool {

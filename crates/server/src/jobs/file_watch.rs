@@ -15,7 +15,7 @@ const LOG_EVERY: u32 = 20;
 pub async fn run(queries: Queries) {
     let mut missed = 0_u32;
     loop {
-        match queries.check_file() {
+        match queries.for_system().check_file() {
             Ok(()) if missed > 0 => {
                 tracing::warn!("the database file is back");
                 missed = 0;

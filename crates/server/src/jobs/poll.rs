@@ -62,7 +62,8 @@ async fn poll_put_off(
     merchant: MerchantId,
 ) -> Result<bool, StoreError> {
     let limit = work.capacity();
-    let found = work.0.queries.postponed_executions(merchant, clock::now(), limit).await?;
+    let found =
+        work.0.queries.for_system().postponed_executions(merchant, clock::now(), limit).await?;
     if found.is_empty() {
         return Ok(false);
     }
@@ -89,11 +90,15 @@ impl DueWork for PollExecutions {
         &self,
         after: MerchantId,
     ) -> Result<Vec<(MerchantId, Option<ExecutionId>)>, StoreError> {
-        self.0.queries.merchants_with_executions(after, clock::now(), MERCHANTS_PER_ROUND).await
+        self.0
+            .queries
+            .for_system()
+            .merchants_with_executions(after, clock::now(), MERCHANTS_PER_ROUND)
+            .await
     }
 
     async fn due(&self, merchant: MerchantId, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
-        self.0.queries.due_executions(merchant, clock::now(), limit).await
+        self.0.queries.for_system().due_executions(merchant, clock::now(), limit).await
     }
 
     async fn process(&self, merchant: MerchantId, id: ExecutionId) -> bool {

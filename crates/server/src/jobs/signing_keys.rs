@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_secs(2);
 pub async fn run(queries: Queries, tokens: Arc<Tokens>) {
     loop {
         tokio::time::sleep(EVERY).await;
-        match queries.signing_keys().await {
+        match queries.for_system().signing_keys().await {
             Ok(keys) => tokens.replace(&keys),
             Err(error) => tracing::warn!(%error, "signing keys could not be read"),
         }

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::net::challenge::Challenge;
 use crate::net::limits;
 use store::clock;
+use store::reads::scope::MerchantReads;
 use store::schema::installation::SigningKey;
 
 /// The merchant that calls, authenticated by its token.
@@ -31,15 +32,21 @@ impl Tenant {
         self.merchant.id
     }
 
+    /// The reads of this merchant's rows. A handler reads no others.
+    #[must_use]
+    pub const fn reads<'a>(&self, app: &'a App) -> MerchantReads<'a> {
+        app.queries.of(&self.merchant)
+    }
+
     /// Checks the credentials again, for a request that writes nothing: its body may arrive long
     /// after the headers.
     ///
     /// # Errors
     /// 401.
     pub async fn holds(&self, app: &App) -> Result<(), ApiError> {
-        let (key, signing_keys) =
-            (app.queries.tenant(self.caller.api_key_id).await?, app.queries.signing_keys().await?);
-        let key = key.map(|(key, _)| key);
+        let found = app.queries.for_authentication().tenant(self.caller.api_key_id).await?;
+        let key = found.map(|(key, _)| key);
+        let signing_keys = app.queries.for_system().signing_keys().await?;
         check_still_valid(&self.caller, key.as_ref(), &signing_keys, clock::now())
             .map_err(ApiError::BadCredentials)
     }
@@ -79,11 +86,11 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
 
 /// The caller and its merchant, if the token is valid.
 async fn identify(token: &str, app: &App, now: ServerTime) -> Result<(Caller, Merchant), ApiError> {
-    let checked = app.tokens.check_or_reload(token, now, &app.queries).await?;
+    let checked = app.tokens.check_or_reload(token, now, app.queries.for_system()).await?;
     let token = checked.map_err(|bad| ApiError::BadCredentials(bad.into()))?;
-    let found =
-        app.queries.tenant(token.api_key).await?.filter(|(key, _)| key.revoked_at.is_none());
-    let (key, merchant) = found.ok_or(ApiError::BadCredentials(Challenge::KeyRevoked))?;
+    let found = app.queries.for_authentication().tenant(token.api_key).await?;
+    let valid = found.filter(|(key, _)| key.revoked_at.is_none());
+    let (key, merchant) = valid.ok_or(ApiError::BadCredentials(Challenge::KeyRevoked))?;
     let caller = Caller {
         merchant_id: merchant.id,
         api_key_id: key.id,

@@ -24,6 +24,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
 use store::clock;
+use store::reads::checkouts::PageReads;
 use text::{date, day, escape, money, note};
 
 /// The maximum number of items shown. New invoices and orders cannot have more; older ones may.
@@ -219,26 +220,23 @@ impl SourcePage {
 }
 
 async fn show(app: &App, kind: PageKind, token: &str) -> Result<Response, ApiError> {
-    let Some((page, merchant, source)) = app.queries.checkout_by_token(token).await? else {
+    let Some(reads) = app.queries.for_page(token).await? else {
         return Err(ApiError::NotFound);
     };
-    let Some(permit) = app.pages.acquire(merchant.id).await else {
+    let Some(permit) = app.pages.acquire(reads.merchant.id).await else {
         return Err(ApiError::TooMany(1));
     };
-    let items = app.queries.items(source.id, u32::try_from(LINES_MAX + 1).ok()).await?;
-    let attempt = match source.status {
-        SourceStatus::Paid => app.queries.collection_of(source.id).await?,
-        SourceStatus::Active | SourceStatus::Processing => {
-            app.queries.last_collection_of(source.id).await?
-        }
+    let items = reads.items(u32::try_from(LINES_MAX + 1).ok()).await?;
+    let attempt = match reads.source.status {
+        SourceStatus::Paid => reads.collection().await?,
+        SourceStatus::Active | SourceStatus::Processing => reads.last_collection().await?,
         SourceStatus::Idle | SourceStatus::Canceled => None,
     };
     let refunds = match &attempt {
-        Some(paid) if source.status == SourceStatus::Paid => {
-            app.queries.refunds_of(paid.id).await?
-        }
+        Some(paid) if reads.source.status == SourceStatus::Paid => reads.refunds_of(paid).await?,
         _ => vec![],
     };
+    let PageReads { checkout: page, merchant, source, .. } = reads;
     let time = merchant.time(clock::now());
     let view = SourcePage { kind, page, merchant, source, items, attempt, refunds, time };
     let title = format!("{} {}", view.heading(), escape(&view.source.number));

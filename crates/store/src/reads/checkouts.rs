@@ -1,28 +1,38 @@
-//! The hosted checkout pages of invoices and orders.
+//! The hosted checkout pages of invoices and orders, and what a payer may read.
 
 use domain::directory::merchant::Merchant;
 use domain::kernel::ids::SourceId;
+use domain::payments::execution::Execution;
 use domain::sales::checkout::CheckoutConfig;
-use domain::sales::source::Source;
+use domain::sales::source::{Item, Source};
 
 use crate::StoreError;
 use crate::reads::Queries;
+use crate::reads::scope::MerchantReads;
 use crate::workspace::sql_value::params;
 
-impl Queries {
+impl MerchantReads<'_> {
     pub async fn checkout_of(
         &self,
         source: SourceId,
     ) -> Result<Option<CheckoutConfig>, StoreError> {
-        self.one("source_id = :source", &params!["source" = source.0]).await
+        self.one("source_id = :source", params!["source" = source.0]).await
     }
+}
 
-    /// The checkout with this token, with its merchant and its invoice or order. The token is the
-    /// only authorization that is needed.
-    pub async fn checkout_by_token(
-        &self,
-        token: &str,
-    ) -> Result<Option<(CheckoutConfig, Merchant, Source)>, StoreError> {
+/// What a payer who has the token of a page may read: one invoice or order, and what was paid for
+/// it.
+pub struct PageReads<'a> {
+    pub checkout: CheckoutConfig,
+    pub merchant: Merchant,
+    pub source: Source,
+    /// Of the merchant whose source it is.
+    reads: MerchantReads<'a>,
+}
+
+impl Queries {
+    /// The page of this token. The token is the only authorization that is needed.
+    pub async fn for_page(&self, token: &str) -> Result<Option<PageReads<'_>>, StoreError> {
         let params = params!["token" = token];
         // Two statements: for one with OR PostgreSQL may plan a scan of the whole table.
         let mut checkout: Option<CheckoutConfig> = self.one("token = :token", &params).await?;
@@ -32,9 +42,34 @@ impl Queries {
         let Some(checkout) = checkout.map(|checkout| checkout.as_seen_with_token(token)) else {
             return Ok(None);
         };
-        let merchant = self.merchant(checkout.merchant_id).await?;
-        let source: Option<Source> =
-            self.one("id = :id", &params!["id" = checkout.source_id.0]).await?;
-        Ok(merchant.zip(source).map(|(merchant, source)| (checkout, merchant, source)))
+        let id = params!["id" = checkout.merchant_id.0];
+        let Some(merchant) = self.one::<Merchant>("id = :id", &id).await? else {
+            return Ok(None);
+        };
+        let reads = self.of(&merchant);
+        let source = reads.one("id = :id", params!["id" = checkout.source_id.0]).await?;
+        Ok(source.map(|source| PageReads { checkout, merchant, source, reads }))
+    }
+}
+
+impl PageReads<'_> {
+    /// The items that were not removed, oldest first.
+    pub async fn items(&self, limit: Option<u32>) -> Result<Vec<Item>, StoreError> {
+        self.reads.items(self.source.id, limit).await
+    }
+
+    /// The collection that paid the invoice or order: see [`MerchantReads::collection_of`].
+    pub async fn collection(&self) -> Result<Option<Execution>, StoreError> {
+        self.reads.collection_of(self.source.id).await
+    }
+
+    /// The newest collection, whatever its status.
+    pub async fn last_collection(&self) -> Result<Option<Execution>, StoreError> {
+        self.reads.last_collection_of(self.source.id).await
+    }
+
+    /// The refunds of a collection that did not fail, oldest first.
+    pub async fn refunds_of(&self, paid: &Execution) -> Result<Vec<Execution>, StoreError> {
+        self.reads.refunds_of(paid.id).await
     }
 }

@@ -11,7 +11,7 @@ use domain::payments::execution::{
 };
 
 use crate::StoreError;
-use crate::reads::Queries;
+use crate::reads::scope::SystemReads;
 use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql_value::{Params, params};
 
@@ -77,7 +77,7 @@ fn merchants_expression(rows: &DueRows) -> String {
     )
 }
 
-impl Queries {
+impl SystemReads<'_> {
     /// At most `limit` merchants that have executions which are not final, in the order of their
     /// ids from above `after`. Each comes with one execution that is due, if there is one.
     pub async fn merchants_with_executions(
@@ -172,10 +172,11 @@ impl Queries {
              FROM found WHERE found.id IS NOT NULL ORDER BY found.nth",
             merchants_expression(rows)
         );
-        self.rows(&sql, params, |row| {
-            <(MerchantId, Option<Id>) as Column>::read(&mut RowReader::new(row, table, 0))
-        })
-        .await
+        self.0
+            .rows(&sql, params, |row| {
+                <(MerchantId, Option<Id>) as Column>::read(&mut RowReader::new(row, table, 0))
+            })
+            .await
     }
 
     /// Ids of a merchant's rows that are open and due.
@@ -189,6 +190,6 @@ impl Queries {
             "SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
              WHERE merchants.id = :merchant AND {open} AND {due} ORDER BY {order} LIMIT :limit"
         );
-        self.rows(&sql, params, |row| Id::read(&mut RowReader::new(row, table, 0))).await
+        self.0.rows(&sql, params, |row| Id::read(&mut RowReader::new(row, table, 0))).await
     }
 }

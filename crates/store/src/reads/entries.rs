@@ -1,18 +1,18 @@
 //! Entries of the ledger.
 
 use domain::decision::workspace::IDS_PER_COMMAND;
-use domain::kernel::ids::{EventId, MerchantId};
+use domain::kernel::ids::EventId;
 use domain::ledger::account::{AccountKind, Entry};
 use domain::ledger::wallet::Wallet;
 
 use crate::StoreError;
-use crate::reads::Queries;
 use crate::reads::pages::{Page, PageOfRows, comma_separated};
+use crate::reads::scope::MerchantReads;
 use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql::Dialect;
 use crate::workspace::sql_value::{ResultRow, params};
 
-impl Queries {
+impl MerchantReads<'_> {
     /// A wallet's entries, newest first. They are found by following `previous_entry_id`.
     pub async fn wallet_entries(
         &self,
@@ -24,8 +24,7 @@ impl Queries {
             None => wallet.last_entry_id,
             Some(id) => {
                 let params = params!["id" = id, "wallet" = wallet.id.0];
-                let cursor =
-                    self.one::<Entry>("id = :id AND account_id = :wallet", &params).await?;
+                let cursor = self.one::<Entry>("id = :id AND account_id = :wallet", params).await?;
                 cursor.ok_or(StoreError::UnknownCursor)?.previous_entry_id
             }
         };
@@ -33,7 +32,8 @@ impl Queries {
             "WITH RECURSIVE chain(id, depth) AS (SELECT :start, 1 UNION ALL \
              SELECT entries.previous_entry_id, depth + 1 FROM chain JOIN entries ON entries.id = chain.id \
              WHERE depth < :limit AND entries.previous_entry_id IS NOT NULL) \
-             SELECT {} FROM chain JOIN entries ON entries.id = chain.id ORDER BY depth",
+             SELECT {} FROM chain JOIN entries ON entries.id = chain.id \
+             WHERE entries.merchant_id = :merchant ORDER BY depth",
             Entry::statements().columns
         );
         let params = params!["start" = start.map(|entry| entry.0), "limit" = page.limit];
@@ -48,7 +48,6 @@ impl Queries {
     /// needed: the entries of a transaction are written by one command, whose ids are contiguous.
     pub async fn entries_of(
         &self,
-        merchant: MerchantId,
         transactions: &[EventId],
     ) -> Result<Vec<(Entry, Option<AccountKind>)>, StoreError> {
         if transactions.is_empty() {
@@ -71,11 +70,8 @@ impl Queries {
              ON entries.bucket = 'SYSTEM' AND accounts.id = entries.account_id WHERE entries.merchant_id = :merchant",
             Entry::statements().columns
         );
-        let params = params![
-            "ids" = comma_separated(transactions),
-            "ids_per_command" = IDS_PER_COMMAND,
-            "merchant" = merchant.0
-        ];
+        let params =
+            params!["ids" = comma_separated(transactions), "ids_per_command" = IDS_PER_COMMAND];
         let read_row = |row: &dyn ResultRow| {
             let kind = <Option<AccountKind> as Column>::read(&mut RowReader::new(
                 row,

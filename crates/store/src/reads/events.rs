@@ -1,11 +1,11 @@
 //! Events.
 
 use domain::decision::event::{Event, EventEntity, EventType};
-use domain::kernel::ids::{EventId, MerchantId};
+use domain::kernel::ids::EventId;
 
 use crate::StoreError;
-use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
+use crate::reads::scope::MerchantReads;
 use crate::workspace::sql_value::params;
 
 #[derive(Clone, Copy, Default, Debug)]
@@ -15,33 +15,19 @@ pub struct EventFilter {
     pub entity_id: Option<i64>,
 }
 
-impl Queries {
-    pub async fn event(
-        &self,
-        merchant: MerchantId,
-        id: EventId,
-    ) -> Result<Option<Event>, StoreError> {
-        self.one(
-            "id = :id AND merchant_id = :merchant",
-            &params!["id" = id.0, "merchant" = merchant.0],
-        )
-        .await
+impl MerchantReads<'_> {
+    pub async fn event(&self, id: EventId) -> Result<Option<Event>, StoreError> {
+        self.one("id = :id", params!["id" = id.0]).await
     }
 
     pub async fn events(
         &self,
-        merchant: MerchantId,
         filter: EventFilter,
         page: Page,
     ) -> Result<PageOfRows<Event>, StoreError> {
         let list = match filter.entity_id {
-            None => ListQuery::new("merchant_id = :merchant", merchant, vec![]),
-            // The unary plus keeps SQLite from using the index of all the merchant's events.
-            Some(id) => ListQuery::new(
-                "subject_id = :subject_id AND +merchant_id = :merchant",
-                merchant,
-                params!["subject_id" = id],
-            ),
+            None => ListQuery::all(),
+            Some(id) => ListQuery::by("subject_id = :subject_id", params!["subject_id" = id]),
         };
         let list = list.filter("type = :type", ":type", filter.kind.map(EventType::as_str)).filter(
             "subject_type = :subject",
@@ -52,12 +38,7 @@ impl Queries {
     }
 
     /// The events of a session, execution or source, oldest first.
-    pub async fn events_of(
-        &self,
-        merchant: MerchantId,
-        subject_id: i64,
-    ) -> Result<Vec<Event>, StoreError> {
-        let params = params!["subject" = subject_id, "merchant" = merchant.0];
-        self.many("subject_id = :subject AND +merchant_id = :merchant", "id", &params).await
+    pub async fn events_of(&self, subject_id: i64) -> Result<Vec<Event>, StoreError> {
+        self.many("subject_id = :subject", "id", params!["subject" = subject_id]).await
     }
 }

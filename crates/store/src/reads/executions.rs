@@ -1,31 +1,25 @@
 //! Executions.
 
-use domain::kernel::ids::{ExecutionId, MerchantId, SourceId};
+use domain::kernel::ids::{ExecutionId, SourceId};
 use domain::kernel::names::Operation;
 use domain::payments::execution::Execution;
 
 use crate::StoreError;
-use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
+use crate::reads::scope::MerchantReads;
 use crate::workspace::record::Record;
 use crate::workspace::sql_value::params;
 
 /// The most refunds of one payment that are read: a payment may have as many as minor units.
 const MAX_REFUNDS_READ: u32 = 200;
 
-impl Queries {
-    pub async fn execution(
-        &self,
-        merchant: MerchantId,
-        id: ExecutionId,
-    ) -> Result<Option<Execution>, StoreError> {
-        let found: Option<Execution> = self.one("id = :id", &params!["id" = id.0]).await?;
-        Ok(found.filter(|execution| execution.merchant_id == merchant))
+impl MerchantReads<'_> {
+    pub async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
+        self.one("id = :id", params!["id" = id.0]).await
     }
 
     pub async fn execution_by_reference(
         &self,
-        merchant: MerchantId,
         operation: Operation,
         reference: &str,
     ) -> Result<Option<Execution>, StoreError> {
@@ -35,17 +29,13 @@ impl Queries {
                 Execution::statements().columns
             )
         });
-        let params = params!["merchant" = merchant.0, "reference" = reference];
-        let found = self.rows(&SQL, &params, |row| Execution::from_row(row, 0)).await?.pop();
+        let params = params!["reference" = reference];
+        let found = self.rows(&SQL, params, |row| Execution::from_row(row, 0)).await?.pop();
         Ok(found.filter(|execution| execution.operation == operation))
     }
 
-    pub async fn executions(
-        &self,
-        merchant: MerchantId,
-        page: Page,
-    ) -> Result<PageOfRows<Execution>, StoreError> {
-        self.list(ListQuery::new("merchant_id = :merchant", merchant, vec![]), page).await
+    pub async fn executions(&self, page: Page) -> Result<PageOfRows<Execution>, StoreError> {
+        self.list(ListQuery::all(), page).await
     }
 
     /// The first collection of a source that completed or was settled by a review: the one that paid
@@ -54,7 +44,7 @@ impl Queries {
         let condition =
             "source_id = :source AND (status = 'COMPLETED' OR settled_by_review_at IS NOT NULL)";
         let order = "coalesce(completed_at, settled_by_review_at), id LIMIT 1";
-        Ok(self.many(condition, order, &params!["source" = source.0]).await?.pop())
+        Ok(self.many(condition, order, params!["source" = source.0]).await?.pop())
     }
 
     /// The newest collection of a source, whatever its status.
@@ -63,17 +53,13 @@ impl Queries {
         source: SourceId,
     ) -> Result<Option<Execution>, StoreError> {
         let order = "created_at DESC, id DESC LIMIT 1";
-        Ok(self.many("source_id = :source", order, &params!["source" = source.0]).await?.pop())
+        Ok(self.many("source_id = :source", order, params!["source" = source.0]).await?.pop())
     }
 
     /// The refunds of a payment that did not fail, oldest first, at most [`MAX_REFUNDS_READ`].
     pub async fn refunds_of(&self, paid: ExecutionId) -> Result<Vec<Execution>, StoreError> {
         let condition = "original_execution_id = :paid AND status <> 'FAILED'";
-        self.many(
-            condition,
-            &format!("created_at, id LIMIT {MAX_REFUNDS_READ}"),
-            &params!["paid" = paid.0],
-        )
-        .await
+        let order = format!("created_at, id LIMIT {MAX_REFUNDS_READ}");
+        self.many(condition, &order, params!["paid" = paid.0]).await
     }
 }

@@ -4,12 +4,12 @@ use domain::directory::merchant::Merchant;
 use domain::kernel::ids::MerchantId;
 
 use crate::StoreError;
-use crate::reads::Queries;
+use crate::reads::scope::OperatorReads;
 use crate::workspace::sql_value::params;
 
-impl Queries {
+impl OperatorReads {
     pub async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
-        self.one("id = :id", &params!["id" = id.0]).await
+        self.0.one("id = :id", &params!["id" = id.0]).await
     }
 
     /// At most `limit` merchants in the order of their ids, from above `last`.
@@ -18,6 +18,7 @@ impl Queries {
         last: MerchantId,
         limit: u32,
     ) -> Result<Vec<Merchant>, StoreError> {
-        self.many("id > :last", "id LIMIT :limit", &params!["last" = last.0, "limit" = limit]).await
+        let params = params!["last" = last.0, "limit" = limit];
+        self.0.many("id > :last", "id LIMIT :limit", &params).await
     }
 }

@@ -1,7 +1,7 @@
 //! Reads for callers that change nothing. A read sees what was committed before it began.
 //!
 //! Each resource has one file with its single reads, its lists and their filters; [`pages`] has what
-//! the lists share.
+//! the lists share. Each read is a method of a scope: [`scope`] says who may read what.
 //!
 //! On SQLite a single row is read in some microseconds, so it is read on the caller's own thread;
 //! lists are read on a blocking thread. Each statement is written once, in SQL that both databases
@@ -20,6 +20,7 @@ pub mod payment_accounts;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod recorder;
 pub mod reviews;
+pub mod scope;
 pub mod sessions;
 pub mod signing_keys;
 pub mod sources;
@@ -33,6 +34,7 @@ use domain::tariff::Tariff;
 use tokio::sync::Semaphore;
 
 use crate::StoreError;
+use crate::reads::scope::SystemReads;
 use crate::workspace::postgres::Address;
 use crate::workspace::postgres::readers::PostgresReaders;
 use crate::workspace::record::Record;
@@ -41,7 +43,8 @@ use crate::workspace::sql_value::{Params, ResultRow};
 use crate::workspace::sqlite;
 use crate::workspace::sqlite::Readers;
 
-/// All reads of a database. Cheap to clone.
+/// The way to the reads of a database, each by the scope of whoever reads: see [`scope`]. It has no
+/// read of its own. Cheap to clone.
 #[derive(Clone)]
 pub struct Queries {
     connections: Connections,
@@ -133,14 +136,16 @@ impl Queries {
         );
         self.rows(&sql, params, |row| R::from_row(row, 0)).await
     }
+}
 
+impl SystemReads<'_> {
     /// Makes sure that SQLite's file is still where it was opened. On PostgreSQL there is nothing
     /// to check.
     ///
     /// # Errors
     /// [`StoreError::FileMoved`].
     pub fn check_file(&self) -> Result<(), StoreError> {
-        match &self.connections {
+        match &self.0.connections {
             Connections::Sqlite { single_rows, lists } => {
                 // Each pool remembers its own result, so both have to check.
                 let (single_rows, lists) = (single_rows.check_file(), lists.check_file());
@@ -152,6 +157,6 @@ impl Queries {
 
     /// Makes sure that the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.rows("SELECT 1", &vec![], integer).await.map(|_| ())
+        self.0.rows("SELECT 1", &vec![], integer).await.map(|_| ())
     }
 }

@@ -16,6 +16,7 @@ use domain::kernel::ids::MerchantId;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::StoreError;
+use crate::reads::scope::MerchantReads;
 use crate::reads::{Connections, Queries};
 use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql_value::{IntoSqlValue, Param, Params, ResultRow, params};
@@ -45,24 +46,46 @@ pub struct PageOfRows<T> {
     pub scanned_to: Option<i64>,
 }
 
-/// The conditions of a list.
+/// The conditions of a list of one merchant's rows.
 pub(super) struct ListQuery {
     /// Selects the rows by an index that has them in the order of the list.
-    index_condition: &'static str,
+    index: Index,
     index_params: Params<'static>,
     /// Conditions that no index supports.
     filters: Vec<String>,
     filter_params: Params<'static>,
 }
 
+/// The index that has the rows of a list in its order.
+enum Index {
+    /// One that begins with the merchant.
+    OfMerchant,
+    /// One that begins with the merchant and with the columns of this condition.
+    OfMerchantAnd(&'static str),
+    /// One of the columns of this condition, without the merchant.
+    Other(&'static str),
+}
+
 impl ListQuery {
-    pub(super) fn new(
-        index_condition: &'static str,
-        merchant: MerchantId,
-        mut params: Params<'static>,
-    ) -> Self {
-        params.extend(params!["merchant" = merchant.0]);
-        Self { index_condition, index_params: params, filters: vec![], filter_params: vec![] }
+    const fn new(index: Index, index_params: Params<'static>) -> Self {
+        Self { index, index_params, filters: vec![], filter_params: vec![] }
+    }
+
+    /// All of the merchant's rows.
+    pub(super) const fn all() -> Self {
+        Self::new(Index::OfMerchant, vec![])
+    }
+
+    /// Those of the merchant's rows that the condition selects, by an index on the merchant and the
+    /// columns of the condition.
+    pub(super) const fn by_merchant_and(condition: &'static str, params: Params<'static>) -> Self {
+        Self::new(Index::OfMerchantAnd(condition), params)
+    }
+
+    /// Those of the merchant's rows that the condition selects, by an index on the columns of the
+    /// condition alone.
+    pub(super) const fn by(condition: &'static str, params: Params<'static>) -> Self {
+        Self::new(Index::Other(condition), params)
     }
 
     /// Adds a filter if there is a value; the condition refers to the value by `name`.
@@ -82,8 +105,24 @@ impl ListQuery {
     /// The condition and parameters that select the list's rows after the page's cursor, without
     /// the filters. `merchant_id > 0` is always true; with it the databases may use the partial
     /// indexes that exist for lists only.
-    fn after_cursor(&self, table: &str, page: &Page) -> (String, Params<'static>) {
+    fn after_cursor(
+        &self,
+        table: &str,
+        merchant: MerchantId,
+        page: &Page,
+    ) -> (String, Params<'static>) {
+        let rows = match self.index {
+            Index::OfMerchant => format!("{table}.merchant_id = :merchant"),
+            Index::OfMerchantAnd(condition) => {
+                format!("{table}.merchant_id = :merchant AND {condition}")
+            }
+            // The unary plus keeps SQLite from using the index of all the merchant's rows.
+            Index::Other(condition) => {
+                format!("{condition} AND +{table}.merchant_id = :merchant")
+            }
+        };
         let mut params = self.index_params.clone();
+        params.extend(params!["merchant" = merchant.0]);
         let after = match page.after_id {
             None => String::new(),
             Some(id) => {
@@ -94,7 +133,7 @@ impl ListQuery {
                 )
             }
         };
-        (format!("{} AND {table}.merchant_id > 0{after}", self.index_condition), params)
+        (format!("{rows} AND {table}.merchant_id > 0{after}"), params)
     }
 }
 
@@ -145,17 +184,19 @@ impl Queries {
 
     pub(super) async fn list<R: Record + Send + 'static>(
         &self,
+        merchant: MerchantId,
         list: ListQuery,
         page: Page,
     ) -> Result<PageOfRows<R>, StoreError> {
         let select = format!("SELECT {} FROM {}", R::statements().columns, R::TABLE);
-        self.list_joined::<R, R>(&select, list, page, |row| R::from_row(row, 0)).await
+        self.list_joined::<R, R>(merchant, &select, list, page, |row| R::from_row(row, 0)).await
     }
 
     /// A page of rows of a table with what `select` joins to them. The cursor is a row and not an
     /// offset, so rows that are created between two pages do not shift the second one.
     pub(super) async fn list_joined<R: Record + Send + 'static, T: Send + 'static>(
         &self,
+        merchant: MerchantId,
         select: &str,
         list: ListQuery,
         page: Page,
@@ -163,9 +204,12 @@ impl Queries {
     ) -> Result<PageOfRows<T>, StoreError> {
         let _permit = self.list_permit().await?;
         let table = R::TABLE;
-        let end =
-            if list.filters.is_empty() { None } else { self.scan_end::<R>(&list, &page).await? };
-        let (mut condition, mut params) = list.after_cursor(table, &page);
+        let end = if list.filters.is_empty() {
+            None
+        } else {
+            self.scan_end::<R>(merchant, &list, &page).await?
+        };
+        let (mut condition, mut params) = list.after_cursor(table, merchant, &page);
         if let Some((created_at, id)) = end {
             condition
                 .push_str(&format!(" AND ({table}.created_at, {table}.id) >= (:end_at, :end_id)"));
@@ -181,7 +225,7 @@ impl Queries {
         );
         let rows = self.list_rows(sql, params, read_row).await?;
         if rows.is_empty() && end.is_none() {
-            self.check_cursor::<R>(&page, &list.index_params).await?;
+            self.check_cursor::<R>(merchant, &page).await?;
         }
         Ok(PageOfRows { rows, scanned_to: end.map(|(_, id)| id) })
     }
@@ -189,11 +233,12 @@ impl Queries {
     /// Creation time and id of the last row that is scanned; `None` if the list ends before it.
     async fn scan_end<R: Record>(
         &self,
+        merchant: MerchantId,
         list: &ListQuery,
         page: &Page,
     ) -> Result<Option<(i64, i64)>, StoreError> {
         let table = R::TABLE;
-        let (condition, mut params) = list.after_cursor(table, page);
+        let (condition, mut params) = list.after_cursor(table, merchant, page);
         params.extend(params!["others" = MAX_SCANNED_ROWS - 1]);
         let sql = format!(
             "SELECT created_at, id FROM {table} WHERE {condition} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT 1 OFFSET :others"
@@ -207,13 +252,12 @@ impl Queries {
     /// A page without rows is the end of the list only if the row of its cursor exists.
     async fn check_cursor<R: Record>(
         &self,
+        merchant: MerchantId,
         page: &Page,
-        list_params: &Params<'static>,
     ) -> Result<(), StoreError> {
         let Some(id) = page.after_id else { return Ok(()) };
-        let mut params = params!["id" = id];
-        params.extend(list_params.iter().filter(|param| param.name == ":merchant").cloned());
-        let found: Option<R> = self.one("id = :id AND merchant_id = :merchant", &params).await?;
+        let found: Option<R> =
+            MerchantReads::new(self, merchant).one("id = :id", params!["id" = id]).await?;
         found.map(|_| ()).ok_or(StoreError::UnknownCursor)
     }
 }

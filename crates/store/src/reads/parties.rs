@@ -1,62 +1,47 @@
 //! Parties and counterparties.
 
 use domain::directory::party::{Counterparty, Party, Relationship};
-use domain::kernel::ids::{CounterpartyId, MerchantId, PartyId};
+use domain::kernel::ids::{CounterpartyId, PartyId};
 
 use crate::StoreError;
-use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
+use crate::reads::scope::MerchantReads;
 use crate::workspace::record::Record;
 use crate::workspace::sql_value::{ResultRow, params};
 
-impl Queries {
-    pub async fn party(
-        &self,
-        merchant: MerchantId,
-        id: PartyId,
-    ) -> Result<Option<Party>, StoreError> {
-        self.one(
-            "id = :id AND merchant_id = :merchant",
-            &params!["id" = id.0, "merchant" = merchant.0],
-        )
-        .await
+impl MerchantReads<'_> {
+    pub async fn party(&self, id: PartyId) -> Result<Option<Party>, StoreError> {
+        self.one("id = :id", params!["id" = id.0]).await
     }
 
     /// The merchant's parties whose name contains `fullname`, ignoring the case of A to Z.
     pub async fn parties(
         &self,
-        merchant: MerchantId,
         fullname: Option<&str>,
         page: Page,
     ) -> Result<PageOfRows<Party>, StoreError> {
-        let list = ListQuery::new("merchant_id = :merchant", merchant, vec![]);
-        self.list(list.filter(&self.name_filter(), ":fullname", fullname.map(containing)), page)
-            .await
+        let name = fullname.map(containing);
+        self.list(ListQuery::all().filter(&self.name_filter(), ":fullname", name), page).await
     }
 
     pub async fn counterparty(
         &self,
-        merchant: MerchantId,
         id: CounterpartyId,
     ) -> Result<Option<(Counterparty, Option<Party>)>, StoreError> {
         let sql = format!(
             "{} WHERE counterparties.id = :id AND counterparties.merchant_id = :merchant",
             select_with_party()
         );
-        Ok(self
-            .rows(&sql, &params!["id" = id.0, "merchant" = merchant.0], counterparty_with_party)
-            .await?
-            .pop())
+        Ok(self.rows(&sql, params!["id" = id.0], counterparty_with_party).await?.pop())
     }
 
     pub async fn counterparties(
         &self,
-        merchant: MerchantId,
         fullname: Option<&str>,
         relationship: Option<Relationship>,
         page: Page,
     ) -> Result<PageOfRows<(Counterparty, Option<Party>)>, StoreError> {
-        let list = ListQuery::new("counterparties.merchant_id = :merchant", merchant, vec![])
+        let list = ListQuery::all()
             .filter(&self.name_filter(), ":fullname", fullname.map(containing))
             .filter(
                 "relationship_type = :relationship",

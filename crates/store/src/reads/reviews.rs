@@ -4,11 +4,11 @@ use domain::exceptions::review::Review;
 use domain::payments::execution::Execution;
 
 use crate::StoreError;
-use crate::reads::Queries;
+use crate::reads::scope::OperatorReads;
 use crate::workspace::record::Record;
 use crate::workspace::sql_value::ResultRow;
 
-impl Queries {
+impl OperatorReads {
     /// Open reviews with their executions, oldest first.
     pub async fn open_reviews(&self) -> Result<Vec<(Review, Execution)>, StoreError> {
         let sql = format!(
@@ -20,6 +20,6 @@ impl Queries {
         let read_row = |row: &dyn ResultRow| {
             Ok((Review::from_row(row, 0)?, Execution::from_row(row, Review::WIDTH)?))
         };
-        self.rows(&sql, &vec![], read_row).await
+        self.0.rows(&sql, &vec![], read_row).await
     }
 }

@@ -1,12 +1,12 @@
 //! Invoices and orders, with their items.
 
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{MerchantId, SourceId};
+use domain::kernel::ids::SourceId;
 use domain::sales::source::{Item, Source, SourceStatus, SourceType};
 
 use crate::StoreError;
-use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows, comma_separated};
+use crate::reads::scope::MerchantReads;
 use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql_value::params;
 
@@ -18,46 +18,41 @@ pub struct SourceFilter {
     pub reference: Option<String>,
 }
 
-impl Queries {
+impl MerchantReads<'_> {
     pub async fn source(
         &self,
-        merchant: MerchantId,
         kind: SourceType,
         id: SourceId,
     ) -> Result<Option<Source>, StoreError> {
-        let params = params!["id" = id.0, "merchant" = merchant.0];
-        let found: Option<Source> =
-            self.one("id = :id AND merchant_id = :merchant", &params).await?;
+        let found: Option<Source> = self.one("id = :id", params!["id" = id.0]).await?;
         Ok(found.filter(|source| source.kind == kind))
     }
 
     pub async fn source_by_number(
         &self,
-        merchant: MerchantId,
         kind: SourceType,
         number: &str,
     ) -> Result<Option<Source>, StoreError> {
-        let kind = kind.as_str();
-        let params = params!["number" = number, "kind" = kind, "merchant" = merchant.0];
-        self.one("merchant_id = :merchant AND type = :kind AND number = :number", &params).await
+        let params = params!["number" = number, "kind" = kind.as_str()];
+        // The unique key begins with the merchant.
+        self.one("merchant_id = :merchant AND type = :kind AND number = :number", params).await
     }
 
     pub async fn sources(
         &self,
-        merchant: MerchantId,
         kind: SourceType,
         filter: SourceFilter,
         page: Page,
     ) -> Result<PageOfRows<Source>, StoreError> {
         let mut params = params!["kind" = kind.as_str()];
         let condition = match filter.reference {
-            None => "merchant_id = :merchant AND type = :kind",
+            None => "type = :kind",
             Some(reference) => {
                 params.extend(params!["reference" = reference]);
-                "merchant_id = :merchant AND type = :kind AND reference_id = :reference"
+                "type = :kind AND reference_id = :reference"
             }
         };
-        let list = ListQuery::new(condition, merchant, params)
+        let list = ListQuery::by_merchant_and(condition, params)
             .filter(
                 "currency = :currency",
                 ":currency",
@@ -70,7 +65,6 @@ impl Queries {
     /// The types of these sources, as far as they are the merchant's, in no particular order.
     pub async fn source_types(
         &self,
-        merchant: MerchantId,
         ids: &[SourceId],
     ) -> Result<Vec<(SourceId, SourceType)>, StoreError> {
         if ids.is_empty() {
@@ -80,7 +74,7 @@ impl Queries {
         let condition =
             format!("id IN {} AND +merchant_id = :merchant", self.dialect().integers_of());
         let sql = format!("SELECT id, type FROM sources WHERE {condition}");
-        let params = params!["ids" = comma_separated(ids), "merchant" = merchant.0];
+        let params = params!["ids" = comma_separated(ids)];
         self.related_rows(ids.len(), sql, params, |row| {
             <(SourceId, SourceType) as Column>::read(&mut RowReader::new(row, "sources", 0))
         })
@@ -95,6 +89,6 @@ impl Queries {
         limit: Option<u32>,
     ) -> Result<Vec<Item>, StoreError> {
         let params = params!["source" = source.0, "limit" = i64::from(limit.unwrap_or(u32::MAX))];
-        self.many("source_id = :source AND removed = 0", "id LIMIT :limit", &params).await
+        self.many("source_id = :source AND removed = 0", "id LIMIT :limit", params).await
     }
 }

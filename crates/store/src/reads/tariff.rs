@@ -5,23 +5,27 @@ use std::sync::{Arc, PoisonError};
 use domain::tariff::Tariff;
 
 use crate::StoreError;
+use crate::reads::scope::SystemReads;
 use crate::reads::{Connections, Queries};
 use crate::schema::tariff;
 use crate::workspace::sql::{OwnedRow, integer};
 use crate::workspace::sqlite;
 
-impl Queries {
+impl SystemReads<'_> {
     /// The current tariff: the same rows that executions are decided by.
     pub async fn tariff(&self) -> Result<Arc<Tariff>, StoreError> {
-        let known = Arc::clone(&self.tariff.read().unwrap_or_else(PoisonError::into_inner));
-        if self.rows(tariff::VERSION, &vec![], integer).await? == [known.version] {
+        let Self(queries) = self;
+        let known = Arc::clone(&queries.tariff.read().unwrap_or_else(PoisonError::into_inner));
+        if queries.rows(tariff::VERSION, &vec![], integer).await? == [known.version] {
             return Ok(known);
         }
-        let new = Arc::new(self.read_tariff().await?);
-        *self.tariff.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
+        let new = Arc::new(queries.read_tariff().await?);
+        *queries.tariff.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         Ok(new)
     }
+}
 
+impl Queries {
     /// The tables are read after the version: if the tariff changes meanwhile, the next use finds
     /// another version and reads it again.
     async fn read_tariff(&self) -> Result<Tariff, StoreError> {

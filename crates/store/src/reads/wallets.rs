@@ -1,12 +1,12 @@
 //! Wallets.
 
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{MerchantId, PartyId, WalletId};
+use domain::kernel::ids::{PartyId, WalletId};
 use domain::ledger::wallet::{OwnerType, Wallet};
 
 use crate::StoreError;
-use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
+use crate::reads::scope::{MerchantReads, OperatorReads};
 use crate::workspace::sql::integer;
 use crate::workspace::sql_value::params;
 
@@ -17,55 +17,49 @@ pub struct WalletFilter {
     pub currency: Option<Currency>,
 }
 
-impl Queries {
-    /// A wallet of the merchant, its own or one of its parties'.
-    pub async fn wallet(
-        &self,
-        merchant: MerchantId,
-        id: WalletId,
-    ) -> Result<Option<Wallet>, StoreError> {
-        let found: Option<Wallet> = self.one("id = :id", &params!["id" = id.0]).await?;
-        Ok(found.filter(|wallet| wallet.merchant_id == merchant))
+impl OperatorReads {
+    /// A wallet of any merchant.
+    pub async fn wallet(&self, id: WalletId) -> Result<Option<Wallet>, StoreError> {
+        self.0.one("id = :id", &params!["id" = id.0]).await
     }
+}
 
-    /// A wallet of any merchant: for the operator only.
-    pub async fn any_wallet(&self, id: WalletId) -> Result<Option<Wallet>, StoreError> {
-        self.one("id = :id", &params!["id" = id.0]).await
+impl MerchantReads<'_> {
+    /// A wallet of the merchant, its own or one of its parties'.
+    pub async fn wallet(&self, id: WalletId) -> Result<Option<Wallet>, StoreError> {
+        self.one("id = :id", params!["id" = id.0]).await
     }
 
     /// The merchant's own wallets and those of its parties.
     pub async fn wallets(
         &self,
-        merchant: MerchantId,
         filter: WalletFilter,
         page: Page,
     ) -> Result<PageOfRows<Wallet>, StoreError> {
-        let all = || ListQuery::new("merchant_id = :merchant", merchant, vec![]);
-        let owned = |condition, id: i64| ListQuery::new(condition, merchant, params!["owner" = id]);
+        let owned = |condition, id: i64| ListQuery::by(condition, params!["owner" = id]);
         let list = match (filter.party, filter.owner) {
-            (None, None) => all(),
+            (None, None) => ListQuery::all(),
             // Only few rows are filtered out: the merchant's own wallets.
             (None, Some(owner @ OwnerType::Party)) => {
-                all().filter("owner_type = :type", ":type", Some(owner.as_str()))
+                ListQuery::all().filter("owner_type = :type", ":type", Some(owner.as_str()))
             }
             // By index: the merchant has few wallets of its own, and its parties may have very many.
-            (None, Some(OwnerType::Merchant)) => owned(
-                "owner_type = 'MERCHANT' AND owner_id = :owner AND merchant_id = :merchant",
-                merchant.0,
-            ),
+            (None, Some(OwnerType::Merchant)) => {
+                owned("owner_type = 'MERCHANT' AND owner_id = :owner", self.merchant().0)
+            }
             (Some(_), Some(OwnerType::Merchant)) => {
                 return Ok(PageOfRows { rows: vec![], scanned_to: None });
             }
-            (Some(party), None | Some(OwnerType::Party)) => owned(
-                "owner_type = 'PARTY' AND owner_id = :owner AND merchant_id = :merchant",
-                party.0,
-            ),
+            (Some(party), None | Some(OwnerType::Party)) => {
+                owned("owner_type = 'PARTY' AND owner_id = :owner", party.0)
+            }
         };
         let currency = filter.currency.map(|currency| currency.code().to_owned());
         self.list(list.filter("currency = :currency", ":currency", currency), page).await
     }
 
-    /// Whether an execution or a review is open that could still credit the wallet.
+    /// Whether an execution or a review is open that could still credit this wallet of the
+    /// merchant.
     pub async fn has_open_credits(&self, wallet: &Wallet) -> Result<bool, StoreError> {
         // A collection credits the merchant's wallet of its currency. A payment out of the wallet
         // may fail and be credited back to it. An open review may credit it with money in suspense.
@@ -76,12 +70,7 @@ impl Queries {
                    WHERE reviews.merchant_id = :merchant AND reviews.status = 'OPEN' AND reviews.amount_minor <> 0 \
                    AND (executions.wallet_id = :wallet OR (reviews.currency = :currency AND :owner = 'MERCHANT')) LIMIT 1";
         let (currency, owner) = (wallet.currency.code(), wallet.owner_type.as_str());
-        let params = params![
-            "merchant" = wallet.merchant_id.0,
-            "currency" = currency,
-            "wallet" = wallet.id.0,
-            "owner" = owner
-        ];
-        Ok(!self.rows(sql, &params, integer).await?.is_empty())
+        let params = params!["currency" = currency, "wallet" = wallet.id.0, "owner" = owner];
+        Ok(!self.rows(sql, params, integer).await?.is_empty())
     }
 }

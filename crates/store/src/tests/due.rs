@@ -56,7 +56,9 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
             make_open(&mut stage, base + 3, merchant, [seconds(9), -seconds(3)], Some(1));
         }
         let of = |stage: &Stage, merchant, limit| {
-            stage.ask(async |q| q.due_executions(MerchantId(merchant), NOW, limit).await.unwrap())
+            stage.ask(async |q| {
+                q.for_system().due_executions(MerchantId(merchant), NOW, limit).await.unwrap()
+            })
         };
         for (merchant, base) in [(1, 100), (2, 200), (3, 300)] {
             let due = [ExecutionId(base + 1), ExecutionId(base)];
@@ -70,7 +72,10 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         assert_eq!(of(&stage, 4, 9), []);
         let from = |stage: &Stage, after, limit| {
             let seen = stage.ask(async |q| {
-                q.merchants_with_executions(MerchantId(after), NOW, limit).await.unwrap()
+                q.for_system()
+                    .merchants_with_executions(MerchantId(after), NOW, limit)
+                    .await
+                    .unwrap()
             });
             seen.into_iter().map(|(merchant, due)| (merchant.0, due.is_some())).collect::<Vec<_>>()
         };
@@ -82,7 +87,11 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         stage.sql.script("UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE id IN (200, 201)").unwrap();
         assert_eq!(from(&stage, 0, 9), [(1, true), (2, false), (3, true)]);
         assert_eq!(
-            stage.ask(async |q| q.postponed_executions(MerchantId(1), NOW, 9).await.unwrap()),
+            stage.ask(async |q| q
+                .for_system()
+                .postponed_executions(MerchantId(1), NOW, 9)
+                .await
+                .unwrap()),
             []
         );
     }
@@ -107,13 +116,16 @@ fn sessions_are_swept_at_each_ones_clock() {
                 .execute(sql, &params!["merchant" = merchant, "expires" = expires, "id" = id])
                 .unwrap();
         }
-        let seen =
-            stage.ask(async |q| q.merchants_with_sessions(MerchantId(0), NOW, 9).await.unwrap());
+        let seen = stage.ask(async |q| {
+            q.for_system().merchants_with_sessions(MerchantId(0), NOW, 9).await.unwrap()
+        });
         let seen: Vec<_> =
             seen.into_iter().map(|(merchant, due)| (merchant.0, due.is_some())).collect();
         assert_eq!(seen, [(1, true), (2, true), (3, false)]);
         let of = |merchant, limit| {
-            stage.ask(async |q| q.due_sessions(MerchantId(merchant), NOW, limit).await.unwrap())
+            stage.ask(async |q| {
+                q.for_system().due_sessions(MerchantId(merchant), NOW, limit).await.unwrap()
+            })
         };
         assert_eq!(of(1, 9), [SessionId(100)]);
         assert_eq!(of(2, 9), [SessionId(200), SessionId(201)]);
@@ -179,9 +191,9 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
         }
         let mut found = vec![];
         for merchant in [1, 2, 3].map(MerchantId) {
-            found.extend(
-                stage.ask(async |q| q.postponed_executions(merchant, NOW, 1_000).await.unwrap()),
-            );
+            found.extend(stage.ask(async |q| {
+                q.for_system().postponed_executions(merchant, NOW, 1_000).await.unwrap()
+            }));
         }
         found.sort_unstable();
         let mut expected = vec![];

@@ -15,6 +15,7 @@ use crate::reads::Queries;
 use crate::reads::events::EventFilter;
 use crate::reads::pages::{MAX_SCANNED_ROWS, Page, PageOfRows};
 use crate::reads::payment_accounts::PaymentAccountFilter;
+use crate::reads::scope::{MerchantReads, OperatorReads};
 use crate::reads::sources::SourceFilter;
 use crate::reads::wallets::WalletFilter;
 use crate::testing::{MERCHANTS, ROWS, Stage, fill};
@@ -22,6 +23,10 @@ use crate::workspace::sql::Dialect;
 use crate::{Database, StoreError};
 
 const MINE: MerchantId = MerchantId(1);
+
+const fn mine(queries: &Queries) -> MerchantReads<'_> {
+    MerchantReads::new(queries, MINE)
+}
 
 /// The first page of a list, as large as the test allows. PostgreSQL would rather sort a small
 /// table than follow an index for a third of its rows, so it is asked for less.
@@ -103,44 +108,44 @@ fn every_list_is_read_by_an_index() {
         stage.assert_list(
             "parties",
             false,
-            async |q, page| q.parties(MINE, None, page).await.unwrap(),
+            async |q, page| mine(q).parties(None, page).await.unwrap(),
             |row| row.id.0,
         );
         let read =
-            async |q: &Queries, page| q.counterparties(MINE, None, None, page).await.unwrap();
+            async |q: &Queries, page| mine(q).counterparties(None, None, page).await.unwrap();
         stage.assert_list("counterparties", false, read, |row| row.0.id.0);
         stage.assert_list(
             "API keys",
             false,
-            async |q, page| q.api_keys(MINE, page).await.unwrap(),
+            async |q, page| mine(q).api_keys(page).await.unwrap(),
             |row| row.id.0,
         );
         let read = async |q: &Queries, page| {
-            q.payment_accounts(MINE, PaymentAccountFilter::default(), page).await.unwrap()
+            mine(q).payment_accounts(PaymentAccountFilter::default(), page).await.unwrap()
         };
         stage.assert_list("payment accounts", false, read, |row| row.id.0);
         stage.assert_list(
             "wallets",
             false,
-            async |q, page| q.wallets(MINE, WalletFilter::default(), page).await.unwrap(),
+            async |q, page| mine(q).wallets(WalletFilter::default(), page).await.unwrap(),
             |row| row.id.0,
         );
         let invoice = SourceType::Invoice;
         let read = async |q: &Queries, page| {
-            q.sources(MINE, invoice, SourceFilter::default(), page).await.unwrap()
+            mine(q).sources(invoice, SourceFilter::default(), page).await.unwrap()
         };
         stage.assert_list("invoices", false, read, |row| row.id.0);
         let read =
-            async |q: &Queries, page| q.sessions(MINE, SessionKind::Payout, page).await.unwrap();
+            async |q: &Queries, page| mine(q).sessions(SessionKind::Payout, page).await.unwrap();
         stage.assert_list("sessions", false, read, |row| row.id.0);
         stage.assert_list(
             "payment intents",
             false,
-            async |q, page| q.executions(MINE, page).await.unwrap(),
+            async |q, page| mine(q).executions(page).await.unwrap(),
             |row| row.id.0,
         );
         let read =
-            async |q: &Queries, page| q.events(MINE, EventFilter::default(), page).await.unwrap();
+            async |q: &Queries, page| mine(q).events(EventFilter::default(), page).await.unwrap();
         stage.assert_list("events", false, read, |row| row.id.0);
     }
 }
@@ -152,7 +157,7 @@ fn filters_are_read_by_an_index() {
         for page in [first(stage.sql.dialect()), Page { limit: 10, after_id: Some(8_010) }] {
             filters(&mut stage, page);
         }
-        stage.ask(async |q| q.events_of(MINE, 18).await.unwrap());
+        stage.ask(async |q| mine(q).events_of(18).await.unwrap());
         assert!(told(&stage.plans()).contains("events_of_subject"));
     }
 }
@@ -166,36 +171,36 @@ const FILTERED: usize = 2;
 
 fn filters(stage: &mut Stage, page: Page) {
     let (usd, party) = (Currency::parse("USD"), Some(PartyId(18)));
-    stage.ask(async |q| q.parties(MINE, Some("ma"), page).await.unwrap());
+    stage.ask(async |q| mine(q).parties(Some("ma"), page).await.unwrap());
     stage.assert_plans("parties", FILTERED, false);
     stage.ask(async |q| {
-        q.counterparties(MINE, Some("ma"), Some(Relationship::Customer), page).await.unwrap()
+        mine(q).counterparties(Some("ma"), Some(Relationship::Customer), page).await.unwrap()
     });
     stage.assert_plans("counterparties", FILTERED, false);
     let (method, operation, is_active) =
         (Some(Method::MtnMomoLbr), Some(Operation::Payout), Some(true));
     let filter = PaymentAccountFilter { party, method, operation, is_active };
-    let found = stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
+    let found = stage.ask(async |q| mine(q).payment_accounts(filter, page).await.unwrap());
     assert_eq!(found.rows.len(), 1);
     // Only one account matches: PostgreSQL reads all accounts of the party and sorts the rest.
     stage.assert_plans("payment accounts", FILTERED, stage.sql.dialect() == Dialect::Postgres);
     let filter = PaymentAccountFilter { party: None, ..filter };
-    stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
+    stage.ask(async |q| mine(q).payment_accounts(filter, page).await.unwrap());
     stage.assert_plans("payment accounts of all", FILTERED, false);
     let found = stage.ask(async |q| {
-        q.wallets(MINE, WalletFilter { party, ..WalletFilter::default() }, page).await.unwrap()
+        mine(q).wallets(WalletFilter { party, ..WalletFilter::default() }, page).await.unwrap()
     });
     assert_eq!(found.rows.len(), 1);
     stage.assert_plans("wallets of a party", 1, true);
     let filter = WalletFilter { party: None, owner: Some(OwnerType::Party), currency: usd };
-    stage.ask(async |q| q.wallets(MINE, filter, page).await.unwrap());
+    stage.ask(async |q| mine(q).wallets(filter, page).await.unwrap());
     stage.assert_plans("wallets", FILTERED, false);
     let filter = SourceFilter { currency: usd, status: Some(SourceStatus::Idle), reference: None };
-    stage.ask(async |q| q.sources(MINE, SourceType::Invoice, filter, page).await.unwrap());
+    stage.ask(async |q| mine(q).sources(SourceType::Invoice, filter, page).await.unwrap());
     stage.assert_plans("invoices", FILTERED, false);
     let filter = SourceFilter { reference: Some("x18".to_owned()), ..SourceFilter::default() };
     let found = stage
-        .ask(async |q| q.sources(MINE, SourceType::Invoice, filter.clone(), page).await.unwrap());
+        .ask(async |q| mine(q).sources(SourceType::Invoice, filter.clone(), page).await.unwrap());
     // At most one source has this reference. A page that begins after it is empty, so a further
     // read checks the cursor.
     assert_eq!(found.rows.len(), usize::from(page.after_id.is_none_or(|after| after > 18)));
@@ -203,10 +208,10 @@ fn filters(stage: &mut Stage, page: Page) {
     assert!(told(&plans[..1]).contains("sources_by_reference"), "{plans:?}");
     let (kind, entity) = (Some(EventType::ExecutionCompleted), Some(EventEntity::Execution));
     let filter = EventFilter { kind, entity, entity_id: None };
-    stage.ask(async |q| q.events(MINE, filter, page).await.unwrap());
+    stage.ask(async |q| mine(q).events(filter, page).await.unwrap());
     stage.assert_plans("events", FILTERED, false);
     let about = EventFilter { entity_id: Some(18), ..filter };
-    assert_eq!(stage.ask(async |q| q.events(MINE, about, page).await.unwrap()).rows.len(), 1);
+    assert_eq!(stage.ask(async |q| mine(q).events(about, page).await.unwrap()).rows.len(), 1);
     let plans = stage.plans();
     assert!(plans.len() == FILTERED && told(&plans).contains("events_of_subject"), "{plans:?}");
 }
@@ -228,7 +233,7 @@ fn a_filter_that_nothing_fits_looks_at_so_many_rows_and_says_where_to_go_on() {
             let filter =
                 SourceFilter { status: Some(SourceStatus::Active), ..SourceFilter::default() };
             let part = stage
-                .ask(async |q| q.sources(MINE, SourceType::Order, filter, page).await.unwrap());
+                .ask(async |q| mine(q).sources(SourceType::Order, filter, page).await.unwrap());
             stage.assert_plans("orders", FILTERED, false);
             pages += 1;
             found.extend(part.rows.iter().map(|row| row.id.0));
@@ -254,15 +259,18 @@ fn no_list_is_read_from_a_file_without_its_name() {
         let Database::Sqlite(path) = &stage.database else { continue };
         let away = path.with_extension("away");
         std::fs::rename(path, &away).unwrap();
-        assert!(matches!(stage.queries.check_file(), Err(StoreError::FileMoved { .. })));
+        assert!(matches!(
+            stage.queries.for_system().check_file(),
+            Err(StoreError::FileMoved { .. })
+        ));
         let read = || {
             stage.ask(async |q| {
-                q.executions(MINE, first(Dialect::Sqlite)).await.map(|found| found.rows)
+                mine(q).executions(first(Dialect::Sqlite)).await.map(|found| found.rows)
             })
         };
         assert!(matches!(read(), Err(StoreError::FileMoved { .. })), "{:?}", read());
         std::fs::rename(&away, path).unwrap();
-        stage.queries.check_file().unwrap();
+        stage.queries.for_system().check_file().unwrap();
         assert_eq!(read().unwrap(), []);
     }
 }
@@ -281,12 +289,12 @@ fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
             let permits = u32::try_from(q.list_permits.available_permits()).unwrap();
             let all = q.list_permits.acquire_many(permits).await.unwrap();
             assert!(matches!(
-                q.executions(MINE, first(Dialect::Sqlite)).await,
+                mine(q).executions(first(Dialect::Sqlite)).await,
                 Err(StoreError::Pool(_))
             ));
-            assert!(q.merchant(MINE).await.unwrap().is_none());
+            assert!(OperatorReads::new(q.clone()).merchant(MINE).await.unwrap().is_none());
             drop(all);
-            assert!(q.executions(MINE, first(Dialect::Sqlite)).await.unwrap().rows.is_empty());
+            assert!(mine(q).executions(first(Dialect::Sqlite)).await.unwrap().rows.is_empty());
         });
     }
 }
@@ -297,13 +305,13 @@ fn a_place_that_is_another_merchants_is_no_place() {
         fill(&mut stage);
         let theirs = Page { limit: 10, after_id: Some(4_011) };
         let no_place = |error| matches!(error, StoreError::UnknownCursor);
-        assert!(no_place(stage.ask(async |q| q.parties(MINE, None, theirs).await.unwrap_err())));
+        assert!(no_place(stage.ask(async |q| mine(q).parties(None, theirs).await.unwrap_err())));
         assert!(no_place(
-            stage.ask(async |q| q.counterparties(MINE, None, None, theirs).await.unwrap_err())
+            stage.ask(async |q| mine(q).counterparties(None, None, theirs).await.unwrap_err())
         ));
-        assert!(no_place(stage.ask(async |q| q.executions(MINE, theirs).await.unwrap_err())));
+        assert!(no_place(stage.ask(async |q| mine(q).executions(theirs).await.unwrap_err())));
         let events = stage.ask(async |q| {
-            q.events(MINE, EventFilter::default(), first(Dialect::Sqlite)).await.unwrap()
+            mine(q).events(EventFilter::default(), first(Dialect::Sqlite)).await.unwrap()
         });
         let seen: BTreeSet<i64> = events.rows.iter().map(|event| event.merchant_id.0).collect();
         assert_eq!(seen, BTreeSet::from([1]));

@@ -1,8 +1,9 @@
 //! Each database accepts every statement that is meant for it, and each read finds its rows by an
 //! index.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use domain::decision::event::EventType;
 use domain::directory::party::Relationship;
@@ -20,16 +21,18 @@ use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
 use domain::tariff::{Fee, Tariff};
 
+use crate::StoreError;
 use crate::reads::Queries;
 use crate::reads::events::EventFilter;
-use crate::reads::pages::Page;
+use crate::reads::pages::{Page, PageOfRows};
 use crate::reads::payment_accounts::PaymentAccountFilter;
+use crate::reads::scope::{MerchantReads, OperatorReads};
 use crate::reads::sources::SourceFilter;
 use crate::reads::wallets::WalletFilter;
 use crate::schema::market::{Country, Digits, FromText};
 use crate::schema::tariff::{self, NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
 use crate::schema::{installation, verify};
-use crate::testing::{Stage, fill};
+use crate::testing::{Stage, fill, take_reads};
 use crate::workspace::postgres::lane;
 use crate::workspace::record::{Record, Statements};
 use crate::workspace::sql::Dialect;
@@ -112,7 +115,7 @@ fn what_the_command_line_writes_is_understood() {
         assert!(!installation::claim_first_merchant(sql).unwrap());
         installation::release_first_merchant(sql).unwrap();
         assert!(installation::claim_first_merchant(sql).unwrap());
-        assert_eq!(stage.ask(async |q| q.signing_keys().await.unwrap()).len(), 1);
+        assert_eq!(stage.ask(async |q| q.for_system().signing_keys().await.unwrap()).len(), 1);
     }
 }
 
@@ -154,7 +157,7 @@ fn changed(stage: &mut Stage) -> Tariff {
     }
     assert_eq!(tariff::close_market(sql, (method, operation, usd), FIRST).unwrap(), Some(SECOND));
     assert_eq!(tariff::end_prefix(sql, &prefix, 12, FIRST).unwrap(), Some(SECOND));
-    (*stage.ask(async |q| q.tariff().await.unwrap())).clone()
+    (*stage.ask(async |q| q.for_system().tariff().await.unwrap())).clone()
 }
 
 /// The tariff without the times at which the database was created.
@@ -195,15 +198,63 @@ const NOW: ServerTime = ServerTime(1);
 const PAGE: Page = Page { limit: 10, after_id: None };
 const AFTER: Page = Page { limit: 10, after_id: Some(8_010) };
 
-/// Makes each read and returns the names of all.
+/// How many rows a read found.
+trait Found {
+    fn count(&self) -> usize;
+}
+
+impl<T> Found for Option<T> {
+    fn count(&self) -> usize {
+        usize::from(self.is_some())
+    }
+}
+
+impl<T> Found for Vec<T> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T> Found for PageOfRows<T> {
+    fn count(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+impl Found for bool {
+    fn count(&self) -> usize {
+        usize::from(*self)
+    }
+}
+
+impl Found for Arc<Tariff> {
+    fn count(&self) -> usize {
+        self.tiers.len()
+    }
+}
+
+impl Found for () {
+    fn count(&self) -> usize {
+        0
+    }
+}
+
+/// The name of a read with that of its scope, and how many rows it found.
+type Made = (&'static str, Result<usize, StoreError>);
+
+/// Makes each read of a scope.
 macro_rules! reads {
-    ($queries:ident: $($name:ident($($argument:expr),*)),+ $(,)?) => {{
-        $($queries.$name($($argument),*).await.map(|_| ()).unwrap();)+
-        BTreeSet::from([$(stringify!($name)),+])
+    ($scope:ident $reads:expr => $($name:ident($($argument:expr),*)),+ $(,)?) => {{
+        let reads = $reads;
+        vec![$((
+            concat!(stringify!($scope), "::", stringify!($name)),
+            reads.$name($($argument),*).await.map(|found| found.count()),
+        )),+]
     }};
 }
 
-async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
+/// Every read of a merchant's rows, about rows of [`MINE`].
+async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
     let (kind, id) = (SourceType::Invoice, SourceId(10));
     let (accounts, sources, wallets) =
         (PaymentAccountFilter::default(), SourceFilter::default(), WalletFilter::default());
@@ -217,32 +268,63 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
     let events = EventFilter::default();
     let about =
         EventFilter { kind: Some(EventType::ExecutionFailed), entity: None, entity_id: Some(12) };
-    let wallet = q.any_wallet(WalletId(10)).await.unwrap().unwrap();
+    let wallet = OperatorReads::new(q.clone()).wallet(WalletId(10)).await.unwrap().unwrap();
     let relationship = Some(Relationship::Customer);
-    reads! { q:
-        api_key("k10"), tenant(ApiKeyId(10)), tariff(), checkout_of(id), checkout_by_token("t10"), merchant(MINE),
-        party(MINE, PartyId(10)), parties(MINE, None, PAGE), parties(MINE, Some("a"), AFTER),
-        counterparty(MINE, CounterpartyId(10)), counterparties(MINE, None, None, PAGE),
-        counterparties(MINE, Some("a"), relationship, AFTER), payment_account(MINE, 10),
-        payment_accounts(MINE, accounts, PAGE), payment_accounts(MINE, accounts, AFTER), payment_accounts(MINE, of_party, AFTER),
-        api_keys(MINE, PAGE),
-        api_keys(MINE, AFTER), source(MINE, kind, id), source_by_number(MINE, kind, "INV-10"),
-        sources(MINE, kind, sources.clone(), PAGE), sources(MINE, kind, sources, AFTER), sources(MINE, kind, referred, AFTER),
-        source_types(MINE, &[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
+    reads! { MerchantReads MerchantReads::new(q, merchant) =>
+        checkout_of(id),
+        party(PartyId(10)), parties(None, PAGE), parties(Some("a"), AFTER),
+        counterparty(CounterpartyId(10)), counterparties(None, None, PAGE),
+        counterparties(Some("a"), relationship, AFTER), payment_account(10),
+        payment_accounts(accounts, PAGE), payment_accounts(accounts, AFTER), payment_accounts(of_party, AFTER),
+        api_keys(PAGE),
+        api_keys(AFTER), source(kind, id), source_by_number(kind, "INV-10"),
+        sources(kind, sources.clone(), PAGE), sources(kind, sources, AFTER), sources(kind, referred, AFTER),
+        source_types(&[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
         last_collection_of(id), refunds_of(ExecutionId(10)),
-        session(MINE, SessionKind::Payout, SessionId(10)), sessions(MINE, SessionKind::Payout, PAGE),
-        sessions(MINE, SessionKind::Payout, AFTER), execution_by_reference(MINE, Operation::Payout, "r10"),
-        execution(MINE, ExecutionId(10)), executions(MINE, PAGE), executions(MINE, AFTER), events_of(MINE, 10),
-        event(MINE, EventId(10)), events(MINE, events, PAGE), events(MINE, events, AFTER), events(MINE, about, PAGE),
-        events(MINE, about, AFTER), entries_of(MINE, &[EventId(10)]), entries_of(MINE, &many), wallet(MINE, WalletId(10)), wallets(MINE, wallets, PAGE),
-        wallets(MINE, wallets, AFTER), wallets(MINE, WalletFilter { party: Some(PartyId(10)), ..wallets }, PAGE),
-        wallets(MINE, WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
-        wallets(MINE, WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), merchants_after(MINE, 10), wallet_entries(&wallet, PAGE),
-        wallet_entries(&wallet, Page { limit: 10, after_id: Some(12) }),
-        merchants_with_executions(MerchantId(0), NOW, 10), due_executions(MINE, NOW, 10), postponed_executions(MINE, NOW, 10),
-        merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
-        open_reviews(), any_wallet(WalletId(10)), has_open_credits(&wallet), signing_keys(), ping(),
+        session(SessionKind::Payout, SessionId(10)), sessions(SessionKind::Payout, PAGE),
+        sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, "r10"),
+        execution(ExecutionId(10)), executions(PAGE), executions(AFTER), events_of(10),
+        event(EventId(10)), events(events, PAGE), events(events, AFTER), events(about, PAGE),
+        events(about, AFTER), entries_of(&[EventId(10)]), entries_of(&many), wallet(WalletId(10)), wallets(wallets, PAGE),
+        wallets(wallets, AFTER), wallets(WalletFilter { party: Some(PartyId(10)), ..wallets }, PAGE),
+        wallets(WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
+        wallets(WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), wallet_entries(&wallet, PAGE),
+        wallet_entries(&wallet, Page { limit: 10, after_id: Some(18) }), has_open_credits(&wallet),
     }
+}
+
+async fn all_reads(q: &Queries) -> Vec<Made> {
+    let mut made = merchant_reads(q, MINE).await;
+    made.extend(reads! { Queries q => for_page("t10") });
+    let execution = MerchantReads::new(q, MINE).execution(ExecutionId(10)).await.unwrap().unwrap();
+    made.extend(reads! { PageReads q.for_page("t10").await.unwrap().unwrap() =>
+        items(Some(7)), collection(), last_collection(), refunds_of(&execution),
+    });
+    made.extend(reads! { AuthenticationReads q.for_authentication() =>
+        api_key("k10"), tenant(ApiKeyId(10)),
+    });
+    made.extend(reads! { SystemReads q.for_system() =>
+        tariff(), signing_keys(), ping(),
+        merchants_with_executions(MerchantId(0), NOW, 10), due_executions(MINE, NOW, 10),
+        postponed_executions(MINE, NOW, 10),
+        merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
+    });
+    made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
+        merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
+    });
+    made
+}
+
+/// Rows for every read of a merchant's to find, beside those of [`fill`].
+fn fill_related(stage: &mut Stage) {
+    fill(stage);
+    let changes = [
+        "UPDATE executions SET status = 'PROCESSING', completed_at = NULL, next_check_at = id WHERE id % 10 = 0",
+        "UPDATE executions SET source_id = id - 8, original_execution_id = id - 8, wallet_id = id",
+        "UPDATE sessions SET status = 'ACTIVE' WHERE id % 10 = 0",
+        "UPDATE wallets SET last_entry_id = 2010 WHERE id = 10",
+    ];
+    changes.iter().for_each(|sql| stage.sql.script(sql).unwrap());
 }
 
 /// The line of a plan that scans a whole table, unless the table stays small.
@@ -265,10 +347,13 @@ fn the_types_of_sources_are_those_of_the_merchants_own() {
         stage.sql.script("UPDATE sources SET type = 'ORDER' WHERE id = 18").unwrap();
         // The second belongs to another merchant, the last does not exist.
         let ids = [SourceId(10), SourceId(11), SourceId(18), SourceId(999_999)];
-        let mut found = stage.ask(async |q| q.source_types(MINE, &ids).await.unwrap());
+        let mut found =
+            stage.ask(async |q| MerchantReads::new(q, MINE).source_types(&ids).await.unwrap());
         found.sort_unstable();
         assert_eq!(found, [(SourceId(10), SourceType::Invoice), (SourceId(18), SourceType::Order)]);
-        assert!(stage.ask(async |q| q.source_types(MINE, &[]).await.unwrap()).is_empty());
+        let of_none =
+            async |q: &Queries| MerchantReads::new(q, MINE).source_types(&[]).await.unwrap();
+        assert!(stage.ask(of_none).is_empty());
     }
 }
 
@@ -279,27 +364,70 @@ fn sources_of_reads() -> Vec<String> {
     entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
 }
 
+/// The reads that a file declares, each with the type whose method it is.
+fn declared_in(source: &str) -> Vec<String> {
+    let mut declared = vec![];
+    for block in source.split("\nimpl ").skip(1) {
+        let scope = block.split(['<', ' ']).next().unwrap();
+        let reads = block.split("pub async fn ").skip(1);
+        let names = reads.filter_map(|rest| rest.split(['(', '<']).next());
+        declared.extend(names.map(|name| format!("{scope}::{name}")));
+    }
+    declared
+}
+
 #[test]
 fn every_read_is_understood_and_finds_its_rows_by_an_index() {
     let sources = sources_of_reads();
-    let declared: BTreeSet<&str> = sources
-        .iter()
-        .flat_map(|source| source.split("pub async fn ").skip(1))
-        .filter_map(|rest| rest.split(['(', '<']).next())
-        .collect();
+    let declared: BTreeSet<String> =
+        sources.iter().flat_map(|source| declared_in(source)).collect();
+    let of_no_scope = declared.iter().filter(|name| name.starts_with("Queries::"));
+    assert_eq!(of_no_scope.collect::<Vec<_>>(), ["Queries::for_page"], "a read has a scope");
     for mut stage in Stage::both() {
-        fill(&mut stage);
-        let open = [
-            "UPDATE executions SET status = 'PROCESSING', completed_at = NULL, next_check_at = id WHERE id % 10 = 0",
-            "UPDATE sessions SET status = 'ACTIVE' WHERE id % 10 = 0",
-        ];
-        open.iter().for_each(|sql| stage.sql.script(sql).unwrap());
+        fill_related(&mut stage);
         let made = stage.ask(async |q| all_reads(q).await);
+        let made: BTreeSet<String> = made
+            .into_iter()
+            .map(|(name, found)| {
+                found.unwrap_or_else(|error| panic!("{name}: {error}"));
+                name.to_owned()
+            })
+            .collect();
         assert_eq!(made, declared, "the reads of this test are not those that there are");
         for (sql, plans) in stage.plans() {
             for plan in &plans {
                 assert_eq!(read_whole(plan), None, "{sql}\nreads a whole table: {plan}");
             }
+        }
+    }
+}
+
+#[test]
+fn no_read_of_a_merchants_rows_finds_anothers() {
+    /// A merchant without any rows.
+    const STRANGER: MerchantId = MerchantId(2_000);
+    for mut stage in Stage::both() {
+        fill_related(&mut stage);
+        let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+        for (name, count) in stage.ask(async |q| merchant_reads(q, MINE).await) {
+            *found.entry(name).or_default() += count.unwrap();
+        }
+        let nothing: Vec<_> = found.iter().filter(|(_, count)| **count == 0).collect();
+        assert!(nothing.is_empty(), "there are no rows to find for {nothing:?}");
+        for (name, count) in stage.ask(async |q| merchant_reads(q, STRANGER).await) {
+            assert!(matches!(count, Ok(0) | Err(StoreError::UnknownCursor)), "{name}: {count:?}");
+        }
+    }
+}
+
+#[test]
+fn every_statement_about_a_merchants_rows_has_the_merchant() {
+    for mut stage in Stage::both() {
+        fill_related(&mut stage);
+        // It reads a wallet as the operator first.
+        stage.ask(async |q| merchant_reads(q, MINE).await);
+        for (sql, _) in take_reads().into_iter().skip(1) {
+            assert!(sql.contains("merchant_id = :merchant"), "{sql}");
         }
     }
 }

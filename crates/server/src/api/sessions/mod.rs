@@ -87,7 +87,7 @@ async fn source_types(
     let mut sources: Vec<SourceId> = of.iter().filter_map(|session| session.source_id).collect();
     sources.sort_unstable();
     sources.dedup();
-    Ok(app.queries.source_types(tenant.id(), &sources).await?.into_iter().collect())
+    Ok(tenant.reads(app).source_types(&sources).await?.into_iter().collect())
 }
 
 fn response_with(
@@ -114,7 +114,7 @@ async fn retrieve(
     tenant: Tenant,
     PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>,
 ) -> JsonResult<SessionResponse> {
-    let found = app.queries.session(tenant.id(), kind, SessionId(id)).await?;
+    let found = tenant.reads(&app).session(kind, SessionId(id)).await?;
     Ok(Json(response(&app, &tenant, found.ok_or(ApiError::NotFound)?).await?))
 }
 
@@ -125,7 +125,7 @@ async fn list_all(
     Query(query): Query<ListSessions>,
 ) -> ListResult<SessionResponse> {
     let page = page(query.limit, query.after_id);
-    let found = app.queries.sessions(listing.tenant.id(), kind, page).await?;
+    let found = listing.tenant.reads(&app).sessions(kind, page).await?;
     let types = source_types(&app, &listing.tenant, &found.rows).await?;
     let time = listing.tenant.time();
     listing.respond(

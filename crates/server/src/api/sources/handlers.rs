@@ -41,7 +41,7 @@ pub async fn list_all<K: Kind>(
     let page = page(query.limit, query.after_id);
     let reference = query.reference_id.map(|text| text.0);
     let filter = SourceFilter { currency: query.currency, status: query.status, reference };
-    let found = app.queries.sources(listing.tenant.id(), K::TYPE, filter, page).await?;
+    let found = listing.tenant.reads(&app).sources(K::TYPE, filter, page).await?;
     let merchant = listing.tenant.merchant.clone();
     listing.respond(
         page,
@@ -53,7 +53,7 @@ pub async fn list_all<K: Kind>(
 
 /// This merchant's source of that id.
 pub async fn by_id<K: Kind>(app: &App, tenant: &Tenant, id: i64) -> Result<Source, ApiError> {
-    app.queries.source(tenant.id(), K::TYPE, SourceId(id)).await?.ok_or(ApiError::NotFound)
+    tenant.reads(app).source(K::TYPE, SourceId(id)).await?.ok_or(ApiError::NotFound)
 }
 
 /// This merchant's source of that number.
@@ -62,7 +62,7 @@ pub async fn by_number<K: Kind>(
     tenant: &Tenant,
     number: &str,
 ) -> Result<Source, ApiError> {
-    app.queries.source_by_number(tenant.id(), K::TYPE, number).await?.ok_or(ApiError::NotFound)
+    tenant.reads(app).source_by_number(K::TYPE, number).await?.ok_or(ApiError::NotFound)
 }
 
 pub type LargeJsonResult<T> = Result<LargeJson<T>, ApiError>;
@@ -78,8 +78,9 @@ pub async fn detail<K: Kind>(
     source: Source,
 ) -> LargeJsonResult<KindResponse<K, SourceDetailResponse>> {
     let permit = permit(app, tenant).await?;
-    let items = app.queries.items(source.id, None).await?;
-    let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
+    let reads = tenant.reads(app);
+    let items = reads.items(source.id, None).await?;
+    let counterparty = reads.counterparty(source.counterparty_id).await?;
     LargeJson::new(
         permit,
         &KindResponse::new(SourceDetailResponse::new(

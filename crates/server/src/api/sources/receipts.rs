@@ -221,14 +221,15 @@ impl ReceiptResponse {
 }
 
 async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payment, ApiError> {
-    let Some(paid) = app.queries.collection_of(source.id).await? else {
+    let reads = tenant.reads(app);
+    let Some(paid) = reads.collection_of(source.id).await? else {
         return Ok(Payment::default());
     };
     let account = match paid.payment_account_id {
-        Some(id) => app.queries.payment_account(tenant.id(), id.0).await?,
+        Some(id) => reads.payment_account(id.0).await?,
         None => None,
     };
-    let refunds = app.queries.refunds_of(paid.id).await?;
+    let refunds = reads.refunds_of(paid.id).await?;
     Ok(Payment::new(paid, account, refunds))
 }
 
@@ -238,9 +239,9 @@ async fn written<K: Kind>(
     source: Source,
 ) -> LargeJsonResult<KindResponse<K, ReceiptResponse>> {
     let permit = permit(app, tenant).await?;
-    let items = app.queries.items(source.id, None).await?;
-    let (counterparty, party) =
-        app.queries.counterparty(tenant.id(), source.counterparty_id).await?.unzip();
+    let reads = tenant.reads(app);
+    let items = reads.items(source.id, None).await?;
+    let (counterparty, party) = reads.counterparty(source.counterparty_id).await?.unzip();
     let payment = payment_of(app, tenant, &source).await?;
     let parts = Parts { source, items, counterparty, party: party.flatten(), payment };
     LargeJson::new(permit, &KindResponse::new(ReceiptResponse::new(parts, &tenant.merchant)))

@@ -1,0 +1,180 @@
+//! Scopes: what a reader may read is the type of what it holds.
+//!
+//! | scope | who holds it | what it reads |
+//! |---|---|---|
+//! | [`MerchantReads`] | a request handler, through its tenant | the rows of one merchant |
+//! | [`PageReads`](crate::reads::checkouts::PageReads) | a payer with the token of a page | one invoice or order |
+//! | [`AuthenticationReads`] | whoever checks credentials | API keys, with their merchants |
+//! | [`SystemReads`] | jobs, and handlers for the tariff | rows of no merchant, ids of what falls due |
+//! | [`OperatorReads`] | the command line | the rows of all merchants |
+//!
+//! [`Queries`] leads to the first four, and reads nothing itself. Only
+//! [`Database::operator_reads`](crate::Database::operator_reads) leads to the last one: a server
+//! holds `Queries`, so no handler can reach the rows of all merchants.
+
+use domain::directory::merchant::Merchant;
+use domain::kernel::ids::MerchantId;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::StoreError;
+use crate::reads::Queries;
+use crate::reads::pages::{ListQuery, Page, PageOfRows};
+use crate::workspace::record::Record;
+use crate::workspace::sql::Dialect;
+use crate::workspace::sql_value::{Param, Params, ResultRow};
+
+/// The condition, and that a row is the merchant's. The unary plus keeps both databases from looking
+/// through all of the merchant's rows: the condition has the key by which rows are found.
+fn of_merchant(condition: &str) -> String {
+    format!("({condition}) AND +merchant_id = :merchant")
+}
+
+/// Reads of one merchant's rows.
+///
+/// The fields are private to this file. So a read in a file of `reads` cannot leave out the
+/// merchant: it goes through the methods below, which all add it.
+#[derive(Clone, Copy)]
+pub struct MerchantReads<'a> {
+    queries: &'a Queries,
+    merchant: MerchantId,
+}
+
+/// Reads that check credentials, before it is known for which merchant somebody acts.
+#[derive(Clone, Copy)]
+pub struct AuthenticationReads<'a>(pub(super) &'a Queries);
+
+/// Reads of what belongs to no merchant, and of the ids of what falls due.
+#[derive(Clone, Copy)]
+pub struct SystemReads<'a>(pub(super) &'a Queries);
+
+/// Reads of all merchants' rows, for the operator at the command line.
+#[derive(Clone)]
+pub struct OperatorReads(pub(super) Queries);
+
+impl Queries {
+    /// The reads of a merchant's rows. They take the merchant's row and not its id, because an id
+    /// may come from anywhere, also from a request.
+    #[must_use]
+    pub const fn of(&self, merchant: &Merchant) -> MerchantReads<'_> {
+        MerchantReads::new(self, merchant.id)
+    }
+
+    #[must_use]
+    pub const fn for_authentication(&self) -> AuthenticationReads<'_> {
+        AuthenticationReads(self)
+    }
+
+    #[must_use]
+    pub const fn for_system(&self) -> SystemReads<'_> {
+        SystemReads(self)
+    }
+}
+
+impl OperatorReads {
+    pub(crate) const fn new(queries: Queries) -> Self {
+        Self(queries)
+    }
+
+    /// The reads of one merchant's rows. The operator may name any merchant.
+    #[must_use]
+    pub const fn of(&self, merchant: MerchantId) -> MerchantReads<'_> {
+        MerchantReads::new(&self.0, merchant)
+    }
+
+    #[must_use]
+    pub const fn for_system(&self) -> SystemReads<'_> {
+        self.0.for_system()
+    }
+}
+
+impl<'a> MerchantReads<'a> {
+    pub(crate) const fn new(queries: &'a Queries, merchant: MerchantId) -> Self {
+        Self { queries, merchant }
+    }
+
+    pub(super) const fn merchant(&self) -> MerchantId {
+        self.merchant
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.queries.dialect()
+    }
+
+    fn with_merchant<'p>(&self, mut params: Params<'p>) -> Params<'p> {
+        params.push(Param::new(":merchant", self.merchant.0));
+        params
+    }
+
+    /// The row that the condition selects, if it is the merchant's.
+    pub(super) async fn one<R: Record>(
+        &self,
+        condition: &str,
+        params: Params<'_>,
+    ) -> Result<Option<R>, StoreError> {
+        self.queries.one(&of_merchant(condition), &self.with_merchant(params)).await
+    }
+
+    /// Those of the rows that the condition selects which are the merchant's.
+    pub(super) async fn many<R: Record>(
+        &self,
+        condition: &str,
+        order: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<R>, StoreError> {
+        self.queries.many(&of_merchant(condition), order, &self.with_merchant(params)).await
+    }
+
+    /// The rows of a statement that selects by `:merchant` itself. On SQLite a statement that does
+    /// not name `:merchant` fails.
+    pub(super) async fn rows<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        read_row: impl Fn(&dyn ResultRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.queries.rows(sql, &self.with_merchant(params), read_row).await
+    }
+
+    /// Like [`Self::rows`], for what belongs to `count` rows.
+    pub(super) async fn related_rows<T: Send + 'static>(
+        &self,
+        count: usize,
+        sql: String,
+        params: Params<'static>,
+        read_row: impl Fn(&dyn ResultRow) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<Vec<T>, StoreError> {
+        self.queries.related_rows(count, sql, self.with_merchant(params), read_row).await
+    }
+
+    /// Like [`Self::rows`], without blocking a thread that serves requests.
+    pub(super) async fn list_rows<T: Send + 'static>(
+        &self,
+        sql: String,
+        params: Params<'static>,
+        read_row: impl Fn(&dyn ResultRow) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<Vec<T>, StoreError> {
+        self.queries.list_rows(sql, self.with_merchant(params), read_row).await
+    }
+
+    pub(super) async fn list_permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        self.queries.list_permit().await
+    }
+
+    pub(super) async fn list<R: Record + Send + 'static>(
+        &self,
+        list: ListQuery,
+        page: Page,
+    ) -> Result<PageOfRows<R>, StoreError> {
+        self.queries.list(self.merchant, list, page).await
+    }
+
+    pub(super) async fn list_joined<R: Record + Send + 'static, T: Send + 'static>(
+        &self,
+        select: &str,
+        list: ListQuery,
+        page: Page,
+        read_row: fn(&dyn ResultRow) -> Result<T, StoreError>,
+    ) -> Result<PageOfRows<T>, StoreError> {
+        self.queries.list_joined::<R, T>(self.merchant, select, list, page, read_row).await
+    }
+}
