@@ -11,7 +11,7 @@ use crate::kernel::time::Timestamp;
 /// Creates a counterparty.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `party_id`.
+/// [`Refusal::UnknownId`] on `party_id`.
 pub fn create(
     merchant_id: MerchantId,
     relationship: Relationship,
@@ -37,7 +37,7 @@ pub fn create(
 /// Changes a counterparty. A `relationship` of `None` leaves it as it is.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::Unknown`] on `party_id`.
+/// [`Refusal::NotFound`], [`Refusal::UnknownId`] on `party_id`.
 pub fn update(
     merchant_id: MerchantId,
     id: CounterpartyId,
@@ -66,7 +66,7 @@ pub fn update(
 /// The merchant's counterparty of that id.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `field`.
+/// [`Refusal::UnknownId`] on `field`.
 pub fn owned(
     merchant_id: MerchantId,
     id: CounterpartyId,
@@ -74,5 +74,5 @@ pub fn owned(
     work: &Workspace,
 ) -> Result<Result<Counterparty, Refusal>, Stop> {
     let found = work.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id);
-    Ok(found.map(|row| (*row).clone()).ok_or(Refusal::Unknown { field, what: "a counterparty" }))
+    Ok(found.map(|row| (*row).clone()).ok_or(Refusal::UnknownId { field, what: "a counterparty" }))
 }

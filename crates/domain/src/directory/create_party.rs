@@ -62,7 +62,7 @@ pub fn by_phone(
 /// The merchant's party of that id.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `field`.
+/// [`Refusal::UnknownId`] on `field`.
 pub fn owned(
     merchant_id: MerchantId,
     id: PartyId,
@@ -70,5 +70,5 @@ pub fn owned(
     work: &Workspace,
 ) -> Result<Result<Party, Refusal>, Stop> {
     let found = work.get::<Party>(id)?.filter(|party| party.merchant_id == merchant_id);
-    Ok(found.map(|party| (*party).clone()).ok_or(Refusal::Unknown { field, what: "a party" }))
+    Ok(found.map(|party| (*party).clone()).ok_or(Refusal::UnknownId { field, what: "a party" }))
 }

@@ -29,7 +29,7 @@ pub struct NewAccount {
 /// checked: numbers are ported, and only the network knows.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `party_id`, [`Refusal::NoMarket`] on `method`, [`Refusal::PhoneCountry`]
+/// [`Refusal::UnknownId`] on `party_id`, [`Refusal::NoMarket`] on `method`, [`Refusal::PhoneOfOtherCountry`]
 /// on `insensitive_account_number`.
 pub fn create(
     merchant_id: MerchantId,
@@ -56,7 +56,7 @@ pub fn create(
         if let Some(code) =
             country.and_then(country::calling_code).filter(|code| !number.starts_with(code))
         {
-            refusals.add(Refusal::PhoneCountry { method: method.as_str(), code });
+            refusals.add(Refusal::PhoneOfOtherCountry { method: method.as_str(), code });
         }
     }
     refusals.finish()?;

@@ -30,7 +30,7 @@ pub fn deactivate(
 /// The merchant's account of that id, if it is active and for `operation`.
 ///
 /// # Errors
-/// [`Refusal::Unknown`], [`Refusal::AccountInactive`] or [`Refusal::AccountPurpose`] on `field`.
+/// [`Refusal::UnknownId`], [`Refusal::AccountInactive`] or [`Refusal::AccountForOtherOperation`] on `field`.
 pub fn usable(
     merchant_id: MerchantId,
     id: PaymentAccountId,
@@ -40,10 +40,10 @@ pub fn usable(
 ) -> Result<Result<PaymentAccount, Refusal>, Stop> {
     let found = work.get::<PaymentAccount>(id)?.filter(|row| row.merchant_id == merchant_id);
     Ok(match found {
-        None => Err(Refusal::Unknown { field, what: "a payment account" }),
+        None => Err(Refusal::UnknownId { field, what: "a payment account" }),
         Some(account) if !account.is_active => Err(Refusal::AccountInactive { field }),
         Some(account) if account.operation != operation => {
-            Err(Refusal::AccountPurpose { field, made_for: account.operation.as_str() })
+            Err(Refusal::AccountForOtherOperation { field, made_for: account.operation.as_str() })
         }
         Some(account) => Ok((*account).clone()),
     })

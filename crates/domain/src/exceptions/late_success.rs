@@ -50,7 +50,7 @@ pub(crate) fn covers_full_payment(
 /// source as paid unless it is paid or canceled already.
 ///
 /// # Errors
-/// [`Refusal::ReviewNotOpen`] while another collection of the source is under way, which could pay
+/// [`Refusal::ReviewNotResolvable`] while another collection of the source is under way, which could pay
 /// it too; [`Refusal::WalletState`].
 pub(crate) fn settle(
     execution: Execution,
@@ -65,7 +65,7 @@ pub(crate) fn settle(
     let source = work.require::<Source>(source)?;
     if source.status == SourceStatus::Processing {
         let needs = "another payment of the same invoice or order is under way; wait for its end, or say --to payer";
-        return Err(Refusal::ReviewNotOpen { needs }.into());
+        return Err(Refusal::ReviewNotResolvable { needs }.into());
     }
     let wallet = open_wallet::open(
         merchant,
@@ -112,18 +112,18 @@ fn amounts_from_suspense(execution: &Execution) -> Result<PaymentAmounts, Stop> 
 /// Checks that a wallet can be credited `minor`, or debited where it is below zero.
 ///
 /// # Errors
-/// [`Refusal::WalletState`], [`Refusal::ReviewInsufficient`], [`Refusal::ReviewNotOpen`].
+/// [`Refusal::WalletState`], [`Refusal::ReviewFundsInsufficient`], [`Refusal::ReviewNotResolvable`].
 pub(crate) fn check_wallet(wallet: &Wallet, minor: i64) -> Result<(), Refusal> {
     if wallet.status == WalletStatus::Closed {
         return Err(Refusal::WalletState { field: "", state: wallet.status.as_str() });
     }
     if wallet.available_minor.saturating_add(minor) < 0 {
-        return Err(Refusal::ReviewInsufficient);
+        return Err(Refusal::ReviewFundsInsufficient);
     }
     // The limit for new payments is lower than this, so that a review can still be credited. But
     // what is held and under way must fit into the balance together with it.
     if minor > 0 && !wallet.has_capacity_for(minor, i64::MAX) {
-        return Err(Refusal::ReviewNotOpen {
+        return Err(Refusal::ReviewNotResolvable {
             needs: "the wallet has no room for it; say --to payer",
         });
     }

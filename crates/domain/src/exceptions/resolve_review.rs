@@ -32,7 +32,7 @@ const BY_OPERATOR: &str = "resolved by an operator";
 /// Resolves a review as an operator decided.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::ReviewNotOpen`], [`Refusal::ReviewInsufficient`],
+/// [`Refusal::NotFound`], [`Refusal::ReviewNotResolvable`], [`Refusal::ReviewFundsInsufficient`],
 /// [`Refusal::WalletState`] for a closed wallet. A frozen wallet is no obstacle: the payment was in
 /// flight before it was frozen.
 pub fn resolve(
@@ -44,7 +44,7 @@ pub fn resolve(
 ) -> Result<Review, Stop> {
     let review = (*work.get::<Review>(id)?.ok_or(Refusal::NotFound)?).clone();
     if review.status != ReviewStatus::Open {
-        return Err(Refusal::ReviewNotOpen { needs: "it was resolved before" }.into());
+        return Err(Refusal::ReviewNotResolvable { needs: "it was resolved before" }.into());
     }
     let execution = (*work.require::<Execution>(review.execution_id)?).clone();
     let time = work.require::<Merchant>(execution.merchant_id)?.time(now);
@@ -84,14 +84,14 @@ fn resolve_deadline(
     now: Timestamp,
 ) -> Result<(), Stop> {
     if !matches!(how, Resolution::Completed | Resolution::Failed) {
-        return Err(Refusal::ReviewNotOpen {
+        return Err(Refusal::ReviewNotResolvable {
             needs: "nothing is in suspense; say --outcome completed or failed",
         }
         .into());
     }
     if execution.in_review {
         return Err(
-            Refusal::ReviewNotOpen { needs: "resolve the review of its amount first" }.into()
+            Refusal::ReviewNotResolvable { needs: "resolve the review of its amount first" }.into()
         );
     }
     if execution.status.is_final() {
@@ -117,7 +117,7 @@ fn resolve_suspense(
     now: Timestamp,
 ) -> Result<(), Stop> {
     if !matches!(how, Resolution::ToWallet | Resolution::ToPayer) {
-        return Err(Refusal::ReviewNotOpen {
+        return Err(Refusal::ReviewNotResolvable {
             needs: "money is in suspense; say --to wallet or --to payer",
         }
         .into());

@@ -19,7 +19,7 @@ use crate::ledger::wallet::{WALLET_LIMIT_MINOR, Wallet};
 /// changes nothing.
 ///
 /// # Errors
-/// [`Refusal::Unknown`], [`Refusal::NotSandbox`], [`Refusal::WalletState`] and [`Refusal::NoRoom`]
+/// [`Refusal::UnknownId`], [`Refusal::NotSandbox`], [`Refusal::WalletState`] and [`Refusal::WalletLimitExceeded`]
 /// on `wallet_id`; [`Refusal::DuplicateFunding`].
 pub fn fund(
     id: WalletId,
@@ -29,7 +29,7 @@ pub fn fund(
     now: Timestamp,
 ) -> Result<Wallet, Stop> {
     let wallet =
-        work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
+        work.get::<Wallet>(id)?.ok_or(Refusal::UnknownId { field: "wallet_id", what: "a wallet" })?;
     if let Some(key) = key
         && let Some(before) = work.find::<Funding>(&key.to_owned())?
     {
@@ -46,7 +46,7 @@ pub fn fund(
         );
     }
     if !wallet.has_capacity_for(amount.minor, WALLET_LIMIT_MINOR) {
-        return Err(Refusal::NoRoom { field: "wallet_id" }.into());
+        return Err(Refusal::WalletLimitExceeded { field: "wallet_id" }.into());
     }
     let note = Some(format!("{amount} {}", amount.currency));
     let event = events::record(

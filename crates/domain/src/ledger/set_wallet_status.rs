@@ -12,7 +12,7 @@ use crate::ledger::wallet::{Wallet, WalletStatus};
 /// credit it: such a wallet cannot be closed.
 ///
 /// # Errors
-/// [`Refusal::Unknown`], [`Refusal::WalletNotEmpty`] on `wallet_id`.
+/// [`Refusal::UnknownId`], [`Refusal::WalletNotEmpty`] on `wallet_id`.
 pub fn set_status(
     id: WalletId,
     status: WalletStatus,
@@ -21,7 +21,7 @@ pub fn set_status(
     now: Timestamp,
 ) -> Result<Wallet, Stop> {
     let wallet =
-        work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
+        work.get::<Wallet>(id)?.ok_or(Refusal::UnknownId { field: "wallet_id", what: "a wallet" })?;
     let empty = wallet.available_minor == 0
         && wallet.held_minor == 0
         && wallet.incoming_minor == 0

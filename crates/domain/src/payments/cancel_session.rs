@@ -13,7 +13,7 @@ use crate::payments::session::{Session, SessionInput, SessionKind};
 /// Cancels a session that was not executed.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::SessionExpired`], [`Refusal::State`].
+/// [`Refusal::NotFound`], [`Refusal::SessionExpired`], [`Refusal::InvalidState`].
 pub fn cancel(
     merchant_id: MerchantId,
     kind: SessionKind,

@@ -27,7 +27,7 @@ pub(crate) fn check_debit(
 /// The merchant's settled collection of that id.
 ///
 /// # Errors
-/// [`Refusal::Unknown`], [`Refusal::NotRefundable`] on `original_payment_intent_id`.
+/// [`Refusal::UnknownId`], [`Refusal::NotRefundable`] on `original_payment_intent_id`.
 pub fn refundable(
     merchant_id: MerchantId,
     id: ExecutionId,
@@ -37,7 +37,7 @@ pub fn refundable(
         execution.merchant_id == merchant_id && execution.operation == Operation::Collection
     });
     Ok(match found {
-        None => Err(Refusal::Unknown { field: "original_payment_intent_id", what: "a collection" }),
+        None => Err(Refusal::UnknownId { field: "original_payment_intent_id", what: "a collection" }),
         Some(original) if !original.is_settled() && !mutant!(RefundOfPending) => {
             Err(Refusal::NotRefundable { state: original.status.as_str() })
         }
@@ -52,7 +52,7 @@ pub fn refundable(
 /// payment back in the meantime.
 ///
 /// # Errors
-/// [`Refusal::State`] on `session_id`.
+/// [`Refusal::InvalidState`] on `session_id`.
 pub fn recheck_original(original: &Execution) -> Result<(), Refusal> {
     let state = if !original.is_settled() {
         original.status.as_str()
@@ -61,7 +61,7 @@ pub fn recheck_original(original: &Execution) -> Result<(), Refusal> {
     } else {
         return Ok(());
     };
-    Err(Refusal::State {
+    Err(Refusal::InvalidState {
         field: "session_id",
         what: "payment",
         state,

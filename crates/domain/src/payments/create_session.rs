@@ -200,7 +200,7 @@ fn check_source(
     };
     let source = SourceRef { merchant_id, kind, id }
         .find(work)?
-        .ok_or(Refusal::Unknown { field: "source_id", what })?;
+        .ok_or(Refusal::UnknownId { field: "source_id", what })?;
     source.after(SourceInput::Collect, "source_id", source.updated_at)?;
     if source.total_minor <= 0 {
         return Err(Refusal::AmountTooSmall { field: "source_id" }.into());
@@ -235,7 +235,7 @@ fn own_wallet(
 ) -> Result<Option<Wallet>, Stop> {
     let found =
         work.get::<Wallet>(id)?.filter(|wallet| wallet.owner() == Owner::Merchant(merchant_id));
-    let Some(wallet) = refusals.take(found.ok_or(Refusal::Unknown { field, what: "a wallet" }))
+    let Some(wallet) = refusals.take(found.ok_or(Refusal::UnknownId { field, what: "a wallet" }))
     else {
         return Ok(None);
     };
@@ -275,7 +275,7 @@ fn payout_wallet(
             let found = work
                 .get::<Wallet>(id)?
                 .filter(|wallet| wallet.merchant_id == merchant_id && is_allowed(wallet));
-            refusals.take(found.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" }))
+            refusals.take(found.ok_or(Refusal::UnknownId { field: "wallet_id", what: "a wallet" }))
         }
     };
     if let Some(wallet) = &wallet {
@@ -295,7 +295,7 @@ fn payout_wallet(
                 amount.currency,
                 now,
             ),
-            Refusal::CurrencyNotTaken {
+            Refusal::CurrencyNotSupported {
                 field: "currency",
                 currency: amount.currency,
                 method: account.method.as_str(),

@@ -11,7 +11,7 @@ use crate::sales::source::{Source, SourceInput};
 /// Cancels a source that is `IDLE` or `ACTIVE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`].
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`].
 pub fn cancel(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result<Source, Stop> {
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
     let source = which.load_from_path(work)?.after(SourceInput::Cancel, "", time)?;

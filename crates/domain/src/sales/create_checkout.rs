@@ -66,7 +66,7 @@ pub struct Checkout {
 /// Creates a checkout. The merchant's setting decides who bears the fees.
 ///
 /// # Errors
-/// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`], [`Refusal::Unknown`] and
+/// [`Refusal::ExpiryInPast`], [`Refusal::ExpiryTooFar`], [`Refusal::UnknownId`] and
 /// [`Refusal::PhoneMismatch`] on `counterparty_id`, [`Refusal::CurrencyMismatch`],
 /// [`Refusal::AmountTooLarge`] on `items`.
 pub fn create(

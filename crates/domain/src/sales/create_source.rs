@@ -46,7 +46,7 @@ fn next_number(
 /// no gaps: the counter is a row of the same transaction.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `counterparty_id`.
+/// [`Refusal::UnknownId`] on `counterparty_id`.
 pub fn create(
     merchant_id: MerchantId,
     new: &NewSource,

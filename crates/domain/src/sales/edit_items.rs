@@ -33,7 +33,7 @@ pub struct ItemChanges {
 /// Adds an item to a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::CurrencyMismatch`],
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`], [`Refusal::CurrencyMismatch`],
 /// [`Refusal::TooManyItems`], [`Refusal::AmountTooLarge`].
 pub fn add_item(
     which: SourceRef,
@@ -93,7 +93,7 @@ fn replace_line_total(
 /// Changes an item of a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::TooManyDecimals`],
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`], [`Refusal::TooManyDecimals`],
 /// [`Refusal::AmountTooLarge`].
 pub fn update_item(
     which: SourceRef,
@@ -124,7 +124,7 @@ pub fn update_item(
 /// Removes an item from a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`].
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`].
 pub fn remove_item(
     which: SourceRef,
     id: ItemId,

@@ -159,14 +159,14 @@ impl Source {
     /// This source after `input`.
     ///
     /// # Errors
-    /// [`Refusal::State`], [`Refusal::InReview`] on `field`.
+    /// [`Refusal::InvalidState`], [`Refusal::InReview`] on `field`.
     pub fn after(
         &self,
         input: SourceInput,
         field: &'static str,
         time: Timestamp,
     ) -> Result<Self, Refusal> {
-        let status = self.status.on(input).map_err(|needs| Refusal::State {
+        let status = self.status.on(input).map_err(|needs| Refusal::InvalidState {
             field,
             what: self.kind.word(),
             state: self.status.as_str(),

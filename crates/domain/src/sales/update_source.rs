@@ -22,7 +22,7 @@ pub struct SourceChanges {
 /// Changes a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`].
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`].
 pub fn update(
     which: SourceRef,
     changes: &SourceChanges,

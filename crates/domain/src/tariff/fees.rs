@@ -268,7 +268,7 @@ pub fn currencies(
 /// collections exchange currencies; a refund has no fees.
 ///
 /// # Errors
-/// [`Refusal::NoMarket`], [`Refusal::CurrencyNotTaken`], [`Refusal::CurrencyMismatch`], and those
+/// [`Refusal::NoMarket`], [`Refusal::CurrencyNotSupported`], [`Refusal::CurrencyMismatch`], and those
 /// of [`quote_collection`].
 pub fn predict(
     question: QuoteRequest<'_>,
@@ -296,7 +296,7 @@ pub fn predict(
         return Err(Refusal::CurrencyMismatch { what: "payment", has: base.currency });
     }
     if !takes {
-        return Err(Refusal::CurrencyNotTaken {
+        return Err(Refusal::CurrencyNotSupported {
             field: "target_currency",
             currency: target,
             method: method.as_str(),

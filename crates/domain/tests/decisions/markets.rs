@@ -50,7 +50,7 @@ fn no_market(operation: &'static str) -> Refusal {
 }
 
 fn not_taken(field: &'static str) -> Vec<Refusal> {
-    vec![Refusal::CurrencyNotTaken { field, currency: currency("USD"), method: "MTN_MOMO_LBR" }]
+    vec![Refusal::CurrencyNotSupported { field, currency: currency("USD"), method: "MTN_MOMO_LBR" }]
 }
 
 #[test]

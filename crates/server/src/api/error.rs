@@ -73,7 +73,7 @@ impl ApiError {
     /// `after_id` is not the id of a row of the list.
     #[must_use]
     pub fn unknown_cursor() -> Self {
-        let unknown = Refusal::Unknown { field: "after_id", what: "a row of this list" };
+        let unknown = Refusal::UnknownId { field: "after_id", what: "a row of this list" };
         Self::Invalid(vec![Fault::at(
             &[Part::Name("query"), Part::Name("after_id")],
             FaultKind::Refused(unknown),
@@ -494,8 +494,8 @@ mod tests {
     #[tokio::test]
     async fn refusals_stand_on_their_fields_all_at_once() {
         let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
-        let unknown = Refusal::Unknown { field: "wallet_id", what: "a wallet" };
-        let (status, _, body) = answer(refused(vec![unknown, Refusal::ExpiryPast { now }])).await;
+        let unknown = Refusal::UnknownId { field: "wallet_id", what: "a wallet" };
+        let (status, _, body) = answer(refused(vec![unknown, Refusal::ExpiryInPast { now }])).await;
         assert_eq!(status, 422);
         assert_eq!(
             body,
@@ -509,7 +509,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_path_names_is_a_fault_of_the_path() {
-        let paid = |field| Refusal::State { field, what: "invoice", state: "PAID", needs: "IDLE" };
+        let paid = |field| Refusal::InvalidState { field, what: "invoice", state: "PAID", needs: "IDLE" };
         let fault = |loc: &[&str]| json!({"loc": loc, "msg": "the invoice is PAID and must be IDLE", "type": "value_error.state"});
         let large = Refusal::AmountTooLarge { field: "amount" };
         let (status, _, body) = answer(refused(vec![paid("")])).await;
@@ -526,7 +526,7 @@ mod tests {
 
     #[test]
     fn who_may_not_know_learns_nothing_more() {
-        let unknown = Refusal::Unknown { field: "party_id", what: "a party" };
+        let unknown = Refusal::UnknownId { field: "party_id", what: "a party" };
         assert_eq!(refused(vec![unknown.clone(), Refusal::NotFound]), ApiError::NotFound);
         assert_eq!(
             refused(vec![unknown, Refusal::NotVerified]),

@@ -100,7 +100,7 @@ pub async fn check_code(
                 return compare(app, caller.merchant_id, attempt, code, &mut permit).await;
             }
             Ok(_) => return Err(ApiError::unexpected_output()),
-            Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::PasscodeBusy) => {}
+            Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::TooManyPasscodeChecks) => {}
             Err(failure) => return Err(failure.into()),
         }
         drop(permit);

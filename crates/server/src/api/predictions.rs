@@ -265,7 +265,7 @@ async fn phone(
     Query(query): Query<PredictPhone>,
 ) -> JsonResult<PhoneResponse> {
     let tariff = app.queries.tariff().await?;
-    let unknown = || on_query("phone", FaultKind::Refused(Refusal::NoOperator));
+    let unknown = || on_query("phone", FaultKind::Refused(Refusal::UnknownOperator));
     let operator = tariff.operator(&query.phone.0, tenant.now).ok_or_else(unknown)?;
     let provider = tariff.provider_of(operator.method, tenant.now).ok_or_else(unknown)?;
     Ok(Json(PhoneResponse {
@@ -316,7 +316,7 @@ async fn card(
     if query.provider.is_some_and(|network| network.for_method(method) != Some(provider)) {
         return Err(on_query("provider", FaultKind::NotEnum(vec![provider.as_str()])));
     }
-    let unknown = || on_query("payment_method_id", FaultKind::Refused(Refusal::NoCard));
+    let unknown = || on_query("payment_method_id", FaultKind::Refused(Refusal::UnknownCard));
     let (brand, country) = test_card(&query.payment_method_id.0).ok_or_else(unknown)?;
     Ok(Json(CardResponse {
         brand,
@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn the_cards_that_a_refusal_names_are_known() {
-        let said = Refusal::NoCard.to_string();
+        let said = Refusal::UnknownCard.to_string();
         let mut named = said.split([' ', ',']).filter(|word| word.starts_with("pm_"));
         assert!(named.clone().count() > 2 && named.all(|name| test_card(name).is_some()), "{said}");
     }

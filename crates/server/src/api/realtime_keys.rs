@@ -66,7 +66,7 @@ pub struct RealtimeTokenResponse {
 }
 
 fn unknown(field: &'static str, what: &'static str) -> ApiError {
-    let refused = FaultKind::Refused(Refusal::Unknown { field, what });
+    let refused = FaultKind::Refused(Refusal::UnknownId { field, what });
     ApiError::Invalid(vec![Fault::at(&[Part::Name("body"), Part::Name(field)], refused)])
 }
 

@@ -30,7 +30,7 @@ impl Refusal {
             | Self::PasscodeInvalid
             | Self::PasscodeLocked { .. }
             | Self::PasscodeLockedForAll => Class::Forbidden,
-            Self::PasscodeBusy | Self::TooManyRecipients { .. } => Class::TooMany,
+            Self::TooManyPasscodeChecks | Self::TooManyRecipients { .. } => Class::TooMany,
             _ => Class::Invalid,
         }
     }
@@ -48,29 +48,29 @@ impl Refusal {
             | Self::PasscodeInvalid
             | Self::PasscodeLocked { .. }
             | Self::PasscodeLockedForAll
-            | Self::PasscodeBusy
+            | Self::TooManyPasscodeChecks
             | Self::TooManyRecipients { .. } => "",
             Self::DuplicateReference => "reference_id",
             Self::DuplicateFunding => "key",
-            Self::Unknown { field, .. }
-            | Self::State { field, .. }
+            Self::UnknownId { field, .. }
+            | Self::InvalidState { field, .. }
             | Self::InReview { field, .. }
             | Self::AccountInactive { field }
-            | Self::AccountPurpose { field, .. }
+            | Self::AccountForOtherOperation { field, .. }
             | Self::WalletState { field, .. }
-            | Self::CurrencyNotTaken { field, .. }
+            | Self::CurrencyNotSupported { field, .. }
             | Self::AmountTooSmall { field }
             | Self::AmountTooLarge { field }
             | Self::NoFee { field, .. }
-            | Self::NoRoom { field }
+            | Self::WalletLimitExceeded { field }
             | Self::TooManyDecimals { field, .. } => field,
-            Self::Empty { .. }
+            Self::NoItems { .. }
             | Self::TooManyItems { .. }
-            | Self::NoActionNeeded
-            | Self::ReviewNotOpen { .. }
-            | Self::ReviewInsufficient => "",
-            Self::SessionExpired { .. } | Self::OtherRecipient => "session_id",
-            Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "expires_at",
+            | Self::NotAwaitingAuthentication
+            | Self::ReviewNotResolvable { .. }
+            | Self::ReviewFundsInsufficient => "",
+            Self::SessionExpired { .. } | Self::RecipientChanged => "session_id",
+            Self::ExpiryInPast { .. } | Self::ExpiryTooFar { .. } => "expires_at",
             Self::CurrencyMismatch { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => {
                 "currency"
             }
@@ -80,12 +80,12 @@ impl Refusal {
             Self::CounterpartyWithoutParty | Self::TransferToSelf => "to_counterparty_id",
             Self::NotRefundable { .. } => "original_payment_intent_id",
             Self::RefundExceeds { .. } => "amount",
-            Self::PhoneTaken | Self::NoOperator => "phone",
-            Self::NoPhone | Self::PhoneCountry { .. } => "insensitive_account_number",
+            Self::PhoneTaken | Self::UnknownOperator => "phone",
+            Self::InvalidPhoneNumber | Self::PhoneOfOtherCountry { .. } => "insensitive_account_number",
             Self::CheckoutExpired { .. } => "source_id",
-            Self::NoCard => "payment_method_id",
-            Self::ClockFar { .. } => "seconds",
-            Self::NoTier => "fee_tier",
+            Self::UnknownCard => "payment_method_id",
+            Self::ClockTooFar { .. } => "seconds",
+            Self::UnknownFeeTier => "fee_tier",
             Self::NotSandbox | Self::WalletNotEmpty => "wallet_id",
         }
     }
@@ -94,7 +94,7 @@ impl Refusal {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::NotFound | Self::Unknown { .. } => "value_error.not_found",
+            Self::NotFound | Self::UnknownId { .. } => "value_error.not_found",
             Self::KeyRevoked | Self::SigningKeyRetired | Self::TokenExpired => {
                 "value_error.credentials"
             }
@@ -103,40 +103,40 @@ impl Refusal {
             | Self::PasscodeInvalid
             | Self::PasscodeLocked { .. }
             | Self::PasscodeLockedForAll
-            | Self::PasscodeBusy => "value_error.passcode",
+            | Self::TooManyPasscodeChecks => "value_error.passcode",
             Self::DuplicateReference | Self::DuplicateFunding | Self::PhoneTaken => {
                 "value_error.duplicate"
             }
-            Self::State { .. }
+            Self::InvalidState { .. }
             | Self::NotRefundable { .. }
-            | Self::ReviewNotOpen { .. }
-            | Self::NoActionNeeded => "value_error.state",
+            | Self::ReviewNotResolvable { .. }
+            | Self::NotAwaitingAuthentication => "value_error.state",
             Self::InReview { .. } => "value_error.review",
-            Self::Empty { .. } => "value_error.empty",
+            Self::NoItems { .. } => "value_error.empty",
             Self::TooManyItems { .. } => "value_error.list.max_items",
             Self::SessionExpired { .. } | Self::CheckoutExpired { .. } => "value_error.expired",
-            Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "value_error.expires_at",
+            Self::ExpiryInPast { .. } | Self::ExpiryTooFar { .. } => "value_error.expires_at",
             Self::CurrencyMismatch { .. }
-            | Self::CurrencyNotTaken { .. }
+            | Self::CurrencyNotSupported { .. }
             | Self::NoWallet { .. } => "value_error.currency",
             Self::NoRate { .. } => "value_error.rate",
-            Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => {
+            Self::AccountInactive { .. } | Self::AccountForOtherOperation { .. } | Self::AccountMismatch => {
                 "value_error.account"
             }
             Self::NoMarket { .. } => "value_error.market",
-            Self::NoOperator | Self::NoPhone | Self::PhoneCountry { .. } => "value_error.phone",
-            Self::NoCard => "value_error.card",
-            Self::ClockFar { .. } => "value_error.clock",
-            Self::NoTier => "value_error.fee_tier",
+            Self::UnknownOperator | Self::InvalidPhoneNumber | Self::PhoneOfOtherCountry { .. } => "value_error.phone",
+            Self::UnknownCard => "value_error.card",
+            Self::ClockTooFar { .. } => "value_error.clock",
+            Self::UnknownFeeTier => "value_error.fee_tier",
             Self::CounterpartyWithoutParty | Self::PhoneMismatch => "value_error.party",
             Self::TransferToSelf => "value_error.self_transfer",
-            Self::OtherRecipient | Self::TooManyRecipients { .. } => "value_error.recipient",
+            Self::RecipientChanged | Self::TooManyRecipients { .. } => "value_error.recipient",
             Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => {
                 "value_error.wallet"
             }
             Self::RefundExceeds { .. } => "value_error.refund",
-            Self::ReviewInsufficient => "value_error.balance",
-            Self::AmountTooSmall { .. } | Self::AmountTooLarge { .. } | Self::NoRoom { .. } => {
+            Self::ReviewFundsInsufficient => "value_error.balance",
+            Self::AmountTooSmall { .. } | Self::AmountTooLarge { .. } | Self::WalletLimitExceeded { .. } => {
                 "value_error.amount"
             }
             Self::NoFee { .. } => "value_error.fee",

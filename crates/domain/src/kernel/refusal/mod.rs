@@ -34,20 +34,20 @@ pub enum Refusal {
     /// All keys of the merchant together sent too many wrong passcodes in a day.
     PasscodeLockedForAll,
     /// So many passcodes are being compared that, if all were wrong, they would lock.
-    PasscodeBusy,
+    TooManyPasscodeChecks,
     /// The `reference_id` was used before for a different request.
     DuplicateReference,
     /// The key of a funding was used before for another wallet or amount.
     DuplicateFunding,
     /// An id in the body that is not one of this merchant's.
-    Unknown {
+    UnknownId {
         /// The field that holds the id.
         field: &'static str,
         /// What it should be the id of, with its article: "an invoice".
         what: &'static str,
     },
     /// The object is in a state that does not allow the call.
-    State {
+    InvalidState {
         /// The field that names the object; empty when the path does.
         field: &'static str,
         /// The object, such as "invoice".
@@ -64,7 +64,7 @@ pub enum Refusal {
         what: &'static str,
     },
     /// An invoice or order without items cannot be published.
-    Empty {
+    NoItems {
         /// "invoice" or "order".
         what: &'static str,
     },
@@ -82,12 +82,12 @@ pub enum Refusal {
         at: Timestamp,
     },
     /// `expires_at` is not in the future.
-    ExpiryPast {
+    ExpiryInPast {
         /// Merchant time.
         now: Timestamp,
     },
     /// `expires_at` is too far ahead.
-    ExpiryFar {
+    ExpiryTooFar {
         /// The maximum.
         days: i64,
     },
@@ -98,7 +98,7 @@ pub enum Refusal {
         has: Currency,
     },
     /// The account's method does not support the currency.
-    CurrencyNotTaken {
+    CurrencyNotSupported {
         /// The field of the currency, or of the object that has it.
         field: &'static str,
         currency: Currency,
@@ -117,7 +117,7 @@ pub enum Refusal {
         field: &'static str,
     },
     /// The account was made for another operation.
-    AccountPurpose {
+    AccountForOtherOperation {
         /// The field that holds its id.
         field: &'static str,
         made_for: &'static str,
@@ -131,24 +131,24 @@ pub enum Refusal {
         operation: &'static str,
     },
     /// No mobile-money operator is known for the number.
-    NoOperator,
+    UnknownOperator,
     /// The number of a mobile-money account is not a phone number.
-    NoPhone,
+    InvalidPhoneNumber,
     /// The mobile-money number is of another country than the method.
-    PhoneCountry {
+    PhoneOfOtherCountry {
         method: &'static str,
         /// The calling code of the method's country.
         code: &'static str,
     },
     /// No card is known by this name.
-    NoCard,
+    UnknownCard,
     /// The sandbox clock would be further ahead than it may.
-    ClockFar {
+    ClockTooFar {
         /// The maximum.
         years: i64,
     },
     /// No fee tier has this name.
-    NoTier,
+    UnknownFeeTier,
     /// The counterparty has no party.
     CounterpartyWithoutParty,
     /// The counterparty's party has another phone than the request.
@@ -156,7 +156,7 @@ pub enum Refusal {
     /// Sender and receiver are the same wallet.
     TransferToSelf,
     /// The transfer would be received by another owner than when it was declared.
-    OtherRecipient,
+    RecipientChanged,
     /// The merchant reached the limit of new recipients of transfers.
     TooManyRecipients {
         /// The time until it may try again.
@@ -195,7 +195,7 @@ pub enum Refusal {
         operation: &'static str,
     },
     /// The credit would exceed the limit of the wallet.
-    NoRoom {
+    WalletLimitExceeded {
         /// The field that names the wallet, or what credits it.
         field: &'static str,
     },
@@ -211,14 +211,14 @@ pub enum Refusal {
     /// A wallet is closed only at zero with nothing open.
     WalletNotEmpty,
     /// The review is resolved already, or cannot be resolved this way.
-    ReviewNotOpen {
+    ReviewNotResolvable {
         /// What is required instead.
         needs: &'static str,
     },
     /// The wallet's available balance is too low to resolve the review.
-    ReviewInsufficient,
+    ReviewFundsInsufficient,
     /// The execution does not wait for an authentication.
-    NoActionNeeded,
+    NotAwaitingAuthentication,
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl ExecutionContext<'_> {
             currency,
             self.now,
         ) {
-            return Err(Refusal::CurrencyNotTaken {
+            return Err(Refusal::CurrencyNotSupported {
                 field: "currency",
                 currency,
                 method: account.method.as_str(),

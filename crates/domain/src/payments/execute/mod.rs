@@ -172,7 +172,7 @@ fn unknown_session(
         Operation::Transfer => "a transfer session",
         Operation::Refund => "a refund session",
     };
-    let mut refusals = vec![Refusal::Unknown { field: "session_id", what }];
+    let mut refusals = vec![Refusal::UnknownId { field: "session_id", what }];
     if let OperationDetails::Collection { account_id, .. } = request.details {
         let account = use_payment_account::usable(
             merchant_id,

@@ -42,7 +42,7 @@ impl ExecutionContext<'_> {
             amount.currency,
             self.now,
         ) {
-            return Err(Refusal::CurrencyNotTaken {
+            return Err(Refusal::CurrencyNotSupported {
                 field: "session_id",
                 currency: amount.currency,
                 method: account.method.as_str(),
