@@ -7,6 +7,7 @@ use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::Execution;
 use domain::payments::outcome::ProviderOutcome;
+use kola::api::refusals::error_type;
 use kola::engine::{Failure, Outcome};
 
 use crate::plan::{Fault, StoreCall};
@@ -243,8 +244,7 @@ pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Ok(answer) => answered(answer),
         Err(Failure::Refused(reasons)) => {
-            let reasons: Vec<&str> =
-                reasons.iter().map(domain::kernel::refusal::Refusal::kind).collect();
+            let reasons: Vec<&str> = reasons.iter().map(error_type).collect();
             format!("refused: {}", reasons.join(", "))
         }
         Err(failure) => format!("failed: {failure}"),

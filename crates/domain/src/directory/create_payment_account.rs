@@ -29,8 +29,7 @@ pub struct NewAccount {
 /// checked: numbers are ported, and only the network knows.
 ///
 /// # Errors
-/// [`Refusal::UnknownId`] on `party_id`, [`Refusal::NoMarket`] on `method`, [`Refusal::PhoneOfOtherCountry`]
-/// on `insensitive_account_number`.
+/// [`Refusal::UnknownId`] of the party, [`Refusal::NoMarket`], [`Refusal::PhoneOfOtherCountry`].
 pub fn create(
     merchant_id: MerchantId,
     new: &NewAccount,
@@ -39,7 +38,7 @@ pub fn create(
 ) -> Result<PaymentAccount, Stop> {
     let time = work.require::<Merchant>(merchant_id)?.time(now);
     let mut refusals = Refusals::default();
-    let party = refusals.take(create_party::owned(merchant_id, new.party_id, "party_id", work)?);
+    let party = refusals.take(create_party::owned(merchant_id, new.party_id, work)?);
     let (method, provider, operation) = (new.method, new.provider, new.operation);
     refusals.unless(
         work.tariff.has_market(method, provider, operation, now),

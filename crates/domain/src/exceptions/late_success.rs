@@ -10,7 +10,7 @@ use crate::exceptions::contradiction;
 use crate::exceptions::review::Review;
 use crate::kernel::checked::sum;
 use crate::kernel::names::Operation;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::Timestamp;
 use crate::ledger::account::AccountKind;
 use crate::ledger::open_wallet;
@@ -50,8 +50,8 @@ pub(crate) fn covers_full_payment(
 /// source as paid unless it is paid or canceled already.
 ///
 /// # Errors
-/// [`Refusal::ReviewNotResolvable`] while another collection of the source is under way, which could pay
-/// it too; [`Refusal::WalletState`].
+/// [`Refusal::ReviewNotResolvable`] while another collection of the source is under way, which
+/// could pay it too; [`Refusal::WalletState`].
 pub(crate) fn settle(
     execution: Execution,
     time: Timestamp,
@@ -86,7 +86,7 @@ pub(crate) fn settle(
     let postings = recipes::collection_completes(&amounts_from_suspense(&execution)?)?;
     post::post(event, Some(execution.id), &postings, work, now)?;
     if source.status == SourceStatus::Active && !mutant!(SettledUnpaid) {
-        let paid = source.after(SourceInput::Settled, "", time)?;
+        let paid = source.after(SourceInput::Settled, time)?;
         work.put(Source { paid_at: Some(time), ..paid });
         events::record(
             merchant,
@@ -115,7 +115,10 @@ fn amounts_from_suspense(execution: &Execution) -> Result<PaymentAmounts, Stop> 
 /// [`Refusal::WalletState`], [`Refusal::ReviewFundsInsufficient`], [`Refusal::ReviewNotResolvable`].
 pub(crate) fn check_wallet(wallet: &Wallet, minor: i64) -> Result<(), Refusal> {
     if wallet.status == WalletStatus::Closed {
-        return Err(Refusal::WalletState { field: "", state: wallet.status.as_str() });
+        return Err(Refusal::WalletState {
+            subject: Subject::Wallet,
+            state: wallet.status.as_str(),
+        });
     }
     if wallet.available_minor.saturating_add(minor) < 0 {
         return Err(Refusal::ReviewFundsInsufficient);

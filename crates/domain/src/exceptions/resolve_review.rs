@@ -90,9 +90,10 @@ fn resolve_deadline(
         .into());
     }
     if execution.in_review {
-        return Err(
-            Refusal::ReviewNotResolvable { needs: "resolve the review of its amount first" }.into()
-        );
+        return Err(Refusal::ReviewNotResolvable {
+            needs: "resolve the review of its amount first",
+        }
+        .into());
     }
     if execution.status.is_final() {
         return Ok(());

@@ -7,7 +7,7 @@ use crate::directory::merchant::Merchant;
 use crate::kernel::ids::{FundingId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::names::Mode;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::Timestamp;
 use crate::ledger::account::AccountKind;
 use crate::ledger::funding::Funding;
@@ -19,8 +19,8 @@ use crate::ledger::wallet::{WALLET_LIMIT_MINOR, Wallet};
 /// changes nothing.
 ///
 /// # Errors
-/// [`Refusal::UnknownId`], [`Refusal::NotSandbox`], [`Refusal::WalletState`] and [`Refusal::WalletLimitExceeded`]
-/// on `wallet_id`; [`Refusal::DuplicateFunding`].
+/// [`Refusal::UnknownId`], [`Refusal::NotSandbox`], [`Refusal::WalletState`],
+/// [`Refusal::WalletLimitExceeded`], [`Refusal::DuplicateFunding`].
 pub fn fund(
     id: WalletId,
     amount: Money,
@@ -28,8 +28,9 @@ pub fn fund(
     work: &mut Workspace,
     now: Timestamp,
 ) -> Result<Wallet, Stop> {
-    let wallet =
-        work.get::<Wallet>(id)?.ok_or(Refusal::UnknownId { field: "wallet_id", what: "a wallet" })?;
+    let wallet = work
+        .get::<Wallet>(id)?
+        .ok_or(Refusal::UnknownId { subject: Subject::Wallet, what: "a wallet" })?;
     if let Some(key) = key
         && let Some(before) = work.find::<Funding>(&key.to_owned())?
     {
@@ -41,12 +42,14 @@ pub fn fund(
         return Err(Refusal::NotSandbox.into());
     }
     if !wallet.status.allows_credit() {
-        return Err(
-            Refusal::WalletState { field: "wallet_id", state: wallet.status.as_str() }.into()
-        );
+        return Err(Refusal::WalletState {
+            subject: Subject::Wallet,
+            state: wallet.status.as_str(),
+        }
+        .into());
     }
     if !wallet.has_capacity_for(amount.minor, WALLET_LIMIT_MINOR) {
-        return Err(Refusal::WalletLimitExceeded { field: "wallet_id" }.into());
+        return Err(Refusal::WalletLimitExceeded.into());
     }
     let note = Some(format!("{amount} {}", amount.currency));
     let event = events::record(

@@ -4,7 +4,7 @@ use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::WalletId;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::Timestamp;
 use crate::ledger::wallet::{Wallet, WalletStatus};
 
@@ -12,7 +12,7 @@ use crate::ledger::wallet::{Wallet, WalletStatus};
 /// credit it: such a wallet cannot be closed.
 ///
 /// # Errors
-/// [`Refusal::UnknownId`], [`Refusal::WalletNotEmpty`] on `wallet_id`.
+/// [`Refusal::UnknownId`], [`Refusal::WalletNotEmpty`].
 pub fn set_status(
     id: WalletId,
     status: WalletStatus,
@@ -20,8 +20,9 @@ pub fn set_status(
     work: &mut Workspace,
     now: Timestamp,
 ) -> Result<Wallet, Stop> {
-    let wallet =
-        work.get::<Wallet>(id)?.ok_or(Refusal::UnknownId { field: "wallet_id", what: "a wallet" })?;
+    let wallet = work
+        .get::<Wallet>(id)?
+        .ok_or(Refusal::UnknownId { subject: Subject::Wallet, what: "a wallet" })?;
     let empty = wallet.available_minor == 0
         && wallet.held_minor == 0
         && wallet.incoming_minor == 0

@@ -8,7 +8,7 @@ use crate::kernel::ids::{
 };
 use crate::kernel::money::Money;
 use crate::kernel::names::Operation;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::Timestamp;
 use crate::ledger::wallet::Owner;
 use crate::mutant;
@@ -139,7 +139,7 @@ impl Session {
     /// This session after `input` at merchant time `time`.
     ///
     /// # Errors
-    /// [`Refusal::SessionExpired`], [`Refusal::InvalidState`] on `session_id`.
+    /// [`Refusal::SessionExpired`], [`Refusal::InvalidState`].
     pub fn after(&self, input: SessionInput, time: Timestamp) -> Result<Self, Refusal> {
         let status = match input {
             SessionInput::Expire => self.status,
@@ -151,7 +151,7 @@ impl Session {
                 Err(Refusal::SessionExpired { at: self.expires_at })
             }
             None => Err(Refusal::InvalidState {
-                field: "session_id",
+                subject: Subject::Session,
                 what: "session",
                 state: status.as_str(),
                 needs: "ACTIVE",

@@ -14,7 +14,7 @@ use crate::sales::source::{Source, SourceInput};
 /// [`Refusal::NotFound`], [`Refusal::InvalidState`].
 pub fn cancel(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result<Source, Stop> {
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
-    let source = which.load_from_path(work)?.after(SourceInput::Cancel, "", time)?;
+    let source = which.existing(work)?.after(SourceInput::Cancel, time)?;
     work.put(source.clone());
     events::record(
         which.merchant_id,

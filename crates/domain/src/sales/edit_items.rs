@@ -41,7 +41,7 @@ pub fn add_item(
     work: &mut Workspace,
     time: Timestamp,
 ) -> Result<Item, Stop> {
-    let mut source = which.load_from_path(work)?.after(SourceInput::Edit, "", time)?;
+    let mut source = which.existing(work)?.after(SourceInput::Edit, time)?;
     if new.currency != source.currency {
         return Err(
             Refusal::CurrencyMismatch { what: source.kind.word(), has: source.currency }.into()
@@ -85,7 +85,7 @@ fn replace_line_total(
     source.total_minor = new
         .and_then(|new| source.total_minor.checked_sub(old)?.checked_add(new))
         .filter(|total| *total <= MAX_MINOR)
-        .ok_or(Refusal::AmountTooLarge { field: "amount" })?;
+        .ok_or(Refusal::AmountTooLarge)?;
     work.put(source);
     Ok(())
 }
@@ -102,9 +102,9 @@ pub fn update_item(
     work: &mut Workspace,
     time: Timestamp,
 ) -> Result<Item, Stop> {
-    let source = which.load_from_path(work)?;
+    let source = which.existing(work)?;
     let old = item_of(which, id, work)?;
-    let source = source.after(SourceInput::Edit, "", time)?;
+    let source = source.after(SourceInput::Edit, time)?;
     let amount_minor = match changes.amount {
         None => old.amount_minor,
         Some(amount) => refusal::request_amount(amount, source.currency)?.minor,
@@ -131,9 +131,9 @@ pub fn remove_item(
     work: &mut Workspace,
     time: Timestamp,
 ) -> Result<(), Stop> {
-    let source = which.load_from_path(work)?;
+    let source = which.existing(work)?;
     let item = item_of(which, id, work)?;
-    let mut source = source.after(SourceInput::Edit, "", time)?;
+    let mut source = source.after(SourceInput::Edit, time)?;
     source.item_count = source.item_count.saturating_sub(1).max(0);
     replace_line_total(source, item.line_total().unwrap_or(0), Some(0), work)?;
     work.put(Item { removed: true, updated_at: time, ..item });

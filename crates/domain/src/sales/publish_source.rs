@@ -15,7 +15,7 @@ use crate::sales::source::{Source, SourceInput};
 /// [`Refusal::NotFound`], [`Refusal::InvalidState`], [`Refusal::NoItems`].
 pub fn publish(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result<Source, Stop> {
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
-    let source = which.load_from_path(work)?.after(SourceInput::Publish, "", time)?;
+    let source = which.existing(work)?.after(SourceInput::Publish, time)?;
     if source.total_minor == 0 {
         return Err(Refusal::NoItems { what: source.kind.word() }.into());
     }

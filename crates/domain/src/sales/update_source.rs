@@ -29,7 +29,7 @@ pub fn update(
     work: &mut Workspace,
     time: Timestamp,
 ) -> Result<Source, Stop> {
-    let mut source = which.load_from_path(work)?.after(SourceInput::Edit, "", time)?;
+    let mut source = which.existing(work)?.after(SourceInput::Edit, time)?;
     source.note = changes.note.clone().apply_to(Some(source.note)).unwrap_or_default();
     source.fee_bearer = changes.fee_bearer.unwrap_or(source.fee_bearer);
     source.reference_id = changes.reference_id.clone().apply_to(source.reference_id);

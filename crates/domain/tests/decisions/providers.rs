@@ -107,7 +107,11 @@ fn a_payer_who_never_authenticates_is_canceled_at_the_provider_first() {
         execution.reference_id.clone(),
         true,
     ));
-    assert_eq!(late, Err(vec![Refusal::NotAwaitingAuthentication]), "its cancellation is under way");
+    assert_eq!(
+        late,
+        Err(vec![Refusal::NotAwaitingAuthentication]),
+        "its cancellation is under way"
+    );
     let after = stage.hear(execution.id, declined());
     assert_eq!(
         (after.status, after.client_secret, stage.source(source)),

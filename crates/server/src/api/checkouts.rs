@@ -8,7 +8,7 @@ use domain::directory::party::Relationship;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::CounterpartyId;
 use domain::kernel::money::Money;
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::sales::checkout::{HOSTED_PAGE, PageMode};
 use domain::sales::create_checkout::{Checkout, MAX_CHECKOUT_ITEMS, NewCheckout};
 use domain::sales::edit_items::NewItem;
@@ -25,6 +25,7 @@ use crate::api::fields::{
     Part, Phone, Schemas, Text,
 };
 use crate::api::links::{draw_token, pay_path};
+use crate::api::refusals::usual_field;
 use crate::api::response::{Amount, JsonResult, Time, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -230,6 +231,14 @@ fn new_checkout(payload: CreateCheckout, token: String) -> NewCheckout {
     }
 }
 
+/// The amount of a checkout is that of its items.
+const fn field_of(refusal: &Refusal) -> Option<&'static str> {
+    match refusal.subject() {
+        Subject::Amount => Some("items"),
+        _ => usual_field(refusal),
+    }
+}
+
 async fn create(
     State(app): State<App>,
     tenant: Tenant,
@@ -240,7 +249,8 @@ async fn create(
         return Err(ApiError::Invalid(faults));
     }
     let command = Command::CreateCheckout(tenant.id(), new_checkout(payload, draw_token()?));
-    let checkout = submit!(app, tenant.caller, command, Output::Checkout);
+    let checkout =
+        submit!(app, tenant.caller, command, Output::Checkout, ApiError::on_fields(field_of));
     Ok(Json(CheckoutResponse::new(*checkout, &app.config.public_url)))
 }
 

@@ -14,6 +14,7 @@ use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
 use crate::api::fields::{PaymentSource, Text};
+use crate::api::refusals;
 use crate::api::response::{JsonResult, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -77,7 +78,7 @@ async fn link(
     path: fn(&str) -> String,
 ) -> JsonResult<LinkResponse> {
     if !tenant.merchant.verified {
-        return Err(ApiError::Forbidden(Refusal::NotVerified.to_string()));
+        return Err(ApiError::Forbidden(refusals::message(&Refusal::NotVerified)));
     }
     let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
     let source = app.queries.source_by_number(tenant.id(), kind, &query.source_number.0).await?;

@@ -7,7 +7,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::SourceId;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::Timestamp;
 use domain::tariff::fees::{self, Quote, QuoteRequest, Route};
 use schemars::{JsonSchema, Schema, json_schema};
@@ -167,9 +167,9 @@ fn on_query(field: &'static str, kind: FaultKind) -> ApiError {
 
 /// Locates a refusal at the field of the query that it is about; `amount` is the field of the amount.
 fn refused(refusal: Refusal, amount: &'static str) -> ApiError {
-    let field = match refusal {
-        Refusal::NoMarket { .. } | Refusal::NoFee { .. } => "payment_method",
-        Refusal::AmountTooSmall { .. } | Refusal::AmountTooLarge { .. } => amount,
+    let field = match refusal.subject() {
+        Subject::Method => "payment_method",
+        Subject::Amount => amount,
         _ => "target_currency",
     };
     on_query(field, FaultKind::Refused(refusal))

@@ -70,7 +70,7 @@ impl<T> IntoResponse for LargeJson<T> {
 }
 
 /// Submits a caller's command and unwraps the one kind of output that it has. `$refused` maps
-/// refusals to an error, where they are neither about a field of the body nor about the path's `id`.
+/// refusals to an error, where the request does not name their subjects by the usual fields.
 macro_rules! submit {
     ($app:expr, $caller:expr, $command:expr, $variant:path) => {
         submit!($app, $caller, $command, $variant, $crate::api::error::ApiError::from)

@@ -67,7 +67,7 @@ async fn authenticate(
         tenant.caller,
         command,
         Output::OutcomeRecorded,
-        ApiError::on_path_parameter("reference_id")
+        ApiError::on_path("reference_id")
     );
     Ok(Json(first_outcome(&app, settled.execution, settled.call).await.into()))
 }

@@ -1,7 +1,7 @@
 //! An example of each refusal.
 
 use crate::kernel::currency::Currency;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::Timestamp;
 
 impl Refusal {
@@ -26,9 +26,14 @@ impl Refusal {
             Self::TooManyPasscodeChecks,
             Self::DuplicateReference,
             Self::DuplicateFunding,
-            Self::UnknownId { field: "wallet_id", what: "a wallet" },
-            Self::InvalidState { field: "session_id", what: "invoice", state: "PAID", needs: "ACTIVE" },
-            Self::InReview { field: "source_id", what: "invoice" },
+            Self::UnknownId { subject: Subject::Wallet, what: "a wallet" },
+            Self::InvalidState {
+                subject: Subject::Source,
+                what: "invoice",
+                state: "PAID",
+                needs: "ACTIVE",
+            },
+            Self::InReview { what: "invoice" },
             Self::NoItems { what: "invoice" },
             Self::TooManyItems { what: "invoice", most: 200 },
             Self::SessionExpired { at },
@@ -36,11 +41,11 @@ impl Refusal {
             Self::ExpiryInPast { now: at },
             Self::ExpiryTooFar { days: 366 },
             Self::CurrencyMismatch { what: "wallet", has: lrd },
-            Self::CurrencyNotSupported { field: "currency", currency: usd, method: "MTN_MOMO_RWA" },
+            Self::CurrencyNotSupported { currency: usd, method: "MTN_MOMO_RWA" },
             Self::NoRate { from: usd, to: lrd },
             Self::NoWallet { currency: usd },
-            Self::AccountInactive { field: "payment_account_id" },
-            Self::AccountForOtherOperation { field: "payment_account_id", made_for: "PAYOUT" },
+            Self::AccountInactive,
+            Self::AccountForOtherOperation { made_for: "PAYOUT" },
             Self::AccountMismatch,
             Self::NoMarket { method: "CREDIT_CARD", provider: "PAWAPAY", operation: "COLLECTION" },
             Self::UnknownOperator,
@@ -54,19 +59,14 @@ impl Refusal {
             Self::TransferToSelf,
             Self::RecipientChanged,
             Self::TooManyRecipients { seconds: 4 },
-            Self::WalletState { field: "from_wallet_id", state: "FROZEN" },
+            Self::WalletState { subject: Subject::Wallet, state: "FROZEN" },
             Self::NotRefundable { state: "PROCESSING" },
             Self::RefundExceeds { left: "3.00 USD".to_owned() },
-            Self::AmountTooSmall { field: "session_id" },
-            Self::AmountTooLarge { field: "amount" },
-            Self::NoFee {
-                field: "payment_account_id",
-                what: "gateway",
-                of: "MTN_MOMO_LBR".to_owned(),
-                operation: "COLLECTION",
-            },
-            Self::WalletLimitExceeded { field: "session_id" },
-            Self::TooManyDecimals { field: "amount", allowed: 2 },
+            Self::AmountTooSmall,
+            Self::AmountTooLarge,
+            Self::NoFee { what: "gateway", of: "MTN_MOMO_LBR".to_owned(), operation: "COLLECTION" },
+            Self::WalletLimitExceeded,
+            Self::TooManyDecimals { allowed: 2 },
             Self::PhoneTaken,
             Self::NotSandbox,
             Self::WalletNotEmpty,

@@ -3,7 +3,7 @@
 use crate::kernel::refusal::Refusal;
 
 impl std::fmt::Display for Refusal {
-    /// One sentence for the developer of the client.
+    /// One sentence for people: answers, logs and the command line.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotFound => f.write_str("Not found"),
@@ -13,14 +13,15 @@ impl std::fmt::Display for Refusal {
             Self::NotVerified => {
                 f.write_str("merchant not verified: an operator sets it with `kola merchant set --merchant ID --verified true`")
             }
-            Self::PasscodeRequired => f.write_str(
-                "passcode required: payouts of this merchant need it as `passcode.token.code`, and a change of it as `current`",
-            ),
+            Self::PasscodeRequired => {
+                f.write_str("passcode required: payouts of this merchant and changes of its passcode need it")
+            }
             Self::PasscodeInvalid => {
                 f.write_str("passcode invalid: an operator sets another with `kola merchant set-passcode --merchant ID`")
             }
-            Self::PasscodeLocked { .. } => f.write_str(
-                "passcode locked for this API key: 5 wrong passcodes in 15 minutes; try again after `Retry-After`, \
+            Self::PasscodeLocked { seconds } => write!(
+                f,
+                "passcode locked for this API key: 5 wrong passcodes in 15 minutes; try again in {seconds} seconds, \
                  or have an operator lift it with `kola merchant passcode --merchant ID --unlock`",
             ),
             Self::PasscodeLockedForAll => f.write_str(
@@ -28,25 +29,25 @@ impl std::fmt::Display for Refusal {
                  an operator lifts it with `kola merchant passcode --merchant ID --unlock`",
             ),
             Self::TooManyPasscodeChecks => f.write_str("too many passcodes are being compared, try again"),
-            Self::DuplicateReference => f.write_str("this reference_id was used before with other values"),
+            Self::DuplicateReference => f.write_str("this idempotency key was used before with other values"),
             Self::DuplicateFunding => f.write_str("this key was used before for another wallet or amount"),
             Self::UnknownId { what, .. } => write!(f, "not the id of {what} of this merchant"),
             Self::InvalidState { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
-            Self::InReview { what, .. } => {
+            Self::InReview { what } => {
                 write!(f, "a review of an earlier payment of this {what} is open: it cannot be paid before that is resolved")
             }
             Self::NoItems { what } => write!(f, "the {what} has no items"),
             Self::TooManyItems { what, most } => write!(f, "the {what} has {most} items, and cannot have more"),
             Self::SessionExpired { at } => write!(f, "the session expired at {at}"),
             Self::CheckoutExpired { at } => write!(f, "the checkout expired at {at}; a link asked for now can be paid again"),
-            Self::ExpiryInPast { now } => write!(f, "expires_at is in the past: it is {now} now"),
-            Self::ExpiryTooFar { days } => write!(f, "expires_at is more than {days} days ahead"),
+            Self::ExpiryInPast { now } => write!(f, "the expiry is in the past: it is {now} now"),
+            Self::ExpiryTooFar { days } => write!(f, "the expiry is more than {days} days ahead"),
             Self::CurrencyMismatch { what, has } => write!(f, "the {what} is in {has}"),
-            Self::CurrencyNotSupported { currency, method, .. } => write!(f, "{method} does not take {currency}"),
+            Self::CurrencyNotSupported { currency, method } => write!(f, "{method} does not take {currency}"),
             Self::NoRate { from, to } => write!(f, "there is no exchange rate from {from} to {to}"),
             Self::NoWallet { currency } => write!(f, "this merchant has no wallet in {currency}"),
-            Self::AccountInactive { .. } => f.write_str("the payment account is not active"),
-            Self::AccountForOtherOperation { made_for, .. } => write!(f, "the payment account was made for {made_for}"),
+            Self::AccountInactive => f.write_str("the payment account is not active"),
+            Self::AccountForOtherOperation { made_for } => write!(f, "the payment account was made for {made_for}"),
             Self::AccountMismatch => f.write_str("not the payment account of the session"),
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
             Self::UnknownOperator => f.write_str("no mobile-money operator is known for this number"),
@@ -74,16 +75,16 @@ impl std::fmt::Display for Refusal {
             Self::WalletState { state, .. } => write!(f, "the wallet is {state}"),
             Self::NotRefundable { state } => write!(f, "only a COMPLETED collection can be refunded; this one is {state}"),
             Self::RefundExceeds { left } => write!(f, "more than is left to refund: {left}"),
-            Self::AmountTooSmall { .. } => f.write_str("after fees and exchange nothing is left to pay"),
-            Self::AmountTooLarge { .. } => f.write_str("the total is too large"),
-            Self::NoFee { what, of, operation, .. } => {
+            Self::AmountTooSmall => f.write_str("after fees and exchange nothing is left to pay"),
+            Self::AmountTooLarge => f.write_str("the total is too large"),
+            Self::NoFee { what, of, operation } => {
                 write!(
                     f,
                     "no {what} fee is set for {operation} by {of}: the operator sets one, be it zero, before it is offered"
                 )
             }
-            Self::WalletLimitExceeded { .. } => f.write_str("the wallet to be credited has no room for so much"),
-            Self::TooManyDecimals { allowed, .. } => write!(f, "ensure that there are no more than {allowed} decimal places"),
+            Self::WalletLimitExceeded => f.write_str("the wallet to be credited has no room for so much"),
+            Self::TooManyDecimals { allowed } => write!(f, "ensure that there are no more than {allowed} decimal places"),
             Self::PhoneTaken => f.write_str("another merchant has this phone"),
             Self::NotSandbox => f.write_str("only a sandbox merchant's wallet can be funded"),
             Self::WalletNotEmpty => f.write_str("a wallet is closed only at zero, with nothing open that could credit it"),

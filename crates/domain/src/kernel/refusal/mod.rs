@@ -1,12 +1,15 @@
 //! Refusals: every reason for which a command is not accepted.
+//!
+//! A refusal says which object is refused and why. How it is answered over HTTP (status, field,
+//! type) is known to the API alone.
 
 mod catalogue;
-mod class;
 mod collect;
 mod message;
+mod subject;
 
-pub use class::Class;
 pub use collect::{Refusals, request_amount};
+pub use subject::Subject;
 
 use crate::kernel::currency::Currency;
 use crate::kernel::time::Timestamp;
@@ -14,7 +17,7 @@ use crate::kernel::time::Timestamp;
 /// Why a command is refused. A refused command changes nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The id in the path is not one of this merchant's.
+    /// The object that the command is about is not one of this merchant's.
     NotFound,
     /// The API key of the access token was revoked.
     KeyRevoked,
@@ -23,7 +26,7 @@ pub enum Refusal {
     TokenExpired,
     /// Only verified merchants may pay out, transfer, refund and create links.
     NotVerified,
-    /// The merchant has a passcode, and the request has none.
+    /// The merchant has a passcode, and the command has none.
     PasscodeRequired,
     PasscodeInvalid,
     /// One API key sent too many wrong passcodes.
@@ -35,31 +38,27 @@ pub enum Refusal {
     PasscodeLockedForAll,
     /// So many passcodes are being compared that, if all were wrong, they would lock.
     TooManyPasscodeChecks,
-    /// The `reference_id` was used before for a different request.
+    /// The idempotency key was used before for a different request.
     DuplicateReference,
     /// The key of a funding was used before for another wallet or amount.
     DuplicateFunding,
-    /// An id in the body that is not one of this merchant's.
+    /// An object that the command names besides its own is not one of this merchant's.
     UnknownId {
-        /// The field that holds the id.
-        field: &'static str,
+        subject: Subject,
         /// What it should be the id of, with its article: "an invoice".
         what: &'static str,
     },
-    /// The object is in a state that does not allow the call.
+    /// The object is in a state that does not allow the command.
     InvalidState {
-        /// The field that names the object; empty when the path does.
-        field: &'static str,
+        subject: Subject,
         /// The object, such as "invoice".
         what: &'static str,
         state: &'static str,
-        /// The state that the call requires, such as "ACTIVE".
+        /// The state that the command requires, such as "ACTIVE".
         needs: &'static str,
     },
     /// A review of an earlier payment of the invoice or order is open: it may have been paid.
     InReview {
-        /// The field that names the object.
-        field: &'static str,
         /// "invoice" or "order".
         what: &'static str,
     },
@@ -81,12 +80,12 @@ pub enum Refusal {
     CheckoutExpired {
         at: Timestamp,
     },
-    /// `expires_at` is not in the future.
+    /// The expiry is not in the future.
     ExpiryInPast {
         /// Merchant time.
         now: Timestamp,
     },
-    /// `expires_at` is too far ahead.
+    /// The expiry is too far ahead.
     ExpiryTooFar {
         /// The maximum.
         days: i64,
@@ -99,8 +98,6 @@ pub enum Refusal {
     },
     /// The account's method does not support the currency.
     CurrencyNotSupported {
-        /// The field of the currency, or of the object that has it.
-        field: &'static str,
         currency: Currency,
         method: &'static str,
     },
@@ -112,14 +109,9 @@ pub enum Refusal {
     NoWallet {
         currency: Currency,
     },
-    AccountInactive {
-        /// The field that holds its id.
-        field: &'static str,
-    },
+    AccountInactive,
     /// The account was made for another operation.
     AccountForOtherOperation {
-        /// The field that holds its id.
-        field: &'static str,
         made_for: &'static str,
     },
     /// The execution names another account than its session.
@@ -151,7 +143,7 @@ pub enum Refusal {
     UnknownFeeTier,
     /// The counterparty has no party.
     CounterpartyWithoutParty,
-    /// The counterparty's party has another phone than the request.
+    /// The counterparty's party has another phone than the payer of the checkout.
     PhoneMismatch,
     /// Sender and receiver are the same wallet.
     TransferToSelf,
@@ -164,8 +156,8 @@ pub enum Refusal {
     },
     /// The wallet's status does not allow the debit or credit.
     WalletState {
-        /// The field that names the wallet.
-        field: &'static str,
+        /// [`Subject::Wallet`] or [`Subject::AccountWallet`].
+        subject: Subject,
         state: &'static str,
     },
     /// The payment to refund is not a completed collection.
@@ -178,16 +170,11 @@ pub enum Refusal {
         left: String,
     },
     /// The amount for the payer or payee would be zero or less.
-    AmountTooSmall {
-        field: &'static str,
-    },
+    AmountTooSmall,
     /// A sum does not fit.
-    AmountTooLarge {
-        field: &'static str,
-    },
+    AmountTooLarge,
     /// The tariff has no row for a fee. Every such payment requires one, even of zero.
     NoFee {
-        field: &'static str,
         /// "platform" or "gateway".
         what: &'static str,
         /// The tier or method.
@@ -195,13 +182,9 @@ pub enum Refusal {
         operation: &'static str,
     },
     /// The credit would exceed the limit of the wallet.
-    WalletLimitExceeded {
-        /// The field that names the wallet, or what credits it.
-        field: &'static str,
-    },
+    WalletLimitExceeded,
     /// More decimals than the currency has.
     TooManyDecimals {
-        field: &'static str,
         allowed: u32,
     },
     /// The phone belongs to another merchant of the same mode.
@@ -236,11 +219,9 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_reads_as_a_sentence_on_a_typed_field() {
+    fn every_refusal_reads_as_a_sentence() {
         for refusal in Refusal::catalogue() {
-            assert!(refusal.kind().starts_with("value_error."), "{refusal:?}");
             assert!(refusal.to_string().len() > 8, "{refusal:?}");
-            assert!(refusal.class() == Class::Invalid || refusal.field().is_empty(), "{refusal:?}");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::api::extract::{Body, Ids, PathSegments, Query};
 use crate::api::listing::Listing;
 use crate::api::response::{JsonResult, LargeJson, ListResult, page, submit};
 use crate::api::sources::kind::{Kind, source_ref};
-use crate::api::sources::payloads::ListSources;
+use crate::api::sources::payloads::{ListSources, field_of};
 use crate::api::sources::responses::{KindResponse, SourceDetailResponse, SourceResponse};
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -122,7 +122,8 @@ pub async fn update<K: Kind>(
         app,
         tenant.caller,
         Command::UpdateSource(source_ref::<K>(&tenant, id), payload.into()),
-        Output::Source
+        Output::Source,
+        ApiError::on_fields(field_of)
     );
     Ok(respond(source, &tenant))
 }
@@ -136,7 +137,8 @@ pub async fn publish<K: Kind>(
         app,
         tenant.caller,
         Command::PublishSource(source_ref::<K>(&tenant, id)),
-        Output::Source
+        Output::Source,
+        ApiError::on_fields(field_of)
     );
     Ok(respond(source, &tenant))
 }
@@ -150,7 +152,8 @@ pub async fn cancel<K: Kind>(
         app,
         tenant.caller,
         Command::CancelSource(source_ref::<K>(&tenant, id)),
-        Output::Source
+        Output::Source,
+        ApiError::on_fields(field_of)
     );
     Ok(respond(source, &tenant))
 }
