@@ -55,7 +55,12 @@ const DECISION: &[Step] = &[
     step("crates/domain/src/decision/command.rs", "its line in `each_decision!`"),
     step(
         "crates/domain/src/kernel/refusal/mod.rs",
-        "each new refusal; then `cargo run -- errors > docs/errors.md`",
+        "each new refusal: its subject and message, without names of HTTP",
+    ),
+    step(
+        "crates/server/src/api/refusals.rs",
+        "its status and type, and the usual field of a new subject; then \
+         `cargo run -- errors > docs/errors.md`",
     ),
     step(
         "crates/domain/src/decision/event.rs",

@@ -494,13 +494,7 @@ impl Clients<'_> {
         let expires_at = if self.rng.chance(500) { Some(self.expiry(id)) } else { None };
         let account_id = PaymentAccountId(account);
         let amount = money(currency, self.rng);
-        Some(NewSession::Payout {
-            account_field: "payment_account_id",
-            wallet_id,
-            account_id,
-            amount,
-            expires_at,
-        })
+        Some(NewSession::Payout { wallet_id, account_id, amount, expires_at })
     }
 
     fn transfer(&mut self, id: i64) -> Option<NewSession> {

@@ -37,6 +37,7 @@ use domain::sales::edit_items::UpdateItem;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
+use kola::api::refusals::error_type;
 use kola::engine::{Failure, Outcome};
 
 use crate::plan::{Fault, StoreCall};
@@ -207,8 +208,7 @@ pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Ok(answer) => answered(answer),
         Err(Failure::Refused(reasons)) => {
-            let reasons: Vec<&str> =
-                reasons.iter().map(domain::kernel::refusal::Refusal::kind).collect();
+            let reasons: Vec<&str> = reasons.iter().map(error_type).collect();
             format!("refused: {}", reasons.join(", "))
         }
         Err(failure) => format!("failed: {failure}"),

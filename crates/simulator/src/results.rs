@@ -7,6 +7,7 @@ use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::Operation;
+use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{minutes, seconds};
 use domain::ledger::account::AccountKind;
 use domain::payments::execute::{Execute, OperationDetails};
@@ -289,8 +290,12 @@ impl Sim {
                 "refund that has no room any more"
             }
             (Command::Execute(_), Err(Failure::Refused(reasons))) => {
-                let is = |kind: &str| reasons.iter().any(|reason| reason.kind() == kind);
-                match (is("value_error.duplicate"), is("value_error.expired")) {
+                let is_expired =
+                    |reason: &Refusal| matches!(reason, Refusal::SessionExpired { .. });
+                match (
+                    reasons.contains(&Refusal::DuplicateReference),
+                    reasons.iter().any(is_expired),
+                ) {
                     (true, _) => "key used again, another body",
                     (false, true) => "session expired",
                     (false, false) => return,

@@ -31,16 +31,16 @@ impl Default for Lifetimes {
 /// Checks that `expires_at` is in the future and not too far ahead.
 ///
 /// # Errors
-/// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`].
+/// [`Refusal::ExpiryInPast`], [`Refusal::ExpiryTooFar`].
 pub fn check_expiry(
     expires_at: MerchantTime,
     time: MerchantTime,
     lifetimes: Lifetimes,
 ) -> Result<MerchantTime, Refusal> {
     if expires_at <= time {
-        Err(Refusal::ExpiryPast { now: time })
+        Err(Refusal::ExpiryInPast { now: time })
     } else if expires_at > time.plus(seconds(lifetimes.max_days.saturating_mul(86_400))) {
-        Err(Refusal::ExpiryFar { days: lifetimes.max_days })
+        Err(Refusal::ExpiryTooFar { days: lifetimes.max_days })
     } else {
         Ok(expires_at)
     }

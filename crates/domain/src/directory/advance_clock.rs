@@ -34,7 +34,7 @@ impl Decision for AdvanceClock {
 /// the merchant's row has to be changed.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] for a live merchant, [`Refusal::ClockFar`].
+/// [`Refusal::NotFound`] for a live merchant, [`Refusal::ClockTooFar`].
 fn advance(
     id: MerchantId,
     by_seconds: i64,
@@ -49,7 +49,7 @@ fn advance(
     merchant.clock_offset_us =
         merchant.clock_offset_us.saturating_add(seconds(by_seconds.clamp(0, MAX_ADVANCE_SECONDS)));
     if merchant.clock_offset_us > seconds(MAX_AHEAD_YEARS * MAX_ADVANCE_SECONDS) {
-        return Err(Refusal::ClockFar { years: MAX_AHEAD_YEARS }.into());
+        return Err(Refusal::ClockTooFar { years: MAX_AHEAD_YEARS }.into());
     }
     merchant.updated_at = now;
     let time = merchant.time(now);

@@ -6,7 +6,7 @@ use crate::directory::create_party;
 use crate::directory::party::{Counterparty, Relationship};
 use crate::kernel::ids::{CounterpartyId, MerchantId, PartyId};
 use crate::kernel::patch::Patch;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::MerchantTime;
 
 /// Creates a counterparty.
@@ -48,7 +48,7 @@ impl Decision for UpdateCounterparty {
 /// Creates a counterparty.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `party_id`.
+/// [`Refusal::UnknownId`] of the party.
 pub fn create(
     merchant_id: MerchantId,
     relationship: Relationship,
@@ -57,7 +57,7 @@ pub fn create(
     time: MerchantTime,
 ) -> Result<Counterparty, Stop> {
     if let Some(id) = party_id {
-        create_party::owned(merchant_id, id, "party_id", work)??;
+        create_party::owned(merchant_id, id, work)??;
     }
     let counterparty = Counterparty {
         id: CounterpartyId(work.new_id()?),
@@ -74,7 +74,7 @@ pub fn create(
 /// Changes a counterparty. A `relationship` of `None` leaves it as it is.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::Unknown`] on `party_id`.
+/// [`Refusal::NotFound`], [`Refusal::UnknownId`] of the party.
 pub fn update(
     merchant_id: MerchantId,
     id: CounterpartyId,
@@ -88,7 +88,7 @@ pub fn update(
         .filter(|row| row.merchant_id == merchant_id)
         .ok_or(Refusal::NotFound)?;
     if let Patch::Set(id) = party_id {
-        create_party::owned(merchant_id, id, "party_id", work)??;
+        create_party::owned(merchant_id, id, work)??;
     }
     let counterparty = Counterparty {
         relationship: relationship.unwrap_or(found.relationship),
@@ -103,13 +103,14 @@ pub fn update(
 /// The merchant's counterparty of that id.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `field`.
+/// [`Refusal::UnknownId`] of the counterparty.
 pub fn owned(
     merchant_id: MerchantId,
     id: CounterpartyId,
-    field: &'static str,
     work: &Workspace,
 ) -> Result<Result<Counterparty, Refusal>, Stop> {
     let found = work.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id);
-    Ok(found.map(|row| (*row).clone()).ok_or(Refusal::Unknown { field, what: "a counterparty" }))
+    Ok(found
+        .map(|row| (*row).clone())
+        .ok_or(Refusal::UnknownId { subject: Subject::Counterparty, what: "a counterparty" }))
 }

@@ -4,7 +4,7 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::party::Party;
 use crate::kernel::ids::{MerchantId, PartyId};
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::MerchantTime;
 
 /// A request to create a party.
@@ -79,13 +79,14 @@ pub fn by_phone(
 /// The merchant's party of that id.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `field`.
+/// [`Refusal::UnknownId`] of the party.
 pub fn owned(
     merchant_id: MerchantId,
     id: PartyId,
-    field: &'static str,
     work: &Workspace,
 ) -> Result<Result<Party, Refusal>, Stop> {
     let found = work.get::<Party>(id)?.filter(|party| party.merchant_id == merchant_id);
-    Ok(found.map(|party| (*party).clone()).ok_or(Refusal::Unknown { field, what: "a party" }))
+    Ok(found
+        .map(|party| (*party).clone())
+        .ok_or(Refusal::UnknownId { subject: Subject::Party, what: "a party" }))
 }

@@ -45,8 +45,7 @@ impl Decision for CreateAccount {
 /// checked: numbers are ported, and only the network knows.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `party_id`, [`Refusal::NoMarket`] on `method`, [`Refusal::PhoneCountry`]
-/// on `insensitive_account_number`.
+/// [`Refusal::UnknownId`] of the party, [`Refusal::NoMarket`], [`Refusal::PhoneOfOtherCountry`].
 fn create(
     merchant_id: MerchantId,
     new: &NewAccount,
@@ -55,7 +54,7 @@ fn create(
 ) -> Result<PaymentAccount, Stop> {
     let time = work.require::<Merchant>(merchant_id)?.time(now);
     let mut refusals = Refusals::default();
-    let party = refusals.take(create_party::owned(merchant_id, new.party_id, "party_id", work)?);
+    let party = refusals.take(create_party::owned(merchant_id, new.party_id, work)?);
     let (method, provider, operation) = (new.method, new.provider, new.operation);
     refusals.unless(
         work.tariff.has_market(method, provider, operation, now),
@@ -72,7 +71,7 @@ fn create(
         if let Some(code) =
             country.and_then(country::calling_code).filter(|code| !number.starts_with(code))
         {
-            refusals.add(Refusal::PhoneCountry { method: method.as_str(), code });
+            refusals.add(Refusal::PhoneOfOtherCountry { method: method.as_str(), code });
         }
     }
     refusals.finish()?;

@@ -55,7 +55,7 @@ impl Decision for FinishPasscodeAttempt {
 /// Reserves an attempt before the passcode is compared. `None` if the merchant has no passcode.
 ///
 /// # Errors
-/// [`Refusal::PasscodeLocked`], [`Refusal::PasscodeLockedForAll`], [`Refusal::PasscodeBusy`].
+/// [`Refusal::PasscodeLocked`], [`Refusal::PasscodeLockedForAll`], [`Refusal::TooManyPasscodeChecks`].
 pub fn reserve(
     id: MerchantId,
     key: ApiKeyId,
@@ -77,7 +77,7 @@ pub fn reserve(
     }
     tries.remove_outdated(now);
     if tries.is_full(key, now) {
-        return Err(Refusal::PasscodeBusy.into());
+        return Err(Refusal::TooManyPasscodeChecks.into());
     }
     let attempt = PasscodeAttempt { id: PasscodeTryId(work.new_id()?), hash: hash.to_owned() };
     tries.0.push(PasscodeTry { id: attempt.id, key, at: now, wrong: false });

@@ -36,7 +36,7 @@ impl Decision for UpdateMerchant {
 /// Changes a merchant. The changes apply to new decisions; executions under way keep their amounts.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::NoTier`].
+/// [`Refusal::NotFound`], [`Refusal::UnknownFeeTier`].
 fn update(
     id: MerchantId,
     changes: &MerchantChanges,
@@ -46,7 +46,7 @@ fn update(
     let mut merchant = (*work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?).clone();
     if let Some(tier) = changes.fee_tier.as_ref().filter(|tier| **tier != merchant.fee_tier) {
         if work.tariff.tier(tier).is_none() {
-            return Err(Refusal::NoTier.into());
+            return Err(Refusal::UnknownFeeTier.into());
         }
         merchant.fee_tier.clone_from(tier);
         merchant.fee_tier_assigned_at = Some(now);

@@ -5,7 +5,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::payment_account::PaymentAccount;
 use crate::kernel::ids::{MerchantId, PaymentAccountId};
 use crate::kernel::names::Operation;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::MerchantTime;
 
 /// Deactivates a payment account for good.
@@ -47,20 +47,19 @@ fn deactivate(
 /// The merchant's account of that id, if it is active and for `operation`.
 ///
 /// # Errors
-/// [`Refusal::Unknown`], [`Refusal::AccountInactive`] or [`Refusal::AccountPurpose`] on `field`.
+/// [`Refusal::UnknownId`], [`Refusal::AccountInactive`] or [`Refusal::AccountForOtherOperation`].
 pub fn usable(
     merchant_id: MerchantId,
     id: PaymentAccountId,
     operation: Operation,
-    field: &'static str,
     work: &Workspace,
 ) -> Result<Result<PaymentAccount, Refusal>, Stop> {
     let found = work.get::<PaymentAccount>(id)?.filter(|row| row.merchant_id == merchant_id);
     Ok(match found {
-        None => Err(Refusal::Unknown { field, what: "a payment account" }),
-        Some(account) if !account.is_active => Err(Refusal::AccountInactive { field }),
+        None => Err(Refusal::UnknownId { subject: Subject::Account, what: "a payment account" }),
+        Some(account) if !account.is_active => Err(Refusal::AccountInactive),
         Some(account) if account.operation != operation => {
-            Err(Refusal::AccountPurpose { field, made_for: account.operation.as_str() })
+            Err(Refusal::AccountForOtherOperation { made_for: account.operation.as_str() })
         }
         Some(account) => Ok((*account).clone()),
     })

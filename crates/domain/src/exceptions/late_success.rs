@@ -10,7 +10,7 @@ use crate::exceptions::contradiction;
 use crate::exceptions::review::Review;
 use crate::kernel::checked::sum;
 use crate::kernel::names::Operation;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::account::AccountKind;
 use crate::ledger::open_wallet;
@@ -50,8 +50,8 @@ pub(crate) fn covers_full_payment(
 /// source as paid unless it is paid or canceled already.
 ///
 /// # Errors
-/// [`Refusal::ReviewNotOpen`] while another collection of the source is under way, which could pay
-/// it too; [`Refusal::WalletState`].
+/// [`Refusal::ReviewNotResolvable`] while another collection of the source is under way, which
+/// could pay it too; [`Refusal::WalletState`].
 pub(crate) fn settle(
     execution: Execution,
     time: MerchantTime,
@@ -65,7 +65,7 @@ pub(crate) fn settle(
     let source = work.require::<Source>(source)?;
     if source.status == SourceStatus::Processing {
         let needs = "another payment of the same invoice or order is under way; wait for its end, or say --to payer";
-        return Err(Refusal::ReviewNotOpen { needs }.into());
+        return Err(Refusal::ReviewNotResolvable { needs }.into());
     }
     let wallet = open_wallet::open(
         merchant,
@@ -88,7 +88,7 @@ pub(crate) fn settle(
     // A source that was paid in the meantime stays paid, and a canceled one stays canceled: the
     // merchant then has to give the money back.
     if source.status == SourceStatus::Active && !mutant!(SettledUnpaid) {
-        let paid = source.after(SourceInput::Settled, "", time)?;
+        let paid = source.after(SourceInput::Settled, time)?;
         work.put(Source { paid_at: Some(time), ..paid });
         events::record(
             merchant,
@@ -114,18 +114,21 @@ fn amounts_from_suspense(execution: &Execution) -> Result<PaymentAmounts, Stop> 
 /// Checks that a wallet can be credited `minor`, or debited where it is below zero.
 ///
 /// # Errors
-/// [`Refusal::WalletState`], [`Refusal::ReviewInsufficient`], [`Refusal::ReviewNotOpen`].
+/// [`Refusal::WalletState`], [`Refusal::ReviewFundsInsufficient`], [`Refusal::ReviewNotResolvable`].
 pub(crate) fn check_wallet(wallet: &Wallet, minor: i64) -> Result<(), Refusal> {
     if wallet.status == WalletStatus::Closed {
-        return Err(Refusal::WalletState { field: "", state: wallet.status.as_str() });
+        return Err(Refusal::WalletState {
+            subject: Subject::Wallet,
+            state: wallet.status.as_str(),
+        });
     }
     if wallet.available_minor.saturating_add(minor) < 0 {
-        return Err(Refusal::ReviewInsufficient);
+        return Err(Refusal::ReviewFundsInsufficient);
     }
     // The limit for new payments is lower than this, so that a review can still be credited. But
     // what is held and under way must fit into the balance together with it.
     if minor > 0 && !wallet.has_capacity_for(minor, i64::MAX) {
-        return Err(Refusal::ReviewNotOpen {
+        return Err(Refusal::ReviewNotResolvable {
             needs: "the wallet has no room for it; say --to payer",
         });
     }

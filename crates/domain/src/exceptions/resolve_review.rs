@@ -49,7 +49,7 @@ const BY_OPERATOR: &str = "resolved by an operator";
 /// Resolves a review as an operator decided.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::ReviewNotOpen`], [`Refusal::ReviewInsufficient`],
+/// [`Refusal::NotFound`], [`Refusal::ReviewNotResolvable`], [`Refusal::ReviewFundsInsufficient`],
 /// [`Refusal::WalletState`] for a closed wallet. A frozen wallet is no obstacle: the payment was in
 /// flight before it was frozen.
 fn resolve(
@@ -61,7 +61,7 @@ fn resolve(
 ) -> Result<Review, Stop> {
     let review = (*work.get::<Review>(id)?.ok_or(Refusal::NotFound)?).clone();
     if review.status != ReviewStatus::Open {
-        return Err(Refusal::ReviewNotOpen { needs: "it was resolved before" }.into());
+        return Err(Refusal::ReviewNotResolvable { needs: "it was resolved before" }.into());
     }
     let execution = (*work.require::<Execution>(review.execution_id)?).clone();
     let time = work.require::<Merchant>(execution.merchant_id)?.time(now);
@@ -101,15 +101,16 @@ fn resolve_deadline(
     now: ServerTime,
 ) -> Result<(), Stop> {
     if !matches!(how, Resolution::Completed | Resolution::Failed) {
-        return Err(Refusal::ReviewNotOpen {
+        return Err(Refusal::ReviewNotResolvable {
             needs: "nothing is in suspense; say --outcome completed or failed",
         }
         .into());
     }
     if execution.in_review {
-        return Err(
-            Refusal::ReviewNotOpen { needs: "resolve the review of its amount first" }.into()
-        );
+        return Err(Refusal::ReviewNotResolvable {
+            needs: "resolve the review of its amount first",
+        }
+        .into());
     }
     // A final status never changes: only the review is closed.
     if execution.status.is_final() {
@@ -135,7 +136,7 @@ fn resolve_suspense(
     now: ServerTime,
 ) -> Result<(), Stop> {
     if !matches!(how, Resolution::ToWallet | Resolution::ToPayer) {
-        return Err(Refusal::ReviewNotOpen {
+        return Err(Refusal::ReviewNotResolvable {
             needs: "money is in suspense; say --to wallet or --to payer",
         }
         .into());

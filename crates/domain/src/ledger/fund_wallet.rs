@@ -8,7 +8,7 @@ use crate::directory::merchant::Merchant;
 use crate::kernel::ids::{FundingId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::names::Mode;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::ServerTime;
 use crate::ledger::account::AccountKind;
 use crate::ledger::funding::Funding;
@@ -37,8 +37,8 @@ impl Decision for FundWallet {
 /// changes nothing.
 ///
 /// # Errors
-/// [`Refusal::Unknown`], [`Refusal::NotSandbox`], [`Refusal::WalletState`] and [`Refusal::NoRoom`]
-/// on `wallet_id`; [`Refusal::DuplicateFunding`].
+/// [`Refusal::UnknownId`], [`Refusal::NotSandbox`], [`Refusal::WalletState`],
+/// [`Refusal::WalletLimitExceeded`], [`Refusal::DuplicateFunding`].
 fn fund(
     id: WalletId,
     amount: Money,
@@ -46,8 +46,9 @@ fn fund(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<Wallet, Stop> {
-    let wallet =
-        work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
+    let wallet = work
+        .get::<Wallet>(id)?
+        .ok_or(Refusal::UnknownId { subject: Subject::Wallet, what: "a wallet" })?;
     // Before the other checks: a repeated request is answered even if the wallet was frozen since.
     if let Some(key) = key
         && let Some(before) = work.find::<Funding>(&key.to_owned())?
@@ -60,12 +61,14 @@ fn fund(
         return Err(Refusal::NotSandbox.into());
     }
     if !wallet.status.allows_credit() {
-        return Err(
-            Refusal::WalletState { field: "wallet_id", state: wallet.status.as_str() }.into()
-        );
+        return Err(Refusal::WalletState {
+            subject: Subject::Wallet,
+            state: wallet.status.as_str(),
+        }
+        .into());
     }
     if !wallet.has_capacity_for(amount.minor, WALLET_LIMIT_MINOR) {
-        return Err(Refusal::NoRoom { field: "wallet_id" }.into());
+        return Err(Refusal::WalletLimitExceeded.into());
     }
     let note = Some(format!("{amount} {}", amount.currency));
     let event = events::record(

@@ -13,7 +13,7 @@ use crate::ledger::wallet::{Owner, WALLET_LIMIT_MINOR, Wallet};
 /// A collection starts: opens its wallet if necessary, and reserves capacity in it.
 ///
 /// # Errors
-/// [`Refusal::NoRoom`] on `session_id`.
+/// [`Refusal::WalletLimitExceeded`].
 pub fn begin(
     merchant_id: MerchantId,
     amount: Money,
@@ -23,7 +23,7 @@ pub fn begin(
     let wallet =
         open_wallet::open(merchant_id, Owner::Merchant(merchant_id), amount.currency, work, now)?;
     if !wallet.has_capacity_for(amount.minor, WALLET_LIMIT_MINOR) {
-        return Err(Refusal::NoRoom { field: "session_id" }.into());
+        return Err(Refusal::WalletLimitExceeded.into());
     }
     let incoming_minor = sum(wallet.incoming_minor, amount.minor)?;
     work.put(Wallet { incoming_minor, updated_at: now, ..wallet });

@@ -5,7 +5,7 @@ use crate::decision::events;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::WalletId;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::ServerTime;
 use crate::ledger::wallet::{Wallet, WalletStatus};
 
@@ -30,7 +30,7 @@ impl Decision for SetWalletStatus {
 /// credit it: such a wallet cannot be closed.
 ///
 /// # Errors
-/// [`Refusal::Unknown`], [`Refusal::WalletNotEmpty`] on `wallet_id`.
+/// [`Refusal::UnknownId`], [`Refusal::WalletNotEmpty`].
 fn set_status(
     id: WalletId,
     status: WalletStatus,
@@ -38,8 +38,9 @@ fn set_status(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<Wallet, Stop> {
-    let wallet =
-        work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
+    let wallet = work
+        .get::<Wallet>(id)?
+        .ok_or(Refusal::UnknownId { subject: Subject::Wallet, what: "a wallet" })?;
     let empty = wallet.available_minor == 0
         && wallet.held_minor == 0
         && wallet.incoming_minor == 0

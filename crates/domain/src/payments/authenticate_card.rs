@@ -33,7 +33,7 @@ impl Decision for AuthenticateCard {
 /// refused to.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::NoActionNeeded`].
+/// [`Refusal::NotFound`], [`Refusal::NotAwaitingAuthentication`].
 fn authenticate(
     merchant_id: MerchantId,
     reference_id: &str,
@@ -46,7 +46,7 @@ fn authenticate(
     let execution = found.filter(|_| merchant.mode == Mode::Sandbox).ok_or(Refusal::NotFound)?;
     // A payer must not pay while the cancellation is under way: the provider would report both.
     if execution.status.is_final() || !execution.requires_action || execution.cancel_asked {
-        return Err(Refusal::NoActionNeeded.into());
+        return Err(Refusal::NotAwaitingAuthentication.into());
     }
     let account = match execution.payment_account_id {
         Some(id) => work.require::<PaymentAccount>(id)?.account_number.clone(),

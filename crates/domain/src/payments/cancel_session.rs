@@ -38,7 +38,7 @@ impl Decision for CancelSession {
 /// Cancels a session that was not executed.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::SessionExpired`], [`Refusal::State`].
+/// [`Refusal::NotFound`], [`Refusal::SessionExpired`], [`Refusal::InvalidState`].
 fn cancel(
     merchant_id: MerchantId,
     kind: SessionKind,

@@ -4,20 +4,18 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::{ExecutionId, MerchantId};
 use crate::kernel::money::Money;
 use crate::kernel::names::Operation;
-use crate::kernel::refusal::{Refusal, Refusals};
+use crate::kernel::refusal::{Refusal, Refusals, Subject};
 use crate::ledger::wallet::Wallet;
 use crate::mutant;
 use crate::payments::execution::Execution;
 use crate::payments::session::Session;
 
-pub(crate) fn check_debit(
-    wallet: &Wallet,
-    field: &'static str,
-    amount: Money,
-    refusals: &mut Refusals,
-) {
+pub(crate) fn check_debit(wallet: &Wallet, amount: Money, refusals: &mut Refusals) {
     let is_debitable = wallet.status.allows_debit() || mutant!(FrozenPays);
-    refusals.unless(is_debitable, Refusal::WalletState { field, state: wallet.status.as_str() });
+    refusals.unless(
+        is_debitable,
+        Refusal::WalletState { subject: Subject::Wallet, state: wallet.status.as_str() },
+    );
     refusals.unless(
         wallet.currency == amount.currency,
         Refusal::CurrencyMismatch { what: "wallet", has: wallet.currency },
@@ -27,7 +25,7 @@ pub(crate) fn check_debit(
 /// The merchant's settled collection of that id.
 ///
 /// # Errors
-/// [`Refusal::Unknown`], [`Refusal::NotRefundable`] on `original_payment_intent_id`.
+/// [`Refusal::UnknownId`], [`Refusal::NotRefundable`].
 pub fn refundable(
     merchant_id: MerchantId,
     id: ExecutionId,
@@ -37,7 +35,7 @@ pub fn refundable(
         execution.merchant_id == merchant_id && execution.operation == Operation::Collection
     });
     Ok(match found {
-        None => Err(Refusal::Unknown { field: "original_payment_intent_id", what: "a collection" }),
+        None => Err(Refusal::UnknownId { subject: Subject::Original, what: "a collection" }),
         Some(original) if !original.is_settled() && !mutant!(RefundOfPending) => {
             Err(Refusal::NotRefundable { state: original.status.as_str() })
         }
@@ -52,7 +50,7 @@ pub fn refundable(
 /// payment back in the meantime.
 ///
 /// # Errors
-/// [`Refusal::State`] on `session_id`.
+/// [`Refusal::InvalidState`] of the collection.
 pub fn recheck_original(original: &Execution) -> Result<(), Refusal> {
     let state = if !original.is_settled() {
         original.status.as_str()
@@ -61,8 +59,8 @@ pub fn recheck_original(original: &Execution) -> Result<(), Refusal> {
     } else {
         return Ok(());
     };
-    Err(Refusal::State {
-        field: "session_id",
+    Err(Refusal::InvalidState {
+        subject: Subject::Original,
         what: "payment",
         state,
         needs: "COMPLETED and undisputed",
@@ -94,7 +92,7 @@ pub fn recheck_wallet(session: &Session, amount: Money, work: &Workspace) -> Res
         .ok_or_else(|| Stop::Inconsistent(format!("session {} has no wallet", session.id)))?;
     let wallet = work.require::<Wallet>(id)?;
     let mut refusals = Refusals::default();
-    check_debit(&wallet, "session_id", amount, &mut refusals);
+    check_debit(&wallet, amount, &mut refusals);
     refusals.finish()?;
     Ok((*wallet).clone())
 }

@@ -14,7 +14,7 @@ use crate::kernel::ids::{
 };
 use crate::kernel::money::{Decimal, Money};
 use crate::kernel::names::{Operation, Provider};
-use crate::kernel::refusal::{self, Refusal, Refusals};
+use crate::kernel::refusal::{self, Refusal, Refusals, Subject};
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::wallet::{Owner, Wallet};
 use crate::payments::checks;
@@ -32,8 +32,6 @@ pub enum NewSession {
         source_id: SourceId,
     },
     Payout {
-        /// The request field that holds the account. It depends on the dialect of the request.
-        account_field: &'static str,
         /// `None` for the merchant's wallet of the currency.
         wallet_id: Option<WalletId>,
         account_id: PaymentAccountId,
@@ -132,12 +130,18 @@ fn create(
             let expires_at = limit_to_checkout(*source_id, blank.expires_at, time, work)?;
             Session { source_id: Some(*source_id), expires_at, ..blank }
         }
-        NewSession::Payout { account_field, wallet_id, account_id, amount, expires_at } => {
+        NewSession::Payout { wallet_id, account_id, amount, expires_at } => {
             let expires_at = expires_at.unwrap_or_else(|| time.plus(lifetimes.payout_us));
             let mut refusals = Refusals::default();
-            let payee = (*account_id, *account_field);
-            let wallet =
-                payout_wallet(merchant_id, *wallet_id, payee, *amount, work, now, &mut refusals)?;
+            let wallet = payout_wallet(
+                merchant_id,
+                *wallet_id,
+                *account_id,
+                *amount,
+                work,
+                now,
+                &mut refusals,
+            )?;
             refusals.take(settings::check_expiry(expires_at, time, lifetimes));
             refusals.finish()?;
             Session {
@@ -151,20 +155,9 @@ fn create(
         }
         NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at } => {
             let mut refusals = Refusals::default();
-            let wallet = own_wallet(
-                merchant_id,
-                *wallet_id,
-                "from_wallet_id",
-                *amount,
-                work,
-                &mut refusals,
-            )?;
-            let counterparty = refusals.take(counterparties::owned(
-                merchant_id,
-                *counterparty_id,
-                "to_counterparty_id",
-                work,
-            )?);
+            let wallet = own_wallet(merchant_id, *wallet_id, *amount, work, &mut refusals)?;
+            let counterparty =
+                refusals.take(counterparties::owned(merchant_id, *counterparty_id, work)?);
             let party_id = counterparty.as_ref().and_then(|counterparty| counterparty.party_id);
             if counterparty.is_some() && party_id.is_none() {
                 refusals.add(Refusal::CounterpartyWithoutParty);
@@ -237,10 +230,10 @@ fn check_source(
     };
     let source = SourceRef { merchant_id, kind, id }
         .find(work)?
-        .ok_or(Refusal::Unknown { field: "source_id", what })?;
-    source.after(SourceInput::Collect, "source_id", source.updated_at)?;
+        .ok_or(Refusal::UnknownId { subject: Subject::Source, what })?;
+    source.after(SourceInput::Collect, source.updated_at)?;
     if source.total_minor <= 0 {
-        return Err(Refusal::AmountTooSmall { field: "source_id" }.into());
+        return Err(Refusal::AmountTooSmall.into());
     }
     Ok(())
 }
@@ -261,22 +254,20 @@ fn limit_to_checkout(
     }
 }
 
+const UNKNOWN_WALLET: Refusal = Refusal::UnknownId { subject: Subject::Wallet, what: "a wallet" };
+
 /// The merchant's own wallet of that id, if it can be debited in the amount's currency.
 fn own_wallet(
     merchant_id: MerchantId,
     id: WalletId,
-    field: &'static str,
     amount: Money,
     work: &Workspace,
     refusals: &mut Refusals,
 ) -> Result<Option<Wallet>, Stop> {
     let found =
         work.get::<Wallet>(id)?.filter(|wallet| wallet.owner() == Owner::Merchant(merchant_id));
-    let Some(wallet) = refusals.take(found.ok_or(Refusal::Unknown { field, what: "a wallet" }))
-    else {
-        return Ok(None);
-    };
-    checks::check_debit(&wallet, field, amount, refusals);
+    let Some(wallet) = refusals.take(found.ok_or(UNKNOWN_WALLET)) else { return Ok(None) };
+    checks::check_debit(&wallet, amount, refusals);
     Ok(Some((*wallet).clone()))
 }
 
@@ -284,7 +275,7 @@ fn own_wallet(
 fn payout_wallet(
     merchant_id: MerchantId,
     wallet_id: Option<WalletId>,
-    (account_id, account_field): (PaymentAccountId, &'static str),
+    account_id: PaymentAccountId,
     amount: Money,
     work: &Workspace,
     now: ServerTime,
@@ -294,7 +285,6 @@ fn payout_wallet(
         merchant_id,
         account_id,
         Operation::Payout,
-        account_field,
         work,
     )?);
     let wallet = match wallet_id {
@@ -312,17 +302,18 @@ fn payout_wallet(
             let found = work
                 .get::<Wallet>(id)?
                 .filter(|wallet| wallet.merchant_id == merchant_id && is_allowed(wallet));
-            refusals.take(found.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" }))
+            refusals.take(found.ok_or(UNKNOWN_WALLET))
         }
     };
     if let Some(wallet) = &wallet {
-        checks::check_debit(wallet, "wallet_id", amount, refusals);
+        checks::check_debit(wallet, amount, refusals);
     }
     if let Some(account) = account {
         let own =
             wallet.as_ref().is_some_and(|wallet| wallet.owner() == Owner::Party(account.party_id));
         if own && account.provider == Provider::Platform {
-            refusals.add(Refusal::WalletState { field: "wallet_id", state: "the payee's own" });
+            refusals
+                .add(Refusal::WalletState { subject: Subject::Wallet, state: "the payee's own" });
         }
         refusals.unless(
             work.tariff.accepts_currency(
@@ -332,8 +323,7 @@ fn payout_wallet(
                 amount.currency,
                 now,
             ),
-            Refusal::CurrencyNotTaken {
-                field: "currency",
+            Refusal::CurrencyNotSupported {
                 currency: amount.currency,
                 method: account.method.as_str(),
             },

@@ -80,7 +80,7 @@ pub struct TransferDestination {
 /// be the one.
 ///
 /// # Errors
-/// [`Refusal::OtherRecipient`].
+/// [`Refusal::RecipientChanged`].
 pub fn destination(
     sender: &Merchant,
     session: &Session,
@@ -93,7 +93,7 @@ pub fn destination(
     let owner = resolve(sender, party_id, work)?.owner;
     let other = session.recipient.as_ref().is_some_and(|declared| declared.owner != owner);
     if other && !mutant!(AnyRecipient) {
-        return Err(Refusal::OtherRecipient.into());
+        return Err(Refusal::RecipientChanged.into());
     }
     let merchant_id = match owner {
         Owner::Merchant(id) => id,

@@ -9,7 +9,7 @@ use crate::kernel::ids::{
 };
 use crate::kernel::money::Money;
 use crate::kernel::names::Operation;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::MerchantTime;
 use crate::ledger::wallet::Owner;
 use crate::mutant;
@@ -150,7 +150,7 @@ impl Session {
     /// This session after `input` at merchant time `time`.
     ///
     /// # Errors
-    /// [`Refusal::SessionExpired`], [`Refusal::State`] on `session_id`.
+    /// [`Refusal::SessionExpired`], [`Refusal::InvalidState`].
     pub fn after(&self, input: SessionInput, time: MerchantTime) -> Result<Self, Refusal> {
         let status = match input {
             SessionInput::Expire => self.status,
@@ -161,8 +161,8 @@ impl Session {
             None if status == SessionStatus::Expired => {
                 Err(Refusal::SessionExpired { at: self.expires_at })
             }
-            None => Err(Refusal::State {
-                field: "session_id",
+            None => Err(Refusal::InvalidState {
+                subject: Subject::Session,
                 what: "session",
                 state: status.as_str(),
                 needs: "ACTIVE",
@@ -260,9 +260,9 @@ mod tests {
             settings::check_expiry(MerchantTime::parse(text).unwrap(), now, Lifetimes::default())
         };
         assert!(check("2026-11-22T12:00:00.000001Z").is_ok());
-        assert_eq!(check("2026-11-22T12:00:00Z"), Err(Refusal::ExpiryPast { now }));
-        assert_eq!(check("2025-06-15T18:00:00Z"), Err(Refusal::ExpiryPast { now }));
+        assert_eq!(check("2026-11-22T12:00:00Z"), Err(Refusal::ExpiryInPast { now }));
+        assert_eq!(check("2025-06-15T18:00:00Z"), Err(Refusal::ExpiryInPast { now }));
         assert!(check("2027-11-23T12:00:00Z").is_ok());
-        assert_eq!(check("2027-11-23T12:00:00.000001Z"), Err(Refusal::ExpiryFar { days: 366 }));
+        assert_eq!(check("2027-11-23T12:00:00.000001Z"), Err(Refusal::ExpiryTooFar { days: 366 }));
     }
 }

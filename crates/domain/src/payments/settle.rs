@@ -113,7 +113,7 @@ pub fn complete(
         ..without_open_state(execution, time)
     };
     if let Some(source) = execution.source_id {
-        let paid = work.require::<Source>(source)?.after(SourceInput::Collected, "", time)?;
+        let paid = work.require::<Source>(source)?.after(SourceInput::Collected, time)?;
         work.put(Source { paid_at: Some(time), ..paid });
         events::record(
             merchant,
@@ -162,7 +162,7 @@ pub fn fail(
     if let Some(source) = execution.source_id {
         let source = work.require::<Source>(source)?;
         if source.status == SourceStatus::Processing && !mutant!(ForgetReopen) {
-            work.put(source.after(SourceInput::CollectionFailed, "", time)?);
+            work.put(source.after(SourceInput::CollectionFailed, time)?);
             events::record(
                 merchant,
                 EventType::SourceReopened,

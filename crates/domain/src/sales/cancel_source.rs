@@ -26,10 +26,10 @@ impl Decision for CancelSource {
 /// Cancels a source that is `IDLE` or `ACTIVE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`].
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`].
 fn cancel(which: SourceRef, work: &mut Workspace, now: ServerTime) -> Result<Source, Stop> {
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
-    let source = which.load_from_path(work)?.after(SourceInput::Cancel, "", time)?;
+    let source = which.existing(work)?.after(SourceInput::Cancel, time)?;
     work.put(source.clone());
     events::record(
         which.merchant_id,

@@ -90,9 +90,9 @@ impl Decision for CreateCheckout {
 /// Creates a checkout. The merchant's setting decides who bears the fees.
 ///
 /// # Errors
-/// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`], [`Refusal::Unknown`] and
-/// [`Refusal::PhoneMismatch`] on `counterparty_id`, [`Refusal::CurrencyMismatch`],
-/// [`Refusal::AmountTooLarge`] on `items`.
+/// [`Refusal::ExpiryInPast`], [`Refusal::ExpiryTooFar`], [`Refusal::UnknownId`] and
+/// [`Refusal::PhoneMismatch`] of the counterparty, [`Refusal::CurrencyMismatch`],
+/// [`Refusal::AmountTooLarge`].
 fn create(
     merchant_id: MerchantId,
     new: &NewCheckout,
@@ -108,16 +108,13 @@ fn create(
     }
     let given = match new.counterparty_id {
         None => None,
-        Some(id) => refusals.take(counterparties::owned(merchant_id, id, "counterparty_id", work)?),
+        Some(id) => refusals.take(counterparties::owned(merchant_id, id, work)?),
     };
     let total = new
         .items
         .iter()
         .try_fold(0_i64, |sum, item| sum.checked_add(item.qty.checked_mul(item.amount.minor)?));
-    refusals.unless(
-        total.is_some_and(|total| total <= MAX_MINOR),
-        Refusal::AmountTooLarge { field: "items" },
-    );
+    refusals.unless(total.is_some_and(|total| total <= MAX_MINOR), Refusal::AmountTooLarge);
     refusals.finish()?;
 
     let (counterparty, party) = payer(merchant_id, new, given, work, time)?;

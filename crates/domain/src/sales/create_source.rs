@@ -63,14 +63,14 @@ fn next_number(
 /// no gaps: the counter is a row of the same transaction.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `counterparty_id`.
+/// [`Refusal::UnknownId`] of the counterparty.
 pub fn create(
     merchant_id: MerchantId,
     new: &NewSource,
     work: &mut Workspace,
     time: MerchantTime,
 ) -> Result<Source, Stop> {
-    counterparties::owned(merchant_id, new.counterparty_id, "counterparty_id", work)??;
+    counterparties::owned(merchant_id, new.counterparty_id, work)??;
     let source = Source {
         number: next_number(merchant_id, new.kind, time.year(), work)?,
         id: SourceId(work.new_id()?),

@@ -83,7 +83,7 @@ impl Decision for RemoveItem {
 /// Adds an item to a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::CurrencyMismatch`],
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`], [`Refusal::CurrencyMismatch`],
 /// [`Refusal::TooManyItems`], [`Refusal::AmountTooLarge`].
 pub fn add_item(
     which: SourceRef,
@@ -91,7 +91,7 @@ pub fn add_item(
     work: &mut Workspace,
     time: MerchantTime,
 ) -> Result<Item, Stop> {
-    let mut source = which.load_from_path(work)?.after(SourceInput::Edit, "", time)?;
+    let mut source = which.existing(work)?.after(SourceInput::Edit, time)?;
     if new.currency != source.currency {
         return Err(
             Refusal::CurrencyMismatch { what: source.kind.word(), has: source.currency }.into()
@@ -135,7 +135,7 @@ fn replace_line_total(
     source.total_minor = new
         .and_then(|new| source.total_minor.checked_sub(old)?.checked_add(new))
         .filter(|total| *total <= MAX_MINOR)
-        .ok_or(Refusal::AmountTooLarge { field: "amount" })?;
+        .ok_or(Refusal::AmountTooLarge)?;
     work.put(source);
     Ok(())
 }
@@ -143,7 +143,7 @@ fn replace_line_total(
 /// Changes an item of a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::TooManyDecimals`],
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`], [`Refusal::TooManyDecimals`],
 /// [`Refusal::AmountTooLarge`].
 fn update_item(
     which: SourceRef,
@@ -152,9 +152,9 @@ fn update_item(
     work: &mut Workspace,
     time: MerchantTime,
 ) -> Result<Item, Stop> {
-    let source = which.load_from_path(work)?;
+    let source = which.existing(work)?;
     let old = item_of(which, id, work)?;
-    let source = source.after(SourceInput::Edit, "", time)?;
+    let source = source.after(SourceInput::Edit, time)?;
     let amount_minor = match changes.amount {
         None => old.amount_minor,
         Some(amount) => refusal::request_amount(amount, source.currency)?.minor,
@@ -174,16 +174,16 @@ fn update_item(
 /// Removes an item from a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`].
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`].
 fn remove_item(
     which: SourceRef,
     id: ItemId,
     work: &mut Workspace,
     time: MerchantTime,
 ) -> Result<(), Stop> {
-    let source = which.load_from_path(work)?;
+    let source = which.existing(work)?;
     let item = item_of(which, id, work)?;
-    let mut source = source.after(SourceInput::Edit, "", time)?;
+    let mut source = source.after(SourceInput::Edit, time)?;
     source.item_count = source.item_count.saturating_sub(1).max(0);
     replace_line_total(source, item.line_total().unwrap_or(0), Some(0), work)?;
     work.put(Item { removed: true, updated_at: time, ..item });

@@ -1,4 +1,4 @@
-//! Finding an invoice or order by what a request names.
+//! Finding the invoice or order that a command names.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::{MerchantId, SourceId};
@@ -14,11 +14,11 @@ pub struct SourceRef {
 }
 
 impl SourceRef {
-    /// The source named by the path of a request.
+    /// The source, which the command is about.
     ///
     /// # Errors
     /// [`Refusal::NotFound`].
-    pub fn load_from_path(self, work: &Workspace) -> Result<Source, Stop> {
+    pub fn existing(self, work: &Workspace) -> Result<Source, Stop> {
         Ok(self.find(work)?.ok_or(Refusal::NotFound)?)
     }
 

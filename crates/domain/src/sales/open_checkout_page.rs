@@ -48,7 +48,7 @@ fn open(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<CheckoutConfig, Stop> {
-    let source = which.load_from_path(work)?;
+    let source = which.existing(work)?;
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
     if let Some(existing) = work.find::<CheckoutConfig>(&source.id)?
         && existing.is_expired(time)

@@ -27,12 +27,12 @@ impl Decision for PublishSource {
 /// Publishes a source that is `IDLE` and has items.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::Empty`].
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`], [`Refusal::NoItems`].
 pub fn publish(which: SourceRef, work: &mut Workspace, now: ServerTime) -> Result<Source, Stop> {
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
-    let source = which.load_from_path(work)?.after(SourceInput::Publish, "", time)?;
+    let source = which.existing(work)?.after(SourceInput::Publish, time)?;
     if source.total_minor == 0 {
-        return Err(Refusal::Empty { what: source.kind.word() }.into());
+        return Err(Refusal::NoItems { what: source.kind.word() }.into());
     }
     work.put(source.clone());
     events::record(

@@ -6,7 +6,7 @@ use crate::kernel::currency::Currency;
 use crate::kernel::ids::{CounterpartyId, ItemId, MerchantId, SourceId};
 use crate::kernel::money::Money;
 use crate::kernel::names::FeeBearer;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::MerchantTime;
 use crate::mutant;
 
@@ -157,21 +157,16 @@ impl Source {
     /// This source after `input`.
     ///
     /// # Errors
-    /// [`Refusal::State`], [`Refusal::InReview`] on `field`.
-    pub fn after(
-        &self,
-        input: SourceInput,
-        field: &'static str,
-        time: MerchantTime,
-    ) -> Result<Self, Refusal> {
-        let status = self.status.on(input).map_err(|needs| Refusal::State {
-            field,
+    /// [`Refusal::InvalidState`], [`Refusal::InReview`].
+    pub fn after(&self, input: SourceInput, time: MerchantTime) -> Result<Self, Refusal> {
+        let status = self.status.on(input).map_err(|needs| Refusal::InvalidState {
+            subject: Subject::Source,
             what: self.kind.word(),
             state: self.status.as_str(),
             needs,
         })?;
         if input == SourceInput::Collect && self.open_reviews > 0 && !mutant!(CollectInReview) {
-            return Err(Refusal::InReview { field, what: self.kind.word() });
+            return Err(Refusal::InReview { what: self.kind.word() });
         }
         Ok(Self { status, updated_at: time, ..self.clone() })
     }

@@ -39,14 +39,14 @@ impl Decision for UpdateSource {
 /// Changes a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`].
+/// [`Refusal::NotFound`], [`Refusal::InvalidState`].
 fn update(
     which: SourceRef,
     changes: &SourceChanges,
     work: &mut Workspace,
     time: MerchantTime,
 ) -> Result<Source, Stop> {
-    let mut source = which.load_from_path(work)?.after(SourceInput::Edit, "", time)?;
+    let mut source = which.existing(work)?.after(SourceInput::Edit, time)?;
     source.note = changes.note.clone().apply_to(Some(source.note)).unwrap_or_default();
     source.fee_bearer = changes.fee_bearer.unwrap_or(source.fee_bearer);
     source.reference_id = changes.reference_id.clone().apply_to(source.reference_id);

@@ -84,7 +84,7 @@ pub fn convert(money: Money, rate: Ratio, to: Currency) -> Option<Money> {
 /// `base × percentage + fixed` in the base's currency, rounded half up once. A fee above zero is at
 /// least one minor unit, or a payment could be split into parts that are free.
 fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: ServerTime) -> Result<i64, Refusal> {
-    let too_large = Refusal::AmountTooLarge { field: "session_id" };
+    let too_large = Refusal::AmountTooLarge;
     let (fixed_num, fixed_den) = match fee.fixed {
         None => (0, 1),
         Some((minor, currency)) => {
@@ -123,13 +123,10 @@ impl<'a> FeeRows<'a> {
         let Route { tier, operation, provider, method } = route;
         let platform = tariff.platform_fee(tier, operation, now);
         let gateway = tariff.gateway_fee(provider, method, operation, now);
-        let field = match operation {
-            Operation::Collection => "payment_account_id",
-            Operation::Payout => "session_id",
-            Operation::Transfer | Operation::Refund => return Ok(Self { platform, gateway }),
-        };
+        if matches!(operation, Operation::Transfer | Operation::Refund) {
+            return Ok(Self { platform, gateway });
+        }
         let missing = |what, of: &str| Refusal::NoFee {
-            field,
             what,
             of: of.to_owned(),
             operation: operation.as_str(),
@@ -155,7 +152,7 @@ impl<'a> FeeRows<'a> {
 /// The amounts of a collection of `base` (in S), paid in `payer_currency`.
 ///
 /// # Errors
-/// [`Refusal::NoRate`] on `currency`; [`Refusal::NoFee`], [`Refusal::AmountTooSmall`],
+/// [`Refusal::NoRate`], [`Refusal::NoFee`], [`Refusal::AmountTooSmall`],
 /// [`Refusal::AmountTooLarge`].
 pub fn quote_collection(
     base: Money,
@@ -177,7 +174,7 @@ pub fn quote_collection(
     };
     let fx_fee = fee_on(base, fx, tariff, now)?;
 
-    let too_large = Refusal::AmountTooLarge { field: "session_id" };
+    let too_large = Refusal::AmountTooLarge;
     let fees = platform_fee
         .checked_add(gateway_fee)
         .and_then(|sum| sum.checked_add(fx_fee))
@@ -190,7 +187,7 @@ pub fn quote_collection(
         .filter(|payer| payer.minor <= MAX_CONVERTED_MINOR)
         .ok_or(too_large)?;
     if payer.minor <= 0 || payee <= 0 {
-        return Err(Refusal::AmountTooSmall { field: "session_id" });
+        return Err(Refusal::AmountTooSmall);
     }
     Ok(Quote {
         payer,
@@ -209,7 +206,7 @@ pub fn quote_collection(
 /// no exchange.
 ///
 /// # Errors
-/// [`Refusal::NoFee`] of a payout, [`Refusal::AmountTooLarge`] on `session_id`.
+/// [`Refusal::NoFee`] of a payout, [`Refusal::NoRate`], [`Refusal::AmountTooLarge`].
 pub fn quote_outgoing(
     amount: Money,
     route: Route<'_>,
@@ -221,7 +218,7 @@ pub fn quote_outgoing(
     let total = platform_fee
         .checked_add(gateway_fee)
         .and_then(|fees| fees.checked_add(amount.minor))
-        .ok_or(Refusal::AmountTooLarge { field: "session_id" })?;
+        .ok_or(Refusal::AmountTooLarge)?;
     let payer = Money::new(total, amount.currency);
     Ok(Quote {
         payer,
@@ -268,7 +265,7 @@ pub fn currencies(
 /// collections exchange currencies; a refund has no fees.
 ///
 /// # Errors
-/// [`Refusal::NoMarket`], [`Refusal::CurrencyNotTaken`], [`Refusal::CurrencyMismatch`], and those
+/// [`Refusal::NoMarket`], [`Refusal::CurrencyNotSupported`], [`Refusal::CurrencyMismatch`], and those
 /// of [`quote_collection`].
 pub fn predict(
     question: QuoteRequest<'_>,
@@ -296,11 +293,7 @@ pub fn predict(
         return Err(Refusal::CurrencyMismatch { what: "payment", has: base.currency });
     }
     if !takes {
-        return Err(Refusal::CurrencyNotTaken {
-            field: "target_currency",
-            currency: target,
-            method: method.as_str(),
-        });
+        return Err(Refusal::CurrencyNotSupported { currency: target, method: method.as_str() });
     }
     match operation {
         Operation::Collection => quote_collection(base, target, bearer, route, tariff, now),
@@ -477,7 +470,7 @@ mod tests {
     fn nothing_left_is_refused() {
         let refused =
             quote_collection(usd(30), currency("USD"), FeeBearer::Payee, CARD, &tariff(), NOW);
-        assert_eq!(refused, Err(Refusal::AmountTooSmall { field: "session_id" }));
+        assert_eq!(refused, Err(Refusal::AmountTooSmall));
         let refused = quote_collection(
             Money::new(1, currency("RWF")),
             currency("USD"),
@@ -486,7 +479,7 @@ mod tests {
             &tariff(),
             NOW,
         );
-        assert_eq!(refused, Err(Refusal::AmountTooSmall { field: "session_id" }));
+        assert_eq!(refused, Err(Refusal::AmountTooSmall));
     }
 
     #[test]
@@ -495,7 +488,7 @@ mod tests {
             quote_collection(usd(minor), currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW)
         };
         assert!(dollars(100_000_000_000_000).is_ok());
-        assert_eq!(dollars(MAX_MINOR), Err(Refusal::AmountTooLarge { field: "session_id" }));
+        assert_eq!(dollars(MAX_MINOR), Err(Refusal::AmountTooLarge));
         assert!(
             quote_collection(
                 usd(MAX_MINOR),
@@ -552,35 +545,19 @@ mod tests {
             }
             _ => quote_outgoing(usd(100), route, tariff, NOW),
         };
-        let missing = |field, what, of: &str, operation| {
-            Err(Refusal::NoFee { field, what, of: of.to_owned(), operation })
-        };
+        let missing =
+            |what, of: &str, operation| Err(Refusal::NoFee { what, of: of.to_owned(), operation });
         let (both, tierless) = (tariff(), Route { tier: "gold", ..MOMO });
-        assert_eq!(
-            refused(&both, tierless),
-            missing("payment_account_id", "platform", "gold", "COLLECTION")
-        );
+        assert_eq!(refused(&both, tierless), missing("platform", "gold", "COLLECTION"));
         let later = |mut tariff: Tariff| {
             tariff.platform_fees.iter_mut().for_each(|row| row.effective.from = ServerTime(2));
             tariff
         };
-        assert_eq!(
-            refused(&later(tariff()), MOMO),
-            missing("payment_account_id", "platform", "default", "COLLECTION")
-        );
-        assert_eq!(
-            refused(&later(tariff()), PAYOUT),
-            missing("session_id", "platform", "default", "PAYOUT")
-        );
+        assert_eq!(refused(&later(tariff()), MOMO), missing("platform", "default", "COLLECTION"));
+        assert_eq!(refused(&later(tariff()), PAYOUT), missing("platform", "default", "PAYOUT"));
         let bare = Tariff { gateway_fees: vec![], ..tariff() };
-        assert_eq!(
-            refused(&bare, MOMO),
-            missing("payment_account_id", "gateway", "MTN_MOMO_LBR", "COLLECTION")
-        );
-        assert_eq!(
-            refused(&bare, PAYOUT),
-            missing("session_id", "gateway", "MTN_MOMO_LBR", "PAYOUT")
-        );
+        assert_eq!(refused(&bare, MOMO), missing("gateway", "MTN_MOMO_LBR", "COLLECTION"));
+        assert_eq!(refused(&bare, PAYOUT), missing("gateway", "MTN_MOMO_LBR", "PAYOUT"));
         // What stays in the house needs no row, and has its fee where there is one.
         let transfer = Route { operation: Operation::Transfer, ..WALLET };
         let free = refused(&Tariff::default(), transfer).unwrap();

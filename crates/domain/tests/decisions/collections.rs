@@ -54,7 +54,7 @@ fn a_failed_collection_opens_its_source_again() {
     let details = OperationDetails::Collection { account_id: account, currency: currency("USD") };
     let (execution, _) = stage.execute(first, details).unwrap();
     let refused = stage.execute(second, details).unwrap_err();
-    assert!(matches!(refused[0], Refusal::State { state: "PROCESSING", .. }), "{refused:?}");
+    assert!(matches!(refused[0], Refusal::InvalidState { state: "PROCESSING", .. }), "{refused:?}");
     stage.hear(execution.id, declined());
     assert_eq!(stage.source(source), SourceStatus::Active);
     assert!(stage.execute(second, details).is_ok(), "the second session was left as it was");

@@ -6,7 +6,7 @@ use domain::exceptions::review::{Resolution, ReviewKind, ReviewStatus};
 use domain::kernel::ids::{PaymentAccountId, SourceId};
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Method, Operation};
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::ledger::account::AccountKind;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::OperationDetails;
@@ -40,13 +40,13 @@ fn resolve(stage: &mut Stage, execution: &Execution, how: Resolution) -> Result<
     stage.resolve(open.id, how).map(|_| ())
 }
 
-fn refusal(refused: Result<impl std::fmt::Debug, Vec<Refusal>>) -> (&'static str, &'static str) {
+fn refusal(refused: Result<impl std::fmt::Debug, Vec<Refusal>>) -> Refusal {
     let refusals = refused.unwrap_err();
     let [one] = &refusals[..] else { panic!("{refusals:?}") };
-    (one.field(), one.kind())
+    one.clone()
 }
 
-const IN_REVIEW: &str = "value_error.review";
+const IN_REVIEW: Refusal = Refusal::InReview { what: "invoice" };
 
 #[test]
 fn it_is_settled_with_its_fees_and_pays_the_invoice() {
@@ -77,7 +77,12 @@ fn it_is_settled_with_its_fees_and_pays_the_invoice() {
         );
         assert_eq!(
             refusal(stage.collect(source, account, code)),
-            ("source_id", "value_error.state"),
+            Refusal::InvalidState {
+                subject: Subject::Source,
+                what: "invoice",
+                state: "PAID",
+                needs: "ACTIVE"
+            },
             "it is paid"
         );
         stage.check_books();
@@ -99,8 +104,8 @@ fn nothing_is_collected_while_it_is_in_review() {
         stage.hear(execution.id, paid("late"));
         let details =
             OperationDetails::Collection { account_id: account, currency: currency("USD") };
-        assert_eq!(refusal(stage.declare(declare)), ("source_id", IN_REVIEW));
-        assert_eq!(refusal(stage.execute(declared, details)), ("session_id", IN_REVIEW));
+        assert_eq!(refusal(stage.declare(declare)), IN_REVIEW);
+        assert_eq!(refusal(stage.execute(declared, details)), IN_REVIEW);
         assert_eq!(stage.source(source), SourceStatus::Active);
         resolve(&mut stage, &execution, how).unwrap();
         assert_eq!(
@@ -128,7 +133,7 @@ fn each_review_of_an_invoice_counts() {
         ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) },
     );
     resolve(&mut stage, &first, Resolution::ToPayer).unwrap();
-    assert_eq!(refusal(stage.collect(source, account, "USD")), ("source_id", IN_REVIEW));
+    assert_eq!(refusal(stage.collect(source, account, "USD")), IN_REVIEW);
     resolve(&mut stage, &second, Resolution::ToPayer).unwrap();
     assert!(stage.collect(source, account, "USD").is_ok());
 }
@@ -141,10 +146,10 @@ fn it_is_not_settled_while_another_collection_is_under_way() {
     stage.hear(first.id, declined());
     let second = stage.collect(source, account, "USD").unwrap();
     stage.hear(first.id, paid("late"));
-    assert_eq!(
+    assert!(matches!(
         refusal(resolve(&mut stage, &first, Resolution::ToWallet)),
-        ("", "value_error.state")
-    );
+        Refusal::ReviewNotResolvable { .. }
+    ));
     stage.hear(second.id, paid("t"));
     // The invoice was paid twice. It stays paid, and the merchant has to give the first payment
     // back.

@@ -49,8 +49,8 @@ fn no_market(operation: &'static str) -> Refusal {
     Refusal::NoMarket { method: "MTN_MOMO_LBR", provider: "PAWAPAY", operation }
 }
 
-fn not_taken(field: &'static str) -> Vec<Refusal> {
-    vec![Refusal::CurrencyNotTaken { field, currency: currency("USD"), method: "MTN_MOMO_LBR" }]
+fn not_supported() -> Vec<Refusal> {
+    vec![Refusal::CurrencyNotSupported { currency: currency("USD"), method: "MTN_MOMO_LBR" }]
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_closed_market_collects_no_more() {
     let details = OperationDetails::Collection { account_id: account, currency: currency("USD") };
     assert_eq!(
         stage.execute(session, details).unwrap_err(),
-        not_taken("currency"),
+        not_supported(),
         "a session keeps no market open"
     );
     let new = NewAccount {
@@ -105,20 +105,15 @@ fn a_closed_market_pays_out_no_more() {
     let under_way = stage.payout(account, usd(10_000)).unwrap();
     assert_eq!(stage.predicted(Operation::Payout), Ok(under_way.payer.minor));
     let amount = usd(10_000);
-    let request = NewSession::Payout {
-        account_field: "payout_account_id",
-        wallet_id: None,
-        account_id: account,
-        amount,
-        expires_at: None,
-    };
+    let request =
+        NewSession::Payout { wallet_id: None, account_id: account, amount, expires_at: None };
     let session = stage.declare(request.clone()).unwrap();
 
     stage.close(Operation::Payout);
     assert_eq!(stage.predicted(Operation::Payout), Err(no_market("PAYOUT")));
-    assert_eq!(stage.declare(request).unwrap_err(), not_taken("currency"));
+    assert_eq!(stage.declare(request).unwrap_err(), not_supported());
     let details = OperationDetails::Payout { account_id: None, passcode_verified: false };
-    assert_eq!(stage.execute(session, details).unwrap_err(), not_taken("session_id"));
+    assert_eq!(stage.execute(session, details).unwrap_err(), not_supported());
     assert_eq!(stage.hear(under_way.id, declined()).status, ExecutionStatus::Failed);
     assert_eq!(stage.mine("USD"), (100_000, 0));
 }

@@ -87,7 +87,7 @@ fn a_right_passcode_does_not_count_whatever_becomes_of_the_payout() {
         let right = reserve(&mut stage, KEY).unwrap();
         end(&mut stage, right, true);
         let request = payout(&stage);
-        assert!(matches!(stage.decide(&request).unwrap_err()[0], Refusal::Unknown { .. }));
+        assert!(matches!(stage.decide(&request).unwrap_err()[0], Refusal::UnknownId { .. }));
     }
 }
 
@@ -100,7 +100,7 @@ fn right_ones_at_once_wait_and_do_not_lock() {
     let under_way = [reserve(&mut stage, KEY).unwrap(), reserve(&mut stage, KEY).unwrap()];
     assert_eq!(
         reserve(&mut stage, KEY),
-        Err(Refusal::PasscodeBusy),
+        Err(Refusal::TooManyPasscodeChecks),
         "with the wrong ones they would lock"
     );
     for which in under_way {
@@ -117,7 +117,7 @@ fn one_that_nobody_ends_counts_as_wrong_after_half_a_minute() {
     }
     let lost = reserve(&mut stage, KEY).unwrap();
     stage.now = stage.now.plus(seconds(29));
-    assert_eq!(reserve(&mut stage, KEY), Err(Refusal::PasscodeBusy));
+    assert_eq!(reserve(&mut stage, KEY), Err(Refusal::TooManyPasscodeChecks));
     stage.now = stage.now.plus(seconds(1));
     assert_eq!(reserve(&mut stage, KEY), Err(Refusal::PasscodeLocked { seconds: 900 }));
     // The process was only slow, and the passcode was right.
@@ -194,7 +194,7 @@ fn a_passcode_is_removed_and_its_count_is_not() {
         details: OperationDetails::Payout { account_id: None, passcode_verified: false },
         ..payout(&stage)
     };
-    assert!(matches!(stage.decide(&unguarded).unwrap_err()[0], Refusal::Unknown { .. }));
+    assert!(matches!(stage.decide(&unguarded).unwrap_err()[0], Refusal::UnknownId { .. }));
     stage
         .decide(&ReplacePasscode {
             merchant_id: stage.merchant,
@@ -308,7 +308,7 @@ fn what_is_set_of_a_merchant_leaves_the_rest_as_it_is() {
 
     let no_tier =
         MerchantChanges { fee_tier: Some("gold".into()), verified: Some(true), fee_bearer: None };
-    assert_eq!(update(&mut stage, id, &no_tier), Err(vec![Refusal::NoTier]));
+    assert_eq!(update(&mut stage, id, &no_tier), Err(vec![Refusal::UnknownFeeTier]));
     assert!(
         !stage.work.get::<Merchant>(id).unwrap().unwrap().verified,
         "refused is refused as a whole"

@@ -110,7 +110,11 @@ fn a_payer_who_never_authenticates_is_canceled_at_the_provider_first() {
         reference_id: execution.reference_id.clone(),
         success: true,
     });
-    assert_eq!(late, Err(vec![Refusal::NoActionNeeded]), "its cancellation is under way");
+    assert_eq!(
+        late,
+        Err(vec![Refusal::NotAwaitingAuthentication]),
+        "its cancellation is under way"
+    );
     let after = stage.hear(execution.id, declined());
     assert_eq!(
         (after.status, after.client_secret, stage.source(source)),

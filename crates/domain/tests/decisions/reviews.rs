@@ -70,7 +70,7 @@ fn a_success_taken_back_is_missing_money() {
     let review = stage.review(execution.id, ReviewKind::FailureAfterSuccess);
     assert_eq!(
         stage.resolve(review.id, Resolution::ToWallet).unwrap_err(),
-        [Refusal::ReviewInsufficient]
+        [Refusal::ReviewFundsInsufficient]
     );
     stage.fund(1_000);
     stage.resolve(review.id, Resolution::ToWallet).unwrap();
@@ -130,7 +130,7 @@ fn what_is_in_review_is_not_settled_on_top() {
     let deadline = stage.review(execution.id, ReviewKind::DeadlinePassed);
     assert!(matches!(
         stage.resolve(deadline.id, Resolution::Completed).unwrap_err()[0],
-        Refusal::ReviewNotOpen { .. }
+        Refusal::ReviewNotResolvable { .. }
     ));
     stage.resolve(review.id, Resolution::ToWallet).unwrap();
     assert_eq!((stage.mine("USD").0, stage.system(AccountKind::Suspense, "USD")), (9_000, 0));
@@ -314,7 +314,7 @@ fn money_of_a_third_currency_is_taken_from_a_wallet_of_that_currency() {
     // worth.
     assert_eq!(
         stage.resolve(review.id, Resolution::ToWallet).unwrap_err(),
-        [Refusal::ReviewInsufficient]
+        [Refusal::ReviewFundsInsufficient]
     );
     stage.resolve(review.id, Resolution::ToPayer).unwrap();
     assert_eq!((stage.mine("USD"), stage.system(AccountKind::Suspense, "LRD")), ((10_250, 0), 0));

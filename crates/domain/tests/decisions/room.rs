@@ -138,7 +138,7 @@ fn no_collection_is_begun_that_its_wallet_has_no_room_for() {
     let owner = Owner::Merchant(stage.merchant);
     let open = begin(&mut stage, account, 100).unwrap();
     give(&mut stage, owner, WALLET_LIMIT_MINOR - 97 - 97);
-    let no_room = vec![Refusal::NoRoom { field: "session_id" }];
+    let no_room = vec![Refusal::WalletLimitExceeded];
     assert_eq!(begin(&mut stage, account, 101).unwrap_err(), no_room);
     let last = begin(&mut stage, account, 100).unwrap();
     assert_eq!(begin(&mut stage, account, 4).unwrap_err(), no_room);
@@ -180,7 +180,7 @@ fn a_review_gives_a_wallet_no_more_than_fits_beside_what_is_under_way() {
     give(&mut stage, owner, i64::MAX - 97 - 9_699);
     let review = stage.review(failed.id, ReviewKind::SuccessAfterFailure).id;
     let refused = stage.resolve(review, Resolution::ToWallet).unwrap_err();
-    assert!(matches!(refused[0], Refusal::ReviewNotOpen { .. }), "{refused:?}");
+    assert!(matches!(refused[0], Refusal::ReviewNotResolvable { .. }), "{refused:?}");
     stage.hear(open.id, paid("t"));
     assert_eq!(stage.mine("USD"), (i64::MAX - 9_699, 0));
     stage.resolve(review, Resolution::ToPayer).unwrap();
@@ -207,10 +207,10 @@ fn strangers_do_not_fill_a_wallet() {
         stage.execute(session, OperationDetails::Transfer).map(|(execution, _)| execution.status)
     };
     give(&mut stage, Owner::Merchant(other), most - 1_000);
-    let no_room = |field| vec![Refusal::NoRoom { field }];
-    assert_eq!(transfer(&mut stage, "231770000002", 1_001), Err(no_room("session_id")));
+    let no_room = vec![Refusal::WalletLimitExceeded];
+    assert_eq!(transfer(&mut stage, "231770000002", 1_001), Err(no_room.clone()));
     assert_eq!(transfer(&mut stage, "231770000002", 1_000), Ok(ExecutionStatus::Completed));
-    assert_eq!(transfer(&mut stage, "231770000002", 1), Err(no_room("session_id")));
+    assert_eq!(transfer(&mut stage, "231770000002", 1), Err(no_room.clone()));
     // A party's wallet belongs to the sender, so the lower limit does not apply.
     assert_eq!(transfer(&mut stage, "231880000009", 1), Ok(ExecutionStatus::Completed));
     let party = stage.party("231880000008");
@@ -234,7 +234,7 @@ fn strangers_do_not_fill_a_wallet() {
     give(&mut stage, Owner::Merchant(other), WALLET_LIMIT_MINOR);
     assert_eq!(
         stage.decide(&FundWallet { wallet_id: theirs, amount: usd(1), key: None }).unwrap_err(),
-        no_room("wallet_id")
+        no_room
     );
 }
 

@@ -346,13 +346,8 @@ impl Stage {
         amount: Money,
     ) -> Result<Execution, Vec<Refusal>> {
         let wallet_id = None;
-        let request = NewSession::Payout {
-            account_field: "payout_account_id",
-            wallet_id,
-            account_id: account,
-            amount,
-            expires_at: None,
-        };
+        let request =
+            NewSession::Payout { wallet_id, account_id: account, amount, expires_at: None };
         let session = self.declare(request)?;
         let details = OperationDetails::Payout { account_id: None, passcode_verified: false };
         self.execute(session, details).map(|(execution, _)| execution)

@@ -71,7 +71,7 @@ fn who_receives_is_fixed_when_a_transfer_is_declared() {
         // The refusal leaves the session as it was, so it is refused again.
         assert_eq!(
             stage.execute(session, OperationDetails::Transfer).unwrap_err(),
-            [Refusal::OtherRecipient]
+            [Refusal::RecipientChanged]
         );
     }
     assert_eq!(stage.mine("USD"), (10_000, 0));

@@ -7,7 +7,7 @@ use domain::directory::party::Relationship;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::CounterpartyId;
 use domain::kernel::money::Money;
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::sales::checkout::{HOSTED_PAGE, PageMode};
 use domain::sales::create_checkout::{self, Checkout, MAX_CHECKOUT_ITEMS, NewCheckout};
 use domain::sales::edit_items::NewItem;
@@ -24,6 +24,7 @@ use crate::api::fields::{
     Part, Phone, Schemas, Text,
 };
 use crate::api::links::{draw_token, pay_path};
+use crate::api::refusals::usual_field;
 use crate::api::response::{Amount, JsonResult, Time};
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -229,6 +230,14 @@ fn new_checkout(payload: CreateCheckout, token: String) -> NewCheckout {
     }
 }
 
+/// The amount of a checkout is that of its items.
+const fn field_of(refusal: &Refusal) -> Option<&'static str> {
+    match refusal.subject() {
+        Subject::Amount => Some("items"),
+        _ => usual_field(refusal),
+    }
+}
+
 async fn create(
     State(app): State<App>,
     tenant: Tenant,
@@ -242,7 +251,8 @@ async fn create(
         merchant_id: tenant.id(),
         checkout: new_checkout(payload, draw_token()?),
     };
-    let checkout = app.engine.submit(tenant.caller, command).await?;
+    let checkout =
+        app.engine.submit(tenant.caller, command).await.map_err(ApiError::on_fields(field_of))?;
     Ok(Json(CheckoutResponse::new(checkout, &app.config.public_url)))
 }
 

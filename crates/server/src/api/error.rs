@@ -7,12 +7,13 @@ use axum::Json;
 use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::kernel::refusal::{Class, Refusal};
+use domain::kernel::refusal::Refusal;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::api::fields::{Fault, FaultKind, Part, Schemas};
+use crate::api::refusals::{self, FieldOf};
 use crate::credentials::tokens::SigningError;
 use crate::engine::Failure;
 use crate::net::challenge::Challenge;
@@ -67,10 +68,9 @@ impl ApiError {
     /// `after_id` is not the id of a row of the list.
     #[must_use]
     pub fn unknown_cursor() -> Self {
-        let unknown = Refusal::Unknown { field: "after_id", what: "a row of this list" };
         Self::Invalid(vec![Fault::at(
             &[Part::Name("query"), Part::Name("after_id")],
-            FaultKind::Refused(unknown),
+            FaultKind::UnknownId("a row of this list"),
         )])
     }
 
@@ -80,22 +80,29 @@ impl ApiError {
         Self::Internal(what.into())
     }
 
-    /// The error for refusals of the object that the path names by `id`: no field of a body is to
+    /// The error for refusals where the parameter `id` of the path, if any, names what no field
+    /// names.
+    pub fn on_fields(field_of: FieldOf) -> impl Fn(Failure) -> Self {
+        Self::on_fields_or_path(field_of, ID)
+    }
+
+    /// The same for a path that names it by another `parameter`.
+    pub fn on_fields_or_path(
+        field_of: FieldOf,
+        parameter: &'static str,
+    ) -> impl Fn(Failure) -> Self {
+        move |failure| Self::from_failure(failure, field_of, parameter)
+    }
+
+    /// The error for refusals of what the path names by `parameter`: no field of a body is to
     /// blame.
-    #[must_use]
-    pub fn on_path(failure: Failure) -> Self {
-        Self::from_failure(failure, |_| in_path(ID))
+    pub fn on_path(parameter: &'static str) -> impl Fn(Failure) -> Self {
+        Self::on_fields_or_path(|_| None, parameter)
     }
 
-    /// The error for refusals where the path names their object by `parameter`: a refusal without a
-    /// field is located there.
-    pub fn on_path_parameter(parameter: &'static str) -> impl Fn(Failure) -> Self {
-        move |failure| Self::from_failure(failure, |refusal| body_field_or(parameter, refusal))
-    }
-
-    fn from_failure(failure: Failure, locate: impl Fn(&Refusal) -> [Part; 2]) -> Self {
+    fn from_failure(failure: Failure, field_of: FieldOf, parameter: &'static str) -> Self {
         match failure {
-            Failure::Refused(refusals) => Self::from_refusals(refusals, locate),
+            Failure::Refused(refused) => Self::from_refusals(refused, field_of, parameter),
             Failure::Overloaded => Self::Overloaded,
             Failure::Unavailable(what) => Self::Unavailable(what),
             Failure::Unknown => Self::Unavailable(failure.to_string()),
@@ -105,35 +112,42 @@ impl ApiError {
 
     /// Bad credentials hide all other refusals, not found hides forbidden, and forbidden hides the
     /// rest: a caller without the right must not learn more.
-    fn from_refusals(refusals: Vec<Refusal>, locate: impl Fn(&Refusal) -> [Part; 2]) -> Self {
-        if let Some(refusal) =
-            refusals.iter().find(|refusal| refusal.class() == Class::Unauthenticated)
-        {
+    fn from_refusals(refused: Vec<Refusal>, field_of: FieldOf, parameter: &'static str) -> Self {
+        let first =
+            |status: StatusCode| refused.iter().find(|refusal| refusals::status(refusal) == status);
+        if let Some(refusal) = first(StatusCode::UNAUTHORIZED) {
             return Self::BadCredentials(refusal.into());
         }
-        if refusals.iter().any(|refusal| refusal.class() == Class::NotFound) {
+        if first(StatusCode::NOT_FOUND).is_some() {
             return Self::NotFound;
         }
-        if let Some(refusal) = refusals.iter().find(|refusal| refusal.class() == Class::Forbidden) {
+        if let Some(refusal) = first(StatusCode::FORBIDDEN) {
+            let message = refusals::message(refusal);
             return match refusal {
                 Refusal::PasscodeLocked { seconds } => {
-                    Self::Locked(refusal.to_string(), seconds.unsigned_abs())
+                    Self::Locked(message, seconds.unsigned_abs())
                 }
                 // Such a lock does not end by itself: the caller may ask again tomorrow.
-                Refusal::PasscodeLockedForAll => Self::Locked(refusal.to_string(), DAY_S),
-                _ => Self::Forbidden(refusal.to_string()),
+                Refusal::PasscodeLockedForAll => Self::Locked(message, DAY_S),
+                _ => Self::Forbidden(message),
             };
         }
-        if let Some(refusal) = refusals.iter().find(|refusal| refusal.class() == Class::TooMany) {
+        if let Some(refusal) = first(StatusCode::TOO_MANY_REQUESTS) {
             return match refusal {
                 Refusal::TooManyRecipients { seconds } => {
-                    Self::TooManyOf(refusal.to_string(), seconds.unsigned_abs())
+                    Self::TooManyOf(refusals::message(refusal), seconds.unsigned_abs())
                 }
                 _ => Self::TooMany(RETRY_AFTER_S),
             };
         }
-        let fault = |refusal: Refusal| Fault::at(&locate(&refusal), FaultKind::Refused(refusal));
-        Self::Invalid(refusals.into_iter().map(fault).collect())
+        let fault = |refusal: Refusal| {
+            let loc = match field_of(&refusal) {
+                Some(field) => [Part::Name("body"), Part::Name(field)],
+                None => [Part::Name("path"), Part::Name(parameter)],
+            };
+            Fault::at(&loc, FaultKind::Refused(refusal))
+        };
+        Self::Invalid(refused.into_iter().map(fault).collect())
     }
 
     const fn status(&self) -> StatusCode {
@@ -209,16 +223,6 @@ impl ApiError {
 
 /// The parameter by which nearly all paths name their object.
 const ID: &str = "id";
-
-const fn in_path(parameter: &'static str) -> [Part; 2] {
-    [Part::Name("path"), Part::Name(parameter)]
-}
-
-/// The location of a refusal: a field of the body, or else the parameter of the path.
-const fn body_field_or(parameter: &'static str, refusal: &Refusal) -> [Part; 2] {
-    let field = refusal.field();
-    if field.is_empty() { in_path(parameter) } else { [Part::Name("body"), Part::Name(field)] }
-}
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -375,7 +379,7 @@ impl From<Vec<Fault>> for ApiError {
 
 impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
-        Self::on_path_parameter(ID)(failure)
+        Self::from_failure(failure, refusals::usual_field, ID)
     }
 }
 
@@ -412,6 +416,7 @@ impl From<StoreError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::kernel::refusal::Subject;
     use domain::kernel::time::MerchantTime;
     use serde_json::{Value, json};
 
@@ -491,8 +496,8 @@ mod tests {
     #[tokio::test]
     async fn refusals_stand_on_their_fields_all_at_once() {
         let now = MerchantTime::parse("2026-11-22T12:00:00Z").unwrap();
-        let unknown = Refusal::Unknown { field: "wallet_id", what: "a wallet" };
-        let (status, _, body) = answer(refused(vec![unknown, Refusal::ExpiryPast { now }])).await;
+        let unknown = Refusal::UnknownId { subject: Subject::Wallet, what: "a wallet" };
+        let (status, _, body) = answer(refused(vec![unknown, Refusal::ExpiryInPast { now }])).await;
         assert_eq!(status, 422);
         assert_eq!(
             body,
@@ -506,24 +511,34 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_path_names_is_a_fault_of_the_path() {
-        let paid = |field| Refusal::State { field, what: "invoice", state: "PAID", needs: "IDLE" };
+        let paid = |subject| Refusal::InvalidState {
+            subject,
+            what: "invoice",
+            state: "PAID",
+            needs: "IDLE",
+        };
         let fault = |loc: &[&str]| json!({"loc": loc, "msg": "the invoice is PAID and must be IDLE", "type": "value_error.state"});
-        let large = Refusal::AmountTooLarge { field: "amount" };
-        let (status, _, body) = answer(refused(vec![paid("")])).await;
+        let source_in_path: FieldOf = |refusal| match refusal.subject() {
+            Subject::Source => None,
+            _ => refusals::usual_field(refusal),
+        };
+        let alone = Failure::Refused(vec![paid(Subject::Source)]);
+        let (status, _, body) = answer(ApiError::on_fields(source_in_path)(alone)).await;
         assert_eq!((status, body), (422, json!({"detail": [fault(&["path", "id"])]})));
-        let (_, _, body) =
-            answer(ApiError::on_path(Failure::Refused(vec![paid("session_id")]))).await;
+        let session = Failure::Refused(vec![paid(Subject::Session)]);
+        let (_, _, body) = answer(ApiError::on_path("id")(session)).await;
         assert_eq!(body, json!({"detail": [fault(&["path", "id"])]}));
-        let both = Failure::Refused(vec![paid(""), large]);
-        let (_, _, body) = answer(ApiError::on_path_parameter("invoice_id")(both)).await;
+        let both = Failure::Refused(vec![paid(Subject::Source), Refusal::AmountTooLarge]);
+        let error = ApiError::on_fields_or_path(source_in_path, "invoice_id")(both);
+        let (_, _, body) = answer(error).await;
         assert_eq!(body["detail"][0], fault(&["path", "invoice_id"]));
         assert_eq!(body["detail"][1]["loc"], json!(["body", "amount"]));
-        assert_eq!(ApiError::on_path(Failure::Overloaded), ApiError::Overloaded);
+        assert_eq!(ApiError::on_path("id")(Failure::Overloaded), ApiError::Overloaded);
     }
 
     #[test]
     fn who_may_not_know_learns_nothing_more() {
-        let unknown = Refusal::Unknown { field: "party_id", what: "a party" };
+        let unknown = Refusal::UnknownId { subject: Subject::Party, what: "a party" };
         assert_eq!(refused(vec![unknown.clone(), Refusal::NotFound]), ApiError::NotFound);
         assert_eq!(
             refused(vec![unknown, Refusal::NotVerified]),

@@ -8,7 +8,7 @@ use domain::directory::principal::Caller;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{PaymentAccountId, SessionId};
 use domain::kernel::names::Operation;
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::provider_call::ProviderCall;
@@ -22,6 +22,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::Body;
 use crate::api::fields::{Code, Deferred, Fault, Id, Name, Part, Reference};
 use crate::api::passcode::{PasscodeCheck, check_code};
+use crate::api::refusals::{self, FieldOf};
 use crate::api::response::{Amount, JsonResult, Time};
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -61,6 +62,42 @@ payload! {
         /// The idempotency key: a UUID of version 4, chosen by the caller.
         reference_id: Reference,
     }
+}
+
+/// Where a request to execute names what is refused. The session stands for all that is not named
+/// besides it: its source, wallet, amount and so on.
+const fn field_of(details: OperationDetails) -> FieldOf {
+    match details {
+        OperationDetails::Collection { .. } => collection_field,
+        OperationDetails::Payout { .. } => payout_field,
+        OperationDetails::Transfer | OperationDetails::Refund => session_field,
+    }
+}
+
+/// The account of a collection has a wallet and a method, for which there may be no fee.
+pub(crate) const fn collection_field(refusal: &Refusal) -> Option<&'static str> {
+    match refusal.subject() {
+        Subject::Account | Subject::AccountWallet | Subject::Method => Some("payment_account_id"),
+        Subject::Currency => Some("currency"),
+        _ => session_field(refusal),
+    }
+}
+
+/// The account of a payout is the session's. One that the request names can only be another one.
+pub(crate) const fn payout_field(refusal: &Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::AccountMismatch => Some("payout_account_id"),
+        _ => session_field(refusal),
+    }
+}
+
+const fn session_field(refusal: &Refusal) -> Option<&'static str> {
+    Some(match refusal {
+        Refusal::DuplicateReference => "reference_id",
+        // Clients know it by this name, though only a collection has such a field.
+        Refusal::NoRate { .. } | Refusal::CurrencyMismatch { .. } => "currency",
+        _ => "session_id",
+    })
 }
 
 /// An execution.
@@ -144,7 +181,8 @@ pub async fn first_outcome(
 }
 
 async fn execute(app: &App, caller: Caller, request: Execute) -> Result<Execution, ApiError> {
-    let executed = app.engine.submit(caller, request).await?;
+    let refused = ApiError::on_fields(field_of(request.details));
+    let executed = app.engine.submit(caller, request).await.map_err(refused)?;
     Ok(first_outcome(app, executed.execution, executed.call).await)
 }
 
@@ -225,7 +263,7 @@ async fn payout(
             // A passcode was given, but it is malformed. This is only an error where the merchant
             // has set a passcode.
             (Err(ApiError::Forbidden(message)), Some(kind))
-                if message == Refusal::PasscodeRequired.to_string() =>
+                if message == refusals::message(&Refusal::PasscodeRequired) =>
             {
                 let faults = Fault::spread(Part::Name("passcode"), kind);
                 Err(ApiError::Invalid(

@@ -14,6 +14,7 @@ use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
 use crate::api::fields::{PaymentSource, Text};
+use crate::api::refusals;
 use crate::api::response::JsonResult;
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -80,7 +81,7 @@ async fn link(
     path: fn(&str) -> String,
 ) -> JsonResult<LinkResponse> {
     if !tenant.merchant.verified {
-        return Err(ApiError::Forbidden(Refusal::NotVerified.to_string()));
+        return Err(ApiError::Forbidden(refusals::message(&Refusal::NotVerified)));
     }
     let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
     let source = tenant.reads(app).source_by_number(kind, &query.source_number.0).await?;

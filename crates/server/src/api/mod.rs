@@ -28,6 +28,7 @@ pub mod payment_accounts;
 pub mod payment_intents;
 pub mod predictions;
 pub mod realtime_keys;
+pub mod refusals;
 pub mod response;
 pub mod routes;
 pub mod sandbox;

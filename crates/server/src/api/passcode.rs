@@ -24,6 +24,7 @@ use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
 use crate::api::fields::Text;
+use crate::api::refusals;
 use crate::api::response::JsonResult;
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -120,7 +121,8 @@ pub async fn check_code<D: ReservesAttempt>(
             Ok(PasscodeReservation::Reserved(Some(attempt))) => {
                 return compare(app, caller.merchant_id, attempt, code, &mut permit).await;
             }
-            Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::PasscodeBusy) => {}
+            Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::TooManyPasscodeChecks) => {
+            }
             Err(failure) => return Err(failure.into()),
         }
         drop(permit);
@@ -147,7 +149,7 @@ async fn compare(
     end(app, merchant, attempt.id, compared.unwrap_or(true)).await?;
     match compared {
         Some(true) => Ok(PasscodeCheck::Correct(attempt.hash)),
-        Some(false) => Err(ApiError::Forbidden(Refusal::PasscodeInvalid.to_string())),
+        Some(false) => Err(ApiError::Forbidden(refusals::message(&Refusal::PasscodeInvalid))),
         None => Err(ApiError::internal("a stored passcode hash is broken")),
     }
 }

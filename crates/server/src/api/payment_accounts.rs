@@ -121,11 +121,11 @@ fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind>
                 && payload.provider.0 == Provider::Stripe
                 && test_card(number).is_none() =>
         {
-            Some(FaultKind::Refused(Refusal::NoCard))
+            Some(FaultKind::Refused(Refusal::UnknownCard))
         }
         // Checked here and not by the field's type, because the rule depends on the method.
         method if method.is_mobile_money() => {
-            (!is_phone(number)).then_some(FaultKind::Refused(Refusal::NoPhone))
+            (!is_phone(number)).then_some(FaultKind::Refused(Refusal::InvalidPhoneNumber))
         }
         _ => None,
     }

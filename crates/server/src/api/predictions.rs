@@ -7,7 +7,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::SourceId;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::ServerTime;
 use domain::tariff::fees::{self, Quote, QuoteRequest, Route};
 use schemars::{JsonSchema, Schema, json_schema};
@@ -168,9 +168,9 @@ fn on_query(field: &'static str, kind: FaultKind) -> ApiError {
 /// Locates a refusal at the field of the query that it is about; `amount` is the field of the
 /// amount.
 fn refused(refusal: Refusal, amount: &'static str) -> ApiError {
-    let field = match refusal {
-        Refusal::NoMarket { .. } | Refusal::NoFee { .. } => "payment_method",
-        Refusal::AmountTooSmall { .. } | Refusal::AmountTooLarge { .. } => amount,
+    let field = match refusal.subject() {
+        Subject::Method => "payment_method",
+        Subject::Amount => amount,
         _ => "target_currency",
     };
     on_query(field, FaultKind::Refused(refusal))
@@ -267,7 +267,7 @@ async fn phone(
     Query(query): Query<PredictPhone>,
 ) -> JsonResult<PhoneResponse> {
     let tariff = app.queries.for_system().tariff().await?;
-    let unknown = || on_query("phone", FaultKind::Refused(Refusal::NoOperator));
+    let unknown = || on_query("phone", FaultKind::Refused(Refusal::UnknownOperator));
     let operator = tariff.operator(&query.phone.0, tenant.now).ok_or_else(unknown)?;
     let provider = tariff.provider_of(operator.method, tenant.now).ok_or_else(unknown)?;
     Ok(Json(PhoneResponse {
@@ -318,7 +318,7 @@ async fn card(
     if query.provider.is_some_and(|network| network.for_method(method) != Some(provider)) {
         return Err(on_query("provider", FaultKind::NotEnum(vec![provider.as_str()])));
     }
-    let unknown = || on_query("payment_method_id", FaultKind::Refused(Refusal::NoCard));
+    let unknown = || on_query("payment_method_id", FaultKind::Refused(Refusal::UnknownCard));
     let (brand, country) = test_card(&query.payment_method_id.0).ok_or_else(unknown)?;
     Ok(Json(CardResponse {
         brand,
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn the_cards_that_a_refusal_names_are_known() {
-        let said = Refusal::NoCard.to_string();
+        let said = Refusal::UnknownCard.to_string();
         let mut named = said.split([' ', ',']).filter(|word| word.starts_with("pm_"));
         assert!(named.clone().count() > 2 && named.all(|name| test_card(name).is_some()), "{said}");
     }

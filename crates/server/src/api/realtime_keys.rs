@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use domain::kernel::ids::SessionId;
-use domain::kernel::refusal::Refusal;
 use domain::payments::session::SessionKind;
 use domain::sales::source::SourceType;
 use schemars::JsonSchema;
@@ -65,9 +64,11 @@ pub struct RealtimeTokenResponse {
     expires_in: i64,
 }
 
-fn unknown(field: &'static str, what: &'static str) -> ApiError {
-    let refused = FaultKind::Refused(Refusal::Unknown { field, what });
-    ApiError::Invalid(vec![Fault::at(&[Part::Name("body"), Part::Name(field)], refused)])
+fn unknown_session(what: &'static str) -> ApiError {
+    ApiError::Invalid(vec![Fault::at(
+        &[Part::Name("body"), Part::Name("session_id")],
+        FaultKind::UnknownId(what),
+    )])
 }
 
 async fn collection(
@@ -79,13 +80,13 @@ async fn collection(
     let id = SessionId(payload.session_id.0);
     let reads = tenant.reads(&app);
     let session = reads.session(SessionKind::Checkout, id).await?;
-    let session = session.ok_or_else(|| unknown("session_id", "a checkout session"))?;
+    let session = session.ok_or_else(|| unknown_session("a checkout session"))?;
     let source = match session.source_id {
         Some(id) => reads.source(payload.source_type, id).await?,
         None => None,
     };
     if source.is_none() {
-        return Err(unknown("session_id", "a checkout session for such a source"));
+        return Err(unknown_session("a checkout session for such a source"));
     }
     let channel = format!("payment-intent:{}:{}", session.id, payload.reference_id.0);
     let iat = tenant.now.0.div_euclid(1_000_000);

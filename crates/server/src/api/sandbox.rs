@@ -71,7 +71,7 @@ async fn authenticate(
         .engine
         .submit(tenant.caller, command)
         .await
-        .map_err(ApiError::on_path_parameter("reference_id"))?;
+        .map_err(ApiError::on_path("reference_id"))?;
     Ok(Json(first_outcome(&app, settled.execution, settled.call).await.into()))
 }
 

@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
-use domain::kernel::refusal::{Class, Refusal};
+use domain::kernel::refusal::Refusal;
 use serde_json::{Value, json};
+
+use crate::api::refusals::{self, usual_field};
+use crate::api::{executions, sessions, sources};
 
 const HEAD: &str = "\
 # Errors
@@ -102,21 +105,34 @@ The field is that of the most common call. In other calls the same refusal is on
 |---|---|---|---|
 ";
 
-fn status(refusal: &Refusal) -> u16 {
-    match refusal.class() {
-        Class::Unauthenticated => 401,
-        Class::Forbidden => 403,
-        Class::NotFound => 404,
-        Class::Invalid => 422,
-        Class::TooMany => 429,
+/// The field of the call in which the refusal is most usual; empty where there is none.
+fn field(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::InvalidState { .. }
+        | Refusal::AmountTooSmall
+        | Refusal::NoFee { .. }
+        | Refusal::WalletLimitExceeded => executions::collection_field(refusal),
+        Refusal::AccountMismatch => executions::payout_field(refusal),
+        Refusal::WalletState { .. }
+        | Refusal::CounterpartyWithoutParty
+        | Refusal::TransferToSelf => sessions::payloads::transfer_field(refusal),
+        Refusal::NoItems { .. } | Refusal::TooManyItems { .. } => {
+            sources::payloads::field_of(refusal)
+        }
+        _ => usual_field(refusal),
     }
+    .unwrap_or_default()
 }
 
 /// The refusals as JSON.
 pub fn as_json() -> Value {
     let row = |refusal: Refusal| {
-        let (status, msg) = (status(&refusal), refusal.to_string());
-        json!({ "status": status, "field": refusal.field(), "type": refusal.kind(), "msg": msg })
+        json!({
+            "status": refusals::status(&refusal).as_u16(),
+            "field": field(&refusal),
+            "type": refusals::error_type(&refusal),
+            "msg": refusals::message(&refusal),
+        })
     };
     Refusal::catalogue().into_iter().map(row).collect()
 }
@@ -125,13 +141,14 @@ pub fn as_json() -> Value {
 pub fn catalogue() -> String {
     let mut text = HEAD.to_owned();
     for refusal in Refusal::catalogue() {
-        let status = status(&refusal);
-        let field = match refusal.field() {
+        let status = refusals::status(&refusal).as_u16();
+        let field = match field(&refusal) {
             "" => String::new(),
             field => format!("`{field}`"),
         };
+        let (error_type, message) = (refusals::error_type(&refusal), refusals::message(&refusal));
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "| {status} | {field} | `{}` | {refusal} |", refusal.kind());
+        let _ = writeln!(text, "| {status} | {field} | `{error_type}` | {message} |");
     }
     text
 }

@@ -160,7 +160,7 @@ fn commands_of_one_batch_see_each_other() {
         "the same key is answered as the first was"
     );
     assert!(
-        matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. }))
+        matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::InvalidState { .. }))
     );
     assert_eq!(
         executed(&outcomes[3]),
@@ -329,7 +329,7 @@ fn rows_that_are_far_away_are_loaded_in_rounds_with_the_same_outcomes() {
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
     assert_eq!(executed(&outcomes[1]), (true, "COMPLETED"));
     assert!(
-        matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. }))
+        matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::InvalidState { .. }))
     );
     assert_eq!(executed(&outcomes[3]), (false, "FAILED"));
     assert_eq!(executed(&outcomes[4]), (false, "COMPLETED"));
@@ -367,7 +367,7 @@ fn what_looks_broken_on_rows_of_several_points_in_time_is_decided_again() {
     let mut lane = lane(Faulty { is_local: false, torn: Some(torn), ..Faulty::new(&path) });
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
-    let refused = matches!(&outcomes[1], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. }));
+    let refused = matches!(&outcomes[1], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::InvalidState { .. }));
     assert!(refused, "{:?}", outcomes[1]);
     assert_sound(&path, 1);
 }
@@ -480,7 +480,7 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
     };
     let outcome = lane.run(&[self::request(request)]).pop().unwrap();
     assert!(
-        matches!(&outcome, Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })),
+        matches!(&outcome, Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::InvalidState { .. })),
         "{outcome:?}"
     );
     assert_sound(&path, 1);

@@ -8,6 +8,7 @@ use domain::directory::update_merchant::MerchantChanges;
 use domain::kernel::currency::Currency;
 use domain::kernel::names::FeeBearer;
 use domain::kernel::patch::Patch;
+use domain::kernel::refusal::Subject;
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
@@ -55,9 +56,10 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let phone = new.phone.clone().unwrap_or_default();
-        if !observed
-            .check_acceptance(reasons(&[(self.phones.contains_key(&phone), "duplicate")]))?
-        {
+        if !observed.check_acceptance(reasons(&[(
+            self.phones.contains_key(&phone),
+            (Subject::Phone, "duplicate"),
+        )]))? {
             return Ok(());
         }
         let (merchant, wallets) =
@@ -81,7 +83,7 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let no_tier = changes.fee_tier.as_ref().is_some_and(|tier| tier != "default");
-        if observed.check_acceptance(reasons(&[(no_tier, "fee_tier")]))? {
+        if observed.check_acceptance(reasons(&[(no_tier, (Subject::FeeTier, "fee_tier"))]))? {
             let known = self.merchant(id);
             known.verified = changes.verified.unwrap_or(known.verified);
             known.payee_bears =
@@ -111,7 +113,7 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let known = self.merchant(merchant).keys.contains(&key);
-        observed.check_acceptance(reasons(&[(!known, "not_found")])).map(|_| ())
+        observed.check_acceptance(reasons(&[(!known, (Subject::Target, "not_found"))])).map(|_| ())
     }
 
     pub(super) fn passcode_set(
@@ -153,7 +155,10 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let stored = self.merchant(merchant).passcode_hash();
-        if observed.check_acceptance(reasons(&[(stored.as_deref() != replaces, "passcode")]))? {
+        if observed.check_acceptance(reasons(&[(
+            stored.as_deref() != replaces,
+            (Subject::Caller, "passcode"),
+        )]))? {
             if hash.is_some() || stored.is_some() {
                 self.merchant(merchant).passcode.get_or_insert_default().hash =
                     hash.map(str::to_owned);
@@ -178,7 +183,7 @@ impl Model {
         let refused = known
             .as_ref()
             .is_some_and(|passcode| is_attempt_refused(&passcode.attempts, key, observed.now));
-        if !observed.check_acceptance(reasons(&[(refused, "passcode")]))? {
+        if !observed.check_acceptance(reasons(&[(refused, (Subject::Caller, "passcode"))]))? {
             return Ok(());
         }
         let attempt = output!(observed, Output::ReservePasscodeChange(attempt)
@@ -227,7 +232,10 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let ahead = self.merchant(merchant).offset + by_seconds * 1_000_000;
-        if observed.check_acceptance(first(&[(ahead > 36_600 * 86_400 * 1_000_000, "clock")]))? {
+        if observed.check_acceptance(first(&[(
+            ahead > 36_600 * 86_400 * 1_000_000,
+            (Subject::ClockAdvance, "clock"),
+        )]))? {
             self.merchant(merchant).offset = ahead;
             self.dependencies_version += 1;
             let time = output!(observed, Output::AdvanceClock(time) => time);
@@ -249,9 +257,10 @@ impl Model {
         let closed = wallet.is_some_and(|wallet| {
             matches!(wallet.status, WalletStatus::Frozen | WalletStatus::Closed)
         });
-        if !observed
-            .check_acceptance(first(&[(wallet.is_none(), "not_found"), (closed, "wallet")]))?
-        {
+        if !observed.check_acceptance(first(&[
+            (wallet.is_none(), (Subject::Wallet, "not_found")),
+            (closed, (Subject::Wallet, "wallet")),
+        ]))? {
             return Ok(());
         }
         let merchant = wallet.map_or(0, |wallet| wallet.merchant);
@@ -270,8 +279,8 @@ impl Model {
         let wallet = self.wallets.get(&id).copied();
         let full = wallet.is_some_and(|wallet| wallet.available != 0 || wallet.held != 0) || open;
         let refused = first(&[
-            (wallet.is_none(), "not_found"),
-            (status == WalletStatus::Closed && full, "wallet"),
+            (wallet.is_none(), (Subject::Wallet, "not_found")),
+            (status == WalletStatus::Closed && full, (Subject::Wallet, "wallet")),
         ]);
         if observed.check_acceptance(refused)?
             && let Some(wallet) = self.wallets.get_mut(&id)
@@ -314,7 +323,7 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let foreign = party.is_some_and(|party| !self.owns_party(merchant, party));
-        if observed.check_acceptance(reasons(&[(foreign, "not_found")]))? {
+        if observed.check_acceptance(reasons(&[(foreign, (Subject::Party, "not_found"))]))? {
             let made = output!(observed, Output::CreateCounterparty(made) | Output::UpdateCounterparty(made) => made);
             self.add_counterparty(made.id.0, merchant, party);
         }
@@ -336,8 +345,10 @@ impl Model {
     ) -> Result<(), Mismatch> {
         let known = self.counterparties.get(&id).is_some_and(|(owner, _)| *owner == merchant);
         let foreign = party.set().is_some_and(|party| !self.owns_party(merchant, party));
-        if observed.check_acceptance(first(&[(!known, "not_found"), (foreign, "not_found")]))?
-            && let Some(found) = self.counterparties.get_mut(&id)
+        if observed.check_acceptance(first(&[
+            (!known, (Subject::Target, "not_found")),
+            (foreign, (Subject::Party, "not_found")),
+        ]))? && let Some(found) = self.counterparties.get_mut(&id)
         {
             found.1 = party.apply_to(found.1);
             self.dependencies_version += 1;
@@ -364,9 +375,9 @@ impl Model {
                 .zip(number)
                 .is_some_and(|(code, number)| !number.starts_with(code));
         if observed.check_acceptance(reasons(&[
-            (foreign, "not_found"),
-            (!market, "market"),
-            (abroad, "phone"),
+            (foreign, (Subject::Party, "not_found")),
+            (!market, (Subject::Method, "market")),
+            (abroad, (Subject::AccountNumber, "phone")),
         ]))? {
             let made = output!(observed, Output::CreateAccount(made) | Output::DeactivateAccount(made) => made);
             let account = Account {
@@ -390,7 +401,7 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let known = self.accounts.get(&id).is_some_and(|account| account.merchant == merchant);
-        if observed.check_acceptance(reasons(&[(!known, "not_found")]))?
+        if observed.check_acceptance(reasons(&[(!known, (Subject::Target, "not_found"))]))?
             && let Some(account) = self.accounts.get_mut(&id)
         {
             account.active = false;

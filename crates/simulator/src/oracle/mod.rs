@@ -26,6 +26,7 @@ use domain::directory::update_merchant::UpdateMerchant;
 use domain::directory::use_payment_account::DeactivateAccount;
 use domain::exceptions::resolve_review::ResolveReview;
 use domain::kernel::ids::SourceId;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::payments::authenticate_card::AuthenticateCard;
@@ -44,10 +45,15 @@ use domain::sales::edit_items::UpdateItem;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
+use kola::api::refusals::error_type;
 use kola::engine::{Failure, Outcome};
 
 pub use model::{Mismatch, Model};
 pub use payments::TRANSFER_FILL_LIMIT;
+
+/// Why a command must be refused: the object, and the published type of the error without the
+/// prefix that most have.
+type Reason = (Subject, &'static str);
 
 /// The outcome of a command, and how strictly it is compared with the model.
 #[derive(Clone, Copy)]
@@ -69,22 +75,21 @@ pub struct Observed<'a> {
 impl Observed<'_> {
     /// Whether it was accepted; an error where it should have been refused for `reasons`, or where
     /// it was refused without them.
-    fn check_acceptance(self, mut reasons: Vec<&'static str>) -> Result<bool, Mismatch> {
+    fn check_acceptance(self, mut reasons: Vec<Reason>) -> Result<bool, Mismatch> {
         reasons.sort_unstable();
         reasons.dedup();
         match self.outcome {
             Ok(_) if reasons.is_empty() || self.lenient => Ok(true),
             Ok(answer) => Err(format!("accepted, against {reasons:?}: {answer:?}")),
             Err(Failure::Refused(refusals)) => {
-                let mut kinds: Vec<_> =
-                    refusals.iter().map(|refusal| without_prefix(refusal.kind())).collect();
-                kinds.sort_unstable();
-                kinds.dedup();
-                let right = kinds == reasons || self.overlapped;
+                let mut given: Vec<_> = refusals.iter().map(reason).collect();
+                given.sort_unstable();
+                given.dedup();
+                let right = given == reasons || self.overlapped;
                 if right {
                     Ok(false)
                 } else {
-                    Err(format!("refused for {kinds:?} instead of {reasons:?}: {refusals:?}"))
+                    Err(format!("refused for {given:?} instead of {reasons:?}: {refusals:?}"))
                 }
             }
             Err(Failure::Internal(what)) => Err(format!("a fault: {what}")),
@@ -100,18 +105,18 @@ impl Observed<'_> {
     }
 }
 
-/// A refusal's type without the prefix that most have.
-fn without_prefix(kind: &'static str) -> &'static str {
-    kind.strip_prefix("value_error.").unwrap_or(kind)
+fn reason(refusal: &Refusal) -> Reason {
+    let error_type = error_type(refusal);
+    (refusal.subject(), error_type.strip_prefix("value_error.").unwrap_or(error_type))
 }
 
 /// The reasons that hold.
-fn reasons(list: &[(bool, &'static str)]) -> Vec<&'static str> {
+fn reasons(list: &[(bool, Reason)]) -> Vec<Reason> {
     list.iter().filter(|(holds, _)| *holds).map(|(_, reason)| *reason).collect()
 }
 
 /// The first reason that holds, where the product checks no further.
-fn first(list: &[(bool, &'static str)]) -> Vec<&'static str> {
+fn first(list: &[(bool, Reason)]) -> Vec<Reason> {
     let mut all = reasons(list);
     all.truncate(1);
     all

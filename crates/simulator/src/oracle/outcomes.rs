@@ -4,6 +4,7 @@ use domain::decision::command::Output;
 use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Operation, Provider};
+use domain::kernel::refusal::Subject;
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
 use domain::payments::execution::ExecutionStatus;
@@ -12,7 +13,7 @@ use domain::payments::provider_call::CallKind;
 use domain::sales::source::SourceStatus;
 
 use super::model::{Execution, Mismatch, Model, Review, sum_of};
-use super::{Observed, figures, first, output};
+use super::{Observed, Reason, figures, first, output};
 
 const MINUTE: i64 = 60_000_000;
 const DEADLINE: i64 = 24 * 60 * MINUTE;
@@ -311,7 +312,10 @@ impl Model {
         let own = id.and_then(|id| self.executions.get(&id));
         let idle =
             own.is_some_and(|own| own.is_final() || !own.requires_action || own.cancel_requested);
-        if !observed.check_acceptance(first(&[(own.is_none(), "not_found"), (idle, "state")]))? {
+        if !observed.check_acceptance(first(&[
+            (own.is_none(), (Subject::Target, "not_found")),
+            (idle, (Subject::Execution, "state")),
+        ]))? {
             return Ok(());
         }
         let outcome = if success {
@@ -331,7 +335,7 @@ impl Model {
         let key = self.review_ids.get(&review).copied();
         let found = key.and_then(|key| Some((key, *self.reviews.get(&key)?)));
         let Some(((id, kind), review)) = found else {
-            return observed.check_acceptance(vec!["not_found"]).map(|_| ());
+            return observed.check_acceptance(vec![(Subject::Target, "not_found")]).map(|_| ());
         };
         let Some(own) = self.executions.get(&id).cloned() else {
             return Err(format!("execution {id} is not known"));
@@ -339,7 +343,7 @@ impl Model {
         let of_money = matches!(how, Resolution::ToWallet | Resolution::ToPayer);
         let about_money = kind != ReviewKind::DeadlinePassed;
         let wrong_way = of_money != about_money || (!about_money && own.in_review);
-        let mut refused = first(&[(!review.open || wrong_way, "state")]);
+        let mut refused = first(&[(!review.open || wrong_way, (Subject::Review, "state"))]);
         if refused.is_empty() && how == Resolution::ToWallet {
             refused.extend(self.reasons_against_taking(id, &own, review));
         }
@@ -387,22 +391,20 @@ impl Model {
         counts.then(|| payment.after_correction(own.with_payer, own.with_payer - review.amount))
     }
 
-    fn reasons_against_taking(
-        &self,
-        id: i64,
-        own: &Execution,
-        review: Review,
-    ) -> Vec<&'static str> {
+    fn reasons_against_taking(&self, id: i64, own: &Execution, review: Review) -> Vec<Reason> {
         if paid_late(own, review) {
             let source = own.source.and_then(|id| self.sources.get(&id));
             let another = source.is_none_or(|source| source.status == SourceStatus::Processing);
             let wallet = self.own_wallet(own.merchant, own.wallet_currency);
             let closed = wallet.is_some_and(|(_, wallet)| wallet.status == WalletStatus::Closed);
-            return first(&[(another, "state"), (closed, "wallet")]);
+            return first(&[
+                (another, (Subject::Review, "state")),
+                (closed, (Subject::Wallet, "wallet")),
+            ]);
         }
         let (taker, share) = self.share(id, own, review);
         let Some(wallet) = taker.and_then(|id| self.wallets.get(&id)) else {
-            return first(&[(share < 0, "balance")]);
+            return first(&[(share < 0, (Subject::Review, "balance"))]);
         };
         let released =
             if own.is_final() || own.operation == Operation::Collection || own.wallet != taker {
@@ -411,8 +413,8 @@ impl Model {
                 own.figures.payer
             };
         first(&[
-            (wallet.status == WalletStatus::Closed, "wallet"),
-            (wallet.available + released + share < 0, "balance"),
+            (wallet.status == WalletStatus::Closed, (Subject::Wallet, "wallet")),
+            (wallet.available + released + share < 0, (Subject::Review, "balance")),
         ])
     }
 

@@ -4,6 +4,7 @@ use domain::decision::command::Output;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::SessionId;
 use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::refusal::Subject;
 use domain::kernel::time::MerchantTime;
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
@@ -15,7 +16,7 @@ use domain::sales::source::SourceStatus;
 
 use super::figures::{self, Figures};
 use super::model::{Account, Execution, Mismatch, Model, Recipient, Session, Wallet};
-use super::{Observed, output};
+use super::{Observed, Reason, output};
 
 /// What a wallet may have available, held and incoming together when a payment to it begins, in
 /// minor units.
@@ -26,12 +27,16 @@ pub const TRANSFER_FILL_LIMIT: i64 = 2_000;
 
 /// What must become of a request: the reason of its refusal, or the status of its execution.
 struct Expectation {
-    refused: Option<&'static str>,
+    refused: Option<Reason>,
     status: ExecutionStatus,
 }
 
-const fn expect_refusal(reason: &'static str) -> Expectation {
+const fn refused_for(reason: Reason) -> Expectation {
     Expectation { refused: Some(reason), status: ExecutionStatus::Failed }
+}
+
+const fn expect_refusal(subject: Subject, error_type: &'static str) -> Expectation {
+    refused_for((subject, error_type))
 }
 
 const fn expect_status(status: ExecutionStatus) -> Expectation {
@@ -71,8 +76,8 @@ impl Model {
         let before = self.before_session(request);
         let prepared = self.prepare(request, observed.now);
         let expectation = match (before, &prepared) {
-            (Some(reason), _) => expect_refusal(reason),
-            (None, None) => expect_refusal("not_found"),
+            (Some(reason), _) => refused_for(reason),
+            (None, None) => expect_refusal(Subject::Session, "not_found"),
             (None, Some(prepared)) => self.expectation(request, prepared, observed.now),
         };
         // An execution that fails for lack of money changes nothing that others see: it may have
@@ -80,7 +85,7 @@ impl Model {
         let failed = matches!(observed.outcome, Ok(Output::Execute(done)) if done.execution.status == ExecutionStatus::Failed);
         let observed =
             Observed { lenient: observed.lenient || (observed.overlapped && failed), ..observed };
-        let mut refused: Vec<&str> = expectation.refused.into_iter().collect();
+        let mut refused: Vec<Reason> = expectation.refused.into_iter().collect();
         // An unknown session and a bad account are refused together.
         if let (None, None, OperationDetails::Collection { account_id, .. }) =
             (before, &prepared, request.details)
@@ -172,7 +177,7 @@ impl Model {
                 }
                 OperationDetails::Transfer | OperationDetails::Refund => true,
             };
-        let refused = if same { vec![] } else { vec!["duplicate"] };
+        let refused = if same { vec![] } else { vec![(Subject::IdempotencyKey, "duplicate")] };
         if !(Observed { lenient: false, overlapped: false, ..observed }
             .check_acceptance(refused)?)
         {
@@ -206,7 +211,9 @@ impl Model {
         if let Some(id) = self.references.get(&(merchant, request.reference_id.clone())) {
             return self.replayed(*id, request, observed);
         }
-        if !self.merchant(merchant).verified && !observed.check_acceptance(vec!["not_verified"])? {
+        if !self.merchant(merchant).verified
+            && !observed.check_acceptance(vec![(Subject::Caller, "not_verified")])?
+        {
             return Ok(());
         }
         // The merchant is verified, or it was when the attempt was counted, before another batch in
@@ -215,17 +222,17 @@ impl Model {
     }
 
     /// The reason against a request that is checked before its session is read.
-    fn before_session(&self, request: &Execute) -> Option<&'static str> {
+    fn before_session(&self, request: &Execute) -> Option<Reason> {
         let merchant = self.merchants.get(&request.merchant_id.0)?;
         let operation = operation_of(request.details);
         if operation != Operation::Collection && !merchant.verified {
-            return Some("not_verified");
+            return Some((Subject::Caller, "not_verified"));
         }
         match request.details {
             OperationDetails::Payout { passcode_verified: false, .. }
                 if merchant.passcode_hash().is_some() =>
             {
-                Some("passcode")
+                Some((Subject::Caller, "passcode"))
             }
             _ => None,
         }
@@ -326,7 +333,7 @@ impl Model {
 
     fn expectation(&self, request: &Execute, prepared: &Prepared, now: i64) -> Expectation {
         if let Some(reason) = self.reasons_against_use(&prepared.session, now).first() {
-            return expect_refusal(reason);
+            return refused_for(*reason);
         }
         match request.details {
             OperationDetails::Collection { account_id, currency } => {
@@ -349,38 +356,42 @@ impl Model {
         let own = &prepared.execution;
         let source = own.source.and_then(|id| self.sources.get(&id));
         if source.is_none_or(|source| source.status != SourceStatus::Active) {
-            return expect_refusal("state");
+            return expect_refusal(Subject::Source, "state");
         }
         if own.source.is_some_and(|source| self.open_reviews_of(source) > 0) {
-            return expect_refusal("review");
+            return expect_refusal(Subject::Source, "review");
         }
         if let Some(reason) =
             self.reasons_against_account(own.merchant, account_id, Operation::Collection)
         {
-            return expect_refusal(reason);
+            return refused_for(reason);
         }
-        let Some((_, account)) = prepared.account else { return expect_refusal("not_found") };
+        let Some((_, account)) = prepared.account else {
+            return expect_refusal(Subject::Account, "not_found");
+        };
         if !figures::is_supported(account.method, Operation::Collection, currency) {
-            return expect_refusal("currency");
+            return expect_refusal(Subject::Currency, "currency");
         }
         if self
             .own_wallet(own.merchant, own.wallet_currency)
             .is_some_and(|(_, wallet)| !takes_credit(wallet.status))
         {
-            return expect_refusal("wallet");
+            return expect_refusal(Subject::Wallet, "wallet");
         }
         if own.figures == Figures::default() {
-            return expect_refusal("amount");
+            return expect_refusal(Subject::Amount, "amount");
         }
         let wallet = self.own_wallet(own.merchant, own.wallet_currency);
         if wallet.is_some_and(|(_, wallet)| wallet.is_filled_by(own.figures.payee, WALLET_LIMIT)) {
-            return expect_refusal("amount");
+            return expect_refusal(Subject::Wallet, "amount");
         }
         if account.provider != Provider::Platform {
             return expect_status(ExecutionStatus::Pending);
         }
         match self.party_wallet(account.party, currency) {
-            Some((_, wallet)) if wallet.status != WalletStatus::Active => expect_refusal("wallet"),
+            Some((_, wallet)) if wallet.status != WalletStatus::Active => {
+                expect_refusal(Subject::AccountWallet, "wallet")
+            }
             Some((_, wallet)) if wallet.available >= own.figures.payer => {
                 expect_status(ExecutionStatus::Completed)
             }
@@ -394,24 +405,26 @@ impl Model {
             .wallet
             .and_then(|id| self.wallets.get(&id))
             .copied()
-            .ok_or(expect_refusal("not_found"))?;
+            .ok_or(expect_refusal(Subject::Wallet, "not_found"))?;
         if wallet.status != WalletStatus::Active {
-            return Err(expect_refusal("wallet"));
+            return Err(expect_refusal(Subject::Wallet, "wallet"));
         }
         Ok((wallet, wallet.available >= own.figures.payer))
     }
 
     fn expected_payout(&self, prepared: &Prepared, named: Option<i64>) -> Expectation {
         let own = &prepared.execution;
-        let Some((id, account)) = prepared.account else { return expect_refusal("not_found") };
+        let Some((id, account)) = prepared.account else {
+            return expect_refusal(Subject::Account, "not_found");
+        };
         if named.is_some_and(|named| named != id) {
-            return expect_refusal("account");
+            return expect_refusal(Subject::Account, "account");
         }
         if let Some(reason) = self.reasons_against_account(own.merchant, id, Operation::Payout) {
-            return expect_refusal(reason);
+            return refused_for(reason);
         }
         if !figures::is_supported(account.method, Operation::Payout, own.wallet_currency) {
-            return expect_refusal("currency");
+            return expect_refusal(Subject::Currency, "currency");
         }
         let enough = match self.debit(own) {
             Ok((_, enough)) => enough,
@@ -424,7 +437,7 @@ impl Model {
             return expect_status(ExecutionStatus::Pending);
         }
         match self.party_wallet(account.party, own.wallet_currency) {
-            Some((id, _)) if Some(id) == own.wallet => expect_refusal("wallet"),
+            Some((id, _)) if Some(id) == own.wallet => expect_refusal(Subject::Wallet, "wallet"),
             Some((_, wallet)) if !takes_credit(wallet.status) => {
                 expect_status(ExecutionStatus::Failed)
             }
@@ -452,11 +465,11 @@ impl Model {
             .party
             .is_some_and(|party| prepared.session.recipient != Some(self.recipient(party)))
         {
-            return expect_refusal("recipient");
+            return expect_refusal(Subject::Session, "recipient");
         }
         let (merchant, party) = Self::transfer_owner(own, &prepared.session);
         if party.is_none() && wallet.party.is_none() && merchant == wallet.merchant {
-            return expect_refusal("wallet");
+            return expect_refusal(Subject::Wallet, "wallet");
         }
         let receiver = match party {
             Some(party) => self.party_wallet(party, own.wallet_currency),
@@ -468,7 +481,7 @@ impl Model {
         // A wallet that would be opened for it has the same limit.
         let full = receiver.map_or(amount > most, |(_, wallet)| wallet.is_filled_by(amount, most));
         if !closed && enough && full {
-            return expect_refusal("amount");
+            return expect_refusal(Subject::Wallet, "amount");
         }
         expect_status(if closed || !enough {
             ExecutionStatus::Failed
@@ -480,10 +493,10 @@ impl Model {
     fn expected_refund(&self, prepared: &Prepared) -> Expectation {
         let own = &prepared.execution;
         let Some(original) = own.original.and_then(|id| self.executions.get(&id)) else {
-            return expect_refusal("not_found");
+            return expect_refusal(Subject::Original, "not_found");
         };
         if original.in_review || !original.is_settled() {
-            return expect_refusal("state");
+            return expect_refusal(Subject::Original, "state");
         }
         let enough = match self.debit(own) {
             Ok((_, enough)) => enough,

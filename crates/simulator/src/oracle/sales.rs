@@ -4,6 +4,7 @@ use domain::decision::command::Output;
 use domain::kernel::ids::SourceId;
 use domain::kernel::money::Money;
 use domain::kernel::names::FeeBearer;
+use domain::kernel::refusal::Subject;
 use domain::kernel::time::MerchantTime;
 use domain::sales::create_checkout::NewCheckout;
 use domain::sales::create_source::NewSource;
@@ -13,7 +14,7 @@ use domain::sales::source::SourceStatus;
 use domain::sales::update_source::SourceChanges;
 
 use super::model::{Item, Mismatch, Model, Source};
-use super::{Observed, output, reasons};
+use super::{Observed, Reason, output, reasons};
 
 /// In microseconds, as all times here.
 const DAY: i64 = 86_400_000_000;
@@ -51,7 +52,7 @@ impl Model {
             .counterparties
             .get(&new.counterparty_id.0)
             .is_some_and(|(owner, _)| *owner == merchant);
-        if observed.check_acceptance(reasons(&[(!known, "not_found")]))? {
+        if observed.check_acceptance(reasons(&[(!known, (Subject::Counterparty, "not_found"))]))? {
             let made = output!(observed, Output::CreateSource(made) | Output::UpdateSource(made) | Output::PublishSource(made) | Output::CancelSource(made) => made);
             self.next_number(merchant, &made, observed)?;
             self.add_source(&made);
@@ -80,10 +81,10 @@ impl Model {
     }
 
     /// The reason against a change of a source that must be in one of these states.
-    fn in_state(&self, which: SourceRef, states: &[SourceStatus]) -> Vec<&'static str> {
+    fn in_state(&self, which: SourceRef, states: &[SourceStatus]) -> Vec<Reason> {
         match self.source_at(which) {
-            None => vec!["not_found"],
-            Some(source) if !states.contains(&source.status) => vec!["state"],
+            None => vec![(Subject::Target, "not_found")],
+            Some(source) if !states.contains(&source.status) => vec![(Subject::Source, "state")],
             Some(_) => vec![],
         }
     }
@@ -115,7 +116,7 @@ impl Model {
     ) -> Result<(), Mismatch> {
         let mut refused = self.in_state(which, &[SourceStatus::Idle]);
         if refused.is_empty() && self.source_at(which).is_some_and(|source| source.total == 0) {
-            refused.push("empty");
+            refused.push((Subject::Source, "empty"));
         }
         if observed.check_acceptance(refused)? {
             self.set_source(which.id, |source| source.status = SourceStatus::Active);
@@ -154,7 +155,7 @@ impl Model {
         if refused.is_empty()
             && self.source_at(which).is_some_and(|source| source.currency != new.currency)
         {
-            refused.push("currency");
+            refused.push((Subject::Currency, "currency"));
         }
         if observed.check_acceptance(refused)? {
             let made = output!(observed, Output::AddItem(made) | Output::UpdateItem(made) => made);
@@ -167,9 +168,9 @@ impl Model {
         self.items.get(&id).copied().filter(|item| item.source == which.id.0 && !item.removed)
     }
 
-    fn reasons_against_item(&self, which: SourceRef, id: i64) -> Vec<&'static str> {
+    fn reasons_against_item(&self, which: SourceRef, id: i64) -> Vec<Reason> {
         match self.current_item(which, id) {
-            None => vec!["not_found"],
+            None => vec![(Subject::Target, "not_found")],
             Some(_) => self.in_state(which, &[SourceStatus::Idle]),
         }
     }
@@ -233,10 +234,12 @@ impl Model {
             .is_some_and(|id| phone_of(id).as_ref() != Some(&new.party.phone));
         let (time, end) = (self.time(merchant, observed.now), new.expires_at.map(|end| end.0));
         let bad_end = end.is_some_and(|end| end <= time || end > time + 366 * DAY);
-        let mut refused =
-            reasons(&[(bad_end, "expires_at"), (given.is_some() && known.is_none(), "not_found")]);
+        let mut refused = reasons(&[
+            (bad_end, (Subject::Expiry, "expires_at")),
+            (given.is_some() && known.is_none(), (Subject::Counterparty, "not_found")),
+        ]);
         if refused.is_empty() && other {
-            refused.push("party");
+            refused.push((Subject::Counterparty, "party"));
         }
         if !observed.check_acceptance(refused)? {
             return Ok(());
@@ -284,7 +287,10 @@ impl Model {
         which: SourceRef,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
-        if observed.check_acceptance(reasons(&[(self.source_at(which).is_none(), "not_found")]))? {
+        if observed.check_acceptance(reasons(&[(
+            self.source_at(which).is_none(),
+            (Subject::Target, "not_found"),
+        )]))? {
             let page = output!(observed, Output::OpenCheckoutPage(page) => page);
             self.page(which.id, page.id.0)?;
             let payable = self.source_at(which).is_some_and(|source| !source.status.is_final());

@@ -3,7 +3,7 @@
 use domain::decision::command::Output;
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{Operation, Provider};
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::MerchantTime;
 use domain::ledger::wallet::{Owner, WalletStatus};
 use domain::payments::create_session::NewSession;
@@ -13,7 +13,7 @@ use domain::sales::source::SourceStatus;
 use kola::engine::Failure;
 
 use super::model::{Mismatch, Model, Recipient, Session, Wallet};
-use super::{Observed, figures, output, reasons};
+use super::{Observed, Reason, figures, output, reasons};
 
 const DAY: i64 = 86_400_000_000;
 const MINUTE: i64 = 60_000_000;
@@ -29,16 +29,20 @@ impl Model {
         let verified = self.merchant(merchant).verified;
         let mut refused = match request {
             _ if !verified && !matches!(request, NewSession::Checkout { .. }) => {
-                vec!["not_verified"]
+                vec![(Subject::Caller, "not_verified")]
             }
             NewSession::Checkout { kind, source_id } => {
                 let merchant_id = domain::kernel::ids::MerchantId(merchant);
                 match self.source_at(SourceRef { merchant_id, kind: *kind, id: *source_id }) {
-                    None => vec!["not_found"],
-                    Some(source) if source.status != SourceStatus::Active => vec!["state"],
-                    Some(_) if self.open_reviews_of(source_id.0) > 0 => vec!["review"],
+                    None => vec![(Subject::Source, "not_found")],
+                    Some(source) if source.status != SourceStatus::Active => {
+                        vec![(Subject::Source, "state")]
+                    }
+                    Some(_) if self.open_reviews_of(source_id.0) > 0 => {
+                        vec![(Subject::Source, "review")]
+                    }
                     Some(_) if self.page_ends.get(&source_id.0).is_some_and(|end| *end <= time) => {
-                        vec!["expired"]
+                        vec![(Subject::Source, "expired")]
                     }
                     Some(_) => vec![],
                 }
@@ -63,8 +67,10 @@ impl Model {
             _ => expires,
         };
         if verified || matches!(request, NewSession::Checkout { .. }) {
-            refused
-                .extend(reasons(&[(expires <= time || expires > time + 366 * DAY, "expires_at")]));
+            refused.extend(reasons(&[(
+                expires <= time || expires > time + 366 * DAY,
+                (Subject::Expiry, "expires_at"),
+            )]));
         }
         // Nobody here has a thousand new recipients in an hour, but a clock that was an hour ahead
         // can make it look so.
@@ -157,18 +163,20 @@ impl Model {
         merchant: i64,
         id: i64,
         operation: Operation,
-    ) -> Option<&'static str> {
+    ) -> Option<Reason> {
         match self.accounts.get(&id).filter(|account| account.merchant == merchant) {
-            None => Some("not_found"),
-            Some(account) if !account.active || account.operation != operation => Some("account"),
+            None => Some((Subject::Account, "not_found")),
+            Some(account) if !account.active || account.operation != operation => {
+                Some((Subject::Account, "account"))
+            }
             Some(_) => None,
         }
     }
 
-    fn reasons_against_debit(wallet: &Wallet, amount: Money) -> Vec<&'static str> {
+    fn reasons_against_debit(wallet: &Wallet, amount: Money) -> Vec<Reason> {
         reasons(&[
-            (wallet.status != WalletStatus::Active, "wallet"),
-            (wallet.currency != amount.currency, "currency"),
+            (wallet.status != WalletStatus::Active, (Subject::Wallet, "wallet")),
+            (wallet.currency != amount.currency, (Subject::Currency, "currency")),
         ])
     }
 
@@ -178,7 +186,7 @@ impl Model {
         wallet: Option<i64>,
         account: i64,
         amount: Money,
-    ) -> Vec<&'static str> {
+    ) -> Vec<Reason> {
         let mut refused: Vec<_> = self
             .reasons_against_account(merchant, account, Operation::Payout)
             .into_iter()
@@ -194,15 +202,19 @@ impl Model {
             }),
         };
         match &found {
-            None => refused.push(if wallet.is_none() { "currency" } else { "not_found" }),
+            None => refused.push(if wallet.is_none() {
+                (Subject::Currency, "currency")
+            } else {
+                (Subject::Wallet, "not_found")
+            }),
             Some(found) => refused.extend(Self::reasons_against_debit(found, amount)),
         }
         if let Some(account) = usable {
             let own = found.is_some_and(|found| found.party == Some(account.party));
             let taken = figures::is_supported(account.method, Operation::Payout, amount.currency);
             refused.extend(reasons(&[
-                (own && account.provider == Provider::Platform, "wallet"),
-                (!taken, "currency"),
+                (own && account.provider == Provider::Platform, (Subject::Wallet, "wallet")),
+                (!taken, (Subject::Currency, "currency")),
             ]));
         }
         refused
@@ -214,20 +226,21 @@ impl Model {
         wallet: i64,
         counterparty: i64,
         amount: Money,
-    ) -> Vec<&'static str> {
+    ) -> Vec<Reason> {
         let wallet = self
             .wallets
             .get(&wallet)
             .filter(|wallet| wallet.merchant == merchant && wallet.party.is_none());
-        let mut refused =
-            wallet.map_or(vec!["not_found"], |wallet| Self::reasons_against_debit(wallet, amount));
+        let mut refused = wallet.map_or(vec![(Subject::Wallet, "not_found")], |wallet| {
+            Self::reasons_against_debit(wallet, amount)
+        });
         match self.counterparties.get(&counterparty).filter(|(owner, _)| *owner == merchant) {
-            None => refused.push("not_found"),
-            Some((_, None)) => refused.push("party"),
+            None => refused.push((Subject::Counterparty, "not_found")),
+            Some((_, None)) => refused.push((Subject::Counterparty, "party")),
             Some((_, Some(party))) => {
                 let own =
                     wallet.is_some() && self.recipient(*party) == Recipient::Merchant(merchant);
-                refused.extend(reasons(&[(own, "self_transfer")]));
+                refused.extend(reasons(&[(own, (Subject::Counterparty, "self_transfer"))]));
             }
         }
         refused
@@ -242,13 +255,15 @@ impl Model {
     }
 
     /// A refund needs a settled collection that is not in review.
-    pub(super) fn reasons_against_refund(&self, merchant: i64, original: i64) -> Vec<&'static str> {
+    pub(super) fn reasons_against_refund(&self, merchant: i64, original: i64) -> Vec<Reason> {
         let found = self.executions.get(&original);
         match found
             .filter(|found| found.merchant == merchant && found.operation == Operation::Collection)
         {
-            None => vec!["not_found"],
-            Some(found) if !found.is_settled() || found.in_review => vec!["state"],
+            None => vec![(Subject::Original, "not_found")],
+            Some(found) if !found.is_settled() || found.in_review => {
+                vec![(Subject::Original, "state")]
+            }
             Some(_) => vec![],
         }
     }
@@ -258,13 +273,16 @@ impl Model {
         merchant: i64,
         original: i64,
         amount: Decimal,
-    ) -> Vec<&'static str> {
+    ) -> Vec<Reason> {
         let refused = self.reasons_against_refund(merchant, original);
         match self.executions.get(&original).filter(|_| refused.is_empty()) {
             None => refused,
             Some(found) => {
                 let asked = amount.to_money(found.outside_currency).map_or(0, |money| money.minor);
-                reasons(&[(asked > found.figures.payer - found.refunded, "refund")])
+                reasons(&[(
+                    asked > found.figures.payer - found.refunded,
+                    (Subject::Amount, "refund"),
+                )])
             }
         }
     }
@@ -281,7 +299,7 @@ impl Model {
             .get(&id)
             .filter(|session| session.merchant == merchant && session.kind == kind);
         let refused = match found {
-            None => vec!["not_found"],
+            None => vec![(Subject::Target, "not_found")],
             Some(session) => self.reasons_against_use(session, observed.now),
         };
         if observed.check_acceptance(refused)?
@@ -293,13 +311,13 @@ impl Model {
     }
 
     /// Why a session cannot be used now.
-    pub(super) fn reasons_against_use(&self, session: &Session, now: i64) -> Vec<&'static str> {
+    pub(super) fn reasons_against_use(&self, session: &Session, now: i64) -> Vec<Reason> {
         let over = self.time(session.merchant, now) >= session.expires;
         match session.status {
-            SessionStatus::Active if over => vec!["expired"],
-            SessionStatus::Expired => vec!["expired"],
+            SessionStatus::Active if over => vec![(Subject::Session, "expired")],
+            SessionStatus::Expired => vec![(Subject::Session, "expired")],
             SessionStatus::Active => vec![],
-            SessionStatus::Executed | SessionStatus::Canceled => vec!["state"],
+            SessionStatus::Executed | SessionStatus::Canceled => vec![(Subject::Session, "state")],
         }
     }
 

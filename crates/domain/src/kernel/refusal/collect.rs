@@ -4,7 +4,7 @@ use crate::kernel::currency::Currency;
 use crate::kernel::money::{AmountFault, Decimal, Money};
 use crate::kernel::refusal::Refusal;
 
-/// Collects the refusals of one command, so that a client reads all of them at once.
+/// Collects the refusals of one command, so that the caller reads all of them at once.
 #[derive(Default, Debug)]
 pub struct Refusals(Vec<Refusal>);
 
@@ -37,14 +37,11 @@ impl Refusals {
 /// The amount of a request as money, where the currency is known only from a stored row.
 ///
 /// # Errors
-/// [`Refusal::TooManyDecimals`], [`Refusal::AmountTooSmall`], [`Refusal::AmountTooLarge`] on
-/// `amount`.
+/// [`Refusal::TooManyDecimals`], [`Refusal::AmountTooSmall`], [`Refusal::AmountTooLarge`].
 pub fn request_amount(amount: Decimal, currency: Currency) -> Result<Money, Refusal> {
     amount.to_money(currency).map_err(|fault| match fault {
-        AmountFault::NotPositive => Refusal::AmountTooSmall { field: "amount" },
-        AmountFault::TooManyDecimals { allowed } => {
-            Refusal::TooManyDecimals { field: "amount", allowed }
-        }
-        AmountFault::TooLarge => Refusal::AmountTooLarge { field: "amount" },
+        AmountFault::NotPositive => Refusal::AmountTooSmall,
+        AmountFault::TooManyDecimals { allowed } => Refusal::TooManyDecimals { allowed },
+        AmountFault::TooLarge => Refusal::AmountTooLarge,
     })
 }

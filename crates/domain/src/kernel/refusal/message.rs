@@ -3,7 +3,7 @@
 use crate::kernel::refusal::Refusal;
 
 impl std::fmt::Display for Refusal {
-    /// One sentence for the developer of the client.
+    /// One sentence for people: answers, logs and the command line.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotFound => f.write_str("Not found"),
@@ -13,58 +13,59 @@ impl std::fmt::Display for Refusal {
             Self::NotVerified => {
                 f.write_str("merchant not verified: an operator sets it with `kola merchant set --merchant ID --verified true`")
             }
-            Self::PasscodeRequired => f.write_str(
-                "passcode required: payouts of this merchant need it as `passcode.token.code`, and a change of it as `current`",
-            ),
+            Self::PasscodeRequired => {
+                f.write_str("passcode required: payouts of this merchant and changes of its passcode need it")
+            }
             Self::PasscodeInvalid => {
                 f.write_str("passcode invalid: an operator sets another with `kola merchant set-passcode --merchant ID`")
             }
-            Self::PasscodeLocked { .. } => f.write_str(
-                "passcode locked for this API key: 5 wrong passcodes in 15 minutes; try again after `Retry-After`, \
+            Self::PasscodeLocked { seconds } => write!(
+                f,
+                "passcode locked for this API key: 5 wrong passcodes in 15 minutes; try again in {seconds} seconds, \
                  or have an operator lift it with `kola merchant passcode --merchant ID --unlock`",
             ),
             Self::PasscodeLockedForAll => f.write_str(
                 "passcode locked for this merchant: 20 wrong passcodes in a day; \
                  an operator lifts it with `kola merchant passcode --merchant ID --unlock`",
             ),
-            Self::PasscodeBusy => f.write_str("too many passcodes are being compared, try again"),
-            Self::DuplicateReference => f.write_str("this reference_id was used before with other values"),
+            Self::TooManyPasscodeChecks => f.write_str("too many passcodes are being compared, try again"),
+            Self::DuplicateReference => f.write_str("this idempotency key was used before with other values"),
             Self::DuplicateFunding => f.write_str("this key was used before for another wallet or amount"),
-            Self::Unknown { what, .. } => write!(f, "not the id of {what} of this merchant"),
-            Self::State { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
-            Self::InReview { what, .. } => {
+            Self::UnknownId { what, .. } => write!(f, "not the id of {what} of this merchant"),
+            Self::InvalidState { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
+            Self::InReview { what } => {
                 write!(f, "a review of an earlier payment of this {what} is open: it cannot be paid before that is resolved")
             }
-            Self::Empty { what } => write!(f, "the {what} has no items"),
+            Self::NoItems { what } => write!(f, "the {what} has no items"),
             Self::TooManyItems { what, most } => write!(f, "the {what} has {most} items, and cannot have more"),
             Self::SessionExpired { at } => write!(f, "the session expired at {at}"),
             Self::CheckoutExpired { at } => write!(f, "the checkout expired at {at}; a link asked for now can be paid again"),
-            Self::ExpiryPast { now } => write!(f, "expires_at is in the past: it is {now} now"),
-            Self::ExpiryFar { days } => write!(f, "expires_at is more than {days} days ahead"),
+            Self::ExpiryInPast { now } => write!(f, "the expiry is in the past: it is {now} now"),
+            Self::ExpiryTooFar { days } => write!(f, "the expiry is more than {days} days ahead"),
             Self::CurrencyMismatch { what, has } => write!(f, "the {what} is in {has}"),
-            Self::CurrencyNotTaken { currency, method, .. } => write!(f, "{method} does not take {currency}"),
+            Self::CurrencyNotSupported { currency, method } => write!(f, "{method} does not take {currency}"),
             Self::NoRate { from, to } => write!(f, "there is no exchange rate from {from} to {to}"),
             Self::NoWallet { currency } => write!(f, "this merchant has no wallet in {currency}"),
-            Self::AccountInactive { .. } => f.write_str("the payment account is not active"),
-            Self::AccountPurpose { made_for, .. } => write!(f, "the payment account was made for {made_for}"),
+            Self::AccountInactive => f.write_str("the payment account is not active"),
+            Self::AccountForOtherOperation { made_for } => write!(f, "the payment account was made for {made_for}"),
             Self::AccountMismatch => f.write_str("not the payment account of the session"),
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
-            Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
-            Self::NoPhone => {
+            Self::UnknownOperator => f.write_str("no mobile-money operator is known for this number"),
+            Self::InvalidPhoneNumber => {
                 f.write_str("not a phone number: 8 to 15 digits with the country code and no plus sign, such as 231770000001")
             }
-            Self::PhoneCountry { method, code } => {
+            Self::PhoneOfOtherCountry { method, code } => {
                 write!(f, "a number of another country: those that {method} serves begin with {code}")
             }
-            Self::NoCard => f.write_str(
+            Self::UnknownCard => f.write_str(
                 "no card is known by this name; the sandbox takes the names of Stripe's test payment methods: \
                  pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
             ),
-            Self::ClockFar { years } => write!(f, "the sandbox clock would be more than {years} years ahead"),
-            Self::NoTier => f.write_str("no fee tier has this name"),
+            Self::ClockTooFar { years } => write!(f, "the sandbox clock would be more than {years} years ahead"),
+            Self::UnknownFeeTier => f.write_str("no fee tier has this name"),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
-            Self::OtherRecipient => {
+            Self::RecipientChanged => {
                 f.write_str("another would receive it than when it was declared: declare the transfer again")
             }
             Self::TooManyRecipients { seconds } => {
@@ -74,22 +75,22 @@ impl std::fmt::Display for Refusal {
             Self::WalletState { state, .. } => write!(f, "the wallet is {state}"),
             Self::NotRefundable { state } => write!(f, "only a COMPLETED collection can be refunded; this one is {state}"),
             Self::RefundExceeds { left } => write!(f, "more than is left to refund: {left}"),
-            Self::AmountTooSmall { .. } => f.write_str("after fees and exchange nothing is left to pay"),
-            Self::AmountTooLarge { .. } => f.write_str("the total is too large"),
-            Self::NoFee { what, of, operation, .. } => {
+            Self::AmountTooSmall => f.write_str("after fees and exchange nothing is left to pay"),
+            Self::AmountTooLarge => f.write_str("the total is too large"),
+            Self::NoFee { what, of, operation } => {
                 write!(
                     f,
                     "no {what} fee is set for {operation} by {of}: the operator sets one, be it zero, before it is offered"
                 )
             }
-            Self::NoRoom { .. } => f.write_str("the wallet to be credited has no room for so much"),
-            Self::TooManyDecimals { allowed, .. } => write!(f, "ensure that there are no more than {allowed} decimal places"),
+            Self::WalletLimitExceeded => f.write_str("the wallet to be credited has no room for so much"),
+            Self::TooManyDecimals { allowed } => write!(f, "ensure that there are no more than {allowed} decimal places"),
             Self::PhoneTaken => f.write_str("another merchant has this phone"),
             Self::NotSandbox => f.write_str("only a sandbox merchant's wallet can be funded"),
             Self::WalletNotEmpty => f.write_str("a wallet is closed only at zero, with nothing open that could credit it"),
-            Self::ReviewNotOpen { needs } => write!(f, "the review cannot be resolved so: {needs}"),
-            Self::ReviewInsufficient => f.write_str("the wallet has not enough available to settle the review"),
-            Self::NoActionNeeded => f.write_str("the execution does not wait for an authentication"),
+            Self::ReviewNotResolvable { needs } => write!(f, "the review cannot be resolved so: {needs}"),
+            Self::ReviewFundsInsufficient => f.write_str("the wallet has not enough available to settle the review"),
+            Self::NotAwaitingAuthentication => f.write_str("the execution does not wait for an authentication"),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Refusals: every reason for which a command is not accepted.
+//!
+//! A refusal says which object is refused and why. How it is answered over HTTP (status, field,
+//! type) is known to the API alone.
 
 mod catalogue;
-mod class;
 mod collect;
 mod message;
+mod subject;
 
-pub use class::Class;
 pub use collect::{Refusals, request_amount};
+pub use subject::Subject;
 
 use crate::kernel::currency::Currency;
 use crate::kernel::time::MerchantTime;
@@ -14,7 +17,7 @@ use crate::kernel::time::MerchantTime;
 /// Why a command is refused. A refused command changes nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The id in the path is not one of this merchant's.
+    /// The object that the command is about is not one of this merchant's.
     NotFound,
     /// The API key of the access token was revoked.
     KeyRevoked,
@@ -23,7 +26,7 @@ pub enum Refusal {
     TokenExpired,
     /// Only verified merchants may pay out, transfer, refund and create links.
     NotVerified,
-    /// The merchant has a passcode, and the request has none.
+    /// The merchant has a passcode, and the command has none.
     PasscodeRequired,
     PasscodeInvalid,
     /// One API key sent too many wrong passcodes.
@@ -34,37 +37,33 @@ pub enum Refusal {
     /// All keys of the merchant together sent too many wrong passcodes in a day.
     PasscodeLockedForAll,
     /// So many passcodes are being compared that, if all were wrong, they would lock.
-    PasscodeBusy,
-    /// The `reference_id` was used before for a different request.
+    TooManyPasscodeChecks,
+    /// The idempotency key was used before for a different request.
     DuplicateReference,
     /// The key of a funding was used before for another wallet or amount.
     DuplicateFunding,
-    /// An id in the body that is not one of this merchant's.
-    Unknown {
-        /// The field that holds the id.
-        field: &'static str,
+    /// An object that the command names besides its own is not one of this merchant's.
+    UnknownId {
+        subject: Subject,
         /// What it should be the id of, with its article: "an invoice".
         what: &'static str,
     },
-    /// The object is in a state that does not allow the call.
-    State {
-        /// The field that names the object; empty when the path does.
-        field: &'static str,
+    /// The object is in a state that does not allow the command.
+    InvalidState {
+        subject: Subject,
         /// The object, such as "invoice".
         what: &'static str,
         state: &'static str,
-        /// The state that the call requires, such as "ACTIVE".
+        /// The state that the command requires, such as "ACTIVE".
         needs: &'static str,
     },
     /// A review of an earlier payment of the invoice or order is open: it may have been paid.
     InReview {
-        /// The field that names the object.
-        field: &'static str,
         /// "invoice" or "order".
         what: &'static str,
     },
     /// An invoice or order without items cannot be published.
-    Empty {
+    NoItems {
         /// "invoice" or "order".
         what: &'static str,
     },
@@ -81,12 +80,12 @@ pub enum Refusal {
     CheckoutExpired {
         at: MerchantTime,
     },
-    /// `expires_at` is not in the future.
-    ExpiryPast {
+    /// The expiry is not in the future.
+    ExpiryInPast {
         now: MerchantTime,
     },
-    /// `expires_at` is too far ahead.
-    ExpiryFar {
+    /// The expiry is too far ahead.
+    ExpiryTooFar {
         /// The maximum.
         days: i64,
     },
@@ -97,9 +96,7 @@ pub enum Refusal {
         has: Currency,
     },
     /// The account's method does not support the currency.
-    CurrencyNotTaken {
-        /// The field of the currency, or of the object that has it.
-        field: &'static str,
+    CurrencyNotSupported {
         currency: Currency,
         method: &'static str,
     },
@@ -111,14 +108,9 @@ pub enum Refusal {
     NoWallet {
         currency: Currency,
     },
-    AccountInactive {
-        /// The field that holds its id.
-        field: &'static str,
-    },
+    AccountInactive,
     /// The account was made for another operation.
-    AccountPurpose {
-        /// The field that holds its id.
-        field: &'static str,
+    AccountForOtherOperation {
         made_for: &'static str,
     },
     /// The execution names another account than its session.
@@ -130,32 +122,32 @@ pub enum Refusal {
         operation: &'static str,
     },
     /// No mobile-money operator is known for the number.
-    NoOperator,
+    UnknownOperator,
     /// The number of a mobile-money account is not a phone number.
-    NoPhone,
+    InvalidPhoneNumber,
     /// The mobile-money number is of another country than the method.
-    PhoneCountry {
+    PhoneOfOtherCountry {
         method: &'static str,
         /// The calling code of the method's country.
         code: &'static str,
     },
     /// No card is known by this name.
-    NoCard,
+    UnknownCard,
     /// The sandbox clock would be further ahead than it may.
-    ClockFar {
+    ClockTooFar {
         /// The maximum.
         years: i64,
     },
     /// No fee tier has this name.
-    NoTier,
+    UnknownFeeTier,
     /// The counterparty has no party.
     CounterpartyWithoutParty,
-    /// The counterparty's party has another phone than the request.
+    /// The counterparty's party has another phone than the payer of the checkout.
     PhoneMismatch,
     /// Sender and receiver are the same wallet.
     TransferToSelf,
     /// The transfer would be received by another owner than when it was declared.
-    OtherRecipient,
+    RecipientChanged,
     /// The merchant reached the limit of new recipients of transfers.
     TooManyRecipients {
         /// The time until it may try again.
@@ -163,8 +155,8 @@ pub enum Refusal {
     },
     /// The wallet's status does not allow the debit or credit.
     WalletState {
-        /// The field that names the wallet.
-        field: &'static str,
+        /// [`Subject::Wallet`] or [`Subject::AccountWallet`].
+        subject: Subject,
         state: &'static str,
     },
     /// The payment to refund is not a completed collection.
@@ -177,16 +169,11 @@ pub enum Refusal {
         left: String,
     },
     /// The amount for the payer or payee would be zero or less.
-    AmountTooSmall {
-        field: &'static str,
-    },
+    AmountTooSmall,
     /// A sum does not fit.
-    AmountTooLarge {
-        field: &'static str,
-    },
+    AmountTooLarge,
     /// The tariff has no row for a fee. Every such payment requires one, even of zero.
     NoFee {
-        field: &'static str,
         /// "platform" or "gateway".
         what: &'static str,
         /// The tier or method.
@@ -194,13 +181,9 @@ pub enum Refusal {
         operation: &'static str,
     },
     /// The credit would exceed the limit of the wallet.
-    NoRoom {
-        /// The field that names the wallet, or what credits it.
-        field: &'static str,
-    },
+    WalletLimitExceeded,
     /// More decimals than the currency has.
     TooManyDecimals {
-        field: &'static str,
         allowed: u32,
     },
     /// The phone belongs to another merchant of the same mode.
@@ -210,14 +193,14 @@ pub enum Refusal {
     /// A wallet is closed only at zero with nothing open.
     WalletNotEmpty,
     /// The review is resolved already, or cannot be resolved this way.
-    ReviewNotOpen {
+    ReviewNotResolvable {
         /// What is required instead.
         needs: &'static str,
     },
     /// The wallet's available balance is too low to resolve the review.
-    ReviewInsufficient,
+    ReviewFundsInsufficient,
     /// The execution does not wait for an authentication.
-    NoActionNeeded,
+    NotAwaitingAuthentication,
 }
 
 #[cfg(test)]
@@ -235,11 +218,9 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_reads_as_a_sentence_on_a_typed_field() {
+    fn every_refusal_reads_as_a_sentence() {
         for refusal in Refusal::catalogue() {
-            assert!(refusal.kind().starts_with("value_error."), "{refusal:?}");
             assert!(refusal.to_string().len() > 8, "{refusal:?}");
-            assert!(refusal.class() == Class::Invalid || refusal.field().is_empty(), "{refusal:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::directory::use_payment_account;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::PaymentAccountId;
 use crate::kernel::names::{Operation, Provider};
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::wallet::{self, Owner, Wallet};
 use crate::payments::execute::Executed;
 use crate::payments::execute::context::{
@@ -28,12 +28,11 @@ impl ExecutionContext<'_> {
             Stop::Inconsistent(format!("session {} has no source", self.session.id))
         })?;
         let source = work.require::<Source>(source_id)?;
-        let processing = source.after(SourceInput::Collect, "session_id", self.time)?;
+        let processing = source.after(SourceInput::Collect, self.time)?;
         let account = use_payment_account::usable(
             self.merchant.id,
             account_id,
             Operation::Collection,
-            "payment_account_id",
             work,
         )??;
         if !work.tariff.accepts_currency(
@@ -43,8 +42,7 @@ impl ExecutionContext<'_> {
             currency,
             self.now,
         ) {
-            return Err(Refusal::CurrencyNotTaken {
-                field: "currency",
+            return Err(Refusal::CurrencyNotSupported {
                 currency,
                 method: account.method.as_str(),
             }
@@ -53,7 +51,7 @@ impl ExecutionContext<'_> {
         let wallet = work.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?;
         if let Some(wallet) = wallet.as_ref().filter(|wallet| !wallet.status.allows_credit()) {
             return Err(Refusal::WalletState {
-                field: "session_id",
+                subject: Subject::Wallet,
                 state: wallet.status.as_str(),
             }
             .into());
@@ -78,7 +76,7 @@ impl ExecutionContext<'_> {
             let payer = work.find::<Wallet>(&(Owner::Party(account.party_id), currency))?;
             if let Some(payer) = payer.as_deref().filter(|payer| !payer.status.allows_debit()) {
                 return Err(Refusal::WalletState {
-                    field: "payment_account_id",
+                    subject: Subject::AccountWallet,
                     state: payer.status.as_str(),
                 }
                 .into());

@@ -196,7 +196,7 @@ pub(super) fn check_capacity(wallet: &Wallet, amount: Money, limit: i64) -> Resu
     if wallet.has_capacity_for(amount.minor, limit) {
         Ok(())
     } else {
-        Err(Refusal::NoRoom { field: "session_id" })
+        Err(Refusal::WalletLimitExceeded)
     }
 }
 

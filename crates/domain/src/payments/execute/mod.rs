@@ -21,7 +21,7 @@ use crate::directory::use_payment_account;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{MerchantId, PaymentAccountId, SessionId};
 use crate::kernel::names::Operation;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::ServerTime;
 use crate::mutant;
 use crate::payments::execute::context::ExecutionContext;
@@ -207,15 +207,10 @@ fn unknown_session(
         Operation::Transfer => "a transfer session",
         Operation::Refund => "a refund session",
     };
-    let mut refusals = vec![Refusal::Unknown { field: "session_id", what }];
+    let mut refusals = vec![Refusal::UnknownId { subject: Subject::Session, what }];
     if let OperationDetails::Collection { account_id, .. } = request.details {
-        let account = use_payment_account::usable(
-            merchant_id,
-            account_id,
-            Operation::Collection,
-            "payment_account_id",
-            work,
-        )?;
+        let account =
+            use_payment_account::usable(merchant_id, account_id, Operation::Collection, work)?;
         refusals.extend(account.err());
     }
     Ok(refusals)

@@ -4,7 +4,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::use_payment_account;
 use crate::kernel::ids::PaymentAccountId;
 use crate::kernel::names::{Operation, Provider};
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::open_wallet;
 use crate::ledger::wallet::{self, Owner};
 use crate::payments::checks;
@@ -28,13 +28,8 @@ impl ExecutionContext<'_> {
         if account_id.is_some_and(|id| id != of_session) {
             return Err(Refusal::AccountMismatch.into());
         }
-        let account = use_payment_account::usable(
-            self.merchant.id,
-            of_session,
-            Operation::Payout,
-            "session_id",
-            work,
-        )??;
+        let account =
+            use_payment_account::usable(self.merchant.id, of_session, Operation::Payout, work)??;
         if !work.tariff.accepts_currency(
             account.method,
             account.provider,
@@ -42,8 +37,7 @@ impl ExecutionContext<'_> {
             amount.currency,
             self.now,
         ) {
-            return Err(Refusal::CurrencyNotTaken {
-                field: "session_id",
+            return Err(Refusal::CurrencyNotSupported {
                 currency: amount.currency,
                 method: account.method.as_str(),
             }
@@ -71,9 +65,11 @@ impl ExecutionContext<'_> {
             )?;
             // Debit and credit of one wallet would cancel out, and only the fees would be taken.
             if payee.id == wallet.id {
-                return Err(
-                    Refusal::WalletState { field: "session_id", state: "the payee's own" }.into()
-                );
+                return Err(Refusal::WalletState {
+                    subject: Subject::Wallet,
+                    state: "the payee's own",
+                }
+                .into());
             }
             if !payee.status.allows_credit() {
                 return self.fail(self.with_closed_wallet(execution, &payee), work);

@@ -3,7 +3,7 @@
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::money::Money;
 use crate::kernel::names::Provider;
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::wallet::{self, Wallet};
 use crate::mutant;
 use crate::payments::checks;
@@ -29,14 +29,13 @@ impl ExecutionContext<'_> {
         let wallet = work.require::<Wallet>(wallet_id)?;
         if !wallet.status.allows_debit() {
             return Err(Refusal::WalletState {
-                field: "session_id",
+                subject: Subject::Wallet,
                 state: wallet.status.as_str(),
             }
             .into());
         }
         let capacity = checks::check_refund_capacity(&original, amount);
-        let hold = refund::hold_amount(&original, amount)
-            .ok_or(Refusal::AmountTooLarge { field: "session_id" })?;
+        let hold = refund::hold_amount(&original, amount).ok_or(Refusal::AmountTooLarge)?;
         // Between wallets a refund is final at once: it holds nothing and is charged what is due.
         let is_immediate = original.provider == Provider::Platform && capacity.is_ok();
         let charge = if is_immediate {

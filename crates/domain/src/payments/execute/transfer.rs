@@ -2,7 +2,7 @@
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::names::{Method, Provider};
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::open_wallet;
 use crate::ledger::wallet;
 use crate::payments::checks;
@@ -20,9 +20,11 @@ impl ExecutionContext<'_> {
         let destination =
             recipient::destination(self.merchant, self.session, amount.currency, work)?;
         if destination.owner == wallet.owner() {
-            return Err(
-                Refusal::WalletState { field: "session_id", state: "the receiver's own" }.into()
-            );
+            return Err(Refusal::WalletState {
+                subject: Subject::Wallet,
+                state: "the receiver's own",
+            }
+            .into());
         }
         let network = (Provider::Platform, Method::Wallet);
         let quote =

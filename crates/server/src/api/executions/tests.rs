@@ -91,3 +91,40 @@ fn an_execution_that_a_review_settled_says_so() {
         (&json!("FAILED"), &json!(true))
     );
 }
+
+#[test]
+fn a_refusal_is_reported_on_the_field_that_names_its_object() {
+    let usd = Currency::parse("USD").unwrap();
+    let no_fee =
+        || Refusal::NoFee { what: "gateway", of: "MTN".to_owned(), operation: "COLLECTION" };
+    let wallet = |subject| Refusal::WalletState { subject, state: "FROZEN" };
+    let collection =
+        OperationDetails::Collection { account_id: PaymentAccountId(1), currency: usd };
+    let payout = OperationDetails::Payout { account_id: None, passcode_verified: false };
+    for (refusal, of_collection, of_payout, of_transfer) in [
+        (Refusal::DuplicateReference, "reference_id", "reference_id", "reference_id"),
+        (Refusal::AccountInactive, "payment_account_id", "session_id", "session_id"),
+        (Refusal::AccountMismatch, "payment_account_id", "payout_account_id", "session_id"),
+        (no_fee(), "payment_account_id", "session_id", "session_id"),
+        (wallet(Subject::AccountWallet), "payment_account_id", "session_id", "session_id"),
+        (wallet(Subject::Wallet), "session_id", "session_id", "session_id"),
+        (Refusal::WalletLimitExceeded, "session_id", "session_id", "session_id"),
+        (Refusal::InReview { what: "order" }, "session_id", "session_id", "session_id"),
+        (
+            Refusal::CurrencyNotSupported { currency: usd, method: "MTN" },
+            "currency",
+            "session_id",
+            "session_id",
+        ),
+        (Refusal::NoRate { from: usd, to: usd }, "currency", "currency", "currency"),
+    ] {
+        for (details, field) in [
+            (collection, of_collection),
+            (payout, of_payout),
+            (OperationDetails::Transfer, of_transfer),
+            (OperationDetails::Refund, of_transfer),
+        ] {
+            assert_eq!(field_of(details)(&refusal), Some(field), "{refusal:?} {details:?}");
+        }
+    }
+}

@@ -8,6 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
+use crate::api::refusals;
+
 /// One element of a fault's location (`loc`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
@@ -91,6 +93,8 @@ pub enum FaultKind {
         /// The column, from one.
         column: usize,
     },
+    /// An id of nothing that this merchant has; with its article, what it should be the id of.
+    UnknownId(&'static str),
     /// The decision refuses it.
     Refused(Refusal),
     /// Faults inside an object or list.
@@ -139,7 +143,8 @@ impl FaultKind {
             Self::NotCurrency => "not a currency of ISO 4217".to_owned(),
             Self::NotCountry => "not a country of ISO 3166: two letters or three".to_owned(),
             Self::NotJson { msg, .. } => msg.clone(),
-            Self::Refused(refusal) => refusal.to_string(),
+            Self::UnknownId(what) => format!("not the id of {what} of this merchant"),
+            Self::Refused(refusal) => refusals::message(refusal),
             Self::Inside(_) => String::new(),
         }
     }
@@ -173,7 +178,8 @@ impl FaultKind {
             Self::NotCurrency => "value_error.currency",
             Self::NotCountry => "value_error.country",
             Self::NotJson { .. } => "value_error.jsondecode",
-            Self::Refused(refusal) => refusal.kind(),
+            Self::UnknownId(_) => "value_error.not_found",
+            Self::Refused(refusal) => refusals::error_type(refusal),
             Self::Inside(_) => "value_error",
         }
     }

@@ -31,6 +31,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Body, PathSegment, PathSegmentAndId, Query};
 use crate::api::fields::Payload;
 use crate::api::listing::Listing;
+use crate::api::refusals::{FieldOf, usual_field};
 use crate::api::response::{JsonResult, ListResult, page};
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -39,18 +40,38 @@ use crate::net::principal::Tenant;
 /// A payload that declares a session, with the type of its response.
 trait CreateSession: Payload + Into<NewSession> + Send + 'static {
     type Response: SessionView;
+
+    /// How this request names what may be refused.
+    fn fields(&self) -> FieldOf {
+        usual_field
+    }
 }
 
 impl CreateSession for CreateCheckoutSession {
     type Response = CheckoutSessionResponse;
+
+    fn fields(&self) -> FieldOf {
+        payloads::checkout_field
+    }
 }
 
 impl CreateSession for AnyPayoutSession {
     type Response = PayoutSessionResponse;
+
+    fn fields(&self) -> FieldOf {
+        match self {
+            Self::Document(_) => usual_field,
+            Self::Reference(_) => payloads::payout_to_account_field,
+        }
+    }
 }
 
 impl CreateSession for CreateTransferSession {
     type Response = TransferSessionResponse;
+
+    fn fields(&self) -> FieldOf {
+        payloads::transfer_field
+    }
 }
 
 impl CreateSession for CreateRefundSession {
@@ -63,18 +84,14 @@ async fn create<P: CreateSession>(
     tenant: Tenant,
     Body(payload): Body<P>,
 ) -> JsonResult<P::Response> {
+    let refused = ApiError::on_fields(payload.fields());
     let request = payload.into();
     let source_type = match &request {
         NewSession::Checkout { kind, .. } => Some(*kind),
         NewSession::Payout { .. } | NewSession::Transfer { .. } | NewSession::Refund { .. } => None,
     };
-    let session = app
-        .engine
-        .submit(
-            tenant.caller,
-            create_session::CreateSession { merchant_id: tenant.id(), session: request },
-        )
-        .await?;
+    let command = create_session::CreateSession { merchant_id: tenant.id(), session: request };
+    let session = app.engine.submit(tenant.caller, command).await.map_err(refused)?;
     Ok(Json(P::Response::new(session, source_type, tenant.time())))
 }
 
@@ -142,7 +159,8 @@ async fn cancel(
     PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>,
 ) -> JsonResult<SessionResponse> {
     let command = CancelSession { merchant_id: tenant.id(), kind, session_id: SessionId(id) };
-    let session = app.engine.submit(tenant.caller, command).await.map_err(ApiError::on_path)?;
+    let session =
+        app.engine.submit(tenant.caller, command).await.map_err(ApiError::on_path("id"))?;
     Ok(Json(response(&app, &tenant, session).await?))
 }
 

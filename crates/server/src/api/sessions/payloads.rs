@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{CounterpartyId, ExecutionId, PaymentAccountId, SourceId, WalletId};
 use domain::kernel::money::{Decimal, Money};
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::payments::create_session::NewSession;
 use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema};
 
 use crate::api::fields::{Expiry, Fields, Id, Payload, Schemas, Text, one_object};
+use crate::api::refusals::usual_field;
 use crate::api::response::Limit;
 use crate::payload;
 
@@ -126,6 +128,29 @@ impl JsonSchema for AnyPayoutSession {
     }
 }
 
+/// The amount of a checkout session is that of its source.
+pub const fn checkout_field(refusal: &Refusal) -> Option<&'static str> {
+    match refusal.subject() {
+        Subject::Amount => Some("source_id"),
+        _ => usual_field(refusal),
+    }
+}
+
+pub const fn payout_to_account_field(refusal: &Refusal) -> Option<&'static str> {
+    match refusal.subject() {
+        Subject::Account => Some("payout_account_id"),
+        _ => usual_field(refusal),
+    }
+}
+
+pub const fn transfer_field(refusal: &Refusal) -> Option<&'static str> {
+    match refusal.subject() {
+        Subject::Wallet => Some("from_wallet_id"),
+        Subject::Counterparty => Some("to_counterparty_id"),
+        _ => usual_field(refusal),
+    }
+}
+
 impl From<CreateCheckoutSession> for NewSession {
     fn from(payload: CreateCheckoutSession) -> Self {
         Self::Checkout { kind: payload.source_type, source_id: SourceId(payload.source_id.0) }
@@ -136,14 +161,12 @@ impl From<AnyPayoutSession> for NewSession {
     fn from(payload: AnyPayoutSession) -> Self {
         match payload {
             AnyPayoutSession::Document(payload) => Self::Payout {
-                account_field: "payment_account_id",
                 wallet_id: Some(WalletId(payload.wallet_id.0)),
                 account_id: PaymentAccountId(payload.payment_account_id.0),
                 amount: payload.amount,
                 expires_at: Some(payload.expires_at.0),
             },
             AnyPayoutSession::Reference(payload) => Self::Payout {
-                account_field: "payout_account_id",
                 wallet_id: payload.wallet_id.map(|id| WalletId(id.0)),
                 account_id: PaymentAccountId(payload.payout_account_id.0),
                 amount: payload.amount,
@@ -179,6 +202,7 @@ impl From<CreateRefundSession> for NewSession {
 mod tests {
     use super::*;
     use crate::api::fields;
+    use crate::api::sessions::CreateSession;
     use serde_json::{Value, json};
 
     fn payout(body: &Value) -> Result<NewSession, Vec<String>> {
@@ -187,18 +211,23 @@ mod tests {
             .map_err(|faults| faults.iter().map(|fault| format!("{:?}", fault.loc[0])).collect())
     }
 
+    /// The field on which the refusal of the account is reported.
+    fn account_field(body: &Value) -> Option<&'static str> {
+        let payload = fields::read::<AnyPayoutSession>(body.as_object().unwrap(), None).unwrap();
+        payload.fields()(&Refusal::AccountInactive)
+    }
+
     #[test]
     fn the_documents_sample_is_read() {
         let body = json!({
             "wallet_id": 3, "payment_account_id": 18, "amount": 500.00, "currency": "USD",
             "expires_at": "2025-06-15T18:00:00Z", "payout_account_id": null,
         });
-        let Ok(NewSession::Payout { account_field, wallet_id, account_id, amount, expires_at }) =
-            payout(&body)
+        let Ok(NewSession::Payout { wallet_id, account_id, amount, expires_at }) = payout(&body)
         else {
             panic!("not a payout")
         };
-        assert_eq!(account_field, "payment_account_id");
+        assert_eq!(account_field(&body), Some("payment_account_id"));
         assert_eq!((wallet_id, account_id), (Some(WalletId(3)), PaymentAccountId(18)));
         assert_eq!((amount.minor, amount.currency.code()), (50_000, "USD"));
         assert_eq!(expires_at.unwrap().to_string(), "2025-06-15T18:00:00Z");
@@ -207,12 +236,13 @@ mod tests {
     #[test]
     fn the_reference_needs_less() {
         let body = json!({"payout_account_id": "18", "amount": 5, "currency": "USD"});
-        let Ok(NewSession::Payout { account_field, wallet_id: None, expires_at: None, .. }) =
+        let Ok(NewSession::Payout { wallet_id: None, account_id, expires_at: None, .. }) =
             payout(&body)
         else {
             panic!("not a payout of the newer dialect")
         };
-        assert_eq!(account_field, "payout_account_id");
+        assert_eq!(account_field(&body), Some("payout_account_id"));
+        assert_eq!(account_id, PaymentAccountId(18));
     }
 
     #[test]

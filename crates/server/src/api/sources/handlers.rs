@@ -14,7 +14,7 @@ use crate::api::extract::{Body, Ids, PathSegments, Query};
 use crate::api::listing::Listing;
 use crate::api::response::{JsonResult, LargeJson, ListResult, page};
 use crate::api::sources::kind::{Kind, source_ref};
-use crate::api::sources::payloads::ListSources;
+use crate::api::sources::payloads::{ListSources, field_of};
 use crate::api::sources::responses::{KindResponse, SourceDetailResponse, SourceResponse};
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -126,7 +126,8 @@ pub async fn update<K: Kind>(
             tenant.caller,
             UpdateSource { source: source_ref::<K>(&tenant, id), changes: payload.into() },
         )
-        .await?;
+        .await
+        .map_err(ApiError::on_fields(field_of))?;
     Ok(respond(source, &tenant))
 }
 
@@ -138,7 +139,8 @@ pub async fn publish<K: Kind>(
     let source = app
         .engine
         .submit(tenant.caller, PublishSource { source: source_ref::<K>(&tenant, id) })
-        .await?;
+        .await
+        .map_err(ApiError::on_fields(field_of))?;
     Ok(respond(source, &tenant))
 }
 
@@ -150,6 +152,7 @@ pub async fn cancel<K: Kind>(
     let source = app
         .engine
         .submit(tenant.caller, CancelSource { source: source_ref::<K>(&tenant, id) })
-        .await?;
+        .await
+        .map_err(ApiError::on_fields(field_of))?;
     Ok(respond(source, &tenant))
 }

@@ -16,6 +16,7 @@ use crate::api::extract::{Body, Ids};
 use crate::api::fields::{Int, Text};
 use crate::api::response::JsonResult;
 use crate::api::sources::kind::{Kind, source_ref};
+use crate::api::sources::payloads::field_of;
 use crate::api::sources::responses::ItemResponse;
 use crate::app::App;
 use crate::engine::Failure;
@@ -56,10 +57,11 @@ pub struct Removed {}
 /// Refusals because of a state are about the invoice or order, so they are located at its parameter
 /// of the path, not at the item's.
 fn refused<K: Kind>() -> impl Fn(Failure) -> ApiError {
-    ApiError::on_path_parameter(match K::TYPE {
+    let parameter = match K::TYPE {
         SourceType::Invoice => "invoice_id",
         SourceType::Order => "order_id",
-    })
+    };
+    ApiError::on_fields_or_path(field_of, parameter)
 }
 
 pub async fn add<K: Kind>(

@@ -4,11 +4,13 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::CounterpartyId;
 use domain::kernel::names::FeeBearer;
 use domain::kernel::patch::Patch;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::sales::create_source::NewSource;
 use domain::sales::source::{SourceStatus, SourceType};
 use domain::sales::update_source::SourceChanges;
 
 use crate::api::fields::{Day, Id, Note, Text};
+use crate::api::refusals::usual_field;
 use crate::api::response::Limit;
 use crate::payload;
 
@@ -81,6 +83,14 @@ payload! {
         limit: Option<Limit>,
         /// The id of the last entry of the previous page.
         after_id: Option<Id>,
+    }
+}
+
+/// The path names the invoice or order.
+pub const fn field_of(refusal: &Refusal) -> Option<&'static str> {
+    match refusal.subject() {
+        Subject::Source => None,
+        _ => usual_field(refusal),
     }
 }
 

@@ -1,0 +1,105 @@
+//! Which object a refusal is about.
+
+use crate::kernel::refusal::Refusal;
+
+/// The object that is refused, by its role in the command.
+///
+/// It is a role and not the object's id: whoever sent the command knows the id and needs to know
+/// which of the named objects is meant, and what is refused often has no id, such as an amount. A
+/// caller of the domain translates the role into its own words, such as a field of a request.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Subject {
+    /// The merchant and its credentials, passcode and limits: whatever the command is about.
+    Caller,
+    /// The object that the command is about, where it does not exist.
+    Target,
+    Session,
+    /// The key by which a repeated execution is recognized.
+    IdempotencyKey,
+    /// An execution that was named by its idempotency key.
+    Execution,
+    Review,
+    /// An invoice or order.
+    Source,
+    /// The collection that is refunded.
+    Original,
+    /// A payment account.
+    Account,
+    /// The wallet behind a payment account: that of its party.
+    AccountWallet,
+    /// The number of a payment account that is created.
+    AccountNumber,
+    /// The wallet that is debited, or credited by the merchant's own payments.
+    Wallet,
+    Counterparty,
+    Party,
+    Amount,
+    Currency,
+    /// A payment method, for which the tariff has no market or no fee.
+    Method,
+    /// When a session or page ends.
+    Expiry,
+    Phone,
+    Card,
+    /// By how much the sandbox clock is advanced.
+    ClockAdvance,
+    FeeTier,
+    /// The key by which a repeated funding is recognized.
+    FundingKey,
+}
+
+impl Refusal {
+    #[must_use]
+    pub const fn subject(&self) -> Subject {
+        match self {
+            Self::KeyRevoked
+            | Self::SigningKeyRetired
+            | Self::TokenExpired
+            | Self::NotVerified
+            | Self::PasscodeRequired
+            | Self::PasscodeInvalid
+            | Self::PasscodeLocked { .. }
+            | Self::PasscodeLockedForAll
+            | Self::TooManyPasscodeChecks
+            | Self::TooManyRecipients { .. } => Subject::Caller,
+            Self::NotFound => Subject::Target,
+            Self::UnknownId { subject, .. }
+            | Self::InvalidState { subject, .. }
+            | Self::WalletState { subject, .. } => *subject,
+            // Another recipient than declared is no fault of the recipient: the session is out of
+            // date.
+            Self::SessionExpired { .. } | Self::RecipientChanged => Subject::Session,
+            Self::DuplicateReference => Subject::IdempotencyKey,
+            Self::NotAwaitingAuthentication => Subject::Execution,
+            Self::ReviewNotResolvable { .. } | Self::ReviewFundsInsufficient => Subject::Review,
+            Self::InReview { .. }
+            | Self::NoItems { .. }
+            | Self::TooManyItems { .. }
+            | Self::CheckoutExpired { .. } => Subject::Source,
+            Self::NotRefundable { .. } => Subject::Original,
+            Self::AccountInactive
+            | Self::AccountForOtherOperation { .. }
+            | Self::AccountMismatch => Subject::Account,
+            Self::InvalidPhoneNumber | Self::PhoneOfOtherCountry { .. } => Subject::AccountNumber,
+            Self::WalletLimitExceeded | Self::NotSandbox | Self::WalletNotEmpty => Subject::Wallet,
+            Self::CounterpartyWithoutParty | Self::PhoneMismatch | Self::TransferToSelf => {
+                Subject::Counterparty
+            }
+            Self::AmountTooSmall
+            | Self::AmountTooLarge
+            | Self::TooManyDecimals { .. }
+            | Self::RefundExceeds { .. } => Subject::Amount,
+            Self::CurrencyMismatch { .. }
+            | Self::CurrencyNotSupported { .. }
+            | Self::NoRate { .. }
+            | Self::NoWallet { .. } => Subject::Currency,
+            Self::NoMarket { .. } | Self::NoFee { .. } => Subject::Method,
+            Self::ExpiryInPast { .. } | Self::ExpiryTooFar { .. } => Subject::Expiry,
+            Self::PhoneTaken | Self::UnknownOperator => Subject::Phone,
+            Self::UnknownCard => Subject::Card,
+            Self::ClockTooFar { .. } => Subject::ClockAdvance,
+            Self::UnknownFeeTier => Subject::FeeTier,
+            Self::DuplicateFunding => Subject::FundingKey,
+        }
+    }
+}
