@@ -79,7 +79,7 @@ async fn collection(
     let id = SessionId(payload.session_id.0);
     let session = app.queries.session(tenant.id(), SessionKind::Checkout, id).await?;
     let session = session.ok_or_else(|| unknown("session_id", "a checkout session"))?;
-    let source = match session.source_id {
+    let source = match session.source_id() {
         Some(id) => app.queries.source(tenant.id(), payload.source_type, id).await?,
         None => None,
     };

@@ -16,7 +16,7 @@ impl Queries {
         id: SessionId,
     ) -> Result<Option<Session>, StoreError> {
         let found: Option<Session> = self.one("id = :id", &params!["id" = id.0]).await?;
-        Ok(found.filter(|session| session.merchant_id == merchant && session.kind == kind))
+        Ok(found.filter(|session| session.merchant_id == merchant && session.kind() == kind))
     }
 
     pub async fn sessions(
