@@ -189,7 +189,7 @@ fn execute(
         (OperationDetails::Refund, Intent::Refund { original_execution_id, amount, .. }) => {
             context.execute_refund(*original_execution_id, *amount, work)?
         }
-        // A session of another kind was not found above.
+        // Not reached: the look-up above finds only a session for the request's operation.
         _ => return Err(unknown_session(request, merchant.id, work)?.into()),
     };
     if !mutant!(SessionTwice) {
