@@ -105,7 +105,7 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
         let same = model
             .sessions
             .get(&row.id.0)
-            .is_some_and(|known| known.status == row.status && known.kind == row.kind);
+            .is_some_and(|known| known.status == row.status && known.kind == row.kind());
         rule(same, STORED, || format!("{row:?}"))?;
     }
     for row in last(commits, |commit| &commit.changes.sources, |row| row.id.0) {

@@ -262,7 +262,7 @@ fn answered(answer: &Output) -> String {
         }
         Output::OpenCheckoutPage(row) => format!("page {}", row.id),
         Output::CreateSession(row) | Output::CancelSession(row) => {
-            format!("session {} {} {}", row.id, row.kind, row.status)
+            format!("session {} {} {}", row.id, row.kind(), row.status)
         }
         Output::Execute(done) if done.replayed => format!("{}, replayed", state(&done.execution)),
         Output::Execute(done) => state(&done.execution),

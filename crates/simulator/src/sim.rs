@@ -683,7 +683,7 @@ impl Sim {
             self.statistics.final_state(format!("review {}", row.kind));
         }
         for row in db.rows.sessions.by_id.values() {
-            self.statistics.final_state(format!("session {} {}", row.kind, row.status));
+            self.statistics.final_state(format!("session {} {}", row.kind(), row.status));
         }
     }
 }

@@ -219,8 +219,8 @@ pub fn fill(stage: &mut Stage) {
     );
     insert(
         "sessions",
-        "kind, status, amount_minor, currency, expires_at, created_at, updated_at",
-        "'PAYOUT', 'EXECUTED', 1, 'USD', at, at, at",
+        "kind, status, wallet_id, payment_account_id, amount_minor, currency, expires_at, created_at, updated_at",
+        "'PAYOUT', 'EXECUTED', id, id, 1, 'USD', at, at, at",
     );
     insert(
         "executions",

@@ -49,7 +49,7 @@ fn cancel(
     let time = work.require::<Merchant>(merchant_id)?.time(now);
     let found = work
         .get::<Session>(id)?
-        .filter(|session| session.merchant_id == merchant_id && session.kind == kind);
+        .filter(|session| session.merchant_id == merchant_id && session.kind() == kind);
     let found = found.ok_or(Refusal::NotFound)?;
     let session = canceled(&found, time)?;
     work.put(session.clone());

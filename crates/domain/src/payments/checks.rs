@@ -1,14 +1,13 @@
 //! Checks of a session, made when it is created and again when it is executed.
 
 use crate::decision::workspace::{Stop, Workspace};
-use crate::kernel::ids::{ExecutionId, MerchantId};
+use crate::kernel::ids::{ExecutionId, MerchantId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::{Refusal, Refusals, Subject};
 use crate::ledger::wallet::Wallet;
 use crate::mutant;
 use crate::payments::execution::Execution;
-use crate::payments::session::Session;
 
 pub(crate) fn check_debit(wallet: &Wallet, amount: Money, refusals: &mut Refusals) {
     let is_debitable = wallet.status.allows_debit() || mutant!(FrozenPays);
@@ -86,10 +85,7 @@ pub fn check_refund_capacity(original: &Execution, amount: Money) -> Result<Mone
 ///
 /// # Errors
 /// [`Stop::Refused`] with all of them.
-pub fn recheck_wallet(session: &Session, amount: Money, work: &Workspace) -> Result<Wallet, Stop> {
-    let id = session
-        .wallet_id
-        .ok_or_else(|| Stop::Inconsistent(format!("session {} has no wallet", session.id)))?;
+pub fn recheck_wallet(id: WalletId, amount: Money, work: &Workspace) -> Result<Wallet, Stop> {
     let wallet = work.require::<Wallet>(id)?;
     let mut refusals = Refusals::default();
     check_debit(&wallet, amount, &mut refusals);

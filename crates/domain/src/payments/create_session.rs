@@ -19,7 +19,7 @@ use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::wallet::{Owner, Wallet};
 use crate::payments::checks;
 use crate::payments::recipient;
-use crate::payments::session::{Session, SessionKind, SessionStatus};
+use crate::payments::session::{Intent, Session, SessionStatus};
 use crate::sales::checkout::CheckoutConfig;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{SourceInput, SourceType};
@@ -106,29 +106,12 @@ fn create(
     if !merchant.verified && !matches!(request, NewSession::Checkout { .. }) {
         return Err(Refusal::NotVerified.into());
     }
-    let blank = Session {
-        id: SessionId(0),
-        merchant_id,
-        kind: SessionKind::Checkout,
-        status: SessionStatus::Active,
-        source_id: None,
-        wallet_id: None,
-        payment_account_id: None,
-        counterparty_id: None,
-        party_id: None,
-        recipient: None,
-        original_execution_id: None,
-        amount: None,
-        reason: None,
-        expires_at: time.plus(lifetimes.checkout_us),
-        created_at: time,
-        updated_at: time,
-    };
-    let session = match request {
+    let (intent, expires_at) = match request {
         NewSession::Checkout { kind, source_id } => {
             check_source(merchant_id, *kind, *source_id, work)?;
-            let expires_at = limit_to_checkout(*source_id, blank.expires_at, time, work)?;
-            Session { source_id: Some(*source_id), expires_at, ..blank }
+            let expires_at = time.plus(lifetimes.checkout_us);
+            let expires_at = limit_to_checkout(*source_id, expires_at, time, work)?;
+            (Intent::Checkout { source_id: *source_id, payer_account_id: None }, expires_at)
         }
         NewSession::Payout { wallet_id, account_id, amount, expires_at } => {
             let expires_at = expires_at.unwrap_or_else(|| time.plus(lifetimes.payout_us));
@@ -143,15 +126,13 @@ fn create(
                 &mut refusals,
             )?;
             refusals.take(settings::check_expiry(expires_at, time, lifetimes));
-            refusals.finish()?;
-            Session {
-                kind: SessionKind::Payout,
-                wallet_id: wallet.map(|wallet| wallet.id),
-                payment_account_id: Some(*account_id),
-                amount: Some(*amount),
-                expires_at,
-                ..blank
-            }
+            let wallet = refusals.finish_with(wallet)?;
+            let intent = Intent::Payout {
+                wallet_id: wallet.id,
+                payee_account_id: *account_id,
+                amount: *amount,
+            };
+            (intent, expires_at)
         }
         NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at } => {
             let mut refusals = Refusals::default();
@@ -169,20 +150,16 @@ fn create(
                 refusals.unless(recipient.owner != wallet.owner(), Refusal::TransferToSelf);
             }
             refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
-            refusals.finish()?;
-            if let Some(party_id) = party_id {
-                recipient::limit_disclosure(&merchant, party_id, settings.transfers, work, now)?;
-            }
-            Session {
-                kind: SessionKind::Transfer,
-                wallet_id: Some(*wallet_id),
-                counterparty_id: Some(*counterparty_id),
+            let party_id = refusals.finish_with(party_id)?;
+            recipient::limit_disclosure(&merchant, party_id, settings.transfers, work, now)?;
+            let intent = Intent::Transfer {
+                wallet_id: *wallet_id,
+                counterparty_id: *counterparty_id,
                 party_id,
                 recipient,
-                amount: Some(*amount),
-                expires_at: *expires_at,
-                ..blank
-            }
+                amount: *amount,
+            };
+            (intent, *expires_at)
         }
         NewSession::Refund { original_id, amount, expires_at, reason } => {
             let mut refusals = Refusals::default();
@@ -193,19 +170,26 @@ fn create(
                 refusals.take(checks::check_refund_capacity(original, amount))
             });
             refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
-            refusals.finish()?;
-            Session {
-                kind: SessionKind::Refund,
-                wallet_id: original.and_then(|original| original.wallet_id),
-                original_execution_id: Some(*original_id),
+            let (original, amount) = refusals.finish_with(original.zip(amount))?;
+            let intent = Intent::Refund {
+                original_execution_id: original.id,
+                wallet_id: original.credited_wallet()?,
                 amount,
                 reason: reason.clone(),
-                expires_at: *expires_at,
-                ..blank
-            }
+                payer_account_id: None,
+            };
+            (intent, *expires_at)
         }
     };
-    let session = Session { id: SessionId(work.new_id()?), ..session };
+    let session = Session {
+        id: SessionId(work.new_id()?),
+        merchant_id,
+        status: SessionStatus::Active,
+        intent,
+        expires_at,
+        created_at: time,
+        updated_at: time,
+    };
     work.put(session.clone());
     events::record(
         merchant_id,

@@ -209,6 +209,14 @@ impl Execution {
         matches!(self.status, ExecutionStatus::Completed) || self.settled_by_review_at.is_some()
     }
 
+    /// The wallet that this settled collection credited.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] for a collection that is not settled.
+    pub fn credited_wallet(&self) -> Result<WalletId, Inconsistent> {
+        self.wallet_id.ok_or_else(|| Inconsistent(format!("collection {} has no wallet", self.id)))
+    }
+
     #[must_use]
     pub fn settled_at(&self) -> Option<MerchantTime> {
         self.completed_at.or(self.settled_by_review_at)

@@ -10,7 +10,7 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{ServerTime, minutes, seconds};
 use crate::ledger::wallet::{Owner, Wallet};
 use crate::mutant;
-use crate::payments::session::{Recipient, Session};
+use crate::payments::session::Recipient;
 
 /// The most that the clocks of two processes may differ here, in microseconds.
 const MAX_CLOCK_SKEW_US: i64 = minutes(1);
@@ -83,15 +83,13 @@ pub struct TransferDestination {
 /// [`Refusal::RecipientChanged`].
 pub fn destination(
     sender: &Merchant,
-    session: &Session,
+    party_id: PartyId,
+    declared: Option<&Recipient>,
     currency: Currency,
     work: &Workspace,
 ) -> Result<TransferDestination, Stop> {
-    let party_id = session
-        .party_id
-        .ok_or_else(|| Stop::Inconsistent(format!("session {} has no party", session.id)))?;
     let owner = resolve(sender, party_id, work)?.owner;
-    let other = session.recipient.as_ref().is_some_and(|declared| declared.owner != owner);
+    let other = declared.is_some_and(|declared| declared.owner != owner);
     if other && !mutant!(AnyRecipient) {
         return Err(Refusal::RecipientChanged.into());
     }

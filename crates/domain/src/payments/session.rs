@@ -84,44 +84,114 @@ impl SessionStatus {
 pub struct Session {
     pub id: SessionId,
     pub merchant_id: MerchantId,
-    pub kind: SessionKind,
     /// The stored status. It may still be `ACTIVE` after the expiry; see [`Session::status_at`].
     pub status: SessionStatus,
-    /// Checkout: the invoice or order to collect for.
-    pub source_id: Option<SourceId>,
-    /// Payout, transfer, refund: the wallet to debit.
-    pub wallet_id: Option<WalletId>,
-    /// Payout: the payee's account. Checkout: the payer's account, once executed.
-    pub payment_account_id: Option<PaymentAccountId>,
-    /// Transfer: the receiver.
-    pub counterparty_id: Option<CounterpartyId>,
-    /// Transfer: the counterparty's party when the session was created.
-    pub party_id: Option<PartyId>,
-    /// Transfer: `None` in sessions that ended before this was stored.
-    pub recipient: Option<Recipient>,
-    /// Refund: the collection to refund.
-    pub original_execution_id: Option<ExecutionId>,
-    /// `None` for a checkout, whose amount is the total of its source.
-    pub amount: Option<Money>,
-    /// Refund: the merchant's reason.
-    pub reason: Option<String>,
+    pub intent: Intent,
     /// Merchant time from which it cannot be executed.
     pub expires_at: MerchantTime,
     pub created_at: MerchantTime,
     pub updated_at: MerchantTime,
 }
 
+/// What a session declares, with the fields of its kind.
+///
+/// A `payer_account_id` is not declared: only the execution says which account is collected from. It
+/// stands here and not in the session, so that the account of a payout never changes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Intent {
+    /// The amount is the total of the source.
+    Checkout {
+        /// The invoice or order to collect for.
+        source_id: SourceId,
+        /// The account that was collected from, once executed.
+        payer_account_id: Option<PaymentAccountId>,
+    },
+    Payout {
+        /// The wallet to debit.
+        wallet_id: WalletId,
+        payee_account_id: PaymentAccountId,
+        amount: Money,
+    },
+    Transfer {
+        /// The wallet to debit.
+        wallet_id: WalletId,
+        /// The receiver.
+        counterparty_id: CounterpartyId,
+        /// The counterparty's party when the session was created.
+        party_id: PartyId,
+        /// `None` in sessions that ended before this was stored.
+        recipient: Option<Recipient>,
+        amount: Money,
+    },
+    Refund {
+        /// The collection to refund.
+        original_execution_id: ExecutionId,
+        /// The wallet to debit: the one that the collection credited.
+        wallet_id: WalletId,
+        /// In the currency of the collection's payer.
+        amount: Money,
+        /// The merchant's reason.
+        reason: Option<String>,
+        /// The account that is refunded to, once executed: that of the collection.
+        payer_account_id: Option<PaymentAccountId>,
+    },
+}
+
+impl Intent {
+    #[must_use]
+    pub const fn kind(&self) -> SessionKind {
+        match self {
+            Self::Checkout { .. } => SessionKind::Checkout,
+            Self::Payout { .. } => SessionKind::Payout,
+            Self::Transfer { .. } => SessionKind::Transfer,
+            Self::Refund { .. } => SessionKind::Refund,
+        }
+    }
+}
+
 impl Session {
+    #[must_use]
+    pub const fn kind(&self) -> SessionKind {
+        self.intent.kind()
+    }
+
+    /// The invoice or order of a checkout.
+    #[must_use]
+    pub const fn source_id(&self) -> Option<SourceId> {
+        match self.intent {
+            Intent::Checkout { source_id, .. } => Some(source_id),
+            Intent::Payout { .. } | Intent::Transfer { .. } | Intent::Refund { .. } => None,
+        }
+    }
+
     /// The rows that it refers to, which its execution reads.
     #[must_use]
     pub fn referenced_keys(&self) -> Vec<RowKey> {
-        let mut keys = vec![];
-        keys.extend(self.source_id.map(|id| RowKey::Source(Lookup::Id(id))));
-        keys.extend(self.wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));
-        keys.extend(self.payment_account_id.map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
-        keys.extend(self.party_id.map(|id| RowKey::Party(Lookup::Id(id))));
-        keys.extend(self.original_execution_id.map(|id| RowKey::Execution(Lookup::Id(id))));
-        keys
+        let wallet = |id| RowKey::Wallet(Lookup::Id(id));
+        match self.intent {
+            Intent::Checkout { source_id, .. } => vec![RowKey::Source(Lookup::Id(source_id))],
+            Intent::Payout { wallet_id, payee_account_id, .. } => {
+                vec![wallet(wallet_id), RowKey::PaymentAccount(Lookup::Id(payee_account_id))]
+            }
+            Intent::Transfer { wallet_id, party_id, .. } => {
+                vec![wallet(wallet_id), RowKey::Party(Lookup::Id(party_id))]
+            }
+            Intent::Refund { wallet_id, original_execution_id, .. } => {
+                vec![wallet(wallet_id), RowKey::Execution(Lookup::Id(original_execution_id))]
+            }
+        }
+    }
+
+    /// This session with the payer's account of its execution. Payouts and transfers have none.
+    #[must_use]
+    pub fn with_payer_account(mut self, account_id: Option<PaymentAccountId>) -> Self {
+        match &mut self.intent {
+            Intent::Checkout { payer_account_id, .. } | Intent::Refund { payer_account_id, .. } => {
+                *payer_account_id = account_id;
+            }
+            Intent::Payout { .. } | Intent::Transfer { .. } => {}
+        }
+        self
     }
 
     /// The status at merchant time `time`: an active session is expired from `expires_at` on, even if
@@ -220,17 +290,8 @@ mod tests {
         Session {
             id: SessionId(1),
             merchant_id: MerchantId(1),
-            kind: SessionKind::Checkout,
             status: SessionStatus::Active,
-            source_id: Some(SourceId(1)),
-            wallet_id: None,
-            payment_account_id: None,
-            counterparty_id: None,
-            party_id: None,
-            recipient: None,
-            original_execution_id: None,
-            amount: None,
-            reason: None,
+            intent: Intent::Checkout { source_id: SourceId(1), payer_account_id: None },
             expires_at: MerchantTime(expires_at),
             created_at: MerchantTime(0),
             updated_at: MerchantTime(0),

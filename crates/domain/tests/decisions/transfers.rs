@@ -2,7 +2,7 @@
 
 use crate::stage::{Stage, usd};
 use domain::decision::settings::TransferLimits;
-use domain::kernel::ids::SessionId;
+use domain::kernel::ids::{PartyId, SessionId};
 use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::minutes;
@@ -10,7 +10,7 @@ use domain::ledger::wallet::Owner;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::OperationDetails;
 use domain::payments::execution::ExecutionStatus;
-use domain::payments::session::Session;
+use domain::payments::session::{Intent, Session};
 use domain::sales::source::SourceStatus;
 
 #[test]
@@ -55,8 +55,17 @@ fn declared(stage: &mut Stage, phone: &str) -> SessionId {
         .unwrap()
 }
 
+/// The party of a declared transfer, and its recipient.
+fn receiver(stage: &Stage, session: SessionId) -> (PartyId, Owner) {
+    let session = stage.work.get::<Session>(session).unwrap().unwrap();
+    let Intent::Transfer { party_id, recipient, .. } = &session.intent else {
+        panic!("{session:?} is no transfer")
+    };
+    (*party_id, recipient.as_ref().unwrap().owner)
+}
+
 fn recipient(stage: &Stage, session: SessionId) -> Owner {
-    stage.work.get::<Session>(session).unwrap().unwrap().recipient.as_ref().unwrap().owner
+    receiver(stage, session).1
 }
 
 #[test]
@@ -119,12 +128,12 @@ fn phones_cannot_be_sounded_out() {
     assert_eq!(refused, [Refusal::TooManyRecipients { seconds: 4 }]);
     // A recipient that the merchant already knows does not count again, and declared sessions are
     // still executed.
-    let party = stage.work.get::<Session>(known).unwrap().unwrap().party_id.unwrap();
+    let (party, _) = receiver(&stage, known);
     declare(&mut stage, party).unwrap();
     stage.execute(known, OperationDetails::Transfer).unwrap();
     stage.now = stage.now.plus(minutes(60) / most);
     let session = declare(&mut stage, stranger).unwrap();
-    assert_eq!(stage.work.get::<Session>(session).unwrap().unwrap().party_id, Some(stranger));
+    assert_eq!(receiver(&stage, session).0, stranger);
     let stranger = stage.party("231990000001");
     assert!(declare(&mut stage, stranger).is_err(), "one more an interval");
     // A clock that was set back by hours does not make anybody wait for hours.

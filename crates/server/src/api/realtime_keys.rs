@@ -81,7 +81,7 @@ async fn collection(
     let reads = tenant.reads(&app);
     let session = reads.session(SessionKind::Checkout, id).await?;
     let session = session.ok_or_else(|| unknown_session("a checkout session"))?;
-    let source = match session.source_id {
+    let source = match session.source_id() {
         Some(id) => reads.source(payload.source_type, id).await?,
         None => None,
     };

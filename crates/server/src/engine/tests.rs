@@ -31,7 +31,7 @@ use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::record_outcome::RecordOutcome;
-use domain::payments::session::{Session, SessionKind, SessionStatus};
+use domain::payments::session::{Intent, Session, SessionKind, SessionStatus};
 use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
 use domain::sales::edit_items::NewItem;
@@ -363,7 +363,10 @@ fn what_looks_broken_on_rows_of_several_points_in_time_is_decided_again() {
     let stored = one(&mut writer, cancel);
     // As if the session had been read before another process changed it, and the rows that it
     // refers to after that.
-    let torn = Session { status: SessionStatus::Active, amount: None, ..stored };
+    let mut torn = Session { status: SessionStatus::Active, ..stored };
+    if let Intent::Transfer { wallet_id, .. } = &mut torn.intent {
+        *wallet_id = WalletId(0);
+    }
     let mut lane = lane(Faulty { is_local: false, torn: Some(torn), ..Faulty::new(&path) });
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));

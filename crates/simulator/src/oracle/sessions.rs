@@ -7,7 +7,7 @@ use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::MerchantTime;
 use domain::ledger::wallet::{Owner, WalletStatus};
 use domain::payments::create_session::NewSession;
-use domain::payments::session::{SessionKind, SessionStatus};
+use domain::payments::session::{Intent, SessionKind, SessionStatus};
 use domain::sales::find_source::SourceRef;
 use domain::sales::source::SourceStatus;
 use kola::engine::Failure;
@@ -96,7 +96,7 @@ impl Model {
             let party = self.counterparties.get(&counterparty_id.0).and_then(|(_, party)| *party);
             let expected = party.map(|party| self.recipient(party));
             if announced_recipient(&made) != expected && !observed.lenient {
-                return Err(format!("{:?} receives instead of {expected:?}", made.recipient));
+                return Err(format!("{:?} receives instead of {expected:?}", made.intent));
             }
         }
         self.add_session(merchant, request, &made);
@@ -109,6 +109,12 @@ impl Model {
         request: &NewSession,
         made: &domain::payments::session::Session,
     ) {
+        let amount = match &made.intent {
+            Intent::Checkout { .. } => None,
+            Intent::Payout { amount, .. }
+            | Intent::Transfer { amount, .. }
+            | Intent::Refund { amount, .. } => Some(*amount),
+        };
         let blank = Session {
             merchant,
             kind: SessionKind::Checkout,
@@ -120,8 +126,8 @@ impl Model {
             party: None,
             recipient: None,
             original: None,
-            amount: made.amount.map_or(0, |amount| amount.minor),
-            currency: made.amount.map(|amount| amount.currency),
+            amount: amount.map_or(0, |amount| amount.minor),
+            currency: amount.map(|amount| amount.currency),
         };
         let session = match request {
             NewSession::Checkout { source_id, .. } => {
@@ -138,7 +144,10 @@ impl Model {
             NewSession::Transfer { wallet_id, .. } => Session {
                 kind: SessionKind::Transfer,
                 wallet: Some(wallet_id.0),
-                party: made.party_id.map(|id| id.0),
+                party: match made.intent {
+                    Intent::Transfer { party_id, .. } => Some(party_id.0),
+                    _ => None,
+                },
                 recipient: announced_recipient(made),
                 ..blank
             },
@@ -347,7 +356,8 @@ impl Model {
 
 /// The recipient of a transfer, as the answer names it.
 fn announced_recipient(made: &domain::payments::session::Session) -> Option<Recipient> {
-    made.recipient.as_ref().map(|recipient| match recipient.owner {
+    let Intent::Transfer { recipient, .. } = &made.intent else { return None };
+    recipient.as_ref().map(|recipient| match recipient.owner {
         Owner::Merchant(id) => Recipient::Merchant(id.0),
         Owner::Party(id) => Recipient::Party(id.0),
     })

@@ -15,7 +15,7 @@ impl MerchantReads<'_> {
         id: SessionId,
     ) -> Result<Option<Session>, StoreError> {
         let found: Option<Session> = self.one("id = :id", params!["id" = id.0]).await?;
-        Ok(found.filter(|session| session.kind == kind))
+        Ok(found.filter(|session| session.kind() == kind))
     }
 
     pub async fn sessions(

@@ -2,6 +2,7 @@
 
 pub mod bulk_sql;
 pub mod file;
+mod intent;
 pub mod postgres;
 pub mod record;
 pub(crate) mod rows;

@@ -33,15 +33,16 @@ impl<'a> RowReader<'a> {
     }
 
     fn broken(&self, what: String) -> StoreError {
+        self.inconsistent(format!("column {}: {what}", self.next))
+    }
+
+    /// The error about a row whose columns contradict each other.
+    pub fn inconsistent(&self, what: String) -> StoreError {
         let id = match self.row.value(0) {
             Ok(SqlValue::Int(id)) => id,
             _ => 0,
         };
-        StoreError::Inconsistent {
-            table: self.table,
-            id,
-            what: format!("column {}: {what}", self.next),
-        }
+        StoreError::Inconsistent { table: self.table, id, what }
     }
 
     fn int(&mut self) -> Result<i64, StoreError> {
@@ -70,11 +71,26 @@ pub trait Column: Sized {
     /// Appends the values of the columns.
     fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
 
+    /// Appends the values of the columns, which are null for `None`.
+    fn write_option<'a>(value: Option<&'a Self>, values: &mut Vec<SqlValue<'a>>) {
+        match value {
+            Some(value) => value.write(values),
+            None => values.extend(std::iter::repeat_n(SqlValue::Null, Self::WIDTH)),
+        }
+    }
+
     /// Reads the value.
     ///
     /// # Errors
     /// [`StoreError::Inconsistent`] for what it cannot be.
     fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
+}
+
+/// A value whose last columns change while the others are fixed. A type whose variants have
+/// different fields may need a fixed column for one and a changing column for another.
+pub trait PartlyChanging: Column {
+    /// Appends the values of the changing columns: the last ones of [`Column::write`].
+    fn write_changing<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
 }
 
 impl Column for i64 {
@@ -246,10 +262,7 @@ impl<T: Column> Column for Option<T> {
     }
 
     fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
-        match self {
-            Some(value) => value.write(values),
-            None => values.extend(std::iter::repeat_n(SqlValue::Null, T::WIDTH)),
-        }
+        T::write_option(self.as_ref(), values);
     }
 
     fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
@@ -486,32 +499,40 @@ pub trait KeyedRecord: Record + Row<Id: Column, AltKey: Column> {}
 impl<R: Record + Row<Id: Column, AltKey: Column>> KeyedRecord for R {}
 
 /// Declares the columns of a row type: which never change, which may change, and which are the
-/// alternate key.
+/// alternate key. One field may be [`PartlyChanging`]: its columns stand between the fixed and the
+/// changing ones.
 macro_rules! record {
     ($row:path, $table:literal,
      fixed { $($field:ident: $($column:literal)+),+ $(,)? }
+     $(partly_changing { $pfield:ident: fixed { $($pfixed:literal)+ } changing { $($pchanging:literal)+ } })?
      changing { $($cfield:ident: $($ccolumn:literal)+),* $(,)? }
      alt_key { $($alt_key:literal)* }) => {
         impl Record for $row {
             const TABLE: &'static str = $table;
-            const WIDTH: usize = [$($($column,)+)+ $($($ccolumn,)+)*].len();
+            const WIDTH: usize =
+                [$($($column,)+)+ $($($pfixed,)+ $($pchanging,)+)? $($($ccolumn,)+)*].len();
 
             fn statements() -> &'static Statements {
                 static STATEMENTS: std::sync::LazyLock<Statements> = std::sync::LazyLock::new(|| {
                     let mut types = Vec::new();
                     $(types_of(|row: &$row| &row.$field, &mut types);)+
+                    $(types_of(|row: &$row| &row.$pfield, &mut types);)?
                     $(types_of(|row: &$row| &row.$cfield, &mut types);)*
-                    Statements::new($table, &[$($($column,)+)+], &[$($($ccolumn,)+)*], &[$($alt_key),*], types)
+                    let fixed = &[$($($column,)+)+ $($($pfixed,)+)?];
+                    let changing = &[$($($pchanging,)+)? $($($ccolumn,)+)*];
+                    Statements::new($table, fixed, changing, &[$($alt_key),*], types)
                 });
                 &STATEMENTS
             }
 
             fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
                 $(self.$field.write(values);)+
+                $(self.$pfield.write(values);)?
                 $(self.$cfield.write(values);)*
             }
 
             fn write_changes<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                $(self.$pfield.write_changing(values);)?
                 $(self.$cfield.write(values);)*
                 record!(@first self values $($field)+);
             }
@@ -519,6 +540,7 @@ macro_rules! record {
             fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
                 Ok(Self {
                     $($field: Column::read(reader)?,)+
+                    $($pfield: Column::read(reader)?,)?
                     $($cfield: Column::read(reader)?,)*
                 })
             }

@@ -8,7 +8,9 @@ use domain::kernel::ids::{ApiKeyId, PasscodeTryId};
 use domain::kernel::time::ServerTime;
 
 use crate::StoreError;
-use crate::workspace::record::{Column, Record, RowReader, Statements, record, types_of};
+use crate::workspace::record::{
+    Column, PartlyChanging, Record, RowReader, Statements, record, types_of,
+};
 use crate::workspace::sql_value::{ColumnType, SqlValue};
 
 // The command line adds and retires signing keys. Decisions do not load the secret.
@@ -148,13 +150,15 @@ record!(domain::sales::checkout::CheckoutConfig, "checkout_configs",
     alt_key { "source_id" });
 
 record!(domain::payments::session::Session, "sessions",
-    fixed {
-        id: "id", merchant_id: "merchant_id", kind: "kind", source_id: "source_id", wallet_id: "wallet_id",
-        counterparty_id: "counterparty_id", party_id: "party_id",
-        recipient: "recipient_type" "recipient_id" "recipient_name", original_execution_id: "original_execution_id",
-        amount: "amount_minor" "currency", reason: "reason", expires_at: "expires_at", created_at: "created_at",
+    fixed { id: "id", merchant_id: "merchant_id", expires_at: "expires_at", created_at: "created_at" }
+    partly_changing {
+        intent: fixed {
+            "kind" "source_id" "wallet_id" "counterparty_id" "party_id" "recipient_type" "recipient_id" "recipient_name"
+            "original_execution_id" "amount_minor" "currency" "reason"
+        }
+        changing { "payment_account_id" }
     }
-    changing { status: "status", payment_account_id: "payment_account_id", updated_at: "updated_at" }
+    changing { status: "status", updated_at: "updated_at" }
     alt_key {});
 
 record!(domain::payments::execution::Execution, "executions",

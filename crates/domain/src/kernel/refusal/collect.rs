@@ -32,6 +32,19 @@ impl Refusals {
     pub fn finish(self) -> Result<(), Vec<Refusal>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
+
+    /// The checked value when nothing was refused. A value is `None` only after its refusal was
+    /// added; see [`Refusals::take`].
+    ///
+    /// # Errors
+    /// All refusals that were added, in order.
+    pub fn finish_with<T>(self, checked: Option<T>) -> Result<T, Vec<Refusal>> {
+        debug_assert!(checked.is_some() || !self.0.is_empty(), "missing without a refusal");
+        match checked {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(self.0),
+        }
+    }
 }
 
 /// The amount of a request as money, where the currency is known only from a stored row.

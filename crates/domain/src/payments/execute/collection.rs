@@ -5,7 +5,7 @@ use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::use_payment_account;
 use crate::kernel::currency::Currency;
-use crate::kernel::ids::PaymentAccountId;
+use crate::kernel::ids::{PaymentAccountId, SourceId};
 use crate::kernel::names::{Operation, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::wallet::{self, Owner, Wallet};
@@ -20,13 +20,11 @@ use crate::tariff::fees;
 impl ExecutionContext<'_> {
     pub(super) fn execute_collection(
         &self,
+        source_id: SourceId,
         account_id: PaymentAccountId,
         currency: Currency,
         work: &mut Workspace,
     ) -> Result<Executed, Stop> {
-        let source_id = self.session.source_id.ok_or_else(|| {
-            Stop::Inconsistent(format!("session {} has no source", self.session.id))
-        })?;
         let source = work.require::<Source>(source_id)?;
         let processing = source.after(SourceInput::Collect, self.time)?;
         let account = use_payment_account::usable(
@@ -66,7 +64,8 @@ impl ExecutionContext<'_> {
             self.now,
         )?;
         let draft = self.new_execution(&quote, (account.provider, account.method), work)?;
-        let mut execution = Execution { payment_account_id: Some(account_id), ..draft };
+        let mut execution =
+            Execution { source_id: Some(source_id), payment_account_id: Some(account_id), ..draft };
 
         if account.provider == Provider::Platform {
             // A collection through a network reserves its capacity in `dispatch` instead.

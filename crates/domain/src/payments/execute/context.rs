@@ -34,7 +34,8 @@ pub(super) struct ExecutionContext<'a> {
 }
 
 impl ExecutionContext<'_> {
-    /// A new execution with the amounts of `quote`, through `provider`.
+    /// A new execution with the amounts of `quote`, through `provider`. The caller adds what depends
+    /// on the operation: source, accounts, wallets and the original execution.
     pub(super) fn new_execution(
         &self,
         quote: &Quote,
@@ -50,10 +51,10 @@ impl ExecutionContext<'_> {
             operation,
             session_id: self.session.id,
             status: ExecutionStatus::Pending,
-            source_id: self.session.source_id,
+            source_id: None,
             payment_account_id: None,
-            original_execution_id: self.session.original_execution_id,
-            wallet_id: self.session.wallet_id,
+            original_execution_id: None,
+            wallet_id: None,
             other_wallet_id: None,
             payer: quote.payer,
             payee: quote.payee,
@@ -92,12 +93,6 @@ impl ExecutionContext<'_> {
             created_at: self.time,
             updated_at: self.time,
         })
-    }
-
-    pub(super) fn amount(&self) -> Result<Money, Stop> {
-        self.session
-            .amount
-            .ok_or_else(|| Stop::Inconsistent(format!("session {} has no amount", self.session.id)))
     }
 
     pub(super) fn route(&self, provider: Provider, method: Method) -> Route<'_> {

@@ -27,7 +27,7 @@ use crate::mutant;
 use crate::payments::execute::context::ExecutionContext;
 use crate::payments::execution::Execution;
 use crate::payments::provider_call::ProviderCall;
-use crate::payments::session::{Session, SessionInput};
+use crate::payments::session::{Intent, Session, SessionInput};
 
 /// What an execution request contains, by operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -166,7 +166,7 @@ fn execute(
     }
     let time = merchant.time(now);
     let found = work.get::<Session>(request.session_id)?.filter(|session| {
-        session.merchant_id == merchant.id && session.kind.operation() == operation
+        session.merchant_id == merchant.id && session.kind().operation() == operation
     });
     let Some(session) = found else {
         return Err(unknown_session(request, merchant.id, work)?.into());
@@ -175,20 +175,28 @@ fn execute(
 
     let context =
         ExecutionContext { request, merchant: &merchant, session: &session, settings, time, now };
-    let executed = match request.details {
-        OperationDetails::Collection { account_id, currency } => {
-            context.execute_collection(account_id, currency, work)?
+    let executed = match (request.details, &session.intent) {
+        (
+            OperationDetails::Collection { account_id, currency },
+            Intent::Checkout { source_id, .. },
+        ) => context.execute_collection(*source_id, account_id, currency, work)?,
+        (
+            OperationDetails::Payout { account_id, .. },
+            Intent::Payout { wallet_id, payee_account_id, amount },
+        ) => context.execute_payout(*wallet_id, *payee_account_id, *amount, account_id, work)?,
+        (
+            OperationDetails::Transfer,
+            Intent::Transfer { wallet_id, party_id, recipient, amount, .. },
+        ) => context.execute_transfer(*wallet_id, *party_id, recipient.as_ref(), *amount, work)?,
+        (OperationDetails::Refund, Intent::Refund { original_execution_id, amount, .. }) => {
+            context.execute_refund(*original_execution_id, *amount, work)?
         }
-        OperationDetails::Payout { account_id, .. } => context.execute_payout(account_id, work)?,
-        OperationDetails::Transfer => context.execute_transfer(work)?,
-        OperationDetails::Refund => context.execute_refund(work)?,
+        // Not reached: the look-up above finds only a session for the request's operation.
+        _ => return Err(unknown_session(request, merchant.id, work)?.into()),
     };
     // Also after a `FAILED` execution: a session is executed at most once.
     if !mutant!(SessionTwice) {
-        work.put(Session {
-            payment_account_id: executed.execution.payment_account_id,
-            ..executed_session
-        });
+        work.put(executed_session.with_payer_account(executed.execution.payment_account_id));
     }
     Ok(executed)
 }

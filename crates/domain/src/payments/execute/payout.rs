@@ -2,7 +2,8 @@
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::use_payment_account;
-use crate::kernel::ids::PaymentAccountId;
+use crate::kernel::ids::{PaymentAccountId, WalletId};
+use crate::kernel::money::Money;
 use crate::kernel::names::{Operation, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::open_wallet;
@@ -18,18 +19,21 @@ use crate::tariff::fees;
 impl ExecutionContext<'_> {
     pub(super) fn execute_payout(
         &self,
-        account_id: Option<PaymentAccountId>,
+        wallet_id: WalletId,
+        payee_account_id: PaymentAccountId,
+        amount: Money,
+        requested_account_id: Option<PaymentAccountId>,
         work: &mut Workspace,
     ) -> Result<Executed, Stop> {
-        let amount = self.amount()?;
-        let of_session = self.session.payment_account_id.ok_or_else(|| {
-            Stop::Inconsistent(format!("session {} has no account", self.session.id))
-        })?;
-        if account_id.is_some_and(|id| id != of_session) {
+        if requested_account_id.is_some_and(|id| id != payee_account_id) {
             return Err(Refusal::AccountMismatch.into());
         }
-        let account =
-            use_payment_account::usable(self.merchant.id, of_session, Operation::Payout, work)??;
+        let account = use_payment_account::usable(
+            self.merchant.id,
+            payee_account_id,
+            Operation::Payout,
+            work,
+        )??;
         if !work.tariff.accepts_currency(
             account.method,
             account.provider,
@@ -43,7 +47,7 @@ impl ExecutionContext<'_> {
             }
             .into());
         }
-        let wallet = checks::recheck_wallet(self.session, amount, work)?;
+        let wallet = checks::recheck_wallet(wallet_id, amount, work)?;
         let quote = fees::quote_outgoing(
             amount,
             self.route(account.provider, account.method),
@@ -51,7 +55,11 @@ impl ExecutionContext<'_> {
             self.now,
         )?;
         let draft = self.new_execution(&quote, (account.provider, account.method), work)?;
-        let mut execution = Execution { payment_account_id: Some(of_session), ..draft };
+        let mut execution = Execution {
+            payment_account_id: Some(payee_account_id),
+            wallet_id: Some(wallet_id),
+            ..draft
+        };
         if wallet_with_funds(Some(&wallet), execution.payer).is_none() {
             return self.fail(with_insufficient_balance(execution, Some(&wallet)), work);
         }

@@ -1,6 +1,7 @@
 //! Executing a refund session: giving back a collection, in full or in part.
 
 use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::ids::ExecutionId;
 use crate::kernel::money::Money;
 use crate::kernel::names::Provider;
 use crate::kernel::refusal::{Refusal, Subject};
@@ -16,16 +17,15 @@ use crate::payments::refund;
 use crate::tariff::fees::Quote;
 
 impl ExecutionContext<'_> {
-    pub(super) fn execute_refund(&self, work: &mut Workspace) -> Result<Executed, Stop> {
-        let amount = self.amount()?;
-        let original_id = self.session.original_execution_id.ok_or_else(|| {
-            Stop::Inconsistent(format!("session {} has no original", self.session.id))
-        })?;
+    pub(super) fn execute_refund(
+        &self,
+        original_id: ExecutionId,
+        amount: Money,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
         let original = work.require::<Execution>(original_id)?;
         checks::recheck_original(&original)?;
-        let wallet_id = original
-            .wallet_id
-            .ok_or_else(|| Stop::Inconsistent(format!("collection {original_id} has no wallet")))?;
+        let wallet_id = original.credited_wallet()?;
         let wallet = work.require::<Wallet>(wallet_id)?;
         if !wallet.status.allows_debit() {
             return Err(Refusal::WalletState {
@@ -59,6 +59,7 @@ impl ExecutionContext<'_> {
         let draft = self.new_execution(&quote, (original.provider, original.method), work)?;
         let mut execution = Execution {
             payment_account_id: original.payment_account_id,
+            original_execution_id: Some(original_id),
             wallet_id: Some(wallet_id),
             ..draft
         };

@@ -1,6 +1,8 @@
 //! Executing a transfer session: moving money to the wallet of a counterparty.
 
 use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::ids::{PartyId, WalletId};
+use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::open_wallet;
@@ -10,15 +12,23 @@ use crate::payments::execute::Executed;
 use crate::payments::execute::context::{
     ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
 };
+use crate::payments::execution::Execution;
 use crate::payments::recipient;
+use crate::payments::session::Recipient;
 use crate::tariff::fees;
 
 impl ExecutionContext<'_> {
-    pub(super) fn execute_transfer(&self, work: &mut Workspace) -> Result<Executed, Stop> {
-        let amount = self.amount()?;
-        let wallet = checks::recheck_wallet(self.session, amount, work)?;
+    pub(super) fn execute_transfer(
+        &self,
+        wallet_id: WalletId,
+        party_id: PartyId,
+        declared: Option<&Recipient>,
+        amount: Money,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
+        let wallet = checks::recheck_wallet(wallet_id, amount, work)?;
         let destination =
-            recipient::destination(self.merchant, self.session, amount.currency, work)?;
+            recipient::destination(self.merchant, party_id, declared, amount.currency, work)?;
         if destination.owner == wallet.owner() {
             return Err(Refusal::WalletState {
                 subject: Subject::Wallet,
@@ -29,7 +39,8 @@ impl ExecutionContext<'_> {
         let network = (Provider::Platform, Method::Wallet);
         let quote =
             fees::quote_outgoing(amount, self.route(network.0, network.1), &work.tariff, self.now)?;
-        let mut execution = self.new_execution(&quote, network, work)?;
+        let draft = self.new_execution(&quote, network, work)?;
+        let mut execution = Execution { wallet_id: Some(wallet_id), ..draft };
         if let Some(receiver) =
             destination.wallet.as_ref().filter(|wallet| !wallet.status.allows_credit())
         {

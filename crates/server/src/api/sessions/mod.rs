@@ -4,7 +4,7 @@ pub(crate) mod payloads;
 pub(crate) mod responses;
 
 use responses::{
-    CheckoutSessionResponse, PayoutSessionResponse, RefundSessionResponse, SessionView,
+    CheckoutSessionResponse, NewSessionResponse, PayoutSessionResponse, RefundSessionResponse,
     TransferSessionResponse,
 };
 
@@ -24,6 +24,7 @@ use domain::payments::cancel_session::CancelSession;
 use domain::payments::create_session::{self, NewSession};
 use domain::payments::session::{Session, SessionKind};
 use domain::sales::source::SourceType;
+use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::api::describe::op;
@@ -39,7 +40,7 @@ use crate::net::principal::Tenant;
 
 /// A payload that declares a session, with the type of its response.
 trait CreateSession: Payload + Into<NewSession> + Send + 'static {
-    type Response: SessionView;
+    type Response: JsonSchema + Send + 'static;
 
     /// How this request names what may be refused.
     fn fields(&self) -> FieldOf {
@@ -83,7 +84,7 @@ async fn create<P: CreateSession>(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<P>,
-) -> JsonResult<P::Response> {
+) -> JsonResult<NewSessionResponse<P::Response>> {
     let refused = ApiError::on_fields(payload.fields());
     let request = payload.into();
     let source_type = match &request {
@@ -92,7 +93,7 @@ async fn create<P: CreateSession>(
     };
     let command = create_session::CreateSession { merchant_id: tenant.id(), session: request };
     let session = app.engine.submit(tenant.caller, command).await.map_err(refused)?;
-    Ok(Json(P::Response::new(session, source_type, tenant.time())))
+    Ok(Json(SessionResponse::new(session, source_type, tenant.time()).into()))
 }
 
 /// The types of the sessions' sources, with one query for all.
@@ -101,7 +102,7 @@ async fn source_types(
     tenant: &Tenant,
     of: &[Session],
 ) -> Result<HashMap<SourceId, SourceType>, ApiError> {
-    let mut sources: Vec<SourceId> = of.iter().filter_map(|session| session.source_id).collect();
+    let mut sources: Vec<SourceId> = of.iter().filter_map(Session::source_id).collect();
     sources.sort_unstable();
     sources.dedup();
     Ok(tenant.reads(app).source_types(&sources).await?.into_iter().collect())
@@ -112,7 +113,7 @@ fn response_with(
     session: Session,
     time: MerchantTime,
 ) -> SessionResponse {
-    let source_type = session.source_id.and_then(|id| types.get(&id).copied());
+    let source_type = session.source_id().and_then(|id| types.get(&id).copied());
     SessionResponse::new(session, source_type, time)
 }
 

@@ -1,22 +1,18 @@
 //! Responses about sessions.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
+use domain::kernel::money::Money;
 use domain::kernel::time::MerchantTime;
 use domain::ledger::wallet::OwnerType;
-use domain::payments::session::{Recipient, Session, SessionKind, SessionStatus};
+use domain::payments::session::{Intent, Recipient, Session, SessionStatus};
 use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use crate::api::fields::{Code, Name, NeverNull, Schemas, one_object};
 use crate::api::response::{Amount, Time};
-
-/// A response about a session: of one kind, or of any kind.
-pub trait SessionView: Serialize + JsonSchema + Sized + Send + 'static {
-    /// The session as of the merchant's `time`. Only checkouts have a `source_type`.
-    fn new(session: Session, source_type: Option<SourceType>, time: MerchantTime) -> Self;
-}
 
 /// A session of any kind.
 #[derive(Serialize)]
@@ -44,12 +40,45 @@ impl JsonSchema for SessionResponse {
     }
 }
 
+/// A new session, which the document describes as `R`: the response of its kind.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct NewSessionResponse<R> {
+    session: SessionResponse,
+    #[serde(skip)]
+    kind: PhantomData<R>,
+}
+
+impl<R> From<SessionResponse> for NewSessionResponse<R> {
+    fn from(session: SessionResponse) -> Self {
+        Self { session, kind: PhantomData }
+    }
+}
+
+impl<R: JsonSchema> JsonSchema for NewSessionResponse<R> {
+    fn inline_schema() -> bool {
+        R::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        R::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        R::schema_id()
+    }
+
+    fn json_schema(schemas: &mut Schemas) -> Schema {
+        R::json_schema(schemas)
+    }
+}
+
 /// A checkout session. It has exactly the fields of the customer's document.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "CheckoutSessionAnswer")]
 pub struct CheckoutSessionResponse {
     id: i64,
-    source_id: NeverNull<i64>,
+    source_id: i64,
     source_type: NeverNull<Name<SourceType>>,
     status: Name<SessionStatus>,
     /// The account that was collected from; null until the session is executed.
@@ -63,9 +92,9 @@ pub struct CheckoutSessionResponse {
 #[schemars(rename = "PayoutSessionAnswer")]
 pub struct PayoutSessionResponse {
     id: i64,
-    wallet_id: NeverNull<i64>,
-    payment_account_id: NeverNull<i64>,
-    payout_account_id: NeverNull<i64>,
+    wallet_id: i64,
+    payment_account_id: i64,
+    payout_account_id: i64,
     #[serde(flatten)]
     money: SessionAmount,
     status: Name<SessionStatus>,
@@ -78,8 +107,8 @@ pub struct PayoutSessionResponse {
 #[schemars(rename = "TransferSessionAnswer")]
 pub struct TransferSessionResponse {
     id: i64,
-    from_wallet_id: NeverNull<i64>,
-    to_counterparty_id: NeverNull<i64>,
+    from_wallet_id: i64,
+    to_counterparty_id: i64,
     #[schemars(
         description = "Who receives; null where it was carried out, withdrawn or expired before this was written down."
     )]
@@ -112,7 +141,7 @@ impl From<Recipient> for RecipientResponse {
 #[schemars(rename = "RefundSessionAnswer")]
 pub struct RefundSessionResponse {
     id: i64,
-    original_payment_intent_id: NeverNull<i64>,
+    original_payment_intent_id: i64,
     #[serde(flatten)]
     money: SessionAmount,
     reason: Option<String>,
@@ -123,16 +152,13 @@ pub struct RefundSessionResponse {
 
 #[derive(Serialize, JsonSchema)]
 struct SessionAmount {
-    amount: NeverNull<Amount>,
-    currency: NeverNull<Code>,
+    amount: Amount,
+    currency: Code,
 }
 
-impl SessionAmount {
-    fn of(session: &Session) -> Self {
-        Self {
-            amount: NeverNull(session.amount.map(Amount)),
-            currency: NeverNull(session.amount.map(|amount| Code(amount.currency))),
-        }
+impl From<Money> for SessionAmount {
+    fn from(money: Money) -> Self {
+        Self { amount: Amount(money), currency: Code(money.currency) }
     }
 }
 
@@ -153,73 +179,58 @@ impl SessionTimes {
     }
 }
 
-impl SessionView for CheckoutSessionResponse {
-    fn new(session: Session, source_type: Option<SourceType>, time: MerchantTime) -> Self {
-        Self {
-            id: session.id.0,
-            source_id: NeverNull(session.source_id.map(|id| id.0)),
-            source_type: NeverNull(source_type.map(Name)),
-            status: Name(session.status_at(time)),
-            payment_account_id: session.payment_account_id.map(|id| id.0),
-            times: SessionTimes::of(&session, time),
-        }
-    }
-}
-
-impl SessionView for PayoutSessionResponse {
-    fn new(session: Session, _: Option<SourceType>, time: MerchantTime) -> Self {
-        let account = NeverNull(session.payment_account_id.map(|id| id.0));
-        Self {
-            id: session.id.0,
-            wallet_id: NeverNull(session.wallet_id.map(|id| id.0)),
-            payment_account_id: account,
-            payout_account_id: account,
-            money: SessionAmount::of(&session),
-            status: Name(session.status_at(time)),
-            times: SessionTimes::of(&session, time),
-        }
-    }
-}
-
-impl SessionView for TransferSessionResponse {
-    fn new(session: Session, _: Option<SourceType>, time: MerchantTime) -> Self {
-        Self {
-            id: session.id.0,
-            from_wallet_id: NeverNull(session.wallet_id.map(|id| id.0)),
-            to_counterparty_id: NeverNull(session.counterparty_id.map(|id| id.0)),
-            money: SessionAmount::of(&session),
-            status: Name(session.status_at(time)),
-            times: SessionTimes::of(&session, time),
-            recipient: session.recipient.map(Into::into),
-        }
-    }
-}
-
-impl SessionView for RefundSessionResponse {
-    fn new(session: Session, _: Option<SourceType>, time: MerchantTime) -> Self {
-        Self {
-            id: session.id.0,
-            original_payment_intent_id: NeverNull(session.original_execution_id.map(|id| id.0)),
-            money: SessionAmount::of(&session),
-            status: Name(session.status_at(time)),
-            times: SessionTimes::of(&session, time),
-            reason: session.reason,
-        }
-    }
-}
-
-impl SessionView for SessionResponse {
-    fn new(session: Session, source_type: Option<SourceType>, time: MerchantTime) -> Self {
-        match session.kind {
-            SessionKind::Checkout => Self::Checkout(SessionView::new(session, source_type, time)),
-            SessionKind::Payout => Self::Payout(SessionView::new(session, source_type, time)),
-            SessionKind::Transfer => Self::Transfer(SessionView::new(session, source_type, time)),
-            SessionKind::Refund => Self::Refund(SessionView::new(session, source_type, time)),
-        }
-    }
-}
-
 impl SessionResponse {
+    /// The session as of the merchant's `time`. Only checkouts have a `source_type`.
+    pub fn new(session: Session, source_type: Option<SourceType>, time: MerchantTime) -> Self {
+        let id = session.id.0;
+        let status = Name(session.status_at(time));
+        let times = SessionTimes::of(&session, time);
+        match session.intent {
+            Intent::Checkout { source_id, payer_account_id } => {
+                Self::Checkout(CheckoutSessionResponse {
+                    id,
+                    source_id: source_id.0,
+                    source_type: NeverNull(source_type.map(Name)),
+                    status,
+                    payment_account_id: payer_account_id.map(|id| id.0),
+                    times,
+                })
+            }
+            Intent::Payout { wallet_id, payee_account_id, amount } => {
+                Self::Payout(PayoutSessionResponse {
+                    id,
+                    wallet_id: wallet_id.0,
+                    payment_account_id: payee_account_id.0,
+                    payout_account_id: payee_account_id.0,
+                    money: amount.into(),
+                    status,
+                    times,
+                })
+            }
+            Intent::Transfer { wallet_id, counterparty_id, recipient, amount, .. } => {
+                Self::Transfer(TransferSessionResponse {
+                    id,
+                    from_wallet_id: wallet_id.0,
+                    to_counterparty_id: counterparty_id.0,
+                    recipient: recipient.map(Into::into),
+                    money: amount.into(),
+                    status,
+                    times,
+                })
+            }
+            Intent::Refund { original_execution_id, amount, reason, .. } => {
+                Self::Refund(RefundSessionResponse {
+                    id,
+                    original_payment_intent_id: original_execution_id.0,
+                    money: amount.into(),
+                    reason,
+                    status,
+                    times,
+                })
+            }
+        }
+    }
+
     pub const fn id(&self) -> i64 {
         match self {
             Self::Checkout(session) => session.id,
@@ -235,33 +246,53 @@ mod tests {
     use super::*;
     use domain::kernel::currency::Currency;
     use domain::kernel::ids::{
-        CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId,
+        CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId,
+        WalletId,
     };
-    use domain::kernel::money::Money;
     use domain::kernel::time::minutes;
     use domain::ledger::wallet::Owner;
+    use domain::payments::session::SessionKind;
 
     const AT: MerchantTime = MerchantTime(1_795_348_800_000_000);
     const TIMES: &str = r#""expires_at":"2026-11-22T12:30:00.000000Z","created_at":"2026-11-22T12:00:00.000000Z","updated_at":"2026-11-22T12:00:00.000000Z"}"#;
+
+    fn intent(kind: SessionKind) -> Intent {
+        let wallet_id = WalletId(3);
+        let account_id = PaymentAccountId(18);
+        let amount = Money::new(50_000, Currency::parse("USD").unwrap());
+        match kind {
+            SessionKind::Checkout => {
+                Intent::Checkout { source_id: SourceId(101), payer_account_id: Some(account_id) }
+            }
+            SessionKind::Payout => {
+                Intent::Payout { wallet_id, payee_account_id: account_id, amount }
+            }
+            SessionKind::Transfer => Intent::Transfer {
+                wallet_id,
+                counterparty_id: CounterpartyId(5),
+                party_id: PartyId(6),
+                recipient: Some(Recipient {
+                    owner: Owner::Merchant(MerchantId(2)),
+                    name: "Shop".to_owned(),
+                }),
+                amount,
+            },
+            SessionKind::Refund => Intent::Refund {
+                original_execution_id: ExecutionId(9),
+                wallet_id,
+                amount,
+                reason: None,
+                payer_account_id: None,
+            },
+        }
+    }
 
     fn written(kind: SessionKind, time: MerchantTime) -> String {
         let session = Session {
             id: SessionId(7),
             merchant_id: MerchantId(1),
-            kind,
             status: SessionStatus::Active,
-            source_id: Some(SourceId(101)),
-            wallet_id: Some(WalletId(3)),
-            payment_account_id: Some(PaymentAccountId(18)),
-            counterparty_id: Some(CounterpartyId(5)),
-            party_id: None,
-            recipient: Some(Recipient {
-                owner: Owner::Merchant(MerchantId(2)),
-                name: "Shop".to_owned(),
-            }),
-            original_execution_id: Some(ExecutionId(9)),
-            amount: Some(Money::new(50_000, Currency::parse("USD").unwrap())),
-            reason: None,
+            intent: intent(kind),
             expires_at: AT.plus(minutes(30)),
             created_at: AT,
             updated_at: AT,
