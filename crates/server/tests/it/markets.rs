@@ -160,7 +160,7 @@ fn a_market_that_contradicts_others_is_refused_in_words() {
             server
                 .kola(&["markets", "open", "WALLET", operation, "USD"])
                 .refused()
-                .contains("neither has a market")
+                .contains("transfers and refunds have no market")
         );
     }
     server.kola(&["markets", "open", "CASH", "PAYOUT", "USD"]).refused();
