@@ -16,7 +16,6 @@ use domain::kernel::ids::MerchantId;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::StoreError;
-use crate::reads::scope::MerchantReads;
 use crate::reads::{Connections, Queries};
 use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql_value::{IntoSqlValue, Param, Params, ResultRow, params};
@@ -256,8 +255,8 @@ impl Queries {
         page: &Page,
     ) -> Result<(), StoreError> {
         let Some(id) = page.after_id else { return Ok(()) };
-        let found: Option<R> =
-            MerchantReads::new(self, merchant).one("id = :id", params!["id" = id]).await?;
+        let params = params!["id" = id, "merchant" = merchant.0];
+        let found: Option<R> = self.one("id = :id AND +merchant_id = :merchant", &params).await?;
         found.map(|_| ()).ok_or(StoreError::UnknownCursor)
     }
 }

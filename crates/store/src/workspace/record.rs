@@ -139,34 +139,6 @@ impl Column for String {
     }
 }
 
-impl Column for ServerTime {
-    fn types(types: &mut Vec<ColumnType>) {
-        types.push(ColumnType::Int);
-    }
-
-    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
-        values.push(SqlValue::Int(self.0));
-    }
-
-    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        reader.int().map(Self)
-    }
-}
-
-impl Column for MerchantTime {
-    fn types(types: &mut Vec<ColumnType>) {
-        types.push(ColumnType::Int);
-    }
-
-    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
-        values.push(SqlValue::Int(self.0));
-    }
-
-    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        reader.int().map(Self)
-    }
-}
-
 impl Column for Currency {
     fn types(types: &mut Vec<ColumnType>) {
         types.push(ColumnType::Text);
@@ -326,9 +298,10 @@ impl<A: Column, B: Column, C: Column> Column for (A, B, C) {
     }
 }
 
-macro_rules! id_columns {
-    ($($name:ident),+) => {$(
-        impl Column for domain::kernel::ids::$name {
+/// Types of one integer.
+macro_rules! integer_columns {
+    ($($path:path),+ $(,)?) => {$(
+        impl Column for $path {
             fn types(types: &mut Vec<ColumnType>) {
                 types.push(ColumnType::Int);
             }
@@ -343,24 +316,26 @@ macro_rules! id_columns {
         }
     )+};
 }
-id_columns!(
-    MerchantId,
-    ApiKeyId,
-    SigningKeyId,
-    PartyId,
-    CounterpartyId,
-    PaymentAccountId,
-    SourceId,
-    CheckoutConfigId,
-    FundingId,
-    ItemId,
-    SessionId,
-    ExecutionId,
-    WalletId,
-    AccountId,
-    EntryId,
-    EventId,
-    ReviewId
+integer_columns!(
+    ServerTime,
+    MerchantTime,
+    domain::kernel::ids::MerchantId,
+    domain::kernel::ids::ApiKeyId,
+    domain::kernel::ids::SigningKeyId,
+    domain::kernel::ids::PartyId,
+    domain::kernel::ids::CounterpartyId,
+    domain::kernel::ids::PaymentAccountId,
+    domain::kernel::ids::SourceId,
+    domain::kernel::ids::CheckoutConfigId,
+    domain::kernel::ids::FundingId,
+    domain::kernel::ids::ItemId,
+    domain::kernel::ids::SessionId,
+    domain::kernel::ids::ExecutionId,
+    domain::kernel::ids::WalletId,
+    domain::kernel::ids::AccountId,
+    domain::kernel::ids::EntryId,
+    domain::kernel::ids::EventId,
+    domain::kernel::ids::ReviewId,
 );
 
 /// Enums are stored as texts, spelt as in the API.
