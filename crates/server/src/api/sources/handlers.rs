@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::decision::command::ListedDecision;
 use domain::kernel::ids::SourceId;
 use domain::sales::cancel_source::CancelSource;
 use domain::sales::create_source::CreateSource;
@@ -114,21 +115,25 @@ fn respond<K: Kind>(source: Source, tenant: &Tenant) -> Json<KindResponse<K, Sou
     Json(KindResponse::new(SourceResponse::new(source, &tenant.merchant)))
 }
 
+/// Submits a change of the source that the path names.
+async fn change<K: Kind>(
+    app: &App,
+    tenant: &Tenant,
+    decision: impl ListedDecision<Output = Source>,
+) -> JsonResult<KindResponse<K, SourceResponse>> {
+    let refused = ApiError::on_fields(field_of);
+    let source = app.engine.submit(tenant.caller, decision).await.map_err(refused)?;
+    Ok(respond(source, tenant))
+}
+
 pub async fn update<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
     Body(payload): Body<K::Update>,
 ) -> JsonResult<KindResponse<K, SourceResponse>> {
-    let source = app
-        .engine
-        .submit(
-            tenant.caller,
-            UpdateSource { source: source_ref::<K>(&tenant, id), changes: payload.into() },
-        )
-        .await
-        .map_err(ApiError::on_fields(field_of))?;
-    Ok(respond(source, &tenant))
+    let decision = UpdateSource { source: source_ref::<K>(&tenant, id), changes: payload.into() };
+    change(&app, &tenant, decision).await
 }
 
 pub async fn publish<K: Kind>(
@@ -136,12 +141,8 @@ pub async fn publish<K: Kind>(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<KindResponse<K, SourceResponse>> {
-    let source = app
-        .engine
-        .submit(tenant.caller, PublishSource { source: source_ref::<K>(&tenant, id) })
-        .await
-        .map_err(ApiError::on_fields(field_of))?;
-    Ok(respond(source, &tenant))
+    let decision = PublishSource { source: source_ref::<K>(&tenant, id) };
+    change(&app, &tenant, decision).await
 }
 
 pub async fn cancel<K: Kind>(
@@ -149,10 +150,6 @@ pub async fn cancel<K: Kind>(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<KindResponse<K, SourceResponse>> {
-    let source = app
-        .engine
-        .submit(tenant.caller, CancelSource { source: source_ref::<K>(&tenant, id) })
-        .await
-        .map_err(ApiError::on_fields(field_of))?;
-    Ok(respond(source, &tenant))
+    let decision = CancelSource { source: source_ref::<K>(&tenant, id) };
+    change(&app, &tenant, decision).await
 }
