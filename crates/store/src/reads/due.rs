@@ -60,6 +60,11 @@ fn latest_lease_end(now: ServerTime) -> i64 {
     now.plus(LEASE_US + MAX_CLOCK_SKEW_US).0
 }
 
+/// What every look for due executions is about.
+fn execution_params(now: ServerTime, limit: u32) -> Params<'static> {
+    params!["now" = now.0, "latest_lease_end" = latest_lease_end(now), "limit" = limit]
+}
+
 /// A recursive table expression `found` with the merchants above `:after` that have open rows. It
 /// skips from one merchant to the next in an index that begins with the merchant, so the number of
 /// rows of each merchant does not matter.
@@ -86,12 +91,8 @@ impl SystemReads<'_> {
         now: ServerTime,
         limit: u32,
     ) -> Result<Vec<(MerchantId, Option<ExecutionId>)>, StoreError> {
-        let params = params![
-            "after" = after.0,
-            "now" = now.0,
-            "latest_lease_end" = latest_lease_end(now),
-            "limit" = limit
-        ];
+        let mut params = execution_params(now, limit);
+        params.extend(params!["after" = after.0]);
         self.merchants_with(&EXECUTIONS, &params).await
     }
 
@@ -103,12 +104,8 @@ impl SystemReads<'_> {
         now: ServerTime,
         limit: u32,
     ) -> Result<Vec<ExecutionId>, StoreError> {
-        let params = params![
-            "merchant" = merchant.0,
-            "now" = now.0,
-            "latest_lease_end" = latest_lease_end(now),
-            "limit" = limit
-        ];
+        let mut params = execution_params(now, limit);
+        params.extend(params!["merchant" = merchant.0]);
         self.due(&EXECUTIONS, &params).await
     }
 
@@ -121,16 +118,14 @@ impl SystemReads<'_> {
         now: ServerTime,
         limit: u32,
     ) -> Result<Vec<ExecutionId>, StoreError> {
-        let params = params![
+        let mut params = execution_params(now, limit);
+        params.extend(params![
             "merchant" = merchant.0,
-            "now" = now.0,
-            "latest_lease_end" = latest_lease_end(now),
             "apart" = MAX_CLOCK_SKEW_US,
             "shortest" = MIN_POLL_INTERVAL_US,
             "sandbox" = MAX_POLL_INTERVAL_SANDBOX_US,
-            "longest" = MAX_POLL_INTERVAL_US,
-            "limit" = limit
-        ];
+            "longest" = MAX_POLL_INTERVAL_US
+        ]);
         self.due(&POSTPONED_EXECUTIONS, &params).await
     }
 

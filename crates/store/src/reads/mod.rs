@@ -138,6 +138,12 @@ impl Queries {
     }
 }
 
+/// The condition, and that a row is the merchant's. The unary plus keeps both databases from looking
+/// through all of the merchant's rows: the condition has the key by which rows are found.
+fn of_merchant(condition: &str) -> String {
+    format!("({condition}) AND +merchant_id = :merchant")
+}
+
 impl SystemReads<'_> {
     /// Makes sure that SQLite's file is still where it was opened. On PostgreSQL there is nothing
     /// to check.

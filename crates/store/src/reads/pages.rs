@@ -16,7 +16,7 @@ use domain::kernel::ids::MerchantId;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::StoreError;
-use crate::reads::{Connections, Queries};
+use crate::reads::{Connections, Queries, of_merchant};
 use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql_value::{IntoSqlValue, Param, Params, ResultRow, params};
 use crate::workspace::sqlite;
@@ -256,7 +256,7 @@ impl Queries {
     ) -> Result<(), StoreError> {
         let Some(id) = page.after_id else { return Ok(()) };
         let params = params!["id" = id, "merchant" = merchant.0];
-        let found: Option<R> = self.one("id = :id AND +merchant_id = :merchant", &params).await?;
+        let found: Option<R> = self.one(&of_merchant("id = :id"), &params).await?;
         found.map(|_| ()).ok_or(StoreError::UnknownCursor)
     }
 }

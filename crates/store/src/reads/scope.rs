@@ -17,17 +17,11 @@ use domain::kernel::ids::MerchantId;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::StoreError;
-use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
+use crate::reads::{Queries, of_merchant};
 use crate::workspace::record::Record;
 use crate::workspace::sql::Dialect;
 use crate::workspace::sql_value::{Param, Params, ResultRow};
-
-/// The condition, and that a row is the merchant's. The unary plus keeps both databases from looking
-/// through all of the merchant's rows: the condition has the key by which rows are found.
-fn of_merchant(condition: &str) -> String {
-    format!("({condition}) AND +merchant_id = :merchant")
-}
 
 /// Reads of one merchant's rows.
 ///
