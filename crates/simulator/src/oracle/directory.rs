@@ -99,8 +99,7 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         if observed.check_acceptance(vec![])? {
-            let key =
-                output!(observed, Output::CreateApiKey(key) | Output::RevokeApiKey(key) => key);
+            let key = output!(observed, Output::CreateApiKey(key) => key);
             self.merchant(merchant).keys.push(key.id.0);
         }
         Ok(())
@@ -324,7 +323,7 @@ impl Model {
     ) -> Result<(), Mismatch> {
         let foreign = party.is_some_and(|party| !self.owns_party(merchant, party));
         if observed.check_acceptance(reasons(&[(foreign, (Subject::Party, "not_found"))]))? {
-            let made = output!(observed, Output::CreateCounterparty(made) | Output::UpdateCounterparty(made) => made);
+            let made = output!(observed, Output::CreateCounterparty(made) => made);
             self.add_counterparty(made.id.0, merchant, party);
         }
         Ok(())
@@ -379,7 +378,7 @@ impl Model {
             (!market, (Subject::Method, "market")),
             (abroad, (Subject::AccountNumber, "phone")),
         ]))? {
-            let made = output!(observed, Output::CreateAccount(made) | Output::DeactivateAccount(made) => made);
+            let made = output!(observed, Output::CreateAccount(made) => made);
             let account = Account {
                 merchant,
                 party: new.party_id.0,

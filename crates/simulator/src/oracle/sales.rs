@@ -53,7 +53,7 @@ impl Model {
             .get(&new.counterparty_id.0)
             .is_some_and(|(owner, _)| *owner == merchant);
         if observed.check_acceptance(reasons(&[(!known, (Subject::Counterparty, "not_found"))]))? {
-            let made = output!(observed, Output::CreateSource(made) | Output::UpdateSource(made) | Output::PublishSource(made) | Output::CancelSource(made) => made);
+            let made = output!(observed, Output::CreateSource(made) => made);
             self.next_number(merchant, &made, observed)?;
             self.add_source(&made);
         }
@@ -158,7 +158,7 @@ impl Model {
             refused.push((Subject::Currency, "currency"));
         }
         if observed.check_acceptance(refused)? {
-            let made = output!(observed, Output::AddItem(made) | Output::UpdateItem(made) => made);
+            let made = output!(observed, Output::AddItem(made) => made);
             self.add_item(which.id, made.id.0, new.qty, new.amount);
         }
         Ok(())
@@ -191,8 +191,7 @@ impl Model {
         if observed.check_acceptance(self.reasons_against_item(which, id))?
             && let Some(old) = self.current_item(which, id)
         {
-            let answer =
-                output!(observed, Output::AddItem(item) | Output::UpdateItem(item) => item);
+            let answer = output!(observed, Output::UpdateItem(item) => item);
             let amount = if changes.amount.is_some() { answer.amount_minor } else { old.amount };
             self.change_item(
                 which,

@@ -82,8 +82,7 @@ impl Model {
         if !observed.check_acceptance(refused)? {
             return Ok(());
         }
-        let made =
-            output!(observed, Output::CreateSession(made) | Output::CancelSession(made) => made);
+        let made = output!(observed, Output::CreateSession(made) => made);
         if made.expires_at.0 != expires && !observed.lenient {
             return Err(format!(
                 "session {} expires at {} instead of {}",
