@@ -66,6 +66,15 @@ pub enum StoreError {
     /// A statement changed another number of rows than expected, so the transaction is rolled back.
     #[error("a statement changed {count} rows of {table} instead of {expected}")]
     RowsAffected { table: &'static str, count: usize, expected: usize },
+    /// A statement of a script failed.
+    #[error("{script}, at `{statement}`: {error}")]
+    Script {
+        /// The name of the script.
+        script: String,
+        /// The first line of the statement.
+        statement: String,
+        error: Box<StoreError>,
+    },
     /// A thread of kola panicked. The batch that it worked on, if any, was rolled back.
     #[error("a fault in kola: the log has the place")]
     Panicked,
@@ -74,7 +83,22 @@ pub enum StoreError {
     Random(#[from] getrandom::Error),
 }
 
+/// The first line that is no comment.
+pub(crate) fn first_line(sql: &str) -> &str {
+    let mut lines = sql.lines().map(str::trim);
+    lines.find(|line| !line.is_empty() && !line.starts_with("--")).unwrap_or_default()
+}
+
 impl StoreError {
+    /// An error of the statement with which this text begins, in a script of this name.
+    pub(crate) fn in_script(script: &str, text: &str, error: impl Into<Self>) -> Self {
+        Self::Script {
+            script: script.to_owned(),
+            statement: first_line(text).to_owned(),
+            error: Box::new(error.into()),
+        }
+    }
+
     /// Whether a lock of another process was not released within the lock time-out.
     #[must_use]
     pub fn is_busy(&self) -> bool {

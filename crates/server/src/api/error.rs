@@ -405,6 +405,7 @@ impl From<StoreError> for ApiError {
             | StoreError::Market(_)
             | StoreError::Refused(_)
             | StoreError::RowsAffected { .. }
+            | StoreError::Script { .. }
             | StoreError::Unexpected(_)
             | StoreError::Runtime(_)
             | StoreError::Panicked

@@ -186,7 +186,13 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// Whether the migration was ended so that others could go on: by its lock time-out (55P03) or by a
 /// deadlock (40P01).
 fn gave_way(error: &StoreError) -> bool {
-    matches!(error, StoreError::Postgres { code: Some(code), .. } if matches!(code.as_str(), "55P03" | "40P01"))
+    match error {
+        StoreError::Script { error, .. } => gave_way(error),
+        StoreError::Postgres { code: Some(code), .. } => {
+            matches!(code.as_str(), "55P03" | "40P01")
+        }
+        _ => false,
+    }
 }
 
 fn once(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
@@ -195,7 +201,8 @@ fn once(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
             // A process that starts at the same time waits here, and then finds the schema up to
             // date. The locks of the migration itself have a short time-out: while it waits for a
             // table, every statement of a running server queues up behind it.
-            sql.script(
+            sql.script_by_statement(
+                "the lock of the schema",
                 "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; LOCK TABLE schema_versions IN EXCLUSIVE MODE; \
                  SET LOCAL lock_timeout = 1000",
             )?;
@@ -209,7 +216,10 @@ fn once(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
 /// see a table that another transaction is creating, and fails when that one commits.
 fn make_versions(sql: &mut dyn Sql) -> Result<(), StoreError> {
     transaction(sql, Purpose::Write, |sql| {
-        sql.script(&format!("SELECT pg_advisory_xact_lock({VERSIONS_LOCK}); {VERSIONS}"))
+        sql.script_by_statement(
+            "the table of schema versions",
+            &format!("SELECT pg_advisory_xact_lock({VERSIONS_LOCK}); {VERSIONS}"),
+        )
     })
 }
 
@@ -242,10 +252,11 @@ fn migrate(
     for (version, migration) in
         (1_i64..).zip(migrations).skip_while(|(version, _)| *version <= found)
     {
-        sql.script(match sql.dialect() {
+        let script = match sql.dialect() {
             Dialect::Sqlite => migration.sqlite,
             Dialect::Postgres => migration.postgres,
-        })?;
+        };
+        sql.script_by_statement(&format!("migration {version:04}"), script)?;
         // On SQLite the table is created by the second migration.
         if version > 1 || sql.dialect() == Dialect::Postgres {
             // A kola that has this step may run after it, so `oldest` is at most its version.
@@ -301,6 +312,75 @@ fn first_run(sql: &mut dyn Sql, market: &MarketFile) -> Result<(), StoreError> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::error::first_line;
+    use crate::testing::Stage;
+    use crate::workspace::postgres::script::statements;
+
+    /// What a statement of a migration may begin with. A script that is split at a wrong place has
+    /// a statement that begins with something else.
+    const COMMANDS: [&str; 6] = ["ALTER", "CREATE", "DELETE", "DROP", "INSERT", "UPDATE"];
+
+    #[test]
+    fn every_statement_of_the_migrations_begins_with_a_command() {
+        for (version, migration) in (1..).zip(MIGRATIONS) {
+            for statement in statements(migration.postgres) {
+                let word = first_line(statement).split_whitespace().next();
+                assert!(
+                    word.is_some_and(|word| COMMANDS.contains(&word)),
+                    "{version}: {statement}"
+                );
+            }
+        }
+    }
+
+    /// A script that fails in its last statement, and what that statement says of it.
+    const FAILING: &str = "CREATE TABLE one (id BIGINT PRIMARY KEY, note TEXT);\n\
+         -- Two; semicolons.\nINSERT INTO one VALUES (1, 'a;b');\n\
+         -- The same id.\n\nINSERT INTO one\n    VALUES (1, 'c');";
+
+    #[test]
+    fn a_migration_that_fails_names_its_statement_and_leaves_nothing() {
+        let migration = |text| Migration { sqlite: text, postgres: text, oldest: 1 };
+        for mut stage in Stage::both() {
+            for (text, at) in [
+                (FAILING, "INSERT INTO one"),
+                (
+                    "CREATE TABLE one (id BIGINT);\nALTER TABLE none\n  ADD COLUMN a;",
+                    "ALTER TABLE none",
+                ),
+            ] {
+                let migrations: Vec<Migration> =
+                    MIGRATIONS.iter().map(|_| migration("")).chain([migration(text)]).collect();
+                let failed = transaction(stage.sql.as_mut(), Purpose::Write, |sql| {
+                    migrate(sql, known(), &migrations, None)
+                });
+                let message = failed.unwrap_err().to_string();
+                let name = format!("migration {:04}, at `{at}`: database: ", known() + 1);
+                assert!(message.starts_with(&name), "{message}");
+                assert!(stage.sql.rows("SELECT 1 FROM one", &vec![]).is_err(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_migration_may_have_a_body_with_semicolons() {
+        let trigger = "CREATE TABLE one (id BIGINT);\n\
+             CREATE TRIGGER kept BEFORE DELETE ON one BEGIN\n  SELECT 1;\n  SELECT RAISE(ABORT, 'kept; all');\nEND;\n\
+             INSERT INTO one VALUES (1);";
+        let function = "CREATE TABLE one (id BIGINT);\n\
+             CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  RAISE EXCEPTION 'kept; all';\nEND\n$$;\n\
+             CREATE TRIGGER kept BEFORE DELETE ON one FOR EACH STATEMENT EXECUTE FUNCTION keep();\n\
+             INSERT INTO one VALUES (1);";
+        for mut stage in Stage::both() {
+            let script = match stage.sql.dialect() {
+                Dialect::Sqlite => trigger,
+                Dialect::Postgres => function,
+            };
+            stage.sql.script_by_statement("a test", script).unwrap();
+            let refused = stage.sql.script("DELETE FROM one").unwrap_err().to_string();
+            assert!(refused.contains("kept; all"), "{refused}");
+        }
+    }
 
     /// Creates the schema of an earlier version in an empty database.
     pub(crate) fn run_to(version: usize, sql: &mut dyn Sql) {

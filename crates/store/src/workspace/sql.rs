@@ -109,6 +109,14 @@ pub trait Sql {
     /// Runs statements without parameters.
     fn script(&mut self, sql: &str) -> Result<(), StoreError>;
 
+    /// Runs statements without parameters, each sent by itself: engines that distribute tables over
+    /// nodes refuse several commands in one text.
+    ///
+    /// # Errors
+    /// [`StoreError::Script`] with the name of the script and the first line of the statement that
+    /// failed.
+    fn script_by_statement(&mut self, name: &str, script: &str) -> Result<(), StoreError>;
+
     /// Writes new rows of a table, each with a value for each of the columns.
     fn append(
         &mut self,

@@ -12,6 +12,7 @@ use domain::decision::workspace::{IdBlock, Loaded, RowChange, RowKey, Table, Tab
 use domain::each_table;
 use domain::tariff::Tariff;
 use rusqlite::config::DbConfig;
+use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
@@ -227,6 +228,23 @@ impl Sql for SqliteSql {
 
     fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         Ok(self.0.execute_batch(sql)?)
+    }
+
+    fn script_by_statement(&mut self, name: &str, script: &str) -> Result<(), StoreError> {
+        // SQLite itself says where each statement ends. It is prepared after the one before has
+        // run, so it may use tables that the script creates.
+        let mut batch = rusqlite::Batch::new(&self.0, script);
+        let mut rest = script;
+        loop {
+            let failed = |error| StoreError::in_script(name, rest, error);
+            let Some(mut statement) = batch.next().map_err(failed)? else { return Ok(()) };
+            let mut rows = statement.raw_query();
+            // Some pragmas return rows.
+            while rows.next().map_err(failed)?.is_some() {}
+            drop(rows);
+            let text = statement.expanded_sql().unwrap_or_default();
+            rest = rest.split_once(&text).map_or(rest, |(_, rest)| rest);
+        }
     }
 
     fn append(

@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod hosts;
 pub mod lane;
 pub mod readers;
+pub(crate) mod script;
 mod sql_array;
 
 use std::time::Duration;
@@ -144,6 +145,15 @@ impl Sql for PostgresSql {
 
     fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
+    }
+
+    fn script_by_statement(&mut self, name: &str, script: &str) -> Result<(), StoreError> {
+        for statement in script::statements(script) {
+            // Prepared first, so that the server refuses what is not exactly one command.
+            let done = self.runtime.block_on(self.client.execute(statement, &[]));
+            done.map_err(|error| StoreError::in_script(name, statement, error))?;
+        }
+        Ok(())
     }
 
     fn append(

@@ -13,9 +13,13 @@ use crate::workspace::postgres::{Address, connect};
 use crate::workspace::sql_value::{ColumnType, SqlValue};
 
 /// Statements of a lane find rows by keys only. Their plans are made once and must use indexes: a
-/// plan made while a table is small would still be used when the table has grown.
-const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
-     SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_sort = on";
+/// plan made while a table is small would still be used when the table has grown. A
+/// `plan_cache_mode` in the URL is kept (its source is `client`): an engine that distributes tables
+/// over nodes cannot make generic plans for all statements.
+const SESSION: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+     SET enable_bitmapscan = off; SET enable_sort = on; \
+     SELECT set_config(name, 'force_generic_plan', false) FROM pg_settings \
+     WHERE name = 'plan_cache_mode' AND source <> 'client'";
 /// Each lane has a row with the number of its last batch. After a lost connection the row tells
 /// whether that batch was committed.
 pub(super) const OPEN_LANE: &str = "INSERT INTO lanes (id, batch, seen_at) VALUES ($1, 0, (extract(epoch FROM now()) * 1000000)::bigint) \
@@ -150,4 +154,39 @@ pub(super) fn column_arrays<'a>(
         SqlArray::of_column(column_type, rows.iter().map(|row| row.get(index)))
     };
     types.enumerate().map(column).map(|array| array.map(BulkParam::Array)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Database;
+    use crate::testing::{OwnDatabase, superuser};
+    use crate::workspace::postgres::runtime;
+
+    fn plan_cache_mode(address: &Address) -> String {
+        let mode = async {
+            let connection = open(address, 0).await.unwrap();
+            let rows = connection.client.query_one("SHOW plan_cache_mode", &[]).await;
+            rows.unwrap().get(0)
+        };
+        runtime().unwrap().block_on(mode)
+    }
+
+    #[test]
+    fn the_plan_cache_mode_of_the_url_is_kept() {
+        let Some(admin) = superuser() else { return };
+        let (_own, database) = OwnDatabase::create(&admin);
+        let Database::Postgres(mut address) = database else { panic!("{database:?}") };
+        assert_eq!(plan_cache_mode(&address), "force_generic_plan");
+        let url = "postgres://db/kola?options=-c%20plan_cache_mode%3Dforce_custom_plan";
+        let options = Address::parse(url).unwrap().config.get_options().unwrap().to_owned();
+        address.config.options(options);
+        assert_eq!(plan_cache_mode(&address), "force_custom_plan");
+        // The default of a database or user is none for kola.
+        address.config.options("");
+        let name = address.config.get_dbname().unwrap();
+        let default = format!("ALTER DATABASE {name} SET plan_cache_mode = 'auto'");
+        OwnDatabase::run(&admin, &default).unwrap();
+        assert_eq!(plan_cache_mode(&address), "force_generic_plan");
+    }
 }
