@@ -4,10 +4,12 @@ mod bench;
 mod cluster;
 mod common;
 mod contract;
+mod copies;
 mod crash_points;
 mod disk_full;
 mod failover;
 mod merchant;
+mod migration_time;
 mod new;
 mod openapi;
 mod payment_load;
@@ -38,6 +40,10 @@ enum Chore {
     Soak(soak::Options),
     /// Time `kola ledger verify` on a large database
     VerifySpeed(verify_speed::Options),
+    /// Time the migration of a large database from one release build to another
+    MigrationTime(migration_time::Options),
+    /// Measure how many bytes of each table and index a payment takes
+    Sizes(bench::sizes::Options),
     /// Plot the figures of `bench --json`
     Plot(bench::plot::Options),
     /// The yardstick server of `bench --database postgres`
@@ -62,6 +68,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::CrashPoints(options) => crash_points::run(&options),
         Chore::Soak(options) => soak::run(&options),
         Chore::VerifySpeed(options) => verify_speed::run(&options),
+        Chore::MigrationTime(options) => migration_time::run(&options),
+        Chore::Sizes(options) => bench::sizes::run(&options),
         Chore::Plot(options) => bench::plot::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::DiskFull(options) => disk_full::run(&options),

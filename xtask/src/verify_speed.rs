@@ -1,67 +1,20 @@
-//! `cargo xtask verify-speed`: how long `kola ledger verify` takes on a large database. A merchant
-//! makes payments with the real server; then SQL copies all its rows again and again, each time for
-//! another merchant. Every rule that holds for the first merchant holds for the copies.
+//! `cargo xtask verify-speed`: how long `kola ledger verify` takes on a large database.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
-
-use crate::bench::client::Client;
 use crate::bench::database::Database;
 use crate::bench::server::Kola;
 use crate::bench::{self, Kind, ScratchDir};
 use crate::cluster::{self, Cluster};
-use crate::trade::Shop;
+use crate::copies::{self, Turns};
 
-/// Payments of each kind in the rows that are copied. A card that fails and a payout without an
-/// answer come on top.
-const TURNS: u32 = 2_500;
+/// The payments in the rows that are copied. A card that fails and a payout without an answer come
+/// on top.
+const TURNS: Turns = Turns { collections: 2_500, transfers: 2_500, payouts: 2_500, refunds: 2_500 };
 /// The target for a million executions on two cores.
 const MAX_TIME: Duration = Duration::from_secs(60);
-
-/// The tables of a merchant, parents before children.
-const TABLES: [&str; 16] = [
-    "merchants",
-    "api_keys",
-    "parties",
-    "counterparties",
-    "payment_accounts",
-    "wallets",
-    "accounts",
-    "sources",
-    "source_items",
-    "counters",
-    "checkout_configs",
-    "sessions",
-    "executions",
-    "reviews",
-    "events",
-    "entries",
-];
-/// The columns with ids, all from one sequence: those of a copy are shifted by the same distance.
-const IDS: [&str; 17] = [
-    "id",
-    "merchant_id",
-    "party_id",
-    "counterparty_id",
-    "owner_id",
-    "last_entry_id",
-    "source_id",
-    "wallet_id",
-    "other_wallet_id",
-    "payment_account_id",
-    "original_execution_id",
-    "session_id",
-    "execution_id",
-    "subject_id",
-    "transaction_id",
-    "account_id",
-    "previous_entry_id",
-];
-/// Texts that are unique.
-const UNIQUE_TEXTS: [&str; 2] = ["client_id", "token"];
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -93,9 +46,13 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         }
     };
     let kola = Kola { binary: target.join("release/kola") };
-    trade(&kola, &database)?;
+    copies::create(&kola, &database, async |client, shop| {
+        copies::trade(client, shop, TURNS).await?;
+        shop.payout(client, true).await?.execute(client, shop).await?;
+        shop.collection(client, true).await?.execute(client, shop).await
+    })?;
     let begun = Instant::now();
-    fill(&database, options)?;
+    copies::fill(&database, options.executions)?;
     database.vacuum()?;
     let there = database.executions()?;
     let entries = database.number("SELECT count(*) FROM entries")?;
@@ -115,73 +72,4 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     println!("{}", if good { "PASSED" } else { "FAILED: more than a minute" });
     Ok(crate::common::exit_code(good))
-}
-
-/// The rows that are copied.
-fn trade(kola: &Kola, database: &Database) -> anyhow::Result<()> {
-    database.create()?;
-    let mut shop = Shop::create(kola, database, "Shop")?;
-    let server = kola.serve(database, 0, &[])?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut client = Client::connect(server.address).await?;
-        let client = &mut client;
-        shop.set_up(client, 0).await?;
-        for _ in 0..TURNS {
-            let mut collection = shop.collection(client, false).await?;
-            collection.execute(client, &shop).await?;
-            let collected = collection.intent.context("a collection without an intent")?;
-            let orders = [
-                shop.transfer(client).await?,
-                shop.payout(client, false).await?,
-                shop.refund(client, collected).await?,
-            ];
-            for mut order in orders {
-                order.execute(client, &shop).await?;
-            }
-        }
-        shop.payout(client, true).await?.execute(client, &shop).await?;
-        shop.collection(client, true).await?.execute(client, &shop).await
-    })?;
-    server.stop()?;
-    database.checkpoint()?;
-    kola.ledger_verify(database).map(drop)
-}
-
-/// Copies the rows until there are enough executions.
-fn fill(database: &Database, options: &Options) -> anyhow::Result<()> {
-    let executions = database.executions()?;
-    let copies = (options.executions / executions).max(1) - 1;
-    let distance = database.number("SELECT next_id FROM installation")?;
-    let mut statements = Vec::new();
-    for table in TABLES {
-        let columns = database.columns(table)?;
-        ensure!(columns.iter().any(|column| column == "id"), "{table} is not as it was");
-        statements.push((table, columns));
-    }
-    // One copy a transaction: one statement for everything would need room for everything.
-    for copy in 1..=copies {
-        let offset = distance * copy;
-        let one = |(table, columns): &(&str, Vec<String>)| {
-            let values: Vec<String> = columns.iter().map(|column| value(column, offset)).collect();
-            let (columns, values) = (columns.join(", "), values.join(", "));
-            format!(
-                "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE id < {distance} ORDER BY id;"
-            )
-        };
-        let script: String = statements.iter().map(one).collect();
-        database.sql(&format!("BEGIN; {script} COMMIT;"))?;
-    }
-    database.sql(&format!("UPDATE installation SET next_id = {}", distance * (copies + 1)))
-}
-
-/// The SQL of a copy's value in this column.
-fn value(column: &str, offset: i64) -> String {
-    if IDS.contains(&column) {
-        format!("{column} + {offset}")
-    } else if UNIQUE_TEXTS.contains(&column) {
-        format!("{column} || '-{offset}'")
-    } else {
-        column.to_owned()
-    }
 }

@@ -29,6 +29,21 @@ pub enum Database {
     },
 }
 
+/// A column of a table, with its type as the database spells it.
+pub struct Column {
+    pub name: String,
+    pub type_name: String,
+}
+
+/// How much room a table or an index takes.
+#[derive(Clone, Debug)]
+pub struct Size {
+    pub table: String,
+    /// Empty for the table itself.
+    pub index: String,
+    pub bytes: i64,
+}
+
 impl Database {
     pub fn on_cluster(cluster: Arc<Cluster>, name: &str, folder: &Path) -> Self {
         Self::Postgres { cluster, name: name.to_owned(), folder: folder.to_owned(), primary: None }
@@ -175,13 +190,64 @@ impl Database {
         }
     }
 
-    pub fn columns(&self, table: &str) -> anyhow::Result<Vec<String>> {
-        self.lines(&match self {
-            Self::Sqlite(_) => format!("SELECT name FROM pragma_table_info('{table}')"),
+    /// The columns of a table; none if there is no such table.
+    pub fn columns(&self, table: &str) -> anyhow::Result<Vec<Column>> {
+        let lines = self.lines(&match self {
+            Self::Sqlite(_) => {
+                format!("SELECT name || ' ' || type FROM pragma_table_info('{table}') ORDER BY cid")
+            }
             Self::Postgres { .. } => format!(
-                "SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'"
+                "SELECT column_name || ' ' || data_type FROM information_schema.columns \
+                 WHERE table_schema = 'public' AND table_name = '{table}' ORDER BY ordinal_position"
             ),
+        })?;
+        let column = |line: &String| {
+            let (name, type_name) = line.split_once(' ').context("a column without a type")?;
+            Ok(Column { name: name.to_owned(), type_name: type_name.to_owned() })
+        };
+        lines.iter().map(column).collect()
+    }
+
+    /// The names of all tables, in alphabetical order.
+    pub fn tables(&self) -> anyhow::Result<Vec<String>> {
+        self.lines(match self {
+            Self::Sqlite(_) => {
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+            }
+            Self::Postgres { .. } => {
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+            }
         })
+    }
+
+    /// The sizes of all tables and their indexes, in the pages that they occupy.
+    pub fn sizes(&self) -> anyhow::Result<Vec<Size>> {
+        let lines = self.lines(match self {
+            // The index of a UNIQUE constraint has no name of its own: its columns say what it is.
+            Self::Sqlite(_) => {
+                "SELECT tbl_name || '|' || CASE WHEN type = 'table' THEN '' WHEN sql IS NULL THEN 'UNIQUE (' \
+                 || (SELECT group_concat(name, ', ') FROM pragma_index_info(sqlite_schema.name)) || ')' ELSE name END \
+                 || '|' || (SELECT sum(pgsize) FROM dbstat WHERE dbstat.name = sqlite_schema.name) \
+                 FROM sqlite_schema WHERE rootpage > 0"
+            }
+            Self::Postgres { .. } => {
+                "SELECT relname || '||' || pg_table_size(oid) FROM pg_class \
+                 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' \
+                 UNION ALL SELECT indrelid::regclass || '|' || relname || '|' || pg_relation_size(indexrelid) \
+                 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid \
+                 WHERE relnamespace = 'public'::regnamespace"
+            }
+        })?;
+        let size = |line: &String| {
+            let mut parts = line.split('|');
+            let mut part = || parts.next().context("the size of a table or index");
+            Ok(Size {
+                table: part()?.to_owned(),
+                index: part()?.to_owned(),
+                bytes: part()?.parse()?,
+            })
+        };
+        lines.iter().map(size).collect()
     }
 
     /// The result of a query for one integer.

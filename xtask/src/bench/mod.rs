@@ -21,6 +21,7 @@ mod report;
 mod rounds;
 pub mod server;
 mod setup;
+pub mod sizes;
 pub mod statements;
 
 use std::fs;

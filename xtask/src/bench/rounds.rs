@@ -326,7 +326,7 @@ impl<'a> Rounds<'a> {
     }
 }
 
-fn in_an_hour() -> anyhow::Result<String> {
+pub fn in_an_hour() -> anyhow::Result<String> {
     #[expect(
         clippy::disallowed_methods,
         reason = "the server under test has a clock of its own, and it is the real one"

@@ -63,6 +63,12 @@ impl Kola {
         self.output(database, &["ledger", "verify"]).map(|said| said.trim().to_owned())
     }
 
+    /// Prints the fees. Like every command that opens a database, it migrates one of an older
+    /// release first.
+    pub fn fees_list(&self, database: &Database) -> anyhow::Result<String> {
+        self.output(database, &["fees", "list"])
+    }
+
     fn output(&self, database: &Database, arguments: &[&str]) -> anyhow::Result<String> {
         let output = self
             .command(database, arguments)

@@ -1,0 +1,200 @@
+//! Large databases: a merchant makes payments with the real server; then SQL copies all its rows
+//! again and again, each time for another merchant. Every rule that holds for the first merchant
+//! holds for the copies.
+
+use anyhow::{Context as _, ensure};
+
+use crate::bench::client::Client;
+use crate::bench::database::{Column, Database};
+use crate::bench::server::Kola;
+use crate::trade::Shop;
+
+/// The tables of a merchant, parents before children. One that a database does not have is left
+/// out: the databases of several releases are filled.
+const TABLES: [&str; 16] = [
+    "merchants",
+    "api_keys",
+    "parties",
+    "counterparties",
+    "payment_accounts",
+    "wallets",
+    "accounts",
+    "sources",
+    "source_items",
+    "counters",
+    "checkout_configs",
+    "sessions",
+    "executions",
+    "reviews",
+    "events",
+    "entries",
+];
+/// The columns with ids, all from one sequence: those of a copy are shifted by the same distance.
+const IDS: [&str; 17] = [
+    "id",
+    "merchant_id",
+    "party_id",
+    "counterparty_id",
+    "owner_id",
+    "last_entry_id",
+    "source_id",
+    "wallet_id",
+    "other_wallet_id",
+    "payment_account_id",
+    "original_execution_id",
+    "session_id",
+    "execution_id",
+    "subject_id",
+    "transaction_id",
+    "account_id",
+    "previous_entry_id",
+];
+/// Texts that are unique.
+const UNIQUE_TEXTS: [&str; 2] = ["client_id", "token"];
+/// UUIDs, which are drawn anew. Only the reference has to be unique, per merchant; but the same
+/// bytes in each copy would not be spread over an index as those of real payments are.
+const UUIDS: [&str; 2] = ["reference_id", "provider_request_id"];
+
+/// How many payments of each kind the first merchant makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turns {
+    pub collections: u32,
+    pub transfers: u32,
+    pub payouts: u32,
+    /// Refunds of collections, at most one for each.
+    pub refunds: u32,
+}
+
+/// Makes payments of each kind, which settle at once.
+pub async fn trade(client: &mut Client, shop: &Shop, turns: Turns) -> anyhow::Result<()> {
+    ensure!(turns.refunds <= turns.collections, "a refund is of a collection");
+    for number in 0..turns.collections {
+        let mut collection = shop.collection(client, false).await?;
+        collection.execute(client, shop).await?;
+        let collected = collection.intent.context("a collection without an intent")?;
+        if number < turns.refunds {
+            shop.refund(client, collected).await?.execute(client, shop).await?;
+        }
+    }
+    for _ in 0..turns.transfers {
+        shop.transfer(client).await?.execute(client, shop).await?;
+    }
+    for _ in 0..turns.payouts {
+        shop.payout(client, false).await?.execute(client, shop).await?;
+    }
+    Ok(())
+}
+
+/// Creates the database, lets a merchant do `work` with a server on it, and verifies the result.
+pub fn create(
+    kola: &Kola,
+    database: &Database,
+    work: impl AsyncFnOnce(&mut Client, &Shop) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    database.create()?;
+    let mut shop = Shop::create(kola, database, "Shop")?;
+    let server = kola.serve(database, 0, &[])?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        let mut client = Client::connect(server.address).await?;
+        shop.set_up(&mut client, 0).await?;
+        work(&mut client, &shop).await
+    });
+    done.with_context(|| server.log())?;
+    server.stop()?;
+    database.checkpoint()?;
+    kola.ledger_verify(database).map(drop)
+}
+
+/// Copies the rows until there are about so many executions.
+pub fn fill(database: &Database, executions: i64) -> anyhow::Result<()> {
+    let copies = (executions / database.executions()?).max(1) - 1;
+    let distance = database.number("SELECT next_id FROM installation")?;
+    let mut statements = Vec::new();
+    for table in database.tables()? {
+        let columns = database.columns(&table)?;
+        let of_merchant = columns.iter().any(|column| column.name == "merchant_id");
+        if of_merchant && !TABLES.contains(&table.as_str()) {
+            let rows = database.number(&format!("SELECT count(*) FROM {table}"))?;
+            ensure!(rows == 0, "{table} has {rows} rows of merchants that are not copied");
+        }
+    }
+    for table in TABLES {
+        let columns = database.columns(table)?;
+        if !columns.is_empty() {
+            ensure!(columns.iter().any(|column| column.name == "id"), "{table} is not as it was");
+            statements.push((table, columns));
+        }
+    }
+    // One copy a transaction: one statement for everything would need room for everything.
+    for copy in 1..=copies {
+        let offset = distance * copy;
+        let one = |(table, columns): &(&str, Vec<Column>)| {
+            let values: Vec<String> =
+                columns.iter().map(|column| value(database, column, offset)).collect();
+            let columns: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+            let (columns, values) = (columns.join(", "), values.join(", "));
+            format!(
+                "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE id < {distance} ORDER BY id;"
+            )
+        };
+        let script: String = statements.iter().map(one).collect();
+        database.sql(&format!("BEGIN; {script} COMMIT;"))?;
+    }
+    database.sql(&format!("UPDATE installation SET next_id = {}", distance * (copies + 1)))
+}
+
+/// The SQL of a copy's value in this column.
+fn value(database: &Database, column: &Column, offset: i64) -> String {
+    let name = column.name.as_str();
+    if IDS.contains(&name) {
+        format!("{name} + {offset}")
+    } else if UNIQUE_TEXTS.contains(&name) {
+        format!("{name} || '-{offset}'")
+    } else if UUIDS.contains(&name) {
+        let uuid = uuid(database, &column.type_name);
+        format!("CASE WHEN {name} IS NOT NULL THEN {uuid} END")
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The SQL of a random UUID of version 4 in a column of this type.
+fn uuid(database: &Database, type_name: &str) -> String {
+    let text = match database {
+        Database::Sqlite(_) => {
+            "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) \
+             || '-' || substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) \
+             || '-' || hex(randomblob(6)))"
+        }
+        Database::Postgres { .. } => "gen_random_uuid()::text",
+    };
+    match type_name.to_lowercase().as_str() {
+        "blob" => format!("unhex(replace({text}, '-', ''))"),
+        "bytea" => format!("decode(replace({text}, '-', ''), 'hex')"),
+        "uuid" => "gen_random_uuid()".to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drawn_reference_is_a_uuid_of_version_4() {
+        let sqlite = Database::Sqlite("none.db".into());
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        for _ in 0..1_000 {
+            let sql = format!("SELECT {}", uuid(&sqlite, "TEXT"));
+            let text: String = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+            let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+            assert_eq!(lengths, [8, 4, 4, 4, 12], "{text}");
+            assert!(text[14..].starts_with('4'), "{text}");
+            assert!(text[19..].starts_with(['8', '9', 'a', 'b']), "{text}");
+        }
+        let bytes = format!("SELECT {}", uuid(&sqlite, "BLOB"));
+        let bytes: Vec<u8> = connection.query_row(&bytes, [], |row| row.get(0)).unwrap();
+        assert_eq!(bytes.len(), 16);
+    }
+}
