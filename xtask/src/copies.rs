@@ -11,13 +11,14 @@ use crate::trade::Shop;
 
 /// The tables of a merchant, parents before children. One that a database does not have is left
 /// out: the databases of several releases are filled.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "merchants",
     "api_keys",
     "parties",
     "counterparties",
     "payment_accounts",
     "wallets",
+    "fundings",
     "accounts",
     "sources",
     "source_items",
@@ -50,7 +51,7 @@ const IDS: [&str; 17] = [
     "previous_entry_id",
 ];
 /// Texts that are unique.
-const UNIQUE_TEXTS: [&str; 2] = ["client_id", "token"];
+const UNIQUE_TEXTS: [&str; 3] = ["client_id", "token", "funding_key"];
 /// UUIDs, which are drawn anew. Only the reference has to be unique, per merchant; but the same
 /// bytes in each copy would not be spread over an index as those of real payments are.
 const UUIDS: [&str; 2] = ["reference_id", "provider_request_id"];
