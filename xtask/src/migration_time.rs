@@ -68,15 +68,19 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             Database::on_cluster(Arc::new(Cluster::start(&settings)?), "large", &dir.0)
         }
     };
-    let began = Instant::now();
     let turns = if options.executions < MANY { FEW_TURNS } else { TURNS };
-    copies::create(&before, &database, async |client, shop| {
-        copies::trade(client, shop, turns).await
+    let made = time(|| {
+        copies::create(&before, &database, async |client, shop| {
+            copies::trade(client, shop, turns).await
+        })
     })?;
-    copies::fill(&database, options.executions)?;
-    database.checkpoint()?;
-    database.vacuum()?;
-    println!("filled with {} executions in {}", database.executions()?, seconds(began.elapsed()));
+    println!("{} payments made in {}", database.executions()?, seconds(made));
+    let copied = time(|| {
+        copies::fill(&database, options.executions)?;
+        database.checkpoint()?;
+        database.vacuum()
+    })?;
+    println!("copied to {} executions in {}", database.executions()?, seconds(copied));
     if !options.no_verify {
         verify(&before, &database, "before")?;
     }

@@ -106,6 +106,7 @@ impl StoreError {
             Self::Sqlite(error) => {
                 error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
             }
+            Self::Script { error, .. } => error.is_busy(),
             // lock_not_available; query_canceled by the statement time-out.
             Self::Postgres { code: Some(code), .. } => matches!(code.as_str(), "55P03" | "57014"),
             _ => false,
@@ -118,6 +119,7 @@ impl StoreError {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::NoAnswer | Self::Pool(_) => true,
+            Self::Script { error, .. } => error.is_unavailable(),
             Self::Postgres { code: Some(code), gone, .. } => {
                 // 08: connection exceptions. 57P01 to 57P03: shutdown or start-up. 57P05 and 25P03:
                 // the session was ended by a time-out. 53300: too many connections. 25006: a
