@@ -156,7 +156,7 @@ impl Stage {
 /// The type and the value of a parameter, as PostgreSQL spells them.
 pub(crate) fn literal(param: &Param<'_>) -> (&'static str, String) {
     let type_name = match param.column_type {
-        ColumnType::Int => "bigint",
+        ColumnType::Int | ColumnType::Code => "bigint",
         ColumnType::Text => "text",
     };
     let value = match &param.value {

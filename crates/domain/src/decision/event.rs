@@ -51,6 +51,18 @@ api_enum! {
     }
 }
 
+api_enum! {
+    /// The kind of who asked for a change.
+    ActorKind {
+        /// Of events that were recorded before actors were.
+        Unknown = "UNKNOWN",
+        ApiKey = "API_KEY",
+        Operator = "OPERATOR",
+        Network = "NETWORK",
+        System = "SYSTEM",
+    }
+}
+
 /// An event. Events are never changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Event {

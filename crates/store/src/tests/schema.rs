@@ -45,7 +45,10 @@ fn structure(postgres: &mut Stage) -> Vec<String> {
 
 /// A statement of SQLite's schema in the dialect of PostgreSQL.
 fn translated(sql: &str) -> String {
-    sql.replace("INTEGER", "BIGINT").replace(") STRICT", ")")
+    sql.replace("INTEGER", "BIGINT")
+        .replace(" INT ", " SMALLINT ")
+        .replace(" INT,", " SMALLINT,")
+        .replace(") STRICT", ")")
 }
 
 /// Statements that create SQLite's schema in PostgreSQL: tables and indexes in the order in which

@@ -90,6 +90,7 @@ pub fn append(table: &str, columns: &[(String, ColumnType)]) -> String {
 fn arrays<'a, N: 'a>(columns: impl Iterator<Item = &'a (N, ColumnType)>) -> String {
     let kind = |kind: ColumnType| match kind {
         ColumnType::Int => "bigint",
+        ColumnType::Code => "smallint",
         ColumnType::Text => "text",
     };
     let arrays: Vec<String> =

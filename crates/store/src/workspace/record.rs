@@ -380,6 +380,65 @@ enum_columns!(
     domain::exceptions::review::ReviewStatus,
 );
 
+/// An enum whose members are stored as small integers.
+pub trait Coded: Copy + 'static {
+    /// The name of the type in the table `stored_codes`, which lists the codes for people.
+    const TYPE: &'static str;
+
+    /// All members with their codes.
+    const CODES: &'static [(Self, i64)];
+
+    fn code(self) -> i64;
+}
+
+/// Enums that are stored as codes, to save space. A code is never changed and never given to
+/// another member, even if its member is gone: stored rows keep it. The codes of a new member or a
+/// new type are inserted into `stored_codes` by a migration.
+macro_rules! code_columns {
+    ($($name:literal: $path:path { $($variant:ident = $code:literal),+ $(,)? })+) => {
+        $(
+            impl Coded for $path {
+                const TYPE: &'static str = $name;
+                const CODES: &'static [(Self, i64)] = &[$((Self::$variant, $code)),+];
+
+                fn code(self) -> i64 {
+                    match self { $(Self::$variant => $code),+ }
+                }
+            }
+
+            impl Column for $path {
+                fn types(types: &mut Vec<ColumnType>) {
+                    types.push(ColumnType::Code);
+                }
+
+                fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                    values.push(SqlValue::Int(self.code()));
+                }
+
+                fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+                    match reader.int()? {
+                        $($code => Ok(Self::$variant),)+
+                        code => Err(reader.broken(format!("{code} is not a code of {}", Self::TYPE))),
+                    }
+                }
+            }
+        )+
+
+        /// Type, code and name of every member: the rows of `stored_codes`.
+        #[cfg(test)]
+        pub fn stored_codes() -> Vec<(&'static str, i64, &'static str)> {
+            let mut rows = Vec::new();
+            $(rows.extend(<$path>::CODES.iter().map(|(member, code)| ($name, *code, member.as_str())));)+
+            rows
+        }
+    };
+}
+code_columns! {
+    "actor_kind": domain::decision::event::ActorKind {
+        Unknown = 0, ApiKey = 1, Operator = 2, Network = 3, System = 4,
+    }
+}
+
 /// A table's columns, and its statements for one row at a time, with `?` for a value.
 #[derive(Debug)]
 pub struct Statements {
@@ -524,3 +583,63 @@ macro_rules! record {
     (@first $self:ident $values:ident $id:ident $($rest:ident)*) => { $self.$id.write($values) };
 }
 pub(crate) use record;
+
+#[cfg(test)]
+mod tests {
+    use domain::decision::event::ActorKind;
+
+    use super::*;
+    use crate::schema::copy::tables;
+    use crate::testing::Stage;
+    use crate::workspace::sql::{Dialect, OwnedRow};
+    use crate::workspace::sql_value::params;
+
+    fn read_kind(row: &OwnedRow) -> Result<ActorKind, StoreError> {
+        ActorKind::read(&mut RowReader::new(row, "coded", 0))
+    }
+
+    #[test]
+    fn codes_are_unique_and_fit_into_16_bits() {
+        let rows = stored_codes();
+        let keys: std::collections::BTreeSet<_> =
+            rows.iter().map(|(kind, code, _)| (kind, code)).collect();
+        assert_eq!(keys.len(), rows.len());
+        assert!(rows.iter().all(|(_, code, _)| i16::try_from(*code).is_ok()));
+    }
+
+    #[test]
+    fn a_member_is_written_as_its_code_and_read_again_and_an_unknown_code_is_refused() {
+        for mut stage in Stage::both() {
+            let create = match stage.sql.dialect() {
+                Dialect::Sqlite => "CREATE TABLE coded (kind INT, amount INTEGER) STRICT",
+                Dialect::Postgres => "CREATE TABLE coded (kind SMALLINT, amount BIGINT)",
+            };
+            stage.sql.script(create).unwrap();
+            let all = tables::columns(stage.sql.as_mut(), "coded").unwrap();
+            let column = [("kind".to_owned(), ColumnType::Code)];
+            assert_eq!(all, [("amount".to_owned(), ColumnType::Int), column[0].clone()]);
+            for kind in ActorKind::ALL {
+                let mut values = Vec::new();
+                kind.write(&mut values);
+                assert_eq!(values, [SqlValue::Int(kind.code())]);
+                let rows = stage.sql.rows(&format!("SELECT {}", kind.code()), &vec![]).unwrap();
+                stage.sql.append("coded", &column, &rows).unwrap();
+                let stored = stage
+                    .sql
+                    .rows(
+                        "SELECT kind FROM coded WHERE kind = :kind",
+                        &params!["kind" = kind.code()],
+                    )
+                    .unwrap();
+                assert_eq!(
+                    stored.iter().map(|row| read_kind(row).unwrap()).collect::<Vec<_>>(),
+                    [*kind]
+                );
+            }
+            stage.sql.script("INSERT INTO coded (kind) VALUES (999)").unwrap();
+            let rows = stage.sql.rows("SELECT kind FROM coded WHERE kind = 999", &vec![]).unwrap();
+            let refused = read_kind(&rows[0]);
+            assert!(matches!(refused, Err(StoreError::Inconsistent { .. })), "{refused:?}");
+        }
+    }
+}

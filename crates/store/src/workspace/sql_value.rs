@@ -1,5 +1,6 @@
 //! The values that the databases store: 64-bit integers and texts. Times are microseconds since
-//! 1970, amounts are minor units of their currency, truth values are 0 and 1.
+//! 1970, amounts are minor units of their currency, truth values are 0 and 1. Codes of enums are
+//! integers, too, in columns of 16 bits on PostgreSQL.
 
 use std::borrow::Cow;
 
@@ -28,6 +29,9 @@ impl SqlValue<'_> {
 pub enum ColumnType {
     /// An integer of 64 bits.
     Int,
+    /// The code of an enum's member: `SMALLINT` on PostgreSQL, and `INT` on SQLite, which stores
+    /// it like `INTEGER`, so that the type of the column tells the two apart.
+    Code,
     Text,
 }
 

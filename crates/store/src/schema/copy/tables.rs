@@ -76,6 +76,7 @@ fn column(row: &OwnedRow, table: &str) -> Result<(String, ColumnType), StoreErro
     let (name, kind) = (row.text(0).unwrap_or_default(), row.text(1).unwrap_or_default());
     let kind = match kind {
         "integer" | "bigint" => ColumnType::Int,
+        "int" | "smallint" => ColumnType::Code,
         "text" => ColumnType::Text,
         other => {
             return Err(StoreError::Refused(format!(

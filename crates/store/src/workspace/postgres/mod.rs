@@ -67,6 +67,9 @@ impl ResultRow for Row {
             PgType::INT4 => {
                 self.try_get::<_, Option<i32>>(index)?.map(|value| SqlValue::Int(value.into()))
             }
+            PgType::INT2 => {
+                self.try_get::<_, Option<i16>>(index)?.map(|value| SqlValue::Int(value.into()))
+            }
             PgType::TEXT | PgType::VARCHAR | PgType::NAME => {
                 self.try_get::<_, Option<&str>>(index)?.map(|text| SqlValue::Text(text.into()))
             }
@@ -79,7 +82,8 @@ impl ResultRow for Row {
 /// The types of parameters, to prepare a statement with.
 fn types(params: &Params<'_>) -> Vec<PgType> {
     let pg_type = |param: &Param<'_>| match param.column_type {
-        ColumnType::Int => PgType::INT8,
+        // PostgreSQL compares integers of different sizes, and finds them by an index of either.
+        ColumnType::Int | ColumnType::Code => PgType::INT8,
         ColumnType::Text => PgType::TEXT,
     };
     params.iter().map(pg_type).collect()
@@ -89,7 +93,7 @@ fn types(params: &Params<'_>) -> Vec<PgType> {
 fn values<'a>(params: &'a Params<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
     let value = |param: &'a Param<'_>| -> &'a (dyn ToSql + Sync) {
         match (&param.value, param.column_type) {
-            (SqlValue::Null, ColumnType::Int) => &None::<i64>,
+            (SqlValue::Null, ColumnType::Int | ColumnType::Code) => &None::<i64>,
             (SqlValue::Null, ColumnType::Text) => &None::<&str>,
             (SqlValue::Int(value), _) => value,
             (SqlValue::Text(text), _) => text,

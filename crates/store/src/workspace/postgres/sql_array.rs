@@ -7,10 +7,11 @@ use tokio_postgres::types::ToSql;
 use crate::StoreError;
 use crate::workspace::sql_value::{ColumnType, SqlValue};
 
-/// An array parameter: `bigint[]` or `text[]`.
+/// An array parameter: `bigint[]`, `smallint[]` or `text[]`.
 #[derive(Debug)]
 pub(super) enum SqlArray<'a> {
     Ints(Vec<Option<i64>>),
+    Codes(Vec<Option<i16>>),
     Texts(Vec<Option<Cow<'a, str>>>),
 }
 
@@ -35,6 +36,17 @@ impl<'a> SqlArray<'a> {
                     })
                     .collect::<Result<_, _>>()?,
             ),
+            ColumnType::Code => Self::Codes(
+                values
+                    .map(|value| match value {
+                        Some(SqlValue::Int(code)) => {
+                            i16::try_from(*code).map(Some).map_err(|_| mismatch())
+                        }
+                        Some(SqlValue::Null) => Ok(None),
+                        _ => Err(mismatch()),
+                    })
+                    .collect::<Result<_, _>>()?,
+            ),
             ColumnType::Text => Self::Texts(
                 values
                     .map(|value| match value {
@@ -50,6 +62,7 @@ impl<'a> SqlArray<'a> {
     pub(super) fn as_sql(&self) -> &(dyn ToSql + Sync) {
         match self {
             Self::Ints(values) => values,
+            Self::Codes(values) => values,
             Self::Texts(values) => values,
         }
     }
