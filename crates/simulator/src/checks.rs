@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::decision::event::{EventEntity, EventType};
+use domain::decision::event::{Actor, EventEntity, EventType};
 use domain::exceptions::review::{Review, ReviewKind, ReviewStatus};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SourceId, WalletId};
@@ -52,6 +52,10 @@ pub struct Checks {
     collections: Map<SourceId, (i64, i64, i64)>,
     open_suspense: Map<(MerchantId, Currency), i64>,
     exchange_gains: exchange_gains::ExchangeGains,
+    /// Of each merchant the position of the last event.
+    positions: Map<MerchantId, i64>,
+    /// Of each entity the sequence of the last event.
+    sequences: Map<i64, i64>,
 }
 
 const fn is_open(status: ExecutionStatus) -> bool {
@@ -99,7 +103,40 @@ impl Checks {
             has_event(&commit, kind, EventEntity::Session, after.id.0)?;
         }
         self.sources(&commit)?;
+        self.events(&commit)?;
         self.entries.extend(commit.entries);
+        Ok(())
+    }
+
+    /// Commits are observed in their order. So a reader that goes forward by positions misses no
+    /// event if each has the position after the merchant's last one.
+    fn events(&mut self, commit: &Commit) -> CheckResult {
+        for event in &commit.events {
+            let position = self.positions.entry(event.merchant_id).or_default();
+            *position += 1;
+            rule(event.position == *position, "an event is not at the next position", || {
+                format!("{position} and not {event:?}")
+            })?;
+            let sequence = self.sequences.entry(event.entity_id).or_default();
+            *sequence += 1;
+            rule(event.sequence == *sequence, "an event is not the next of its entity", || {
+                format!("{sequence} and not {event:?}")
+            })?;
+            // Other kinds may have several actors.
+            let expected = match event.kind {
+                EventType::SessionCreated | EventType::SessionCanceled => Some(Actor::Operator),
+                EventType::SessionExpired => Some(Actor::System),
+                EventType::ExecutionProcessing
+                | EventType::ExecutionRequiresAction
+                | EventType::ReviewUpdated => Some(Actor::Network),
+                _ => event.actor,
+            };
+            rule(
+                event.actor.is_some() && event.actor == expected,
+                "an event has another actor than who asked for it",
+                || format!("{event:?}"),
+            )?;
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use crate::reads::Queries;
 pub use crate::reads::recorder::take_reads;
 use crate::workspace::postgres::readers::IN_ORDER;
 use crate::workspace::postgres::{Address, PostgresSql};
+use crate::workspace::record::with_codes;
 use crate::workspace::sql::{Dialect, OwnedRow, Sql, numbered};
 use crate::workspace::sql_value::{ColumnType, Param, Params, SqlValue};
 use crate::{Database, StoreError, clock};
@@ -256,8 +257,11 @@ pub fn fill(stage: &mut Stage) {
     );
     insert(
         "events",
-        "type, subject_type, subject_id, created_at",
-        "'execution.completed', 'EXECUTION', id, at",
+        "type, subject_type, subject_id, position, sequence, created_at",
+        &with_codes("{event_type execution.completed}, {event_entity EXECUTION}, id, id, 1, at"),
+    );
+    stage.fill(
+        "INSERT INTO event_positions (merchant_id, last) SELECT merchant_id, max(position) FROM events GROUP BY merchant_id",
     );
     if stage.sql.dialect() == Dialect::Postgres {
         stage.sql.script("ANALYZE").unwrap();

@@ -38,6 +38,8 @@ pub struct Raw {
     connection: Connection,
     now: i64,
     next_id: i64,
+    /// The position of the merchant's last event.
+    position: i64,
     payer: Balance,
     receiver: Balance,
     random: Random,
@@ -90,6 +92,7 @@ impl Raw {
             connection,
             now,
             next_id: FIRST_SESSION,
+            position: 0,
             payer,
             receiver,
             random: Random::seeded(),
@@ -147,7 +150,7 @@ impl Raw {
 
     fn commit(&mut self, batch: &[(i64, String, String)]) -> anyhow::Result<()> {
         self.now += 1000;
-        let Self { connection, now, next_id, payer, receiver, .. } = self;
+        let Self { connection, now, next_id, position, payer, receiver, .. } = self;
         let now = *now;
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         {
@@ -167,7 +170,8 @@ impl Raw {
                     now,
                     now
                 ])?;
-                rows.event.execute(params![event, execution, now])?;
+                *position += 1;
+                rows.event.execute(params![event, execution, *position, now])?;
                 let previous = payer.add(-1, debit);
                 rows.entry.execute(params![
                     debit,
@@ -191,6 +195,7 @@ impl Raw {
                     now
                 ])?;
             }
+            rows.position.execute(params![*position])?;
             for balance in [payer, receiver] {
                 rows.wallet.execute(params![
                     balance.minor,
@@ -209,6 +214,7 @@ struct Rows<'a> {
     session: CachedStatement<'a>,
     execution: CachedStatement<'a>,
     event: CachedStatement<'a>,
+    position: CachedStatement<'a>,
     entry: CachedStatement<'a>,
     wallet: CachedStatement<'a>,
 }
@@ -226,8 +232,15 @@ impl<'a> Rows<'a> {
                  VALUES (?, 1, ?, 'TRANSFER', ?, 'COMPLETED', 11, 12, 1, 'USD', 1, 'USD', \
                  1, 0, 0, 0, 1, 1, 0, 0, 'PLATFORM', 'WALLET', ?, 0, 0, 0, 0, ?, ?, ?, ?, 2)",
             )?,
-            event: connection
-                .prepare_cached("INSERT INTO events VALUES (?, 1, 'transfer.completed', 'execution', ?, NULL, ?)")?,
+            event: connection.prepare_cached(
+                // The codes of `execution.completed` and `EXECUTION`.
+                "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, position, sequence, created_at) \
+                 VALUES (?, 1, 7, 2, ?, ?, 1, ?)",
+            )?,
+            position: connection.prepare_cached(
+                "INSERT INTO event_positions (merchant_id, last) VALUES (1, ?) \
+                 ON CONFLICT (merchant_id) DO UPDATE SET last = excluded.last",
+            )?,
             entry: connection
                 .prepare_cached("INSERT INTO entries VALUES (?, 1, ?, ?, ?, 'AVAILABLE', ?, 'USD', ?, ?, ?)")?,
             wallet: connection

@@ -144,8 +144,15 @@ impl Shop {
         )
         .await?;
         write(
-            "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, created_at) \
-             VALUES ($1, $2, 'execution.completed', 'EXECUTION', $3, $4)",
+            "INSERT INTO event_positions (merchant_id, last) VALUES ($1, 1) \
+             ON CONFLICT (merchant_id) DO UPDATE SET last = event_positions.last + 1",
+            &[&merchant],
+        )
+        .await?;
+        // The codes of `execution.completed` and `EXECUTION`.
+        write(
+            "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, position, sequence, created_at) \
+             SELECT $1, $2, 7, 2, $3, last, 1, $4 FROM event_positions WHERE merchant_id = $2",
             &[&event, &merchant, &execution, &now],
         )
         .await?;

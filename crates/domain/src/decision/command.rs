@@ -1,8 +1,10 @@
 //! The list of all decisions, and the types that are made from it.
 
+use crate::decision::event::Actor;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::principal::Principal;
+use crate::mutant;
 
 /// The list of all decisions: calls a macro with the name and the type of each.
 #[macro_export]
@@ -153,6 +155,8 @@ impl Request {
     /// See [`Decision::decide`].
     pub fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Output, Stop> {
         self.principal.check(work, context.now)?;
+        let lost = mutant!(ActorLost) && self.principal == Principal::Network;
+        work.set_actor(if lost { Actor::System } else { self.principal.actor() });
         self.command.decide(work, context)
     }
 }

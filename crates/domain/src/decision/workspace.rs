@@ -5,11 +5,17 @@
 //! row and decides again from the start. That a row is absent is loaded and remembered too. The
 //! changes of a command are a draft until it is accepted; a refused command leaves no change.
 
-use crate::decision::event::Event;
+use crate::decision::event::{Actor, Event, EventEntity, HasEvents};
 use crate::decision::row::{Lookup, LookupOf, Row};
+use crate::exceptions::review::Review;
 use crate::kernel::checked::Inconsistent;
+use crate::kernel::ids::{ExecutionId, ReviewId, SessionId, SourceId, WalletId};
 use crate::kernel::refusal::Refusal;
 use crate::ledger::account::Entry;
+use crate::ledger::wallet::Wallet;
+use crate::payments::execution::Execution;
+use crate::payments::session::Session;
+use crate::sales::source::Source;
 use crate::tariff::Tariff;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -244,6 +250,8 @@ macro_rules! each_table {
             fundings: Funding = $crate::ledger::funding::Funding,
             /// System accounts; also by merchant, kind and currency.
             accounts: Account = $crate::ledger::account::Account,
+            /// By merchant.
+            event_positions: EventPosition = $crate::decision::event::EventPosition,
         }
     };
 }
@@ -315,6 +323,8 @@ pub struct Workspace {
     pub events: Vec<Event>,
     /// The ledger entries to insert.
     pub entries: Vec<Entry>,
+    /// Who asks for what is decided now.
+    actor: Actor,
     first_id: i64,
     /// How much of `ids`, `events` and `entries` belongs to accepted commands.
     accepted: Watermark,
@@ -338,6 +348,7 @@ impl Workspace {
     pub fn new(tariff: Arc<Tariff>, installation: [u8; 16], ids: IdBlock) -> Self {
         let accepted = Watermark::at(ids.next);
         Self {
+            actor: Actor::System,
             first_id: ids.next,
             tables: Tables::default(),
             tariff,
@@ -392,14 +403,60 @@ impl Workspace {
         Ok(self.ids.next - 1)
     }
 
+    /// Who asks for what is decided now.
+    #[must_use]
+    pub const fn actor(&self) -> Actor {
+        self.actor
+    }
+
+    pub const fn set_actor(&mut self, actor: Actor) {
+        self.actor = actor;
+    }
+
     /// Makes the draft of the last command part of the batch.
-    pub fn accept_draft(&mut self) {
+    ///
+    /// # Errors
+    /// [`Stop::Inconsistent`] for an event about a row that is not there.
+    pub fn accept_draft(&mut self) -> Result<(), Stop> {
+        self.number_events()?;
         self.tables.accept_draft();
         self.accepted = Watermark {
             next_id: self.ids.next,
             events: self.events.len(),
             entries: self.entries.len(),
         };
+        Ok(())
+    }
+
+    /// Gives each event of the draft its sequence, and counts it in the row of its entity.
+    ///
+    /// Here and not where an event is recorded: a decision may record an event and then write the
+    /// row from an earlier copy. For the same reason the output of a decision may have an
+    /// `event_count` from before; no answer shows it.
+    fn number_events(&mut self) -> Result<(), Stop> {
+        for index in self.accepted.events..self.events.len() {
+            let Some(&Event { entity, entity_id: id, .. }) = self.events.get(index) else { break };
+            let sequence = match entity {
+                EventEntity::Session => self.count_event::<Session>(SessionId(id))?,
+                EventEntity::Execution => self.count_event::<Execution>(ExecutionId(id))?,
+                EventEntity::Source => self.count_event::<Source>(SourceId(id))?,
+                EventEntity::Wallet => self.count_event::<Wallet>(WalletId(id))?,
+                EventEntity::Review => self.count_event::<Review>(ReviewId(id))?,
+            };
+            if let Some(event) = self.events.get_mut(index) {
+                event.sequence = sequence;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_event<R: Loaded + HasEvents>(&mut self, id: R::Id) -> Result<i64, Stop> {
+        let mut row = (*self.require::<R>(id)?).clone();
+        let count = row.event_count_mut();
+        *count = count.saturating_add(1);
+        let sequence = *count;
+        self.put(row);
+        Ok(sequence)
     }
 
     /// Drops the draft of the last command, with its ids, events and entries.

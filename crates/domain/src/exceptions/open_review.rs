@@ -38,6 +38,7 @@ pub(crate) fn open(
             reason,
             resolution: None,
             evidence: None,
+            event_count: 0,
             created_at: now,
             resolved_at: None,
         },

@@ -32,6 +32,7 @@ pub fn open(
         incoming_minor: 0,
         status: WalletStatus::Active,
         last_entry_id: None,
+        event_count: 0,
         created_at: now,
         updated_at: now,
     };

@@ -1,6 +1,7 @@
 //! Wallets: the balances of merchants and of their parties.
 
 use crate::api_enum;
+use crate::decision::event::HasEvents;
 use crate::decision::row::Row;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{EntryId, MerchantId, PartyId, WalletId};
@@ -96,6 +97,8 @@ pub struct Wallet {
     pub status: WalletStatus,
     /// The latest ledger entry, the head of the chain of the wallet's entries.
     pub last_entry_id: Option<EntryId>,
+    /// How many events are about it.
+    pub event_count: i64,
     pub created_at: ServerTime,
     pub updated_at: ServerTime,
 }
@@ -118,6 +121,12 @@ impl Wallet {
     #[must_use]
     pub const fn available(&self) -> Money {
         Money::new(self.available_minor, self.currency)
+    }
+}
+
+impl HasEvents for Wallet {
+    fn event_count_mut(&mut self) -> &mut i64 {
+        &mut self.event_count
     }
 }
 

@@ -1,6 +1,7 @@
 //! Executions: executed sessions. The API also calls them payment intents.
 
 use crate::api_enum;
+use crate::decision::event::HasEvents;
 use crate::decision::row::{Lookup, Row};
 use crate::decision::workspace::RowKey;
 use crate::kernel::checked::{Inconsistent, difference, sum};
@@ -152,8 +153,16 @@ pub struct Execution {
     pub completed_at: Option<MerchantTime>,
     /// Collection: when a review settled it although it is `FAILED`.
     pub settled_by_review_at: Option<MerchantTime>,
+    /// How many events are about it.
+    pub event_count: i64,
     pub created_at: MerchantTime,
     pub updated_at: MerchantTime,
+}
+
+impl HasEvents for Execution {
+    fn event_count_mut(&mut self) -> &mut i64 {
+        &mut self.event_count
+    }
 }
 
 impl Row for Execution {
@@ -173,7 +182,10 @@ impl Execution {
     /// The rows that it refers to, which an outcome may change.
     #[must_use]
     pub fn referenced_keys(&self) -> Vec<RowKey> {
-        let mut keys = vec![RowKey::Merchant(Lookup::Id(self.merchant_id))];
+        let mut keys = vec![
+            RowKey::Merchant(Lookup::Id(self.merchant_id)),
+            RowKey::EventPosition(Lookup::Id(self.merchant_id)),
+        ];
         keys.extend(self.source_id.map(|id| RowKey::Source(Lookup::Id(id))));
         keys.extend(self.wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));
         let credited = |money: Money| (Owner::Merchant(self.merchant_id), money.currency);

@@ -1,6 +1,6 @@
 //! Collections: a payer pays for a source.
 
-use crate::stage::{Stage, currency, declined, paid, usd};
+use crate::stage::{Stage, answered, currency, declined, paid, usd};
 use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::ledger::account::AccountKind;
@@ -34,7 +34,7 @@ fn a_collection_pays_its_source_and_credits_the_wallet() {
     assert_eq!(stage.system(AccountKind::ClearingPawaPay, "USD"), -10_300);
 
     let entries = stage.work.entries.len();
-    assert_eq!(stage.hear(execution.id, paid("t1")), execution);
+    assert_eq!(answered(stage.hear(execution.id, paid("t1"))), answered(execution));
     assert_eq!(stage.work.entries.len(), entries, "a repeated word moves nothing");
     stage.check_books();
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::decision::command::{Command, Output, Request};
+use domain::decision::event::EventEntity;
 use domain::decision::settings::Settings;
 use domain::decision::use_case::{Context, Decision};
 use domain::decision::workspace::{IdBlock, RowKey, Stop, Workspace};
@@ -38,6 +39,7 @@ use domain::payments::execution::Execution;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderCall;
 use domain::payments::record_outcome::RecordOutcome;
+use domain::payments::session::Session;
 use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::AddItem;
@@ -109,6 +111,12 @@ pub(crate) fn tariff() -> Tariff {
     tariff
 }
 
+/// The execution as an answer shows it. What a decision returns may have been read before its
+/// events were counted.
+pub(crate) fn answered(execution: Execution) -> Execution {
+    Execution { event_count: 0, ..execution }
+}
+
 /// A workspace in which every row that was not created counts as loaded and absent.
 pub(crate) struct Stage {
     pub(crate) work: Workspace,
@@ -163,7 +171,7 @@ impl Stage {
             let context = Context { now: self.now, settings: &settings };
             match decide(&mut self.work, &context) {
                 Ok(answer) => {
-                    self.work.accept_draft();
+                    self.work.accept_draft().unwrap();
                     return Ok(answer);
                 }
                 Err(Stop::Refused(reasons)) => {
@@ -198,6 +206,7 @@ impl Stage {
             RowKey::Wallet(lookup) => tables.wallets.load(lookup, None),
             RowKey::Account(lookup) => tables.accounts.load(lookup, None),
             RowKey::Review(lookup) => tables.reviews.load(lookup, None),
+            RowKey::EventPosition(lookup) => tables.event_positions.load(lookup, None),
             RowKey::CheckoutConfig(lookup) => tables.checkout_configs.load(lookup, None),
         }
     }
@@ -436,6 +445,39 @@ impl Stage {
             assert!(entry.bucket == Bucket::System || *balance >= 0, "{entry:?}");
         }
         assert!(transactions.values().all(|sum| *sum == 0));
+        self.check_events();
+    }
+
+    /// Positions and sequences begin at 1 and have no gaps, and the rows count their events.
+    fn check_events(&self) {
+        let mut positions: BTreeMap<_, i64> = BTreeMap::new();
+        let mut sequences: BTreeMap<_, i64> = BTreeMap::new();
+        for event in &self.work.events {
+            let position = positions.entry(event.merchant_id).or_default();
+            let sequence = sequences.entry((event.entity, event.entity_id)).or_default();
+            (*position, *sequence) = (*position + 1, *sequence + 1);
+            assert_eq!((event.position, event.sequence), (*position, *sequence), "{event:?}");
+        }
+        for ((entity, id), count) in sequences {
+            let counted = match entity {
+                EventEntity::Session => {
+                    self.work.require(SessionId(id)).map(|row: Arc<Session>| row.event_count)
+                }
+                EventEntity::Execution => {
+                    self.work.require(ExecutionId(id)).map(|row: Arc<Execution>| row.event_count)
+                }
+                EventEntity::Source => {
+                    self.work.require(SourceId(id)).map(|row: Arc<Source>| row.event_count)
+                }
+                EventEntity::Wallet => {
+                    self.work.require(WalletId(id)).map(|row: Arc<Wallet>| row.event_count)
+                }
+                EventEntity::Review => {
+                    self.work.require(ReviewId(id)).map(|row: Arc<Review>| row.event_count)
+                }
+            };
+            assert_eq!(counted.unwrap(), count, "{entity} {id}");
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Open executions: by which clock they are due, and what a claim changes.
 
-use crate::stage::{Stage, usd};
+use crate::stage::{Stage, answered, usd};
 use domain::directory::advance_clock::AdvanceClock;
 use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::time::{minutes, seconds};
@@ -84,7 +84,7 @@ fn an_advance_of_the_clock_writes_nothing_of_what_waits_and_it_falls_due_at_once
     let mut stage = Stage::new();
     let execution = payout(&mut stage);
     advance(&mut stage, 3_600);
-    assert_eq!(stored(&stage, &execution), execution);
+    assert_eq!(answered(stored(&stage, &execution)), answered(execution.clone()));
     assert!(!claim(&mut stage, &execution), "the call that began with it is under way");
     let execution = stage.hear(execution.id, ProviderOutcome::Accepted);
     let time = stage.time();
@@ -95,7 +95,7 @@ fn an_advance_of_the_clock_writes_nothing_of_what_waits_and_it_falls_due_at_once
     );
     assert!(!claim(&mut stage, &execution));
     advance(&mut stage, 11);
-    assert_eq!(stored(&stage, &execution), execution);
+    assert_eq!(answered(stored(&stage, &execution)), answered(execution.clone()));
     assert!(claim(&mut stage, &execution));
     let claimed = stored(&stage, &execution);
     let ends = stage.now.plus(LEASE_US);

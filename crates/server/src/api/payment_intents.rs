@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::event::{Event, EventEntity, EventType};
+use domain::decision::event::{Actor, ActorKind, Event, EventEntity, EventType};
 use domain::kernel::ids::{EventId, ExecutionId};
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Provider};
@@ -108,8 +108,31 @@ pub struct EventResponse {
     subject_type: Name<EventEntity>,
     subject_id: i64,
     note: Option<String>,
+    /// Its place among all events of the merchant, from 1, without gaps, in the order in which they
+    /// became visible.
+    position: i64,
+    /// Its place among the events of its subject, from 1, without gaps.
+    sequence: i64,
+    /// Who asked for what happened: `API_KEY` with the key's id, `OPERATOR`, `NETWORK` or `SYSTEM`;
+    /// `null` for events that were recorded before this was kept.
+    actor: Option<ActorResponse>,
     created_at: Time,
     entries: Vec<EntryResponse>,
+}
+
+/// Who asked for a change.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ActorAnswer")]
+pub struct ActorResponse {
+    r#type: Name<ActorKind>,
+    /// The id of the API key.
+    id: Option<i64>,
+}
+
+impl From<Actor> for ActorResponse {
+    fn from(actor: Actor) -> Self {
+        Self { r#type: Name(actor.kind()), id: actor.api_key_id().map(|id| id.0) }
+    }
 }
 
 impl EventResponse {
@@ -117,6 +140,11 @@ impl EventResponse {
     #[must_use]
     pub const fn id(&self) -> i64 {
         self.id
+    }
+
+    #[must_use]
+    pub const fn position(&self) -> i64 {
+        self.position
     }
 }
 
@@ -167,6 +195,9 @@ impl Transactions {
             subject_type: Name(event.entity),
             subject_id: event.entity_id,
             note,
+            position: event.position,
+            sequence: event.sequence,
+            actor: event.actor.map(ActorResponse::from),
             created_at: Time::from(event.created_at),
             entries: entries.cloned().map(Into::into).collect(),
         }
@@ -181,7 +212,7 @@ async fn timeline(
     let reads = tenant.reads(app);
     let mut events = reads.events_of(execution.session_id.0).await?;
     events.extend(reads.events_of(execution.id.0).await?);
-    events.sort_by_key(|event| (event.created_at, event.id));
+    events.sort_by_key(|event| event.position);
     let transactions = Transactions::read(app, tenant, &events).await?;
     Ok(events.into_iter().map(|event| transactions.answer(event)).collect())
 }

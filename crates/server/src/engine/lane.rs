@@ -318,11 +318,14 @@ impl<S: Store> Lane<S> {
     ) -> Result<Outcome, RowKey> {
         let context = Context { now, settings: &self.settings };
         let decided = catch_unwind(AssertUnwindSafe(|| request.decide(work, &context)));
+        let decided = decided.map(|decided| {
+            decided.and_then(|answer| {
+                work.accept_draft()?;
+                Ok(answer)
+            })
+        });
         let stop = match decided {
-            Ok(Ok(answer)) => {
-                work.accept_draft();
-                return Ok(Ok(answer));
-            }
+            Ok(Ok(answer)) => return Ok(Ok(answer)),
             Ok(Err(stop)) => stop,
             // A decision changes only its draft. So its panic harms no other command of the batch.
             Err(_) => Stop::Inconsistent("a decision panicked".to_owned()),

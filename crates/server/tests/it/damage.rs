@@ -15,7 +15,16 @@ const DAMAGE: &[(&str, &str)] = &[
         "UPDATE entries SET amount_minor = amount_minor + 1 WHERE bucket = 'AVAILABLE' AND amount_minor = 10000",
     ),
     ("transaction does not balance", "DELETE FROM entries WHERE bucket = 'AVAILABLE' AND amount_minor = 10000"),
-    ("transaction without its event", "DELETE FROM events WHERE type = 'execution.completed'"),
+    ("event positions have a gap", "DELETE FROM events WHERE position = 2"),
+    ("event positions have a gap", "UPDATE event_positions SET last = last + 1"),
+    ("events differ from what their subject counts", "UPDATE sessions SET event_count = event_count + 1"),
+    ("events differ from what their subject counts", "UPDATE events SET sequence = sequence + 1000 WHERE subject_type = {event_entity EXECUTION}"),
+    ("events differ from what their subject counts", "UPDATE executions SET event_count = 0"),
+    ("events differ from what their subject counts", "UPDATE sources SET event_count = event_count - 1 WHERE event_count > 0"),
+    ("events differ from what their subject counts", "UPDATE wallets SET event_count = event_count + 1"),
+    ("events differ from what their subject counts", "UPDATE reviews SET event_count = event_count + 1"),
+    ("events differ from what their subject counts", "DELETE FROM reviews"),
+    ("transaction without its event", "DELETE FROM events WHERE type = {event_type execution.completed}"),
     ("wallet balance differs from its entries", "UPDATE wallets SET available_minor = available_minor + 1"),
     ("wallet below zero", "UPDATE wallets SET available_minor = -1"),
     ("account balance differs from its entries", "UPDATE accounts SET balance_minor = balance_minor + 1"),
@@ -104,7 +113,7 @@ const DAMAGE: &[(&str, &str)] = &[
         "UPDATE entries SET amount_minor = amount_minor - 1
             WHERE account_id IN (SELECT id FROM accounts WHERE kind = 'CLEARING_PAWAPAY')",
     ),
-    ("failed execution without its event", "DELETE FROM events WHERE type = 'execution.failed'"),
+    ("failed execution without its event", "DELETE FROM events WHERE type = {event_type execution.failed}"),
     (
         "review of a passed deadline on a final execution",
         "UPDATE reviews SET kind = 'DEADLINE_PASSED' WHERE kind = 'SUCCESS_AFTER_FAILURE'",
@@ -136,7 +145,7 @@ const DAMAGE: &[(&str, &str)] = &[
     ("open reviews differ from what their source says", "UPDATE sources SET open_reviews = 0 WHERE open_reviews = 1"),
     (
         "collection settled by a review without exactly one settlement",
-        "DELETE FROM events WHERE type = 'execution.settled_by_review'",
+        "DELETE FROM events WHERE type = {event_type execution.settled_by_review}",
     ),
     (
         "collection settled by a review without exactly one settlement",
@@ -158,9 +167,10 @@ const DAMAGE: &[(&str, &str)] = &[
     ),
     (
         "execution with two finals",
-        "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, created_at)
-            SELECT -id, merchant_id, 'execution.failed', subject_type, subject_id, created_at FROM events
-            WHERE type = 'execution.completed'",
+        "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, position, sequence, created_at)
+            SELECT -id, merchant_id, {event_type execution.failed}, subject_type, subject_id, position + 1000, sequence + 1000,
+            created_at FROM events
+            WHERE type = {event_type execution.completed}",
     ),
     (
         "settled amount differs from the execution",

@@ -36,6 +36,8 @@ const BY_MERCHANT_TIME: i64 = 9;
 const TRIES_COUNTED: i64 = 10;
 /// Nothing is collected for a source that an open review may show to be paid.
 const LATE_SUCCESSES: i64 = 14;
+/// Events have a position and a sequence.
+const EVENTS_NUMBERED: i64 = 15;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -123,6 +125,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola collects for sources in review, does not count reviews, and credits a late
         // success to the wallet without taking fees.
         oldest: LATE_SUCCESSES,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0015_events.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0015_events.sql"),
+        // An older kola writes events without a position.
+        oldest: EVENTS_NUMBERED,
     },
 ];
 

@@ -17,11 +17,11 @@ use domain::kernel::money::Money;
 use domain::ledger::account::ROUND;
 
 use crate::StoreError;
-use crate::workspace::record::{Column, RowReader};
+use crate::workspace::record::{Column, RowReader, with_codes};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 
-/// A rule, and the query that finds the rows that break it. The first column of its result is a
-/// text that names the row.
+/// A rule, and the query that finds the rows that break it, with codes in the form of
+/// [`with_codes`]. The first column of its result is a text that names the row.
 struct Check {
     name: &'static str,
     sql: &'static str,
@@ -212,7 +212,7 @@ const CHECKS: &[Check] = &[
     Check {
         name: "amount at the provider differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
-              AND v.type = 'execution.completed' LEFT JOIN (SELECT n.transaction_id, sum(n.amount_minor) AS s FROM entries AS n \
+              AND v.type = {event_type execution.completed} LEFT JOIN (SELECT n.transaction_id, sum(n.amount_minor) AS s FROM entries AS n \
               JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id \
               WHERE a.kind IN ('CLEARING_PAWAPAY', 'CLEARING_STRIPE') GROUP BY n.transaction_id) AS c ON c.transaction_id = v.id \
               WHERE e.provider <> 'PLATFORM' AND coalesce(c.s, 0) <> \
@@ -221,7 +221,7 @@ const CHECKS: &[Check] = &[
     Check {
         name: "failed execution without its event",
         sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN events AS v ON v.subject_id = e.id \
-              AND v.type = 'execution.failed' WHERE (e.status = 'FAILED') <> (v.id IS NOT NULL)",
+              AND v.type = {event_type execution.failed} WHERE (e.status = 'FAILED') <> (v.id IS NOT NULL)",
     },
     Check {
         name: "review of a passed deadline on a final execution",
@@ -296,27 +296,27 @@ const CHECKS: &[Check] = &[
     Check {
         name: "completed execution without exactly one settlement",
         sql: "SELECT 'execution ' || e.id || ' has ' || coalesce(v.n, 0) FROM executions AS e LEFT JOIN (SELECT subject_id, count(*) AS n \
-              FROM events WHERE type = 'execution.completed' GROUP BY subject_id) AS v ON v.subject_id = e.id \
+              FROM events WHERE type = {event_type execution.completed} GROUP BY subject_id) AS v ON v.subject_id = e.id \
               WHERE (e.status = 'COMPLETED') <> (coalesce(v.n, 0) = 1) OR coalesce(v.n, 0) > 1",
     },
     Check {
         name: "collection settled by a review without exactly one settlement",
         sql: "SELECT 'execution ' || e.id || ' has ' || coalesce(v.n, 0) FROM executions AS e LEFT JOIN (SELECT subject_id, count(*) AS n \
-              FROM events WHERE type = 'execution.settled_by_review' GROUP BY subject_id) AS v ON v.subject_id = e.id \
+              FROM events WHERE type = {event_type execution.settled_by_review} GROUP BY subject_id) AS v ON v.subject_id = e.id \
               WHERE coalesce(v.n, 0) <> CASE WHEN e.settled_by_review_at IS NULL THEN 0 ELSE 1 END \
               OR (e.settled_by_review_at IS NOT NULL AND (e.operation <> 'COLLECTION' OR e.status <> 'FAILED'))",
     },
     Check {
         name: "amount from suspense differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
-              AND v.type = 'execution.settled_by_review' LEFT JOIN (SELECT n.transaction_id, n.currency, sum(n.amount_minor) AS s \
+              AND v.type = {event_type execution.settled_by_review} LEFT JOIN (SELECT n.transaction_id, n.currency, sum(n.amount_minor) AS s \
               FROM entries AS n JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id WHERE a.kind = 'SUSPENSE' \
               GROUP BY n.transaction_id, n.currency) AS c ON c.transaction_id = v.id AND c.currency = e.payer_currency \
               WHERE coalesce(c.s, 0) <> -e.payer_minor",
     },
     Check {
         name: "execution with two finals",
-        sql: "SELECT 'execution ' || subject_id FROM events WHERE type IN ('execution.completed', 'execution.failed') \
+        sql: "SELECT 'execution ' || subject_id FROM events WHERE type IN ({event_type execution.completed}, {event_type execution.failed}) \
               GROUP BY subject_id HAVING count(*) > 1",
     },
     Check {
@@ -324,7 +324,7 @@ const CHECKS: &[Check] = &[
         // two entries cancel out.
         name: "settled amount differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
-              AND v.type IN ('execution.completed', 'execution.settled_by_review') \
+              AND v.type IN ({event_type execution.completed}, {event_type execution.settled_by_review}) \
               LEFT JOIN entries AS n ON n.transaction_id = v.id AND n.account_id = e.wallet_id \
               AND n.bucket <> 'SYSTEM' GROUP BY e.id HAVING coalesce(sum(n.amount_minor), 0) <> \
               CASE e.operation WHEN 'COLLECTION' THEN e.payee_minor ELSE e.released_minor - e.payer_minor END",
@@ -332,7 +332,7 @@ const CHECKS: &[Check] = &[
     Check {
         name: "amount on the second wallet differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
-              AND v.type = 'execution.completed' LEFT JOIN entries AS n ON n.transaction_id = v.id \
+              AND v.type = {event_type execution.completed} LEFT JOIN entries AS n ON n.transaction_id = v.id \
               AND n.account_id = e.other_wallet_id AND n.bucket = 'AVAILABLE' \
               WHERE e.provider = 'PLATFORM' AND coalesce(n.amount_minor, 0) <> \
               CASE e.operation WHEN 'COLLECTION' THEN -e.payer_minor ELSE e.payee_minor END",
@@ -369,6 +369,24 @@ const CHECKS: &[Check] = &[
               FROM phone_prefixes AS a JOIN phone_prefixes AS b ON b.prefix = a.prefix AND b.digits = a.digits AND b.id > a.id \
               WHERE (a.effective_to IS NULL OR (a.effective_to > a.effective_from AND a.effective_to > b.effective_from)) \
               AND (b.effective_to IS NULL OR (b.effective_to > b.effective_from AND b.effective_to > a.effective_from))",
+    },
+    Check {
+        name: "event positions have a gap",
+        sql: "SELECT 'merchant ' || coalesce(p.merchant_id, e.merchant_id) || ' counts ' || coalesce(last, 0) || ' events and has ' \
+              || coalesce(n, 0) || ', up to position ' || coalesce(most, 0) FROM event_positions AS p FULL JOIN \
+              (SELECT merchant_id, count(*) AS n, max(position) AS most, min(position) AS least FROM events GROUP BY merchant_id) AS e \
+              ON e.merchant_id = p.merchant_id \
+              WHERE coalesce(last, 0) <> coalesce(n, 0) OR most <> n OR least <> 1",
+    },
+    Check {
+        name: "events differ from what their subject counts",
+        sql: "SELECT coalesce(kind || ' ' || id, 'subject ' || subject_id) || ' counts ' || coalesce(event_count, 0) || ' events and has ' \
+              || coalesce(n, 0) || ', up to number ' || coalesce(most, 0) FROM (SELECT 'session' AS kind, id, event_count FROM sessions \
+              UNION ALL SELECT 'execution', id, event_count FROM executions UNION ALL SELECT 'source', id, event_count FROM sources \
+              UNION ALL SELECT 'wallet', id, event_count FROM wallets UNION ALL SELECT 'review', id, event_count FROM reviews) AS s \
+              FULL JOIN (SELECT subject_id, count(*) AS n, max(sequence) AS most, min(sequence) AS least FROM events \
+              GROUP BY subject_id) AS e ON e.subject_id = s.id \
+              WHERE coalesce(event_count, 0) <> coalesce(n, 0) OR most <> n OR least <> 1",
     },
 ];
 
@@ -445,7 +463,8 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
     };
     for check in CHECKS {
         let begun = Instant::now();
-        let found = sql.rows(&format!("{} LIMIT {}", check.sql, LISTED + 1), &vec![])?;
+        let text = format!("{} LIMIT {}", with_codes(check.sql), LISTED + 1);
+        let found = sql.rows(&text, &vec![])?;
         tracing::debug!(check = check.name, ms = begun.elapsed().as_millis(), "checked");
         let rows = found.iter().map(|row| row.text(0).unwrap_or_default().to_owned());
         report.add_violations(check.name, rows);

@@ -227,6 +227,13 @@ impl Found for bool {
     }
 }
 
+/// A position: the number of events up to it.
+impl Found for i64 {
+    fn count(&self) -> usize {
+        usize::try_from(*self).unwrap()
+    }
+}
+
 impl Found for Arc<Tariff> {
     fn count(&self) -> usize {
         self.tiers.len()
@@ -285,7 +292,8 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, "r10"),
         execution(ExecutionId(10)), executions(PAGE), executions(AFTER), events_of(10),
         event(EventId(10)), events(events, PAGE), events(events, AFTER), events(about, PAGE),
-        events(about, AFTER), entries_of(&[EventId(10)]), entries_of(&many), wallet(WalletId(10)), wallets(wallets, PAGE),
+        events(about, AFTER), events_after(events, 3, 10), events_after(about, 3, 10), last_event_position(),
+        entries_of(&[EventId(10)]), entries_of(&many), wallet(WalletId(10)), wallets(wallets, PAGE),
         wallets(wallets, AFTER), wallets(WalletFilter { party: Some(PartyId(10)), ..wallets }, PAGE),
         wallets(WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
         wallets(WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), wallet_entries(&wallet, PAGE),

@@ -221,6 +221,7 @@ mod tests {
             status: SessionStatus::Active,
             intent,
             expires_at: MerchantTime(3),
+            event_count: 4,
             created_at: MerchantTime(1),
             updated_at: MerchantTime(2),
         }
@@ -282,13 +283,14 @@ mod tests {
         let statements = Session::statements();
         let changing: Vec<_> =
             statements.all[statements.fixed..].iter().map(|(column, _)| *column).collect();
-        assert_eq!(changing, ["payment_account_id", "status", "updated_at"]);
+        assert_eq!(changing, ["payment_account_id", "status", "event_count", "updated_at"]);
         let session = session(refund()).with_payer_account(Some(PaymentAccountId(17)));
         let mut values = vec![];
         session.write_changes(&mut values);
         let expected = [
             SqlValue::Int(17),
             SqlValue::Text("ACTIVE".into()),
+            SqlValue::Int(4),
             SqlValue::Int(2),
             SqlValue::Int(7),
         ];

@@ -374,8 +374,6 @@ enum_columns!(
     domain::ledger::wallet::WalletStatus,
     domain::ledger::account::AccountKind,
     domain::ledger::account::Bucket,
-    domain::decision::event::EventType,
-    domain::decision::event::EventEntity,
     domain::exceptions::review::ReviewKind,
     domain::exceptions::review::ReviewStatus,
 );
@@ -425,7 +423,6 @@ macro_rules! code_columns {
         )+
 
         /// Type, code and name of every member: the rows of `stored_codes`.
-        #[cfg(test)]
         pub fn stored_codes() -> Vec<(&'static str, i64, &'static str)> {
             let mut rows = Vec::new();
             $(rows.extend(<$path>::CODES.iter().map(|(member, code)| ($name, *code, member.as_str())));)+
@@ -435,8 +432,40 @@ macro_rules! code_columns {
 }
 code_columns! {
     "actor_kind": domain::decision::event::ActorKind {
-        Unknown = 0, ApiKey = 1, Operator = 2, Network = 3, System = 4,
+        ApiKey = 1, Operator = 2, Network = 3, System = 4,
     }
+    "event_entity": domain::decision::event::EventEntity {
+        Session = 1, Execution = 2, Source = 3, Wallet = 4, Review = 5,
+    }
+    "event_type": domain::decision::event::EventType {
+        SessionCreated = 1,
+        SessionExpired = 2,
+        SessionCanceled = 3,
+        ExecutionPending = 4,
+        ExecutionProcessing = 5,
+        ExecutionRequiresAction = 6,
+        ExecutionCompleted = 7,
+        ExecutionFailed = 8,
+        ExecutionSettled = 9,
+        SourcePublished = 10,
+        SourceProcessing = 11,
+        SourcePaid = 12,
+        SourceReopened = 13,
+        SourceCanceled = 14,
+        WalletFunded = 15,
+        WalletStatus = 16,
+        ReviewOpened = 17,
+        ReviewUpdated = 18,
+        ReviewResolved = 19,
+    }
+}
+
+/// SQL with the code of an enum's member in the place of `{type name}`, for example
+/// `{event_type execution.completed}`.
+pub fn with_codes(sql: &str) -> String {
+    stored_codes().into_iter().fold(sql.to_owned(), |sql, (kind, code, name)| {
+        sql.replace(&format!("{{{kind} {name}}}"), &code.to_string())
+    })
 }
 
 /// A table's columns, and its statements for one row at a time, with `?` for a value.
@@ -605,6 +634,34 @@ mod tests {
             rows.iter().map(|(kind, code, _)| (kind, code)).collect();
         assert_eq!(keys.len(), rows.len());
         assert!(rows.iter().all(|(_, code, _)| i16::try_from(*code).is_ok()));
+    }
+
+    #[test]
+    fn the_table_of_codes_has_those_of_the_code() {
+        for mut stage in Stage::both() {
+            let rows = stage
+                .sql
+                .rows("SELECT type, code, name FROM stored_codes ORDER BY type, code", &vec![])
+                .unwrap();
+            let mut expected = stored_codes();
+            expected.sort_unstable();
+            let read = |row: &OwnedRow| {
+                let mut reader = RowReader::new(row, "stored_codes", 0);
+                <(String, i64, String)>::read(&mut reader).unwrap()
+            };
+            let found: Vec<_> = rows.iter().map(read).collect();
+            let expected: Vec<_> = expected
+                .into_iter()
+                .map(|(kind, code, name)| (kind.to_owned(), code, name.to_owned()))
+                .collect();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn codes_are_put_into_sql() {
+        let sql = "SELECT '{}' WHERE type = {event_type wallet.funded} AND actor_kind = {actor_kind API_KEY}";
+        assert_eq!(with_codes(sql), "SELECT '{}' WHERE type = 15 AND actor_kind = 1");
     }
 
     #[test]

@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 
+use domain::decision::event::{Actor, ActorKind};
 use domain::directory::passcode::{PasscodeTries, PasscodeTry};
 use domain::kernel::ids::{ApiKeyId, PasscodeTryId};
 use domain::kernel::time::ServerTime;
 
 use crate::StoreError;
 use crate::workspace::record::{
-    Column, PartlyChanging, Record, RowReader, Statements, record, types_of,
+    Coded, Column, PartlyChanging, Record, RowReader, Statements, record, types_of,
 };
 use crate::workspace::sql_value::{ColumnType, SqlValue};
 
@@ -130,7 +131,7 @@ record!(domain::sales::source::Source, "sources",
     }
     changing {
         total_minor: "total_minor", item_count: "item_count", status: "status", note: "note", fee_bearer: "fee_bearer", reference_id: "reference_id",
-        due_date: "due_date", paid_at: "paid_at", open_reviews: "open_reviews", updated_at: "updated_at",
+        due_date: "due_date", paid_at: "paid_at", open_reviews: "open_reviews", event_count: "event_count", updated_at: "updated_at",
     }
     alt_key {});
 
@@ -158,7 +159,7 @@ record!(domain::payments::session::Session, "sessions",
         }
         changing { "payment_account_id" }
     }
-    changing { status: "status", updated_at: "updated_at" }
+    changing { status: "status", event_count: "event_count", updated_at: "updated_at" }
     alt_key {});
 
 record!(domain::payments::execution::Execution, "executions",
@@ -179,7 +180,7 @@ record!(domain::payments::execution::Execution, "executions",
         gateway_message: "gateway_message", wallet_message: "wallet_message", client_secret: "client_secret",
         requires_action: "requires_action", cancel_asked: "cancel_asked", in_review: "disputed", attempts: "attempts", sent_at: "sent_at",
         waiting_for: "waiting_for", next_check_at: "next_check_at", lease_until: "lease_until", completed_at: "completed_at",
-        settled_by_review_at: "settled_by_review_at", updated_at: "updated_at",
+        settled_by_review_at: "settled_by_review_at", event_count: "event_count", updated_at: "updated_at",
     }
     alt_key { "merchant_id" "reference_id" });
 
@@ -190,7 +191,7 @@ record!(domain::ledger::wallet::Wallet, "wallets",
     }
     changing {
         available_minor: "available_minor", held_minor: "held_minor", incoming_minor: "incoming_minor", status: "status",
-        last_entry_id: "last_entry_id", updated_at: "updated_at",
+        last_entry_id: "last_entry_id", event_count: "event_count", updated_at: "updated_at",
     }
     alt_key { "owner_type" "owner_id" "currency" });
 
@@ -214,14 +215,40 @@ record!(domain::exceptions::review::Review, "reviews",
     changing {
         status: "status", amount: "amount_minor" "currency", earlier_minor: "earlier_minor",
         earlier_returned_minor: "earlier_returned_minor", reason: "reason", resolution: "resolution", evidence: "evidence",
-        resolved_at: "resolved_at",
+        resolved_at: "resolved_at", event_count: "event_count",
     }
     alt_key { "execution_id" "kind" });
+
+record!(domain::decision::event::EventPosition, "event_positions",
+    fixed { merchant_id: "merchant_id" }
+    changing { last: "last" }
+    alt_key {});
+
+/// Two columns: the kind, and the id of an API key.
+impl Column for Actor {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        ActorKind::types(types);
+        ApiKeyId::types(types);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int(self.kind().code()));
+        values.push(self.api_key_id().map_or(SqlValue::Null, |id| SqlValue::Int(id.0)));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let (kind, id) = <(ActorKind, Option<ApiKeyId>) as Column>::read(reader)?;
+        Self::from_parts(kind, id)
+            .ok_or_else(|| reader.inconsistent(format!("{kind} with {id:?} is not an actor")))
+    }
+}
 
 record!(domain::decision::event::Event, "events",
     fixed {
         id: "id", merchant_id: "merchant_id", kind: "type", entity: "subject_type", entity_id: "subject_id", note: "note",
-        created_at: "created_at",
+        position: "position", sequence: "sequence", actor: "actor_kind" "actor_id", created_at: "created_at",
     }
     changing {}
     alt_key {});

@@ -90,6 +90,7 @@ impl ExecutionContext<'_> {
             deadline_at: self.time.plus(self.settings.deadlines.deadline_us),
             completed_at: None,
             settled_by_review_at: None,
+            event_count: 0,
             created_at: self.time,
             updated_at: self.time,
         })

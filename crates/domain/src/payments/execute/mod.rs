@@ -102,6 +102,7 @@ impl Decision for Execute {
             RowKey::Execution(Lookup::AltKey((self.merchant_id, self.reference_id.clone()))),
             RowKey::Merchant(Lookup::Id(self.merchant_id)),
             RowKey::Session(Lookup::Id(self.session_id)),
+            RowKey::EventPosition(Lookup::Id(self.merchant_id)),
         ];
         keys.extend(self.details.account().map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
         keys

@@ -56,6 +56,7 @@ fn execution(status: ExecutionStatus) -> Execution {
         completed_at: None,
         settled_by_review_at: None,
         created_at: at,
+        event_count: 0,
         updated_at: at,
     }
 }

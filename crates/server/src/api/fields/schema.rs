@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::decision::event::{EventEntity, EventType};
+use domain::decision::event::{ActorKind, EventEntity, EventType};
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
 use domain::kernel::currency::Currency;
@@ -121,6 +121,7 @@ macro_rules! api_names { ($($name:ident $(= $title:literal)?)*) => {$(
 api_names! {
     Bucket EventType ExecutionStatus FeeBearer MerchantType Method Operation OwnerType Provider Relationship SessionKind
     SessionStatus SourceStatus SourceType WalletStatus
+    ActorKind = "ActorType"
     EventEntity = "Subject"
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use store::workspace::record::with_codes;
 use tempfile::TempDir;
 
 use super::postgres::PostgresDatabase;
@@ -124,14 +125,15 @@ impl Database {
         }
     }
 
-    /// Runs SQL statements that the append-only tables would refuse.
+    /// Runs SQL statements that the append-only tables would refuse, with codes in the form of
+    /// [`with_codes`].
     #[track_caller]
     pub(crate) fn damage(&self, text: &str) {
         let unprotected = match &*self.backend {
             Backend::Sqlite(_) => UNPROTECTED_SQLITE,
             Backend::Postgres(_) => UNPROTECTED_POSTGRES,
         };
-        self.sql(&format!("{unprotected} {text}"));
+        self.sql(&format!("{unprotected} {}", with_codes(text)));
     }
 
     /// The rows of a query, each value as text; NULL is an empty text.

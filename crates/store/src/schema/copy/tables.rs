@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 26] = [
+pub const TABLES: [Table; 27] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("fee_tiers"),
@@ -49,6 +49,7 @@ pub const TABLES: [Table; 26] = [
     filled("reviews"),
     filled("accounts"),
     filled("events"),
+    Table { name: "event_positions", key: "merchant_id", seeded: false },
     filled("entries"),
 ];
 
@@ -117,8 +118,9 @@ mod tests {
     use super::*;
     use crate::Database;
 
-    /// Tables that are not copied: what processes and migrations record about themselves.
-    const NOT_COPIED: [&str; 2] = ["lanes", "schema_versions"];
+    /// Tables that are not copied: what processes and migrations record about themselves, and the
+    /// codes, which migrations insert.
+    const NOT_COPIED: [&str; 3] = ["lanes", "schema_versions", "stored_codes"];
 
     fn fresh() -> (tempfile::TempDir, Box<dyn Sql>) {
         let dir = tempfile::tempdir().unwrap();
