@@ -128,17 +128,34 @@ pub trait ListedDecision: Decision + Into<Command> {
     fn output(output: Output) -> Option<Self::Output>;
 }
 
-/// A command, and who asks for it.
+/// The id of an HTTP request, which its answer and the log lines about it have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RequestId(pub u64);
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A command, who asks for it, and the HTTP request that it came with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     pub principal: Principal,
+    /// For the log. `None` for what jobs and the command line ask for.
+    pub request_id: Option<RequestId>,
     pub command: Command,
 }
 
 impl Request {
     #[must_use]
     pub fn new(principal: Principal, command: impl Into<Command>) -> Self {
-        Self { principal, command: command.into() }
+        Self { principal, request_id: None, command: command.into() }
+    }
+
+    #[must_use]
+    pub fn with_id(self, request_id: Option<RequestId>) -> Self {
+        Self { request_id, ..self }
     }
 
     /// The keys that deciding it will certainly read.

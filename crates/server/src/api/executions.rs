@@ -28,6 +28,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
+use crate::request_id;
 pub use passcode::{PasscodeDevice, PasscodeToken, VerifyPasscode};
 
 payload! {
@@ -215,7 +216,7 @@ async fn execute_payout(
 async fn run_to_completion(
     work: impl Future<Output = Result<Execution, ApiError>> + Send + 'static,
 ) -> JsonResult<ExecutionResponse> {
-    let done = tokio::spawn(work).await;
+    let done = request_id::spawn(work).await;
     let execution = done.map_err(|_| ApiError::internal("an execution's task panicked"))??;
     Ok(Json(execution.into()))
 }

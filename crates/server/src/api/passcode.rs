@@ -33,6 +33,7 @@ use crate::credentials::secrets;
 use crate::engine::Failure;
 use crate::net::principal::Tenant;
 use crate::payload;
+use crate::request_id;
 
 /// How long a call waits to reserve its attempt while other attempts are being compared.
 const WAIT: Duration = Duration::from_secs(2);
@@ -228,7 +229,7 @@ async fn change_to_completion(
     current: Option<String>,
     new: Option<String>,
 ) -> JsonResult<PasscodeResponse> {
-    let done = tokio::spawn(change(app, caller, current, new)).await;
+    let done = request_id::spawn(change(app, caller, current, new)).await;
     done.map_err(|_| ApiError::internal("the task of a passcode panicked"))?
 }
 

@@ -317,13 +317,11 @@ impl<S: Store> Lane<S> {
         now: ServerTime,
     ) -> Result<Outcome, RowKey> {
         let context = Context { now, settings: &self.settings };
-        let decided = catch_unwind(AssertUnwindSafe(|| request.decide(work, &context)));
-        let decided = decided.map(|decided| {
-            decided.and_then(|answer| {
-                work.accept_draft()?;
-                Ok(answer)
-            })
-        });
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let answer = request.decide(work, &context)?;
+            work.accept_draft()?;
+            Ok(answer)
+        }));
         let stop = match decided {
             Ok(Ok(answer)) => return Ok(Ok(answer)),
             Ok(Err(stop)) => stop,
@@ -335,7 +333,8 @@ impl<S: Store> Lane<S> {
             Stop::NotLoaded(key) => Err(key),
             Stop::Refused(reasons) => Ok(Err(Failure::Refused(reasons))),
             Stop::Inconsistent(what) => {
-                tracing::error!(what, "a decision could not be made");
+                let request_id = request.request_id.map(tracing::field::display);
+                tracing::error!(what, request_id, "a decision could not be made");
                 Ok(Err(Failure::Internal(what)))
             }
         }
