@@ -2,6 +2,7 @@
 //! finds it.
 
 use store::schema::verify;
+use store::workspace::record::with_codes;
 use store::workspace::sql::{Dialect, Sql};
 
 use crate::reviews;
@@ -294,8 +295,9 @@ fn each_rule_finds_what_breaks_it() {
     };
     for (rule, damage) in DAMAGE {
         sql.script(&format!("BEGIN; {defenceless}")).expect("no defence");
-        let changed =
-            sql.execute(damage, &vec![]).unwrap_or_else(|error| panic!("{rule}: {error}"));
+        let changed = sql
+            .execute(&with_codes(damage), &vec![])
+            .unwrap_or_else(|error| panic!("{rule}: {error}"));
         assert!(changed > 0, "{rule}: nothing was damaged");
         let report = verify::check_all(sql).unwrap_or_else(|error| panic!("{rule}: {error}"));
         let broken: Vec<&str> = report.violations.iter().map(|(rule, _)| *rule).collect();

@@ -102,6 +102,29 @@ fn what_was_under_way_in_the_first_schema_goes_on() {
 }
 
 #[test]
+fn events_of_the_first_schema_are_numbered_in_the_order_of_time() {
+    on_sqlite_only!();
+    let (database, credentials) = first_schema();
+    let before = database
+        .rows("SELECT id, type, subject_type, subject_id FROM events ORDER BY created_at, id");
+    let server = Server::start(database, &[]);
+    let shop = server.sign_in(&credentials);
+    shop.open_transfer(shop.customer(), "USD", "0.01").ok();
+    let after = shop.api.get("/v1/events/list?after_position=0").rows();
+    let kept = |row: &Value| {
+        ["id", "type", "subject_type", "subject_id"].map(|name| shown(row, name)).to_vec()
+    };
+    let (old, new) = after.split_at(before.len());
+    assert_eq!(old.iter().map(kept).collect::<Vec<_>>(), before);
+    assert!(old.iter().all(|row| row["actor"] == Value::Null), "{old:?}");
+    assert!(!new.is_empty() && new.iter().all(|row| row["actor"] != Value::Null), "{new:?}");
+    let positions: Vec<_> = after.iter().map(|row| row["position"].as_u64()).collect();
+    assert_eq!(positions, (1..).map(Some).take(after.len()).collect::<Vec<_>>());
+    // The sequences are verified.
+    server.verify_ledger();
+}
+
+#[test]
 fn sessions_of_the_first_schema_are_carried_out() {
     on_sqlite_only!();
     let (database, credentials) = first_schema();

@@ -3,7 +3,7 @@
 //!
 //! A migration only adds, so that the previous kola still works on the same database. What is no
 //! longer needed is removed by a later migration. Where an older kola would do something wrong on
-//! the new schema, the migration says so (`oldest`).
+//! the new schema, or could not read it, the migration says so (`oldest`).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -129,7 +129,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0015_events.sql"),
         postgres: include_str!("../../../../migrations/postgres/0015_events.sql"),
-        // An older kola writes events without a position.
+        // An older kola writes events without positions, and would read the codes as broken rows.
         oldest: EVENTS_NUMBERED,
     },
 ];
