@@ -41,7 +41,7 @@ const TABLES: [&str; 16] = [
     "entries",
 ];
 /// The columns with ids, all from one sequence: those of a copy are shifted by the same distance.
-const IDS: [&str; 17] = [
+const IDS: [&str; 18] = [
     "id",
     "merchant_id",
     "party_id",
@@ -59,6 +59,7 @@ const IDS: [&str; 17] = [
     "transaction_id",
     "account_id",
     "previous_entry_id",
+    "actor_id",
 ];
 /// Texts that are unique.
 const UNIQUE_TEXTS: [&str; 2] = ["client_id", "token"];
@@ -172,6 +173,11 @@ fn fill(database: &Database, options: &Options) -> anyhow::Result<()> {
         let script: String = statements.iter().map(one).collect();
         database.sql(&format!("BEGIN; {script} COMMIT;"))?;
     }
+    // Its key is the merchant's id. Each copy has merchants of its own.
+    database.sql(&format!(
+        "INSERT INTO event_positions (merchant_id, last) SELECT merchant_id, max(position) FROM events \
+         WHERE merchant_id >= {distance} GROUP BY merchant_id"
+    ))?;
     database.sql(&format!("UPDATE installation SET next_id = {}", distance * (copies + 1)))
 }
 
