@@ -45,6 +45,13 @@ macro_rules! each_decision {
             RecordOutcome = $crate::payments::record_outcome::RecordOutcome,
             AuthenticateCard = $crate::payments::authenticate_card::AuthenticateCard,
             ResolveReview = $crate::exceptions::resolve_review::ResolveReview,
+            SetPlatformFee = $crate::tariff::set_platform_fee::SetPlatformFee,
+            SetGatewayFee = $crate::tariff::set_gateway_fee::SetGatewayFee,
+            SetRate = $crate::tariff::set_rate::SetRate,
+            OpenMarket = $crate::tariff::open_market::OpenMarket,
+            CloseMarket = $crate::tariff::close_market::CloseMarket,
+            AssignPhonePrefix = $crate::tariff::assign_phone_prefix::AssignPhonePrefix,
+            EndPhonePrefix = $crate::tariff::end_phone_prefix::EndPhonePrefix,
         }
     };
 }

@@ -12,6 +12,8 @@ api_enum! {
         Source = "SOURCE",
         Wallet = "WALLET",
         Review = "REVIEW",
+        /// The tariff of the installation.
+        Tariff = "TARIFF",
     }
 }
 
@@ -48,6 +50,8 @@ api_enum! {
         /// A provider reported another outcome while the review was open.
         ReviewUpdated = "review.heard",
         ReviewResolved = "review.resolved",
+        /// The operator changed a fee, a rate, a market or a phone prefix.
+        TariffChanged = "tariff.changed",
     }
 }
 

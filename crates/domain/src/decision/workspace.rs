@@ -218,6 +218,8 @@ macro_rules! each_table {
             sessions: Session = $crate::payments::session::Session,
             /// Also by merchant and `reference_id`.
             executions: Execution = $crate::payments::execution::Execution,
+            /// The version of the tariff: one row.
+            tariff: Tariff = $crate::tariff::TariffVersion,
             signing_keys: SigningKey = $crate::directory::signing_key::SigningKey,
             /// Also by mode and phone.
             merchants: Merchant = $crate::directory::merchant::Merchant,
@@ -244,6 +246,11 @@ macro_rules! each_table {
             fundings: Funding = $crate::ledger::funding::Funding,
             /// System accounts; also by merchant, kind and currency.
             accounts: Account = $crate::ledger::account::Account,
+            platform_fees: PlatformFee = $crate::tariff::PlatformFee,
+            gateway_fees: GatewayFee = $crate::tariff::GatewayFee,
+            rates: Rate = $crate::tariff::Rate,
+            markets: Market = $crate::tariff::Market,
+            phone_prefixes: PhonePrefix = $crate::tariff::PhonePrefix,
         }
     };
 }
@@ -307,7 +314,10 @@ pub const IDS_PER_COMMAND: i64 = 64;
 #[derive(Debug)]
 pub struct Workspace {
     pub tables: Tables,
+    /// The tariff as the commands of the batch have left it; see [`Workspace::put_tariff`].
     pub tariff: Arc<Tariff>,
+    loaded_tariff: Arc<Tariff>,
+    accepted_tariff: Arc<Tariff>,
     /// The UUID of the installation, generated with the database.
     pub installation: [u8; 16],
     pub ids: IdBlock,
@@ -340,6 +350,8 @@ impl Workspace {
         Self {
             first_id: ids.next,
             tables: Tables::default(),
+            loaded_tariff: Arc::clone(&tariff),
+            accepted_tariff: Arc::clone(&tariff),
             tariff,
             installation,
             ids,
@@ -380,6 +392,12 @@ impl Workspace {
         R::table_mut(self).put(row);
     }
 
+    /// Replaces the tariff in the draft. Its changed rows are [put](Self::put) besides: this is what
+    /// the later commands of the batch are decided by.
+    pub fn put_tariff(&mut self, tariff: Tariff) {
+        self.tariff = Arc::new(tariff);
+    }
+
     /// Takes an id for a new row.
     ///
     /// # Errors
@@ -395,6 +413,7 @@ impl Workspace {
     /// Makes the draft of the last command part of the batch.
     pub fn accept_draft(&mut self) {
         self.tables.accept_draft();
+        self.accepted_tariff.clone_from(&self.tariff);
         self.accepted = Watermark {
             next_id: self.ids.next,
             events: self.events.len(),
@@ -405,6 +424,7 @@ impl Workspace {
     /// Drops the draft of the last command, with its ids, events and entries.
     pub fn discard_draft(&mut self) {
         self.tables.discard_draft();
+        self.tariff.clone_from(&self.accepted_tariff);
         self.ids.next = self.accepted.next_id;
         self.events.truncate(self.accepted.events);
         self.entries.truncate(self.accepted.entries);
@@ -414,6 +434,7 @@ impl Workspace {
     /// Only for a workspace whose ids were never refilled: it reuses them from the first.
     pub fn reset_to_loaded(&mut self) {
         self.tables.reset_to_loaded();
+        self.accepted_tariff.clone_from(&self.loaded_tariff);
         self.accepted = Watermark::at(self.first_id);
         self.discard_draft();
     }

@@ -52,4 +52,22 @@ ids! {
     EventId
     /// A case for an operator: a provider contradicted itself, or gave no final outcome.
     ReviewId
+    /// The tariff of the installation, of which there is one.
+    TariffId
+    /// A row of the platform's fees.
+    PlatformFeeId
+    /// A row of the networks' fees.
+    GatewayFeeId
+    /// A row of the exchange rates.
+    RateId
+    /// A row of the open markets.
+    MarketId
+    /// A row of the phone prefixes of mobile-money operators.
+    PhonePrefixId
+}
+
+impl MerchantId {
+    /// Whom events belong to that are about the whole installation. No merchant has this id, so no
+    /// merchant reads them.
+    pub const INSTALLATION: Self = Self(0);
 }

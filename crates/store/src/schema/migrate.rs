@@ -36,6 +36,8 @@ const BY_MERCHANT_TIME: i64 = 9;
 const TRIES_COUNTED: i64 = 10;
 /// Nothing is collected for a source that an open review may show to be paid.
 const LATE_SUCCESSES: i64 = 14;
+/// Decisions change the tariff, and wallets count their open reviews.
+const TARIFF_DECIDED: i64 = 15;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -123,6 +125,13 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola collects for sources in review, does not count reviews, and credits a late
         // success to the wallet without taking fees.
         oldest: LATE_SUCCESSES,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0015_tariff.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0015_tariff.sql"),
+        // An older kola reads the version of the tariff elsewhere, expects the database to number
+        // its rows, and does not count the open reviews of wallets.
+        oldest: TARIFF_DECIDED,
     },
 ];
 
@@ -238,6 +247,17 @@ fn migrate(
     migrations: &[Migration],
     market: Option<&Path>,
 ) -> Result<(), StoreError> {
+    apply(sql, found, migrations)?;
+    if found == 0 {
+        first_run(sql, &read_market(market)?)?;
+    } else if found < ROUNDED_ONCE {
+        recount::run(sql)?;
+    }
+    Ok(())
+}
+
+/// Runs the steps that a database of version `found` lacks.
+fn apply(sql: &mut dyn Sql, found: i64, migrations: &[Migration]) -> Result<(), StoreError> {
     let now = clock::now();
     for (version, migration) in
         (1_i64..).zip(migrations).skip_while(|(version, _)| *version <= found)
@@ -256,11 +276,6 @@ fn migrate(
             ];
             sql.execute("INSERT INTO schema_versions (version, oldest, applied_at) VALUES (:version, :oldest, :now)", &row)?;
         }
-    }
-    if found == 0 {
-        first_run(sql, &read_market(market)?)?;
-    } else if found < ROUNDED_ONCE {
-        recount::run(sql)?;
     }
     if sql.dialect() == Dialect::Sqlite {
         sql.script(&format!("PRAGMA user_version = {}", migrations.len()))?;
@@ -295,6 +310,7 @@ fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
 fn first_run(sql: &mut dyn Sql, market: &MarketFile) -> Result<(), StoreError> {
     let now = clock::now();
     installation::create(sql, now.0)?;
+    tariff::create_version(sql)?;
     tariff::seed(sql, market, now)
 }
 
@@ -307,7 +323,21 @@ pub(crate) mod tests {
         if sql.dialect() == Dialect::Postgres {
             make_versions(sql).unwrap();
         }
-        transaction(sql, Purpose::Write, |sql| migrate(sql, 0, &MIGRATIONS[..version], None))
-            .unwrap();
+        transaction(sql, Purpose::Write, |sql| {
+            apply(sql, 0, &MIGRATIONS[..version])?;
+            first_run_before_decisions(sql)
+        })
+        .unwrap();
+    }
+
+    /// The first rows of a database while the installation had the version of the tariff.
+    fn first_run_before_decisions(sql: &mut dyn Sql) -> Result<(), StoreError> {
+        let now = clock::now();
+        sql.script(
+            "INSERT INTO installation (id, uuid, next_id, book_version) \
+             VALUES (1, '5fc3cbb2-09b1-4d6c-8ad8-3b8e7bbd5a1c', 1, 1)",
+        )?;
+        installation::add_signing_key(sql, now.0)?;
+        tariff::seed(sql, &MarketFile::shipped().map_err(StoreError::Market)?, now)
     }
 }

@@ -8,6 +8,7 @@ use domain::kernel::money::{Money, Ratio};
 use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::ledger::wallet::{Owner, OwnerType};
 use domain::payments::session::Recipient;
+use domain::tariff::{Effective, Fee};
 
 use crate::StoreError;
 use crate::workspace::bulk_sql::{BulkSql, prefixed};
@@ -226,6 +227,52 @@ impl Column for Recipient {
     }
 }
 
+impl Column for Fee {
+    const WIDTH: usize = 3;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        i64::types(types);
+        Money::types(types);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.percentage_ppm.write(values);
+        let fixed = self.fixed.as_ref();
+        i64::write_option(fixed.map(|(minor, _)| minor), values);
+        Currency::write_option(fixed.map(|(_, currency)| currency), values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let percentage_ppm = i64::read(reader)?;
+        let fixed = Option::<Money>::read(reader)?;
+        Ok(Self { percentage_ppm, fixed: fixed.map(|money| (money.minor, money.currency)) })
+    }
+}
+
+impl Column for Effective {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Int, ColumnType::Int]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.from.write(values);
+        self.write_changing(values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self { from: Column::read(reader)?, to: Column::read(reader)? })
+    }
+}
+
+/// A row of the tariff ends when another takes its place; its beginning never changes.
+impl PartlyChanging for Effective {
+    fn write_changing<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.to.write(values);
+    }
+}
+
 impl<T: Column> Column for Option<T> {
     const WIDTH: usize = T::WIDTH;
 
@@ -336,6 +383,12 @@ integer_columns!(
     domain::kernel::ids::EntryId,
     domain::kernel::ids::EventId,
     domain::kernel::ids::ReviewId,
+    domain::kernel::ids::TariffId,
+    domain::kernel::ids::PlatformFeeId,
+    domain::kernel::ids::GatewayFeeId,
+    domain::kernel::ids::RateId,
+    domain::kernel::ids::MarketId,
+    domain::kernel::ids::PhonePrefixId,
 );
 
 /// Enums are stored as texts, spelt as in the API.

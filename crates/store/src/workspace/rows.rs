@@ -234,3 +234,56 @@ record!(domain::ledger::account::Entry, "entries",
     }
     changing {}
     alt_key {});
+
+record!(domain::tariff::TariffVersion, "tariff",
+    fixed { id: "id" }
+    changing { version: "version" }
+    alt_key {});
+
+// No command changes the tiers.
+record!(domain::tariff::Tier, "fee_tiers",
+    fixed { id: "id", name: "name", is_default: "is_default", created_at: "created_at", updated_at: "updated_at" }
+    changing {}
+    alt_key {});
+
+record!(domain::tariff::PlatformFee, "platform_fees",
+    fixed {
+        id: "id", tier: "tier", operation: "operation", fee: "percentage_ppm" "fixed_minor" "fixed_currency",
+        fx_percentage_ppm: "fx_percentage_ppm", created_at: "created_at",
+    }
+    partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
+    changing {}
+    alt_key {});
+
+record!(domain::tariff::GatewayFee, "gateway_fees",
+    fixed {
+        id: "id", provider: "provider", method: "method", operation: "operation",
+        fee: "percentage_ppm" "fixed_minor" "fixed_currency", created_at: "created_at",
+    }
+    partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
+    changing { updated_at: "updated_at" }
+    alt_key {});
+
+record!(domain::tariff::Rate, "rates",
+    fixed {
+        id: "id", from: "from_currency", to: "to_currency", rate: "num" "den", created_at: "created_at",
+    }
+    partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
+    changing {}
+    alt_key {});
+
+record!(domain::tariff::Market, "markets",
+    fixed {
+        id: "id", method: "method", provider: "provider", operation: "operation", currency: "currency", country: "country",
+    }
+    partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
+    changing {}
+    alt_key {});
+
+record!(domain::tariff::PhonePrefix, "phone_prefixes",
+    fixed {
+        id: "id", prefix: "prefix", digits: "digits", carrier: "carrier", country: "country", method: "method",
+    }
+    partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
+    changing {}
+    alt_key {});

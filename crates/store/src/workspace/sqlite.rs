@@ -248,11 +248,11 @@ impl Sql for SqliteSql {
 
 /// The tariff, as of the connection's current transaction.
 pub fn read_tariff(connection: &Connection) -> Result<Tariff, StoreError> {
-    let rows = |sql: &&str| {
+    let rows = |sql: &String| {
         let width = connection.prepare_cached(sql)?.column_count();
         read(connection, sql, &vec![], |row| OwnedRow::read(row, width))
     };
-    tariff::build(&tariff::QUERIES.iter().map(rows).collect::<Result<Vec<_>, _>>()?)
+    tariff::build(&tariff::queries().iter().map(rows).collect::<Result<Vec<_>, _>>()?)
 }
 
 /// The version of the tariff, as of the connection's current transaction.

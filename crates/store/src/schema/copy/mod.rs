@@ -68,7 +68,6 @@ pub fn copy(source: &mut dyn Sql, target: &mut dyn Sql) -> Result<Copied, StoreE
                 .iter()
                 .map(|table| copy_table(source, target, *table))
                 .collect::<Result<_, _>>()?;
-            tables::advance_sequences(target)?;
             if verified(target, "target")? != report {
                 return Err(refused("the ledgers of source and target differ".to_owned()));
             }

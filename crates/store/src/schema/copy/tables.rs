@@ -23,9 +23,10 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 26] = [
+pub const TABLES: [Table; 27] = [
     seeded("installation"),
     seeded("signing_keys"),
+    seeded("tariff"),
     seeded("fee_tiers"),
     seeded("platform_fees"),
     seeded("gateway_fees"),
@@ -84,29 +85,6 @@ fn column(row: &OwnedRow, table: &str) -> Result<(String, ColumnType), StoreErro
         }
     };
     Ok((name.to_owned(), kind))
-}
-
-/// Sets PostgreSQL's identity sequences behind the highest copied id: a copy gives ids explicitly,
-/// which does not advance them.
-pub fn advance_sequences(sql: &mut dyn Sql) -> Result<(), StoreError> {
-    if sql.dialect() == Dialect::Sqlite {
-        return Ok(());
-    }
-    let identities = "SELECT table_name::text, column_name::text FROM information_schema.columns \
-                      WHERE table_schema = current_schema() AND is_identity = 'YES'";
-    for row in sql.rows(identities, &vec![])? {
-        let (Some(table), Some(column)) = (row.text(0), row.text(1)) else { continue };
-        if TABLES.iter().any(|known| known.name == table) {
-            sql.rows(
-                &format!(
-                    "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), coalesce(max({column}), 1), \
-                     max({column}) IS NOT NULL) FROM {table}"
-                ),
-                &vec![],
-            )?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
