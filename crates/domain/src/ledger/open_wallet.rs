@@ -30,6 +30,7 @@ pub fn open(
         available_minor: 0,
         held_minor: 0,
         incoming_minor: 0,
+        open_reviews: 0,
         status: WalletStatus::Active,
         last_entry_id: None,
         created_at: now,

@@ -93,6 +93,9 @@ pub struct Wallet {
     pub held_minor: i64,
     /// What collections under way will credit. Never below zero.
     pub incoming_minor: i64,
+    /// How many open reviews could credit it when they are resolved: reviews of money, of executions
+    /// on this wallet or in its currency, if it is the merchant's own. Such a wallet is not closed.
+    pub open_reviews: i64,
     pub status: WalletStatus,
     /// The latest ledger entry, the head of the chain of the wallet's entries.
     pub last_entry_id: Option<EntryId>,
@@ -104,6 +107,15 @@ impl Wallet {
     #[must_use]
     pub const fn owner(&self) -> Owner {
         Owner::from_parts(self.owner_type, self.owner_id)
+    }
+
+    /// Whether nothing is in it and nothing is open that could credit it.
+    #[must_use]
+    pub const fn can_be_closed(&self) -> bool {
+        self.available_minor == 0
+            && self.held_minor == 0
+            && self.incoming_minor == 0
+            && self.open_reviews == 0
     }
 
     /// Whether a credit of `minor` stays within `limit`, even if all holds are released and all

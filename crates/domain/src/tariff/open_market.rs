@@ -73,8 +73,7 @@ impl Decision for OpenMarket {
             let is_same = |row: &&Market| {
                 self.is(row) && (row.provider, &row.country) == (provider, &country)
             };
-            let mut open =
-                change.tariff.markets.iter().filter(|row| row.effective.at(change.now));
+            let mut open = change.tariff.markets.iter().filter(|row| row.effective.at(change.now));
             if let Some(row) = open.find(is_same) {
                 return Ok(OpenedMarket { market: row.clone(), was_open: true });
             }

@@ -191,9 +191,9 @@ fn is_exact_both_ways(from: Currency, to: Currency, rate: Option<Ratio>) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::ids::RateId;
     use crate::kernel::money::Decimal;
-    use crate::kernel::time::ServerTime;
-    use crate::tariff::{Effective, Rate, Tariff};
+    use crate::tariff::Effective;
     use proptest::prelude::*;
 
     fn quoted(from: &str, to: &str, rate: &str) -> Quoted {
@@ -302,7 +302,14 @@ mod tests {
                 }
             }
             let effective = Effective { from: ServerTime(0), to: None };
-            let rows = taken.iter().map(|row| Rate { id: 1, from: row.from, to: row.to, rate: row.rate, effective });
+            let rows = taken.iter().map(|row| Rate {
+                id: RateId(1),
+                from: row.from,
+                to: row.to,
+                rate: row.rate,
+                effective,
+                created_at: ServerTime(0),
+            });
             let tariff = Tariff { rates: rows.collect(), ..Tariff::default() };
             let known: Vec<Currency> = taken.iter().flat_map(|row| [row.from, row.to]).collect();
             for (from, to) in known.iter().flat_map(|from| known.iter().map(move |to| (*from, *to))) {

@@ -38,9 +38,8 @@ impl Decision for SetPlatformFee {
         rates::check_fixed_part(self.fee, self.operation, |_| true, &change.tariff, change.now)?;
         let before = change.tariff.platform_fee(&self.tier, self.operation, change.now);
         let before = before.map_or(0, |row| row.fx_percentage_ppm);
-        change.end(|row: &PlatformFee| {
-            (&row.tier, row.operation) == (&self.tier, self.operation)
-        })?;
+        change
+            .end(|row: &PlatformFee| (&row.tier, row.operation) == (&self.tier, self.operation))?;
         let row = PlatformFee {
             id: PlatformFeeId(change.new_id()?),
             tier: self.tier.clone(),

@@ -15,5 +15,6 @@ mod reviews;
 mod room;
 mod sources;
 mod stage;
+mod tariff;
 mod transfers;
 mod waiting;

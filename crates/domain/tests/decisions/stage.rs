@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::decision::command::{Command, Output, Request};
+use domain::decision::row::Lookup;
 use domain::decision::settings::Settings;
 use domain::decision::use_case::{Context, Decision};
 use domain::decision::workspace::{IdBlock, RowKey, Stop, Workspace};
@@ -21,8 +22,8 @@ use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, Review, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId,
-    SourceId, WalletId,
+    CounterpartyId, ExecutionId, GatewayFeeId, MarketId, MerchantId, PartyId, PaymentAccountId,
+    PlatformFeeId, RateId, ReviewId, SessionId, SourceId, WalletId,
 };
 use domain::kernel::money::{Decimal, Money, Ratio};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
@@ -45,7 +46,9 @@ use domain::sales::edit_items::NewItem;
 use domain::sales::find_source::SourceRef;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::source::{Source, SourceStatus, SourceType};
-use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
+use domain::tariff::{
+    Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, TariffVersion, Tier,
+};
 
 pub(crate) fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
@@ -58,13 +61,19 @@ pub(crate) fn usd(minor: i64) -> Money {
 pub(crate) fn tariff() -> Tariff {
     let effective = Effective { from: ServerTime(0), to: None };
     let at = ServerTime(0);
+    // Far from the ids that are drawn.
+    let mut last = 1_000_000;
+    let mut id = || {
+        last += 1;
+        last
+    };
     let tier =
         Tier { id: 1, name: "default".into(), is_default: true, created_at: at, updated_at: at };
     let mut tariff = Tariff { version: 1, tiers: vec![tier], ..Tariff::default() };
     for (operation, ppm) in [(Operation::Collection, 10_000), (Operation::Payout, 5_000)] {
         let fee = Fee { percentage_ppm: ppm, fixed: None };
         tariff.platform_fees.push(PlatformFee {
-            id: 1,
+            id: PlatformFeeId(id()),
             tier: "default".into(),
             operation,
             fee,
@@ -82,7 +91,7 @@ pub(crate) fn tariff() -> Tariff {
             let ppm = if provider == Provider::Platform { 0 } else { 20_000 };
             let fee = Fee { percentage_ppm: ppm, fixed: None };
             tariff.gateway_fees.push(GatewayFee {
-                id: 1,
+                id: GatewayFeeId(id()),
                 provider,
                 method,
                 operation,
@@ -94,6 +103,7 @@ pub(crate) fn tariff() -> Tariff {
             for code in ["USD", "RWF"] {
                 let (currency, country) = (currency(code), "LR".into());
                 tariff.markets.push(Market {
+                    id: MarketId(id()),
                     method,
                     provider,
                     operation,
@@ -105,8 +115,28 @@ pub(crate) fn tariff() -> Tariff {
         }
     }
     let rate = Ratio::new(1_440, 1).unwrap();
-    tariff.rates.push(Rate { id: 1, from: currency("USD"), to: currency("RWF"), rate, effective });
+    let (id, from, to) = (RateId(id()), currency("USD"), currency("RWF"));
+    tariff.rates.push(Rate { id, from, to, rate, effective, created_at: at });
     tariff
+}
+
+/// Loads the rows of the tariff, as a lane does when decisions change them.
+fn load_tariff(work: &mut Workspace) {
+    let tariff = Arc::clone(&work.tariff);
+    let version = TariffVersion { id: TariffVersion::ID, version: tariff.version };
+    work.tables.tariff.load(Lookup::Id(version.id), Some(version));
+    for row in &tariff.platform_fees {
+        work.tables.platform_fees.load(Lookup::Id(row.id), Some(row.clone()));
+    }
+    for row in &tariff.gateway_fees {
+        work.tables.gateway_fees.load(Lookup::Id(row.id), Some(row.clone()));
+    }
+    for row in &tariff.rates {
+        work.tables.rates.load(Lookup::Id(row.id), Some(row.clone()));
+    }
+    for row in &tariff.markets {
+        work.tables.markets.load(Lookup::Id(row.id), Some(row.clone()));
+    }
 }
 
 /// A workspace in which every row that was not created counts as loaded and absent.
@@ -119,7 +149,9 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let work = Workspace::new(Arc::new(tariff()), [7; 16], IdBlock { next: 1, end: i64::MAX });
+        let ids = IdBlock { next: 1, end: i64::MAX };
+        let mut work = Workspace::new(Arc::new(tariff()), [7; 16], ids);
+        load_tariff(&mut work);
         let mut stage = Self {
             work,
             now: ServerTime::parse("2026-11-22T12:00:00Z").unwrap(),
@@ -199,6 +231,12 @@ impl Stage {
             RowKey::Account(lookup) => tables.accounts.load(lookup, None),
             RowKey::Review(lookup) => tables.reviews.load(lookup, None),
             RowKey::CheckoutConfig(lookup) => tables.checkout_configs.load(lookup, None),
+            RowKey::Tariff(lookup) => tables.tariff.load(lookup, None),
+            RowKey::PlatformFee(lookup) => tables.platform_fees.load(lookup, None),
+            RowKey::GatewayFee(lookup) => tables.gateway_fees.load(lookup, None),
+            RowKey::Rate(lookup) => tables.rates.load(lookup, None),
+            RowKey::Market(lookup) => tables.markets.load(lookup, None),
+            RowKey::PhonePrefix(lookup) => tables.phone_prefixes.load(lookup, None),
         }
     }
 

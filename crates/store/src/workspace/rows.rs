@@ -189,7 +189,8 @@ record!(domain::ledger::wallet::Wallet, "wallets",
         created_at: "created_at",
     }
     changing {
-        available_minor: "available_minor", held_minor: "held_minor", incoming_minor: "incoming_minor", status: "status",
+        available_minor: "available_minor", held_minor: "held_minor", incoming_minor: "incoming_minor",
+        open_reviews: "open_reviews", status: "status",
         last_entry_id: "last_entry_id", updated_at: "updated_at",
     }
     alt_key { "owner_type" "owner_id" "currency" });
