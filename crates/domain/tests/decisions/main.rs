@@ -18,3 +18,4 @@ mod stage;
 mod tariff;
 mod transfers;
 mod waiting;
+mod wallets;

@@ -98,8 +98,7 @@ fn later_commands_of_a_batch_are_decided_by_the_changed_tariff() {
 
 #[test]
 fn a_change_is_never_decided_on_a_stale_tariff() {
-    let mut work =
-        Workspace::new(Arc::new(tariff()), [7; 16], IdBlock { next: 1, end: i64::MAX });
+    let mut work = Workspace::new(Arc::new(tariff()), [7; 16], IdBlock { next: 1, end: i64::MAX });
     let newer = TariffVersion { id: TariffVersion::ID, version: 2 };
     work.tables.tariff.load(Lookup::Id(newer.id), Some(newer));
     let settings = Settings::default();

@@ -133,6 +133,7 @@ const DAMAGE: &[(&str, &str)] = &[
         "UPDATE executions SET settled_by_review_at = NULL WHERE settled_by_review_at IS NOT NULL",
     ),
     ("paid source without the collection that paid it", "UPDATE sources SET status = 'PAID' WHERE status = 'ACTIVE'"),
+    ("open reviews differ from what their wallet says", "UPDATE wallets SET open_reviews = open_reviews + 1"),
     ("open reviews differ from what their source says", "UPDATE sources SET open_reviews = 0 WHERE open_reviews = 1"),
     (
         "collection settled by a review without exactly one settlement",
@@ -214,7 +215,7 @@ const DAMAGE: &[(&str, &str)] = &[
         "UPDATE executions SET fx_fee_minor = fx_fee_minor + 1 WHERE operation = 'COLLECTION'",
     ),
     ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = NULL WHERE operation = 'COLLECTION'"),
-    ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = 2 WHERE operation = 'PAYOUT'"),
+    ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = (SELECT min(id) FROM gateway_fees) WHERE operation = 'PAYOUT'"),
     ("fee is not what its row comes to", "UPDATE platform_fees SET percentage_ppm = 20000 WHERE operation = 'COLLECTION'"),
 ];
 

@@ -278,6 +278,20 @@ const CHECKS: &[Check] = &[
               GROUP BY e.source_id) AS r ON r.source_id = s.id WHERE s.open_reviews <> coalesce(r.n, 0)",
     },
     Check {
+        // Those in its currency, if it is the merchant's own, and those of executions that it is or
+        // will be the wallet of: a collection gets its wallet when it is settled.
+        name: "open reviews differ from what their wallet says",
+        sql: "SELECT 'wallet ' || w.id || ' says ' || w.open_reviews || ', its reviews ' || coalesce(c.n, 0) \
+              FROM wallets AS w LEFT JOIN (SELECT wallet_id, count(*) AS n FROM ( \
+              SELECT v.id AS review_id, o.id AS wallet_id FROM reviews AS v JOIN executions AS e ON e.id = v.execution_id \
+              JOIN wallets AS o ON o.owner_type = 'MERCHANT' AND o.owner_id = v.merchant_id \
+              AND (o.currency = v.currency OR (e.operation = 'COLLECTION' AND o.currency = e.payee_currency)) \
+              WHERE v.status = 'OPEN' AND v.kind <> 'DEADLINE_PASSED' \
+              UNION SELECT v.id, e.wallet_id FROM reviews AS v JOIN executions AS e ON e.id = v.execution_id \
+              WHERE v.status = 'OPEN' AND v.kind <> 'DEADLINE_PASSED' AND e.operation <> 'COLLECTION' \
+              ) AS credited GROUP BY wallet_id) AS c ON c.wallet_id = w.id WHERE w.open_reviews <> coalesce(c.n, 0)",
+    },
+    Check {
         name: "source in PROCESSING without exactly one open collection",
         sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, count(*) AS n FROM executions \
               WHERE operation = 'COLLECTION' AND status IN ('PENDING', 'PROCESSING') GROUP BY source_id) AS c ON c.source_id = s.id \

@@ -28,7 +28,7 @@ fn empty() -> Vec<(Box<dyn Sql>, Cleanup)> {
 
 fn read(sql: &mut dyn Sql) -> Tariff {
     let tables: Vec<_> =
-        tariff::QUERIES.iter().map(|query| sql.rows(query, &vec![]).unwrap()).collect();
+        tariff::queries().iter().map(|query| sql.rows(query, &vec![]).unwrap()).collect();
     tariff::build(&tables).unwrap()
 }
 
