@@ -7,6 +7,7 @@ use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::ledger::wallet::{Owner, WalletStatus};
+use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::execution::Execution;
 use domain::payments::outcome::ProviderOutcome;
 
@@ -128,7 +129,7 @@ fn a_passed_deadline_counts_by_what_is_under_way() {
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
     let execution = stage.payout(account, usd(10_000)).unwrap();
     stage.now = stage.now.plus(domain::kernel::time::minutes(25 * 60));
-    stage.hear(execution.id, ProviderOutcome::Unknown);
+    stage.decide(&ClaimExecution { execution_id: execution.id }).unwrap();
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
     assert_eq!(stage.open_reviews("USD"), 0);
     assert!(!stage.closes("USD"), "held");

@@ -16,7 +16,7 @@ use crate::workspace::sql::OwnedRow;
 pub use seed::{create_version, seed};
 
 /// Reads the version of the tariff, which each change raises.
-pub const VERSION: &str = "SELECT version FROM tariff";
+pub const VERSION: &str = "SELECT version FROM tariff WHERE id = 1";
 
 /// The queries that read the whole tariff, some hundred rows. [`build`] takes their rows in this
 /// order.
