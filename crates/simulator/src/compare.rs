@@ -151,10 +151,11 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
 
 fn wallet(model: &Model, row: &Wallet) -> CheckResult {
     let known = model.wallets.get(&row.id.0);
-    let stored =
-        (row.available_minor, row.held_minor, row.incoming_minor, row.status, row.currency);
+    let amounts = (row.available_minor, row.held_minor, row.incoming_minor);
+    let stored = (amounts, row.open_reviews, row.status, row.currency);
     let own = |known: &crate::oracle::model::Wallet| {
-        (known.available, known.held, known.incoming, known.status, known.currency)
+        let amounts = (known.available, known.held, known.incoming);
+        (amounts, known.open_reviews, known.status, known.currency)
     };
     let expected = known.map(own);
     let same = expected == Some(stored);
@@ -230,6 +231,11 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         Output::CreateCheckout(made) => rows.sources.get(made.source.id).is_some(),
         Output::OpenCheckoutPage(row) => rows.checkout_configs.get(row.id).is_some(),
         Output::ResolveReview(row) => rows.reviews.get(row.id).is_some(),
+        Output::SetPlatformFee(row) => rows.platform_fees.get(row.id).is_some(),
+        Output::SetGatewayFee(row) => rows.gateway_fees.get(row.id).is_some(),
+        Output::SetRate(row) => rows.rates.get(row.id).is_some(),
+        Output::OpenMarket(opened) => rows.markets.get(opened.market.id).is_some(),
+        Output::AssignPhonePrefix(row) => rows.phone_prefixes.get(row.id).is_some(),
         Output::SetPasscode(())
         | Output::UnlockPasscode(())
         | Output::ReservePasscodeChange(_)
@@ -239,6 +245,8 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::RemoveItem(())
         | Output::ExpireSession(_)
         | Output::AdvanceClock(_)
+        | Output::CloseMarket(_)
+        | Output::EndPhonePrefix(_)
         | Output::ClaimExecution(_) => true,
     };
     rule(there, "what was acknowledged is not there", || format!("{answer:?}"))

@@ -13,6 +13,7 @@ use domain::kernel::time::ServerTime;
 use domain::ledger::account::Entry;
 use domain::payments::execution::Execution;
 use domain::payments::session::{Session, SessionStatus};
+use domain::tariff::{Tariff, TariffVersion};
 use store::StoreError;
 
 /// A map with the same order of iteration in every run.
@@ -37,6 +38,13 @@ impl<R: Loaded> Rows<R> {
 
     pub fn by_alt_key(&self, key: &R::AltKey) -> Option<&Arc<R>> {
         self.by_alt_key.get(key).and_then(|id| self.by_id.get(id))
+    }
+
+    /// All rows by ascending ids.
+    fn all(&self) -> Vec<R> {
+        let mut rows: Vec<R> = self.by_id.values().map(|row| (**row).clone()).collect();
+        rows.sort_unstable_by_key(Row::id);
+        rows
     }
 
     fn find(&self, lookup: &LookupOf<R>) -> Option<&Arc<R>> {
@@ -141,6 +149,24 @@ macro_rules! database {
 each_table!(database);
 
 impl Committed {
+    /// The version of the tariff.
+    pub fn tariff_version(&self) -> i64 {
+        self.tariff.get(TariffVersion::ID).map_or(0, |row| row.version)
+    }
+
+    /// The tariff as it is stored; its tiers, which nobody changes, are those of `known`.
+    pub fn read_tariff(&self, known: &Tariff) -> Tariff {
+        Tariff {
+            version: self.tariff_version(),
+            tiers: known.tiers.clone(),
+            platform_fees: self.platform_fees.all(),
+            gateway_fees: self.gateway_fees.all(),
+            rates: self.rates.all(),
+            markets: self.markets.all(),
+            phone_prefixes: self.phone_prefixes.all(),
+        }
+    }
+
     /// Whether a row that commands lock first belongs to this merchant.
     pub fn is_of(&self, key: &RowKey, owner: MerchantId) -> bool {
         match key {
@@ -199,8 +225,20 @@ fn postgres(code: &str, what: &str) -> StoreError {
 }
 
 impl Database {
-    pub fn new() -> Self {
-        Self { next_id: 1, ..Self::default() }
+    /// A new installation with this tariff.
+    pub fn new(tariff: &Tariff) -> Self {
+        let mut rows = Committed::default();
+        let version = TariffVersion { id: TariffVersion::ID, version: tariff.version };
+        rows.tariff.put(Arc::new(version));
+        let Tariff { platform_fees, gateway_fees, rates, markets, phone_prefixes, .. } =
+            tariff.clone();
+        platform_fees.into_iter().for_each(|row| drop(rows.platform_fees.put(Arc::new(row))));
+        gateway_fees.into_iter().for_each(|row| drop(rows.gateway_fees.put(Arc::new(row))));
+        rates.into_iter().for_each(|row| drop(rows.rates.put(Arc::new(row))));
+        markets.into_iter().for_each(|row| drop(rows.markets.put(Arc::new(row))));
+        phone_prefixes.into_iter().for_each(|row| drop(rows.phone_prefixes.put(Arc::new(row))));
+        // Above the ids of the tariff.
+        Self { rows, next_id: 1_000, ..Self::default() }
     }
 
     pub const fn reserve(&mut self, count: i64) -> i64 {

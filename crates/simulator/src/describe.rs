@@ -37,6 +37,10 @@ use domain::sales::edit_items::UpdateItem;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
+use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
+use domain::tariff::close_market::CloseMarket;
+use domain::tariff::end_phone_prefix::EndPhonePrefix;
+use domain::tariff::open_market::OpenMarket;
 use kola::api::refusals::error_type;
 use kola::engine::{Failure, Outcome};
 
@@ -56,6 +60,15 @@ pub fn command(command: &Command) -> String {
         Command::SetWalletStatus(SetWalletStatus { wallet_id: id, status, .. }) => {
             format!("{id} {status}")
         }
+        Command::SetPlatformFee(new) => format!("{} {} {}", new.tier, new.operation, new.fee),
+        Command::SetGatewayFee(new) => format!("{} {} {}", new.method, new.operation, new.fee),
+        Command::SetRate(new) => format!("1 {} = {} {}", new.from, new.rate.to_text(9), new.to),
+        Command::OpenMarket(OpenMarket { method, operation, currency, .. })
+        | Command::CloseMarket(CloseMarket { method, operation, currency }) => {
+            format!("{method} {operation} {currency}")
+        }
+        Command::AssignPhonePrefix(AssignPhonePrefix { prefix, .. })
+        | Command::EndPhonePrefix(EndPhonePrefix { prefix, .. }) => prefix.clone(),
         Command::CreateParty(CreateParty { party: new, .. }) => format!("phone {}", new.phone),
         Command::CreateCounterparty(CreateCounterparty { party_id: party, .. }) => {
             format!("party {}", optional(party.map(|id| id.0)))
@@ -273,6 +286,16 @@ fn answered(answer: &Output) -> String {
             format!("{}{again}", state(&done.execution))
         }
         Output::ResolveReview(row) => format!("review {} {} {}", row.id, row.kind, row.status),
+        Output::SetPlatformFee(row) => format!("platform fee {}", row.id),
+        Output::SetGatewayFee(row) => format!("gateway fee {}", row.id),
+        Output::SetRate(row) => format!("rate {}", row.id),
+        Output::OpenMarket(opened) => {
+            format!("market {}, was open: {}", opened.market.id, opened.was_open)
+        }
+        Output::AssignPhonePrefix(row) => format!("phone prefix {}", row.id),
+        Output::CloseMarket(again) | Output::EndPhonePrefix(again) => {
+            format!("again: {again:?}")
+        }
     }
 }
 

@@ -280,6 +280,7 @@ impl Sim {
     /// Counts special cases: reused keys, late outcomes.
     fn count_special_cases(&mut self, command: &Command, outcome: &Outcome) {
         let what = match (command, outcome) {
+            (_, Ok(Output::SetRate(_) | Output::SetPlatformFee(_))) => "fee or rate changed",
             (Command::Execute(_), Ok(Output::Execute(done))) if done.replayed => {
                 "key used again, same body"
             }
@@ -381,6 +382,13 @@ const fn oracle_check(command: &Command) -> &'static str {
         Command::ResolveReview(..) => "oracle: review",
         Command::AuthenticateCard(..) => "oracle: authenticate",
         Command::FundWallet(..) | Command::SetWalletStatus(..) => "oracle: wallet",
+        Command::SetPlatformFee(_)
+        | Command::SetGatewayFee(_)
+        | Command::SetRate(_)
+        | Command::OpenMarket(_)
+        | Command::CloseMarket(_)
+        | Command::AssignPhonePrefix(_)
+        | Command::EndPhonePrefix(_) => "oracle: tariff",
         Command::ReservePasscodeAttempt(..)
         | Command::FinishPasscodeAttempt(..)
         | Command::ReservePasscodeChange(..) => "oracle: passcode",

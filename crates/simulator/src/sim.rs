@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::decision::command::Command;
 use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::Resolution;
 use domain::kernel::time::{minutes, seconds};
-use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::outcome::ProviderOutcome;
@@ -27,7 +25,6 @@ use crate::describe;
 use crate::environment::Environment;
 use crate::faults::FaultRates;
 use crate::oracle::Model;
-use crate::oracle::figures::Prices;
 use crate::plan::{CallSite, Event, Fault, Plan, RowNames, Script};
 use crate::processes::{Processes, queue_full};
 use crate::providers::{ProviderEvent, SimulatedProviders};
@@ -278,7 +275,7 @@ impl Sim {
         Ok(())
     }
 
-    /// Draws jumps of clocks, outages of the database and changes of prices.
+    /// Draws jumps of clocks and outages of the database.
     fn draw_disturbances(&mut self, rng: &mut Rng) -> Vec<Event> {
         let mut events = vec![];
         if rng.chance(self.fault_rates.clock) {
@@ -289,9 +286,6 @@ impl Sim {
         }
         if rng.chance(self.fault_rates.outage) {
             events.push(Event::Outage(rng.between(seconds(1), seconds(30))));
-        }
-        if rng.chance(self.fault_rates.prices) {
-            events.push(Event::Prices(tariff::changed(&self.model.prices_at(i64::MAX), rng)));
         }
         for event in &events {
             self.record_event(|| event.clone());
@@ -316,7 +310,6 @@ impl Sim {
                     self.statistics.fault("database away for a while", 1);
                     self.log(|| format!("   the database is away for {} ms", time / 1_000));
                 }
-                Event::Prices(prices) => self.change_prices(*prices),
                 Event::Fault(site, fault) => faults.push((*site, *fault)),
                 Event::Requests(_) | Event::Claims(..) | Event::Sweep(_) | Event::Full => {}
             }
@@ -451,25 +444,9 @@ impl Sim {
                         }
                     }
                 }
-                Event::Clock(..)
-                | Event::Outage(_)
-                | Event::Prices(_)
-                | Event::Full
-                | Event::Fault(..) => {}
+                Event::Clock(..) | Event::Outage(_) | Event::Full | Event::Fault(..) => {}
             }
         }
-    }
-
-    /// An operator changes fees or rates at true time; a process whose clock is behind applies the
-    /// change later.
-    fn change_prices(&mut self, prices: Prices) {
-        let before = self.model.prices_at(i64::MAX);
-        let prices = Prices { since: self.now, ..prices };
-        let changed = tariff::after(&self.environment.tariff.borrow(), &before, &prices);
-        *self.environment.tariff.borrow_mut() = Arc::new(changed);
-        self.model.prices.push(prices);
-        self.statistics.fault("fee or rate changed", 1);
-        self.log(|| format!("   {prices:?}"));
     }
 
     pub fn check_everything(&mut self) -> CheckResult {
@@ -575,22 +552,20 @@ impl Sim {
 
     fn request(&self, rng: &mut Rng) -> Option<QueuedCommand> {
         let closing = self.step.is_multiple_of(2);
-        let mut clients =
-            Clients { model: &self.model, rng, now: self.now, merchants: &self.merchants, closing };
+        let mut clients = Clients {
+            model: &self.model,
+            rng,
+            now: self.now,
+            merchants: &self.merchants,
+            closing,
+            prices: self.fault_rates.prices,
+        };
         clients.draw().filter(|item| self.is_admissible(&item.command))
     }
 
     /// Whether an operator would do this: a payment without an answer is ended only as its provider
-    /// says, and a wallet is closed only as the command line does it.
+    /// says.
     fn is_admissible(&self, command: &Command) -> bool {
-        if let Command::SetWalletStatus(SetWalletStatus {
-            wallet_id: id,
-            status: domain::ledger::wallet::WalletStatus::Closed,
-            open_credits: open,
-        }) = command
-        {
-            return self.model.can_be_credited(id.0) == Some(*open);
-        }
         let Command::ResolveReview(ResolveReview {
             review_id: id,
             resolution: how @ (Resolution::Completed | Resolution::Failed),

@@ -257,6 +257,7 @@ impl Model {
         let clearing =
             AccountKind::clearing(own.provider).ok_or("a contradiction without a provider")?;
         self.reviews.insert((id, kind), Review { amount: found, currency, open: true });
+        self.count_review(own, currency, 1)?;
         self.credit(own.merchant, clearing, currency, -found);
         self.credit(own.merchant, AccountKind::Suspense, currency, found);
         self.change(id, |known| {
@@ -352,6 +353,7 @@ impl Model {
         }
         self.reviews.entry((id, kind)).and_modify(|review| review.open = false);
         if about_money {
+            self.count_review(&own, review.currency, -1)?;
             return self.resolve_suspense(id, &own, review, how);
         }
         match how {
