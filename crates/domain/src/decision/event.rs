@@ -17,6 +17,14 @@ api_enum! {
     }
 }
 
+impl EventEntity {
+    /// What events of merchants are about, which the API shows.
+    pub const OF_MERCHANTS: &'static [Self] = match Self::ALL {
+        [of_merchants @ .., Self::Tariff] => of_merchants,
+        all => all,
+    };
+}
+
 api_enum! {
     EventType {
         SessionCreated = "session.created",
@@ -53,6 +61,14 @@ api_enum! {
         /// The operator changed a fee, a rate, a market or a phone prefix.
         TariffChanged = "tariff.changed",
     }
+}
+
+impl EventType {
+    /// The types of events of merchants, which the API shows.
+    pub const OF_MERCHANTS: &'static [Self] = match Self::ALL {
+        [of_merchants @ .., Self::TariffChanged] => of_merchants,
+        all => all,
+    };
 }
 
 /// An event. Events are never changed.

@@ -513,6 +513,35 @@ fn what_is_in_review_is_counted_in_old_rows_too() {
     server.verify_ledger();
 }
 
+#[test]
+fn a_wallet_that_a_review_could_credit_counts_it_after_an_upgrade() {
+    let migration = match crate::support::database::postgres() {
+        Some(_) => include_str!("../../../../migrations/postgres/0015_tariff.sql"),
+        None => include_str!("../../../../migrations/sqlite/0015_tariff.sql"),
+    };
+    let count =
+        &migration[migration.find("-- A review opens the wallets").expect("the statements")..];
+    let (server, shop) = open();
+    let failed = shop.take(shop.momo("COLLECTION", &ending("179")), "USD", "100.00");
+    wait_for("the review", || crate::reviews::find(&server, &shown(&failed, "reference_id")));
+    let counted = "SELECT currency, open_reviews, available_minor FROM wallets ORDER BY currency";
+    let right = server.database.rows(counted);
+    assert_eq!(right, [["LRD", "0", "0"], ["RWF", "0", "0"], ["USD", "1", "0"]]);
+    server.database.sql("UPDATE wallets SET open_reviews = 0");
+    let why = "open reviews differ from what their wallet says";
+    assert!(server.kola(&["ledger", "verify"]).refused().contains(why));
+    server.database.sql(count);
+    assert_eq!(server.database.rows(counted), right);
+    server.verify_ledger();
+    // A wallet that was never opened is opened with an id of its own.
+    server.database.damage("DELETE FROM wallets WHERE currency = 'USD'");
+    server.database.sql(count);
+    assert_eq!(server.database.rows(counted), right);
+    server.verify_ledger();
+    let above = "SELECT next_id - (SELECT max(id) FROM wallets) FROM installation";
+    assert!(server.database.value(above).parse::<i64>().expect("a number") > 0);
+}
+
 /// The third migration. Its statement that changes rows is the same on both databases.
 const COUNT_APART: &str = include_str!("../../../../migrations/postgres/0003_over_refunds.sql");
 
