@@ -2,8 +2,8 @@
 //! first one migrates, the others wait for it.
 //!
 //! A migration only adds, so that the previous kola still works on the same database. What is no
-//! longer needed is removed by a later migration. Where an older kola would do something wrong on
-//! the new schema, the migration says so (`oldest`).
+//! longer needed is removed by a later migration, or by one that no older kola may run beside. Where
+//! an older kola would do something wrong on the new schema, the migration says so (`oldest`).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
