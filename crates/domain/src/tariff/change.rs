@@ -116,7 +116,7 @@ impl<'a> Change<'a> {
     }
 
     /// A row that is in effect from now on, without an end.
-    pub const fn from_now_on(&self) -> Effective {
+    pub const fn open_ended(&self) -> Effective {
         Effective { from: self.now, to: None }
     }
 

@@ -62,7 +62,7 @@ pub(super) fn replace(
         method,
         operation,
         fee,
-        effective: change.from_now_on(),
+        effective: change.open_ended(),
         created_at: change.now,
         updated_at: change.now,
     };

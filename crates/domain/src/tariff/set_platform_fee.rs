@@ -46,7 +46,7 @@ impl Decision for SetPlatformFee {
             operation: self.operation,
             fee: self.fee,
             fx_percentage_ppm: self.fx_percentage_ppm.unwrap_or(before),
-            effective: change.from_now_on(),
+            effective: change.open_ended(),
             created_at: change.now,
         };
         change.add(row.clone());

@@ -45,7 +45,7 @@ impl Decision for SetRate {
             from,
             to,
             rate,
-            effective: change.from_now_on(),
+            effective: change.open_ended(),
             created_at: change.now,
         };
         change.add(row.clone());
