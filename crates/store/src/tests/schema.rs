@@ -18,7 +18,7 @@ const STRUCTURE: [&str; 5] = [
     // Tables.
     "SELECT 'table ' || relname FROM pg_class WHERE relnamespace = current_schema::regnamespace AND relkind = 'r'",
     // Columns in order, with type, default and NOT NULL.
-    "SELECT 'column ' || attrelid::regclass || ' ' || lpad(attnum::text, 2, '0') || ' ' || attname || ' ' \
+    "SELECT 'column ' || attrelid::regclass || ' ' || lpad((row_number() OVER (PARTITION BY attrelid ORDER BY attnum))::text, 2, '0') || ' ' || attname || ' ' \
      || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END \
      || coalesce(' DEFAULT ' || pg_get_expr(adbin, adrelid), '') || CASE attidentity WHEN '' THEN '' ELSE ' IDENTITY' END \
      FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
@@ -71,8 +71,6 @@ fn only_on_postgres(line: &str) -> bool {
 
 /// The line without what only PostgreSQL needs.
 fn without_postgres_only(line: &str) -> String {
-    // In SQLite every INTEGER PRIMARY KEY gives new rows a number.
-    let line = line.replace(" IDENTITY", "");
     // The condition keeps PostgreSQL from using an index for lists to look up a phone or a
     // reference.
     match line.strip_suffix(" WHERE (merchant_id > 0)") {
@@ -82,7 +80,7 @@ fn without_postgres_only(line: &str) -> String {
         {
             list.to_owned()
         }
-        _ => line,
+        _ => line.to_owned(),
     }
 }
 

@@ -202,7 +202,8 @@ fn changed(stage: &mut Stage) -> Tariff {
     (*stage.ask(async |q| q.for_system().tariff().await.unwrap())).clone()
 }
 
-/// The tariff without the times at which the database was created.
+/// The tariff without the times at which the database was created, and without ids: a lane on
+/// PostgreSQL has one of its own.
 fn timeless(mut tariff: Tariff) -> String {
     let zero = |time: &mut ServerTime| {
         if *time < FIRST {
@@ -213,18 +214,27 @@ fn timeless(mut tariff: Tariff) -> String {
         [&mut row.created_at, &mut row.updated_at].into_iter().for_each(zero);
     }
     for row in &mut tariff.platform_fees {
+        row.id.0 = 0;
         [&mut row.effective.from, &mut row.created_at].into_iter().for_each(zero);
     }
     for row in &mut tariff.gateway_fees {
+        row.id.0 = 0;
         [&mut row.effective.from, &mut row.created_at, &mut row.updated_at]
             .into_iter()
             .for_each(zero);
     }
     for row in &mut tariff.rates {
+        row.id.0 = 0;
         [&mut row.effective.from, &mut row.created_at].into_iter().for_each(zero);
     }
-    tariff.markets.iter_mut().for_each(|row| zero(&mut row.effective.from));
-    tariff.phone_prefixes.iter_mut().for_each(|row| zero(&mut row.effective.from));
+    for row in &mut tariff.markets {
+        row.id.0 = 0;
+        zero(&mut row.effective.from);
+    }
+    for row in &mut tariff.phone_prefixes {
+        row.id.0 = 0;
+        zero(&mut row.effective.from);
+    }
     format!("{tariff:#?}")
 }
 
