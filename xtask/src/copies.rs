@@ -11,7 +11,7 @@ use crate::trade::Shop;
 
 /// The tables of a merchant, parents before children. One that a database does not have is left
 /// out: the databases of several releases are filled.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 19] = [
     "merchants",
     "api_keys",
     "parties",
@@ -26,26 +26,33 @@ const TABLES: [&str; 17] = [
     "checkout_configs",
     "sessions",
     "executions",
+    "provider_attempts",
     "reviews",
+    "event_positions",
     "events",
     "entries",
 ];
-/// The columns with ids, all from one sequence: those of a copy are shifted by the same distance.
-const IDS: [&str; 17] = [
+/// The columns with ids, all from one sequence: those of a copy are shifted by the same distance. The
+/// first column of each table is one of them. Positions and sequences stay, since each copy is of a
+/// merchant of its own; accounts at networks are the same for all.
+const IDS: [&str; 20] = [
     "id",
     "merchant_id",
     "party_id",
+    "recipient_id",
     "counterparty_id",
     "owner_id",
     "last_entry_id",
     "source_id",
     "wallet_id",
+    "counter_wallet_id",
     "other_wallet_id",
     "payment_account_id",
     "original_execution_id",
     "session_id",
     "execution_id",
     "subject_id",
+    "actor_id",
     "transaction_id",
     "account_id",
     "previous_entry_id",
@@ -54,7 +61,7 @@ const IDS: [&str; 17] = [
 const UNIQUE_TEXTS: [&str; 3] = ["client_id", "token", "funding_key"];
 /// UUIDs, which are drawn anew. Only the reference has to be unique, per merchant; but the same
 /// bytes in each copy would not be spread over an index as those of real payments are.
-const UUIDS: [&str; 2] = ["reference_id", "provider_request_id"];
+const UUIDS: [&str; 3] = ["reference_id", "provider_request_id", "request_id"];
 
 /// How many payments of each kind the first merchant makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,8 +129,8 @@ pub fn fill(database: &Database, executions: i64) -> anyhow::Result<()> {
     }
     for table in TABLES {
         let columns = database.columns(table)?;
-        if !columns.is_empty() {
-            ensure!(columns.iter().any(|column| column.name == "id"), "{table} is not as it was");
+        if let Some(Column { name: key, .. }) = columns.first() {
+            ensure!(IDS.contains(&key.as_str()), "{table} is not as it was");
             statements.push((table, columns));
         }
     }
@@ -140,9 +147,10 @@ pub fn fill(database: &Database, executions: i64) -> anyhow::Result<()> {
             let values: Vec<String> =
                 columns.iter().map(|column| value(database, column, offset)).collect();
             let columns: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+            let key = columns.first().copied().unwrap_or_default();
             let (columns, values) = (columns.join(", "), values.join(", "));
             format!(
-                "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE id < {distance} ORDER BY id;"
+                "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE {key} < {distance} ORDER BY {key};"
             )
         };
         let script: String = statements.iter().map(one).collect();

@@ -61,14 +61,12 @@ impl ClientResults {
 
     /// Compares what the clients know with what is in the database.
     pub fn compare(&self, database: &Database) -> anyhow::Result<Difference> {
-        let rows = database.lines(
-            "SELECT reference_id || ' ' || count(*) FROM executions GROUP BY reference_id",
-        )?;
-        let rows = rows.iter().map(|row| {
-            let (reference, count) = row.split_once(' ').context("a row")?;
-            Ok((reference, count.parse()?))
-        });
-        Ok(self.difference(&rows.collect::<anyhow::Result<_>>()?))
+        let rows = database.references()?;
+        let mut there = HashMap::new();
+        for (reference, _) in &rows {
+            *there.entry(reference.as_str()).or_default() += 1;
+        }
+        Ok(self.difference(&there))
     }
 
     fn difference(&self, there: &HashMap<&str, u64>) -> Difference {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::minutes;
-use domain::payments::execution::MAX_CLOCK_SKEW_US;
+use domain::payments::attempt::MAX_CLOCK_SKEW_US;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderRequest;
 use tokio::sync::mpsc;
@@ -66,7 +66,7 @@ impl Sandbox {
         match scenario {
             Scenario::Stuck => return ProviderOutcome::Accepted,
             Scenario::UnansweredButAccepted => return ProviderOutcome::Unknown,
-            Scenario::UnansweredAndLost if request.attempts <= 1 => {
+            Scenario::UnansweredAndLost if request.send_count <= 1 => {
                 return ProviderOutcome::Unknown;
             }
             Scenario::Authentication => {
@@ -93,7 +93,7 @@ impl Sandbox {
         let (scenario, end) = scenario(request);
         match scenario {
             Scenario::Stuck if age(request) < minutes(15) => ProviderOutcome::Accepted,
-            Scenario::UnansweredAndLost if request.attempts <= 1 => ProviderOutcome::NeverSeen,
+            Scenario::UnansweredAndLost if request.send_count <= 1 => ProviderOutcome::NeverSeen,
             Scenario::UnansweredButAccepted | Scenario::Stuck => end,
             Scenario::Authentication if request.cancel_asked => ProviderOutcome::Declined {
                 message: "canceled: the payer did not authenticate in time".to_owned(),
@@ -248,7 +248,7 @@ fn success(request: &ProviderRequest) -> ProviderOutcome {
 }
 
 fn client_secret(request: &ProviderRequest) -> String {
-    let id = request.request_id.replace('-', "");
+    let id = request.request_id.0.as_simple().to_string();
     format!("pi_{id}_secret_sandbox")
 }
 
@@ -257,6 +257,7 @@ mod tests {
     use domain::kernel::currency::Currency;
     use domain::kernel::money::Money;
     use domain::kernel::time::{MerchantTime, seconds};
+    use domain::kernel::uuids::{NetworkRequestId, Uuid};
 
     use super::*;
 
@@ -265,13 +266,13 @@ mod tests {
             merchant_id: MerchantId(1),
             execution_id: ExecutionId(7),
             operation,
-            request_id: "id".to_owned(),
+            request_id: NetworkRequestId(Uuid::from_u128(1)),
             original_request_id: None,
             method: if number.starts_with("pm_") { Method::CreditCard } else { Method::MtnMomoLbr },
             account_number: Some(number.to_owned()),
             operator: None,
             amount: Money::new(100, Currency::parse("USD").unwrap()),
-            attempts: 1,
+            send_count: 1,
             sent_at: MerchantTime(0),
             requires_action: false,
             cancel_asked: false,
@@ -368,7 +369,8 @@ mod tests {
     #[test]
     fn what_was_lost_goes_through_the_second_time() {
         let (sandbox, _inbox) = sandbox(0);
-        let request = ProviderRequest { attempts: 2, ..request("231880000149", Operation::Payout) };
+        let request =
+            ProviderRequest { send_count: 2, ..request("231880000149", Operation::Payout) };
         assert_eq!(
             (kind(&sandbox.start_outcome(&request)), kind(&sandbox.status_outcome(&request))),
             ("ok", "ok")

@@ -14,5 +14,6 @@ pub mod credentials;
 pub mod engine;
 pub mod jobs;
 pub mod net;
+pub mod request_id;
 pub mod server;
 pub mod web;

@@ -3,18 +3,20 @@
 
 use std::sync::Arc;
 
-use domain::decision::event::{EventEntity, EventType};
+use domain::decision::event::{Actor, EventEntity, EventType};
 use domain::exceptions::review::{Review, ReviewKind, ReviewStatus};
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SourceId, WalletId};
+use domain::kernel::ids::{AccountId, ExecutionId, MerchantId, SessionId, SourceId, WalletId};
 use domain::kernel::names::{Operation, Provider};
 use domain::ledger::account::{Account, AccountKind, Bucket, Entry};
 use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::attempt::{LEASE_US, MAX_CLOCK_SKEW_US, ProviderAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::session::SessionStatus;
 use domain::sales::source::SourceStatus;
 
 use crate::db::{Commit, Committed, Map};
+use crate::oracle::network;
 
 mod exchange_gains;
 
@@ -52,6 +54,13 @@ pub struct Checks {
     collections: Map<SourceId, (i64, i64, i64)>,
     open_suspense: Map<(MerchantId, Currency), i64>,
     exchange_gains: exchange_gains::ExchangeGains,
+    /// The executions, and the attempts at networks, as of the last commit observed.
+    executions: Map<ExecutionId, Arc<Execution>>,
+    attempts: Map<ExecutionId, Arc<ProviderAttempt>>,
+    /// Of each merchant the position of the last event.
+    positions: Map<MerchantId, i64>,
+    /// Of each entity the sequence of the last event.
+    sequences: Map<i64, i64>,
 }
 
 const fn is_open(status: ExecutionStatus) -> bool {
@@ -69,6 +78,7 @@ impl Checks {
         for (before, after) in &commit.changes.executions {
             self.execution(before.as_deref(), after, &commit, rows)?;
         }
+        self.attempts(&commit, rows)?;
         for (before, after) in &commit.changes.executions {
             self.room(before.is_none(), after, rows)?;
         }
@@ -77,7 +87,9 @@ impl Checks {
         }
         for (_, account) in &commit.changes.accounts {
             self.account(account)?;
+            Self::clearing_account(account, rows)?;
         }
+        self.cleared_at_network(&commit.entries, rows)?;
         for (before, after) in &commit.changes.sessions {
             let moved = before.as_ref().is_none_or(|row| {
                 row.status == SessionStatus::Active || row.status == after.status
@@ -99,7 +111,40 @@ impl Checks {
             has_event(&commit, kind, EventEntity::Session, after.id.0)?;
         }
         self.sources(&commit)?;
+        self.events(&commit)?;
         self.entries.extend(commit.entries);
+        Ok(())
+    }
+
+    /// Commits are observed in their order. So a reader that goes forward by positions misses no
+    /// event if each has the position after the merchant's last one.
+    fn events(&mut self, commit: &Commit) -> CheckResult {
+        for event in &commit.events {
+            let position = self.positions.entry(event.merchant_id).or_default();
+            *position += 1;
+            rule(event.position == *position, "an event is not at the next position", || {
+                format!("{position} and not {event:?}")
+            })?;
+            let sequence = self.sequences.entry(event.entity_id).or_default();
+            *sequence += 1;
+            rule(event.sequence == *sequence, "an event is not the next of its entity", || {
+                format!("{sequence} and not {event:?}")
+            })?;
+            // Other kinds may have several actors.
+            let expected = match event.kind {
+                EventType::SessionCreated | EventType::SessionCanceled => Some(Actor::Operator),
+                EventType::SessionExpired => Some(Actor::System),
+                EventType::ExecutionProcessing
+                | EventType::ExecutionRequiresAction
+                | EventType::ReviewUpdated => Some(Actor::Network),
+                _ => event.actor,
+            };
+            rule(
+                event.actor.is_some() && event.actor == expected,
+                "an event has another actor than who asked for it",
+                || format!("{event:?}"),
+            )?;
+        }
         Ok(())
     }
 
@@ -129,7 +174,7 @@ impl Checks {
             has_event(commit, kind, EventEntity::Source, after.id.0)?;
         }
         for (_, execution) in &commit.changes.executions {
-            if let Some(source) = execution.source_id {
+            if let Some(source) = execution.source_id() {
                 let (open, done, late) = self.collections.get(&source).copied().unwrap_or_default();
                 let once = open + done <= 1 && (open == 0 || late == 0);
                 rule(once, "a source is collected for twice", || {
@@ -209,6 +254,35 @@ impl Checks {
         rule(fits, "suspense is not what open reviews say", || format!("{open}: {account:?}"))
     }
 
+    /// The money of a merchant's payments is with the network accounts of its mode.
+    fn clearing_account(account: &Account, rows: &Committed) -> CheckResult {
+        let AccountKind::Clearing(id) = account.kind else { return Ok(()) };
+        let mode = rows.merchants.get(account.merchant_id).map(|merchant| merchant.mode);
+        let fits = [Provider::PawaPay, Provider::Stripe].into_iter().any(|provider| {
+            mode.is_some_and(|mode| network::network_account(provider, mode) == Some(id))
+        });
+        rule(fits, "a clearing account of another mode's network account", || {
+            format!("{account:?} of a {mode:?} merchant")
+        })
+    }
+
+    /// What is booked of an execution on a clearing account is booked on that of its attempt.
+    fn cleared_at_network(&self, entries: &[Entry], rows: &Committed) -> CheckResult {
+        for entry in entries.iter().filter(|entry| entry.bucket == Bucket::System) {
+            let account = rows.accounts.get(AccountId(entry.account_id));
+            let Some(AccountKind::Clearing(id)) = account.map(|account| account.kind) else {
+                continue;
+            };
+            let attempt = entry.execution_id.and_then(|id| self.attempts.get(&id));
+            rule(
+                attempt.is_some_and(|attempt| attempt.network_account_id == id),
+                "cleared with another network account than the attempt's",
+                || format!("{entry:?} of {attempt:?}"),
+            )?;
+        }
+        Ok(())
+    }
+
     fn execution(
         &mut self,
         before: Option<&Execution>,
@@ -222,12 +296,11 @@ impl Checks {
                 format!("{before:?} -> {after:?}")
             })?;
             let fixed = |row: &Execution| {
-                (row.payer, row.payee, row.total_minor, row.session_id, row.deadline_at, row.rate)
+                (row.payer, row.payee, row.total_minor, row.session_id, row.rate, row.provider)
             };
             rule(fixed(before) == fixed(after), "an execution's figures changed", || {
                 format!("{before:?} -> {after:?}")
             })?;
-            Self::lease(before, after, commit)?;
         } else {
             let other = self.session_of.insert(after.session_id, after.id);
             rule(other.is_none(), "a session was executed twice", || {
@@ -244,18 +317,19 @@ impl Checks {
                 })?;
             }
         }
-        let waits = after.waiting_for.is_some() && after.next_check_at.is_some();
         rule(
-            waits == is_open(after.status),
+            after.waiting_for.is_some() == is_open(after.status),
             "open without a reason and a due time, or final with one",
             || format!("{after:?}"),
         )?;
-        rule(after.refunded_minor <= after.payer.minor, "refunds exceed their payment", || {
-            format!("{after:?}")
-        })?;
+        rule(
+            after.refunds().refunded_minor <= after.payer.minor,
+            "refunds exceed their payment",
+            || format!("{after:?}"),
+        )?;
         self.count(before, -1);
         self.count(Some(after), 1);
-        if let Some(payment) = after.original_execution_id {
+        if let Some(payment) = after.original_execution_id() {
             let plain = after.status != ExecutionStatus::Failed
                 && self.reviews_of(after.id).next().is_none();
             let takes = if plain { after.payee.minor } else { 0 };
@@ -270,16 +344,16 @@ impl Checks {
             ExecutionStatus::Completed => Some(EventType::ExecutionCompleted),
             ExecutionStatus::Failed => Some(EventType::ExecutionFailed),
         };
-        let settled = after.settled_by_review_at;
-        let was_settled = before.and_then(|before| before.settled_by_review_at);
+        let settled = after.settled_by_review_at();
+        let was_settled = before.and_then(Execution::settled_by_review_at);
         rule(
             was_settled.is_none() || settled == was_settled,
             "a settlement was taken back",
             || format!("{after:?}"),
         )?;
         if settled != was_settled {
-            let fits =
-                after.operation == Operation::Collection && after.status == ExecutionStatus::Failed;
+            let fits = after.operation() == Operation::Collection
+                && after.status == ExecutionStatus::Failed;
             rule(fits, "settled by a review, and no collection that failed", || {
                 format!("{after:?}")
             })?;
@@ -296,7 +370,7 @@ impl Checks {
     /// A refund may begin only where all refunds of its payment together do not exceed it.
     fn room(&self, begins: bool, refund: &Execution, rows: &Committed) -> CheckResult {
         let Some(id) = refund
-            .original_execution_id
+            .original_execution_id()
             .filter(|_| begins && refund.status != ExecutionStatus::Failed)
         else {
             return Ok(());
@@ -320,10 +394,10 @@ impl Checks {
     /// the payment back.
     fn refunded_by(&self, row: &Execution) -> i64 {
         let reviews: Vec<_> = self.reviews_of(row.id).collect();
-        let is_refund = row.operation == Operation::Refund;
+        let is_refund = row.operation() == Operation::Refund;
         let completed = row.status == ExecutionStatus::Completed;
-        let late = row.settled_by_review_at.is_some();
-        let was_paid = (completed || late) && row.operation == Operation::Collection;
+        let late = row.settled_by_review_at().is_some();
+        let was_paid = (completed || late) && row.operation() == Operation::Collection;
         if !is_refund && !was_paid {
             return 0;
         }
@@ -350,15 +424,89 @@ impl Checks {
         has.max(least)
     }
 
+    /// What changed of the attempts at networks, and that each execution through a network has its
+    /// attempt and no other has one.
+    fn attempts(&mut self, commit: &Commit, rows: &Committed) -> CheckResult {
+        for (before, after) in &commit.changes.provider_attempts {
+            if let Some(before) = before {
+                Self::attempt_goes_on(before, after)?;
+                Self::lease(before, after, commit)?;
+            }
+            self.attempts.insert(after.execution_id, Arc::clone(after));
+        }
+        for (_, after) in &commit.changes.executions {
+            self.executions.insert(after.id, Arc::clone(after));
+        }
+        let attempts = &commit.changes.provider_attempts;
+        let changed = attempts.iter().map(|(_, row)| row.execution_id);
+        for id in changed.chain(commit.changes.executions.iter().map(|(_, row)| row.id)) {
+            self.attempt_of_execution(id, rows)?;
+        }
+        Ok(())
+    }
+
+    fn attempt_goes_on(before: &ProviderAttempt, after: &ProviderAttempt) -> CheckResult {
+        let fixed = |row: &ProviderAttempt| {
+            (row.merchant_id, row.network_account_id, row.request_id, row.deadline_at)
+        };
+        rule(fixed(before) == fixed(after), "an attempt became another", || {
+            format!("{before:?} -> {after:?}")
+        })?;
+        let counted = after.send_count >= before.send_count;
+        rule(counted, "a sending was forgotten", || format!("{before:?} -> {after:?}"))?;
+        let asked = after.cancel_asked || !before.cancel_asked;
+        rule(asked, "a cancellation was forgotten", || format!("{before:?} -> {after:?}"))
+    }
+
+    fn attempt_of_execution(&self, id: ExecutionId, rows: &Committed) -> CheckResult {
+        let (row, attempt) = (self.executions.get(&id), self.attempts.get(&id));
+        let through_network = row.is_some_and(|row| row.provider != Provider::Platform);
+        rule(
+            row.is_some() && through_network == attempt.is_some(),
+            "an execution through a network without its attempt, or an attempt without one",
+            || format!("{row:?} with {attempt:?}"),
+        )?;
+        let (Some(row), Some(attempt)) = (row, attempt) else { return Ok(()) };
+        let open = is_open(row.status);
+        rule(
+            attempt.next_check_at.is_some() == open,
+            "open without a reason and a due time, or final with one",
+            || format!("{row:?} with {attempt:?}"),
+        )?;
+        let over = attempt.lease_until.is_none()
+            && attempt.client_secret.is_none()
+            && !attempt.requires_action;
+        rule(open || over, "the attempt of a final execution goes on", || format!("{attempt:?}"))?;
+        rule(
+            attempt.requires_action == attempt.client_secret.is_some(),
+            "an action without a secret, or a secret without an action",
+            || format!("{attempt:?}"),
+        )?;
+        // One that failed before it was sent has an attempt too.
+        let sent = (attempt.send_count > 0, attempt.sent_at.is_some());
+        let fits = sent == (true, true) || (sent == (false, false) && !open);
+        rule(fits, "open and never sent, or sent at no time", || format!("{attempt:?}"))?;
+        let expected = network::request_id(row.merchant_id.0, row.reference_id, row.operation());
+        let named = attempt.request_id == expected && attempt.merchant_id == row.merchant_id;
+        rule(named, "a request has another id than follows from its execution", || {
+            format!("{attempt:?} instead of {expected}")
+        })?;
+        let mode = rows.merchants.get(row.merchant_id).map(|merchant| merchant.mode);
+        let account = mode.and_then(|mode| network::network_account(row.provider, mode));
+        rule(
+            account == Some(attempt.network_account_id),
+            "an attempt at another network account than its merchant's",
+            || format!("{attempt:?} instead of {account:?}"),
+        )
+    }
+
     /// A lease is taken over only after it has ended; its holder may send again.
-    fn lease(before: &Execution, after: &Execution, commit: &Commit) -> CheckResult {
+    fn lease(before: &ProviderAttempt, after: &ProviderAttempt, commit: &Commit) -> CheckResult {
         let (Some(old), Some(new)) = (before.lease_until, after.lease_until) else { return Ok(()) };
-        let taken_at = new.plus(-domain::payments::execution::LEASE_US);
-        let resent = after.attempts != before.attempts;
+        let taken_at = new.plus(-LEASE_US);
+        let resent = after.send_count != before.send_count;
         // A lease by a clock that is far ahead is ignored.
-        let clock_ahead = old.since(taken_at)
-            > domain::payments::execution::LEASE_US
-                + domain::payments::execution::MAX_CLOCK_SKEW_US;
+        let clock_ahead = old.since(taken_at) > LEASE_US + MAX_CLOCK_SKEW_US;
         // An outcome ends a lease, and the next check is due at once where the same commit advances
         // the merchant's clock.
         let advanced = commit.changes.merchants.iter().any(|(merchant, now)| {
@@ -377,21 +525,21 @@ impl Checks {
         let Some(row) = row else { return };
         let open = is_open(row.status);
         if let (true, Operation::Payout | Operation::Refund | Operation::Transfer, Some(wallet)) =
-            (open, row.operation, row.wallet_id)
+            (open, row.operation(), row.wallet_id())
         {
             *self.held.entry(wallet).or_default() += sign * row.payer.minor;
         }
         if let (true, Operation::Collection, Provider::PawaPay | Provider::Stripe) =
-            (open, row.operation, row.provider)
+            (open, row.operation(), row.provider)
         {
             *self.incoming.entry((row.merchant_id, row.payee.currency)).or_default() +=
                 sign * row.payee.minor;
         }
-        if let (Some(source), Operation::Collection) = (row.source_id, row.operation) {
+        if let (Some(source), Operation::Collection) = (row.source_id(), row.operation()) {
             let counts = self.collections.entry(source).or_default();
             counts.0 += if open { sign } else { 0 };
             counts.1 += if row.status == ExecutionStatus::Completed { sign } else { 0 };
-            counts.2 += if row.settled_by_review_at.is_some() { sign } else { 0 };
+            counts.2 += if row.settled_by_review_at().is_some() { sign } else { 0 };
         }
     }
 
@@ -409,11 +557,10 @@ impl Checks {
 
     /// What was booked on clearing accounts for each execution.
     pub fn cleared(&self, rows: &Committed) -> Map<(ExecutionId, Currency), i64> {
-        let clearing = [AccountKind::ClearingPawaPay, AccountKind::ClearingStripe];
         let is_clearing = |entry: &&Entry| {
-            let account = rows.accounts.get(domain::kernel::ids::AccountId(entry.account_id));
+            let account = rows.accounts.get(AccountId(entry.account_id));
             entry.bucket == Bucket::System
-                && account.is_some_and(|account| clearing.contains(&account.kind))
+                && account.is_some_and(|account| matches!(account.kind, AccountKind::Clearing(_)))
         };
         let mut sums: Map<(ExecutionId, Currency), i64> = Map::default();
         for entry in self.entries.iter().filter(is_clearing) {
@@ -486,14 +633,15 @@ impl Checks {
         for execution in rows.executions.by_id.values() {
             self.figures(execution)?;
             Self::share(execution)?;
-            let payment = execution.original_execution_id.unwrap_or(execution.id);
+            let payment = execution.original_execution_id().unwrap_or(execution.id);
             *taken.entry(payment).or_default() += self.refunded_by(execution);
         }
         for (id, taken) in taken {
             let row = rows.executions.get(id);
             let said = row.is_some_and(|row| {
-                row.refunded_minor == taken.min(row.payer.minor)
-                    && row.refunded_minor + row.over_refunded_minor == taken
+                let totals = row.refunds();
+                totals.refunded_minor == taken.min(row.payer.minor)
+                    && totals.refunded_minor + totals.over_refunded_minor == taken
             });
             rule(said, "refunds differ from what their payment says", || {
                 format!("{taken}: {row:?}")
@@ -505,28 +653,30 @@ impl Checks {
     /// However many refunds a payment has had, its wallet has paid the share of what is given back,
     /// rounded up once.
     fn share(row: &Execution) -> CheckResult {
+        let totals = row.refunds();
         let inside =
             i128::from(row.rate.den()) * i128::from(row.wallet_currency().minor_per_major());
         let outside = i128::from(row.rate.num()) * i128::from(row.payer.currency.minor_per_major());
-        let share = (i128::from(row.given_back_minor) * inside + outside - 1) / outside;
-        let cost = i128::from(row.refunded_total_minor) + i128::from(row.over_refunded_total_minor);
+        let share = (i128::from(totals.given_back_minor) * inside + outside - 1) / outside;
+        let cost =
+            i128::from(totals.refunded_total_minor) + i128::from(totals.over_refunded_total_minor);
         let usual =
-            row.operation == Operation::Collection && row.given_back_minor <= row.payer.minor;
+            row.operation() == Operation::Collection && totals.given_back_minor <= row.payer.minor;
         let fair = !usual || cost == share.min(row.total_minor.into());
         rule(fair, "refunds that did not cost their share", || format!("{share}: {row:?}"))
     }
 
     fn figures(&self, row: &Arc<Execution>) -> CheckResult {
         let fees = row.platform_fee_minor + row.gateway_fee_minor + row.fx_fee_minor;
-        let between = match row.operation {
+        let between = match row.operation() {
             Operation::Collection => row.total_minor - row.payee.minor,
             Operation::Refund => 0,
             Operation::Payout | Operation::Transfer => row.payer.minor - row.payee.minor,
         };
         let released =
-            row.operation == Operation::Refund && row.status == ExecutionStatus::Completed;
+            row.operation() == Operation::Refund && row.status == ExecutionStatus::Completed;
         rule(
-            fees == between && (released || row.released_minor == 0),
+            fees == between && (released || row.released_minor() == 0),
             "figures that do not add up",
             || format!("{row:?}"),
         )?;

@@ -63,6 +63,7 @@ use crate::oracle::Model;
 use crate::oracle::model::Recipient;
 use crate::queued_command::{Origin, QueuedCommand};
 use crate::rng::Rng;
+use crate::tariff;
 
 mod exchange_round_trips;
 
@@ -141,11 +142,16 @@ pub struct Clients<'a> {
     /// Whether operators close frozen wallets in this step, instead of changing their status
     /// otherwise.
     pub closing: bool,
+    /// How often an operator changes the tariff instead, in thousandths.
+    pub prices: u32,
 }
 
 impl Clients<'_> {
     /// Draws a request; `None` where the rows that it needs do not exist.
     pub fn draw(&mut self) -> Option<QueuedCommand> {
+        if self.rng.chance(self.prices) {
+            return tariff::change(self.rng).map(QueuedCommand::from_client);
+        }
         let at = self.rng.below(self.merchants.len());
         let id = *self.merchants.get(at)?;
         let merchant = MerchantId(id);
@@ -596,7 +602,7 @@ impl Clients<'_> {
         let details = self.details(id, session)?;
         let request = Execute {
             merchant_id: MerchantId(id),
-            reference_id: format!("{:016x}", self.rng.next()),
+            reference_id: self.rng.reference_id(),
             session_id: SessionId(session),
             details,
         };
@@ -649,7 +655,7 @@ impl Clients<'_> {
         let merchant_id = MerchantId(known.merchant);
         let request = Execute {
             merchant_id,
-            reference_id: known.reference.clone(),
+            reference_id: known.reference,
             session_id: SessionId(session),
             details,
         };
@@ -664,11 +670,9 @@ impl Clients<'_> {
             .get(&wallet)
             .is_some_and(|wallet| wallet.status == WalletStatus::Frozen);
         if self.closing {
-            let open = self.model.can_be_credited(wallet).filter(|_| frozen)?;
-            return Some(Command::SetWalletStatus(SetWalletStatus {
+            return frozen.then_some(Command::SetWalletStatus(SetWalletStatus {
                 wallet_id: WalletId(wallet),
                 status: WalletStatus::Closed,
-                open_credits: open,
             }));
         }
         let status = match self.rng.below(12) {
@@ -676,11 +680,7 @@ impl Clients<'_> {
             1 => WalletStatus::Frozen,
             _ => WalletStatus::Active,
         };
-        Some(Command::SetWalletStatus(SetWalletStatus {
-            wallet_id: WalletId(wallet),
-            status,
-            open_credits: false,
-        }))
+        Some(Command::SetWalletStatus(SetWalletStatus { wallet_id: WalletId(wallet), status }))
     }
 
     fn advance(&mut self, merchant: MerchantId) -> Command {
@@ -768,7 +768,7 @@ impl Clients<'_> {
         let known = self.model.executions.get(&execution)?;
         let command = Command::AuthenticateCard(AuthenticateCard {
             merchant_id: MerchantId(known.merchant),
-            reference_id: known.reference.clone(),
+            reference_id: known.reference,
             success: self.rng.chance(600),
         });
         Some(QueuedCommand::untagged(command, Origin::CardPayer(ExecutionId(execution))))

@@ -9,6 +9,7 @@ use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::FeeBearer;
 use domain::ledger::account::{Account, AccountKind};
 use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::attempt::ProviderAttempt;
 use domain::payments::execute::Executed;
 use domain::payments::execution::Execution;
 use domain::payments::record_outcome::RecordOutcome;
@@ -77,29 +78,29 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
     }
     for row in last(commits, |commit| &commit.changes.executions, |row| row.id.0) {
         let known = model.executions.get(&row.id.0);
-        let refunded = row.refunded_minor + row.over_refunded_minor;
-        let cost = row.refunded_total_minor + row.over_refunded_total_minor;
-        let stored = (refunded, row.given_back_minor, cost, row.released_minor);
+        let totals = row.refunds();
+        let refunded = totals.refunded_minor + totals.over_refunded_minor;
+        let cost = totals.refunded_total_minor + totals.over_refunded_total_minor;
+        let stored = (refunded, totals.given_back_minor, cost, row.released_minor());
         let same = known.is_some_and(|known| {
-            let late = row.settled_by_review_at.is_some();
+            let late = row.settled_by_review_at().is_some();
             let status = (known.status, known.in_review, known.settled_by_review)
                 == (row.status, row.in_review, late);
             let refunds =
                 (known.refunded, known.given_back_minor, known.cost, known.released) == stored;
-            status
-                && refunds
-                && known.requires_action == row.requires_action
-                && known.reference == row.reference_id
+            status && refunds && known.reference == row.reference_id
         });
         let expected = known.map(|known| {
             (
                 known.status,
                 known.in_review,
-                known.requires_action,
                 (known.refunded, known.given_back_minor, known.cost, known.released),
             )
         });
         rule(same, STORED, || format!("{expected:?} was expected: {row:?}"))?;
+    }
+    for row in last(commits, |commit| &commit.changes.provider_attempts, |row| row.execution_id.0) {
+        attempt(model, &row)?;
     }
     for row in last(commits, |commit| &commit.changes.sessions, |row| row.id.0) {
         let same = model
@@ -151,14 +152,26 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
 
 fn wallet(model: &Model, row: &Wallet) -> CheckResult {
     let known = model.wallets.get(&row.id.0);
-    let stored =
-        (row.available_minor, row.held_minor, row.incoming_minor, row.status, row.currency);
+    let amounts = (row.available_minor, row.held_minor, row.incoming_minor);
+    let stored = (amounts, row.open_reviews, row.status, row.currency);
     let own = |known: &crate::oracle::model::Wallet| {
-        (known.available, known.held, known.incoming, known.status, known.currency)
+        let amounts = (known.available, known.held, known.incoming);
+        (amounts, known.open_reviews, known.status, known.currency)
     };
     let expected = known.map(own);
     let same = expected == Some(stored);
     rule(same, STORED, || format!("{row:?}, {expected:?} was expected"))
+}
+
+fn attempt(model: &Model, row: &ProviderAttempt) -> CheckResult {
+    let known = model.executions.get(&row.execution_id.0);
+    let expected = known.map(|known| {
+        let asked = (known.requires_action, known.cancel_requested);
+        (known.request, known.sends, known.lease, asked)
+    });
+    let asked = (row.requires_action, row.cancel_asked);
+    let stored = (row.request_id, row.send_count, row.lease_until.map(|until| until.0), asked);
+    rule(expected == Some(stored), STORED, || format!("{row:?}, {expected:?} was expected"))
 }
 
 fn account(model: &Model, row: &Account) -> CheckResult {
@@ -179,9 +192,12 @@ pub fn all_rows(model: &Model, rows: &Committed) -> CheckResult {
         let row = rows.executions.by_id.get(&ExecutionId(*id));
         let same = row.is_some_and(|row| {
             row.status == known.status
-                && row.settled_by_review_at.is_some() == known.settled_by_review
+                && row.settled_by_review_at().is_some() == known.settled_by_review
         });
         rule(same, STORED, || format!("execution {id} is {row:?}, {} was expected", known.status))?;
+    }
+    for row in rows.provider_attempts.by_id.values() {
+        attempt(model, row)?;
     }
     let counts = (
         rows.executions.by_id.len(),
@@ -230,6 +246,11 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         Output::CreateCheckout(made) => rows.sources.get(made.source.id).is_some(),
         Output::OpenCheckoutPage(row) => rows.checkout_configs.get(row.id).is_some(),
         Output::ResolveReview(row) => rows.reviews.get(row.id).is_some(),
+        Output::SetPlatformFee(row) => rows.platform_fees.get(row.id).is_some(),
+        Output::SetGatewayFee(row) => rows.gateway_fees.get(row.id).is_some(),
+        Output::SetRate(row) => rows.rates.get(row.id).is_some(),
+        Output::OpenMarket(opened) => rows.markets.get(opened.market.id).is_some(),
+        Output::AssignPhonePrefix(row) => rows.phone_prefixes.get(row.id).is_some(),
         Output::SetPasscode(())
         | Output::UnlockPasscode(())
         | Output::ReservePasscodeChange(_)
@@ -239,6 +260,8 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::RemoveItem(())
         | Output::ExpireSession(_)
         | Output::AdvanceClock(_)
+        | Output::CloseMarket(_)
+        | Output::EndPhonePrefix(_)
         | Output::ClaimExecution(_) => true,
     };
     rule(there, "what was acknowledged is not there", || format!("{answer:?}"))
@@ -248,8 +271,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
 pub fn read_back_outcome(command: &Command, commits: &[Commit], rows: &Committed) -> Outcome {
     match command {
         Command::Execute(request) => {
-            let found =
-                rows.executions.by_alt_key(&(request.merchant_id, request.reference_id.clone()));
+            let found = rows.executions.by_alt_key(&(request.merchant_id, request.reference_id));
             // An execution of another process's batch is compared with that batch.
             let changes = || commits.iter().flat_map(|commit| &commit.changes.executions);
             let own = |id: ExecutionId| {
@@ -258,14 +280,18 @@ pub fn read_back_outcome(command: &Command, commits: &[Commit], rows: &Committed
             let fits = found.filter(|row| row.session_id == request.session_id && own(row.id));
             let done = |row: &Arc<Execution>| Executed {
                 execution: (**row).clone(),
+                attempt: open_attempt(row, rows),
                 replayed: false,
                 call: None,
             };
             fits.map(|row| Output::Execute(done(row))).ok_or(Failure::Unknown)
         }
         Command::RecordOutcome(RecordOutcome { execution_id: id, .. }) => {
-            let done =
-                |row: &Arc<Execution>| RecordedOutcome { execution: (**row).clone(), call: None };
+            let done = |row: &Arc<Execution>| RecordedOutcome {
+                execution: (**row).clone(),
+                attempt: open_attempt(row, rows),
+                call: None,
+            };
             rows.executions
                 .get(*id)
                 .map(|row| Output::RecordOutcome(done(row)))
@@ -273,6 +299,12 @@ pub fn read_back_outcome(command: &Command, commits: &[Commit], rows: &Committed
         }
         _ => Err(Failure::Unknown),
     }
+}
+
+/// The attempt of an execution that is under way.
+fn open_attempt(row: &Execution, rows: &Committed) -> Option<ProviderAttempt> {
+    let found = rows.provider_attempts.get(row.id).filter(|_| !row.status.is_final());
+    found.map(|attempt| (**attempt).clone())
 }
 
 /// Checks that nothing is open any more.
@@ -296,9 +328,11 @@ pub fn clearing(
     rows: &Committed,
     truth: &Map<(MerchantId, AccountKind, Currency), i64>,
 ) -> CheckResult {
-    let clearing_kinds = [AccountKind::ClearingPawaPay, AccountKind::ClearingStripe];
     let mut differences: Map<(MerchantId, AccountKind, Currency), i64> = truth.clone();
-    for row in rows.accounts.by_id.values().filter(|row| clearing_kinds.contains(&row.kind)) {
+    for row in rows.accounts.by_id.values() {
+        if !matches!(row.kind, AccountKind::Clearing(_)) {
+            continue;
+        }
         *differences.entry((row.merchant_id, row.kind, row.currency)).or_default() +=
             row.balance_minor;
     }

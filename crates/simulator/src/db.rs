@@ -11,8 +11,10 @@ use domain::each_table;
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
 use domain::kernel::time::ServerTime;
 use domain::ledger::account::Entry;
+use domain::payments::attempt::{NetworkPayment, ProviderAttempt};
 use domain::payments::execution::Execution;
 use domain::payments::session::{Session, SessionStatus};
+use domain::tariff::{Tariff, TariffVersion};
 use store::StoreError;
 
 /// A map with the same order of iteration in every run.
@@ -37,6 +39,13 @@ impl<R: Loaded> Rows<R> {
 
     pub fn by_alt_key(&self, key: &R::AltKey) -> Option<&Arc<R>> {
         self.by_alt_key.get(key).and_then(|id| self.by_id.get(id))
+    }
+
+    /// All rows by ascending ids.
+    fn all(&self) -> Vec<R> {
+        let mut rows: Vec<R> = self.by_id.values().map(|row| (**row).clone()).collect();
+        rows.sort_unstable_by_key(Row::id);
+        rows
     }
 
     fn find(&self, lookup: &LookupOf<R>) -> Option<&Arc<R>> {
@@ -141,6 +150,24 @@ macro_rules! database {
 each_table!(database);
 
 impl Committed {
+    /// The version of the tariff.
+    pub fn tariff_version(&self) -> i64 {
+        self.tariff.get(TariffVersion::ID).map_or(0, |row| row.version)
+    }
+
+    /// The tariff as it is stored; its tiers, which nobody changes, are those of `known`.
+    pub fn read_tariff(&self, known: &Tariff) -> Tariff {
+        Tariff {
+            version: self.tariff_version(),
+            tiers: known.tiers.clone(),
+            platform_fees: self.platform_fees.all(),
+            gateway_fees: self.gateway_fees.all(),
+            rates: self.rates.all(),
+            markets: self.markets.all(),
+            phone_prefixes: self.phone_prefixes.all(),
+        }
+    }
+
     /// Whether a row that commands lock first belongs to this merchant.
     pub fn is_of(&self, key: &RowKey, owner: MerchantId) -> bool {
         match key {
@@ -171,14 +198,17 @@ pub struct Commit {
     pub entries: Vec<Entry>,
 }
 
+/// Payments by their next check (merchant time).
+type Waiting = BTreeMap<(i64, ExecutionId), NetworkPayment>;
+
 #[derive(Default)]
 pub struct Database {
     pub rows: Committed,
     next_id: i64,
     locks: Map<RowKey, usize>,
     open: Map<usize, Open>,
-    /// Executions that are not final, by merchant and by their next check (merchant time).
-    waiting: BTreeMap<MerchantId, BTreeSet<(i64, ExecutionId)>>,
+    /// The payments at networks that are not final.
+    waiting: BTreeMap<MerchantId, Waiting>,
     executed: Map<SessionId, ExecutionId>,
     pub active_sessions: BTreeSet<(i64, SessionId)>,
     pub commits: Vec<Commit>,
@@ -199,8 +229,21 @@ fn postgres(code: &str, what: &str) -> StoreError {
 }
 
 impl Database {
-    pub fn new() -> Self {
-        Self { next_id: 1, ..Self::default() }
+    /// A new installation with this tariff.
+    pub fn new(tariff: &Tariff) -> Self {
+        let mut rows = Committed::default();
+        let version =
+            TariffVersion { id: TariffVersion::ID, version: tariff.version, event_count: 0 };
+        rows.tariff.put(Arc::new(version));
+        let Tariff { platform_fees, gateway_fees, rates, markets, phone_prefixes, .. } =
+            tariff.clone();
+        platform_fees.into_iter().for_each(|row| drop(rows.platform_fees.put(Arc::new(row))));
+        gateway_fees.into_iter().for_each(|row| drop(rows.gateway_fees.put(Arc::new(row))));
+        rates.into_iter().for_each(|row| drop(rows.rates.put(Arc::new(row))));
+        markets.into_iter().for_each(|row| drop(rows.markets.put(Arc::new(row))));
+        phone_prefixes.into_iter().for_each(|row| drop(rows.phone_prefixes.put(Arc::new(row))));
+        // Above the ids of the tariff.
+        Self { rows, next_id: 1_000, ..Self::default() }
     }
 
     pub const fn reserve(&mut self, count: i64) -> i64 {
@@ -277,7 +320,14 @@ impl Database {
             self.locks.remove(key);
         }
         let changes = self.rows.apply(open.draft);
-        for (before, after) in &changes.executions {
+        for (_, after) in &changes.executions {
+            self.executed.insert(after.session_id, after.id);
+            // Its attempt may be as it was.
+            if let Some(attempt) = self.rows.provider_attempts.get(after.id).cloned() {
+                self.index(None, &attempt);
+            }
+        }
+        for (before, after) in &changes.provider_attempts {
             self.index(before.as_deref(), after);
         }
         for (before, after) in &changes.sessions {
@@ -287,14 +337,15 @@ impl Database {
         Ok(())
     }
 
-    fn index(&mut self, before: Option<&Execution>, after: &Execution) {
-        self.executed.insert(after.session_id, after.id);
+    fn index(&mut self, before: Option<&ProviderAttempt>, after: &ProviderAttempt) {
+        let id = after.execution_id;
         let waiting = self.waiting.entry(after.merchant_id).or_default();
         if let Some(at) = before.and_then(|row| row.next_check_at) {
-            waiting.remove(&(at.0, after.id));
+            waiting.remove(&(at.0, id));
         }
-        if let Some(at) = after.next_check_at {
-            waiting.insert((at.0, after.id));
+        if let (Some(at), Some(execution)) = (after.next_check_at, self.rows.executions.get(id)) {
+            let execution = (**execution).clone();
+            waiting.insert((at.0, id), NetworkPayment { execution, attempt: after.clone() });
         }
     }
 
@@ -319,9 +370,10 @@ impl Database {
         let mut due: Vec<Vec<(ExecutionId, MerchantId)>> = vec![];
         for (merchant, waiting) in &self.waiting {
             let Some(merchant) = self.rows.merchants.get(*merchant) else { continue };
-            let rows = waiting.iter().filter_map(|(_, id)| self.rows.executions.get(*id));
-            let of_this = rows.filter(|row| row.is_due(merchant.mode, merchant.time(now), now));
-            due.push(of_this.take(limit).map(|row| (row.id, row.merchant_id)).collect());
+            let of_this = waiting
+                .values()
+                .filter(|payment| payment.is_due(merchant.mode, merchant.time(now), now));
+            due.push(of_this.take(limit).map(|row| (row.execution.id, merchant.id)).collect());
         }
         due.retain(|of_one| !of_one.is_empty());
         let share = limit.div_ceil(due.len().max(1));
@@ -330,8 +382,8 @@ impl Database {
 
     /// When the next execution falls due, in server time.
     pub fn next_due(&self) -> Option<i64> {
-        let first = |(merchant, waiting): (&MerchantId, &BTreeSet<(i64, ExecutionId)>)| {
-            let (at, _) = waiting.first()?;
+        let first = |(merchant, waiting): (&MerchantId, &Waiting)| {
+            let ((at, _), _) = waiting.first_key_value()?;
             Some(at - self.rows.merchants.get(*merchant)?.clock_offset_us)
         };
         self.waiting.iter().filter_map(first).min()

@@ -14,6 +14,7 @@ use domain::directory::update_merchant::UpdateMerchant;
 use domain::directory::use_payment_account::DeactivateAccount;
 use domain::exceptions::resolve_review::ResolveReview;
 use domain::kernel::currency::Currency;
+use domain::kernel::uuids::ReferenceId;
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::payments::authenticate_card::AuthenticateCard;
@@ -24,7 +25,7 @@ use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::Execution;
 use domain::payments::expire_session::ExpireSession;
-use domain::payments::outcome::ProviderOutcome;
+use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
@@ -37,6 +38,10 @@ use domain::sales::edit_items::UpdateItem;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
+use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
+use domain::tariff::close_market::CloseMarket;
+use domain::tariff::end_phone_prefix::EndPhonePrefix;
+use domain::tariff::open_market::OpenMarket;
 use kola::api::refusals::error_type;
 use kola::engine::{Failure, Outcome};
 
@@ -56,6 +61,15 @@ pub fn command(command: &Command) -> String {
         Command::SetWalletStatus(SetWalletStatus { wallet_id: id, status, .. }) => {
             format!("{id} {status}")
         }
+        Command::SetPlatformFee(new) => format!("{} {} {}", new.tier, new.operation, new.fee),
+        Command::SetGatewayFee(new) => format!("{} {} {}", new.method, new.operation, new.fee),
+        Command::SetRate(new) => format!("1 {} = {} {}", new.from, new.rate.to_text(9), new.to),
+        Command::OpenMarket(OpenMarket { method, operation, currency, .. })
+        | Command::CloseMarket(CloseMarket { method, operation, currency }) => {
+            format!("{method} {operation} {currency}")
+        }
+        Command::AssignPhonePrefix(AssignPhonePrefix { prefix, .. })
+        | Command::EndPhonePrefix(EndPhonePrefix { prefix, .. }) => prefix.clone(),
         Command::CreateParty(CreateParty { party: new, .. }) => format!("phone {}", new.phone),
         Command::CreateCounterparty(CreateCounterparty { party_id: party, .. }) => {
             format!("party {}", optional(party.map(|id| id.0)))
@@ -105,13 +119,13 @@ pub fn command(command: &Command) -> String {
             format!("{id}, right: {right}")
         }
         Command::ClaimExecution(ClaimExecution { execution_id: id }) => format!("execution {id}"),
-        Command::RecordOutcome(RecordOutcome { execution_id: id, outcome }) => {
-            format!("execution {id}: {}", provider_outcome(outcome))
+        Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome }) => {
+            format!("execution {id}{}: {}", outcome_source(*source), provider_outcome(outcome))
         }
         Command::AuthenticateCard(AuthenticateCard {
             reference_id: reference, success, ..
         }) => {
-            format!("key {}: {success}", short(reference))
+            format!("key {}: {success}", short(*reference))
         }
         Command::ResolveReview(ResolveReview { review_id: id, resolution: how, .. }) => {
             format!("{id} {how:?}")
@@ -139,8 +153,8 @@ fn optional(id: Option<i64>) -> String {
     id.map_or_else(|| "none".to_owned(), |id| id.to_string())
 }
 
-fn short(text: &str) -> &str {
-    text.get(..6).unwrap_or(text)
+fn short(key: ReferenceId) -> String {
+    key.to_string().chars().take(6).collect()
 }
 
 fn declaration(request: &NewSession) -> String {
@@ -182,7 +196,14 @@ fn execution(request: &Execute) -> String {
         OperationDetails::Transfer => "transfer".to_owned(),
         OperationDetails::Refund => "refund".to_owned(),
     };
-    format!("session {}, key {}: {details}", request.session_id, short(&request.reference_id))
+    format!("session {}, key {}: {details}", request.session_id, short(request.reference_id))
+}
+
+fn outcome_source(source: OutcomeSource) -> String {
+    match source {
+        OutcomeSource::Answer { send_count } => format!(", sent {send_count} times"),
+        OutcomeSource::Callback => ", unasked".to_owned(),
+    }
 }
 
 fn provider_outcome(outcome: &ProviderOutcome) -> String {
@@ -201,7 +222,7 @@ fn provider_outcome(outcome: &ProviderOutcome) -> String {
 
 fn state(row: &Execution) -> String {
     let in_review = if row.in_review { ", in review" } else { "" };
-    format!("execution {} {} {}{in_review}", row.id, row.operation, row.status)
+    format!("execution {} {} {}{in_review}", row.id, row.operation(), row.status)
 }
 
 pub fn outcome(outcome: &Outcome) -> String {
@@ -234,8 +255,8 @@ fn answered(answer: &Output) -> String {
         | Output::ReservePasscodeAttempt(PasscodeReservation::Reserved(attempt)) => {
             format!("passcode set: {}", attempt.is_some())
         }
-        Output::ReservePasscodeAttempt(PasscodeReservation::Replayed(execution)) => {
-            format!("{}, replayed", state(execution))
+        Output::ReservePasscodeAttempt(PasscodeReservation::Replayed(replayed)) => {
+            format!("{}, replayed", state(&replayed.execution))
         }
         Output::AdvanceClock(time) => time.to_string(),
         Output::FundWallet(row) | Output::SetWalletStatus(row) => format!(
@@ -273,6 +294,16 @@ fn answered(answer: &Output) -> String {
             format!("{}{again}", state(&done.execution))
         }
         Output::ResolveReview(row) => format!("review {} {} {}", row.id, row.kind, row.status),
+        Output::SetPlatformFee(row) => format!("platform fee {}", row.id),
+        Output::SetGatewayFee(row) => format!("gateway fee {}", row.id),
+        Output::SetRate(row) => format!("rate {}", row.id),
+        Output::OpenMarket(opened) => {
+            format!("market {}, was open: {}", opened.market.id, opened.was_open)
+        }
+        Output::AssignPhonePrefix(row) => format!("phone prefix {}", row.id),
+        Output::CloseMarket(again) | Output::EndPhonePrefix(again) => {
+            format!("again: {again:?}")
+        }
     }
 }
 

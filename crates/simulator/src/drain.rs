@@ -7,7 +7,9 @@ use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::Resolution;
 use domain::kernel::ids::ExecutionId;
 use domain::kernel::time::seconds;
+use domain::kernel::uuids::NetworkRequestId;
 use domain::payments::claim_execution::ClaimExecution;
+use domain::payments::outcome::OutcomeSource;
 use domain::payments::record_outcome::RecordOutcome;
 
 use crate::checks::{CheckResult, rule};
@@ -88,20 +90,20 @@ impl Sim {
 
     /// The provider's statement: outcomes that differ from what is booked, because a callback was
     /// lost. Each is reported once.
-    fn statement(&self, reported: &mut BTreeSet<String>) -> Vec<QueuedCommand> {
+    fn statement(&self, reported: &mut BTreeSet<NetworkRequestId>) -> Vec<QueuedCommand> {
         let db = self.environment.db.borrow();
         let is_final =
             |id: ExecutionId| db.rows.executions.get(id).is_some_and(|row| row.status.is_final());
         let booked = |id: ExecutionId| self.model.recorded_movements(id.0).filter(|_| is_final(id));
         let mut providers = self.providers.state();
         let mut items = vec![];
-        for id in providers.unreported(booked).into_iter().filter(|id| reported.insert(id.clone()))
-        {
-            let outcome = providers.outcome(&id);
+        for id in providers.unreported(booked).into_iter().filter(|id| reported.insert(*id)) {
+            let outcome = providers.outcome(id);
             items.extend(providers.requests.get(&id).map(|request| {
                 QueuedCommand::untagged(
                     Command::RecordOutcome(RecordOutcome {
                         execution_id: request.execution,
+                        source: OutcomeSource::Callback,
                         outcome,
                     }),
                     Origin::Callback,

@@ -42,7 +42,8 @@ pub struct Environment {
     pub away_until: Cell<i64>,
     /// True time, in microseconds.
     pub now: Cell<i64>,
-    pub tariff: RefCell<Arc<Tariff>>,
+    /// The tariff as it was read last.
+    tariff: RefCell<Arc<Tariff>>,
     pub fault_rates: Cell<FaultRates>,
     /// By process.
     pub batches: RefCell<Vec<BatchState>>,
@@ -51,7 +52,7 @@ pub struct Environment {
 impl Environment {
     pub fn new(processes: usize, tariff: Tariff) -> Self {
         Self {
-            db: RefCell::new(Database::new()),
+            db: RefCell::new(Database::new(&tariff)),
             step_seed: Cell::new(0),
             planned_faults: RefCell::new(None),
             away_until: Cell::new(0),
@@ -60,6 +61,15 @@ impl Environment {
             fault_rates: Cell::new(FaultRates::default()),
             batches: RefCell::new(vec![BatchState::default(); processes]),
         }
+    }
+
+    /// The tariff of the database, which is read again when its version has changed.
+    pub fn tariff(&self) -> Arc<Tariff> {
+        let (mut known, db) = (self.tariff.borrow_mut(), self.db.borrow());
+        if db.rows.tariff_version() != known.version {
+            *known = Arc::new(db.rows.read_tariff(&known));
+        }
+        Arc::clone(&known)
     }
 
     pub fn is_database_away(&self) -> bool {

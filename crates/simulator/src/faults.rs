@@ -32,6 +32,8 @@ pub struct FaultRates {
     pub sleep: u32,
     /// A provider misbehaves.
     pub provider: u32,
+    /// An answer of a provider is handed in after the lease of its call has run out.
+    pub late_answer: u32,
 }
 
 impl FaultRates {
@@ -54,6 +56,7 @@ impl FaultRates {
             prices: rate(10),
             sleep: rate(30),
             provider: rate(500),
+            late_answer: rate(150),
         }
     }
 }

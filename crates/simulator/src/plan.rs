@@ -50,7 +50,6 @@ use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
 
 use crate::db::{Commit, Map};
-use crate::oracle::figures::Prices;
 use crate::queued_command::{Origin, QueuedCommand};
 use crate::rng::{hash, hash_text};
 
@@ -72,8 +71,6 @@ pub enum Event {
     Full,
     /// The database is away for so many microseconds.
     Outage(i64),
-    /// An operator changes a fee or a rate from now on; `since` is not used.
-    Prices(Prices),
     /// A fault in the middle of a batch.
     Fault(CallSite, Fault),
 }
@@ -299,6 +296,13 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::AdvanceClock(..)
         | Command::CreateParty(..)
         | Command::CreateCounterparty(..)
+        | Command::SetPlatformFee(_)
+        | Command::SetGatewayFee(_)
+        | Command::SetRate(_)
+        | Command::OpenMarket(_)
+        | Command::CloseMarket(_)
+        | Command::AssignPhonePrefix(_)
+        | Command::EndPhonePrefix(_)
         | Command::AuthenticateCard(..) => {}
     }
 }
@@ -369,6 +373,13 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::ExpireSession(_)
         | Command::ClaimExecution(_)
         | Command::RecordOutcome(..)
+        | Command::SetPlatformFee(_)
+        | Command::SetGatewayFee(_)
+        | Command::SetRate(_)
+        | Command::OpenMarket(_)
+        | Command::CloseMarket(_)
+        | Command::AssignPhonePrefix(_)
+        | Command::EndPhonePrefix(_)
         | Command::ResolveReview(..) => None,
     }
 }

@@ -8,14 +8,16 @@ use std::task::{Context, Poll, Waker};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::money::Money;
-use domain::kernel::names::{Method, Operation};
+use domain::kernel::names::{self, Method, Operation};
 use domain::kernel::time::{minutes, seconds};
+use domain::kernel::uuids::NetworkRequestId;
 use domain::ledger::account::AccountKind;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::{ProviderCall, ProviderRequest};
 use networks::{OutcomeFuture, Provider, ProviderRouter};
 
 use crate::db::Map;
+use crate::oracle::network;
 use crate::rng::Rng;
 
 /// What a provider has decided about a request: whether it moved money, and how much.
@@ -28,14 +30,16 @@ pub struct ProviderDecision {
 /// A request as its provider knows it, and how the provider will behave.
 #[derive(Clone, Debug)]
 pub struct ReceivedRequest {
-    pub id: String,
+    pub id: NetworkRequestId,
     pub merchant: MerchantId,
     pub execution: ExecutionId,
     operation: Operation,
-    kind: AccountKind,
+    clearing: Option<AccountKind>,
     pub asked: Money,
-    /// How many sendings will still be lost, and whether one was received.
+    /// How many sendings will still be lost, how many of the others refused without being kept, and
+    /// whether one was received.
     lost: u32,
+    refused: u32,
     received: bool,
     /// When it is known to the provider, and when it is decided; true time.
     arrives_at: i64,
@@ -53,20 +57,20 @@ pub struct ReceivedRequest {
     rng: Rng,
 }
 
-/// Something that a provider does unasked; the text is the id of the request.
+/// Something that a provider does unasked, with the id of the request.
 #[derive(Clone, Debug)]
 pub enum ProviderEvent {
     /// It reports the outcome of a request.
-    Callback(String),
+    Callback(NetworkRequestId),
     /// It reverses its decision.
-    Reversal(String),
+    Reversal(NetworkRequestId),
 }
 
 /// The state of all providers.
 #[derive(Default)]
 pub struct ProvidersState {
-    pub requests: Map<String, ReceivedRequest>,
-    of_execution: Map<ExecutionId, String>,
+    pub requests: Map<NetworkRequestId, ReceivedRequest>,
+    of_execution: Map<ExecutionId, NetworkRequestId>,
     /// What providers hold for us by their own accounts: of each execution,
     pub moved: Map<(ExecutionId, Currency), i64>,
     /// and by clearing account.
@@ -84,11 +88,11 @@ pub struct ProvidersState {
 }
 
 /// The clearing account on which a request is booked.
-const fn clearing_account(request: &ProviderRequest) -> AccountKind {
-    match request.method {
-        Method::CreditCard => AccountKind::ClearingStripe,
-        _ => AccountKind::ClearingPawaPay,
-    }
+fn clearing_account(request: &ProviderRequest) -> Option<AccountKind> {
+    network::clearing_account(match request.method {
+        Method::CreditCard => names::Provider::Stripe,
+        _ => names::Provider::PawaPay,
+    })
 }
 
 impl ReceivedRequest {
@@ -114,7 +118,8 @@ impl ProvidersState {
         for request in self.requests.values_mut().filter(|request| request.decided.is_none()) {
             (request.arrives_at, request.decides_at) =
                 (request.arrives_at.min(now), request.decides_at.min(now));
-            (request.lost, request.needs_payer, request.silent) = (0, false, false);
+            (request.lost, request.refused) = (0, 0);
+            (request.needs_payer, request.silent) = (false, false);
         }
     }
 
@@ -151,6 +156,9 @@ impl ProvidersState {
             request.method == Method::CreditCard && request.operation == Operation::Collection;
         let lost = if rng.chance(p / 4) { 1 + u32::from(rng.chance(300)) } else { 0 };
         let silent = rng.chance(p / 3);
+        // A refusal is final if it is heard. If not, the network knows nothing of the request, and
+        // takes it when it is sent again.
+        let refused = u32::from(rng.chance(p / 8));
         for (happens, what) in
             [(late, "request that arrives late"), (silent, "time-out, request taken")]
         {
@@ -159,14 +167,15 @@ impl ProvidersState {
             }
         }
         ReceivedRequest {
-            id: request.request_id.clone(),
+            id: request.request_id,
             merchant: request.merchant_id,
             execution: request.execution_id,
             operation: request.operation,
-            kind: clearing_account(request),
+            clearing: clearing_account(request),
             asked,
             received: false,
             lost,
+            refused,
             arrives_at,
             decides_at: arrives_at + wait,
             needs_payer: card && rng.chance(350),
@@ -188,9 +197,9 @@ impl ProvidersState {
     }
 
     /// Decides a request that is due, and moves its money.
-    fn decide_if_due(&mut self, id: &str) {
+    fn decide_if_due(&mut self, id: NetworkRequestId) {
         let now = self.now;
-        let Some(request) = self.requests.get_mut(id) else { return };
+        let Some(request) = self.requests.get_mut(&id) else { return };
         if request.decided.is_some()
             || request.needs_payer
             || !request.received
@@ -201,8 +210,8 @@ impl ProvidersState {
         self.decide(id, None);
     }
 
-    fn decide(&mut self, id: &str, decision: Option<ProviderDecision>) {
-        let Some(request) = self.requests.get_mut(id) else { return };
+    fn decide(&mut self, id: NetworkRequestId, decision: Option<ProviderDecision>) {
+        let Some(request) = self.requests.get_mut(&id) else { return };
         let decision = decision.unwrap_or(request.planned);
         let before = request.decided.replace(decision);
         request.needs_payer = false;
@@ -219,28 +228,30 @@ impl ProvidersState {
             if decision.moved {
                 *self.moved.entry((request.execution, decision.amount.currency)).or_default() +=
                     sign * decision.amount.minor;
-                *self
-                    .held
-                    .entry((request.merchant, request.kind, decision.amount.currency))
-                    .or_default() += sign * decision.amount.minor;
+                if let Some(clearing) = request.clearing {
+                    *self
+                        .held
+                        .entry((request.merchant, clearing, decision.amount.currency))
+                        .or_default() += sign * decision.amount.minor;
+                }
             }
         }
         if reversals {
-            self.due.push((reverses_at, ProviderEvent::Reversal(request.id.clone())));
+            self.due.push((reverses_at, ProviderEvent::Reversal(request.id)));
         }
     }
 
     /// Ends a request as an operator or the payer has decided.
-    pub fn force(&mut self, id: &str, moved: bool) {
-        if let Some(request) = self.requests.get(id) {
+    pub fn force(&mut self, id: NetworkRequestId, moved: bool) {
+        if let Some(request) = self.requests.get(&id) {
             let decision = ProviderDecision { moved, amount: request.asked };
             self.decide(id, Some(decision));
         }
     }
 
     /// Reverses the provider's decision.
-    pub fn reverse(&mut self, id: &str) {
-        if let Some(request) = self.requests.get(id)
+    pub fn reverse(&mut self, id: NetworkRequestId) {
+        if let Some(request) = self.requests.get(&id)
             && let Some(decision) = request.decided
         {
             let contrary = ProviderDecision { moved: !decision.moved, amount: request.asked };
@@ -262,15 +273,15 @@ impl ProvidersState {
     }
 
     /// The outcome of a request, as its provider sees it now.
-    pub fn outcome(&mut self, id: &str) -> ProviderOutcome {
+    pub fn outcome(&mut self, id: NetworkRequestId) -> ProviderOutcome {
         self.decide_if_due(id);
-        let Some(request) = self.requests.get(id) else { return ProviderOutcome::NeverSeen };
+        let Some(request) = self.requests.get(&id) else { return ProviderOutcome::NeverSeen };
         if !request.received || (self.now < request.arrives_at && request.decided.is_none()) {
             return ProviderOutcome::NeverSeen;
         }
         match request.decided {
             None if request.needs_payer => {
-                ProviderOutcome::NeedsAction { client_secret: request.id.clone() }
+                ProviderOutcome::NeedsAction { client_secret: request.id.to_string() }
             }
             None => ProviderOutcome::Accepted,
             Some(ProviderDecision { moved: false, .. }) => {
@@ -279,7 +290,7 @@ impl ProvidersState {
             Some(ProviderDecision { amount, .. }) => {
                 let quiet = amount == request.asked && request.omits_amount;
                 ProviderOutcome::Succeeded {
-                    transaction_id: request.id.clone(),
+                    transaction_id: request.id.to_string(),
                     amount: Some(amount).filter(|_| !quiet),
                 }
             }
@@ -288,13 +299,13 @@ impl ProvidersState {
 
     /// Receives a request; returns the provider's immediate answer.
     fn receive(&mut self, request: &ProviderRequest) -> ProviderOutcome {
-        let id = &request.request_id;
-        let of = self.of_execution.entry(request.execution_id).or_insert_with(|| id.clone());
-        if of != id {
+        let id = request.request_id;
+        let of = self.of_execution.entry(request.execution_id).or_insert(id);
+        if *of != id {
             self.violation =
                 Some(format!("execution {} was sent under two ids", request.execution_id));
         }
-        if let Some(known) = self.requests.get(id) {
+        if let Some(known) = self.requests.get(&id) {
             if (known.asked, known.operation, known.execution)
                 != (request.amount, request.operation, request.execution_id)
             {
@@ -302,13 +313,18 @@ impl ProvidersState {
             }
         } else {
             let known = self.draw_behaviour(request);
-            self.requests.insert(id.clone(), known);
+            self.requests.insert(id, known);
         }
-        let Some(known) = self.requests.get_mut(id) else { return ProviderOutcome::Unknown };
+        let Some(known) = self.requests.get_mut(&id) else { return ProviderOutcome::Unknown };
         if known.lost > 0 {
             known.lost -= 1;
             self.count("time-out, request lost");
             return ProviderOutcome::Unknown;
+        }
+        if known.refused > 0 && !known.received {
+            known.refused -= 1;
+            self.count("request refused and not kept");
+            return ProviderOutcome::Declined { message: "refused".to_owned() };
         }
         let first = !std::mem::replace(&mut known.received, true);
         let known = known.clone();
@@ -337,20 +353,23 @@ impl ProvidersState {
             if late {
                 self.count("callback late");
             }
-            self.due
-                .push((request.decides_at + jitter, ProviderEvent::Callback(request.id.clone())));
+            self.due.push((request.decides_at + jitter, ProviderEvent::Callback(request.id)));
         }
         if rng.chance(p / 3) {
             self.count("callback early");
             let at = rng.between(self.now, request.decides_at.max(self.now));
-            self.due.push((at, ProviderEvent::Callback(request.id.clone())));
+            self.due.push((at, ProviderEvent::Callback(request.id)));
         }
     }
 
     /// Delivers an answer, which may get lost on its way.
-    fn deliver_answer(&mut self, id: &str, outcome: ProviderOutcome) -> ProviderOutcome {
+    fn deliver_answer(
+        &mut self,
+        id: NetworkRequestId,
+        outcome: ProviderOutcome,
+    ) -> ProviderOutcome {
         let p = self.misbehaviour;
-        let lost = self.requests.get_mut(id).is_some_and(|request| request.rng.chance(p / 10));
+        let lost = self.requests.get_mut(&id).is_some_and(|request| request.rng.chance(p / 10));
         if lost {
             self.count("answer of a provider lost");
             return ProviderOutcome::Unknown;
@@ -363,14 +382,14 @@ impl ProvidersState {
     pub fn unreported(
         &self,
         booked: impl Fn(ExecutionId) -> Option<Vec<(Currency, i64)>>,
-    ) -> Vec<String> {
+    ) -> Vec<NetworkRequestId> {
         let differs = |request: &&ReceivedRequest| {
             request.moved_money().is_some_and(|there| {
                 booked(request.execution).is_some_and(|booked| booked != there)
             })
         };
-        let mut ids: Vec<String> =
-            self.requests.values().filter(differs).map(|request| request.id.clone()).collect();
+        let mut ids: Vec<NetworkRequestId> =
+            self.requests.values().filter(differs).map(|request| request.id).collect();
         ids.sort_unstable();
         ids
     }
@@ -393,13 +412,13 @@ impl Provider for Adapter {
     fn start<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         let mut state = open(&self.0);
         let outcome = state.receive(request);
-        Box::pin(std::future::ready(state.deliver_answer(&request.request_id, outcome)))
+        Box::pin(std::future::ready(state.deliver_answer(request.request_id, outcome)))
     }
 
     fn status<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         let mut state = open(&self.0);
-        let outcome = state.outcome(&request.request_id);
-        Box::pin(std::future::ready(state.deliver_answer(&request.request_id, outcome)))
+        let outcome = state.outcome(request.request_id);
+        Box::pin(std::future::ready(state.deliver_answer(request.request_id, outcome)))
     }
 
     fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
@@ -409,7 +428,7 @@ impl Provider for Adapter {
             .get(&request.request_id)
             .is_some_and(|known| known.needs_payer && known.decided.is_none());
         if waits {
-            state.force(&request.request_id, false);
+            state.force(request.request_id, false);
         }
         Box::pin(std::future::ready(ProviderOutcome::Accepted))
     }

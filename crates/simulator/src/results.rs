@@ -9,7 +9,6 @@ use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::Operation;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{minutes, seconds};
-use domain::ledger::account::AccountKind;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::ProviderOutcome;
@@ -21,12 +20,12 @@ use kola::jobs::call_sequence::{CallSequence, Next};
 use crate::checks::{CheckResult, Violation, rule};
 use crate::compare;
 use crate::describe;
-use crate::oracle::Observed;
+use crate::oracle::{Observed, network};
 use crate::plan::Fault;
 use crate::processes::CompletedBatch;
 use crate::providers::ProviderEvent;
 use crate::queued_command::{Origin, QueuedCommand};
-use crate::rng::hash_text;
+use crate::rng::hash_uuid;
 use crate::sim::{Scheduled, Sim};
 
 impl Sim {
@@ -72,6 +71,7 @@ impl Sim {
             };
             self.log_outcome(process, item, outcome);
             self.statistics.command(&item.command, kind_of(outcome));
+            self.count_earlier_sending(&item.command, outcome);
             self.model.record(&item.command, observed).map_err(|what| Violation {
                 check: oracle_check(&item.command),
                 what: format!("{}: {what}", describe::command(&item.command)),
@@ -122,7 +122,7 @@ impl Sim {
         let mut providers = self.providers.state();
         match how {
             Resolution::ToPayer => {
-                if let Some(kind) = AccountKind::clearing(known.provider) {
+                if let Some(kind) = network::clearing_account(known.provider) {
                     let money = domain::kernel::money::Money::new(review.amount, review.currency);
                     providers.return_to_payer(
                         ExecutionId(key.0),
@@ -138,7 +138,7 @@ impl Sim {
                     .get(&known.request)
                     .is_some_and(|request| request.decided.is_none());
                 if open {
-                    providers.force(&known.request, how == Resolution::Completed);
+                    providers.force(known.request, how == Resolution::Completed);
                 }
             }
             Resolution::ToWallet => {}
@@ -237,7 +237,7 @@ impl Sim {
 
     fn schedule_callback(&mut self, id: ExecutionId) {
         if let Some(known) = self.model.executions.get(&id.0) {
-            let request = known.request.clone();
+            let request = known.request;
             let wait = self.execution_rng(id.0).between(seconds(1), minutes(1));
             self.schedule(wait, Scheduled::ProviderEvent(ProviderEvent::Callback(request)));
         }
@@ -257,7 +257,7 @@ impl Sim {
                 self.submit(Command::Execute(request), tag)
             }
             Ok(Output::ReservePasscodeAttempt(PasscodeReservation::Reserved(Some(attempt)))) => {
-                if self.rng_after_request(hash_text(&request.reference_id), 0).chance(50) {
+                if self.rng_after_request(hash_uuid(request.reference_id.0), 0).chance(50) {
                     self.statistics.fault("process dies while it compares a passcode", 1);
                     return;
                 }
@@ -277,14 +277,30 @@ impl Sim {
         }
     }
 
+    /// Counts the answers to calls from before a request was sent again.
+    fn count_earlier_sending(&mut self, command: &Command, outcome: &Outcome) {
+        if let (Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome }), Ok(_)) =
+            (command, outcome)
+            && self.model.was_sent_since(id.0, *source)
+        {
+            let what = match outcome {
+                ProviderOutcome::Succeeded { .. } => "answer to an earlier sending, money moved",
+                ProviderOutcome::Declined { .. } => "answer to an earlier sending, refused",
+                _ => "answer to an earlier sending, nothing known",
+            };
+            self.statistics.fault(what, 1);
+        }
+    }
+
     /// Counts special cases: reused keys, late outcomes.
     fn count_special_cases(&mut self, command: &Command, outcome: &Outcome) {
         let what = match (command, outcome) {
+            (_, Ok(Output::SetRate(_) | Output::SetPlatformFee(_))) => "fee or rate changed",
             (Command::Execute(_), Ok(Output::Execute(done))) if done.replayed => {
                 "key used again, same body"
             }
             (Command::Execute(_), Ok(Output::Execute(done)))
-                if done.execution.operation == Operation::Refund
+                if done.execution.operation() == Operation::Refund
                     && done.execution.gateway_message.is_some() =>
             {
                 "refund that has no room any more"
@@ -305,11 +321,13 @@ impl Sim {
                 Command::RecordOutcome(RecordOutcome {
                     execution_id: id,
                     outcome: ProviderOutcome::Succeeded { .. },
+                    ..
                 }),
                 Ok(Output::RecordOutcome(done) | Output::AuthenticateCard(done)),
             ) => {
-                let after =
-                    done.execution.completed_at.is_some_and(|at| at >= done.execution.deadline_at);
+                let db = self.environment.db.borrow();
+                let deadline = db.rows.provider_attempts.get(*id).map(|row| row.deadline_at);
+                let after = deadline.is_some() && done.execution.completed_at >= deadline;
                 match (
                     after,
                     self.model.reviews.contains_key(&(id.0, ReviewKind::SuccessAfterFailure)),
@@ -328,20 +346,20 @@ impl Sim {
     /// had decided before: then it reports that.
     fn card_payer_acted(&mut self, id: ExecutionId, outcome: &Outcome) {
         let row = self.environment.db.borrow().rows.executions.get(id).cloned();
+        let request = self.model.executions.get(&id.0).map(|known| known.request);
         let (
             Ok(Output::RecordOutcome(_) | Output::AuthenticateCard(_)) | Err(Failure::Unknown),
             Some(row),
-        ) = (outcome, row)
+            Some(request),
+        ) = (outcome, row, request)
         else {
             return;
         };
         let mut providers = self.providers.state();
-        let open = providers
-            .requests
-            .get(&row.provider_request_id)
-            .is_some_and(|request| request.decided.is_none());
+        let open =
+            providers.requests.get(&request).is_some_and(|request| request.decided.is_none());
         if open && row.status.is_final() {
-            providers.force(&row.provider_request_id, row.status == ExecutionStatus::Completed);
+            providers.force(request, row.status == ExecutionStatus::Completed);
         }
         drop(providers);
         if !open {
@@ -381,6 +399,13 @@ const fn oracle_check(command: &Command) -> &'static str {
         Command::ResolveReview(..) => "oracle: review",
         Command::AuthenticateCard(..) => "oracle: authenticate",
         Command::FundWallet(..) | Command::SetWalletStatus(..) => "oracle: wallet",
+        Command::SetPlatformFee(_)
+        | Command::SetGatewayFee(_)
+        | Command::SetRate(_)
+        | Command::OpenMarket(_)
+        | Command::CloseMarket(_)
+        | Command::AssignPhonePrefix(_)
+        | Command::EndPhonePrefix(_) => "oracle: tariff",
         Command::ReservePasscodeAttempt(..)
         | Command::FinishPasscodeAttempt(..)
         | Command::ReservePasscodeChange(..) => "oracle: passcode",

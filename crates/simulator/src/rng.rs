@@ -1,5 +1,9 @@
 //! Random numbers that are the same on every machine: one seed, one history.
 
+use domain::kernel::uuids::{ReferenceId, Uuid};
+
+use crate::oracle::network::uuid_v4;
+
 /// The finalizer of MurmurHash3.
 const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -17,6 +21,12 @@ pub fn hash_text(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| mix(hash ^ u64::from(byte)))
 }
 
+/// Hashes a UUID.
+pub const fn hash_uuid(uuid: Uuid) -> u64 {
+    let (high, low) = uuid.as_u64_pair();
+    mix(high ^ mix(low))
+}
+
 /// A sequence of random numbers (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
@@ -31,6 +41,13 @@ impl Rng {
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
+    }
+
+    /// A new idempotency key.
+    pub fn reference_id(&mut self) -> ReferenceId {
+        let number = self.next();
+        let bits = u128::from(mix(number)) << 64 | u128::from(number);
+        ReferenceId(uuid_v4(bits))
     }
 
     /// From 0 to `end - 1`; 0 where `end` is 0.

@@ -50,7 +50,7 @@ const fn kind_of(event: &Event) -> usize {
         Event::Requests(_) => KINDS,
         Event::Fault(..) => 0,
         Event::Clock(..) => 1,
-        Event::Outage(_) | Event::Prices(_) => 2,
+        Event::Outage(_) => 2,
         Event::Full => 3,
         Event::Sweep(_) => 4,
         Event::Claims(..) => 5,

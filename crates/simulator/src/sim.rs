@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::decision::command::Command;
 use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::Resolution;
 use domain::kernel::time::{minutes, seconds};
-use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::expire_session::ExpireSession;
-use domain::payments::outcome::ProviderOutcome;
+use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
 use domain::payments::record_outcome::RecordOutcome;
 use kola::engine::Outcome;
 use kola::jobs::call_sequence::CallSequence;
@@ -27,12 +25,12 @@ use crate::describe;
 use crate::environment::Environment;
 use crate::faults::FaultRates;
 use crate::oracle::Model;
-use crate::oracle::figures::Prices;
+use crate::oracle::network::LEASE;
 use crate::plan::{CallSite, Event, Fault, Plan, RowNames, Script};
 use crate::processes::{Processes, queue_full};
 use crate::providers::{ProviderEvent, SimulatedProviders};
 use crate::queued_command::{Origin, QueuedCommand};
-use crate::rng::{Rng, hash, hash_text};
+use crate::rng::{Rng, hash, hash_uuid};
 use crate::statistics::Statistics;
 use crate::tariff;
 
@@ -203,7 +201,7 @@ impl Sim {
     /// The random numbers of what happens to an execution; they follow from its idempotency key.
     pub fn execution_rng(&mut self, id: i64) -> &mut Rng {
         let reference =
-            self.model.executions.get(&id).map_or(0, |known| hash_text(&known.reference));
+            self.model.executions.get(&id).map_or(0, |known| hash_uuid(known.reference.0));
         let seed = self.seed;
         self.streams.entry(id).or_insert_with(|| Rng::of(seed, &[stream::EXECUTION, reference]))
     }
@@ -278,7 +276,7 @@ impl Sim {
         Ok(())
     }
 
-    /// Draws jumps of clocks, outages of the database and changes of prices.
+    /// Draws jumps of clocks and outages of the database.
     fn draw_disturbances(&mut self, rng: &mut Rng) -> Vec<Event> {
         let mut events = vec![];
         if rng.chance(self.fault_rates.clock) {
@@ -289,9 +287,6 @@ impl Sim {
         }
         if rng.chance(self.fault_rates.outage) {
             events.push(Event::Outage(rng.between(seconds(1), seconds(30))));
-        }
-        if rng.chance(self.fault_rates.prices) {
-            events.push(Event::Prices(tariff::changed(&self.model.prices_at(i64::MAX), rng)));
         }
         for event in &events {
             self.record_event(|| event.clone());
@@ -316,7 +311,6 @@ impl Sim {
                     self.statistics.fault("database away for a while", 1);
                     self.log(|| format!("   the database is away for {} ms", time / 1_000));
                 }
-                Event::Prices(prices) => self.change_prices(*prices),
                 Event::Fault(site, fault) => faults.push((*site, *fault)),
                 Event::Requests(_) | Event::Claims(..) | Event::Sweep(_) | Event::Full => {}
             }
@@ -385,7 +379,7 @@ impl Sim {
         if let (Command::Execute(request), true) = (&item.command, rng.chance(60)) {
             let mut request = request.clone();
             if rng.chance(500) {
-                request.reference_id = format!("{:016x}", rng.next());
+                request.reference_id = rng.reference_id();
             }
             items.insert(
                 0,
@@ -427,8 +421,8 @@ impl Sim {
                 Event::Requests(items) => {
                     if let [(_, first), (_, second)] = items.as_slice() {
                         let keys = [first, second].map(|item| match &item.command {
-                            Command::Execute(request) => request.reference_id.clone(),
-                            _ => String::new(),
+                            Command::Execute(request) => Some(request.reference_id),
+                            _ => None,
                         });
                         let same = keys.first() == keys.last();
                         self.statistics.fault(
@@ -451,25 +445,9 @@ impl Sim {
                         }
                     }
                 }
-                Event::Clock(..)
-                | Event::Outage(_)
-                | Event::Prices(_)
-                | Event::Full
-                | Event::Fault(..) => {}
+                Event::Clock(..) | Event::Outage(_) | Event::Full | Event::Fault(..) => {}
             }
         }
-    }
-
-    /// An operator changes fees or rates at true time; a process whose clock is behind applies the
-    /// change later.
-    fn change_prices(&mut self, prices: Prices) {
-        let before = self.model.prices_at(i64::MAX);
-        let prices = Prices { since: self.now, ..prices };
-        let changed = tariff::after(&self.environment.tariff.borrow(), &before, &prices);
-        *self.environment.tariff.borrow_mut() = Arc::new(changed);
-        self.model.prices.push(prices);
-        self.statistics.fault("fee or rate changed", 1);
-        self.log(|| format!("   {prices:?}"));
     }
 
     pub fn check_everything(&mut self) -> CheckResult {
@@ -522,7 +500,7 @@ impl Sim {
         }
         let execution = calls.call().request.execution_id.0;
         let reference =
-            self.model.executions.get(&execution).map_or(0, |known| hash_text(&known.reference));
+            self.model.executions.get(&execution).map_or(0, |known| hash_uuid(known.reference.0));
         let outcome =
             self.providers.call(calls.call(), self.rng_for(&[stream::PROVIDER, reference]));
         let longest = i64::try_from(CALL.as_micros()).unwrap_or(0);
@@ -531,6 +509,10 @@ impl Sim {
         let slow = rng.chance(rate.provider / 5);
         let takes = if slow { rng.between(0, 2 * longest) } else { rng.between(0, 300_000) };
         let asleep = if rng.chance(rate.sleep) { rng.between(0, seconds(60)) } else { 0 };
+        // Long enough for another process, or this one, to ask and send again meanwhile.
+        let is_late = rng.chance(rate.late_answer);
+        let asleep = if is_late { rng.between(LEASE, LEASE + seconds(60)) } else { asleep };
+        self.statistics.fault("answer handed in after its lease", u64::from(is_late));
         self.statistics.fault("time-out of a call", u64::from(takes >= longest));
         self.statistics.fault("process sleeps before it hands an answer in", u64::from(asleep > 0));
         let outcome = if takes >= longest { ProviderOutcome::Unknown } else { outcome };
@@ -543,7 +525,7 @@ impl Sim {
     /// A provider calls back, or reverses its decision.
     fn outside(&mut self, what: ProviderEvent, batches: &mut [Vec<QueuedCommand>]) {
         let id = match &what {
-            ProviderEvent::Callback(id) | ProviderEvent::Reversal(id) => id.clone(),
+            ProviderEvent::Callback(id) | ProviderEvent::Reversal(id) => *id,
         };
         let Some(request) = self.providers.state().requests.get(&id).cloned() else { return };
         let Some(row) =
@@ -563,34 +545,36 @@ impl Sim {
                 }
                 return;
             }
-            self.providers.state().reverse(&id);
+            self.providers.state().reverse(id);
         }
-        let outcome = self.providers.state().outcome(&id);
+        let outcome = self.providers.state().outcome(id);
         let any = self.execution_rng(row.id.0).below(batches.len());
         batches[any].push(QueuedCommand::untagged(
-            Command::RecordOutcome(RecordOutcome { execution_id: request.execution, outcome }),
+            Command::RecordOutcome(RecordOutcome {
+                execution_id: request.execution,
+                source: OutcomeSource::Callback,
+                outcome,
+            }),
             Origin::Callback,
         ));
     }
 
     fn request(&self, rng: &mut Rng) -> Option<QueuedCommand> {
         let closing = self.step.is_multiple_of(2);
-        let mut clients =
-            Clients { model: &self.model, rng, now: self.now, merchants: &self.merchants, closing };
+        let mut clients = Clients {
+            model: &self.model,
+            rng,
+            now: self.now,
+            merchants: &self.merchants,
+            closing,
+            prices: self.fault_rates.prices,
+        };
         clients.draw().filter(|item| self.is_admissible(&item.command))
     }
 
     /// Whether an operator would do this: a payment without an answer is ended only as its provider
-    /// says, and a wallet is closed only as the command line does it.
+    /// says.
     fn is_admissible(&self, command: &Command) -> bool {
-        if let Command::SetWalletStatus(SetWalletStatus {
-            wallet_id: id,
-            status: domain::ledger::wallet::WalletStatus::Closed,
-            open_credits: open,
-        }) = command
-        {
-            return self.model.can_be_credited(id.0) == Some(*open);
-        }
         let Command::ResolveReview(ResolveReview {
             review_id: id,
             resolution: how @ (Resolution::Completed | Resolution::Failed),
@@ -602,7 +586,7 @@ impl Sim {
         let Some((execution, _)) = self.model.review_ids.get(&id.0) else { return true };
         let Some(known) = self.model.executions.get(execution) else { return true };
         let mut providers = self.providers.state();
-        providers.outcome(&known.request);
+        providers.outcome(known.request);
         match providers.requests.get(&known.request) {
             None => *how == Resolution::Failed,
             Some(request) => match request.decided {
@@ -677,7 +661,7 @@ impl Sim {
         }
         let db = self.environment.db.borrow();
         for row in db.rows.executions.by_id.values() {
-            self.statistics.final_state(format!("{} {}", row.operation, row.status));
+            self.statistics.final_state(format!("{} {}", row.operation(), row.status));
         }
         for row in db.rows.reviews.by_id.values() {
             self.statistics.final_state(format!("review {}", row.kind));

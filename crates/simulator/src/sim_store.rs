@@ -1,7 +1,6 @@
 //! A lane's connection to the database in memory, which can be lost at any time.
 
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 
 use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
@@ -10,6 +9,7 @@ use store::{Store, StoreError};
 use crate::db::{busy, conflict};
 use crate::environment::{BatchState, Environment};
 use crate::faults::FaultRates;
+use crate::oracle::network::INSTALLATION;
 use crate::plan::{CallSite, Fault, StoreCall};
 use crate::rng::Rng;
 
@@ -128,7 +128,7 @@ impl Store for SimStore {
     ) -> Result<Workspace, StoreError> {
         self.set(|state| state.opens += 1);
         self.call(StoreCall::Open)?;
-        let mut work = Workspace::new(Arc::clone(&self.environment.tariff.borrow()), [7; 16], ids);
+        let mut work = Workspace::new(self.environment.tariff(), INSTALLATION, ids);
         let mut db = self.environment.db.borrow_mut();
         for LockKey { key, owner } in lock_keys {
             if owner.is_none_or(|owner| db.rows.is_of(key, owner)) {

@@ -1,12 +1,21 @@
 //! The tariff of a simulated installation: the shipped one, and what an operator changes in it.
 
+use domain::decision::command::Command;
+use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
+use domain::kernel::ids::{GatewayFeeId, MarketId, PlatformFeeId, RateId};
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::ServerTime;
+use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
+use domain::tariff::close_market::CloseMarket;
+use domain::tariff::end_phone_prefix::EndPhonePrefix;
+use domain::tariff::open_market::OpenMarket;
+use domain::tariff::set_gateway_fee::SetGatewayFee;
+use domain::tariff::set_platform_fee::SetPlatformFee;
+use domain::tariff::set_rate::SetRate;
 use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
 
-use crate::oracle::figures::Prices;
 use crate::rng::Rng;
 
 const ALWAYS: Effective = Effective { from: ServerTime(0), to: None };
@@ -32,7 +41,7 @@ const MARKETS: &[(Method, Provider, &[Operation], &[&str])] = &[
 
 fn platform(operation: Operation, percentage_ppm: i64) -> PlatformFee {
     PlatformFee {
-        id: 1,
+        id: PlatformFeeId(0),
         tier: "default".to_owned(),
         operation,
         fee: Fee { percentage_ppm, fixed: None },
@@ -52,7 +61,7 @@ fn gateway(
     let fixed = Currency::parse("USD").filter(|_| usd > 0).map(|currency| (usd, currency));
     let fee = Fee { percentage_ppm, fixed };
     GatewayFee {
-        id: 1,
+        id: GatewayFeeId(0),
         provider,
         method,
         operation,
@@ -104,7 +113,14 @@ pub fn shipped() -> Tariff {
         if let (Some(from), Some(to), Some(rate)) =
             (Currency::parse("USD"), Currency::parse(code), Ratio::new(units, 1))
         {
-            tariff.rates.push(Rate { id: 1, from, to, rate, effective: ALWAYS });
+            tariff.rates.push(Rate {
+                id: RateId(0),
+                from,
+                to,
+                rate,
+                effective: ALWAYS,
+                created_at: START,
+            });
         }
     }
     for (method, provider, operations, codes) in MARKETS {
@@ -112,6 +128,7 @@ pub fn shipped() -> Tariff {
             for currency in codes.iter().filter_map(|code| Currency::parse(code)) {
                 let country = if *method == Method::MtnMomoRwa { "RW" } else { "LR" }.to_owned();
                 tariff.markets.push(Market {
+                    id: MarketId(0),
                     method: *method,
                     provider: *provider,
                     operation: *operation,
@@ -122,67 +139,70 @@ pub fn shipped() -> Tariff {
             }
         }
     }
+    let mut ids = 1..;
+    let mut id = || ids.next().unwrap_or(0);
+    tariff.platform_fees.iter_mut().for_each(|row| row.id = PlatformFeeId(id()));
+    tariff.gateway_fees.iter_mut().for_each(|row| row.id = GatewayFeeId(id()));
+    tariff.rates.iter_mut().for_each(|row| row.id = RateId(id()));
+    tariff.markets.iter_mut().for_each(|row| row.id = MarketId(id()));
     tariff
 }
 
-/// Draws a change of one price; it may keep its value.
-pub fn changed(prices: &Prices, rng: &mut Rng) -> Prices {
-    match rng.below(4) {
-        0 => Prices { lrd: i128::from(rng.between(1_500, 2_500)), ..*prices },
-        1 => Prices { rwf: i128::from(rng.between(100, 200)), ..*prices },
-        2 => Prices { collecting: i128::from(rng.between(0, 300)), ..*prices },
-        _ => Prices { paying_out: i128::from(rng.between(0, 150)), ..*prices },
-    }
+/// A phone prefix and a market that no payment uses, so that a change of them changes no payment.
+pub const PREFIX: &str = "999";
+const PREFIX_DIGITS: i64 = 12;
+const UNUSED: (Method, Operation, &str) = (Method::CreditCard, Operation::Collection, "EUR");
+
+/// Draws a change of the tariff: of a price, which may keep its value, or of what no payment uses.
+pub fn change(rng: &mut Rng) -> Option<Command> {
+    let (method, operation, code) = UNUSED;
+    let (usd, currency) = (Currency::parse("USD")?, Currency::parse(code)?);
+    let prefix = PREFIX.to_owned();
+    Some(match rng.below(10) {
+        0 | 1 => rate(usd, "LRD", rng.between(1_500, 2_500), (1, 10))?,
+        2 | 3 => rate(usd, "RWF", rng.between(100, 200), (10, 1))?,
+        at @ (4 | 5) => {
+            let (operation, most) =
+                [(Operation::Collection, 300), (Operation::Payout, 150)][at - 4];
+            let percentage_ppm = rng.between(0, most) * 100;
+            Command::SetPlatformFee(SetPlatformFee {
+                tier: if rng.chance(50) { "none" } else { "default" }.to_owned(),
+                operation,
+                fee: Fee { percentage_ppm, fixed: None },
+                fx_percentage_ppm: None,
+            })
+        }
+        6 => {
+            // The fee that is in effect already: the oracle's figures do not know another.
+            let fee = Fee { percentage_ppm: 29_000, fixed: Some((30, usd)) };
+            Command::SetGatewayFee(SetGatewayFee { method, operation, fee })
+        }
+        7 => Command::OpenMarket(OpenMarket {
+            method,
+            operation,
+            currency,
+            provider: None,
+            country: None,
+            fee: None,
+        }),
+        8 if rng.chance(500) => Command::CloseMarket(CloseMarket { method, operation, currency }),
+        8 => Command::EndPhonePrefix(EndPhonePrefix { prefix, digits: PREFIX_DIGITS }),
+        _ => Command::AssignPhonePrefix(AssignPhonePrefix {
+            prefix,
+            digits: PREFIX_DIGITS,
+            carrier: "C".to_owned(),
+            country: Country::parse("LR")?,
+            method: Method::MtnMomoLbr,
+        }),
+    })
 }
 
-/// The tariff after a change of prices, as the command line writes it: the row that holds ends, and
-/// the next one begins.
-pub fn after(tariff: &Tariff, before: &Prices, prices: &Prices) -> Tariff {
-    let mut tariff = Tariff { version: tariff.version + 1, ..tariff.clone() };
-    let (now, id) = (ServerTime(prices.since), tariff.version);
-    let begins = Effective { from: now, to: None };
-    let end = |effective: &mut Effective| effective.to = effective.to.or(Some(now));
-    // A rate is stored in the one direction or in the other.
-    for (code, was, is, (times, parts)) in
-        [("LRD", before.lrd, prices.lrd, (1, 10)), ("RWF", before.rwf, prices.rwf, (10, 1))]
-    {
-        let (Some(usd), Some(other)) = (Currency::parse("USD"), Currency::parse(code)) else {
-            continue;
-        };
-        let minor = i64::try_from(is).unwrap_or(1);
-        if was == is {
-            continue;
-        }
-        let (from, to, rate) = match minor % 2 {
-            0 => (usd, other, Ratio::new(minor * times, parts)),
-            _ => (other, usd, Ratio::new(parts, minor * times)),
-        };
-        let Some(rate) = rate else { continue };
-        tariff
-            .rates
-            .iter_mut()
-            .filter(|row| (row.from, row.to) == (from, to))
-            .for_each(|row| end(&mut row.effective));
-        tariff.rates.push(Rate { id, from, to, rate, effective: begins });
-    }
-    for (operation, was, is) in [
-        (Operation::Collection, before.collecting, prices.collecting),
-        (Operation::Payout, before.paying_out, prices.paying_out),
-    ] {
-        if was != is {
-            tariff
-                .platform_fees
-                .iter_mut()
-                .filter(|row| row.operation == operation)
-                .for_each(|row| end(&mut row.effective));
-            let fee = platform(operation, i64::try_from(is).unwrap_or(0) * 100);
-            tariff.platform_fees.push(PlatformFee {
-                id,
-                effective: begins,
-                created_at: now,
-                ..fee
-            });
-        }
-    }
-    tariff
+/// A rate is set in the one direction or in the other.
+fn rate(usd: Currency, code: &str, tenths: i64, (times, parts): (i64, i64)) -> Option<Command> {
+    let other = Currency::parse(code)?;
+    let (from, to, rate) = match tenths % 2 {
+        0 => (usd, other, Ratio::new(tenths * times, parts)?),
+        _ => (other, usd, Ratio::new(parts, tenths * times)?),
+    };
+    Some(Command::SetRate(SetRate { from, to, rate }))
 }

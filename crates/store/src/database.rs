@@ -1,6 +1,5 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 use crate::reads::Queries;
 use crate::reads::scope::OperatorReads;
@@ -119,18 +118,6 @@ impl Database {
                 Ok(vec![Box::new(sqlite::SqliteStore::new(connection)?)])
             }
             Self::Postgres(_) => (0..POSTGRES_LANES).map(|_| self.store()).collect(),
-        }
-    }
-
-    /// After this time a batch that has read rows is either written or never will be. Zero on SQLite,
-    /// where only one transaction writes at a time.
-    #[must_use]
-    pub const fn longest_batch(&self) -> Duration {
-        match self {
-            Self::Sqlite(_) => Duration::ZERO,
-            Self::Postgres(_) => {
-                postgres::lane::BATCH_DEADLINE.saturating_add(Duration::from_secs(1))
-            }
         }
     }
 

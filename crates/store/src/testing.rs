@@ -6,6 +6,7 @@
 use crate::hex::hex;
 use crate::reads::Queries;
 pub use crate::reads::recorder::take_reads;
+use crate::workspace::codes::with_codes;
 use crate::workspace::postgres::readers::IN_ORDER;
 use crate::workspace::postgres::{Address, PostgresSql};
 use crate::workspace::sql::{Dialect, OwnedRow, Sql, numbered};
@@ -156,13 +157,15 @@ impl Stage {
 /// The type and the value of a parameter, as PostgreSQL spells them.
 pub(crate) fn literal(param: &Param<'_>) -> (&'static str, String) {
     let type_name = match param.column_type {
-        ColumnType::Int => "bigint",
+        ColumnType::Int | ColumnType::Code => "bigint",
         ColumnType::Text => "text",
+        ColumnType::Uuid => "uuid",
     };
     let value = match &param.value {
         SqlValue::Null => "NULL".to_owned(),
         SqlValue::Int(value) => value.to_string(),
         SqlValue::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        SqlValue::Uuid(uuid) => format!("'{uuid}'"),
     };
     (type_name, value)
 }
@@ -185,7 +188,12 @@ pub fn fill(stage: &mut Stage) {
     );
     let rows = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :rows), \
                 rows AS (SELECT 10 + i AS id, 1 + i % :merchants AS merchant, i / 16 AS at FROM n)";
-    let mut insert = |table: &str, columns: &str, values: &str| {
+    // A UUID that is the id as a number.
+    let uuid = match stage.sql.dialect() {
+        Dialect::Sqlite => "unhex(printf('%032x', id))",
+        Dialect::Postgres => "lpad(to_hex(id), 32, '0')::uuid",
+    };
+    let insert = |stage: &mut Stage, table: &str, columns: &str, values: &str| {
         let sql = format!(
             "INSERT INTO {table} (id, merchant_id, {columns}) {rows} SELECT id, merchant, {values} FROM rows"
         );
@@ -194,55 +202,79 @@ pub fn fill(stage: &mut Stage) {
                 .replace(":merchants", &MERCHANTS.to_string()),
         );
     };
-    insert("parties", "fullname, phone, created_at, updated_at", "'Ama', '231770000001', at, at");
     insert(
+        stage,
+        "parties",
+        "fullname, phone, created_at, updated_at",
+        "'Ama', '231770000001', at, at",
+    );
+    insert(
+        stage,
         "counterparties",
         "party_id, relationship_type, created_at, updated_at",
         "id, 'CUSTOMER', at, at",
     );
-    insert("api_keys", "client_id, secret_hash, created_at", "'k' || id, 'h', at");
+    insert(stage, "api_keys", "client_id, secret_hash, created_at", "'k' || id, 'h', at");
     insert(
+        stage,
         "payment_accounts",
         "party_id, account_name, provider, method, operation_type, is_active, created_at, updated_at",
         "id, 'Ama', 'PAWAPAY', 'MTN_MOMO_LBR', 'PAYOUT', 1, at, at",
     );
     insert(
+        stage,
         "wallets",
         "owner_type, owner_id, currency, available_minor, held_minor, status, created_at, updated_at",
         "'PARTY', id, 'USD', 0, 0, 'ACTIVE', at, at",
     );
     insert(
+        stage,
         "sources",
         "type, number, counterparty_id, currency, total_minor, status, note, fee_bearer, as_payment_link, reference_id, created_at, \
          updated_at",
         "'INVOICE', 'INV-' || id, id, 'USD', 0, 'IDLE', '', 'PAYER', 0, 'x' || id, at, at",
     );
     insert(
+        stage,
         "sessions",
         "kind, status, wallet_id, payment_account_id, amount_minor, currency, expires_at, created_at, updated_at",
-        "'PAYOUT', 'EXECUTED', id, id, 1, 'USD', at, at, at",
+        "{session_kind PAYOUT}, {session_status EXECUTED}, id, id, 1, 'USD', at, at, at",
     );
     insert(
+        stage,
         "executions",
-        "reference_id, operation, session_id, status, payer_minor, payer_currency, payee_minor, payee_currency, total_minor, \
-         platform_fee_minor, gateway_fee_minor, fx_fee_minor, rate_num, rate_den, refunded_minor, refunded_total_minor, \
-         provider, method, provider_request_id, requires_action, cancel_asked, disputed, attempts, deadline_at, completed_at, \
-         created_at, updated_at",
-        "'r' || id, 'PAYOUT', id, 'COMPLETED', 1, 'USD', 1, 'USD', 1, 0, 0, 0, 1, 1, 0, 0, 'PAWAPAY', 'MTN_MOMO_LBR', 'p', \
-         0, 0, 0, 1, at, at, at, at",
+        "reference_id, operation, session_id, status, payment_account_id, wallet_id, payer_minor, payer_currency, payee_minor, \
+         payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, fx_fee_minor, rate_num, rate_den, rules, \
+         provider, method, in_review, completed_at, created_at, updated_at",
+        &format!(
+            "{uuid}, {{operation PAYOUT}}, id, {{execution_status COMPLETED}}, id, id, 1, 'USD', 1, 'USD', 1, 0, 0, 0, 1, 1, 2, \
+             'PAWAPAY', 'MTN_MOMO_LBR', 0, at, at, at"
+        ),
     );
+    stage.fill(&format!(
+        "INSERT INTO provider_attempts (execution_id, merchant_id, network_account_id, request_id, send_count, deadline_at, \
+         cancel_asked, requires_action) SELECT id, merchant_id, 1, {uuid}, 1, created_at, 0, 0 FROM executions"
+    ));
     insert(
+        stage,
         "source_items",
         "source_id, name, qty, amount_minor, currency, removed, created_at, updated_at",
         "id, 'Rice', 1, 1, 'USD', 0, at, at",
     );
-    insert("checkout_configs", "source_id, mode, token, created_at", "id, 'HOSTED', 't' || id, at");
     insert(
+        stage,
+        "checkout_configs",
+        "source_id, mode, token, created_at",
+        "id, 'HOSTED', 't' || id, at",
+    );
+    insert(
+        stage,
         "reviews",
         "execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at",
         "id, 'DEADLINE_PASSED', 'RESOLVED', 0, 'USD', 'r', at, at",
     );
     insert(
+        stage,
         "accounts",
         "kind, currency, balance_minor, created_at, updated_at",
         "'FEE_FX', 'X' || id, 0, at, at",
@@ -250,14 +282,19 @@ pub fn fill(stage: &mut Stage) {
     // A chain of entries for the first wallet of each merchant, each entry with a transaction of its
     // own whose event was made in the merchant's turn before.
     insert(
+        stage,
         "entries",
-        "transaction_id, account_id, bucket, amount_minor, currency, balance_minor, previous_entry_id, created_at",
-        "id - :merchants, 9 + merchant, 'AVAILABLE', 1, 'USD', 1, CASE WHEN id >= 10 + :merchants THEN id - :merchants END, at",
+        "transaction_id, account_id, bucket, amount_minor, currency, balance_minor, previous_entry_id",
+        "CASE WHEN id >= 10 + :merchants THEN id - :merchants ELSE id END, 9 + merchant, {bucket AVAILABLE}, 1, 'USD', 1, CASE WHEN id >= 10 + :merchants THEN id - :merchants END",
     );
     insert(
+        stage,
         "events",
-        "type, subject_type, subject_id, created_at",
-        "'execution.completed', 'EXECUTION', id, at",
+        "type, subject_type, subject_id, position, sequence, created_at",
+        "{event_type execution.completed}, {event_entity EXECUTION}, id, id, 1, at",
+    );
+    stage.fill(
+        "INSERT INTO event_positions (merchant_id, last) SELECT merchant_id, max(position) FROM events GROUP BY merchant_id",
     );
     if stage.sql.dialect() == Dialect::Postgres {
         stage.sql.script("ANALYZE").unwrap();
@@ -265,12 +302,13 @@ pub fn fill(stage: &mut Stage) {
 }
 
 impl Stage {
-    /// Inserts rows without checking their foreign keys.
+    /// Inserts rows without checking their foreign keys. The codes of enums are in the form of
+    /// [`with_codes`].
     pub fn fill(&mut self, sql: &str) {
         let unchecked = match self.sql.dialect() {
             Dialect::Sqlite => "PRAGMA foreign_keys = OFF",
             Dialect::Postgres => "SET session_replication_role = replica",
         };
-        self.sql.script(&format!("{unchecked}; {sql}")).unwrap();
+        self.sql.script(&format!("{unchecked}; {}", with_codes(sql))).unwrap();
     }
 }

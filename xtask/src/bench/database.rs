@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rusqlite::{Connection, OpenFlags};
+use store::workspace::codes::with_codes;
 
 use crate::cluster::Cluster;
 
@@ -142,6 +143,26 @@ impl Database {
         self.number("SELECT count(*) FROM executions")
     }
 
+    /// The reference and the status of every execution.
+    pub fn references(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let reference = match self {
+            Self::Sqlite(_) => {
+                "(SELECT substr(hex, 1, 8) || '-' || substr(hex, 9, 4) || '-' || substr(hex, 13, 4) || '-' \
+                 || substr(hex, 17, 4) || '-' || substr(hex, 21) FROM (SELECT lower(hex(reference_id)) AS hex))"
+            }
+            Self::Postgres { .. } => "reference_id",
+        };
+        let lines = self.lines(&format!(
+            "SELECT {reference} || ' ' || name FROM executions \
+             JOIN stored_codes ON stored_codes.type = 'execution_status' AND code = status"
+        ))?;
+        let pair = |line: &String| {
+            let (reference, status) = line.split_once(' ').context("an execution")?;
+            Ok((reference.to_owned(), status.to_owned()))
+        };
+        lines.iter().map(pair).collect()
+    }
+
     pub fn bytes(&self) -> anyhow::Result<i64> {
         self.number(match self {
             Self::Sqlite(_) => {
@@ -162,30 +183,33 @@ impl Database {
         }
     }
 
-    /// Runs SQL on the database, without the server.
+    /// Runs SQL on the database, without the server. Here and in queries codes are in the form of
+    /// [`with_codes`].
     pub fn sql(&self, sql: &str) -> anyhow::Result<()> {
+        let sql = with_codes(sql);
         match self {
             Self::Sqlite(path) => {
                 let connection = Connection::open(path)?;
                 connection.busy_timeout(TIMEOUT)?;
-                Ok(connection.execute_batch(sql)?)
+                Ok(connection.execute_batch(&sql)?)
             }
-            Self::Postgres { cluster, name, .. } => cluster.sql(name, sql).map(drop),
+            Self::Postgres { cluster, name, .. } => cluster.sql(name, &sql).map(drop),
         }
     }
 
     /// The rows of a query with one column of text.
     pub fn lines(&self, sql: &str) -> anyhow::Result<Vec<String>> {
+        let sql = with_codes(sql);
         match self {
             Self::Sqlite(path) => {
                 let connection =
                     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-                let mut statement = connection.prepare(sql)?;
+                let mut statement = connection.prepare(&sql)?;
                 let rows = statement.query_map([], |row| row.get(0))?;
                 Ok(rows.collect::<Result<_, _>>()?)
             }
             Self::Postgres { cluster, name, .. } => {
-                Ok(cluster.sql(name, sql)?.lines().map(str::to_owned).collect())
+                Ok(cluster.sql(name, &sql)?.lines().map(str::to_owned).collect())
             }
         }
     }
@@ -252,14 +276,15 @@ impl Database {
 
     /// The result of a query for one integer.
     pub fn number(&self, sql: &str) -> anyhow::Result<i64> {
+        let sql = with_codes(sql);
         match self {
             Self::Sqlite(path) => {
                 let connection =
                     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
                 connection.busy_timeout(TIMEOUT)?;
-                Ok(connection.query_row(sql, [], |row| row.get(0))?)
+                Ok(connection.query_row(&sql, [], |row| row.get(0))?)
             }
-            Self::Postgres { cluster, name, .. } => Ok(cluster.sql(name, sql)?.parse()?),
+            Self::Postgres { cluster, name, .. } => Ok(cluster.sql(name, &sql)?.parse()?),
         }
     }
 }

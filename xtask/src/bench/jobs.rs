@@ -183,6 +183,13 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// The bytes of a UUID of version 4.
+    pub fn uuid_bytes(&mut self) -> [u8; 16] {
+        let high = self.next() & !0xf000 | 0x4000;
+        let low = self.next() >> 2 | 0x8000_0000_0000_0000;
+        (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
+    }
+
     /// A UUID of version 4.
     pub fn uuid(&mut self) -> String {
         let (high, low) = (self.next(), self.next());

@@ -9,10 +9,11 @@ use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, params};
+use store::workspace::codes::with_codes;
 
 use super::jobs::Random;
 
-/// As the server opens its writing connection (`crates/server/src/store/sqlite.rs`): other
+/// As the server opens its writing connection (`crates/store/src/workspace/sqlite.rs`): other
 /// settings, other figures.
 const PRAGMAS: &str = "
     PRAGMA journal_mode = WAL;
@@ -24,6 +25,9 @@ const PRAGMAS: &str = "
 
 const PAYER: i64 = 11;
 const RECEIVER: i64 = 12;
+const API_KEY: i64 = 31;
+const PLATFORM_FEE: i64 = 41;
+const GATEWAY_FEE: i64 = 42;
 const FIRST_SESSION: i64 = 1000;
 
 pub struct Outcome {
@@ -36,8 +40,11 @@ pub struct Outcome {
 /// A database of the product that is written without the product.
 pub struct Raw {
     connection: Connection,
+    sql: Sql,
     now: i64,
     next_id: i64,
+    /// The position of the merchant's last event.
+    position: i64,
     payer: Balance,
     receiver: Balance,
     random: Random,
@@ -88,8 +95,10 @@ impl Raw {
         let now = jiff::Timestamp::from_second(1_800_000_000)?.as_microsecond();
         Ok(Self {
             connection,
+            sql: Sql::new(),
             now,
             next_id: FIRST_SESSION,
+            position: 0,
             payer,
             receiver,
             random: Random::seeded(),
@@ -105,8 +114,7 @@ impl Raw {
         limit: Duration,
     ) -> anyhow::Result<Outcome> {
         let sessions = self.make_sessions(sessions)?;
-        let work: Vec<_> =
-            sessions.into_iter().map(|id| (id, self.random.uuid(), self.random.uuid())).collect();
+        let work: Vec<_> = sessions.into_iter().map(|id| (id, self.random.uuid_bytes())).collect();
         let mut outcome =
             Outcome { executions: 0, elapsed: Duration::ZERO, latencies: Histogram::new(3)? };
         let begun = Instant::now();
@@ -131,10 +139,12 @@ impl Raw {
     fn make_sessions(&mut self, count: usize) -> anyhow::Result<Vec<i64>> {
         let ids: Vec<i64> = (0..count).map(|_| self.id()).collect();
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        let mut insert = self.connection.prepare(
-            "INSERT INTO sessions (id, merchant_id, kind, status, wallet_id, counterparty_id, party_id, amount_minor, currency, \
-             expires_at, created_at, updated_at) VALUES (?, 1, 'TRANSFER', 'ACTIVE', 11, 21, 2, 1, 'USD', ?, ?, ?)",
-        )?;
+        let mut insert = self.connection.prepare(&with_codes(
+            "INSERT INTO sessions (id, merchant_id, kind, status, wallet_id, counterparty_id, party_id, recipient_type, \
+             recipient_id, recipient_name, amount_minor, currency, event_count, expires_at, created_at, updated_at) \
+             VALUES (?, 1, {session_kind TRANSFER}, {session_status ACTIVE}, 11, 21, 2, 'PARTY', 2, 'Amara Kollie', 1, 'USD', \
+             1, ?, ?, ?)",
+        ))?;
         for id in &ids {
             insert.execute(params![id, self.now + 3_600_000_000, self.now, self.now])?;
         }
@@ -145,29 +155,21 @@ impl Raw {
         Ok(ids)
     }
 
-    fn commit(&mut self, batch: &[(i64, String, String)]) -> anyhow::Result<()> {
+    fn commit(&mut self, batch: &[(i64, [u8; 16])]) -> anyhow::Result<()> {
         self.now += 1000;
-        let Self { connection, now, next_id, payer, receiver, .. } = self;
+        let Self { connection, sql, now, next_id, position, payer, receiver, .. } = self;
         let now = *now;
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         {
-            let mut rows = Rows::prepare(connection)?;
-            for (session, reference, request) in batch {
+            let mut rows = Rows::prepare(connection, sql)?;
+            for (session, reference) in batch {
                 let (execution, event, debit, credit) =
                     (*next_id + 1, *next_id + 2, *next_id + 3, *next_id + 4);
                 *next_id += 4;
-                rows.session.execute(params!["EXECUTED", now, session])?;
-                rows.execution.execute(params![
-                    execution,
-                    reference,
-                    session,
-                    request,
-                    now + 86_400_000_000,
-                    now,
-                    now,
-                    now
-                ])?;
-                rows.event.execute(params![event, execution, now])?;
+                rows.session.execute(params![now, session])?;
+                rows.execution.execute(params![execution, reference, session, now, now, now])?;
+                *position += 1;
+                rows.event.execute(params![event, execution, *position, now])?;
                 let previous = payer.add(-1, debit);
                 rows.entry.execute(params![
                     debit,
@@ -176,8 +178,7 @@ impl Raw {
                     payer.wallet,
                     -1,
                     payer.minor,
-                    previous,
-                    now
+                    previous
                 ])?;
                 let previous = receiver.add(1, credit);
                 rows.entry.execute(params![
@@ -187,10 +188,10 @@ impl Raw {
                     receiver.wallet,
                     1,
                     receiver.minor,
-                    previous,
-                    now
+                    previous
                 ])?;
             }
+            rows.position.execute(params![*position])?;
             for balance in [payer, receiver] {
                 rows.wallet.execute(params![
                     balance.minor,
@@ -205,33 +206,69 @@ impl Raw {
     }
 }
 
+/// The SQL of all statements.
+struct Sql {
+    session: String,
+    execution: String,
+    event: String,
+    position: String,
+    entry: String,
+    wallet: String,
+}
+
+impl Sql {
+    fn new() -> Self {
+        Self {
+            session: with_codes(
+                "UPDATE sessions SET status = {session_status EXECUTED}, updated_at = ? WHERE id = ?",
+            ),
+            execution: with_codes(&format!(
+                // The other columns are null.
+                "INSERT INTO executions (id, merchant_id, reference_id, operation, session_id, status, wallet_id, counter_wallet_id, \
+                 payer_minor, payer_currency, payee_minor, payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, \
+                 fx_fee_minor, rate_num, rate_den, rules, platform_fee_id, gateway_fee_id, provider, method, in_review, event_count, \
+                 completed_at, created_at, updated_at) \
+                 VALUES (?, 1, ?, {{operation TRANSFER}}, ?, {{execution_status COMPLETED}}, {PAYER}, {RECEIVER}, 1, 'USD', 1, 'USD', \
+                 1, 0, 0, 0, 1, 1, 2, {PLATFORM_FEE}, {GATEWAY_FEE}, 'PLATFORM', 'WALLET', 0, 1, ?, ?, ?)",
+            )),
+            event: with_codes(&format!(
+                "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, position, sequence, actor_kind, actor_id, \
+                 created_at) VALUES (?, 1, {{event_type execution.completed}}, {{event_entity EXECUTION}}, ?, ?, 1, \
+                 {{actor_kind API_KEY}}, {API_KEY}, ?)",
+            )),
+            position: with_codes(
+                "INSERT INTO event_positions (merchant_id, last) VALUES (1, ?) \
+                 ON CONFLICT (merchant_id) DO UPDATE SET last = excluded.last",
+            ),
+            entry: with_codes(
+                "INSERT INTO entries (id, merchant_id, transaction_id, execution_id, account_id, bucket, amount_minor, currency, \
+                 balance_minor, previous_entry_id) VALUES (?, 1, ?, ?, ?, {bucket AVAILABLE}, ?, 'USD', ?, ?)",
+            ),
+            wallet: with_codes(
+                "UPDATE wallets SET available_minor = ?, last_entry_id = ?, updated_at = ? WHERE id = ?",
+            ),
+        }
+    }
+}
+
 struct Rows<'a> {
     session: CachedStatement<'a>,
     execution: CachedStatement<'a>,
     event: CachedStatement<'a>,
+    position: CachedStatement<'a>,
     entry: CachedStatement<'a>,
     wallet: CachedStatement<'a>,
 }
 
 impl<'a> Rows<'a> {
-    fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
+    fn prepare(connection: &'a Connection, sql: &Sql) -> rusqlite::Result<Self> {
         Ok(Self {
-            session: connection.prepare_cached("UPDATE sessions SET status = ?, updated_at = ? WHERE id = ?")?,
-            execution: connection.prepare_cached(
-                // The other columns have their defaults.
-                "INSERT INTO executions (id, merchant_id, reference_id, operation, session_id, status, wallet_id, other_wallet_id, \
-                 payer_minor, payer_currency, payee_minor, payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, \
-                 fx_fee_minor, rate_num, rate_den, refunded_minor, refunded_total_minor, provider, method, provider_request_id, \
-                 requires_action, cancel_asked, disputed, attempts, deadline_at, completed_at, created_at, updated_at, rules) \
-                 VALUES (?, 1, ?, 'TRANSFER', ?, 'COMPLETED', 11, 12, 1, 'USD', 1, 'USD', \
-                 1, 0, 0, 0, 1, 1, 0, 0, 'PLATFORM', 'WALLET', ?, 0, 0, 0, 0, ?, ?, ?, ?, 2)",
-            )?,
-            event: connection
-                .prepare_cached("INSERT INTO events VALUES (?, 1, 'transfer.completed', 'execution', ?, NULL, ?)")?,
-            entry: connection
-                .prepare_cached("INSERT INTO entries VALUES (?, 1, ?, ?, ?, 'AVAILABLE', ?, 'USD', ?, ?, ?)")?,
-            wallet: connection
-                .prepare_cached("UPDATE wallets SET available_minor = ?, last_entry_id = ?, updated_at = ? WHERE id = ?")?,
+            session: connection.prepare_cached(&sql.session)?,
+            execution: connection.prepare_cached(&sql.execution)?,
+            event: connection.prepare_cached(&sql.event)?,
+            position: connection.prepare_cached(&sql.position)?,
+            entry: connection.prepare_cached(&sql.entry)?,
+            wallet: connection.prepare_cached(&sql.wallet)?,
         })
     }
 }
@@ -253,7 +290,12 @@ mod tests {
             raw.connection.query_row(statement, [], |row| row.get::<_, i64>(0)).unwrap()
         };
         assert_eq!(count("SELECT count(*) FROM executions"), 8);
-        assert_eq!(count("SELECT count(*) FROM sessions WHERE status = 'ACTIVE'"), 2);
+        assert_eq!(
+            count(&with_codes(
+                "SELECT count(*) FROM sessions WHERE status = {session_status ACTIVE}"
+            )),
+            2
+        );
         assert_eq!(count("SELECT sum(amount_minor) FROM entries"), 0);
         assert_eq!(count("SELECT available_minor FROM wallets WHERE id = 12"), 8);
         assert_eq!(

@@ -3,6 +3,7 @@
 //! rows are the same as the product's, which `kola ledger verify` confirms afterwards. It does not
 //! check tokens, which is an advantage for it.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,6 +14,7 @@ use axum::http::StatusCode;
 use axum::{Json, Router, routing::post};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use serde_json::{Value, json};
+use store::workspace::codes::with_codes;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
@@ -32,6 +34,53 @@ pub struct Options {
 struct Shop {
     pool: Pool,
     next_id: AtomicI64,
+    sql: Sql,
+    /// An API key of each merchant, which is taken for the one that asks.
+    api_keys: HashMap<i64, i64>,
+    /// The fees of transfers, which are none.
+    platform_fee: i64,
+    gateway_fee: i64,
+}
+
+/// The statements with codes.
+struct Sql {
+    lock_session: String,
+    execute_session: String,
+    insert_execution: String,
+    insert_event: String,
+    insert_entry: String,
+}
+
+impl Sql {
+    fn new() -> Self {
+        Self {
+            lock_session: with_codes(
+                "SELECT merchant_id, wallet_id, party_id, amount_minor, currency, status = {session_status ACTIVE} \
+                 FROM sessions WHERE id = $1 FOR UPDATE",
+            ),
+            execute_session: with_codes(
+                "UPDATE sessions SET status = {session_status EXECUTED}, updated_at = $2 WHERE id = $1",
+            ),
+            insert_execution: with_codes(
+                "INSERT INTO executions (id, merchant_id, reference_id, operation, session_id, status, wallet_id, counter_wallet_id, \
+                 payer_minor, payer_currency, payee_minor, payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, \
+                 fx_fee_minor, rate_num, rate_den, rules, platform_fee_id, gateway_fee_id, provider, method, in_review, event_count, \
+                 completed_at, created_at, updated_at) VALUES \
+                 ($1, $2, $3::text::uuid, {operation TRANSFER}, $4, {execution_status COMPLETED}, $5, $6, $7, $8, $7, $8, $7, \
+                 0, 0, 0, 1, 1, 2, $10, $11, 'PLATFORM', 'WALLET', 0, 1, $9, $9, $9)",
+            ),
+            insert_event: with_codes(
+                "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, position, sequence, actor_kind, actor_id, \
+                 created_at) SELECT $1, $2, {event_type execution.completed}, {event_entity EXECUTION}, $3, last, 1, \
+                 {actor_kind API_KEY}, $5, $4 FROM event_positions WHERE merchant_id = $2",
+            ),
+            insert_entry: with_codes(
+                "INSERT INTO entries (id, merchant_id, transaction_id, execution_id, account_id, bucket, amount_minor, \
+                 currency, balance_minor, previous_entry_id) \
+                 VALUES ($1, $2, $3, $4, $5, {bucket AVAILABLE}, $6, $7, $8, $9)",
+            ),
+        }
+    }
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
@@ -41,8 +90,25 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let manager = Manager::from_config(options.url.parse()?, NoTls, manager_config);
         let pool = Pool::builder(manager).max_size(options.connections).build()?;
         let reserved = "UPDATE installation SET next_id = next_id + $1 RETURNING next_id - $1";
-        let next_id: i64 = pool.get().await?.query_one(reserved, &[&IDS]).await?.get(0);
-        let shop = Arc::new(Shop { pool, next_id: AtomicI64::new(next_id) });
+        let client = pool.get().await?;
+        let next_id: i64 = client.query_one(reserved, &[&IDS]).await?.get(0);
+        let api_keys = "SELECT merchant_id, min(id) FROM api_keys GROUP BY merchant_id";
+        let api_keys = client.query(api_keys, &[]).await?;
+        let platform_fee =
+            "SELECT id FROM platform_fees WHERE tier = 'default' AND operation = 'TRANSFER'";
+        let gateway_fee =
+            "SELECT id FROM gateway_fees WHERE method = 'WALLET' AND operation = 'TRANSFER'";
+        let platform_fee = client.query_one(platform_fee, &[]).await?.get(0);
+        let gateway_fee = client.query_one(gateway_fee, &[]).await?.get(0);
+        drop(client);
+        let shop = Arc::new(Shop {
+            pool,
+            next_id: AtomicI64::new(next_id),
+            sql: Sql::new(),
+            api_keys: api_keys.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            platform_fee,
+            gateway_fee,
+        });
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         println!("{}{}", super::server::LISTENING, listener.local_addr()?);
         let router = Router::new().route("/v1/executions/transfer", post(execute)).with_state(shop);
@@ -94,17 +160,14 @@ impl Shop {
             async |sql: &str, params: &[&(dyn ToSql + Sync)]| -> anyhow::Result<Option<Row>> {
                 Ok(transaction.query_opt(&transaction.prepare_cached(sql).await?, params).await?)
             };
-        let found = one(
-            "SELECT merchant_id, wallet_id, party_id, amount_minor, currency, status FROM sessions WHERE id = $1 FOR UPDATE",
-            &[&session],
-        )
-        .await?
-        .context("no such session")?;
+        let found = one(&self.sql.lock_session, &[&session]).await?.context("no such session")?;
         let (merchant, wallet, party): (i64, i64, i64) = (found.get(0), found.get(1), found.get(2));
-        let (minor, currency, status): (i64, String, String) =
+        let (minor, currency, is_active): (i64, String, bool) =
             (found.get(3), found.get(4), found.get(5));
-        ensure!(status == "ACTIVE", "the session is {status}");
-        let replay = "SELECT id FROM executions WHERE merchant_id = $1 AND reference_id = $2";
+        ensure!(is_active, "the session is not active");
+        let api_key = self.api_keys.get(&merchant).context("a merchant without an API key")?;
+        let replay =
+            "SELECT id FROM executions WHERE merchant_id = $1 AND reference_id = $2::text::uuid";
         ensure!(one(replay, &[&merchant, &reference]).await?.is_none(), "the reference is used");
         let lock =
             "SELECT id, available_minor, last_entry_id FROM wallets WHERE id = $1 FOR UPDATE";
@@ -128,34 +191,46 @@ impl Shop {
             ensure!(count == 1, "{count} rows: {sql}");
             Ok(())
         };
+        write(&self.sql.execute_session, &[&session, &now]).await?;
         write(
-            "UPDATE sessions SET status = 'EXECUTED', updated_at = $2 WHERE id = $1",
-            &[&session, &now],
+            &self.sql.insert_execution,
+            &[
+                &execution,
+                &merchant,
+                &reference,
+                &session,
+                &payer.id,
+                &payee.id,
+                &minor,
+                &currency,
+                &now,
+                &self.platform_fee,
+                &self.gateway_fee,
+            ],
         )
         .await?;
         write(
-            "INSERT INTO executions (id, merchant_id, reference_id, operation, session_id, status, wallet_id, other_wallet_id, \
-             payer_minor, payer_currency, payee_minor, payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, \
-             fx_fee_minor, rate_num, rate_den, refunded_minor, refunded_total_minor, provider, method, provider_request_id, \
-             requires_action, cancel_asked, disputed, attempts, deadline_at, completed_at, created_at, updated_at) VALUES \
-             ($1, $2, $3, 'TRANSFER', $4, 'COMPLETED', $5, $6, $7, $8, $7, $8, $7, 0, 0, 0, 1, 1, 0, 0, 'PLATFORM', 'WALLET', \
-             $3, 0, 0, 0, 0, $9, $9, $9, $9)",
-            &[&execution, &merchant, &reference, &session, &payer.id, &payee.id, &minor, &currency, &now],
+            "INSERT INTO event_positions (merchant_id, last) VALUES ($1, 1) \
+             ON CONFLICT (merchant_id) DO UPDATE SET last = event_positions.last + 1",
+            &[&merchant],
         )
         .await?;
-        write(
-            "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, created_at) \
-             VALUES ($1, $2, 'execution.completed', 'EXECUTION', $3, $4)",
-            &[&event, &merchant, &execution, &now],
-        )
-        .await?;
+        write(&self.sql.insert_event, &[&event, &merchant, &execution, &now, api_key]).await?;
         for (entry, wallet, moved) in [(debit, &payer, -minor), (credit, &payee, minor)] {
             let balance = wallet.minor + moved;
             write(
-                "INSERT INTO entries (id, merchant_id, transaction_id, execution_id, account_id, bucket, amount_minor, \
-                 currency, balance_minor, previous_entry_id, created_at) \
-                 VALUES ($1, $2, $3, $4, $5, 'AVAILABLE', $6, $7, $8, $9, $10)",
-                &[&entry, &merchant, &event, &execution, &wallet.id, &moved, &currency, &balance, &wallet.last_entry, &now],
+                &self.sql.insert_entry,
+                &[
+                    &entry,
+                    &merchant,
+                    &event,
+                    &execution,
+                    &wallet.id,
+                    &moved,
+                    &currency,
+                    &balance,
+                    &wallet.last_entry,
+                ],
             )
             .await?;
             write(

@@ -109,7 +109,8 @@ impl Stage {
         let mut open = 0;
         wait_until(TIMEOUT, Duration::from_millis(250), || {
             open = self.database.number(
-                "SELECT count(*) FROM executions WHERE status NOT IN ('COMPLETED', 'FAILED')",
+                "SELECT count(*) FROM executions \
+                 WHERE status NOT IN ({execution_status COMPLETED}, {execution_status FAILED})",
             )?;
             Ok(open == 0)
         })?;

@@ -166,7 +166,8 @@ impl Soak {
 
     fn wait_until_settled(&self) -> anyhow::Result<()> {
         let settled = wait_until(ENDS, Duration::from_millis(200), || {
-            let open = "SELECT count(*) FROM executions WHERE status IN ('PENDING', 'PROCESSING')";
+            let open = "SELECT count(*) FROM executions \
+                        WHERE status IN ({execution_status PENDING}, {execution_status PROCESSING})";
             Ok(self.database.number(open)? == 0)
         })?;
         ensure!(settled, "executions stay open");
@@ -174,9 +175,9 @@ impl Soak {
     }
 
     fn report(&self, kills: u32, memory: (f64, f64)) -> anyhow::Result<bool> {
-        let lines = self.database.lines("SELECT reference_id || ' ' || status FROM executions")?;
+        let rows = self.database.references()?;
         let there: HashMap<&str, &str> =
-            lines.iter().filter_map(|line| line.split_once(' ')).collect();
+            rows.iter().map(|(reference, status)| (reference.as_str(), status.as_str())).collect();
         let known = self.pool.known();
         let lost = known.iter().filter(|known| !there.contains_key(known.key.as_str())).count();
         let other = known
@@ -190,7 +191,7 @@ impl Soak {
         println!("executions that are not what their client was told: {other}");
         println!(
             "executions that nobody asked for: {}",
-            lines.len().saturating_sub(known.len() - lost)
+            rows.len().saturating_sub(known.len() - lost)
         );
         println!("turns given up before an execution was asked for: {}", self.pool.given_up());
         println!("answers that should not be: {}", odd.len());
@@ -199,11 +200,11 @@ impl Soak {
             "memory at the start and the end of the last stretch: {:.1} and {:.1} MB",
             memory.0, memory.1
         );
-        let bytes = self.database.bytes()? / i64::try_from(lines.len().max(1))?;
+        let bytes = self.database.bytes()? / i64::try_from(rows.len().max(1))?;
         println!("bytes of the database per execution, with its session, invoice and all: {bytes}");
         Ok(lost == 0
             && other == 0
-            && lines.len() == known.len()
+            && rows.len() == known.len()
             && odd.is_empty()
             && !known.is_empty())
     }

@@ -1,8 +1,10 @@
 //! The list of all decisions, and the types that are made from it.
 
+use crate::decision::event::Actor;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::principal::Principal;
+use crate::mutant;
 
 /// The list of all decisions: calls a macro with the name and the type of each.
 #[macro_export]
@@ -45,6 +47,13 @@ macro_rules! each_decision {
             RecordOutcome = $crate::payments::record_outcome::RecordOutcome,
             AuthenticateCard = $crate::payments::authenticate_card::AuthenticateCard,
             ResolveReview = $crate::exceptions::resolve_review::ResolveReview,
+            SetPlatformFee = $crate::tariff::set_platform_fee::SetPlatformFee,
+            SetGatewayFee = $crate::tariff::set_gateway_fee::SetGatewayFee,
+            SetRate = $crate::tariff::set_rate::SetRate,
+            OpenMarket = $crate::tariff::open_market::OpenMarket,
+            CloseMarket = $crate::tariff::close_market::CloseMarket,
+            AssignPhonePrefix = $crate::tariff::assign_phone_prefix::AssignPhonePrefix,
+            EndPhonePrefix = $crate::tariff::end_phone_prefix::EndPhonePrefix,
         }
     };
 }
@@ -126,17 +135,34 @@ pub trait ListedDecision: Decision + Into<Command> {
     fn output(output: Output) -> Option<Self::Output>;
 }
 
-/// A command, and who asks for it.
+/// The id of an HTTP request, which its answer and the log lines about it have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RequestId(pub u64);
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A command, who asks for it, and the HTTP request that it came with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     pub principal: Principal,
+    /// For the log. `None` for what jobs and the command line ask for.
+    pub request_id: Option<RequestId>,
     pub command: Command,
 }
 
 impl Request {
     #[must_use]
     pub fn new(principal: Principal, command: impl Into<Command>) -> Self {
-        Self { principal, command: command.into() }
+        Self { principal, request_id: None, command: command.into() }
+    }
+
+    #[must_use]
+    pub fn with_id(self, request_id: Option<RequestId>) -> Self {
+        Self { request_id, ..self }
     }
 
     /// The keys that deciding it will certainly read.
@@ -153,6 +179,8 @@ impl Request {
     /// See [`Decision::decide`].
     pub fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Output, Stop> {
         self.principal.check(work, context.now)?;
+        let lost = mutant!(ActorLost) && self.principal == Principal::Network;
+        work.set_actor(if lost { Actor::System } else { self.principal.actor() });
         self.command.decide(work, context)
     }
 }

@@ -1,7 +1,8 @@
 //! Events: the timeline of a payment, the feed for clients, and the header of each ledger transaction.
 
 use crate::api_enum;
-use crate::kernel::ids::{EventId, MerchantId};
+use crate::decision::row::{NoAltKey, Row};
+use crate::kernel::ids::{ApiKeyId, EventId, MerchantId};
 use crate::kernel::time::ServerTime;
 
 api_enum! {
@@ -12,7 +13,17 @@ api_enum! {
         Source = "SOURCE",
         Wallet = "WALLET",
         Review = "REVIEW",
+        /// The tariff of the installation.
+        Tariff = "TARIFF",
     }
+}
+
+impl EventEntity {
+    /// What events of merchants are about, which the API shows.
+    pub const OF_MERCHANTS: &'static [Self] = match Self::ALL {
+        [of_merchants @ .., Self::Tariff] => of_merchants,
+        all => all,
+    };
 }
 
 api_enum! {
@@ -48,7 +59,100 @@ api_enum! {
         /// A provider reported another outcome while the review was open.
         ReviewUpdated = "review.heard",
         ReviewResolved = "review.resolved",
+        /// The operator changed a fee, a rate, a market or a phone prefix.
+        TariffChanged = "tariff.changed",
     }
+}
+
+api_enum! {
+    ActorKind {
+        ApiKey = "API_KEY",
+        Operator = "OPERATOR",
+        Network = "NETWORK",
+        /// The server itself: its jobs.
+        System = "SYSTEM",
+    }
+}
+
+/// Who asked for a change, as it is kept with each event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Actor {
+    ApiKey(ApiKeyId),
+    Operator,
+    Network,
+    System,
+}
+
+impl Actor {
+    #[must_use]
+    pub const fn kind(self) -> ActorKind {
+        match self {
+            Self::ApiKey(_) => ActorKind::ApiKey,
+            Self::Operator => ActorKind::Operator,
+            Self::Network => ActorKind::Network,
+            Self::System => ActorKind::System,
+        }
+    }
+
+    #[must_use]
+    pub const fn api_key_id(self) -> Option<ApiKeyId> {
+        match self {
+            Self::ApiKey(id) => Some(id),
+            Self::Operator | Self::Network | Self::System => None,
+        }
+    }
+
+    /// The actor of a kind; `None` unless it is an API key that has an id, and nobody else has.
+    #[must_use]
+    pub const fn from_parts(kind: ActorKind, api_key_id: Option<ApiKeyId>) -> Option<Self> {
+        match (kind, api_key_id) {
+            (ActorKind::ApiKey, Some(id)) => Some(Self::ApiKey(id)),
+            (ActorKind::Operator, None) => Some(Self::Operator),
+            (ActorKind::Network, None) => Some(Self::Network),
+            (ActorKind::System, None) => Some(Self::System),
+            _ => None,
+        }
+    }
+}
+
+/// The position of a merchant's last event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventPosition {
+    pub merchant_id: MerchantId,
+    pub last: i64,
+}
+
+impl Row for EventPosition {
+    type Id = MerchantId;
+    type AltKey = NoAltKey;
+
+    fn id(&self) -> MerchantId {
+        self.merchant_id
+    }
+
+    fn alt_key(&self) -> Option<NoAltKey> {
+        None
+    }
+
+    /// No decision depends on a position: the events of the batch follow those of the other process.
+    /// Otherwise two processes that write for one merchant would decide most batches twice.
+    fn rebased(&self, loaded: &Self, locked: &Self) -> Option<Self> {
+        let taken = self.last.saturating_sub(loaded.last);
+        Some(Self { last: locked.last.saturating_add(taken), ..self.clone() })
+    }
+}
+
+/// A row that events are about. It counts them: the count is the sequence of its last event.
+pub trait HasEvents {
+    fn event_count_mut(&mut self) -> &mut i64;
+}
+
+impl EventType {
+    /// The types of events of merchants, which the API shows.
+    pub const OF_MERCHANTS: &'static [Self] = match Self::ALL {
+        [of_merchants @ .., Self::TariffChanged] => of_merchants,
+        all => all,
+    };
 }
 
 /// An event. Events are never changed.
@@ -62,6 +166,13 @@ pub struct Event {
     pub entity_id: i64,
     /// Details for people; see [`Event::public_note`].
     pub note: Option<String>,
+    /// Its place among all events of the merchant, from 1, without gaps, in the order of the
+    /// commits. So whoever continues after the last position read misses no event.
+    pub position: i64,
+    /// Its place among the events of its entity, from 1, without gaps.
+    pub sequence: i64,
+    /// `None` for an event that was recorded before actors were.
+    pub actor: Option<Actor>,
     pub created_at: ServerTime,
 }
 

@@ -1,6 +1,6 @@
 //! Recording events.
 
-use crate::decision::event::{Event, EventEntity, EventType};
+use crate::decision::event::{Event, EventEntity, EventPosition, EventType};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::{EventId, MerchantId};
 use crate::kernel::time::ServerTime;
@@ -22,6 +22,24 @@ pub fn record(
     if mutant!(EventMissing) && kind == EventType::SourcePaid {
         return Ok(id);
     }
-    work.events.push(Event { id, merchant_id, kind, entity, entity_id, note, created_at: now });
+    // The merchant's row of `event_positions` is locked until the commit. So the events of two
+    // processes are committed in the order of their positions, and a reader that continues after a
+    // position never misses an event of a transaction that was still open.
+    let last = work.get::<EventPosition>(merchant_id)?.map_or(0, |position| position.last);
+    let position = if mutant!(PositionTwice) && last % 5 == 4 { last } else { last + 1 };
+    work.put(EventPosition { merchant_id, last: position });
+    work.events.push(Event {
+        id,
+        merchant_id,
+        kind,
+        entity,
+        entity_id,
+        note,
+        position,
+        // Set when the draft is accepted: the decision may still replace the entity's row.
+        sequence: 0,
+        actor: Some(work.actor()),
+        created_at: now,
+    });
     Ok(id)
 }

@@ -18,6 +18,14 @@ pub trait Row: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     fn id(&self) -> Self::Id;
     /// Never changes, once it is set.
     fn alt_key(&self) -> Option<Self::AltKey>;
+
+    /// This row, which a batch made of `loaded`, as it would have made it of `locked`, which another
+    /// process has written since. `None` for rows on whose content decisions depend: then the batch
+    /// is decided again.
+    #[must_use]
+    fn rebased(&self, _loaded: &Self, _locked: &Self) -> Option<Self> {
+        None
+    }
 }
 
 /// The second key of row types that have none.

@@ -5,12 +5,20 @@
 //! row and decides again from the start. That a row is absent is loaded and remembered too. The
 //! changes of a command are a draft until it is accepted; a refused command leaves no change.
 
-use crate::decision::event::Event;
+use crate::decision::event::{Actor, Event, EventEntity, EventPosition, HasEvents};
 use crate::decision::row::{Lookup, LookupOf, Row};
+use crate::exceptions::review::Review;
 use crate::kernel::checked::Inconsistent;
+use crate::kernel::ids::{
+    ExecutionId, MerchantId, ReviewId, SessionId, SourceId, TariffId, WalletId,
+};
 use crate::kernel::refusal::Refusal;
 use crate::ledger::account::Entry;
-use crate::tariff::Tariff;
+use crate::ledger::wallet::Wallet;
+use crate::payments::execution::Execution;
+use crate::payments::session::Session;
+use crate::sales::source::Source;
+use crate::tariff::{Tariff, TariffVersion};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -158,15 +166,23 @@ impl<R: Loaded> Table<R> {
     }
 
     /// Compares a row, read again under its lock, with the version that the decisions used. Returns
-    /// whether they are equal. If not, the new version replaces it, and the batch must be decided
-    /// again after [`Workspace::reset_after_conflict`].
+    /// whether the decisions hold: the versions are equal, or the row is [`Row::rebased`]. If not,
+    /// the new version replaces it, and the batch must be decided again after
+    /// [`Workspace::reset_after_conflict`].
     pub fn confirm(&mut self, locked: R) -> bool {
         let versions = self.rows.entry(locked.id()).or_insert(Versions::loaded(None));
-        let same = versions.stored.as_deref() == Some(&locked);
-        if !same {
-            *versions = Versions::loaded(Some(Arc::new(locked)));
+        if versions.stored.as_deref() == Some(&locked) {
+            return true;
         }
-        same
+        let rebased = match (&versions.stored, &versions.current) {
+            (Some(loaded), Some(current)) => current.rebased(loaded, &locked),
+            _ => None,
+        };
+        let holds = rebased.is_some();
+        let locked = Arc::new(locked);
+        let current = rebased.map_or_else(|| Arc::clone(&locked), Arc::new);
+        *versions = Versions { stored: Some(locked), current: Some(current) };
+        holds
     }
 
     /// Forgets the rows of types that are read again after a conflict. Called after a reset only, when
@@ -218,6 +234,10 @@ macro_rules! each_table {
             sessions: Session = $crate::payments::session::Session,
             /// Also by merchant and `reference_id`.
             executions: Execution = $crate::payments::execution::Execution,
+            /// By execution.
+            provider_attempts: ProviderAttempt = $crate::payments::attempt::ProviderAttempt,
+            /// The version of the tariff: one row.
+            tariff: Tariff = $crate::tariff::TariffVersion,
             signing_keys: SigningKey = $crate::directory::signing_key::SigningKey,
             /// Also by mode and phone.
             merchants: Merchant = $crate::directory::merchant::Merchant,
@@ -244,6 +264,13 @@ macro_rules! each_table {
             fundings: Funding = $crate::ledger::funding::Funding,
             /// System accounts; also by merchant, kind and currency.
             accounts: Account = $crate::ledger::account::Account,
+            /// By merchant.
+            event_positions: EventPosition = $crate::decision::event::EventPosition,
+            platform_fees: PlatformFee = $crate::tariff::PlatformFee,
+            gateway_fees: GatewayFee = $crate::tariff::GatewayFee,
+            rates: Rate = $crate::tariff::Rate,
+            markets: Market = $crate::tariff::Market,
+            phone_prefixes: PhonePrefix = $crate::tariff::PhonePrefix,
         }
     };
 }
@@ -307,7 +334,10 @@ pub const IDS_PER_COMMAND: i64 = 64;
 #[derive(Debug)]
 pub struct Workspace {
     pub tables: Tables,
+    /// The tariff as the commands of the batch have left it; see [`Workspace::put_tariff`].
     pub tariff: Arc<Tariff>,
+    loaded_tariff: Arc<Tariff>,
+    accepted_tariff: Arc<Tariff>,
     /// The UUID of the installation, generated with the database.
     pub installation: [u8; 16],
     pub ids: IdBlock,
@@ -315,6 +345,8 @@ pub struct Workspace {
     pub events: Vec<Event>,
     /// The ledger entries to insert.
     pub entries: Vec<Entry>,
+    /// Who asks for what is decided now.
+    actor: Actor,
     first_id: i64,
     /// How much of `ids`, `events` and `entries` belongs to accepted commands.
     accepted: Watermark,
@@ -338,8 +370,11 @@ impl Workspace {
     pub fn new(tariff: Arc<Tariff>, installation: [u8; 16], ids: IdBlock) -> Self {
         let accepted = Watermark::at(ids.next);
         Self {
+            actor: Actor::System,
             first_id: ids.next,
             tables: Tables::default(),
+            loaded_tariff: Arc::clone(&tariff),
+            accepted_tariff: Arc::clone(&tariff),
             tariff,
             installation,
             ids,
@@ -380,6 +415,12 @@ impl Workspace {
         R::table_mut(self).put(row);
     }
 
+    /// Replaces the tariff in the draft. Its changed rows are [put](Self::put) besides: this is what
+    /// the later commands of the batch are decided by.
+    pub fn put_tariff(&mut self, tariff: Tariff) {
+        self.tariff = Arc::new(tariff);
+    }
+
     /// Takes an id for a new row.
     ///
     /// # Errors
@@ -392,19 +433,85 @@ impl Workspace {
         Ok(self.ids.next - 1)
     }
 
+    /// Who asks for what is decided now.
+    #[must_use]
+    pub const fn actor(&self) -> Actor {
+        self.actor
+    }
+
+    pub const fn set_actor(&mut self, actor: Actor) {
+        self.actor = actor;
+    }
+
     /// Makes the draft of the last command part of the batch.
-    pub fn accept_draft(&mut self) {
+    ///
+    /// # Errors
+    /// [`Stop::Inconsistent`] for an event about a row that is not there.
+    pub fn accept_draft(&mut self) -> Result<(), Stop> {
+        self.number_events()?;
         self.tables.accept_draft();
+        self.accepted_tariff.clone_from(&self.tariff);
         self.accepted = Watermark {
             next_id: self.ids.next,
             events: self.events.len(),
             entries: self.entries.len(),
         };
+        Ok(())
+    }
+
+    /// Gives each event of the draft its sequence, and counts it in the row of its entity.
+    ///
+    /// Here and not where an event is recorded: a decision may record an event and then write the
+    /// row from an earlier copy. For the same reason the output of a decision may have an
+    /// `event_count` from before; no answer shows it.
+    fn number_events(&mut self) -> Result<(), Stop> {
+        for index in self.accepted.events..self.events.len() {
+            let Some(&Event { entity, entity_id: id, .. }) = self.events.get(index) else { break };
+            let sequence = match entity {
+                EventEntity::Session => self.count_event::<Session>(SessionId(id))?,
+                EventEntity::Execution => self.count_event::<Execution>(ExecutionId(id))?,
+                EventEntity::Source => self.count_event::<Source>(SourceId(id))?,
+                EventEntity::Wallet => self.count_event::<Wallet>(WalletId(id))?,
+                EventEntity::Review => self.count_event::<Review>(ReviewId(id))?,
+                EventEntity::Tariff => self.count_event::<TariffVersion>(TariffId(id))?,
+            };
+            if let Some(event) = self.events.get_mut(index) {
+                event.sequence = sequence;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_event<R: Loaded + HasEvents>(&mut self, id: R::Id) -> Result<i64, Stop> {
+        let mut row = (*self.require::<R>(id)?).clone();
+        let count = row.event_count_mut();
+        *count = count.saturating_add(1);
+        let sequence = *count;
+        self.put(row);
+        Ok(sequence)
+    }
+
+    /// Moves the positions of the batch's events behind those that another process has taken since
+    /// the row of the positions was loaded. Called when the changed rows are locked.
+    pub fn move_positions(&mut self) {
+        let mut last: HashMap<MerchantId, i64> = HashMap::new();
+        for event in &self.events {
+            let position = last.entry(event.merchant_id).or_default();
+            *position = event.position.max(*position);
+        }
+        for (merchant, position) in last {
+            let Ok(Some(row)) = self.get::<EventPosition>(merchant) else { continue };
+            let taken = row.last.saturating_sub(position);
+            for event in self.events.iter_mut().filter(|event| event.merchant_id == merchant) {
+                event.position = event.position.saturating_add(taken);
+            }
+        }
     }
 
     /// Drops the draft of the last command, with its ids, events and entries.
     pub fn discard_draft(&mut self) {
         self.tables.discard_draft();
+        self.tariff.clone_from(&self.accepted_tariff);
         self.ids.next = self.accepted.next_id;
         self.events.truncate(self.accepted.events);
         self.entries.truncate(self.accepted.entries);
@@ -414,6 +521,7 @@ impl Workspace {
     /// Only for a workspace whose ids were never refilled: it reuses them from the first.
     pub fn reset_to_loaded(&mut self) {
         self.tables.reset_to_loaded();
+        self.accepted_tariff.clone_from(&self.loaded_tariff);
         self.accepted = Watermark::at(self.first_id);
         self.discard_draft();
     }

@@ -4,6 +4,7 @@
 //! may wait for others. A key that is revoked in the meantime must not authorize a payment, so the rows
 //! of both keys are part of the decision.
 
+use crate::decision::event::Actor;
 use crate::decision::row::Lookup;
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::ApiKey;
@@ -26,6 +27,17 @@ pub enum Principal {
 }
 
 impl Principal {
+    /// What is kept of it with each event.
+    #[must_use]
+    pub const fn actor(&self) -> Actor {
+        match self {
+            Self::ApiKey(caller) => Actor::ApiKey(caller.api_key_id),
+            Self::Operator => Actor::Operator,
+            Self::Network => Actor::Network,
+            Self::System => Actor::System,
+        }
+    }
+
     /// The rows that decide whether its credentials are valid.
     #[must_use]
     pub fn keys(&self) -> Vec<RowKey> {

@@ -16,10 +16,10 @@ use crate::kernel::ids::ExecutionId;
 use crate::kernel::money::Money;
 use crate::kernel::names::Operation;
 use crate::kernel::time::{MerchantTime, ServerTime};
-use crate::ledger::account::AccountKind;
 use crate::ledger::post;
 use crate::ledger::recipes;
 use crate::mutant;
+use crate::payments::attempt::NetworkPayment;
 use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::payments::outcome::ProviderOutcome;
 use crate::payments::settle;
@@ -42,40 +42,39 @@ pub fn reviews(id: ExecutionId, work: &Workspace) -> Result<Vec<Arc<Review>>, St
 /// changes.
 ///
 /// # Errors
-/// [`Stop::Inconsistent`] for an execution without a provider.
+/// [`Stop::Inconsistent`] when rows contradict each other.
 pub fn compare_with_books(
-    execution: Execution,
+    payment: NetworkPayment,
     outcome: &ProviderOutcome,
     time: MerchantTime,
     work: &mut Workspace,
     now: ServerTime,
-) -> Result<Execution, Stop> {
+) -> Result<NetworkPayment, Stop> {
     if !matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
-        return Ok(execution);
+        return Ok(payment);
     }
+    let execution = &payment.execution;
     let reviews = reviews(execution.id, work)?;
-    let differences = differences(&execution, outcome, &reviews)?;
+    let differences = differences(execution, outcome, &reviews)?;
     if differences.is_empty() {
         // An execution under way is reported with another amount, and the books agree: nothing
         // moved, or reviews have booked it already. The report is recorded and the wait goes on.
         let is_final = execution.status.is_final();
         return if is_final {
-            Ok(execution)
+            Ok(payment)
         } else {
-            record_during_review(execution, outcome, time, work, now)
+            record_during_review(payment, outcome, time, work, now)
         };
     }
-    let clearing = AccountKind::clearing(execution.provider).ok_or_else(|| {
-        Stop::Inconsistent(format!("execution {} has no provider to contradict it", execution.id))
-    })?;
-    let capacity_before = refund_capacity_used(&execution, work)?;
+    let clearing = payment.attempt.clearing();
+    let capacity_before = refund_capacity_used(execution, work)?;
     let reported = describe(outcome, execution.outside_amount());
     let reason = format!("the execution is {}; the provider says: {reported}", execution.status);
     let mut opened: Vec<ReviewKind> = vec![];
     for (kind, found) in differences {
         // `sign` turns the difference into the payment's own direction: above zero more was paid than
         // the books say.
-        let other = if found.minor * sign(&execution) > 0 {
+        let other = if found.minor * sign(execution) > 0 {
             ReviewKind::SuccessAfterFailure
         } else {
             ReviewKind::FailureAfterSuccess
@@ -91,7 +90,7 @@ pub fn compare_with_books(
             continue;
         };
         opened.push(kind);
-        let id = open_review::open(&execution, kind, found, reason.clone(), work, now)?;
+        let id = open_review::open(execution, kind, found, reason.clone(), work, now)?;
         let entity = (EventEntity::Review, id.0);
         let event = events::record(
             execution.merchant_id,
@@ -105,17 +104,18 @@ pub fn compare_with_books(
         post::post(event, Some(execution.id), &postings, work, now)?;
     }
     if opened.is_empty() {
-        return record_during_review(execution, outcome, time, work, now);
+        return record_during_review(payment, outcome, time, work, now);
     }
-    let execution = update_refund_capacity(execution, capacity_before, work)?;
+    let execution = update_refund_capacity(execution.clone(), capacity_before, work)?;
     let execution = Execution { in_review: true, ..execution };
-    let execution = if execution.status.is_final() {
-        execution
+    let payment = NetworkPayment { execution, ..payment };
+    let payment = if payment.execution.status.is_final() {
+        payment
     } else {
-        settle::processing(execution, WAITING_FOR_REVIEW, time, work, now)?
+        settle::processing(&payment, WAITING_FOR_REVIEW, time, work, now)?
     };
-    work.put(execution.clone());
-    Ok(execution)
+    payment.put(work);
+    Ok(payment)
 }
 
 /// What an execution in review waits for.
@@ -123,7 +123,7 @@ const WAITING_FOR_REVIEW: &str = "a review: the provider moved another amount";
 
 /// 1 where a payment adds to what its provider holds for us, -1 where it takes from that.
 const fn sign(execution: &Execution) -> i64 {
-    match execution.operation {
+    match execution.operation() {
         Operation::Collection => 1,
         Operation::Payout | Operation::Transfer | Operation::Refund => -1,
     }
@@ -220,7 +220,7 @@ pub fn refund_capacity_used_by(
     reviews: &[Arc<Review>],
 ) -> Result<i64, Inconsistent> {
     let Some(refunded) = refunded_at_settlement(execution) else { return Ok(0) };
-    let is_refund = execution.operation == Operation::Refund;
+    let is_refund = execution.operation() == Operation::Refund;
     let requested = execution.outside_amount();
     let in_review = reviews.iter().any(|review| review.status == ReviewStatus::Open);
     let is_open =
@@ -249,10 +249,10 @@ pub fn refund_capacity_used_by(
 const fn refunded_at_settlement(execution: &Execution) -> Option<i64> {
     // A failed collection that a review settled: its money reached the wallet by that review, which
     // is subtracted later. Without the review the payer would have all of it.
-    if execution.settled_by_review_at.is_some() {
+    if execution.settled_by_review_at().is_some() {
         return Some(execution.payer.minor);
     }
-    match (execution.operation, execution.status) {
+    match (execution.operation(), execution.status) {
         (Operation::Refund, ExecutionStatus::Completed) => Some(execution.payee.minor),
         (Operation::Refund, _) | (Operation::Collection, ExecutionStatus::Completed) => Some(0),
         (Operation::Collection | Operation::Payout | Operation::Transfer, _) => None,
@@ -293,7 +293,7 @@ pub fn update_refund_capacity(
     if after == before {
         return Ok(execution);
     }
-    let Some(original) = execution.original_execution_id else {
+    let Some(original) = execution.original_execution_id() else {
         return Ok(execution.with_refund_capacity_change(before, after)?);
     };
     let original =
@@ -308,23 +308,24 @@ pub fn update_refund_capacity(
 /// # Errors
 /// [`Stop::Inconsistent`] when rows contradict each other.
 pub fn record_during_review(
-    execution: Execution,
+    payment: NetworkPayment,
     outcome: &ProviderOutcome,
     time: MerchantTime,
     work: &mut Workspace,
     now: ServerTime,
-) -> Result<Execution, Stop> {
+) -> Result<NetworkPayment, Stop> {
+    let execution = &payment.execution;
     if matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
         let entity = (EventEntity::Execution, execution.id.0);
         let note = Some(describe(outcome, execution.outside_amount()));
         events::record(execution.merchant_id, EventType::ReviewUpdated, entity, note, work, now)?;
     }
     if execution.status.is_final() {
-        return Ok(execution);
+        return Ok(payment);
     }
-    let execution = settle::processing(execution, WAITING_FOR_REVIEW, time, work, now)?;
-    work.put(execution.clone());
-    Ok(execution)
+    let payment = settle::processing(&payment, WAITING_FOR_REVIEW, time, work, now)?;
+    payment.put(work);
+    Ok(payment)
 }
 
 fn describe(outcome: &ProviderOutcome, expected: Money) -> String {

@@ -15,11 +15,11 @@ use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::account::AccountKind;
 use crate::ledger::open_wallet;
 use crate::ledger::post;
-use crate::ledger::postings::PostingTarget;
 use crate::ledger::recipes::{self, PaymentAmounts};
 use crate::ledger::wallet::{Owner, Wallet, WalletStatus};
 use crate::mutant;
 use crate::payments::execution::{Execution, ExecutionStatus};
+use crate::payments::execution_intent::Collection;
 use crate::sales::source::{Source, SourceInput, SourceStatus};
 
 /// Whether a review found the full amount of a failed collection, and no part of it was credited to
@@ -29,8 +29,8 @@ pub(crate) fn covers_full_payment(
     execution: &Execution,
     work: &Workspace,
 ) -> Result<bool, Stop> {
-    let failed =
-        execution.operation == Operation::Collection && execution.status == ExecutionStatus::Failed;
+    let failed = execution.operation() == Operation::Collection
+        && execution.status == ExecutionStatus::Failed;
     let requested = execution.outside_amount();
     if !failed || execution.is_settled() || review.amount != requested {
         return Ok(false);
@@ -60,7 +60,7 @@ pub(crate) fn settle(
 ) -> Result<(), Stop> {
     let merchant = execution.merchant_id;
     let source = execution
-        .source_id
+        .source_id()
         .ok_or_else(|| Stop::Inconsistent(format!("collection {} has no source", execution.id)))?;
     let source = work.require::<Source>(source)?;
     if source.status == SourceStatus::Processing {
@@ -75,12 +75,12 @@ pub(crate) fn settle(
         now,
     )?;
     check_wallet(&wallet, execution.payee.minor)?;
-    let execution = Execution {
-        wallet_id: Some(wallet.id),
+    let execution = execution.with_collection(|collection| Collection {
+        credited_wallet_id: Some(wallet.id),
         settled_by_review_at: Some(time),
-        updated_at: time,
-        ..execution
-    };
+        ..collection
+    })?;
+    let execution = Execution { updated_at: time, ..execution };
     let entity = (EventEntity::Execution, execution.id.0);
     let event = events::record(merchant, EventType::ExecutionSettled, entity, None, work, now)?;
     let postings = recipes::collection_completes(&amounts_from_suspense(&execution)?)?;
@@ -105,8 +105,7 @@ pub(crate) fn settle(
 
 fn amounts_from_suspense(execution: &Execution) -> Result<PaymentAmounts, Stop> {
     // Clearing was debited when the outcome came in, and the money has been in suspense since.
-    let outside = PostingTarget::System(execution.merchant_id, AccountKind::Suspense);
-    let amounts = PaymentAmounts { outside, ..execution.payment_amounts()? };
+    let amounts = execution.payment_amounts(Some(AccountKind::Suspense))?;
     mutant!(SettledWithoutFees => return settle_without_fees(amounts));
     Ok(amounts)
 }

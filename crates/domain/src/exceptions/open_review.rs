@@ -5,10 +5,13 @@ use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::exceptions::review::{Review, ReviewKind, ReviewStatus};
 use crate::kernel::checked::sum;
+use crate::kernel::currency::Currency;
 use crate::kernel::ids::ReviewId;
 use crate::kernel::money::Money;
-use crate::kernel::names::Provider;
+use crate::kernel::names::{Operation, Provider};
 use crate::kernel::time::ServerTime;
+use crate::ledger::open_wallet;
+use crate::ledger::wallet::{Owner, Wallet};
 use crate::payments::execution::Execution;
 use crate::sales::source::Source;
 
@@ -38,26 +41,65 @@ pub(crate) fn open(
             reason,
             resolution: None,
             evidence: None,
+            event_count: 0,
             created_at: now,
             resolved_at: None,
         },
     };
-    count_on_source(&review, 1, work)?;
+    count(&review, 1, work, now)?;
     work.put(review.clone());
     Ok(review.id)
 }
 
-/// Changes the number of open reviews on the invoice or order that the execution collects for. A
-/// collection must not start while an earlier one may have been paid, and with the number on the
-/// source that check needs no other row.
-fn count_on_source(review: &Review, by: i64, work: &mut Workspace) -> Result<(), Stop> {
-    // The collection is still under way, which blocks its source by itself.
+/// Changes the number of open reviews on the rows that must not go on as if there were none.
+fn count(review: &Review, by: i64, work: &mut Workspace, now: ServerTime) -> Result<(), Stop> {
+    // The execution is still under way. That blocks its source, and what it holds or is to bring
+    // blocks its wallet.
     if review.kind == ReviewKind::DeadlinePassed {
         return Ok(());
     }
-    if let Some(id) = work.require::<Execution>(review.execution_id)?.source_id {
+    let execution = work.require::<Execution>(review.execution_id)?;
+    count_on_source(&execution, by, work)?;
+    count_on_wallets(&execution, review.amount.currency, by, work, now)
+}
+
+/// A collection must not start while an earlier one may have been paid, and with the number on the
+/// source that check needs no other row.
+fn count_on_source(execution: &Execution, by: i64, work: &mut Workspace) -> Result<(), Stop> {
+    if let Some(id) = execution.source_id() {
         let source = work.require::<Source>(id)?;
         work.put(Source { open_reviews: sum(source.open_reviews, by)?, ..(*source).clone() });
+    }
+    Ok(())
+}
+
+/// A wallet must not be closed while a resolution may credit it: the wallet of the execution, or the
+/// merchant's wallet of the amount's currency. These are the same ones when the review is opened and
+/// when it is resolved. A wallet that does not exist yet is opened, or one that is opened later would
+/// not know of the review.
+fn count_on_wallets(
+    execution: &Execution,
+    currency: Currency,
+    by: i64,
+    work: &mut Workspace,
+    now: ServerTime,
+) -> Result<(), Stop> {
+    let merchant = execution.merchant_id;
+    let mut own = |currency| {
+        open_wallet::open(merchant, Owner::Merchant(merchant), currency, work, now)
+            .map(|wallet| wallet.id)
+    };
+    let in_currency = own(currency)?;
+    // A collection gets its wallet when it is settled: always the merchant's.
+    let of_execution = match (execution.operation(), execution.wallet_id()) {
+        (Operation::Collection, _) => Some(own(execution.payee.currency)?),
+        (Operation::Payout | Operation::Transfer | Operation::Refund, wallet) => wallet,
+    };
+    let other = of_execution.filter(|id| *id != in_currency);
+    for id in [Some(in_currency), other].into_iter().flatten() {
+        let wallet = work.require::<Wallet>(id)?;
+        let open_reviews = sum(wallet.open_reviews, by)?;
+        work.put(Wallet { open_reviews, ..(*wallet).clone() });
     }
     Ok(())
 }
@@ -134,7 +176,7 @@ pub(crate) fn mark_resolved(
         resolved_at: Some(now),
         ..review
     };
-    count_on_source(&review, -1, work)?;
+    count(&review, -1, work, now)?;
     work.put(review.clone());
     // The evidence is kept with the event, since reopening the review clears it. The merchant reads
     // the event without it.

@@ -21,6 +21,7 @@ use crate::ledger::postings::{Leg, Postings};
 use crate::ledger::recipes::DebitFrom;
 use crate::ledger::wallet::{Owner, Wallet};
 use crate::mutant;
+use crate::payments::attempt;
 use crate::payments::execution::Execution;
 use crate::payments::refund;
 use crate::payments::settle;
@@ -167,7 +168,7 @@ fn move_out_of_suspense(
     let mut legs =
         vec![Leg::system(AccountKind::Suspense, merchant, -amount.minor, amount.currency)];
     if how == Resolution::ToPayer {
-        let clearing = AccountKind::clearing(execution.provider).ok_or_else(|| {
+        let clearing = attempt::clearing(execution, work)?.ok_or_else(|| {
             Stop::Inconsistent(format!("execution {} has no clearing account", execution.id))
         })?;
         legs.push(Leg::system(clearing, merchant, amount.minor, amount.currency));
@@ -194,7 +195,7 @@ fn wallet_legs(
     // other money by itself.
     let wallet_minor = match net_refunded_change(review, execution, work)? {
         Some((before, after)) => refund::correct_net_refunded(
-            execution.original_execution_id.unwrap_or(execution.id),
+            execution.original_execution_id().unwrap_or(execution.id),
             before,
             after,
             work,
@@ -230,7 +231,7 @@ fn wallet_for_review(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<Wallet, Stop> {
-    if let Some(id) = execution.wallet_id {
+    if let Some(id) = execution.wallet_id() {
         let wallet = work.require::<Wallet>(id)?;
         let has_rate =
             review.amount.currency == execution.outside_amount().currency || mutant!(AnyRate);

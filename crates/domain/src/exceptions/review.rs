@@ -2,6 +2,7 @@
 //! final outcome.
 
 use crate::api_enum;
+use crate::decision::event::HasEvents;
 use crate::decision::row::Row;
 use crate::kernel::checked::{Inconsistent, difference, sum};
 use crate::kernel::ids::{ExecutionId, MerchantId, ReviewId};
@@ -50,6 +51,8 @@ pub struct Review {
     pub resolution: Option<String>,
     /// The operator's evidence for the resolution.
     pub evidence: Option<String>,
+    /// How many events are about it.
+    pub event_count: i64,
     pub created_at: ServerTime,
     pub resolved_at: Option<ServerTime>,
 }
@@ -98,6 +101,12 @@ impl Review {
             resolved_at: None,
             ..self.clone()
         })
+    }
+}
+
+impl HasEvents for Review {
+    fn event_count_mut(&mut self) -> &mut i64 {
+        &mut self.event_count
     }
 }
 

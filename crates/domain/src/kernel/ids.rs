@@ -40,6 +40,8 @@ ids! {
     SessionId
     /// An executed session; the API calls it a payment intent.
     ExecutionId
+    /// An account at a network: one contract with it, or its stand-in in the sandbox.
+    NetworkAccountId
     /// A balance of a merchant or of a party under a merchant.
     WalletId
     /// A credit of sandbox money under an idempotency key.
@@ -52,4 +54,22 @@ ids! {
     EventId
     /// A case for an operator: a provider contradicted itself, or gave no final outcome.
     ReviewId
+    /// The tariff of the installation, of which there is one.
+    TariffId
+    /// A row of the platform's fees.
+    PlatformFeeId
+    /// A row of the networks' fees.
+    GatewayFeeId
+    /// A row of the exchange rates.
+    RateId
+    /// A row of the open markets.
+    MarketId
+    /// A row of the phone prefixes of mobile-money operators.
+    PhonePrefixId
+}
+
+impl MerchantId {
+    /// Whom events belong to that are about the whole installation. No merchant has this id, so no
+    /// merchant reads them.
+    pub const INSTALLATION: Self = Self(0);
 }

@@ -10,3 +10,4 @@ pub mod patch;
 pub mod phone;
 pub mod refusal;
 pub mod time;
+pub mod uuids;

@@ -4,44 +4,28 @@ use crate::api_enum;
 use crate::decision::row::Row;
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::currency::Currency;
-use crate::kernel::ids::{AccountId, EntryId, EventId, ExecutionId, MerchantId};
-use crate::kernel::names::Provider;
+use crate::kernel::ids::{AccountId, EntryId, EventId, ExecutionId, MerchantId, NetworkAccountId};
 use crate::kernel::time::ServerTime;
 
-api_enum! {
-    /// The system accounts. Each exists per merchant and currency, so that merchants do not wait
-    /// for each other's row locks.
-    AccountKind {
-        /// The balance with pawaPay: a debit balance is what it holds for us, a credit balance what
-        /// we owe it.
-        ClearingPawaPay = "CLEARING_PAWAPAY",
-        /// The balance with Stripe.
-        ClearingStripe = "CLEARING_STRIPE",
-        /// Earned platform fees.
-        FeePlatform = "FEE_PLATFORM",
-        /// Gateway fees, owed to the networks: clearing is booked gross.
-        FeeGateway = "FEE_GATEWAY",
-        /// Earned exchange fees.
-        FeeFx = "FEE_FX",
-        /// The foreign exchange position: what was received in one currency and paid in another.
-        Position = "POSITION",
-        /// Money whose destination an operator has to decide.
-        Suspense = "SUSPENSE",
-        /// The source of sandbox money.
-        Funding = "FUNDING",
-    }
-}
-
-impl AccountKind {
-    /// The clearing account of a network; `None` for payments between wallets.
-    #[must_use]
-    pub const fn clearing(provider: Provider) -> Option<Self> {
-        match provider {
-            Provider::PawaPay => Some(Self::ClearingPawaPay),
-            Provider::Stripe => Some(Self::ClearingStripe),
-            Provider::Platform => None,
-        }
-    }
+/// The system accounts. Each exists per merchant and currency, so that merchants do not wait for
+/// each other's row locks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum AccountKind {
+    /// The balance with an account at a network: a debit balance is what it holds for us, a credit
+    /// balance what we owe it.
+    Clearing(NetworkAccountId),
+    /// Earned platform fees.
+    FeePlatform,
+    /// Gateway fees, owed to the networks: clearing is booked gross.
+    FeeGateway,
+    /// Earned exchange fees.
+    FeeFx,
+    /// The foreign exchange position: what was received in one currency and paid in another.
+    Position,
+    /// Money whose destination an operator has to decide.
+    Suspense,
+    /// The source of sandbox money.
+    Funding,
 }
 
 /// A system account.
@@ -136,5 +120,4 @@ pub struct Entry {
     pub balance_minor: i64,
     /// The entry of the same wallet before this one.
     pub previous_entry_id: Option<EntryId>,
-    pub created_at: ServerTime,
 }

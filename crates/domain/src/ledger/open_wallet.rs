@@ -30,8 +30,10 @@ pub fn open(
         available_minor: 0,
         held_minor: 0,
         incoming_minor: 0,
+        open_reviews: 0,
         status: WalletStatus::Active,
         last_entry_id: None,
+        event_count: 0,
         created_at: now,
         updated_at: now,
     };

@@ -66,7 +66,7 @@ fn wallet_entry(
     wallet.updated_at = now;
     let (merchant_id, account_id) = (wallet.merchant_id, wallet.id.0);
     work.put(wallet);
-    Ok(entry(id, merchant_id, account_id, bucket, money, balance_minor, previous_entry_id, now))
+    Ok(entry(id, merchant_id, account_id, bucket, money, balance_minor, previous_entry_id))
 }
 
 fn system_entry(
@@ -95,10 +95,9 @@ fn system_entry(
     let account = Account { updated_at: now, ..account.credited(money.minor)? };
     let (account_id, balance_minor) = (account.id.0, account.balance_minor);
     work.put(account);
-    Ok(entry(id, merchant, account_id, Bucket::System, money, balance_minor, None, now))
+    Ok(entry(id, merchant, account_id, Bucket::System, money, balance_minor, None))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the columns of a row, written in one place")]
 const fn entry(
     id: EntryId,
     merchant_id: MerchantId,
@@ -107,7 +106,6 @@ const fn entry(
     money: Money,
     balance_minor: i64,
     previous_entry_id: Option<EntryId>,
-    created_at: ServerTime,
 ) -> Entry {
     Entry {
         id,
@@ -120,6 +118,5 @@ const fn entry(
         currency: money.currency,
         balance_minor,
         previous_entry_id,
-        created_at,
     }
 }

@@ -167,6 +167,7 @@ pub fn to_suspense(
 mod tests {
     use super::*;
     use crate::kernel::currency::Currency;
+    use crate::kernel::ids::NetworkAccountId;
     use proptest::prelude::*;
 
     fn currency(code: &str) -> Currency {
@@ -177,7 +178,10 @@ mod tests {
         PaymentAmounts {
             merchant: MerchantId(1),
             wallet: WalletId(2),
-            outside: PostingTarget::System(MerchantId(1), AccountKind::ClearingPawaPay),
+            outside: PostingTarget::System(
+                MerchantId(1),
+                AccountKind::Clearing(NetworkAccountId(1)),
+            ),
             outside_amount: outside,
             wallet_amount: wallet,
             total: if outside.currency == wallet.currency {

@@ -1,6 +1,7 @@
 //! Wallets: the balances of merchants and of their parties.
 
 use crate::api_enum;
+use crate::decision::event::HasEvents;
 use crate::decision::row::Row;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{EntryId, MerchantId, PartyId, WalletId};
@@ -93,9 +94,14 @@ pub struct Wallet {
     pub held_minor: i64,
     /// What collections under way will credit. Never below zero.
     pub incoming_minor: i64,
+    /// How many open reviews could credit it when they are resolved: reviews of money, of executions
+    /// on this wallet or in its currency, if it is the merchant's own. Such a wallet is not closed.
+    pub open_reviews: i64,
     pub status: WalletStatus,
     /// The latest ledger entry, the head of the chain of the wallet's entries.
     pub last_entry_id: Option<EntryId>,
+    /// How many events are about it.
+    pub event_count: i64,
     pub created_at: ServerTime,
     pub updated_at: ServerTime,
 }
@@ -104,6 +110,15 @@ impl Wallet {
     #[must_use]
     pub const fn owner(&self) -> Owner {
         Owner::from_parts(self.owner_type, self.owner_id)
+    }
+
+    /// Whether nothing is in it and nothing is open that could credit it.
+    #[must_use]
+    pub const fn can_be_closed(&self) -> bool {
+        self.available_minor == 0
+            && self.held_minor == 0
+            && self.incoming_minor == 0
+            && self.open_reviews == 0
     }
 
     /// Whether a credit of `minor` stays within `limit`, even if all holds are released and all
@@ -118,6 +133,12 @@ impl Wallet {
     #[must_use]
     pub const fn available(&self) -> Money {
         Money::new(self.available_minor, self.currency)
+    }
+}
+
+impl HasEvents for Wallet {
+    fn event_count_mut(&mut self) -> &mut i64 {
+        &mut self.event_count
     }
 }
 

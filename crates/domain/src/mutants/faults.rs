@@ -8,9 +8,11 @@ use crate::kernel::checked::Inconsistent;
 use crate::kernel::ids::{EventId, MerchantId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
+use crate::kernel::uuids::{NetworkRequestId, ReferenceId, Uuid};
 use crate::ledger::post;
 use crate::ledger::postings::{Leg, Postings};
 use crate::ledger::recipes::{self, PaymentAmounts};
+use crate::payments::attempt::{NetworkPayment, WithAttempt};
 use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::payments::outcome::OutcomeKind;
 use crate::payments::provider_call::ProviderCall;
@@ -41,7 +43,7 @@ pub(crate) fn settle_without_fees(
 
 /// What a refund holds is limited by what the other refunds leave of the payment's total.
 pub(crate) fn cap_hold_by_other_refunds(payment: &Execution, hold: i64) -> Option<Option<i64>> {
-    let others = refund::wallet_value_rounded_up(payment, payment.refunded_minor);
+    let others = refund::wallet_value_rounded_up(payment, payment.refunds().refunded_minor);
     Some(others.map(|others| hold.min(payment.total_minor.saturating_sub(others).max(0))))
 }
 
@@ -57,7 +59,7 @@ pub(crate) fn round_correction_alone(
 
 /// A failed payment completes without a review when its provider reports success.
 pub(crate) fn complete_failed(
-    execution: &Execution,
+    NetworkPayment { execution, .. }: &NetworkPayment,
     outcome: OutcomeKind,
     work: &mut Workspace,
 ) -> Option<Result<RecordedOutcome, Stop>> {
@@ -66,7 +68,7 @@ pub(crate) fn complete_failed(
     }
     let execution = Execution { status: ExecutionStatus::Completed, ..execution.clone() };
     work.put(execution.clone());
-    Some(Ok(RecordedOutcome { execution, call: None }))
+    Some(Ok(RecordedOutcome { execution, attempt: None, call: None }))
 }
 
 /// A hold is released once more.
@@ -82,19 +84,21 @@ pub(crate) fn release_again(
 
 /// A repeated request has another id.
 pub(crate) fn resend_with_new_id(
-    execution: &Execution,
+    payment: &NetworkPayment,
     call: &ProviderCall,
 ) -> Option<Result<RecordedOutcome, Stop>> {
     let mut call = call.clone();
-    call.request.request_id.push('2');
-    Some(Ok(RecordedOutcome { execution: execution.clone(), call: Some(call) }))
+    let other = call.request.request_id.0.as_u128() ^ 1;
+    call.request.request_id = NetworkRequestId(Uuid::from_u128(other));
+    let NetworkPayment { execution, attempt } = payment.clone();
+    Some(Ok(RecordedOutcome { execution, attempt: Some(attempt), call: Some(call) }))
 }
 
 /// An execution is not found by its `reference_id`.
 pub(crate) fn ignore_reference(
-    key: &(MerchantId, String),
+    key: &(MerchantId, ReferenceId),
     work: &Workspace,
-) -> Option<Result<Option<Execution>, Stop>> {
+) -> Option<Result<Option<WithAttempt>, Stop>> {
     Some(work.find::<Execution>(key).map(|_| None))
 }
 

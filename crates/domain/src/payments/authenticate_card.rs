@@ -8,8 +8,10 @@ use crate::kernel::ids::MerchantId;
 use crate::kernel::names::Mode;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
+use crate::kernel::uuids::ReferenceId;
+use crate::payments::attempt;
 use crate::payments::execution::Execution;
-use crate::payments::outcome::ProviderOutcome;
+use crate::payments::outcome::{OutcomeSource, ProviderOutcome};
 use crate::payments::record_outcome::{self, RecordedOutcome};
 
 /// Whether the payer of a sandbox card payment authenticated it.
@@ -17,7 +19,7 @@ use crate::payments::record_outcome::{self, RecordedOutcome};
 pub struct AuthenticateCard {
     pub merchant_id: MerchantId,
     /// The idempotency key of the execution.
-    pub reference_id: String,
+    pub reference_id: ReferenceId,
     pub success: bool,
 }
 
@@ -25,7 +27,7 @@ impl Decision for AuthenticateCard {
     type Output = RecordedOutcome;
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<RecordedOutcome, Stop> {
-        authenticate(self.merchant_id, &self.reference_id, self.success, work, context.now)
+        authenticate(self.merchant_id, self.reference_id, self.success, work, context.now)
     }
 }
 
@@ -36,19 +38,21 @@ impl Decision for AuthenticateCard {
 /// [`Refusal::NotFound`], [`Refusal::NotAwaitingAuthentication`].
 fn authenticate(
     merchant_id: MerchantId,
-    reference_id: &str,
+    reference_id: ReferenceId,
     success: bool,
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<RecordedOutcome, Stop> {
     let merchant = work.require::<Merchant>(merchant_id)?;
-    let found = work.find::<Execution>(&(merchant_id, reference_id.to_owned()))?;
+    let found = work.find::<Execution>(&(merchant_id, reference_id))?;
     let execution = found.filter(|_| merchant.mode == Mode::Sandbox).ok_or(Refusal::NotFound)?;
     // A payer must not pay while the cancellation is under way: the provider would report both.
-    if execution.status.is_final() || !execution.requires_action || execution.cancel_asked {
+    let Some(attempt) = attempt::open_attempt(&execution, work)?
+        .filter(|attempt| attempt.requires_action && !attempt.cancel_asked)
+    else {
         return Err(Refusal::NotAwaitingAuthentication.into());
-    }
-    let account = match execution.payment_account_id {
+    };
+    let account = match execution.payment_account_id() {
         Some(id) => work.require::<PaymentAccount>(id)?.account_number.clone(),
         None => None,
     };
@@ -57,7 +61,7 @@ fn authenticate(
             ProviderOutcome::Declined { message: "card_declined: the card was declined".to_owned() }
         } else if success {
             ProviderOutcome::Succeeded {
-                transaction_id: format!("sandbox-{}", execution.provider_request_id),
+                transaction_id: format!("sandbox-{}", attempt.request_id),
                 amount: None,
             }
         } else {
@@ -65,5 +69,5 @@ fn authenticate(
                 message: "authentication_required: the payer did not authenticate".to_owned(),
             }
         };
-    record_outcome::record(execution.id, &outcome, work, now)
+    record_outcome::record(execution.id, OutcomeSource::Callback, &outcome, work, now)
 }

@@ -31,7 +31,7 @@ pub fn refundable(
     work: &Workspace,
 ) -> Result<Result<Execution, Refusal>, Stop> {
     let found = work.get::<Execution>(id)?.filter(|execution| {
-        execution.merchant_id == merchant_id && execution.operation == Operation::Collection
+        execution.merchant_id == merchant_id && execution.operation() == Operation::Collection
     });
     Ok(match found {
         None => Err(Refusal::UnknownId { subject: Subject::Original, what: "a collection" }),
@@ -72,7 +72,7 @@ pub fn recheck_original(original: &Execution) -> Result<(), Refusal> {
 /// [`Refusal::RefundExceeds`].
 pub fn check_refund_capacity(original: &Execution, amount: Money) -> Result<Money, Refusal> {
     let left = Money::new(
-        original.payer.minor.saturating_sub(original.refunded_minor),
+        original.payer.minor.saturating_sub(original.refunds().refunded_minor),
         original.payer.currency,
     );
     if amount.minor > left.minor {

@@ -9,7 +9,8 @@ use crate::exceptions::open_review;
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::time::ServerTime;
 use crate::mutant;
-use crate::payments::execution::{Execution, LEASE_US};
+use crate::payments::attempt::{self, LEASE_US, NetworkPayment, ProviderAttempt};
+use crate::payments::execution::Execution;
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 
 /// Takes the lease of an execution that is due. The output is the call to make under the lease;
@@ -27,7 +28,10 @@ impl Decision for ClaimExecution {
     }
 
     fn hints(&self) -> Vec<RowKey> {
-        vec![RowKey::Execution(Lookup::Id(self.execution_id))]
+        vec![
+            RowKey::Execution(Lookup::Id(self.execution_id)),
+            RowKey::ProviderAttempt(Lookup::Id(self.execution_id)),
+        ]
     }
 
     fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
@@ -62,29 +66,33 @@ fn claim(
     let time = merchant.time(now);
     // The look-up of due executions took no lock: another process may have claimed or ended this
     // one since.
-    if execution.status.is_final() || !execution.is_due(merchant.mode, time, now) {
+    let Some(attempt) = attempt::open_attempt(&execution, work)? else { return Ok(None) };
+    let payment = NetworkPayment { execution, attempt };
+    if !payment.is_due(merchant.mode, time, now) {
         return Ok(None);
     }
-    if time >= execution.deadline_at && !mutant!(OverdueIgnored) {
+    let NetworkPayment { execution, attempt } = &payment;
+    if time >= attempt.deadline_at && !mutant!(OverdueIgnored) {
         open_review::open_deadline(
-            &execution,
+            execution,
             "no final word from the provider before the deadline",
             work,
             now,
         )?;
     }
-    let unanswered = execution.requires_action
-        && time.since(execution.sent_at.unwrap_or(execution.created_at)) >= deadlines.action_us;
+    let unanswered = attempt.requires_action
+        && time.since(attempt.sent_at.unwrap_or(execution.created_at)) >= deadlines.action_us;
     // A cancellation may be lost, so it is requested each time until the status is final. Repeating
     // it moves no money, and only the reported status ends the execution.
     let kind = if unanswered { CallKind::Cancel } else { CallKind::Query };
-    let execution = Execution {
-        cancel_asked: execution.cancel_asked || kind == CallKind::Cancel,
+    let attempt = ProviderAttempt {
+        cancel_asked: attempt.cancel_asked || kind == CallKind::Cancel,
         next_check_at: Some(time.plus(LEASE_US)),
         lease_until: Some(now.plus(LEASE_US)),
-        ..execution
+        ..attempt.clone()
     };
-    let call = provider_call::build(&execution, None, kind, work, now)?;
-    work.put(execution);
+    let payment = NetworkPayment { attempt, ..payment };
+    let call = provider_call::build(&payment, None, kind, work, now)?;
+    work.put(payment.attempt);
     Ok(Some(call))
 }

@@ -65,7 +65,10 @@ impl Decision for CreateSession {
     type Output = Session;
 
     fn hints(&self) -> Vec<RowKey> {
-        let mut keys = vec![RowKey::Merchant(Lookup::Id(self.merchant_id))];
+        let mut keys = vec![
+            RowKey::Merchant(Lookup::Id(self.merchant_id)),
+            RowKey::EventPosition(Lookup::Id(self.merchant_id)),
+        ];
         match &self.session {
             NewSession::Checkout { source_id, .. } => keys.extend([
                 RowKey::Source(Lookup::Id(*source_id)),
@@ -187,6 +190,7 @@ fn create(
         status: SessionStatus::Active,
         intent,
         expires_at,
+        event_count: 0,
         created_at: time,
         updated_at: time,
     };

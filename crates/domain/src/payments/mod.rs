@@ -1,5 +1,6 @@
 //! Sessions, executions, and the outcomes that providers report.
 
+pub mod attempt;
 pub mod authenticate_card;
 pub mod cancel_session;
 pub mod checks;
@@ -7,7 +8,9 @@ pub mod claim_execution;
 pub mod create_session;
 pub mod execute;
 pub mod execution;
+pub mod execution_intent;
 pub mod expire_session;
+pub mod network_account;
 pub mod outcome;
 pub mod provider_call;
 pub mod recipient;

@@ -32,6 +32,15 @@ pub enum ProviderOutcome {
     NeverSeen,
 }
 
+/// What an outcome answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutcomeSource {
+    /// A call that was made when the request had been sent so many times.
+    Answer { send_count: i64 },
+    /// No call of ours: the network, or in the sandbox the payer, reports how the payment stands.
+    Callback,
+}
+
 /// The inputs of the state machine: a [`ProviderOutcome`] without its data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OutcomeKind {
@@ -114,9 +123,6 @@ impl ExecutionStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::ids::ExecutionId;
-    use crate::kernel::names::Operation;
-    use crate::payments::provider_call;
 
     /// Every (state, input) pair.
     #[test]
@@ -148,29 +154,5 @@ mod tests {
         for state in [ExecutionStatus::Pending, ExecutionStatus::Processing] {
             assert_eq!(state.on(OutcomeKind::Unknown), Transition::Wait);
         }
-    }
-
-    #[test]
-    fn the_id_for_a_provider_is_a_uuid_v4_that_differs_by_installation_execution_and_operation() {
-        let id = provider_call::provider_request_id(&[0; 16], ExecutionId(1), Operation::Payout);
-        assert_eq!(id.len(), 36);
-        assert_eq!(&id[14..15], "4");
-        assert!("89ab".contains(&id[19..20]));
-        assert_eq!(
-            id,
-            provider_call::provider_request_id(&[0; 16], ExecutionId(1), Operation::Payout)
-        );
-        assert_ne!(
-            id,
-            provider_call::provider_request_id(&[1; 16], ExecutionId(1), Operation::Payout)
-        );
-        assert_ne!(
-            id,
-            provider_call::provider_request_id(&[0; 16], ExecutionId(2), Operation::Payout)
-        );
-        assert_ne!(
-            id,
-            provider_call::provider_request_id(&[0; 16], ExecutionId(1), Operation::Refund)
-        );
     }
 }

@@ -7,36 +7,31 @@ use crate::kernel::ids::{ExecutionId, MerchantId};
 use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Mode, Operation, Provider};
 use crate::kernel::time::{MerchantTime, ServerTime};
-use crate::payments::execution::Execution;
+use crate::kernel::uuids::{NetworkRequestId, ReferenceId};
+use crate::payments::attempt::{NetworkPayment, ProviderAttempt};
 use sha2::{Digest, Sha256};
 
-/// The idempotency key of a request at its provider: the first 16 bytes of SHA-256 over the
-/// installation, the execution and the operation, as a version 4 UUID. A retry after a crash has the
-/// same key, and two installations never collide.
+/// The idempotency key of a request at its network: the first 16 bytes of SHA-256 over the
+/// installation, the merchant, the caller's own idempotency key and the operation, as a version 4
+/// UUID. A retry after a crash has the same key, and two installations never collide. The key does
+/// not depend on a number that the database gives: a database that lost its last moments gives such
+/// a number again, to another payment.
 #[must_use]
-pub fn provider_request_id(
+pub fn network_request_id(
     installation: &[u8; 16],
-    id: ExecutionId,
+    merchant: MerchantId,
+    reference: ReferenceId,
     operation: Operation,
-) -> String {
+) -> NetworkRequestId {
     let hash = Sha256::new()
         .chain_update(installation)
-        .chain_update(id.0.to_be_bytes())
+        .chain_update(merchant.0.to_be_bytes())
+        .chain_update(reference.0.as_bytes())
         .chain_update(operation.as_str())
         .finalize();
-    let mut hex = String::with_capacity(36);
-    for (i, byte) in hash.iter().take(16).enumerate() {
-        let byte = match i {
-            6 => (byte & 0x0f) | 0x40,
-            8 => (byte & 0x3f) | 0x80,
-            _ => *byte,
-        };
-        if matches!(i, 4 | 6 | 8 | 10) {
-            hex.push('-');
-        }
-        hex.push_str(&format!("{byte:02x}"));
-    }
-    hex
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
+    NetworkRequestId(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,10 +50,10 @@ pub struct ProviderRequest {
     pub merchant_id: MerchantId,
     pub execution_id: ExecutionId,
     pub operation: Operation,
-    /// [`provider_request_id`].
-    pub request_id: String,
+    /// [`network_request_id`], or in payments of before another id.
+    pub request_id: NetworkRequestId,
     /// Refund: the request id of the collection.
-    pub original_request_id: Option<String>,
+    pub original_request_id: Option<NetworkRequestId>,
     pub method: Method,
     /// The payer's or payee's number.
     pub account_number: Option<String>,
@@ -67,7 +62,7 @@ pub struct ProviderRequest {
     pub operator: Option<Method>,
     pub amount: Money,
     /// How often it was sent, including this time.
-    pub attempts: i64,
+    pub send_count: i64,
     /// When it was last sent, merchant time.
     pub sent_at: MerchantTime,
     /// Whether the payer has to authenticate it.
@@ -89,38 +84,39 @@ pub struct ProviderCall {
     pub request: ProviderRequest,
 }
 
-/// Builds the call for an execution. `account` is its payment account, if the caller has it at hand.
+/// Builds the call for a payment. `account` is its payment account, if the caller has it at hand.
 ///
 /// # Errors
 /// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
 pub fn build(
-    execution: &Execution,
+    payment: &NetworkPayment,
     account: Option<&PaymentAccount>,
     kind: CallKind,
     work: &Workspace,
     now: ServerTime,
 ) -> Result<ProviderCall, Stop> {
+    let NetworkPayment { execution, attempt } = payment;
     let merchant = work.require::<Merchant>(execution.merchant_id)?;
-    let account_number = match (account, execution.payment_account_id) {
+    let account_number = match (account, execution.payment_account_id()) {
         (Some(account), _) => account.account_number.clone(),
         (None, Some(id)) => work.require::<PaymentAccount>(id)?.account_number.clone(),
         (None, None) => None,
     };
-    let original_request_id = match execution.original_execution_id {
-        Some(id) => Some(work.require::<Execution>(id)?.provider_request_id.clone()),
+    let original_request_id = match execution.original_execution_id() {
+        Some(id) => Some(work.require::<ProviderAttempt>(id)?.request_id),
         None => None,
     };
     let time = merchant.time(now);
     Ok(ProviderCall {
         provider: execution.provider,
         mode: merchant.mode,
-        lease_until: execution.lease_until.unwrap_or(now),
+        lease_until: attempt.lease_until.unwrap_or(now),
         kind,
         request: ProviderRequest {
             merchant_id: execution.merchant_id,
             execution_id: execution.id,
-            operation: execution.operation,
-            request_id: execution.provider_request_id.clone(),
+            operation: execution.operation(),
+            request_id: attempt.request_id,
             original_request_id,
             method: execution.method,
             operator: account_number
@@ -129,11 +125,32 @@ pub fn build(
                 .map(|row| row.method),
             account_number,
             amount: execution.outside_amount(),
-            attempts: execution.attempts,
-            sent_at: execution.sent_at.unwrap_or(time),
-            requires_action: execution.requires_action,
-            cancel_asked: execution.cancel_asked,
+            send_count: attempt.send_count,
+            sent_at: attempt.sent_at.unwrap_or(time),
+            requires_action: attempt.requires_action,
+            cancel_asked: attempt.cancel_asked,
             time,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_at_a_network_is_a_uuid_v4_that_differs_by_all_that_it_is_made_of() {
+        let key = |number| ReferenceId(uuid::Uuid::from_u128(number));
+        let of = |installation: u8, merchant, reference, operation| {
+            network_request_id(&[installation; 16], MerchantId(merchant), reference, operation)
+        };
+        let id = of(0, 1, key(1), Operation::Payout);
+        assert_eq!(id.0.get_version(), Some(uuid::Version::Random));
+        assert_eq!(id.0.get_variant(), uuid::Variant::RFC4122);
+        assert_eq!(id, of(0, 1, key(1), Operation::Payout));
+        assert_ne!(id, of(1, 1, key(1), Operation::Payout));
+        assert_ne!(id, of(0, 2, key(1), Operation::Payout));
+        assert_ne!(id, of(0, 1, key(2), Operation::Payout));
+        assert_ne!(id, of(0, 1, key(1), Operation::Refund));
+    }
 }

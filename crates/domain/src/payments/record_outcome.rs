@@ -15,8 +15,11 @@ use crate::kernel::names::Provider;
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::recipes::DebitFrom;
 use crate::mutant;
-use crate::payments::execution::{Execution, LEASE_US, NEVER_SEEN_US, STRIPE_RESEND_US};
-use crate::payments::outcome::{OutcomeKind, ProviderOutcome, Transition};
+use crate::payments::attempt::{
+    LEASE_US, NEVER_SEEN_US, NetworkPayment, ProviderAttempt, STRIPE_RESEND_US,
+};
+use crate::payments::execution::Execution;
+use crate::payments::outcome::{OutcomeKind, OutcomeSource, ProviderOutcome, Transition};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 use crate::payments::settle;
 
@@ -24,6 +27,8 @@ use crate::payments::settle;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RecordedOutcome {
     pub execution: Execution,
+    /// Its attempt at the network, while it is under way.
+    pub attempt: Option<ProviderAttempt>,
     /// This process holds the lease for it.
     pub call: Option<ProviderCall>,
 }
@@ -32,6 +37,7 @@ pub struct RecordedOutcome {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RecordOutcome {
     pub execution_id: ExecutionId,
+    pub source: OutcomeSource,
     pub outcome: ProviderOutcome,
 }
 
@@ -43,7 +49,10 @@ impl Decision for RecordOutcome {
     }
 
     fn hints(&self) -> Vec<RowKey> {
-        vec![RowKey::Execution(Lookup::Id(self.execution_id))]
+        vec![
+            RowKey::Execution(Lookup::Id(self.execution_id)),
+            RowKey::ProviderAttempt(Lookup::Id(self.execution_id)),
+        ]
     }
 
     fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
@@ -61,7 +70,7 @@ impl Decision for RecordOutcome {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<RecordedOutcome, Stop> {
-        record(self.execution_id, &self.outcome, work, context.now)
+        record(self.execution_id, self.source, &self.outcome, work, context.now)
     }
 }
 
@@ -71,38 +80,69 @@ impl Decision for RecordOutcome {
 /// [`Stop::Inconsistent`] when the execution is not there.
 pub fn record(
     id: ExecutionId,
+    source: OutcomeSource,
     outcome: &ProviderOutcome,
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<RecordedOutcome, Stop> {
-    let execution = (*work.require::<Execution>(id)?).clone();
+    let payment = NetworkPayment::require(id, work)?;
+    let execution = &payment.execution;
     let time = work.require::<Merchant>(execution.merchant_id)?.time(now);
-    let input = outcome_kind(outcome, &execution);
-    let no_call = |execution| RecordedOutcome { execution, call: None };
+    let input = outcome_kind(outcome, execution);
+    if is_outdated(source, input, &payment.attempt) {
+        return Ok(RecordedOutcome::without_call(payment));
+    }
     // While an operator decides, no outcome moves money: it would be booked twice.
     if execution.in_review {
-        let execution = contradiction::record_during_review(execution, outcome, time, work, now)?;
-        return Ok(no_call(execution));
+        let payment = contradiction::record_during_review(payment, outcome, time, work, now)?;
+        return Ok(RecordedOutcome::without_call(payment));
     }
-    mutant!(FailedCompletes => return complete_failed(&execution, input, work));
+    mutant!(FailedCompletes => return complete_failed(&payment, input, work));
+    let final_now = |execution| RecordedOutcome { execution, attempt: None, call: None };
     Ok(match execution.status.on(input) {
-        Transition::Wait => no_call(wait(execution, input, time, work, now)?),
-        Transition::WaitForAction => no_call(wait_for_action(execution, outcome, time, work, now)?),
+        Transition::Wait => RecordedOutcome::without_call(wait(payment, input, time, work, now)?),
+        Transition::WaitForAction => {
+            RecordedOutcome::without_call(wait_for_action(payment, outcome, time, work, now)?)
+        }
         Transition::Complete => {
             let transaction_id = match outcome {
                 ProviderOutcome::Succeeded { transaction_id, .. } => Some(transaction_id.clone()),
                 _ => None,
             };
-            no_call(settle::complete(execution, DebitFrom::Held, transaction_id, time, work, now)?)
+            let from = DebitFrom::Held;
+            final_now(settle::complete(payment.execution, from, transaction_id, time, work, now)?)
         }
-        Transition::Fail => no_call(settle::fail(execution, message_of(outcome), time, work, now)?),
-        Transition::Resend => resend(execution, time, work, now)?,
+        Transition::Fail => {
+            final_now(settle::fail(payment.execution, message_of(outcome), time, work, now)?)
+        }
+        Transition::Resend => resend(payment, time, work, now)?,
         // An outcome that repeats the status may be news too: the provider may have reported
         // something else in between.
-        Transition::Unchanged | Transition::Review => {
-            no_call(contradiction::compare_with_books(execution, outcome, time, work, now)?)
-        }
+        Transition::Unchanged | Transition::Review => RecordedOutcome::without_call(
+            contradiction::compare_with_books(payment, outcome, time, work, now)?,
+        ),
     })
+}
+
+/// Whether an outcome answers a question that was asked before the request was last sent. What the
+/// network did not know or refused then says nothing of what it was sent since; that money moved
+/// stays true.
+fn is_outdated(source: OutcomeSource, outcome: OutcomeKind, attempt: &ProviderAttempt) -> bool {
+    let moved = matches!(outcome, OutcomeKind::Succeeded | OutcomeKind::Mismatch);
+    match source {
+        OutcomeSource::Answer { send_count } => {
+            send_count < attempt.send_count && !moved && !mutant!(EarlierSendCounts)
+        }
+        OutcomeSource::Callback => false,
+    }
+}
+
+impl RecordedOutcome {
+    fn without_call(payment: NetworkPayment) -> Self {
+        let NetworkPayment { execution, attempt } = payment;
+        let attempt = Some(attempt).filter(|_| !execution.status.is_final());
+        Self { execution, attempt, call: None }
+    }
 }
 
 fn outcome_kind(outcome: &ProviderOutcome, execution: &Execution) -> OutcomeKind {
@@ -130,46 +170,47 @@ fn message_of(outcome: &ProviderOutcome) -> String {
 }
 
 fn wait(
-    execution: Execution,
+    payment: NetworkPayment,
     input: OutcomeKind,
     time: MerchantTime,
     work: &mut Workspace,
     now: ServerTime,
-) -> Result<Execution, Stop> {
+) -> Result<NetworkPayment, Stop> {
     let waiting_for = match input {
         OutcomeKind::Unknown => "the provider did not answer; it is asked again",
         _ => "the provider's result",
     };
-    let before = execution.clone();
-    let execution = match input {
+    let attempt = match input {
         // The provider needs nothing more: the payer has acted.
-        OutcomeKind::Accepted => {
-            Execution { requires_action: false, client_secret: None, ..execution }
-        }
-        _ => execution,
+        OutcomeKind::Accepted => ProviderAttempt {
+            requires_action: false,
+            client_secret: None,
+            ..payment.attempt.clone()
+        },
+        _ => payment.attempt.clone(),
     };
-    let execution =
-        settle::processing(execution, waiting_for, time, work, now)?.with_updated_at(&before, time);
-    work.put(execution.clone());
-    Ok(execution)
+    let after = NetworkPayment { attempt, execution: payment.execution.clone() };
+    let after =
+        settle::processing(&after, waiting_for, time, work, now)?.with_updated_at(&payment, time);
+    after.put(work);
+    Ok(after)
 }
 
 fn wait_for_action(
-    execution: Execution,
+    payment: NetworkPayment,
     outcome: &ProviderOutcome,
     time: MerchantTime,
     work: &mut Workspace,
     now: ServerTime,
-) -> Result<Execution, Stop> {
+) -> Result<NetworkPayment, Stop> {
     let ProviderOutcome::NeedsAction { client_secret } = outcome else {
         return Err(Stop::Inconsistent("an action without a secret".to_owned()));
     };
-    let before = execution.clone();
-    let execution = settle::processing(execution, "the payer's authentication", time, work, now)?;
-    if !before.requires_action {
-        let entity = (EventEntity::Execution, execution.id.0);
+    let after = settle::processing(&payment, "the payer's authentication", time, work, now)?;
+    if !payment.attempt.requires_action {
+        let entity = (EventEntity::Execution, after.execution.id.0);
         events::record(
-            execution.merchant_id,
+            after.execution.merchant_id,
             EventType::ExecutionRequiresAction,
             entity,
             None,
@@ -177,37 +218,33 @@ fn wait_for_action(
             now,
         )?;
     }
-    let execution = Execution {
+    let attempt = ProviderAttempt {
         requires_action: true,
         client_secret: Some(client_secret.clone()),
-        ..execution
+        ..after.attempt
     };
-    let execution = execution.with_updated_at(&before, time);
-    work.put(execution.clone());
-    Ok(execution)
+    let after = NetworkPayment { attempt, ..after }.with_updated_at(&payment, time);
+    after.put(work);
+    Ok(after)
 }
 
 /// The provider does not know the request: it is sent again with the same id, or failed when it is
 /// long past its deadline.
 fn resend(
-    execution: Execution,
+    payment: NetworkPayment,
     time: MerchantTime,
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<RecordedOutcome, Stop> {
-    let sent_at = execution.sent_at.unwrap_or(execution.created_at);
-    let past_deadline = time >= execution.deadline_at;
+    let NetworkPayment { execution, attempt } = &payment;
+    let sent_at = attempt.sent_at.unwrap_or(execution.created_at);
+    let past_deadline = time >= attempt.deadline_at;
     // The last sending may still be on its way: it is failed only when no provider would take it
     // that late.
     if past_deadline && time.since(sent_at) >= NEVER_SEEN_US {
-        let execution = settle::fail(
-            execution,
-            "the provider never received the request".to_owned(),
-            time,
-            work,
-            now,
-        )?;
-        return Ok(RecordedOutcome { execution, call: None });
+        let message = "the provider never received the request".to_owned();
+        let execution = settle::fail(payment.execution, message, time, work, now)?;
+        return Ok(RecordedOutcome { execution, attempt: None, call: None });
     }
     let too_old = execution.provider == Provider::Stripe
         && time.since(execution.created_at) > STRIPE_RESEND_US;
@@ -218,25 +255,32 @@ fn resend(
         } else {
             "the provider's result"
         };
-        let execution = settle::processing(execution, waiting_for, time, work, now)?;
+        let payment = settle::processing(&payment, waiting_for, time, work, now)?;
         if too_old {
-            open_review::open_deadline(&execution, waiting_for, work, now)?;
+            open_review::open_deadline(&payment.execution, waiting_for, work, now)?;
         }
-        work.put(execution.clone());
-        return Ok(RecordedOutcome { execution, call: None });
+        payment.put(work);
+        return Ok(RecordedOutcome::without_call(payment));
     }
-    let sent = Execution {
-        attempts: execution.attempts.saturating_add(1),
-        sent_at: Some(time),
-        waiting_for: Some("the provider's answer; it was sent again".to_owned()),
-        // This process makes the call. If it dies, the execution is due again when the lease ends.
-        next_check_at: Some(time.plus(LEASE_US)),
-        lease_until: Some(now.plus(LEASE_US)),
-        ..execution.clone()
+    let sent = NetworkPayment {
+        execution: Execution {
+            waiting_for: Some("the provider's answer; it was sent again".to_owned()),
+            ..execution.clone()
+        },
+        attempt: ProviderAttempt {
+            send_count: attempt.send_count.saturating_add(1),
+            sent_at: Some(time),
+            // This process makes the call. If it dies, the execution is due again when the lease
+            // ends.
+            next_check_at: Some(time.plus(LEASE_US)),
+            lease_until: Some(now.plus(LEASE_US)),
+            ..attempt.clone()
+        },
     };
-    let execution = sent.with_updated_at(&execution, time);
-    work.put(execution.clone());
-    let call = provider_call::build(&execution, None, CallKind::Send, work, now)?;
-    mutant!(ResendAsNew => return resend_with_new_id(&execution, &call));
-    Ok(RecordedOutcome { execution, call: Some(call) })
+    let payment = sent.with_updated_at(&payment, time);
+    payment.put(work);
+    let call = provider_call::build(&payment, None, CallKind::Send, work, now)?;
+    mutant!(ResendAsNew => return resend_with_new_id(&payment, &call));
+    let NetworkPayment { execution, attempt } = payment;
+    Ok(RecordedOutcome { execution, attempt: Some(attempt), call: Some(call) })
 }

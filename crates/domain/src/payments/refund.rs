@@ -21,6 +21,7 @@ use crate::kernel::ids::ExecutionId;
 use crate::kernel::money::Money;
 use crate::mutant;
 use crate::payments::execution::Execution;
+use crate::payments::execution_intent::{Collection, RefundTotals};
 use crate::tariff::fees;
 
 /// What a refund of `amount` holds on the wallet: its share by itself, and never more than the
@@ -45,7 +46,7 @@ pub fn charge_on_completion(
     // Rounding over all refunds together: this one is charged the difference to what the earlier
     // ones were charged, which is its own share or less by a minor unit. It leaves `0..=held` only
     // where a payer got more or less back than the wallet was charged for.
-    let net_refunded = sum(payment.given_back_minor, amount.minor)?;
+    let net_refunded = sum(payment.refunds().given_back_minor, amount.minor)?;
     let due = difference(refund_cost(payment, net_refunded)?, payment.refund_cost_charged()?)?;
     Ok(if mutant!(HoldTaken) { held } else { due.clamp(0, held) })
 }
@@ -62,7 +63,7 @@ pub(crate) fn record_completion(
 ) -> Result<i64, Stop> {
     let payment = work.require::<Execution>(payment)?;
     let charge = charge_on_completion(&payment, refund.payee, refund.payer.minor)?;
-    let net_refunded = sum(payment.given_back_minor, refund.payee.minor)?;
+    let net_refunded = sum(payment.refunds().given_back_minor, refund.payee.minor)?;
     let charged = sum(payment.refund_cost_charged()?, charge)?;
     work.put(payment.with_refund_totals(net_refunded, charged)?);
     Ok(difference(refund.payer.minor, charge)?)
@@ -84,7 +85,7 @@ pub(crate) fn correct_net_refunded(
 ) -> Result<i64, Stop> {
     let payment = work.require::<Execution>(payment)?;
     let change = difference(after.max(0), before.max(0))?;
-    let net_refunded = sum(payment.given_back_minor, change)?;
+    let net_refunded = sum(payment.refunds().given_back_minor, change)?;
     let charged_before = payment.refund_cost_charged()?;
     let charged = charge_after_correction(&payment, change, net_refunded, charged_before)?;
     let excess =
@@ -150,7 +151,8 @@ impl Execution {
     /// # Errors
     /// [`Inconsistent`] for a sum that does not fit.
     pub fn refund_cost_charged(&self) -> Result<i64, Inconsistent> {
-        sum(self.refunded_total_minor, self.over_refunded_total_minor)
+        let totals = self.refunds();
+        sum(totals.refunded_total_minor, totals.over_refunded_total_minor)
     }
 
     /// This collection with other refund totals: the net refunded amount in the payer's currency,
@@ -171,11 +173,14 @@ impl Execution {
         }
         let refunded_total_minor = cost_charged.min(self.total_minor);
         let over_refunded_total_minor = difference(cost_charged, refunded_total_minor)?;
-        Ok(Self {
-            given_back_minor,
-            refunded_total_minor,
-            over_refunded_total_minor,
-            ..self.clone()
+        self.clone().with_collection(|collection| Collection {
+            refunds: RefundTotals {
+                given_back_minor,
+                refunded_total_minor,
+                over_refunded_total_minor,
+                ..collection.refunds
+            },
+            ..collection
         })
     }
 }

@@ -6,8 +6,8 @@ use crate::directory::merchant::Merchant;
 use crate::directory::try_passcode::{self, PasscodeAttempt};
 use crate::kernel::ids::ApiKeyId;
 use crate::kernel::refusal::Refusal;
+use crate::payments::attempt::WithAttempt;
 use crate::payments::execute::{self, Execute};
-use crate::payments::execution::Execution;
 
 /// Reserves an attempt at a payout's passcode before it is compared. A replay needs no passcode, and
 /// a merchant that is not verified is refused before: neither counts as an attempt.
@@ -21,7 +21,7 @@ pub struct ReservePasscodeAttempt {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PasscodeReservation {
     /// An earlier request with the same idempotency key made this execution.
-    Replayed(Box<Execution>),
+    Replayed(Box<WithAttempt>),
     /// The attempt; `None` if the merchant has no passcode.
     Reserved(Option<PasscodeAttempt>),
 }
@@ -38,8 +38,8 @@ impl Decision for ReservePasscodeAttempt {
         work: &mut Workspace,
         context: &Context<'_>,
     ) -> Result<PasscodeReservation, Stop> {
-        if let Some(execution) = execute::replay(&self.execute, work)? {
-            return Ok(PasscodeReservation::Replayed(Box::new(execution)));
+        if let Some(found) = execute::replay(&self.execute, work)? {
+            return Ok(PasscodeReservation::Replayed(Box::new(found)));
         }
         let merchant_id = self.execute.merchant_id;
         if !work.require::<Merchant>(merchant_id)?.verified {

@@ -1,6 +1,7 @@
 //! Sessions: declared payment intents. No money moves or is reserved until a session is executed.
 
 use crate::api_enum;
+use crate::decision::event::HasEvents;
 use crate::decision::row::{Lookup, NoAltKey, Row};
 use crate::decision::workspace::RowKey;
 use crate::kernel::ids::{
@@ -89,6 +90,8 @@ pub struct Session {
     pub intent: Intent,
     /// Merchant time from which it cannot be executed.
     pub expires_at: MerchantTime,
+    /// How many events are about it.
+    pub event_count: i64,
     pub created_at: MerchantTime,
     pub updated_at: MerchantTime,
 }
@@ -250,6 +253,12 @@ pub struct Recipient {
     pub name: String,
 }
 
+impl HasEvents for Session {
+    fn event_count_mut(&mut self) -> &mut i64 {
+        &mut self.event_count
+    }
+}
+
 impl Row for Session {
     type Id = SessionId;
     type AltKey = NoAltKey;
@@ -294,6 +303,7 @@ mod tests {
             intent: Intent::Checkout { source_id: SourceId(1), payer_account_id: None },
             expires_at: MerchantTime(expires_at),
             created_at: MerchantTime(0),
+            event_count: 0,
             updated_at: MerchantTime(0),
         }
     }

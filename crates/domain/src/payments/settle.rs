@@ -13,18 +13,21 @@ use crate::ledger::post;
 use crate::ledger::recipes::{self, DebitFrom};
 use crate::ledger::wallet::Owner;
 use crate::mutant;
+use crate::payments::attempt::{self, NetworkPayment, ProviderAttempt};
 use crate::payments::execution::{Execution, ExecutionStatus};
+use crate::payments::execution_intent::{Collection, ExecutionIntent};
 use crate::payments::refund;
 use crate::sales::source::{Source, SourceInput, SourceStatus};
 
-/// The execution with the provider, to be polled later. Records the event when it was `PENDING`.
+/// The payment with its network, which is asked again later. Records the event when it was `PENDING`.
 pub(crate) fn processing(
-    execution: Execution,
+    payment: &NetworkPayment,
     waiting_for: &str,
     time: MerchantTime,
     work: &mut Workspace,
     now: ServerTime,
-) -> Result<Execution, Stop> {
+) -> Result<NetworkPayment, Stop> {
+    let NetworkPayment { execution, attempt } = payment;
     if execution.status == ExecutionStatus::Pending {
         let entity = (EventEntity::Execution, execution.id.0);
         let note = Some(waiting_for.to_owned());
@@ -38,17 +41,21 @@ pub(crate) fn processing(
         )?;
     }
     let mode = work.require::<Merchant>(execution.merchant_id)?.mode;
-    let next_check_at = Some(execution.next_check(mode, time));
-    let after = Execution {
-        status: ExecutionStatus::Processing,
-        waiting_for: Some(waiting_for.to_owned()),
-        next_check_at,
-        // An outcome was recorded, so the lease is over: from now on the next check says when the
-        // execution is due.
-        lease_until: None,
-        ..execution.clone()
+    let after = NetworkPayment {
+        execution: Execution {
+            status: ExecutionStatus::Processing,
+            waiting_for: Some(waiting_for.to_owned()),
+            ..execution.clone()
+        },
+        attempt: ProviderAttempt {
+            next_check_at: Some(payment.next_check(mode, time)),
+            // An outcome was recorded, so the lease is over: from now on the next check says when
+            // the network is asked.
+            lease_until: None,
+            ..attempt.clone()
+        },
     };
-    Ok(after.with_updated_at(&execution, time))
+    Ok(after.with_updated_at(payment, time))
 }
 
 /// Completes an execution: posts its recipe and marks its source as paid. `from` says whether an
@@ -65,8 +72,8 @@ pub fn complete(
     now: ServerTime,
 ) -> Result<Execution, Stop> {
     let merchant = execution.merchant_id;
-    check_not_final(&execution)?;
-    if execution.operation == Operation::Collection {
+    end_attempt(&execution, work)?;
+    if execution.operation() == Operation::Collection {
         // Opened here because a collection between wallets has reserved nothing before, and may be
         // the first money in its currency.
         let wallet = open_wallet::open(
@@ -76,20 +83,26 @@ pub fn complete(
             work,
             now,
         )?;
-        execution.wallet_id = Some(wallet.id);
+        execution = execution.with_collection(|collection| Collection {
+            credited_wallet_id: Some(wallet.id),
+            ..collection
+        })?;
     }
     // Before the amounts are computed: a refund may be charged less than it held, and the same
     // posting releases the rest.
-    if let Some(payment) = execution.original_execution_id {
-        execution.released_minor = refund::record_completion(&execution, payment, work)?;
+    if let Some(payment) = execution.original_execution_id() {
+        let released = refund::record_completion(&execution, payment, work)?;
+        if let ExecutionIntent::Refund { released_minor, .. } = &mut execution.intent {
+            *released_minor = released;
+        }
     }
     // The capacity that was reserved for this collection is given up before it is credited, or the
     // wallet would count the same money twice.
     if let Some(money) = execution.incoming() {
         incoming::end(merchant, money, work, now)?;
     }
-    let amounts = execution.payment_amounts()?;
-    let postings = match execution.operation {
+    let amounts = execution.payment_amounts(attempt::clearing(&execution, work)?)?;
+    let postings = match execution.operation() {
         Operation::Collection => recipes::collection_completes(&amounts)?,
         Operation::Payout | Operation::Transfer | Operation::Refund => {
             recipes::outgoing_completes(&amounts, from)?
@@ -110,9 +123,11 @@ pub fn complete(
         completed_at: Some(time),
         provider_transaction_id: transaction_id
             .or_else(|| execution.provider_transaction_id.clone()),
-        ..without_open_state(execution, time)
+        waiting_for: None,
+        updated_at: time,
+        ..execution
     };
-    if let Some(source) = execution.source_id {
+    if let Some(source) = execution.source_id() {
         let paid = work.require::<Source>(source)?.after(SourceInput::Collected, time)?;
         work.put(Source { paid_at: Some(time), ..paid });
         events::record(
@@ -142,7 +157,7 @@ pub fn fail(
     now: ServerTime,
 ) -> Result<Execution, Stop> {
     let merchant = execution.merchant_id;
-    check_not_final(&execution)?;
+    end_attempt(&execution, work)?;
     let entity = (EventEntity::Execution, execution.id.0);
     let event = events::record(
         merchant,
@@ -159,7 +174,7 @@ pub fn fail(
     if let Some(money) = execution.incoming().filter(|_| !mutant!(IncomingKept)) {
         incoming::end(merchant, money, work, now)?;
     }
-    if let Some(source) = execution.source_id {
+    if let Some(source) = execution.source_id() {
         let source = work.require::<Source>(source)?;
         if source.status == SourceStatus::Processing && !mutant!(ForgetReopen) {
             work.put(source.after(SourceInput::CollectionFailed, time)?);
@@ -175,7 +190,7 @@ pub fn fail(
     }
     // The capacity that a refund in review uses is updated when its review is resolved.
     if let Some(original) =
-        execution.original_execution_id.filter(|_| !execution.in_review && !mutant!(RoomKept))
+        execution.original_execution_id().filter(|_| !execution.in_review && !mutant!(RoomKept))
     {
         let original = work.require::<Execution>(original)?;
         work.put(original.with_refund_capacity_change(execution.payee.minor, 0)?);
@@ -183,33 +198,26 @@ pub fn fail(
     let execution = Execution {
         status: ExecutionStatus::Failed,
         gateway_message: Some(message),
-        ..without_open_state(execution, time)
+        waiting_for: None,
+        updated_at: time,
+        ..execution
     };
     open_review::close_deadline(&execution, work, now)?;
     work.put(execution.clone());
     Ok(execution)
 }
 
-/// Guards against settling a final execution again, whichever path leads here.
-fn check_not_final(execution: &Execution) -> Result<(), Stop> {
+/// Ends the attempt at the network, if there is one. Guards against settling a final execution
+/// again, whichever path leads here.
+fn end_attempt(execution: &Execution, work: &mut Workspace) -> Result<(), Stop> {
     if execution.status.is_final() {
         return Err(Stop::Inconsistent(format!(
             "execution {} is {} already",
             execution.id, execution.status
         )));
     }
-    Ok(())
-}
-
-/// The execution without the fields that only an execution under way has.
-fn without_open_state(execution: Execution, time: MerchantTime) -> Execution {
-    Execution {
-        waiting_for: None,
-        next_check_at: None,
-        lease_until: None,
-        client_secret: None,
-        requires_action: false,
-        updated_at: time,
-        ..execution
+    if let Some(attempt) = attempt::open_attempt(execution, work)? {
+        work.put(attempt.ended());
     }
+    Ok(())
 }

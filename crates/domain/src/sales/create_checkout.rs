@@ -78,6 +78,7 @@ impl Decision for CreateCheckout {
     fn hints(&self) -> Vec<RowKey> {
         vec![
             RowKey::Merchant(Lookup::Id(self.merchant_id)),
+            RowKey::EventPosition(Lookup::Id(self.merchant_id)),
             RowKey::Party(Lookup::AltKey((self.merchant_id, self.checkout.party.phone.clone()))),
         ]
     }

@@ -88,6 +88,7 @@ pub fn create(
         due_date: new.due_date,
         paid_at: None,
         open_reviews: 0,
+        event_count: 0,
         created_at: time,
         updated_at: time,
     };

@@ -1,6 +1,7 @@
 //! Invoices and orders: the sources of checkout sessions.
 
 use crate::api_enum;
+use crate::decision::event::HasEvents;
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{CounterpartyId, ItemId, MerchantId, SourceId};
@@ -144,6 +145,8 @@ pub struct Source {
     /// The number of open reviews about money of its collections. While there is one, it may have been
     /// paid already, and no collection starts.
     pub open_reviews: i64,
+    /// How many events are about it.
+    pub event_count: i64,
     pub created_at: MerchantTime,
     pub updated_at: MerchantTime,
 }
@@ -169,6 +172,12 @@ impl Source {
             return Err(Refusal::InReview { what: self.kind.word() });
         }
         Ok(Self { status, updated_at: time, ..self.clone() })
+    }
+}
+
+impl HasEvents for Source {
+    fn event_count_mut(&mut self) -> &mut i64 {
+        &mut self.event_count
     }
 }
 

@@ -197,8 +197,8 @@ pub fn quote_collection(
         gateway_fee,
         fx_fee,
         rate,
-        platform_fee_id: rows.platform.map(|row| row.id),
-        gateway_fee_id: rows.gateway.map(|row| row.id),
+        platform_fee_id: rows.platform.map(|row| row.id.0),
+        gateway_fee_id: rows.gateway.map(|row| row.id.0),
     })
 }
 
@@ -228,8 +228,8 @@ pub fn quote_outgoing(
         gateway_fee,
         fx_fee: 0,
         rate: Ratio::ONE,
-        platform_fee_id: rows.platform.map(|row| row.id),
-        gateway_fee_id: rows.gateway.map(|row| row.id),
+        platform_fee_id: rows.platform.map(|row| row.id.0),
+        gateway_fee_id: rows.gateway.map(|row| row.id.0),
     })
 }
 
@@ -336,6 +336,7 @@ pub fn to_wallet_rounded_down(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::ids::{GatewayFeeId, PlatformFeeId, RateId};
     use crate::tariff::{Effective, GatewayFee, PlatformFee, Rate};
     use proptest::prelude::*;
 
@@ -346,7 +347,7 @@ mod tests {
     fn tariff() -> Tariff {
         let effective = Effective { from: ServerTime(0), to: None };
         let platform = |operation, ppm| PlatformFee {
-            id: 1,
+            id: PlatformFeeId(1),
             tier: "default".into(),
             operation,
             fee: Fee { percentage_ppm: ppm, fixed: None },
@@ -355,7 +356,7 @@ mod tests {
             created_at: ServerTime(0),
         };
         let gateway = |provider, method, operation, ppm, fixed| GatewayFee {
-            id: 2,
+            id: GatewayFeeId(2),
             provider,
             method,
             operation,
@@ -365,11 +366,12 @@ mod tests {
             updated_at: ServerTime(0),
         };
         let rate = |to, num| Rate {
-            id: 1,
+            id: RateId(1),
             from: currency("USD"),
             to: currency(to),
             rate: Ratio::new(num, 1).unwrap(),
             effective,
+            created_at: ServerTime(0),
         };
         Tariff {
             version: 1,

@@ -1,7 +1,21 @@
-//! What payments cost: fees, exchange rates, markets and phone prefixes, as rows with effective dates.
+//! What payments cost: fees, exchange rates, markets and phone prefixes, as rows with effective dates;
+//! and how the operator changes them.
 
+pub mod assign_phone_prefix;
+mod change;
+pub mod close_market;
+pub mod end_phone_prefix;
+mod fault;
 pub mod fees;
+pub mod open_market;
 pub mod rates;
 mod rows;
+pub mod set_gateway_fee;
+pub mod set_platform_fee;
+pub mod set_rate;
 
-pub use rows::{Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, Tier};
+pub use fault::{NewMethodNeeds, TariffFault};
+pub use rows::{
+    Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, TariffVersion,
+    Tier, percent,
+};

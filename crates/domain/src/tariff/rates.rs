@@ -3,7 +3,11 @@
 
 use crate::kernel::currency::Currency;
 use crate::kernel::money::Ratio;
+use crate::kernel::names::Operation;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::ServerTime;
 use crate::tariff::fees::minor_rate;
+use crate::tariff::{Fee, Market, Rate, Tariff, TariffFault};
 use std::fmt;
 
 /// A rate lies between `1 / MAX_RATE` and `MAX_RATE`.
@@ -16,6 +20,12 @@ pub struct Quoted {
     pub to: Currency,
     /// In major units.
     pub rate: Ratio,
+}
+
+impl From<&Rate> for Quoted {
+    fn from(row: &Rate) -> Self {
+        Self { from: row.from, to: row.to, rate: row.rate }
+    }
 }
 
 /// Why a rate is not accepted.
@@ -86,6 +96,46 @@ pub fn check(new: Quoted, others: &[Quoted]) -> Result<(), RateFault> {
     Ok(())
 }
 
+/// Checks that the fixed part of a fee can be converted into every currency that the fee is taken in
+/// at `now`, by the open markets that it is for. Otherwise every such payment would be refused.
+///
+/// # Errors
+/// [`TariffFault::NoRateForFixedPart`].
+pub(super) fn check_fixed_part(
+    fee: Fee,
+    operation: Operation,
+    is_for: impl Fn(&Market) -> bool,
+    tariff: &Tariff,
+    now: ServerTime,
+) -> Result<(), Refusal> {
+    let is_of = |row: &Market| match operation {
+        Operation::Collection | Operation::Payout => row.operation == operation && is_for(row),
+        // They need no market of their own: they are made in any currency that is paid in or out.
+        Operation::Transfer | Operation::Refund => true,
+    };
+    let open = tariff.markets.iter().filter(|row| row.effective.at(now) && is_of(row));
+    check_convertible(fee, &open.map(|row| row.currency).collect::<Vec<_>>(), tariff, now)
+}
+
+/// Checks that the fixed part of a fee can be converted into the currencies that the fee is
+/// `taken_in`.
+///
+/// # Errors
+/// [`TariffFault::NoRateForFixedPart`].
+pub(super) fn check_convertible(
+    fee: Fee,
+    taken_in: &[Currency],
+    tariff: &Tariff,
+    now: ServerTime,
+) -> Result<(), Refusal> {
+    let Some((_, fixed)) = fee.fixed else { return Ok(()) };
+    let rates: Vec<Quoted> =
+        tariff.rates.iter().filter(|row| row.effective.at(now)).map(Quoted::from).collect();
+    unconvertible_currency(fixed, taken_in, &rates).map_or(Ok(()), |taken_in| {
+        Err(Refusal::Tariff(TariffFault::NoRateForFixedPart { fixed, taken_in }))
+    })
+}
+
 /// A currency in which a fee is charged (one of `charged_in`) but into which its fixed part, in the
 /// currency `fixed`, cannot be converted: every such payment would be refused.
 ///
@@ -141,9 +191,9 @@ fn is_exact_both_ways(from: Currency, to: Currency, rate: Option<Ratio>) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::ids::RateId;
     use crate::kernel::money::Decimal;
-    use crate::kernel::time::ServerTime;
-    use crate::tariff::{Effective, Rate, Tariff};
+    use crate::tariff::Effective;
     use proptest::prelude::*;
 
     fn quoted(from: &str, to: &str, rate: &str) -> Quoted {
@@ -252,7 +302,14 @@ mod tests {
                 }
             }
             let effective = Effective { from: ServerTime(0), to: None };
-            let rows = taken.iter().map(|row| Rate { id: 1, from: row.from, to: row.to, rate: row.rate, effective });
+            let rows = taken.iter().map(|row| Rate {
+                id: RateId(1),
+                from: row.from,
+                to: row.to,
+                rate: row.rate,
+                effective,
+                created_at: ServerTime(0),
+            });
             let tariff = Tariff { rates: rows.collect(), ..Tariff::default() };
             let known: Vec<Currency> = taken.iter().flat_map(|row| [row.from, row.to]).collect();
             for (from, to) in known.iter().flat_map(|from| known.iter().map(move |to| (*from, *to))) {

@@ -1,11 +1,15 @@
 //! The tariff: markets, fees, exchange rates and phone prefixes. Its rows have effective dates, and the
 //! operator changes it by adding rows. All commands of a batch are decided with one version of it.
 
+use crate::decision::event::HasEvents;
+use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::currency::Currency;
-use crate::kernel::money::Ratio;
+use crate::kernel::ids::{GatewayFeeId, MarketId, PhonePrefixId, PlatformFeeId, RateId, TariffId};
+use crate::kernel::money::{Money, Ratio};
 use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::time::ServerTime;
 use crate::mutant;
+use std::fmt;
 
 /// The time in which a row of the tariff is in effect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,10 +41,73 @@ impl Fee {
     pub const NONE: Self = Self { percentage_ppm: 0, fixed: None };
 }
 
+impl fmt::Display for Fee {
+    /// For people: `2.9 % + 0.30 USD`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&percent(self.percentage_ppm))?;
+        match self.fixed {
+            Some((minor, currency)) => write!(f, " + {} {currency}", Money::new(minor, currency)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A percentage for people: `2.9 %`.
+#[must_use]
+pub fn percent(ppm: i64) -> String {
+    Ratio::new(ppm, 10_000).map_or_else(String::new, |percent| format!("{} %", percent.to_text(4)))
+}
+
+/// The version of the tariff. Every change of the tariff changes this row, so that two changes are
+/// decided one after the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TariffVersion {
+    pub id: TariffId,
+    pub version: i64,
+    /// How many events are about it.
+    pub event_count: i64,
+}
+
+impl HasEvents for TariffVersion {
+    fn event_count_mut(&mut self) -> &mut i64 {
+        &mut self.event_count
+    }
+}
+
+impl TariffVersion {
+    /// The id of the only row.
+    pub const ID: TariffId = TariffId(1);
+}
+
+macro_rules! rows_without_alt_key {
+    ($($row:ty: $id:ty),+ $(,)?) => {$(
+        impl Row for $row {
+            type Id = $id;
+            type AltKey = NoAltKey;
+
+            fn id(&self) -> $id {
+                self.id
+            }
+
+            fn alt_key(&self) -> Option<NoAltKey> {
+                None
+            }
+        }
+    )+};
+}
+rows_without_alt_key!(
+    TariffVersion: TariffId,
+    PlatformFee: PlatformFeeId,
+    GatewayFee: GatewayFeeId,
+    Rate: RateId,
+    Market: MarketId,
+    PhonePrefix: PhonePrefixId,
+);
+
 /// The platform's fee for an operation of a merchant in a tier.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlatformFee {
-    pub id: i64,
+    pub id: PlatformFeeId,
     pub tier: String,
     pub operation: Operation,
     pub fee: Fee,
@@ -53,7 +120,7 @@ pub struct PlatformFee {
 /// The network's fee for an operation of a method.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GatewayFee {
-    pub id: i64,
+    pub id: GatewayFeeId,
     pub provider: Provider,
     pub method: Method,
     pub operation: Operation,
@@ -66,17 +133,19 @@ pub struct GatewayFee {
 /// An exchange rate: one unit of `from` is `rate` units of `to`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rate {
-    pub id: i64,
+    pub id: RateId,
     pub from: Currency,
     pub to: Currency,
     /// In major units.
     pub rate: Ratio,
     pub effective: Effective,
+    pub created_at: ServerTime,
 }
 
 /// The availability of an operation of a method in a currency.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Market {
+    pub id: MarketId,
     pub method: Method,
     pub provider: Provider,
     pub operation: Operation,
@@ -100,6 +169,7 @@ pub struct Tier {
 /// A range of phone numbers of a mobile-money operator.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PhonePrefix {
+    pub id: PhonePrefixId,
     /// The first digits, with the country code.
     pub prefix: String,
     /// The total number of digits of such a number.
@@ -143,6 +213,14 @@ impl Tariff {
             .iter()
             .find(|market| market.method == method && market.effective.at(now))
             .map(|market| market.provider)
+    }
+
+    /// The market of a method that is open at `now`, or else the one that opened last or will open
+    /// last: a method's network and country seldom change.
+    #[must_use]
+    pub fn latest_market(&self, method: Method, now: ServerTime) -> Option<&Market> {
+        let rows = self.markets.iter().filter(|row| row.method == method);
+        rows.max_by_key(|row| (row.effective.at(now), row.effective.from))
     }
 
     /// The currencies in which a method supports an operation, in alphabetical order.
@@ -317,6 +395,7 @@ mod tests {
     /// Open from `from` to `to`, in US dollars.
     fn market(from: i64, to: Option<i64>) -> Market {
         Market {
+            id: MarketId(1),
             method: MOMO.0,
             provider: MOMO.1,
             operation: Operation::Collection,
@@ -375,11 +454,12 @@ mod tests {
     #[test]
     fn of_a_pair_of_currencies_the_rate_that_began_last_holds_both_ways() {
         let rate = |id, from, to, num, den, since| Rate {
-            id,
+            id: RateId(id),
             from: currency(from),
             to: currency(to),
             rate: Ratio::new(num, den).unwrap(),
             effective: Effective { from: ServerTime(since), to: None },
+            created_at: ServerTime(0),
         };
         let rates = vec![rate(1, "USD", "LRD", 192, 1, 10), rate(2, "LRD", "USD", 1, 250, 20)];
         let tariff = Tariff { rates, ..Tariff::default() };
@@ -394,6 +474,7 @@ mod tests {
     #[test]
     fn the_longest_prefix_that_holds_tells_the_operator() {
         let prefix = |prefix: &str, from, to: Option<i64>| PhonePrefix {
+            id: PhonePrefixId(from),
             prefix: prefix.into(),
             digits: 12,
             carrier: format!("{prefix} since {from}"),

@@ -1,9 +1,8 @@
 //! Collections: a payer pays for a source.
 
-use crate::stage::{Stage, currency, declined, paid, usd};
+use crate::stage::{CLEARING, Stage, answered, currency, declined, paid, usd};
 use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::refusal::Refusal;
-use domain::ledger::account::AccountKind;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::OperationDetails;
 use domain::payments::execution::ExecutionStatus;
@@ -31,10 +30,10 @@ fn a_collection_pays_its_source_and_credits_the_wallet() {
         (ExecutionStatus::Completed, SourceStatus::Paid)
     );
     assert_eq!(stage.mine("USD"), (10_000, 0));
-    assert_eq!(stage.system(AccountKind::ClearingPawaPay, "USD"), -10_300);
+    assert_eq!(stage.system(CLEARING, "USD"), -10_300);
 
     let entries = stage.work.entries.len();
-    assert_eq!(stage.hear(execution.id, paid("t1")), execution);
+    assert_eq!(answered(stage.hear(execution.id, paid("t1"))), answered(execution));
     assert_eq!(stage.work.entries.len(), entries, "a repeated word moves nothing");
     stage.check_books();
 }

@@ -48,13 +48,13 @@ proptest! {
                     prop_assert!(before.is_none_or(|before| before == execution.status));
                 } else {
                     prop_assert!(!finals.contains_key(&execution.id));
-                    prop_assert!(execution.next_check_at.is_some() && execution.waiting_for.is_some());
+                    prop_assert!(stage.attempt(execution.id).next_check_at.is_some() && execution.waiting_for.is_some());
                 }
             }
             stage.check_books();
             for id in &executions {
                 let row = stage.work.get::<Execution>(*id).unwrap().unwrap();
-                prop_assert!(row.refunded_minor <= row.payer.minor && row.refunded_total_minor <= row.total_minor);
+                prop_assert!(row.refunds().refunded_minor <= row.payer.minor && row.refunds().refunded_total_minor <= row.total_minor);
             }
         }
     }

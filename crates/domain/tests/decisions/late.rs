@@ -1,7 +1,7 @@
 //! Late successes: a collection failed, and afterwards its provider reports that the payer has
 //! paid.
 
-use crate::stage::{Stage, currency, declined, paid, usd};
+use crate::stage::{CLEARING, Stage, currency, declined, paid, usd};
 use domain::exceptions::review::{Resolution, ReviewKind, ReviewStatus};
 use domain::kernel::ids::{PaymentAccountId, SourceId};
 use domain::kernel::money::Money;
@@ -64,10 +64,7 @@ fn it_is_settled_with_its_fees_and_pays_the_invoice() {
         assert_eq!(kinds.map(|kind| stage.system(kind, "USD")), fees);
         assert_eq!((stage.mine("USD"), stage.mine("RWF")), ((gets, 0), (0, 0)));
         assert_eq!(
-            (
-                stage.system(AccountKind::Suspense, code),
-                stage.system(AccountKind::ClearingPawaPay, code)
-            ),
+            (stage.system(AccountKind::Suspense, code), stage.system(CLEARING, code)),
             (0, clearing)
         );
         let after = stage.work.require::<Execution>(execution.id).unwrap();

@@ -1,7 +1,5 @@
 //! A closed market: new sessions and executions are refused; open executions and refunds go on.
 
-use std::sync::Arc;
-
 use crate::stage::{Stage, currency, declined, paid, usd};
 use domain::directory::advance_clock::AdvanceClock;
 use domain::directory::create_payment_account::CreateAccount;
@@ -13,18 +11,16 @@ use domain::payments::create_session::NewSession;
 use domain::payments::execute::OperationDetails;
 use domain::payments::execution::ExecutionStatus;
 use domain::sales::source::SourceType;
+use domain::tariff::close_market::CloseMarket;
 use domain::tariff::fees::{self, QuoteRequest, Route};
 
 impl Stage {
     /// Closes the mobile-money market of this operation from now on.
     fn close(&mut self, operation: Operation) {
-        let mut tariff = (*self.work.tariff).clone();
-        let rows = tariff
-            .markets
-            .iter_mut()
-            .filter(|row| row.method == Method::MtnMomoLbr && row.operation == operation);
-        rows.for_each(|row| row.effective.to = Some(self.now));
-        self.work.tariff = Arc::new(tariff);
+        for code in ["USD", "RWF"] {
+            let (method, currency) = (Method::MtnMomoLbr, currency(code));
+            self.decide(&CloseMarket { method, operation, currency }).unwrap();
+        }
     }
 
     /// A prediction for a payment by mobile money.
@@ -125,7 +121,8 @@ fn server_time_rules_markets_and_not_the_sandbox_clock() {
     let mut tariff = (*stage.work.tariff).clone();
     let closes = stage.now.plus(minutes(60));
     tariff.markets.iter_mut().for_each(|row| row.effective.to = Some(closes));
-    stage.work.tariff = Arc::new(tariff);
+    stage.work.put_tariff(tariff);
+    stage.work.accept_draft().unwrap();
     stage.decide(&AdvanceClock { merchant_id: stage.merchant, by_seconds: 7_200 }).unwrap();
     stage.account(party, Method::MtnMomoLbr, Operation::Collection);
     stage.now = ServerTime(closes.0 - 1);

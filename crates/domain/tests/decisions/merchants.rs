@@ -1,6 +1,6 @@
 //! Passcodes and API keys of merchants, and changes by an operator.
 
-use crate::stage::{Stage, usd};
+use crate::stage::{Stage, reference, usd};
 use domain::decision::command::Command;
 use domain::decision::row::Lookup;
 use domain::directory::api_keys::CreateApiKey;
@@ -39,7 +39,7 @@ fn payout(stage: &Stage) -> Execute {
     let details = OperationDetails::Payout { account_id: None, passcode_verified: true };
     Execute {
         merchant_id: stage.merchant,
-        reference_id: "r".into(),
+        reference_id: reference(1),
         session_id: SessionId(999),
         details,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::stage::{Stage, currency, declined, paid, usd};
+use crate::stage::{CLEARING, Stage, currency, declined, paid, usd};
 use domain::exceptions::review::{Resolution, ReviewKind, ReviewStatus};
 use domain::kernel::ids::{ExecutionId, PartyId};
 use domain::kernel::money::{Decimal, Money};
@@ -82,7 +82,7 @@ fn a_refund_of_an_exchanged_payment_takes_the_stored_rate() {
     assert_eq!(rest.payer, usd(9_931), "it holds its own share");
     let rest = stage.hear(rest.id, paid("r2"));
     assert_eq!(rest.paid(), usd(9_930), "all refunds together take T");
-    assert_eq!(stage.system(AccountKind::ClearingPawaPay, "RWF"), 0);
+    assert_eq!(stage.system(CLEARING, "RWF"), 0);
     assert_eq!(stage.system(AccountKind::Position, "RWF"), 0);
     assert_eq!(stage.system(AccountKind::Position, "USD"), 0);
     assert_eq!(stage.mine("USD").1, 0, "what was held and not due is released");
@@ -163,17 +163,20 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
         held_minor: 0,
         ..wallet
     });
-    stage.work.accept_draft();
+    stage.work.accept_draft().unwrap();
     assert_eq!(stage.hear(refund.id, paid("r")).paid(), usd(0));
     let payment = stage.work.require::<Execution>(execution.id).unwrap();
-    assert_eq!((payment.given_back_minor, payment.refund_cost_charged().unwrap()), (1_000, 0));
+    assert_eq!(
+        (payment.refunds().given_back_minor, payment.refund_cost_charged().unwrap()),
+        (1_000, 0)
+    );
     // The next one takes what is missing, as far as it holds enough.
     let next = stage.refund(execution.id, "10").unwrap();
     assert_eq!((next.payer, stage.hear(next.id, paid("r")).paid()), (usd(1), usd(1)));
     // If the wallet has paid more than the returned amount is worth, the next refund takes less.
     let payment = stage.work.require::<Execution>(execution.id).unwrap();
     stage.work.put(payment.with_refund_totals(1_010, 100).unwrap());
-    stage.work.accept_draft();
+    stage.work.accept_draft().unwrap();
     for (francs, holds, takes) in [("100", 7, 0), ("1000", 70, 47)] {
         let refund = stage.refund(execution.id, francs).unwrap();
         assert_eq!(
@@ -310,7 +313,7 @@ proptest! {
                 // The money was recovered outside, and then came again.
                 break;
             }
-            prop_assert_eq!(row.given_back_minor, back);
+            prop_assert_eq!(row.refunds().given_back_minor, back);
             let paid_so_far = row.refund_cost_charged().unwrap();
             if back <= payment.payer.minor {
                 prop_assert_eq!(paid_so_far, cost);

@@ -1,6 +1,6 @@
 //! Reviews: cases that only a person can decide.
 
-use crate::stage::{Stage, declined, paid, usd};
+use crate::stage::{CLEARING, Stage, declined, paid, usd};
 use domain::exceptions::review::{Resolution, Review, ReviewKind, ReviewStatus};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::SourceId;
@@ -48,7 +48,7 @@ fn a_contradiction_opens_a_review_and_changes_nothing_final() {
         assert!(stage.resolve(review.id, how).is_err(), "a review is resolved once");
         assert_eq!(stage.system(AccountKind::Suspense, "USD"), 0);
         assert_eq!(stage.mine("USD").0, wallet);
-        assert_eq!(stage.system(AccountKind::ClearingPawaPay, "USD"), clearing);
+        assert_eq!(stage.system(CLEARING, "USD"), clearing);
         stage.check_books();
     }
 }
@@ -268,7 +268,8 @@ fn a_refund_counts_for_what_its_provider_moved() {
             stage.hear(refund.id, word.clone());
         }
         let room = |stage: &mut Stage| {
-            10_000 - stage.work.require::<Execution>(collection.id).unwrap().refunded_minor
+            10_000
+                - stage.work.require::<Execution>(collection.id).unwrap().refunds().refunded_minor
         };
         assert_eq!(room(&mut stage), *before, "before {how:?} of {words:?}");
         let found = stage.reviews(refund.id);
@@ -361,7 +362,7 @@ fn a_second_contradiction_is_about_what_the_first_one_left() {
     ];
     for (words, there) in cases {
         let (mut stage, collection) = collected(words);
-        assert_eq!(-stage.system(AccountKind::ClearingPawaPay, "USD"), *there, "{words:?}");
+        assert_eq!(-stage.system(CLEARING, "USD"), *there, "{words:?}");
         let found = stage.reviews(collection.id);
         assert!(found.iter().all(|review| review.status == ReviewStatus::Resolved), "{words:?}");
         assert!(!stage.work.require::<Execution>(collection.id).unwrap().in_review);
@@ -375,11 +376,11 @@ fn a_payment_in_another_currency_is_missing_in_its_own() {
         amount: Some(Money::new(144_000, Currency::parse("RWF").unwrap())),
     };
     let (stage, _) = collected(&[paid("t"), rwf.clone()]);
-    let clearing = |currency| -stage.system(AccountKind::ClearingPawaPay, currency);
+    let clearing = |currency| -stage.system(CLEARING, currency);
     assert_eq!((clearing("USD"), clearing("RWF")), (0, 144_000));
     assert_eq!((stage.mine("RWF").0, stage.system(AccountKind::Suspense, "USD")), (144_000, 0));
     let (stage, _) = collected(&[rwf, declined()]);
-    assert_eq!(stage.system(AccountKind::ClearingPawaPay, "RWF"), 0);
+    assert_eq!(stage.system(CLEARING, "RWF"), 0);
 }
 
 #[test]

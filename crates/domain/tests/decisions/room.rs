@@ -1,7 +1,7 @@
 //! The capacity of wallets: what was begun can always be booked, and no merchant fills another's
 //! wallet.
 
-use crate::stage::{Stage, currency, declined, paid, usd};
+use crate::stage::{CLEARING, Stage, currency, declined, paid, usd};
 use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::ids::PaymentAccountId;
 use domain::kernel::money::{MAX_MINOR, Money};
@@ -38,7 +38,7 @@ fn begin(
 fn give(stage: &mut Stage, owner: Owner, minor: i64) {
     let wallet = stage.wallet(owner, "USD");
     stage.work.put(Wallet { available_minor: minor, ..wallet });
-    stage.work.accept_draft();
+    stage.work.accept_draft().unwrap();
 }
 
 fn incoming(stage: &Stage) -> i64 {
@@ -255,11 +255,11 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
     assert!(first.payer.minor > MAX_MINOR, "{first:?}");
     stage.hear(first.id, paid("t"));
     // The following payments come as if there had been thousands before them.
-    for kind in [AccountKind::ClearingPawaPay, AccountKind::Position] {
+    for kind in [CLEARING, AccountKind::Position] {
         let account = stage.work.find::<Account>(&(stage.merchant, kind, rwf)).unwrap().unwrap();
         let before = if kind == AccountKind::Position { 9 * QUINTILLION } else { -9 * QUINTILLION };
         stage.work.put(Account { balance_minor: before, ..(*account).clone() });
-        stage.work.accept_draft();
+        stage.work.accept_draft().unwrap();
     }
     let mut clearing = -9 * i128::from(QUINTILLION);
     for _ in 0..400 {
@@ -273,7 +273,7 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
         found.map_or(0, |account| account.balance())
     };
     assert!(clearing < i128::from(i64::MIN), "{clearing}");
-    assert_eq!(balance(&stage, AccountKind::ClearingPawaPay), clearing);
+    assert_eq!(balance(&stage, CLEARING), clearing);
     assert_eq!(balance(&stage, AccountKind::Position), -clearing);
     // A network reports amounts that are far off: suspense has several times what 64 bits can hold.
     let mut suspense = 0;
@@ -288,5 +288,5 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
         assert_eq!(review.amount.minor, 5 * QUINTILLION);
     }
     assert_eq!(balance(&stage, AccountKind::Suspense), suspense);
-    assert_eq!(balance(&stage, AccountKind::ClearingPawaPay), clearing);
+    assert_eq!(balance(&stage, CLEARING), clearing);
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::decision::command::{Command, Output, Request};
+use domain::decision::event::EventEntity;
+use domain::decision::row::Lookup;
 use domain::decision::settings::Settings;
 use domain::decision::use_case::{Context, Decision};
 use domain::decision::workspace::{IdBlock, RowKey, Stop, Workspace};
@@ -21,23 +23,26 @@ use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, Review, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId,
-    SourceId, WalletId,
+    CounterpartyId, ExecutionId, GatewayFeeId, MarketId, MerchantId, NetworkAccountId, PartyId,
+    PaymentAccountId, PlatformFeeId, RateId, ReviewId, SessionId, SourceId, TariffId, WalletId,
 };
 use domain::kernel::money::{Decimal, Money, Ratio};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{MerchantTime, ServerTime, minutes};
+use domain::kernel::uuids::{ReferenceId, Uuid};
 use domain::ledger::account::{AccountKind, Bucket};
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::attempt::ProviderAttempt;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::Execution;
-use domain::payments::outcome::ProviderOutcome;
+use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
 use domain::payments::provider_call::ProviderCall;
 use domain::payments::record_outcome::RecordOutcome;
+use domain::payments::session::Session;
 use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::AddItem;
@@ -45,10 +50,20 @@ use domain::sales::edit_items::NewItem;
 use domain::sales::find_source::SourceRef;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::source::{Source, SourceStatus, SourceType};
-use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
+use domain::tariff::{
+    Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, TariffVersion, Tier,
+};
 
 pub(crate) fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
+}
+
+/// The clearing account of mobile money in the sandbox.
+pub(crate) const CLEARING: AccountKind = AccountKind::Clearing(NetworkAccountId(1));
+
+/// An idempotency key, a different one for each number.
+pub(crate) const fn reference(number: u128) -> ReferenceId {
+    ReferenceId(Uuid::from_u128(number))
 }
 
 pub(crate) fn usd(minor: i64) -> Money {
@@ -58,13 +73,19 @@ pub(crate) fn usd(minor: i64) -> Money {
 pub(crate) fn tariff() -> Tariff {
     let effective = Effective { from: ServerTime(0), to: None };
     let at = ServerTime(0);
+    // Far from the ids that are drawn.
+    let mut last = 1_000_000;
+    let mut id = || {
+        last += 1;
+        last
+    };
     let tier =
         Tier { id: 1, name: "default".into(), is_default: true, created_at: at, updated_at: at };
     let mut tariff = Tariff { version: 1, tiers: vec![tier], ..Tariff::default() };
     for (operation, ppm) in [(Operation::Collection, 10_000), (Operation::Payout, 5_000)] {
         let fee = Fee { percentage_ppm: ppm, fixed: None };
         tariff.platform_fees.push(PlatformFee {
-            id: 1,
+            id: PlatformFeeId(id()),
             tier: "default".into(),
             operation,
             fee,
@@ -82,7 +103,7 @@ pub(crate) fn tariff() -> Tariff {
             let ppm = if provider == Provider::Platform { 0 } else { 20_000 };
             let fee = Fee { percentage_ppm: ppm, fixed: None };
             tariff.gateway_fees.push(GatewayFee {
-                id: 1,
+                id: GatewayFeeId(id()),
                 provider,
                 method,
                 operation,
@@ -94,6 +115,7 @@ pub(crate) fn tariff() -> Tariff {
             for code in ["USD", "RWF"] {
                 let (currency, country) = (currency(code), "LR".into());
                 tariff.markets.push(Market {
+                    id: MarketId(id()),
                     method,
                     provider,
                     operation,
@@ -105,8 +127,34 @@ pub(crate) fn tariff() -> Tariff {
         }
     }
     let rate = Ratio::new(1_440, 1).unwrap();
-    tariff.rates.push(Rate { id: 1, from: currency("USD"), to: currency("RWF"), rate, effective });
+    let (id, from, to) = (RateId(id()), currency("USD"), currency("RWF"));
+    tariff.rates.push(Rate { id, from, to, rate, effective, created_at: at });
     tariff
+}
+
+/// The execution as an answer shows it. What a decision returns may have been read before its
+/// events were counted.
+pub(crate) fn answered(execution: Execution) -> Execution {
+    Execution { event_count: 0, ..execution }
+}
+
+/// Loads the rows of the tariff, as a lane does when decisions change them.
+fn load_tariff(work: &mut Workspace) {
+    let tariff = Arc::clone(&work.tariff);
+    let version = TariffVersion { id: TariffVersion::ID, version: tariff.version, event_count: 0 };
+    work.tables.tariff.load(Lookup::Id(version.id), Some(version));
+    for row in &tariff.platform_fees {
+        work.tables.platform_fees.load(Lookup::Id(row.id), Some(row.clone()));
+    }
+    for row in &tariff.gateway_fees {
+        work.tables.gateway_fees.load(Lookup::Id(row.id), Some(row.clone()));
+    }
+    for row in &tariff.rates {
+        work.tables.rates.load(Lookup::Id(row.id), Some(row.clone()));
+    }
+    for row in &tariff.markets {
+        work.tables.markets.load(Lookup::Id(row.id), Some(row.clone()));
+    }
 }
 
 /// A workspace in which every row that was not created counts as loaded and absent.
@@ -114,12 +162,14 @@ pub(crate) struct Stage {
     pub(crate) work: Workspace,
     pub(crate) now: ServerTime,
     pub(crate) merchant: MerchantId,
-    references: u32,
+    references: u128,
 }
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let work = Workspace::new(Arc::new(tariff()), [7; 16], IdBlock { next: 1, end: i64::MAX });
+        let ids = IdBlock { next: 1, end: i64::MAX };
+        let mut work = Workspace::new(Arc::new(tariff()), [7; 16], ids);
+        load_tariff(&mut work);
         let mut stage = Self {
             work,
             now: ServerTime::parse("2026-11-22T12:00:00Z").unwrap(),
@@ -163,7 +213,7 @@ impl Stage {
             let context = Context { now: self.now, settings: &settings };
             match decide(&mut self.work, &context) {
                 Ok(answer) => {
-                    self.work.accept_draft();
+                    self.work.accept_draft().unwrap();
                     return Ok(answer);
                 }
                 Err(Stop::Refused(reasons)) => {
@@ -195,10 +245,18 @@ impl Stage {
             RowKey::Item(lookup) => tables.items.load(lookup, None),
             RowKey::Session(lookup) => tables.sessions.load(lookup, None),
             RowKey::Execution(lookup) => tables.executions.load(lookup, None),
+            RowKey::ProviderAttempt(lookup) => tables.provider_attempts.load(lookup, None),
             RowKey::Wallet(lookup) => tables.wallets.load(lookup, None),
             RowKey::Account(lookup) => tables.accounts.load(lookup, None),
             RowKey::Review(lookup) => tables.reviews.load(lookup, None),
+            RowKey::EventPosition(lookup) => tables.event_positions.load(lookup, None),
             RowKey::CheckoutConfig(lookup) => tables.checkout_configs.load(lookup, None),
+            RowKey::Tariff(lookup) => tables.tariff.load(lookup, None),
+            RowKey::PlatformFee(lookup) => tables.platform_fees.load(lookup, None),
+            RowKey::GatewayFee(lookup) => tables.gateway_fees.load(lookup, None),
+            RowKey::Rate(lookup) => tables.rates.load(lookup, None),
+            RowKey::Market(lookup) => tables.markets.load(lookup, None),
+            RowKey::PhonePrefix(lookup) => tables.phone_prefixes.load(lookup, None),
         }
     }
 
@@ -314,14 +372,20 @@ impl Stage {
         details: OperationDetails,
     ) -> Result<(Execution, Option<ProviderCall>), Vec<Refusal>> {
         self.references += 1;
-        let reference_id = format!("reference-{}", self.references);
+        let reference_id = reference(self.references);
         let request =
             Execute { merchant_id: self.merchant, reference_id, session_id: session, details };
         self.decide(&request).map(|executed| (executed.execution, executed.call))
     }
 
+    /// The stored attempt of an execution at its network.
+    pub(crate) fn attempt(&self, id: ExecutionId) -> ProviderAttempt {
+        (*self.work.require::<ProviderAttempt>(id).unwrap()).clone()
+    }
+
     pub(crate) fn hear(&mut self, id: ExecutionId, word: ProviderOutcome) -> Execution {
-        match self.decide(&RecordOutcome { execution_id: id, outcome: word }) {
+        let source = OutcomeSource::Callback;
+        match self.decide(&RecordOutcome { execution_id: id, source, outcome: word }) {
             Ok(settled) => settled.execution,
             other => panic!("{other:?}"),
         }
@@ -436,6 +500,42 @@ impl Stage {
             assert!(entry.bucket == Bucket::System || *balance >= 0, "{entry:?}");
         }
         assert!(transactions.values().all(|sum| *sum == 0));
+        self.check_events();
+    }
+
+    /// Positions and sequences begin at 1 and have no gaps, and the rows count their events.
+    fn check_events(&self) {
+        let mut positions: BTreeMap<_, i64> = BTreeMap::new();
+        let mut sequences: BTreeMap<_, i64> = BTreeMap::new();
+        for event in &self.work.events {
+            let position = positions.entry(event.merchant_id).or_default();
+            let sequence = sequences.entry((event.entity, event.entity_id)).or_default();
+            (*position, *sequence) = (*position + 1, *sequence + 1);
+            assert_eq!((event.position, event.sequence), (*position, *sequence), "{event:?}");
+        }
+        for ((entity, id), count) in sequences {
+            let counted = match entity {
+                EventEntity::Session => {
+                    self.work.require(SessionId(id)).map(|row: Arc<Session>| row.event_count)
+                }
+                EventEntity::Execution => {
+                    self.work.require(ExecutionId(id)).map(|row: Arc<Execution>| row.event_count)
+                }
+                EventEntity::Source => {
+                    self.work.require(SourceId(id)).map(|row: Arc<Source>| row.event_count)
+                }
+                EventEntity::Wallet => {
+                    self.work.require(WalletId(id)).map(|row: Arc<Wallet>| row.event_count)
+                }
+                EventEntity::Review => {
+                    self.work.require(ReviewId(id)).map(|row: Arc<Review>| row.event_count)
+                }
+                EventEntity::Tariff => {
+                    self.work.require(TariffId(id)).map(|row: Arc<TariffVersion>| row.event_count)
+                }
+            };
+            assert_eq!(counted.unwrap(), count, "{entity} {id}");
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Open executions: by which clock they are due, and what a claim changes.
 
-use crate::stage::{Stage, usd};
+use crate::stage::{Stage, answered, usd};
 use domain::directory::advance_clock::AdvanceClock;
 use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::time::{minutes, seconds};
+use domain::payments::attempt::{LEASE_US, MAX_CLOCK_SKEW_US};
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::NewSession;
-use domain::payments::execution::{Execution, ExecutionStatus, LEASE_US, MAX_CLOCK_SKEW_US};
+use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::session::{Session, SessionStatus};
@@ -61,13 +62,17 @@ fn only_what_is_seen_of_an_execution_is_a_change_of_it() {
     let mut stage = Stage::new();
     let mut before = card_payment(&mut stage);
     for (word, is_news) in words {
-        stage.set_time(before.next_check_at.unwrap().plus(1));
-        stage.now = stage.now.max(before.lease_until.unwrap_or(stage.now).plus(1));
+        let attempt = stage.attempt(before.id);
+        stage.set_time(attempt.next_check_at.unwrap().plus(1));
+        stage.now = stage.now.max(attempt.lease_until.unwrap_or(stage.now).plus(1));
         assert!(claim(&mut stage, &before));
         assert_eq!(stored(&stage, &before).updated_at, before.updated_at, "a claim is no news");
         stage.now = stage.now.plus(seconds(1));
         let after = stage.hear(before.id, word.clone());
-        assert!(after.next_check_at > before.next_check_at, "{word:?}: {after:?}");
+        assert!(
+            stage.attempt(after.id).next_check_at > attempt.next_check_at,
+            "{word:?}: {after:?}"
+        );
         assert_eq!(
             after.updated_at,
             if is_news { stage.time() } else { before.updated_at },
@@ -84,20 +89,20 @@ fn an_advance_of_the_clock_writes_nothing_of_what_waits_and_it_falls_due_at_once
     let mut stage = Stage::new();
     let execution = payout(&mut stage);
     advance(&mut stage, 3_600);
-    assert_eq!(stored(&stage, &execution), execution);
+    assert_eq!(answered(stored(&stage, &execution)), answered(execution.clone()));
     assert!(!claim(&mut stage, &execution), "the call that began with it is under way");
     let execution = stage.hear(execution.id, ProviderOutcome::Accepted);
     let time = stage.time();
-    let next = execution.next_check_at.unwrap();
+    let next = stage.attempt(execution.id).next_check_at.unwrap();
     assert!(
         next > time && next <= time.plus(seconds(10)),
         "by the merchant's clock: {next} at {time}"
     );
     assert!(!claim(&mut stage, &execution));
     advance(&mut stage, 11);
-    assert_eq!(stored(&stage, &execution), execution);
+    assert_eq!(answered(stored(&stage, &execution)), answered(execution.clone()));
     assert!(claim(&mut stage, &execution));
-    let claimed = stored(&stage, &execution);
+    let claimed = stage.attempt(execution.id);
     let ends = stage.now.plus(LEASE_US);
     assert_eq!(
         (claimed.lease_until, claimed.next_check_at),
@@ -126,7 +131,10 @@ fn what_a_clock_that_was_ahead_put_off_is_due() {
         assert!(claim(&mut stage, &heard), "put off by a clock that was {ahead} ahead");
         assert!(!claim(&mut stage, &heard), "the lease is this clock's now");
         let after = stage.hear(heard.id, ProviderOutcome::Accepted);
-        assert!(after.next_check_at.unwrap() <= stage.time().plus(seconds(10)), "{after:?}");
+        assert!(
+            stage.attempt(after.id).next_check_at.unwrap() <= stage.time().plus(seconds(10)),
+            "{after:?}"
+        );
     }
 }
 

@@ -17,7 +17,8 @@ use crate::api::refusals::{self, FieldOf};
 use crate::credentials::tokens::SigningError;
 use crate::engine::Failure;
 use crate::net::challenge::Challenge;
-use store::{StoreError, clock};
+use crate::request_id;
+use store::StoreError;
 
 /// `Retry-After` in seconds when the server is overloaded or the database is unavailable.
 const RETRY_AFTER_S: u64 = 1;
@@ -337,13 +338,6 @@ pub(crate) fn responses(schemas: &mut Schemas) -> Value {
     responses
 }
 
-/// A random id that connects an error response with its log line.
-pub(crate) fn draw_request_id() -> String {
-    clock::random::<8>()
-        .map(|bytes| format!("{:016x}", u64::from_be_bytes(bytes)))
-        .unwrap_or_default()
-}
-
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, mut headers) = (self.status(), self.headers());
@@ -355,7 +349,7 @@ impl IntoResponse for ApiError {
             );
         }
         let request_id = self.cause().map(|cause| {
-            let request_id = draw_request_id();
+            let request_id = request_id::current().map(|id| id.to_string()).unwrap_or_default();
             tracing::error!(request_id, status = status.as_u16(), cause, "a request failed");
             request_id
         });
@@ -422,7 +416,7 @@ mod tests {
     use serde_json::{Value, json};
 
     async fn answer(error: ApiError) -> (u16, HeaderMap, Value) {
-        let response = error.into_response();
+        let response = request_id::with_new(async { error.into_response() }).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         (status, headers, serde_json::from_slice(&body).unwrap())

@@ -8,8 +8,8 @@ use domain::kernel::ids::EventId;
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, Query};
-use crate::api::fields::Id;
-use crate::api::listing::Listing;
+use crate::api::fields::{Id, Int};
+use crate::api::listing::{Cursor, Listing};
 use crate::api::payment_intents::{EventResponse, Transactions};
 use crate::api::response::{JsonResult, Limit, ListResult, page};
 use crate::api::routes::Routes;
@@ -17,6 +17,9 @@ use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
 use store::reads::events::EventFilter;
+
+/// The greatest integer that every JSON parser reads exactly.
+const MAX_POSITION: i64 = (1 << 53) - 1;
 
 payload! {
     /// The filter of events.
@@ -31,6 +34,10 @@ payload! {
         limit: Option<Limit>,
         /// The id of the last entry of the previous page.
         after_id: Option<Id>,
+        /// Lists the events after this position, oldest first; 0 begins with the merchant's first
+        /// event. Whoever continues with the last `position` of each answer misses none. `after_id`
+        /// is not used then.
+        after_position: Option<Int<0, MAX_POSITION>>,
     }
 }
 
@@ -45,9 +52,16 @@ async fn list_all(
         entity: query.subject_type,
         entity_id: query.subject_id.map(|id| id.0),
     };
-    let found = listing.tenant.reads(&app).events(filter, page).await?;
+    let reads = listing.tenant.reads(&app);
+    let (found, cursor) = match query.after_position {
+        None => (reads.events(filter, page).await?, Cursor::Id(EventResponse::id)),
+        Some(Int(position)) => (
+            reads.events_after(filter, position, page.limit).await?,
+            Cursor::Position(EventResponse::position),
+        ),
+    };
     let transactions = Transactions::read(&app, &listing.tenant, &found.rows).await?;
-    listing.respond(page, found, |event| transactions.answer(event), EventResponse::id)
+    listing.respond_with(page, found, |event| transactions.answer(event), cursor)
 }
 
 async fn retrieve(

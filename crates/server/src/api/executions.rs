@@ -9,8 +9,9 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::{PaymentAccountId, SessionId};
 use domain::kernel::names::Operation;
 use domain::kernel::refusal::{Refusal, Subject};
-use domain::payments::execute::{Execute, OperationDetails};
-use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::attempt::WithAttempt;
+use domain::payments::execute::{Execute, Executed, OperationDetails};
+use domain::payments::execution::ExecutionStatus;
 use domain::payments::provider_call::ProviderCall;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use schemars::JsonSchema;
@@ -28,6 +29,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
+use crate::request_id;
 pub use passcode::{PasscodeDevice, PasscodeToken, VerifyPasscode};
 
 payload! {
@@ -136,30 +138,32 @@ struct PendingDetails {
     deadline_at: Time,
 }
 
-impl From<Execution> for ExecutionResponse {
-    fn from(execution: Execution) -> Self {
+impl From<WithAttempt> for ExecutionResponse {
+    fn from(WithAttempt { execution, attempt }: WithAttempt) -> Self {
         let paid = execution.paid();
-        let waiting = PendingDetails {
+        let (operation, settled_by_review_at) =
+            (execution.operation(), execution.settled_by_review_at());
+        let waiting = attempt.as_ref().map(|attempt| PendingDetails {
             waiting_for: execution.waiting_for,
-            next_check_at: execution.next_check_at.map(Time::from),
-            deadline_at: Time::from(execution.deadline_at),
-        };
+            next_check_at: attempt.next_check_at.map(Time::from),
+            deadline_at: Time::from(attempt.deadline_at),
+        });
         Self {
-            reference_id: execution.reference_id,
+            reference_id: execution.reference_id.to_string(),
             status: Name(execution.status),
             payer_amount: Amount(paid),
             payer_currency: Code(paid.currency),
             payee_currency: Code(execution.payee.currency),
             payee_amount: Amount(execution.payee),
-            operation_type: Name(execution.operation),
+            operation_type: Name(operation),
             provider_transaction_id: execution.provider_transaction_id,
             gateway_message: execution.gateway_message,
             wallet_message: execution.wallet_message,
-            client_secret: execution.client_secret,
-            requires_action: execution.requires_action,
+            requires_action: attempt.as_ref().is_some_and(|attempt| attempt.requires_action),
+            client_secret: attempt.and_then(|attempt| attempt.client_secret),
             payment_intent_id: execution.id.0,
-            settled_by_review: execution.settled_by_review_at.map(|_| true),
-            waiting: Some(waiting).filter(|_| !execution.status.is_final()),
+            settled_by_review: settled_by_review_at.map(|_| true),
+            waiting,
         }
     }
 }
@@ -168,9 +172,9 @@ impl From<Execution> for ExecutionResponse {
 /// otherwise the execution as committed. The provider call continues in either case.
 pub async fn first_outcome(
     app: &App,
-    committed: Execution,
+    committed: WithAttempt,
     job: Option<ProviderCall>,
-) -> Execution {
+) -> WithAttempt {
     let Some(job) = job else { return committed };
     let dispatcher = app.dispatcher.clone();
     let call = tokio::spawn(async move { dispatcher.run(job).await });
@@ -180,10 +184,11 @@ pub async fn first_outcome(
     }
 }
 
-async fn execute(app: &App, caller: Caller, request: Execute) -> Result<Execution, ApiError> {
+async fn execute(app: &App, caller: Caller, request: Execute) -> Result<WithAttempt, ApiError> {
     let refused = ApiError::on_fields(field_of(request.details));
     let executed = app.engine.submit(caller, request).await.map_err(refused)?;
-    Ok(first_outcome(app, executed.execution, executed.call).await)
+    let Executed { execution, attempt, call, .. } = executed;
+    Ok(first_outcome(app, WithAttempt { execution, attempt }, call).await)
 }
 
 async fn execute_payout(
@@ -191,12 +196,12 @@ async fn execute_payout(
     caller: Caller,
     request: Execute,
     code: Option<String>,
-) -> Result<Execution, ApiError> {
+) -> Result<WithAttempt, ApiError> {
     let Some(code) = code else { return execute(app, caller, request).await };
     let reserve =
         ReservePasscodeAttempt { execute: request.clone(), api_key_id: caller.api_key_id };
     match check_code(app, caller, &reserve, &code).await? {
-        PasscodeCheck::Replayed(execution) => Ok(*execution),
+        PasscodeCheck::Replayed(found) => Ok(*found),
         PasscodeCheck::NotSet => execute(app, caller, request).await,
         PasscodeCheck::Correct(_) => {
             let details = match request.details {
@@ -213,9 +218,9 @@ async fn execute_payout(
 /// Runs the execution in its own task: a client that disconnects must not cancel a payment that
 /// has begun.
 async fn run_to_completion(
-    work: impl Future<Output = Result<Execution, ApiError>> + Send + 'static,
+    work: impl Future<Output = Result<WithAttempt, ApiError>> + Send + 'static,
 ) -> JsonResult<ExecutionResponse> {
-    let done = tokio::spawn(work).await;
+    let done = request_id::spawn(work).await;
     let execution = done.map_err(|_| ApiError::internal("an execution's task panicked"))??;
     Ok(Json(execution.into()))
 }

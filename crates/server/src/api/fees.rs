@@ -120,7 +120,7 @@ impl From<&GatewayFee> for GatewayFeeResponse {
     fn from(row: &GatewayFee) -> Self {
         let (fixed_fee, fixed_fee_currency) = fixed(row.fee);
         Self {
-            id: row.id,
+            id: row.id.0,
             provider_id: provider_id(row.provider),
             operation_type: Name(row.operation),
             payment_method: Name(row.method),
@@ -180,7 +180,7 @@ impl PlatformFeeResponse {
     fn new(row: &PlatformFee, tariff: &Tariff) -> Self {
         let (fixed_fee, fixed_fee_currency) = fixed(row.fee);
         Self {
-            id: row.id,
+            id: row.id.0,
             operation_type: Name(row.operation),
             payment_method: None,
             percentage: percent(row.fee.percentage_ppm),

@@ -20,6 +20,12 @@ const ANSWER_MAX: usize = 1024 * 1024;
 /// How many lists of one merchant may be in progress at once.
 pub const IN_PROGRESS_MAX: usize = 8;
 
+/// What the next page of a list continues after: the parameter, and its value for a row.
+pub enum Cursor<T> {
+    Id(fn(&T) -> i64),
+    Position(fn(&T) -> i64),
+}
+
 /// The merchant that requests a list, with its permit for the response.
 pub struct Listing {
     pub tenant: Tenant,
@@ -49,15 +55,34 @@ impl Listing {
         page: Page,
         found: PageOfRows<R>,
         to_response: impl Fn(R) -> T,
-        id: impl Fn(&T) -> i64,
+        id: fn(&T) -> i64,
     ) -> ListResult<T> {
+        self.respond_with(page, found, to_response, Cursor::Id(id))
+    }
+
+    /// [`respond`](Self::respond), with a cursor that may be a position.
+    ///
+    /// # Errors
+    /// [`ApiError`] for a row that cannot be serialized.
+    pub fn respond_with<R, T: Serialize>(
+        self,
+        page: Page,
+        found: PageOfRows<R>,
+        to_response: impl Fn(R) -> T,
+        cursor: Cursor<T>,
+    ) -> ListResult<T> {
+        let (name, value) = match cursor {
+            Cursor::Id(id) => ("after_id", id),
+            Cursor::Position(position) => ("after_position", position),
+        };
         let is_full = u32::try_from(found.rows.len()).is_ok_and(|len| len >= page.limit);
         let (body, last, is_cut) =
-            write_page(found.rows.into_iter().map(to_response), id, ANSWER_MAX)?;
+            write_page(found.rows.into_iter().map(to_response), value, ANSWER_MAX)?;
         let next = if is_full || is_cut { last } else { found.scanned_to };
         let mut response = Response::new(Body::from(self.permit.attach(body)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(link) = next.and_then(|id| HeaderValue::try_from(next_link(&self.uri, id)).ok())
+        if let Some(link) =
+            next.and_then(|id| HeaderValue::try_from(next_link(&self.uri, name, id)).ok())
         {
             response.headers_mut().insert(LINK, link);
         }
@@ -93,14 +118,15 @@ fn write_page<T: Serialize>(
     Ok((text, last, is_cut))
 }
 
-fn next_link(uri: &Uri, after_id: i64) -> String {
+fn next_link(uri: &Uri, cursor: &str, after: i64) -> String {
+    let assignment = format!("{cursor}=");
     let kept = uri
         .query()
         .unwrap_or_default()
         .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.starts_with("after_id="));
+        .filter(|pair| !pair.is_empty() && !pair.starts_with(&assignment));
     let query: Vec<String> =
-        kept.map(str::to_owned).chain([format!("after_id={after_id}")]).collect();
+        kept.map(str::to_owned).chain([format!("{assignment}{after}")]).collect();
     format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"))
 }
 
@@ -128,11 +154,11 @@ mod tests {
     fn the_link_keeps_what_was_asked_for() {
         let uri = Uri::from_static("/v1/parties/list?limit=2&after_id=9&fullname=a%20b");
         assert_eq!(
-            next_link(&uri, 7),
+            next_link(&uri, "after_id", 7),
             "</v1/parties/list?limit=2&fullname=a%20b&after_id=7>; rel=\"next\""
         );
         assert_eq!(
-            next_link(&Uri::from_static("/v1/parties/list"), 7),
+            next_link(&Uri::from_static("/v1/parties/list"), "after_id", 7),
             "</v1/parties/list?after_id=7>; rel=\"next\""
         );
     }

@@ -14,7 +14,7 @@ use domain::directory::try_passcode::PasscodeAttempt;
 use domain::directory::try_passcode::ReservePasscodeChange;
 use domain::kernel::ids::{MerchantId, PasscodeTryId};
 use domain::kernel::refusal::Refusal;
-use domain::payments::execution::Execution;
+use domain::payments::attempt::WithAttempt;
 use domain::payments::reserve_passcode_attempt::{PasscodeReservation, ReservePasscodeAttempt};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -33,6 +33,7 @@ use crate::credentials::secrets;
 use crate::engine::Failure;
 use crate::net::principal::Tenant;
 use crate::payload;
+use crate::request_id;
 
 /// How long a call waits to reserve its attempt while other attempts are being compared.
 const WAIT: Duration = Duration::from_secs(2);
@@ -67,7 +68,7 @@ pub struct PasscodeResponse {
 /// The outcome of checking a passcode.
 pub enum PasscodeCheck {
     /// The request is a repetition: its stored execution is returned without a passcode.
-    Replayed(Box<Execution>),
+    Replayed(Box<WithAttempt>),
     /// The merchant has no passcode.
     NotSet,
     /// The passcode is correct. Holds the hash that it was compared with, so that the decision can
@@ -228,7 +229,7 @@ async fn change_to_completion(
     current: Option<String>,
     new: Option<String>,
 ) -> JsonResult<PasscodeResponse> {
-    let done = tokio::spawn(change(app, caller, current, new)).await;
+    let done = request_id::spawn(change(app, caller, current, new)).await;
     done.map_err(|_| ApiError::internal("the task of a passcode panicked"))?
 }
 

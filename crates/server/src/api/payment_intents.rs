@@ -4,15 +4,17 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::event::{Event, EventEntity, EventType};
+use domain::decision::event::{Actor, ActorKind, Event, EventEntity, EventType};
 use domain::kernel::ids::{EventId, ExecutionId};
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Provider};
 use domain::ledger::account::{AccountKind, Entry};
+use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::Execution;
 use domain::payments::session::SessionKind;
 use schemars::JsonSchema;
 use serde::Serialize;
+use store::reads::pages::PageOfRows;
 
 use crate::api::describe::op;
 use crate::api::error::ApiError;
@@ -70,31 +72,32 @@ pub struct PaymentIntentResponse {
     execution: ExecutionResponse,
 }
 
-impl From<Execution> for PaymentIntentResponse {
-    fn from(execution: Execution) -> Self {
+impl From<WithAttempt> for PaymentIntentResponse {
+    fn from(found: WithAttempt) -> Self {
+        let execution = &found.execution;
         let currency = execution.wallet_currency();
         let fee = |minor| Amount(Money::new(minor, currency));
-        let refunded = Amount(Money::new(execution.refunded_minor, execution.payer.currency));
+        let refunded =
+            Amount(Money::new(execution.refunds().refunded_minor, execution.payer.currency));
         Self {
             id: execution.id.0,
             session_id: execution.session_id.0,
-            source_id: execution.source_id.map(|id| id.0),
-            payment_account_id: execution.payment_account_id.map(|id| id.0),
-            original_payment_intent_id: execution.original_execution_id.map(|id| id.0),
-            wallet_id: execution.wallet_id.map(|id| id.0),
+            source_id: execution.source_id().map(|id| id.0),
+            payment_account_id: execution.payment_account_id().map(|id| id.0),
+            original_payment_intent_id: execution.original_execution_id().map(|id| id.0),
+            wallet_id: execution.wallet_id().map(|id| id.0),
             provider: Name(execution.provider),
             method: Name(execution.method),
             platform_fee: fee(execution.platform_fee_minor),
             gateway_fee: fee(execution.gateway_fee_minor),
             fx_fee: fee(execution.fx_fee_minor),
             fee_currency: Code(currency),
-            refunded_amount: Some(refunded)
-                .filter(|_| kind_of(&execution) == SessionKind::Checkout),
+            refunded_amount: Some(refunded).filter(|_| kind_of(execution) == SessionKind::Checkout),
             completed_at: execution.completed_at.map(Time::from),
-            settled_by_review_at: execution.settled_by_review_at.map(Time::from),
+            settled_by_review_at: execution.settled_by_review_at().map(Time::from),
             created_at: Time::from(execution.created_at),
             updated_at: Time::from(execution.updated_at),
-            execution: execution.into(),
+            execution: found.into(),
         }
     }
 }
@@ -108,8 +111,31 @@ pub struct EventResponse {
     subject_type: Name<EventEntity>,
     subject_id: i64,
     note: Option<String>,
+    /// Its place among all events of the merchant, from 1, without gaps, in the order in which they
+    /// became visible.
+    position: i64,
+    /// Its place among the events of its subject, from 1, without gaps.
+    sequence: i64,
+    /// Who asked for what happened: `API_KEY` with the key's id, `OPERATOR`, `NETWORK` or `SYSTEM`;
+    /// `null` for events that were recorded before this was kept.
+    actor: Option<ActorResponse>,
     created_at: Time,
     entries: Vec<EntryResponse>,
+}
+
+/// Who asked for a change.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ActorAnswer")]
+pub struct ActorResponse {
+    r#type: Name<ActorKind>,
+    /// The id of the API key.
+    id: Option<i64>,
+}
+
+impl From<Actor> for ActorResponse {
+    fn from(actor: Actor) -> Self {
+        Self { r#type: Name(actor.kind()), id: actor.api_key_id().map(|id| id.0) }
+    }
 }
 
 impl EventResponse {
@@ -117,6 +143,11 @@ impl EventResponse {
     #[must_use]
     pub const fn id(&self) -> i64 {
         self.id
+    }
+
+    #[must_use]
+    pub const fn position(&self) -> i64 {
+        self.position
     }
 }
 
@@ -132,7 +163,7 @@ pub struct PaymentIntentDetailResponse {
 
 /// The kind of the session that was executed.
 fn kind_of(execution: &Execution) -> SessionKind {
-    let kind = SessionKind::ALL.iter().find(|kind| kind.operation() == execution.operation);
+    let kind = SessionKind::ALL.iter().find(|kind| kind.operation() == execution.operation());
     kind.copied().unwrap_or(SessionKind::Checkout)
 }
 
@@ -167,8 +198,13 @@ impl Transactions {
             subject_type: Name(event.entity),
             subject_id: event.entity_id,
             note,
+            position: event.position,
+            sequence: event.sequence,
+            actor: event.actor.map(ActorResponse::from),
             created_at: Time::from(event.created_at),
-            entries: entries.cloned().map(Into::into).collect(),
+            entries: entries
+                .map(|(entry, kind)| EntryResponse::new(entry, *kind, event.created_at))
+                .collect(),
         }
     }
 }
@@ -181,7 +217,7 @@ async fn timeline(
     let reads = tenant.reads(app);
     let mut events = reads.events_of(execution.session_id.0).await?;
     events.extend(reads.events_of(execution.id.0).await?);
-    events.sort_by_key(|event| (event.created_at, event.id));
+    events.sort_by_key(|event| event.position);
     let transactions = Transactions::read(app, tenant, &events).await?;
     Ok(events.into_iter().map(|event| transactions.answer(event)).collect())
 }
@@ -198,7 +234,8 @@ async fn retrieve(
         Some(session) => Some(sessions::response(&app, &tenant, session).await?),
         None => None,
     };
-    Ok(Json(PaymentIntentDetailResponse { intent: execution.into(), session, timeline }))
+    let intent = reads.with_attempt(execution).await?.into();
+    Ok(Json(PaymentIntentDetailResponse { intent, session, timeline }))
 }
 
 async fn list_all(
@@ -207,7 +244,16 @@ async fn list_all(
     Query(query): Query<ListPaymentIntents>,
 ) -> ListResult<PaymentIntentResponse> {
     let page = page(query.limit, query.after_id);
-    let found = listing.tenant.reads(&app).executions(page).await?;
+    let reads = listing.tenant.reads(&app);
+    let found = reads.executions(page).await?;
+    let attempts = reads.open_attempts(&found.rows).await?;
+    let mut attempts: HashMap<ExecutionId, ProviderAttempt> =
+        attempts.into_iter().map(|attempt| (attempt.execution_id, attempt)).collect();
+    let rows = found.rows.into_iter().map(|execution| {
+        let attempt = attempts.remove(&execution.id);
+        WithAttempt { execution, attempt }
+    });
+    let found = PageOfRows { rows: rows.collect(), scanned_to: found.scanned_to };
     listing.respond(page, found, PaymentIntentResponse::from, |row| row.id)
 }
 

@@ -97,7 +97,7 @@ async fn collection(
         channel,
         merchant_id: tenant.id().0,
         session_id: session.id.0,
-        reference_id: payload.reference_id.0,
+        reference_id: payload.reference_id.0.to_string(),
         iat,
         exp: iat.saturating_add(SECONDS),
     })?;

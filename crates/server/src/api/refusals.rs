@@ -71,6 +71,7 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::UnknownCard => "value_error.card",
         Refusal::ClockTooFar { .. } => "value_error.clock",
         Refusal::UnknownFeeTier => "value_error.fee_tier",
+        Refusal::Tariff(_) => "value_error.tariff",
         Refusal::CounterpartyWithoutParty | Refusal::PhoneMismatch => "value_error.party",
         Refusal::TransferToSelf => "value_error.self_transfer",
         Refusal::RecipientChanged => "value_error.recipient",
@@ -133,8 +134,9 @@ pub const fn usual_field(refusal: &Refusal) -> Option<&'static str> {
         Subject::Phone => "phone",
         Subject::Card => "payment_method_id",
         Subject::ClockAdvance => "seconds",
-        // Only the command line names these two.
+        // Only the command line names these.
         Subject::FeeTier => "fee_tier",
+        Subject::Tariff => "tariff",
         Subject::FundingKey => "key",
     })
 }

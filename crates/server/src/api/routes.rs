@@ -20,6 +20,7 @@ use crate::api::describe::{DescribeHandler, OperationDoc, Route};
 use crate::api::error::ApiError;
 use crate::app::App;
 use crate::net::log::RequestLog;
+use crate::request_id;
 use crate::web::refusal;
 
 /// A router under construction, and the list of its routes.
@@ -92,6 +93,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 /// process continues. Browsers must not guess the content type, and neither they nor proxies may
 /// cache a response that does not allow it: nearly all of them are about somebody's payments.
 async fn finish_response(request: Request, next: Next) -> Response {
+    request_id::with_new(answer(request, next)).await
+}
+
+async fn answer(request: Request, next: Next) -> Response {
     let line = RequestLog::begin(&request);
     let is_for_people = refusal::is_page_path(request.uri().path());
     let response = catch_panic(request, next).await;

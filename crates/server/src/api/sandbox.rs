@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use domain::directory::advance_clock::{self, MAX_ADVANCE_SECONDS};
+use domain::payments::attempt::WithAttempt;
 use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::record_outcome::RecordedOutcome;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -72,7 +74,8 @@ async fn authenticate(
         .submit(tenant.caller, command)
         .await
         .map_err(ApiError::on_path("reference_id"))?;
-    Ok(Json(first_outcome(&app, settled.execution, settled.call).await.into()))
+    let RecordedOutcome { execution, attempt, call } = settled;
+    Ok(Json(first_outcome(&app, WithAttempt { execution, attempt }, call).await.into()))
 }
 
 #[must_use]

@@ -92,7 +92,11 @@ fn no_list_asks_for_each_of_its_rows() {
         fill(&mut stage);
         // Checkouts say what they are for; events have entries, and a wallet has, too.
         stage.fill(
-            "UPDATE sessions SET kind = 'CHECKOUT', source_id = id, wallet_id = NULL, amount_minor = NULL, currency = NULL",
+            "UPDATE sessions SET kind = {session_kind CHECKOUT}, source_id = id, wallet_id = NULL, amount_minor = NULL, currency = NULL",
+        );
+        // What is under way has an attempt.
+        stage.fill(
+            "UPDATE executions SET status = {execution_status PROCESSING}, completed_at = NULL",
         );
         stage.fill("UPDATE sources SET type = 'ORDER' WHERE id % 16 < 8");
         stage.fill("UPDATE wallets SET last_entry_id = 2010 WHERE id = 10");

@@ -48,8 +48,9 @@ async fn execution(
     operation: Operation,
     reference: Reference,
 ) -> JsonResult<ExecutionResponse> {
-    let found = tenant.reads(&app).execution_by_reference(operation, &reference.0).await?;
-    Ok(Json(found.ok_or(ApiError::NotFound)?.into()))
+    let reads = tenant.reads(&app);
+    let found = reads.execution_by_reference(operation, reference.0).await?;
+    Ok(Json(reads.with_attempt(found.ok_or(ApiError::NotFound)?).await?.into()))
 }
 
 async fn collection(

@@ -5,8 +5,10 @@ use axum::extract::State;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{PartyId, WalletId};
 use domain::kernel::money::Money;
+use domain::kernel::time::ServerTime;
 use domain::ledger::account::{AccountKind, Bucket, Entry};
 use domain::ledger::wallet::{OwnerType, Wallet, WalletStatus};
+use domain::payments::network_account;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -97,10 +99,12 @@ pub struct EntryResponse {
     created_at: Time,
 }
 
-impl From<(Entry, Option<AccountKind>)> for EntryResponse {
-    fn from((entry, kind): (Entry, Option<AccountKind>)) -> Self {
-        let account =
-            kind.map_or_else(|| format!("WALLET {}", entry.account_id), |kind| kind.to_string());
+impl EntryResponse {
+    /// An entry, the kind of its account if that is a system account, and the time of its
+    /// transaction.
+    #[must_use]
+    pub fn new(entry: &Entry, kind: Option<AccountKind>, created_at: ServerTime) -> Self {
+        let account = kind.map_or_else(|| format!("WALLET {}", entry.account_id), account_name);
         Self {
             account,
             id: entry.id.0,
@@ -111,8 +115,24 @@ impl From<(Entry, Option<AccountKind>)> for EntryResponse {
             amount: Amount(Money::new(entry.amount_minor, entry.currency)),
             currency: Code(entry.currency),
             balance: Amount(Money::new(entry.balance_minor, entry.currency)),
-            created_at: Time::from(entry.created_at),
+            created_at: Time::from(created_at),
         }
+    }
+}
+
+/// The kind of a system account; clearing has the name of the network.
+fn account_name(kind: AccountKind) -> String {
+    match kind {
+        AccountKind::Clearing(id) => match network_account::network(id) {
+            Some(network) => format!("CLEARING_{network}"),
+            None => "CLEARING".to_owned(),
+        },
+        AccountKind::FeePlatform => "FEE_PLATFORM".to_owned(),
+        AccountKind::FeeGateway => "FEE_GATEWAY".to_owned(),
+        AccountKind::FeeFx => "FEE_FX".to_owned(),
+        AccountKind::Position => "POSITION".to_owned(),
+        AccountKind::Suspense => "SUSPENSE".to_owned(),
+        AccountKind::Funding => "FUNDING".to_owned(),
     }
 }
 
@@ -150,7 +170,12 @@ async fn entries(
     let reads = listing.tenant.reads(&app);
     let wallet = reads.wallet(WalletId(id)).await?.ok_or(ApiError::NotFound)?;
     let found = reads.wallet_entries(&wallet, page).await?;
-    listing.respond(page, found, |entry| EntryResponse::from((entry, None)), |row| row.id)
+    listing.respond(
+        page,
+        found,
+        |(entry, created_at)| EntryResponse::new(&entry, None, created_at),
+        |row| row.id,
+    )
 }
 
 #[must_use]

@@ -1,20 +1,20 @@
 //! `kola fees`: the fees of payments. A change is a new row that holds from now on.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use domain::kernel::names::{Method, Operation};
-use domain::tariff::{Effective, Fee, GatewayFee, PlatformFee, Tariff};
+use domain::tariff::set_gateway_fee::SetGatewayFee;
+use domain::tariff::set_platform_fee::SetPlatformFee;
+use domain::tariff::{Effective, Fee, GatewayFee, PlatformFee, Tariff, TariffFault, percent};
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{FixedFee, method, operation, percentage};
 use crate::cli::tariff_rows::{
-    TariffRow, fee_json, fee_text, latest_market, listed, percent, percent_json, since_and_until,
-    table, with_period,
+    TariffRow, change, fee_json, listed, percent_json, since_and_until, table, with_period,
 };
 use crate::cli::{Target, output};
 use store::clock;
-use store::schema::market::{NO_REFUND_FEES, Percentage};
-use store::schema::tariff::{self, NewGatewayFee, NewPlatformFee};
+use store::schema::market::Percentage;
 
 #[derive(Subcommand)]
 pub enum Fees {
@@ -79,7 +79,7 @@ impl Fees {
 impl NewFee {
     fn fee(&self) -> anyhow::Result<Fee> {
         if self.operation == Operation::Refund {
-            bail!("{NO_REFUND_FEES}");
+            bail!("{}", TariffFault::FeeOnRefund);
         }
         self.fixed.with(self.percentage)
     }
@@ -91,40 +91,22 @@ fn set_platform(
     exchange: Option<Percentage>,
     new: &NewFee,
 ) -> anyhow::Result<()> {
-    let mut sql = target.open_existing()?;
-    let fee = new.fee()?;
-    let now = clock::now();
-    let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
-    if tariff.tier(&tier).is_none() {
-        bail!("there is no tier {tier}");
-    }
-    let before =
-        tariff.platform_fee(&tier, new.operation, now).map_or(0, |row| row.fx_percentage_ppm);
-    let fx_percentage_ppm = exchange.map_or(before, |share| share.ppm);
-    let row = NewPlatformFee { tier, operation: new.operation, fee, fx_percentage_ppm };
-    tariff::set_platform_fee(sql.as_mut(), &row, now)?;
-    let text = format!(
-        "platform  {}  {}  {}, exchange {}",
-        row.tier,
-        row.operation,
-        fee_text(row.fee),
-        percent(fx_percentage_ppm)
-    );
-    let json = platform_json(fee_json(row.fee), &row.tier, row.operation, fx_percentage_ppm);
+    drop(target.open_existing()?);
+    let (operation, fee) = (new.operation, new.fee()?);
+    let fx_percentage_ppm = exchange.map(|share| share.ppm);
+    let row = change(target, SetPlatformFee { tier, operation, fee, fx_percentage_ppm })?;
+    let exchange = percent(row.fx_percentage_ppm);
+    let text =
+        format!("platform  {}  {}  {}, exchange {exchange}", row.tier, row.operation, row.fee);
+    let json = platform_json(fee_json(row.fee), &row.tier, row.operation, row.fx_percentage_ppm);
     output::done(&json, &text)
 }
 
 fn set_gateway(target: &Target, method: Method, new: &NewFee) -> anyhow::Result<()> {
-    let mut sql = target.open_existing()?;
-    let fee = new.fee()?;
-    let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
-    let now = clock::now();
-    // The network comes from any market of the method: a fee may be set while the market is closed.
-    let market =
-        latest_market(&tariff, method, now).with_context(|| format!("{method} has no market"))?;
-    let row = NewGatewayFee { provider: market.provider, method, operation: new.operation, fee };
-    tariff::set_gateway_fee(sql.as_mut(), &row, now)?;
-    let text = format!("gateway  {}  {}  {}", row.method, row.operation, fee_text(row.fee));
+    drop(target.open_existing()?);
+    let (operation, fee) = (new.operation, new.fee()?);
+    let row = change(target, SetGatewayFee { method, operation, fee })?;
+    let text = format!("gateway  {}  {}  {}", row.method, row.operation, row.fee);
     output::done(&gateway_json(fee_json(row.fee), row.method, row.operation), &text)
 }
 
@@ -156,7 +138,7 @@ impl TariffRow<7> for FeeRow<'_> {
             }
         };
         let [since, until] = since_and_until(self.effective());
-        [whose, of, operation.as_str(), &fee_text(fee), &exchange, &since, &until]
+        [whose, of, operation.as_str(), &fee.to_string(), &exchange, &since, &until]
             .map(str::to_owned)
     }
 

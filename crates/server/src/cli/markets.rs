@@ -1,22 +1,20 @@
 //! `kola markets`: the methods that are offered for an operation in a currency. A change is a new
 //! row that holds from now on.
 
-use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
+use domain::tariff::close_market::CloseMarket;
+use domain::tariff::open_market::OpenMarket;
 use domain::tariff::{Effective, Fee, Market};
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{FixedFee, country, currency, method, operation, percentage, provider};
 use crate::cli::tariff_rows::{
-    TariffRow, fee_json, fee_text, latest_market, list, period, report_ended, since_and_until,
-    with_period,
+    TariffRow, change, fee_json, list, period, report_ended, since_and_until, with_period,
 };
 use crate::cli::{Target, output};
-use store::clock;
 use store::schema::market::{Country, Percentage};
-use store::schema::tariff::{self, NewMarket};
 
 #[derive(Subcommand)]
 pub enum Markets {
@@ -79,12 +77,6 @@ impl Price {
     }
 }
 
-impl Which {
-    fn is(self, row: &Market) -> bool {
-        (row.method, row.operation, row.currency) == (self.method, self.operation, self.currency)
-    }
-}
-
 impl Markets {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
@@ -138,38 +130,18 @@ fn open(
     price: &Price,
 ) -> anyhow::Result<()> {
     let fee = price.fee()?;
-    let mut sql = target.open_existing()?;
+    drop(target.open_existing()?);
     let Which { method, operation, currency } = which;
-    if !matches!(operation, Operation::Collection | Operation::Payout) {
-        bail!(
-            "transfers and refunds have no market: a transfer reaches no network, and a refund uses that of its collection"
-        );
+    let opened =
+        change(target, OpenMarket { method, operation, currency, provider, country, fee })?;
+    let row = opened.market;
+    let (mut json, mut text) =
+        (row.as_json(), format!("{}  {}", shown(&row), period(row.effective)));
+    if opened.was_open {
+        return output::tell(&json, &format!("{text}: it is open already"));
     }
-    let now = clock::now();
-    let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
-    let known = latest_market(&tariff, method, now);
-    let provider = provider.or(known.map(|row| row.provider));
-    let provider = provider.with_context(|| format!("{method} is new: say --provider"))?;
-    let before =
-        tariff.markets.iter().filter(|row| which.is(row)).max_by_key(|row| row.effective.from);
-    let country = country.or(before.or(known).map(|row| Country(row.country.clone())));
-    let country = country.with_context(|| format!("{method} is new: say --country"))?;
-    let same =
-        |row: &&Market| which.is(row) && row.provider == provider && row.country == country.0;
-    if let Some(row) =
-        tariff.markets.iter().filter(|row| row.effective.at(now) && fee.is_none()).find(same)
-    {
-        return output::tell(
-            &row.as_json(),
-            &format!("{}  {}: it is open already", shown(row), period(row.effective)),
-        );
-    }
-    let new = NewMarket { method, provider, operation, currency, country };
-    let effective = tariff::open_market(sql.as_mut(), &new, fee, now)?;
-    let row = Market { method, provider, operation, currency, country: new.country.0, effective };
-    let (mut json, mut text) = (row.as_json(), format!("{}  {}", shown(&row), period(effective)));
     if let Some(fee) = fee {
-        text.push_str(&format!(", fee {}", fee_text(fee)));
+        text.push_str(&format!(", fee {fee}"));
         if let (Some(fields), Value::Object(of_fee)) = (json.as_object_mut(), fee_json(fee)) {
             fields.extend(of_fee);
         }
@@ -178,9 +150,9 @@ fn open(
 }
 
 fn close(target: &Target, which: Which) -> anyhow::Result<()> {
-    let mut sql = target.open_existing()?;
+    drop(target.open_existing()?);
     let Which { method, operation, currency } = which;
-    let again = tariff::close_market(sql.as_mut(), (method, operation, currency), clock::now())?;
+    let again = change(target, CloseMarket { method, operation, currency })?;
     let json = json!({
         "payment_method": method.as_str(), "operation_type": operation.as_str(), "currency": currency.code(),
     });

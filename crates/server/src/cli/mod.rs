@@ -23,7 +23,6 @@ use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::error::ErrorKind;
@@ -346,12 +345,6 @@ impl Target {
     ) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(async { read(self.database.operator_reads()?).await })?)
-    }
-
-    /// How long a batch can take at most. Whatever was being decided that long ago has been
-    /// committed or given up.
-    const fn longest_batch(&self) -> Duration {
-        self.database.longest_batch()
     }
 
     /// Runs one command on a lane of its own, on a database that has the current schema. A server

@@ -4,18 +4,18 @@
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use domain::kernel::names::Method;
+use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
+use domain::tariff::end_phone_prefix::EndPhonePrefix;
 use domain::tariff::{Effective, PhonePrefix};
 use serde_json::{Value, json};
 
 use crate::api::fields::{FromValue, Text};
 use crate::cli::arguments::{country, method, prefix};
 use crate::cli::tariff_rows::{
-    TariffRow, list, period, report_ended, since_and_until, with_period,
+    TariffRow, change, list, period, report_ended, since_and_until, with_period,
 };
 use crate::cli::{Target, output};
-use store::clock;
 use store::schema::market::{Country, Digits};
-use store::schema::tariff::{self, NewPrefix};
 
 #[derive(Subcommand)]
 pub enum Phones {
@@ -65,16 +65,16 @@ impl Phones {
                 let Which { prefix, digits } = which;
                 add(
                     target,
-                    NewPrefix {
-                        prefix,
-                        digits,
+                    AssignPhonePrefix {
+                        prefix: prefix.0,
+                        digits: digits.into(),
                         carrier: carrier.trim().to_owned(),
                         country,
                         method,
                     },
                 )
             }
-            Self::End { which } => end(target, &which),
+            Self::End { which } => end(target, which),
         }
     }
 }
@@ -112,32 +112,21 @@ fn shown(row: &PhonePrefix) -> String {
     format!("{prefix:<10}  {digits:>2} digits  {method:<16}  {country}  {}", row.carrier)
 }
 
-fn add(target: &Target, new: NewPrefix) -> anyhow::Result<()> {
-    let mut sql = target.open_existing()?;
+fn add(target: &Target, new: AssignPhonePrefix) -> anyhow::Result<()> {
+    drop(target.open_existing()?);
     // Read as a name in a request is: payers see it.
     let Ok(Text(carrier)) = Text::<255>::read(&json!(new.carrier)) else {
         bail!("a carrier's name has 1 to 255 characters that can be read as they are written");
     };
-    let new = NewPrefix { carrier, ..new };
-    if new.prefix.0.len() > new.digits.into() {
-        bail!("numbers of {} digits cannot begin with {}", new.digits, new.prefix.0);
-    }
-    let effective = tariff::add_prefix(sql.as_mut(), &new, clock::now())?;
-    let (digits, method) = (new.digits.into(), new.method);
-    let row = PhonePrefix {
-        prefix: new.prefix.0,
-        digits,
-        carrier: new.carrier,
-        country: new.country.0,
-        method,
-        effective,
-    };
-    output::done(&row.as_json(), &format!("{}  {}", shown(&row), period(effective)))
+    let row = change(target, AssignPhonePrefix { carrier, ..new })?;
+    output::done(&row.as_json(), &format!("{}  {}", shown(&row), period(row.effective)))
 }
 
-fn end(target: &Target, Which { prefix, digits }: &Which) -> anyhow::Result<()> {
-    let mut sql = target.open_existing()?;
-    let again = tariff::end_prefix(sql.as_mut(), prefix, *digits, clock::now())?;
-    let json = json!({ "prefix": prefix.0, "digits": digits });
-    report_ended(json, &format!("{}  {digits} digits  nobody's", prefix.0), again)
+fn end(target: &Target, Which { prefix, digits }: Which) -> anyhow::Result<()> {
+    drop(target.open_existing()?);
+    let prefix = prefix.0;
+    let json = json!({ "prefix": prefix, "digits": digits });
+    let text = format!("{prefix}  {digits} digits  nobody's");
+    let again = change(target, EndPhonePrefix { prefix, digits: digits.into() })?;
+    report_ended(json, &text, again)
 }

@@ -4,14 +4,13 @@ use anyhow::Context;
 use clap::Subcommand;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{Decimal, Ratio};
+use domain::tariff::set_rate::SetRate;
 use domain::tariff::{Effective, Rate};
 use serde_json::{Value, json};
 
 use crate::cli::arguments::currency;
-use crate::cli::tariff_rows::{TariffRow, list, since_and_until, with_period};
+use crate::cli::tariff_rows::{TariffRow, change, list, since_and_until, with_period};
 use crate::cli::{Target, output};
-use store::clock;
-use store::schema::tariff::{self, NewRate};
 
 /// The most decimals of a rate that are printed: the smallest rate begins at the ninth decimal, and
 /// a rate has at most 18 digits.
@@ -70,13 +69,13 @@ fn as_json(from: Currency, to: Currency, rate: Ratio) -> Value {
 }
 
 fn set(target: &Target, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
-    let mut sql = target.open_existing()?;
+    drop(target.open_existing()?);
     let rate = Decimal::parse(rate).context("the rate is not a number")?;
     let rate = rate
         .to_ratio()
         .filter(|rate| rate.num() > 0)
         .context("a rate is above zero and has at most 18 digits")?;
-    tariff::set_rate(sql.as_mut(), &NewRate { from, to, rate }, clock::now())?;
+    change(target, SetRate { from, to, rate })?;
     let text = format!("1 {from} = {} {to}", rate.to_text(DECIMALS_MAX));
     output::done(&as_json(from, to, rate), &text)
 }

@@ -64,7 +64,7 @@ fn list(target: &Target) -> anyhow::Result<()> {
             "id": review.id.0,
             "merchant_id": review.merchant_id.0,
             "execution_id": execution.id.0,
-            "reference_id": execution.reference_id,
+            "reference_id": execution.reference_id.to_string(),
             "kind": review.kind.as_str(),
             "status": review.status.as_str(),
             "amount": review.amount.to_string(),
@@ -76,9 +76,9 @@ fn list(target: &Target) -> anyhow::Result<()> {
     let cells = reviews.iter().map(|(review, execution)| {
         let Review { id, merchant_id, kind, amount, reason, created_at, .. } = review;
         let suspense = format!("{amount} {}", amount.currency);
-        let operation = execution.operation.as_str().to_owned();
+        let operation = execution.operation().as_str().to_owned();
         let (id, merchant, reference) =
-            (id.to_string(), merchant_id.to_string(), execution.reference_id.clone());
+            (id.to_string(), merchant_id.to_string(), execution.reference_id.to_string());
         [
             id,
             merchant,

@@ -1,14 +1,16 @@
 //! Rows of the tariff on the command line: the `list` command that fees, rates, markets and phone
 //! prefixes share, and how a fee and a period of validity are printed.
 
+use domain::decision::command::ListedDecision;
 use domain::kernel::money::{Money, Ratio};
-use domain::kernel::names::Method;
+use domain::kernel::refusal::Refusal;
 use domain::kernel::time::ServerTime;
-use domain::tariff::{Effective, Fee, Market, Tariff};
+use domain::tariff::{Effective, Fee, NewMethodNeeds, Tariff, TariffFault};
 use serde_json::{Value, json};
 
 use crate::cli::Target;
 use crate::cli::output::{self, moment};
+use crate::engine::Failure;
 use store::clock;
 
 /// A row of the tariff as its `list` command prints it.
@@ -51,11 +53,30 @@ pub fn table<const COLUMNS: usize, R: TariffRow<COLUMNS>>(rows: &[&R]) -> String
     output::table(R::HEAD, &rows.iter().map(|row| row.cells()).collect::<Vec<_>>())
 }
 
-/// The market of a method that is open now, or else the one that opened last or will open last: a
-/// method's network and country seldom change.
-pub fn latest_market(tariff: &Tariff, method: Method, now: ServerTime) -> Option<&Market> {
-    let rows = tariff.markets.iter().filter(|row| row.method == method);
-    rows.max_by_key(|row| (row.effective.at(now), row.effective.from))
+/// Runs a change of the tariff. A server may be running on the same database, and uses it at once.
+pub fn change<D: ListedDecision>(target: &Target, decision: D) -> anyhow::Result<D::Output> {
+    target.run_once(decision).map_err(|error| match error.downcast_ref::<Failure>() {
+        Some(Failure::Refused(reasons)) => match reasons.as_slice() {
+            [Refusal::Tariff(fault)] => match remedy(fault) {
+                Some(remedy) => anyhow::anyhow!("{fault}: {remedy}"),
+                None => error,
+            },
+            _ => error,
+        },
+        _ => error,
+    })
+}
+
+/// What to add to a refused command.
+const fn remedy(fault: &TariffFault) -> Option<&'static str> {
+    match fault {
+        TariffFault::NewMethod { needs: NewMethodNeeds::Network, .. } => Some("say --provider"),
+        TariffFault::NewMethod { needs: NewMethodNeeds::Country, .. } => Some("say --country"),
+        TariffFault::NoGatewayFee { .. } => {
+            Some("say --percentage, 0 where the network takes nothing")
+        }
+        _ => None,
+    }
 }
 
 /// The period of validity in one phrase.
@@ -88,23 +109,9 @@ pub fn report_ended(mut json: Value, text: &str, again: Option<ServerTime>) -> a
     output::done(&json, &format!("{text}{until}"))
 }
 
-/// A percentage for people: `2.9 %`.
-pub fn percent(ppm: i64) -> String {
-    Ratio::new(ppm, 10_000).map_or_else(String::new, |percent| format!("{} %", percent.to_text(4)))
-}
-
 /// A percentage for a program: `"2.9"`.
 pub fn percent_json(ppm: i64) -> Value {
     json!(Ratio::new(ppm, 10_000).map(|percent| percent.to_text(4)))
-}
-
-/// A fee for people: `2.9 % + 0.30 USD`.
-pub fn fee_text(fee: Fee) -> String {
-    let share = percent(fee.percentage_ppm);
-    match fee.fixed {
-        Some((minor, currency)) => format!("{share} + {} {currency}", Money::new(minor, currency)),
-        None => share,
-    }
 }
 
 /// A fee for a program.

@@ -1,6 +1,6 @@
 //! `kola wallet`: lists wallets, funds sandbox wallets, and sets what a wallet may be used for.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Subcommand;
 use domain::kernel::ids::{MerchantId, WalletId};
 use domain::kernel::money::{AmountFault, Decimal, Money};
@@ -193,29 +193,8 @@ fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
 }
 
 fn set_status(target: &Target, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
-    let before = find(target, id)?;
-    let has_open_credits =
-        || target.read(async |reads| reads.of(before.merchant_id).has_open_credits(&before).await);
-    let set = |status, open_credits| {
-        target.run_once(SetWalletStatus { wallet_id: id, status, open_credits })
-    };
-    // The wallet is closed in one step, so that an interruption leaves it closed or as it was.
-    let is_closing = status == WalletStatus::Closed && before.status != WalletStatus::Closed;
-    let wallet = set(status, is_closing && has_open_credits()?)?;
-    if is_closing {
-        // A batch may have read the wallet while it was open, and may begin a payment that will
-        // credit it. So wait for the longest batch; if there is such a payment, set the status
-        // back.
-        std::thread::sleep(target.longest_batch());
-        if has_open_credits()? {
-            set(before.status, false)
-                .with_context(|| format!("wallet {id} is CLOSED and could not be set back"))?;
-            bail!(
-                "wallet {id} is {} as before: a payment that may credit it was begun at the same moment",
-                before.status
-            );
-        }
-    }
+    find(target, id)?;
+    let wallet = target.run_once(SetWalletStatus { wallet_id: id, status })?;
     let held = held(&wallet);
     let text = format!(
         "wallet {id} is {}: {} {} available, {held} held",

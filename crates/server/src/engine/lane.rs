@@ -298,6 +298,7 @@ impl<S: Store> Lane<S> {
                 work.reset_to_loaded();
                 self.store.load(&not_loaded(missing.into_iter(), work), &mut work.tables)?;
             } else if domain::mutant!(SkipConfirm) || self.store.confirm(&mut work.tables)? {
+                work.move_positions();
                 return Ok(outcomes);
             } else {
                 work.reset_after_conflict();
@@ -317,12 +318,13 @@ impl<S: Store> Lane<S> {
         now: ServerTime,
     ) -> Result<Outcome, RowKey> {
         let context = Context { now, settings: &self.settings };
-        let decided = catch_unwind(AssertUnwindSafe(|| request.decide(work, &context)));
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let answer = request.decide(work, &context)?;
+            work.accept_draft()?;
+            Ok(answer)
+        }));
         let stop = match decided {
-            Ok(Ok(answer)) => {
-                work.accept_draft();
-                return Ok(Ok(answer));
-            }
+            Ok(Ok(answer)) => return Ok(Ok(answer)),
             Ok(Err(stop)) => stop,
             // A decision changes only its draft. So its panic harms no other command of the batch.
             Err(_) => Stop::Inconsistent("a decision panicked".to_owned()),
@@ -332,7 +334,8 @@ impl<S: Store> Lane<S> {
             Stop::NotLoaded(key) => Err(key),
             Stop::Refused(reasons) => Ok(Err(Failure::Refused(reasons))),
             Stop::Inconsistent(what) => {
-                tracing::error!(what, "a decision could not be made");
+                let request_id = request.request_id.map(tracing::field::display);
+                tracing::error!(what, request_id, "a decision could not be made");
                 Ok(Err(Failure::Internal(what)))
             }
         }

@@ -20,6 +20,7 @@ use domain::kernel::refusal::Refusal;
 use domain::kernel::time::ServerTime;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::request_id;
 use store::Store;
 
 pub use lane::Lane;
@@ -176,7 +177,8 @@ impl Engine {
         principal: Principal,
         decision: D,
     ) -> Result<D::Output, Failure> {
-        let output = self.enqueue(merchant, Request::new(principal, decision)).await?;
+        let request = Request::new(principal, decision).with_id(request_id::current());
+        let output = self.enqueue(merchant, request).await?;
         D::output(output)
             .ok_or_else(|| Failure::Internal("the output of another decision".to_owned()))
     }

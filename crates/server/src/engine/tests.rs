@@ -23,13 +23,14 @@ use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{Method, Mode, Operation, Provider};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{MerchantTime, ServerTime, minutes};
+use domain::kernel::uuids::{ReferenceId, Uuid};
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::wallet::Wallet;
 use domain::payments::cancel_session::CancelSession;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
-use domain::payments::outcome::ProviderOutcome;
+use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::session::{Intent, Session, SessionKind, SessionStatus};
 use domain::sales::create_checkout::CreateCheckout;
@@ -119,13 +120,18 @@ fn sessions(
     (merchant.id, wallet, ids.collect())
 }
 
-fn execute(merchant_id: MerchantId, session_id: SessionId, reference: &str) -> Request {
+fn execute(merchant_id: MerchantId, session_id: SessionId, reference: u128) -> Request {
     request(Execute {
         merchant_id,
-        reference_id: reference.into(),
+        reference_id: self::reference(reference),
         session_id,
         details: OperationDetails::Transfer,
     })
+}
+
+/// An idempotency key, a different one for each number.
+fn reference(number: u128) -> ReferenceId {
+    ReferenceId(Uuid::from_u128(number))
 }
 
 fn executed(outcome: &Outcome) -> (bool, &'static str) {
@@ -147,10 +153,10 @@ fn commands_of_one_batch_see_each_other() {
     let mut lane = lane(store(&path));
     let (id, _, sessions) = sessions(&mut lane, &[600, 600]);
     let batch = [
-        execute(id, sessions[0], "a"),
-        execute(id, sessions[0], "a"),
-        execute(id, sessions[0], "b"),
-        execute(id, sessions[1], "c"),
+        execute(id, sessions[0], 97),
+        execute(id, sessions[0], 97),
+        execute(id, sessions[0], 98),
+        execute(id, sessions[1], 99),
     ];
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
@@ -286,7 +292,7 @@ fn a_batch_that_could_not_be_committed_is_run_again_from_nothing() {
     let path = folder.path().join("kola.db");
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200]);
     let mut lane = lane(Faulty { fault: Some((1, Fault::Refused)), ..Faulty::new(&path) });
-    let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
+    let outcomes = lane.run(&[execute(id, sessions[0], 97), execute(id, sessions[1], 98)]);
     assert_eq!(
         (executed(&outcomes[0]), executed(&outcomes[1])),
         ((false, "COMPLETED"), (false, "COMPLETED"))
@@ -301,13 +307,13 @@ fn a_commit_without_an_answer_is_found_out_about() {
         let path = folder.path().join("kola.db");
         let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100]);
         let mut lane = lane(Faulty { fault: Some((1, fault)), ..Faulty::new(&path) });
-        let outcomes = lane.run(&[execute(id, sessions[0], "a")]);
+        let outcomes = lane.run(&[execute(id, sessions[0], 97)]);
         assert_eq!(
             executed(&outcomes[0]),
             (false, "COMPLETED"),
             "once, whether it had been committed or not"
         );
-        assert_eq!(executed(&lane.run(&[execute(id, sessions[0], "a")])[0]), (true, "COMPLETED"));
+        assert_eq!(executed(&lane.run(&[execute(id, sessions[0], 97)])[0]), (true, "COMPLETED"));
         assert_sound(&path, 1);
     }
 }
@@ -319,11 +325,11 @@ fn rows_that_are_far_away_are_loaded_in_rounds_with_the_same_outcomes() {
     let mut lane = lane(Faulty { is_local: false, ..Faulty::new(&path) });
     let (id, _, sessions) = sessions(&mut lane, &[600, 600, 300]);
     let batch = [
-        execute(id, sessions[0], "a"),
-        execute(id, sessions[0], "a"),
-        execute(id, sessions[0], "b"),
-        execute(id, sessions[1], "c"),
-        execute(id, sessions[2], "d"),
+        execute(id, sessions[0], 97),
+        execute(id, sessions[0], 97),
+        execute(id, sessions[0], 98),
+        execute(id, sessions[1], 99),
+        execute(id, sessions[2], 100),
     ];
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
@@ -347,7 +353,7 @@ fn what_was_decided_on_a_row_that_changed_meanwhile_is_decided_again() {
     let mut lane = lane(Faulty { is_local: false, confirms: vec![wallet], ..Faulty::new(&path) });
     // The wallet had 1,000 when it was read and has 950 when it is locked: the first transfer no
     // longer fits.
-    let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
+    let outcomes = lane.run(&[execute(id, sessions[0], 97), execute(id, sessions[1], 98)]);
     assert_eq!(executed(&outcomes[0]), (false, "FAILED"));
     assert_eq!(executed(&outcomes[1]), (false, "COMPLETED"));
 }
@@ -368,7 +374,7 @@ fn what_looks_broken_on_rows_of_several_points_in_time_is_decided_again() {
         *wallet_id = WalletId(0);
     }
     let mut lane = lane(Faulty { is_local: false, torn: Some(torn), ..Faulty::new(&path) });
-    let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
+    let outcomes = lane.run(&[execute(id, sessions[0], 97), execute(id, sessions[1], 98)]);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
     let refused = matches!(&outcomes[1], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::InvalidState { .. }));
     assert!(refused, "{:?}", outcomes[1]);
@@ -382,8 +388,10 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200, 300]);
     let faulty = Faulty { panic_on: Some(sessions[1]), ..Faulty::new(&path) };
     let mut lane = lane(faulty);
-    let batch: Vec<_> =
-        sessions.iter().map(|session| execute(id, *session, &session.to_string())).collect();
+    let batch: Vec<_> = sessions
+        .iter()
+        .map(|session| execute(id, *session, u128::try_from(session.0).unwrap()))
+        .collect();
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
     assert!(matches!(outcomes[1], Err(Failure::Unavailable(_))));
@@ -442,7 +450,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
         OperationDetails::Collection { account_id: account.id, currency: usd(0).currency };
     let request = Execute {
         merchant_id: merchant.id,
-        reference_id: "c".into(),
+        reference_id: reference(1),
         session_id: session.id,
         details,
     };
@@ -452,6 +460,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
         lane,
         RecordOutcome {
             execution_id: id,
+            source: OutcomeSource::Callback,
             outcome: ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: None },
         },
     );
@@ -472,12 +481,13 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
         &mut lane,
         RecordOutcome {
             execution_id: original_id,
+            source: OutcomeSource::Callback,
             outcome: ProviderOutcome::Declined { message: "charged back".into() },
         },
     );
     let request = Execute {
         merchant_id,
-        reference_id: "r".into(),
+        reference_id: reference(2),
         session_id: session.id,
         details: OperationDetails::Refund,
     };
@@ -499,7 +509,7 @@ fn a_clock_that_goes_backwards_loses_and_doubles_nothing() {
     let clock =
         move || NOW.plus(minutes(-seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
     let mut lane = Lane::new(store(&path), Settings::default(), Arc::new(clock));
-    for (at, reference) in ["a", "b", "c"].into_iter().enumerate() {
+    for (at, reference) in [1, 2, 3].into_iter().enumerate() {
         assert_eq!(
             executed(&lane.run(&[execute(id, sessions[at], reference)])[0]),
             (false, "COMPLETED")
@@ -519,10 +529,10 @@ fn two_processes_may_write_in_turn() {
     let mut first = lane(store(&path));
     let mut second = lane(store(&path)).short_lived();
     let (id, wallet, sessions) = sessions(&mut first, &[900, 900]);
-    assert_eq!(executed(&first.run(&[execute(id, sessions[0], "a")])[0]), (false, "COMPLETED"));
+    assert_eq!(executed(&first.run(&[execute(id, sessions[0], 97)])[0]), (false, "COMPLETED"));
     one(&mut second, FundWallet { wallet_id: wallet, amount: usd(900), key: None });
-    assert_eq!(executed(&second.run(&[execute(id, sessions[0], "a")])[0]), (true, "COMPLETED"));
-    assert_eq!(executed(&first.run(&[execute(id, sessions[1], "b")])[0]), (false, "COMPLETED"));
+    assert_eq!(executed(&second.run(&[execute(id, sessions[0], 97)])[0]), (true, "COMPLETED"));
+    assert_eq!(executed(&first.run(&[execute(id, sessions[1], 98)])[0]), (false, "COMPLETED"));
     assert_sound(&path, 2);
 }
 

@@ -4,8 +4,8 @@
 
 use domain::kernel::ids::MerchantId;
 use domain::kernel::time::ServerTime;
-use domain::payments::execution::Execution;
-use domain::payments::outcome::ProviderOutcome;
+use domain::payments::attempt::WithAttempt;
+use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
 use domain::payments::provider_call::ProviderCall;
 use domain::payments::record_outcome::{RecordOutcome, RecordedOutcome};
 
@@ -29,7 +29,7 @@ pub enum Next {
     /// Another call.
     Call(CallSequence),
     /// Nothing: the sequence is over, and this is the execution.
-    Done(Box<Execution>),
+    Done(Box<WithAttempt>),
     /// The outcome was not recorded. The row still has its lease; when that runs out, the poll asks
     /// the provider.
     Unrecorded,
@@ -59,7 +59,8 @@ impl CallSequence {
     #[must_use]
     pub const fn record(&self, outcome: ProviderOutcome) -> (MerchantId, RecordOutcome) {
         let request = &self.call.request;
-        (request.merchant_id, RecordOutcome { execution_id: request.execution_id, outcome })
+        let source = OutcomeSource::Answer { send_count: request.send_count };
+        (request.merchant_id, RecordOutcome { execution_id: request.execution_id, source, outcome })
     }
 
     /// What follows when the recording was decided.
@@ -70,7 +71,10 @@ impl CallSequence {
                 Some(call) if self.calls < CALLS_MAX => {
                     Next::Call(Self { call, calls: self.calls + 1 })
                 }
-                _ => Next::Done(Box::new(recorded.execution)),
+                _ => {
+                    let RecordedOutcome { execution, attempt, .. } = recorded;
+                    Next::Done(Box::new(WithAttempt { execution, attempt }))
+                }
             },
             Err(failure) => {
                 tracing::warn!(%failure, execution = self.call.request.execution_id.0, "an outcome could not be stored");

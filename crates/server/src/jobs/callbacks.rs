@@ -1,6 +1,7 @@
 //! Delivers the callbacks of the sandbox, each after its delay.
 
 use domain::directory::principal::Principal;
+use domain::payments::outcome::OutcomeSource;
 use domain::payments::record_outcome::RecordOutcome;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -29,7 +30,11 @@ pub async fn run(engine: Engine, mut inbox: mpsc::Receiver<Callback>) {
 
 async fn deliver(engine: Engine, callback: Callback) {
     tokio::time::sleep(callback.after).await;
-    let command = RecordOutcome { execution_id: callback.execution_id, outcome: callback.outcome };
+    let command = RecordOutcome {
+        execution_id: callback.execution_id,
+        source: OutcomeSource::Callback,
+        outcome: callback.outcome,
+    };
     if let Err(failure) = engine.submit_for(callback.merchant_id, Principal::Network, command).await
     {
         tracing::warn!(%failure, execution = callback.execution_id.0, "a callback could not be stored");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::directory::principal::Principal;
-use domain::payments::execution::Execution;
+use domain::payments::attempt::WithAttempt;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderCall;
 use tokio::sync::Semaphore;
@@ -44,7 +44,7 @@ impl Dispatcher {
     /// Makes a call whose lease this process holds, and those that follow from it, and records the
     /// outcomes. `None` when the outcome is not recorded: the poll takes over when the lease runs
     /// out.
-    pub async fn run(&self, call: ProviderCall) -> Option<Execution> {
+    pub async fn run(&self, call: ProviderCall) -> Option<WithAttempt> {
         let mut sequence = CallSequence::new(call);
         loop {
             let outcome = {

@@ -11,7 +11,8 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use tracing::Level;
 
-use crate::api::error::{REQUEST_ID, draw_request_id};
+use crate::api::error::REQUEST_ID;
+use crate::request_id;
 
 /// The log line of a request that is being answered.
 pub struct RequestLog {
@@ -40,10 +41,10 @@ impl RequestLog {
         if !fault && !tracing::enabled!(Level::DEBUG) {
             return;
         }
-        let drawn =
-            || HeaderValue::from_str(&draw_request_id()).unwrap_or(HeaderValue::from_static(""));
-        let id = response.headers_mut().entry(REQUEST_ID.clone()).or_insert_with(drawn).clone();
-        let request_id = id.to_str().unwrap_or_default();
+        let request_id = request_id::current().map(|id| id.to_string()).unwrap_or_default();
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert(REQUEST_ID.clone(), value);
+        }
         let (method, path, status, ms) =
             (self.method.as_str(), self.path, status.as_u16(), self.begun.elapsed().as_millis());
         if fault {

@@ -13,6 +13,7 @@ use domain::directory::merchant::Merchant;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Mode};
 use domain::kernel::time::MerchantTime;
+use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::Execution;
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::source::{Item, Source, SourceStatus, SourceType};
@@ -48,6 +49,8 @@ struct SourcePage {
     items: Vec<Item>,
     /// The collection that paid it, or else the last attempt.
     attempt: Option<Execution>,
+    /// Whether the payer has to authenticate it.
+    requires_action: bool,
     /// Refunds of that collection, completed or in progress.
     refunds: Vec<Execution>,
     time: MerchantTime,
@@ -67,7 +70,7 @@ impl SourcePage {
                 None => "To be paid".to_owned(),
             },
             SourceStatus::Processing => match &self.attempt {
-                Some(attempt) if attempt.requires_action => {
+                Some(_) if self.requires_action => {
                     "A payment waits for you to confirm it".to_owned()
                 }
                 _ => "A payment is being processed".to_owned(),
@@ -177,7 +180,9 @@ impl SourcePage {
     fn attempt(&self) -> String {
         match (&self.attempt, self.source.status) {
             _ if self.is_in_review() => "<p>Do not pay again.".to_owned(),
-            (Some(attempt), SourceStatus::Processing) => payment::waits_for(attempt),
+            (Some(attempt), SourceStatus::Processing) => {
+                payment::waits_for(attempt, self.requires_action)
+            }
             (Some(attempt), SourceStatus::Active) if self.kind == PageKind::Pay => {
                 payment::failed(attempt)
             }
@@ -227,9 +232,15 @@ async fn show(app: &App, kind: PageKind, token: &str) -> Result<Response, ApiErr
         return Err(ApiError::TooMany(1));
     };
     let items = reads.items(u32::try_from(LINES_MAX + 1).ok()).await?;
+    let mut requires_action = false;
     let attempt = match reads.source.status {
         SourceStatus::Paid => reads.collection().await?,
-        SourceStatus::Active | SourceStatus::Processing => reads.last_collection().await?,
+        SourceStatus::Active | SourceStatus::Processing => {
+            reads.last_collection().await?.map(|WithAttempt { execution, attempt }| {
+                requires_action = attempt.is_some_and(|attempt| attempt.requires_action);
+                execution
+            })
+        }
         SourceStatus::Idle | SourceStatus::Canceled => None,
     };
     let refunds = match &attempt {
@@ -238,7 +249,8 @@ async fn show(app: &App, kind: PageKind, token: &str) -> Result<Response, ApiErr
     };
     let PageReads { checkout: page, merchant, source, .. } = reads;
     let time = merchant.time(clock::now());
-    let view = SourcePage { kind, page, merchant, source, items, attempt, refunds, time };
+    let view =
+        SourcePage { kind, page, merchant, source, items, attempt, requires_action, refunds, time };
     let title = format!("{} {}", view.heading(), escape(&view.source.number));
     page::render(StatusCode::OK, &title, &view.html(), Some(permit))
 }

@@ -8,8 +8,8 @@ use crate::api::sources::{rate_text, refundable};
 use crate::web::text::{date, escape, method, money};
 
 /// What the payer has to do for a payment in progress.
-pub fn waits_for(attempt: &Execution) -> String {
-    let to_do = if attempt.requires_action {
+pub fn waits_for(attempt: &Execution, requires_action: bool) -> String {
+    let to_do = if requires_action {
         "Your bank asks you to confirm it: go back to where you began to pay."
     } else if attempt.method.is_mobile_money() {
         "If your phone asks you to approve it, do so there. Do not pay again."
@@ -77,7 +77,7 @@ pub fn figures(paid: &Execution, bearer: FeeBearer) -> String {
 
 /// The refunds, and what remains of the payment.
 pub fn given_back(paid: &Execution, refunds: &[Execution]) -> String {
-    if refunds.is_empty() && paid.refunded_minor == 0 {
+    if refunds.is_empty() && paid.refunds().refunded_minor == 0 {
         return String::new();
     }
     let row = |refund: &Execution| {

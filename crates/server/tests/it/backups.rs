@@ -37,7 +37,8 @@ fn a_backup_under_load_is_whole_and_has_what_was_acknowledged_before_it() {
         assert_eq!(std::fs::metadata(copy).expect("a file").permissions().mode() & 0o777, 0o600);
         let database = rusqlite::Connection::open(copy).expect("a database");
         for reference in acknowledged {
-            let there = "SELECT count(*) FROM executions WHERE reference_id = ?1";
+            let there =
+                "SELECT count(*) FROM executions WHERE reference_id = unhex(replace(?1, '-', ''))";
             let count: i64 =
                 database.query_row(there, [&*reference], |row| row.get(0)).expect("a count");
             assert_eq!(count, 1, "{reference} is not in {}", copy.display());

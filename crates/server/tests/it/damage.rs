@@ -2,6 +2,7 @@
 //! finds it.
 
 use store::schema::verify;
+use store::workspace::codes::with_codes;
 use store::workspace::sql::{Dialect, Sql};
 
 use crate::reviews;
@@ -12,36 +13,45 @@ use crate::support::{Server, key, open, shown, spawn, wait_for};
 const DAMAGE: &[(&str, &str)] = &[
     (
         "transaction does not balance",
-        "UPDATE entries SET amount_minor = amount_minor + 1 WHERE bucket = 'AVAILABLE' AND amount_minor = 10000",
+        "UPDATE entries SET amount_minor = amount_minor + 1 WHERE bucket = {bucket AVAILABLE} AND amount_minor = 10000",
     ),
-    ("transaction does not balance", "DELETE FROM entries WHERE bucket = 'AVAILABLE' AND amount_minor = 10000"),
-    ("transaction without its event", "DELETE FROM events WHERE type = 'execution.completed'"),
+    ("transaction does not balance", "DELETE FROM entries WHERE bucket = {bucket AVAILABLE} AND amount_minor = 10000"),
+    ("event positions have a gap", "DELETE FROM events WHERE position = 2"),
+    ("event positions have a gap", "UPDATE event_positions SET last = last + 1"),
+    ("events differ from what their subject counts", "UPDATE sessions SET event_count = event_count + 1"),
+    ("events differ from what their subject counts", "UPDATE events SET sequence = sequence + 1000 WHERE subject_type = {event_entity EXECUTION}"),
+    ("events differ from what their subject counts", "UPDATE executions SET event_count = 0"),
+    ("events differ from what their subject counts", "UPDATE sources SET event_count = event_count - 1 WHERE event_count > 0"),
+    ("events differ from what their subject counts", "UPDATE wallets SET event_count = event_count + 1"),
+    ("events differ from what their subject counts", "UPDATE reviews SET event_count = event_count + 1"),
+    ("events differ from what their subject counts", "DELETE FROM reviews"),
+    ("transaction without its event", "DELETE FROM events WHERE type = {event_type execution.completed}"),
     ("wallet balance differs from its entries", "UPDATE wallets SET available_minor = available_minor + 1"),
     ("wallet below zero", "UPDATE wallets SET available_minor = -1"),
     ("account balance differs from its entries", "UPDATE accounts SET balance_minor = balance_minor + 1"),
     ("account balance differs from its entries", "UPDATE accounts SET balance_rounds = balance_rounds - 1"),
-    ("entry on an account that is not there", "UPDATE entries SET account_id = -1 WHERE bucket = 'SYSTEM'"),
+    ("entry on an account that is not there", "UPDATE entries SET account_id = -1 WHERE bucket = {bucket SYSTEM}"),
     (
         "balances after the entries do not lead to the last one",
-        "UPDATE entries SET balance_minor = balance_minor + 1 WHERE bucket = 'HELD'",
+        "UPDATE entries SET balance_minor = balance_minor + 1 WHERE bucket = {bucket HELD}",
     ),
     (
         "balances after the entries do not lead to the last one",
-        "UPDATE entries SET balance_minor = balance_minor + 1 WHERE id = (SELECT max(id) FROM entries WHERE bucket = 'SYSTEM')",
+        "UPDATE entries SET balance_minor = balance_minor + 1 WHERE id = (SELECT max(id) FROM entries WHERE bucket = {bucket SYSTEM})",
     ),
     ("broken chain of a wallet's entries", "UPDATE entries SET previous_entry_id = -1 WHERE previous_entry_id IS NOT NULL"),
     (
         "entries that the chain of their wallet does not reach",
-        "UPDATE entries SET previous_entry_id = NULL WHERE bucket <> 'SYSTEM'",
+        "UPDATE entries SET previous_entry_id = NULL WHERE bucket <> {bucket SYSTEM}",
     ),
     (
         "held money that no open execution holds",
-        "UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE status = 'PROCESSING' AND operation = 'PAYOUT'",
+        "UPDATE executions SET status = {execution_status FAILED} WHERE status = {execution_status PROCESSING} AND operation = {operation PAYOUT}",
     ),
     ("money on its way in that no open collection brings", "UPDATE wallets SET incoming_minor = incoming_minor + 1"),
     (
         "money on its way in that no open collection brings",
-        "UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE status = 'PROCESSING' AND operation = 'COLLECTION'",
+        "UPDATE executions SET status = {execution_status FAILED} WHERE status = {execution_status PROCESSING} AND operation = {operation COLLECTION}",
     ),
     (
         "open collection without the wallet that awaits it",
@@ -60,7 +70,7 @@ const DAMAGE: &[(&str, &str)] = &[
     ),
     (
         "what refunds took differs from what their payment says",
-        "UPDATE executions SET released_minor = released_minor + 1 WHERE operation = 'REFUND' AND payer_currency <> payee_currency",
+        "UPDATE executions SET released_minor = released_minor + 1 WHERE operation = {operation REFUND} AND payer_currency <> payee_currency",
     ),
     (
         "refunds that did not cost their share",
@@ -72,10 +82,10 @@ const DAMAGE: &[(&str, &str)] = &[
         "UPDATE executions SET refunded_total_minor = refunded_total_minor - 1
             WHERE refunded_total_minor > 0 AND payer_currency = payee_currency",
     ),
-    ("figures of an execution that do not add up", "UPDATE executions SET released_minor = 1 WHERE operation = 'PAYOUT'"),
+    ("figures of an execution that do not add up", "UPDATE executions SET released_minor = 1 WHERE operation = {operation PAYOUT}"),
     (
         "figures of an execution that do not add up",
-        "UPDATE executions SET platform_fee_minor = platform_fee_minor + 1 WHERE operation = 'PAYOUT'",
+        "UPDATE executions SET platform_fee_minor = platform_fee_minor + 1 WHERE operation = {operation PAYOUT}",
     ),
     (
         "fees settled differ from the execution",
@@ -102,23 +112,23 @@ const DAMAGE: &[(&str, &str)] = &[
     (
         "amount at the provider differs from the execution",
         "UPDATE entries SET amount_minor = amount_minor - 1
-            WHERE account_id IN (SELECT id FROM accounts WHERE kind = 'CLEARING_PAWAPAY')",
+            WHERE account_id IN (SELECT id FROM accounts WHERE kind = 'CLEARING')",
     ),
-    ("failed execution without its event", "DELETE FROM events WHERE type = 'execution.failed'"),
+    ("failed execution without its event", "DELETE FROM events WHERE type = {event_type execution.failed}"),
     (
         "review of a passed deadline on a final execution",
         "UPDATE reviews SET kind = 'DEADLINE_PASSED' WHERE kind = 'SUCCESS_AFTER_FAILURE'",
     ),
-    ("open dispute without its mark", "UPDATE executions SET disputed = 0"),
-    ("dispute without an open review", "UPDATE executions SET disputed = 1 WHERE status = 'COMPLETED'"),
+    ("open dispute without its mark", "UPDATE executions SET in_review = 0"),
+    ("dispute without an open review", "UPDATE executions SET in_review = 1 WHERE status = {execution_status COMPLETED}"),
     ("total of a source differs from its items", "UPDATE source_items SET qty = qty + 1"),
     ("closed wallet with money", "UPDATE wallets SET status = 'CLOSED' WHERE available_minor > 0"),
     (
         "last entry of a wallet is not the end of its chain",
         "UPDATE wallets SET last_entry_id =
-            (SELECT min(id) FROM entries WHERE bucket <> 'SYSTEM' AND account_id = wallets.id)",
+            (SELECT min(id) FROM entries WHERE bucket <> {bucket SYSTEM} AND account_id = wallets.id)",
     ),
-    ("refunds exceed their payment", "UPDATE executions SET refunded_minor = payer_minor + 1 WHERE operation = 'COLLECTION'"),
+    ("refunds exceed their payment", "UPDATE executions SET refunded_minor = payer_minor + 1 WHERE operation = {operation COLLECTION}"),
     (
         "paid source without the collection that paid it",
         "UPDATE sources SET status = 'ACTIVE', paid_at = NULL WHERE status = 'PAID'",
@@ -133,14 +143,15 @@ const DAMAGE: &[(&str, &str)] = &[
         "UPDATE executions SET settled_by_review_at = NULL WHERE settled_by_review_at IS NOT NULL",
     ),
     ("paid source without the collection that paid it", "UPDATE sources SET status = 'PAID' WHERE status = 'ACTIVE'"),
+    ("open reviews differ from what their wallet says", "UPDATE wallets SET open_reviews = open_reviews + 1"),
     ("open reviews differ from what their source says", "UPDATE sources SET open_reviews = 0 WHERE open_reviews = 1"),
     (
         "collection settled by a review without exactly one settlement",
-        "DELETE FROM events WHERE type = 'execution.settled_by_review'",
+        "DELETE FROM events WHERE type = {event_type execution.settled_by_review}",
     ),
     (
         "collection settled by a review without exactly one settlement",
-        "UPDATE executions SET settled_by_review_at = updated_at WHERE operation = 'PAYOUT'",
+        "UPDATE executions SET settled_by_review_at = updated_at WHERE operation = {operation PAYOUT}",
     ),
     (
         "amount from suspense differs from the execution",
@@ -150,37 +161,44 @@ const DAMAGE: &[(&str, &str)] = &[
         "source in PROCESSING without exactly one open collection",
         "UPDATE sources SET status = 'ACTIVE' WHERE status = 'PROCESSING'",
     ),
-    ("session and execution contradict each other", "UPDATE sessions SET status = 'EXPIRED' WHERE status = 'EXECUTED'"),
-    ("execution without its session", "DELETE FROM sessions WHERE status = 'EXECUTED'"),
+    ("session and execution contradict each other", "UPDATE sessions SET status = {session_status EXPIRED} WHERE status = {session_status EXECUTED}"),
+    ("execution without its session", "DELETE FROM sessions WHERE status = {session_status EXECUTED}"),
     (
         "completed execution without exactly one settlement",
-        "UPDATE executions SET status = 'FAILED', completed_at = NULL WHERE status = 'COMPLETED'",
+        "UPDATE executions SET status = {execution_status FAILED}, completed_at = NULL WHERE status = {execution_status COMPLETED}",
     ),
     (
         "execution with two finals",
-        "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, created_at)
-            SELECT -id, merchant_id, 'execution.failed', subject_type, subject_id, created_at FROM events
-            WHERE type = 'execution.completed'",
+        "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, position, sequence, created_at)
+            SELECT -id, merchant_id, {event_type execution.failed}, subject_type, subject_id, position + 1000, sequence + 1000,
+            created_at FROM events
+            WHERE type = {event_type execution.completed}",
     ),
     (
         "settled amount differs from the execution",
-        "UPDATE executions SET payee_minor = payee_minor - 1 WHERE operation = 'COLLECTION' AND status = 'COMPLETED'",
+        "UPDATE executions SET payee_minor = payee_minor - 1 WHERE operation = {operation COLLECTION} AND status = {execution_status COMPLETED}",
     ),
     (
         "settled amount differs from the execution",
-        "UPDATE executions SET released_minor = released_minor + 1 WHERE operation = 'REFUND' AND payer_currency <> payee_currency",
+        "UPDATE executions SET released_minor = released_minor + 1 WHERE operation = {operation REFUND} AND payer_currency <> payee_currency",
     ),
     (
         "amount on the second wallet differs from the execution",
         "UPDATE entries SET account_id = (SELECT id FROM wallets WHERE owner_type = 'MERCHANT' AND currency = 'USD')
-            WHERE bucket = 'AVAILABLE' AND account_id = (SELECT other_wallet_id FROM executions WHERE operation = 'TRANSFER')",
+            WHERE bucket = {bucket AVAILABLE} AND account_id = (SELECT counter_wallet_id FROM executions WHERE operation = {operation TRANSFER})",
     ),
     (
         "amount on the second wallet differs from the execution",
-        "UPDATE executions SET other_wallet_id = (SELECT id FROM wallets WHERE owner_type = 'MERCHANT' AND currency = 'LRD')
-            WHERE operation = 'TRANSFER'",
+        "UPDATE executions SET counter_wallet_id = (SELECT id FROM wallets WHERE owner_type = 'MERCHANT' AND currency = 'LRD')
+            WHERE operation = {operation TRANSFER}",
     ),
-    ("open execution without a reason and a due time", "UPDATE executions SET waiting_for = NULL WHERE status = 'PROCESSING'"),
+    ("open execution without a reason and a due time", "UPDATE executions SET waiting_for = NULL WHERE status = {execution_status PROCESSING}"),
+    ("final execution whose network is asked", "UPDATE provider_attempts SET next_check_at = 1 WHERE next_check_at IS NULL"),
+    ("final execution whose network is asked", "UPDATE provider_attempts SET client_secret = 's' WHERE next_check_at IS NULL"),
+    ("execution through a network without its attempt", "DELETE FROM provider_attempts"),
+    ("execution through a network without its attempt", "UPDATE provider_attempts SET merchant_id = 0"),
+    ("attempt without its execution", "UPDATE provider_attempts SET execution_id = -execution_id"),
+    ("open execution without a reason and a due time", "UPDATE provider_attempts SET next_check_at = NULL"),
     ("invoice or order numbers with a gap", "UPDATE counters SET last = last + 1"),
     (
         "market with two rows at once",
@@ -198,7 +216,7 @@ const DAMAGE: &[(&str, &str)] = &[
     ),
     (
         "payer's amount is not the total at its rate, rounded up",
-        "UPDATE executions SET rate_num = 101, rate_den = 100 WHERE operation = 'COLLECTION'",
+        "UPDATE executions SET rate_num = 101, rate_den = 100 WHERE operation = {operation COLLECTION}",
     ),
     (
         "payer's amount is not the total at its rate, rounded up",
@@ -207,14 +225,14 @@ const DAMAGE: &[(&str, &str)] = &[
     (
         "fee is not what its row comes to",
         "UPDATE executions SET gateway_fee_minor = gateway_fee_minor + 1, platform_fee_minor = platform_fee_minor - 1
-            WHERE operation = 'PAYOUT'",
+            WHERE operation = {operation PAYOUT}",
     ),
     (
         "fee is not what its row comes to",
-        "UPDATE executions SET fx_fee_minor = fx_fee_minor + 1 WHERE operation = 'COLLECTION'",
+        "UPDATE executions SET fx_fee_minor = fx_fee_minor + 1 WHERE operation = {operation COLLECTION}",
     ),
-    ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = NULL WHERE operation = 'COLLECTION'"),
-    ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = 2 WHERE operation = 'PAYOUT'"),
+    ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = NULL WHERE operation = {operation COLLECTION}"),
+    ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = (SELECT min(id) FROM gateway_fees) WHERE operation = {operation PAYOUT}"),
     ("fee is not what its row comes to", "UPDATE platform_fees SET percentage_ppm = 20000 WHERE operation = 'COLLECTION'"),
 ];
 
@@ -284,8 +302,9 @@ fn each_rule_finds_what_breaks_it() {
     };
     for (rule, damage) in DAMAGE {
         sql.script(&format!("BEGIN; {defenceless}")).expect("no defence");
-        let changed =
-            sql.execute(damage, &vec![]).unwrap_or_else(|error| panic!("{rule}: {error}"));
+        let changed = sql
+            .execute(&with_codes(damage), &vec![])
+            .unwrap_or_else(|error| panic!("{rule}: {error}"));
         assert!(changed > 0, "{rule}: nothing was damaged");
         let report = verify::check_all(sql).unwrap_or_else(|error| panic!("{rule}: {error}"));
         let broken: Vec<&str> = report.violations.iter().map(|(rule, _)| *rule).collect();

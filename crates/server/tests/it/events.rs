@@ -77,3 +77,42 @@ fn events_are_read_page_by_page() {
     assert_eq!(list(&shop, &format!("?limit=2&after_id={}", id(&all[1]))), all[2..4]);
     assert_eq!(list(&shop, &format!("?after_id={}", id(&all[3]))), all[4..]);
 }
+
+#[test]
+fn events_go_forward_by_position() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "100.00");
+    let customer = shop.customer();
+    for _ in 0..3 {
+        shop.open_transfer(customer, "USD", "1.00").ok();
+    }
+    let newest_first = list(&shop, "");
+    let mut oldest_first = newest_first.clone();
+    oldest_first.reverse();
+    let positions: Vec<i64> =
+        oldest_first.iter().filter_map(|row| row["position"].as_i64()).collect();
+    assert_eq!(positions, [1, 2, 3, 4], "{oldest_first:?}");
+    assert_eq!(list(&shop, "?after_position=0"), oldest_first);
+    assert_eq!(list(&shop, "?after_position=2"), oldest_first[2..]);
+    assert_eq!(list(&shop, "?after_position=4"), Vec::<Value>::new());
+    let page = shop.api.get("/v1/events/list?after_position=0&limit=3");
+    assert!(page.header("link").is_some_and(|link| link.contains("limit=3&after_position=3")));
+    assert_eq!(page.rows(), oldest_first[..3]);
+    let declared = list(&shop, "?after_position=0&type=session.created");
+    assert_eq!(declared, oldest_first[1..]);
+    shop.api.get("/v1/events/list?after_position=-1").faults_are_at(&["query.after_position"]);
+}
+
+#[test]
+fn an_event_says_who_asked_and_counts_for_its_subject() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "100.00");
+    let session = id(&shop.open_transfer(shop.customer(), "USD", "10.00").ok());
+    shop.execute("transfer", session, &key()).ok();
+    let rows = list(&shop, "?after_position=0");
+    let actors: Vec<&Value> = rows.iter().map(|row| &row["actor"]["type"]).collect();
+    assert_eq!(actors, [&json!("OPERATOR"), &json!("API_KEY"), &json!("API_KEY")]);
+    let keys = shop.api.get("/v1/api-keys/list").rows();
+    assert_eq!(rows[1]["actor"]["id"], keys[0]["id"]);
+    assert!(rows.iter().all(|row| row["sequence"] == json!(1)), "{rows:?}");
+}

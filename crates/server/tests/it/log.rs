@@ -37,6 +37,23 @@ fn a_fault_of_the_server_has_an_id_that_the_log_has_too() {
 }
 
 #[test]
+fn what_the_engine_logs_of_a_command_has_the_id_of_its_request() {
+    let (server, shop) = spawn();
+    server.fund(&shop, "USD", "100.00");
+    let session = id(&shop.open_transfer(shop.customer(), "USD", "1.00").ok());
+    server.database.damage(&format!("UPDATE sessions SET wallet_id = 1 WHERE id = {session}"));
+    let reply = shop.execute("transfer", session, &key());
+    assert_logged(&server, &reply, 500);
+    let request_id = reply.header("x-request-id").expect("a request id");
+    let log = server.log();
+    assert!(
+        log.lines()
+            .any(|line| line.contains("a decision could not be made") && line.contains(request_id)),
+        "{log}"
+    );
+}
+
+#[test]
 fn a_database_that_fails_is_answered_with_an_id_too() {
     let (server, shop) = spawn();
     server.database.sql("ALTER TABLE payment_accounts RENAME TO gone");

@@ -204,8 +204,8 @@ fn rows_of_a_market_follow_each_other_in_time() {
     // From 2099 on the card belongs to another network and takes euros.
     server.database.sql(
         "UPDATE markets SET effective_to = 4070908800000000 WHERE method = 'CREDIT_CARD';
-        INSERT INTO markets (method, provider, operation, currency, country, effective_from)
-            SELECT method, 'PAWAPAY', operation, currency, country, 4070908800000000 FROM markets
+        INSERT INTO markets (id, method, provider, operation, currency, country, effective_from)
+            SELECT id + 1000000, method, 'PAWAPAY', operation, currency, country, 4070908800000000 FROM markets
             WHERE method = 'CREDIT_CARD' AND currency = 'EUR'",
     );
     server.verify_ledger();
@@ -275,7 +275,8 @@ fn rows_that_hold_at_once_are_not_verified() {
     database.merchant("Shop");
     let again = |table: &str, columns: &str, values: &str, row: &str| {
         database.sql(&format!(
-            "INSERT INTO {table} ({columns}, effective_from) SELECT {values}, 5000000000000000 FROM {table} {row}"
+            "INSERT INTO {table} (id, {columns}, effective_from) \
+             SELECT (SELECT max(id) FROM {table}) + 1000000 + id, {values}, 5000000000000000 FROM {table} {row}"
         ));
     };
     let row = "WHERE method = 'WALLET' AND currency = 'USD' AND operation = 'PAYOUT'";

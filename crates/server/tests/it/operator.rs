@@ -5,6 +5,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use store::workspace::codes::with_codes;
 
 use crate::support::{Database, Server, id, json, spawn, wait_for};
 
@@ -509,6 +510,8 @@ fn an_interrupted_closing_leaves_no_wallet_frozen() {
     let mut out = String::new();
     closing.stdout.take().expect("a pipe").read_to_string(&mut out).expect("its output");
     assert_eq!(status(), "CLOSED", "{out}");
-    let noted = "SELECT count(*) FROM events WHERE type = 'wallet.status' AND note = 'FROZEN'";
-    assert_eq!(database.value(noted), "0", "it was frozen on the way");
+    let noted = with_codes(
+        "SELECT count(*) FROM events WHERE type = {event_type wallet.status} AND note = 'FROZEN'",
+    );
+    assert_eq!(database.value(&noted), "0", "it was frozen on the way");
 }

@@ -372,3 +372,40 @@ fn a_lease_is_taken_over_by_another_process() {
     shop.assert_balance("USD", "908.50", "0.00");
     fleet.servers[1].verify_ledger();
 }
+
+/// A reader that goes forward while several processes write sees each event once, in order.
+#[test]
+fn whoever_reads_events_by_position_misses_none() {
+    let fleet = Fleet::start(&[]);
+    fleet.fund("USD", "100.00");
+    let customer = fleet.shop(0).customer();
+    let finished = std::sync::atomic::AtomicBool::new(false);
+    let read = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut positions: Vec<i64> = vec![];
+            loop {
+                // Whether all is written is known before the read that must see the last event.
+                let is_last = finished.load(std::sync::atomic::Ordering::SeqCst);
+                let after = positions.last().copied().unwrap_or(0);
+                let rows = fleet
+                    .shop(1)
+                    .api
+                    .get(&format!("/v1/events/list?after_position={after}"))
+                    .rows();
+                positions.extend(rows.iter().filter_map(|row| row["position"].as_i64()));
+                if is_last && rows.is_empty() {
+                    return positions;
+                }
+            }
+        });
+        for _ in 0..4 {
+            fleet.crowd(12, |_, shop| {
+                shop.open_transfer(customer, "USD", "0.10").ok();
+            });
+        }
+        finished.store(true, std::sync::atomic::Ordering::SeqCst);
+        reader.join().expect("the reader")
+    });
+    let expected: Vec<i64> = (1..=49).collect();
+    assert_eq!(read, expected, "one event of the funding and 48 of sessions");
+}

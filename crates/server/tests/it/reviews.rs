@@ -337,3 +337,44 @@ fn nothing_to_review_is_an_empty_list() {
     shop.paid_hundred();
     assert!(list(&server).is_empty());
 }
+
+fn set_status(server: &Server, wallet: i64, status: &str) -> crate::support::process::Run {
+    server.kola(&["wallet", "status", "--wallet", &wallet.to_string(), "--set", status])
+}
+
+#[test]
+fn a_wallet_with_an_open_review_is_not_closed() {
+    let (server, shop) = open();
+    let (_, review) = late_success(&server, &shop);
+    let wallet = shop.wallet("USD");
+    assert_eq!(
+        set_status(&server, wallet, "CLOSED").refused(),
+        "kola: a wallet is closed only at zero, with nothing open that could credit it\n"
+    );
+    set_status(&server, shop.wallet("LRD"), "CLOSED").ok();
+    resolve(&server, &review, &["--to", "payer", "--evidence", "sent back"]).ok();
+    set_status(&server, wallet, "CLOSED").ok();
+    server.verify_ledger();
+}
+
+/// The wallet is closed and opened again until the review is there: it is never closed after that.
+#[test]
+fn closing_a_wallet_races_with_a_new_review() {
+    let (server, shop) = open();
+    let wallet = shop.wallet("USD");
+    let first = shop.take(shop.momo("COLLECTION", &ending("179")), "USD", "100.00");
+    assert_eq!(first["status"], "FAILED");
+    let counted = format!("SELECT open_reviews FROM wallets WHERE id = {wallet}");
+    while server.database.value(&counted) == "0" {
+        let _either = set_status(&server, wallet, "CLOSED");
+        set_status(&server, wallet, "ACTIVE").ok();
+    }
+    set_status(&server, wallet, "CLOSED").refused();
+    let closed_after = format!(
+        "SELECT count(*) FROM events AS closed JOIN events AS opened ON opened.type = {{event_type review.opened}} \
+         WHERE closed.type = {{event_type wallet.status}} AND closed.note = 'CLOSED' AND closed.subject_id = {wallet} \
+         AND closed.created_at > opened.created_at"
+    );
+    assert_eq!(server.database.value(&closed_after), "0");
+    server.verify_ledger();
+}

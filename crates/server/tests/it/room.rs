@@ -76,23 +76,29 @@ fn more_than_fits_into_an_account_is_neither_refused_by_it_nor_stuck() {
     // As if thousands of such payments had come before: both accounts are nearly full.
     let number = |query: &str| server.database.value(query).parse::<i64>().expect("a number");
     let [clearing, funding] = [
-        number("SELECT id FROM accounts WHERE kind = 'CLEARING_PAWAPAY' AND currency = 'USD'"),
+        number(
+            "SELECT id FROM accounts WHERE kind = 'CLEARING' AND network_account_id = 1 AND currency = 'USD'",
+        ),
         number(
             "SELECT coalesce(max(id), 0) FROM accounts WHERE kind = 'FUNDING' AND currency = 'USD'",
         ),
     ];
     assert_eq!(funding, 0, "nobody has funded it");
     let merchant = shop.credentials.merchant_id;
+    let wallet = number("SELECT min(id) FROM wallets");
     let before = number(&format!("SELECT balance_minor FROM accounts WHERE id = {clearing}"));
     server.database.damage(&format!(
         "INSERT INTO accounts (id, merchant_id, kind, currency, balance_minor, created_at, updated_at) \
          VALUES (-1, {merchant}, 'FUNDING', 'USD', 4000000000000000000, 0, 0); \
          UPDATE accounts SET balance_minor = balance_minor - 4000000000000000000 WHERE id = {clearing}; \
-         INSERT INTO events (id, merchant_id, type, subject_type, subject_id, created_at) \
-         VALUES (-1, {merchant}, 'wallet.funded', 'wallet', 1, 0); \
-         INSERT INTO entries (id, merchant_id, transaction_id, account_id, bucket, amount_minor, currency, balance_minor, created_at) \
-         VALUES (-1, {merchant}, -1, -1, 'SYSTEM', 4000000000000000000, 'USD', 4000000000000000000, 0), \
-         (-2, {merchant}, -1, {clearing}, 'SYSTEM', -4000000000000000000, 'USD', {before} - 4000000000000000000, 0)"
+         UPDATE event_positions SET last = last + 1 WHERE merchant_id = {merchant}; \
+         UPDATE wallets SET event_count = event_count + 1 WHERE id = {wallet}; \
+         INSERT INTO events (id, merchant_id, type, subject_type, subject_id, position, sequence, created_at) \
+         SELECT -1, {merchant}, {{event_type wallet.funded}}, {{event_entity WALLET}}, id, last, event_count, 0 \
+         FROM wallets JOIN event_positions ON event_positions.merchant_id = wallets.merchant_id WHERE id = {wallet}; \
+         INSERT INTO entries (id, merchant_id, transaction_id, account_id, bucket, amount_minor, currency, balance_minor) \
+         VALUES (-1, {merchant}, -1, -1, {{bucket SYSTEM}}, 4000000000000000000, 'USD', 4000000000000000000), \
+         (-2, {merchant}, -1, {clearing}, {{bucket SYSTEM}}, -4000000000000000000, 'USD', {before} - 4000000000000000000)"
     ));
     server.verify_ledger();
     server.restart(&[("KOLA_SANDBOX_DELAY_MS", "0")]);

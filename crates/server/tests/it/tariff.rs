@@ -4,7 +4,8 @@
 use crate::operator::unread;
 use crate::support::shop::GOOD;
 use crate::support::{
-    Database, Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, shown,
+    Database, Merchant, Reply, Server, all_at_once, assert_fields, assert_money, id, json, key,
+    open, shown,
 };
 
 /// The sum of all wallets in a currency.
@@ -134,7 +135,7 @@ fn predicted(shop: &Merchant, operation: &str) -> Reply {
 /// Makes rows of the tariff end long ago, which no command does.
 fn over(server: &Server, table: &str, which: &str) {
     let end = format!("UPDATE {table} SET effective_to = 1 WHERE {which}");
-    server.database.sql(&format!("{end}; UPDATE installation SET book_version = book_version + 1"));
+    server.database.sql(&format!("{end}; UPDATE tariff SET version = version + 1"));
 }
 
 #[test]
@@ -218,4 +219,74 @@ fn a_fee_of_less_than_half_a_cent_is_a_cent() {
     // A fee of zero stays zero.
     assert_money(&shop.transfer(shop.customer(), "USD", "0.01"), &[("payer_amount", "0.01")]);
     server.verify_ledger();
+}
+
+/// Several processes set the same fee at the same moment: one after the other, each on what the one
+/// before has left.
+#[test]
+fn changes_at_once_are_made_one_after_the_other() {
+    let (server, shop) = open();
+    let version =
+        || server.database.value("SELECT version FROM tariff").parse::<i64>().expect("one");
+    let before = version();
+    let percentages: Vec<String> = (1..=6).map(|percent| percent.to_string()).collect();
+    all_at_once(&percentages, |percentage| {
+        let set = ["fees", "set", "platform", "--operation", "COLLECTION", "--percentage"];
+        server.kola(&[&set[..], &[percentage.as_str()]].concat()).ok()
+    });
+    assert_eq!(version(), before + 6);
+    let rows = server.database.rows(
+        "SELECT effective_from, coalesce(effective_to, -1) FROM platform_fees \
+         WHERE operation = 'COLLECTION' ORDER BY effective_from, id",
+    );
+    assert_eq!(rows.len(), 7, "{rows:?}");
+    for pair in rows.windows(2) {
+        assert_eq!(pair[0][1], pair[1][0], "each ends where the next begins: {rows:?}");
+    }
+    assert_eq!(rows[6][1], "-1");
+    let events = server.database.rows(
+        "SELECT note FROM events WHERE merchant_id = 0 AND type = {event_type tariff.changed} \
+         AND subject_type = {event_entity TARIFF} AND subject_id = 1 ORDER BY created_at",
+    );
+    let last = server.database.value(
+        "SELECT percentage_ppm / 10000 FROM platform_fees WHERE operation = 'COLLECTION' AND effective_to IS NULL",
+    );
+    assert_eq!(events.len(), 6, "{events:?}");
+    let note = format!("platform fee of COLLECTION in tier default: {last} %, exchange 1 %");
+    assert_eq!(events[5][0], note);
+    // The server uses the last one, and no merchant reads the events of the installation.
+    assert_eq!(predicted(&shop, "COLLECTION").ok()["platform_fee"], json!(format!("{last}.00")));
+    let listed = shop.api.get("/v1/events/list").rows();
+    assert!(listed.iter().all(|row| row["type"] != "tariff.changed"), "{listed:?}");
+    shop.api.get("/v1/events/list?type=tariff.changed").refused(422);
+}
+
+#[test]
+fn a_refused_change_leaves_no_trace() {
+    let server = Server::start(Database::new(), &[]);
+    let fee = ["fees", "set", "platform", "--operation", "PAYOUT", "--percentage", "1"];
+    for (command, why) in [
+        ([&fee[..], &["--tier", "gold"]].concat(), "there is no tier gold"),
+        (
+            vec!["phones", "end", "999", "--digits", "12"],
+            "no operator has numbers of 12 digits that begin with 999",
+        ),
+        (
+            vec!["markets", "close", "CREDIT_CARD", "PAYOUT", "USD"],
+            "CREDIT_CARD does no PAYOUT in USD",
+        ),
+        (
+            vec!["markets", "open", "CREDIT_CARD", "PAYOUT", "USD"],
+            "CREDIT_CARD has no fee for PAYOUT by STRIPE yet: say --percentage, 0 where the network takes nothing",
+        ),
+        (
+            vec!["markets", "open", "CREDIT_CARD", "COLLECTION", "EUR", "--provider", "PAWAPAY"],
+            "CREDIT_CARD is carried by STRIPE, and a method has one network",
+        ),
+    ] {
+        assert_eq!(server.kola(&command).refused(), format!("kola: {why}\n"));
+    }
+    let changed = "SELECT count(*) FROM events WHERE merchant_id = 0";
+    assert_eq!(server.database.value(changed), "0");
+    assert_eq!(server.database.value("SELECT version FROM tariff"), "1");
 }

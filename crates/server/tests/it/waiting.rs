@@ -70,9 +70,10 @@ fn an_answer_shows_one_clock() {
 fn as_if_a_year_ahead(server: &Server) {
     let year: i64 = 366 * 24 * 3600 * 1_000_000;
     server.database.sql(&format!(
-        "UPDATE executions SET next_check_at = next_check_at + {year}, lease_until = lease_until + {year}, \
-         sent_at = sent_at + {year}, created_at = created_at + {year}, updated_at = updated_at + {year}, \
-         deadline_at = deadline_at + {year} WHERE next_check_at IS NOT NULL"
+        "UPDATE executions SET created_at = created_at + {year}, updated_at = updated_at + {year} \
+         WHERE id IN (SELECT execution_id FROM provider_attempts WHERE next_check_at IS NOT NULL); \
+         UPDATE provider_attempts SET next_check_at = next_check_at + {year}, lease_until = lease_until + {year}, \
+         sent_at = sent_at + {year}, deadline_at = deadline_at + {year} WHERE next_check_at IS NOT NULL"
     ));
 }
 

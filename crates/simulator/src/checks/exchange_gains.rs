@@ -39,7 +39,7 @@ impl ExchangeGains {
         // The merchant and its parties are both payee and payer.
         let (came, left) = (row.payee, row.payer);
         // The rate is from the currency of the merchant's wallet to the other.
-        let (inside, outside) = match row.operation {
+        let (inside, outside) = match row.operation() {
             Operation::Collection => (row.payee.currency, row.payer.currency),
             _ => (row.payer.currency, row.payee.currency),
         };

@@ -84,7 +84,7 @@ impl Clients<'_> {
                 account_id: PaymentAccountId(account),
                 currency: other,
             },
-            reference_id: format!("{:016x}", self.rng.next()),
+            reference_id: self.rng.reference_id(),
         };
         Some(QueuedCommand::from_client(Command::Execute(request)))
     }
@@ -166,7 +166,7 @@ impl Clients<'_> {
         match declared.copied() {
             Some(session) => Command::Execute(Execute {
                 merchant_id,
-                reference_id: format!("{:016x}", self.rng.next()),
+                reference_id: self.rng.reference_id(),
                 session_id: SessionId(session),
                 details: OperationDetails::Transfer,
             }),

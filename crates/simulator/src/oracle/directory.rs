@@ -272,11 +272,12 @@ impl Model {
         &mut self,
         id: i64,
         status: WalletStatus,
-        open: bool,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let wallet = self.wallets.get(&id).copied();
-        let full = wallet.is_some_and(|wallet| wallet.available != 0 || wallet.held != 0) || open;
+        let full = wallet.is_some_and(|wallet| {
+            [wallet.available, wallet.held, wallet.incoming, wallet.open_reviews] != [0; 4]
+        });
         let refused = first(&[
             (wallet.is_none(), (Subject::Wallet, "not_found")),
             (status == WalletStatus::Closed && full, (Subject::Wallet, "wallet")),

@@ -4,10 +4,9 @@
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{FeeBearer, Method, Operation};
 
-/// The fees and rates that an operator may change, valid from `since` (server time).
+/// The fees and rates that an operator may change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Prices {
-    pub since: i64,
     /// The worth of a US cent in Liberian cents and in Rwandan francs, in tenths.
     pub lrd: i128,
     pub rwf: i128,
@@ -18,8 +17,7 @@ pub struct Prices {
 
 impl Prices {
     /// Those of a new installation.
-    pub const FIRST: Self =
-        Self { since: i64::MIN, lrd: 1_920, rwf: 144, collecting: 100, paying_out: 50 };
+    pub const FIRST: Self = Self { lrd: 1_920, rwf: 144, collecting: 100, paying_out: 50 };
 
     /// The worth of a US cent in minor units of a currency, in tenths.
     fn units_per_us_cent(&self, currency: Currency) -> i128 {

@@ -4,10 +4,12 @@
 mod directory;
 pub mod figures;
 pub mod model;
+pub mod network;
 mod outcomes;
 mod payments;
 mod sales;
 mod sessions;
+mod tariff;
 
 use domain::decision::command::{Command, Output};
 use domain::directory::advance_clock::AdvanceClock;
@@ -174,11 +176,9 @@ impl Model {
             Command::FundWallet(FundWallet { wallet_id: id, amount, .. }) => {
                 self.wallet_funded(id.0, amount.minor, amount.currency, observed)
             }
-            Command::SetWalletStatus(SetWalletStatus {
-                wallet_id: id,
-                status,
-                open_credits: open,
-            }) => self.wallet_status(id.0, *status, *open, observed),
+            Command::SetWalletStatus(SetWalletStatus { wallet_id: id, status }) => {
+                self.wallet_status(id.0, *status, observed)
+            }
             Command::CreateParty(CreateParty { merchant_id: id, party: new }) => {
                 self.party_created(id.0, new, observed)
             }
@@ -240,17 +240,24 @@ impl Model {
             Command::ClaimExecution(ClaimExecution { execution_id: id }) => {
                 self.claimed(id.0, observed)
             }
-            Command::RecordOutcome(RecordOutcome { execution_id: id, outcome }) => {
-                self.outcome_recorded(id.0, outcome, observed)
+            Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome }) => {
+                self.outcome_recorded(id.0, *source, outcome, observed)
             }
             Command::AuthenticateCard(AuthenticateCard {
                 merchant_id: id,
                 reference_id: reference,
                 success,
-            }) => self.authenticated(id.0, reference, *success, observed),
+            }) => self.authenticated(id.0, *reference, *success, observed),
             Command::ResolveReview(ResolveReview { review_id: id, resolution: how, .. }) => {
                 self.resolved(id.0, *how, observed)
             }
+            Command::SetPlatformFee(new) => self.platform_fee_set(new, observed),
+            Command::SetGatewayFee(_) => observed.check_acceptance(vec![]).map(|_| ()),
+            Command::SetRate(new) => self.rate_set(new, observed),
+            Command::OpenMarket(_) => self.unused_market_opened(observed),
+            Command::CloseMarket(_) => self.unused_market_closed(observed),
+            Command::AssignPhonePrefix(_) => self.unused_prefix_assigned(observed),
+            Command::EndPhonePrefix(_) => self.unused_prefix_ended(observed),
         }
     }
 

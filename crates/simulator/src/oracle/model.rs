@@ -7,13 +7,15 @@ use std::collections::BTreeSet;
 use domain::exceptions::review::ReviewKind;
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+use domain::kernel::uuids::{NetworkRequestId, ReferenceId};
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::session::{SessionKind, SessionStatus};
 use domain::sales::source::{SourceStatus, SourceType};
 
-use super::figures::{ExchangeRate, Figures, Prices, cost_of, inside_rounded_down};
+use super::figures::{ExchangeRate, Figures, cost_of, inside_rounded_down};
+use super::tariff::{Periods, PriceList};
 use crate::db::Map;
 
 #[derive(Clone, Default)]
@@ -107,7 +109,7 @@ pub struct Session {
 #[derive(Clone)]
 pub struct Execution {
     pub merchant: i64,
-    pub reference: String,
+    pub reference: ReferenceId,
     pub operation: Operation,
     pub session: i64,
     pub status: ExecutionStatus,
@@ -144,8 +146,13 @@ pub struct Execution {
     /// The provider was asked to cancel it.
     pub cancel_requested: bool,
     pub created: i64,
+    /// How often its request was sent to its network, and when it was sent last.
+    pub sends: i64,
     pub sent: i64,
-    pub request: String,
+    /// Until when the process that asks its network does so alone.
+    pub lease: Option<i64>,
+    /// The id of its request at its network.
+    pub request: NetworkRequestId,
 }
 
 impl Execution {
@@ -248,6 +255,8 @@ pub struct Wallet {
     pub held: i64,
     /// What open collections will bring.
     pub incoming: i64,
+    /// Open reviews that could credit it.
+    pub open_reviews: i64,
     pub status: WalletStatus,
 }
 
@@ -282,7 +291,7 @@ pub struct Model {
     pub page_ends: Map<i64, i64>,
     pub sessions: Map<i64, Session>,
     pub executions: Map<i64, Execution>,
-    pub references: Map<(i64, String), i64>,
+    pub references: Map<(i64, ReferenceId), i64>,
     pub wallets: Map<i64, Wallet>,
     /// By whether the owner is a party, the owner's id and the currency.
     pub wallet_of: Map<(bool, i64, Currency), i64>,
@@ -297,8 +306,10 @@ pub struct Model {
     pub passed_deadlines: BTreeSet<i64>,
     /// Raised with each change of rows that decisions read without changing them.
     pub dependencies_version: u64,
-    /// Changes of fees and rates, the oldest first.
-    pub prices: Vec<Prices>,
+    pub prices: PriceList,
+    /// The market and the phone prefix that operators open and close, and no payment uses.
+    pub unused_market: Periods,
+    pub unused_prefix: Periods,
 }
 
 /// The sum of the amounts in a currency.
@@ -314,28 +325,8 @@ impl Model {
         self.merchants.entry(id).or_default()
     }
 
-    /// The fees and rates that hold at a time: those that began last.
-    pub fn prices_at(&self, now: i64) -> Prices {
-        let begun = self.prices.iter().rev().find(|prices| prices.since <= now);
-        begun.copied().unwrap_or(Prices::FIRST)
-    }
-
     pub fn time(&self, merchant: i64, now: i64) -> i64 {
         now + self.merchants.get(&merchant).map_or(0, |merchant| merchant.offset)
-    }
-
-    /// Whether an open execution could still credit a wallet; `None` for an unknown wallet. What the
-    /// wallet holds may come back to it too, but that is known from the wallet itself.
-    pub fn can_be_credited(&self, id: i64) -> Option<bool> {
-        let wallet = self.wallets.get(&id)?;
-        let credits = |own: &Execution| {
-            let collects = own.operation == Operation::Collection && wallet.party.is_none();
-            collects
-                && own.merchant == wallet.merchant
-                && own.wallet_currency == wallet.currency
-                && !own.is_final()
-        };
-        Some(self.executions.values().any(credits))
     }
 
     pub fn own_wallet(&self, merchant: i64, currency: Currency) -> Option<(i64, Wallet)> {
@@ -359,6 +350,7 @@ impl Model {
             available: 0,
             held: 0,
             incoming: 0,
+            open_reviews: 0,
             status: WalletStatus::Active,
         };
         self.wallets.insert(id, wallet);
@@ -403,6 +395,28 @@ impl Model {
                 .count()
         };
         merchant.executions.iter().filter(of_source).map(open).sum()
+    }
+
+    /// Counts a review of money, that is opened or resolved, on the wallets that it could credit: the
+    /// merchant's in the currency of the money, and the one of the payment.
+    pub fn count_review(
+        &mut self,
+        own: &Execution,
+        currency: Currency,
+        by: i64,
+    ) -> Result<(), Mismatch> {
+        let mut credited = vec![self.open_wallet(own.merchant, None, currency)?];
+        credited.extend(match own.operation {
+            Operation::Collection => {
+                Some(self.open_wallet(own.merchant, None, own.wallet_currency)?)
+            }
+            Operation::Payout | Operation::Transfer | Operation::Refund => own.wallet,
+        });
+        credited.dedup();
+        for wallet in credited {
+            self.wallets.entry(wallet).and_modify(|wallet| wallet.open_reviews += by);
+        }
+        Ok(())
     }
 
     /// Adds to what a wallet can spend and to what it holds.

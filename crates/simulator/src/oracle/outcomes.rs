@@ -5,15 +5,17 @@ use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Operation, Provider};
 use domain::kernel::refusal::Subject;
+use domain::kernel::uuids::ReferenceId;
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
+use domain::payments::attempt::ProviderAttempt;
 use domain::payments::execution::ExecutionStatus;
-use domain::payments::outcome::ProviderOutcome;
+use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
 use domain::payments::provider_call::CallKind;
 use domain::sales::source::SourceStatus;
 
 use super::model::{Execution, Mismatch, Model, Review, sum_of};
-use super::{Observed, Reason, figures, first, output};
+use super::{Observed, Reason, figures, first, network, output};
 
 const MINUTE: i64 = 60_000_000;
 const DEADLINE: i64 = 24 * 60 * MINUTE;
@@ -25,6 +27,7 @@ impl Model {
     pub(super) fn outcome_recorded(
         &mut self,
         id: i64,
+        source: OutcomeSource,
         outcome: &ProviderOutcome,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
@@ -32,7 +35,13 @@ impl Model {
             return Ok(());
         }
         let seen = output!(observed, Output::RecordOutcome(settled) | Output::AuthenticateCard(settled) => settled);
-        let resent = self.apply_outcome(id, outcome, observed)?;
+        // Such an answer says nothing of what was sent since, except that money moved.
+        let moved = matches!(outcome, ProviderOutcome::Succeeded { .. });
+        let resent = if self.was_sent_since(id, source) && !moved {
+            false
+        } else {
+            self.apply_outcome(id, outcome, observed)?
+        };
         // A row that was read back may show later outcomes of the batch, too. The rows of the whole
         // batch are compared elsewhere.
         if observed.read_back {
@@ -50,7 +59,17 @@ impl Model {
         if resent != seen.call.is_some() {
             return Err(format!("sent again: {resent} was expected after {outcome:?}: {seen:?}"));
         }
-        Ok(())
+        self.check_call(id, known, seen.call.as_ref(), resent, observed)
+    }
+
+    /// Whether an outcome is the answer to a call from before the request was sent again.
+    pub fn was_sent_since(&self, id: i64, source: OutcomeSource) -> bool {
+        match source {
+            OutcomeSource::Answer { send_count } => {
+                self.executions.get(&id).is_some_and(|own| send_count < own.sends)
+            }
+            OutcomeSource::Callback => false,
+        }
     }
 
     /// Updates the model by an outcome; whether the request is to be sent again.
@@ -69,6 +88,8 @@ impl Model {
             }
             _ => false,
         };
+        // Whoever asked has its answer, and a callback tells the same: the lease is over.
+        self.executions.entry(id).and_modify(|known| known.lease = None);
         if own.in_review {
             self.stays_open(id);
             return Ok(false);
@@ -129,19 +150,16 @@ impl Model {
             Ok(Output::RecordOutcome(seen) | Output::AuthenticateCard(seen))
                 if observed.overlapped =>
             {
-                match (&seen.call, seen.execution.sent_at) {
-                    (Some(_), Some(sent)) => sent.0,
+                // A row that was read back has no call, but counts the sendings.
+                let is_sent_again = |attempt: &&ProviderAttempt| {
+                    seen.call.is_some() || observed.read_back && attempt.send_count > own.sends
+                };
+                match seen.attempt.as_ref().filter(is_sent_again).map(|attempt| attempt.sent_at) {
+                    Some(sent) => sent.map_or(own.sent, |sent| sent.0),
                     _ if seen.execution.status == ExecutionStatus::Failed => {
                         seen.execution.updated_at.0
                     }
-                    // or only what was decided: a request that no provider has seen is sent again
-                    // and waits as before,
-                    _ if seen.execution.status == ExecutionStatus::Pending => {
-                        let sent = seen.execution.sent_at.map_or(own.sent, |sent| sent.0);
-                        self.executions.entry(id).and_modify(|known| known.sent = sent);
-                        return Ok(false);
-                    }
-                    // or it waits for something else.
+                    // or only that it waits for something else.
                     _ => {
                         self.stays_open(id);
                         if seen
@@ -172,7 +190,11 @@ impl Model {
             }
             return Ok(false);
         }
-        self.executions.entry(id).and_modify(|known| known.sent = time);
+        let lease = Some(observed.now + network::LEASE);
+        self.executions.entry(id).and_modify(|known| {
+            known.sends += 1;
+            (known.sent, known.lease) = (time, lease);
+        });
         Ok(true)
     }
 
@@ -255,8 +277,9 @@ impl Model {
         (currency, found): (Currency, i64),
     ) -> Result<(), Mismatch> {
         let clearing =
-            AccountKind::clearing(own.provider).ok_or("a contradiction without a provider")?;
+            network::clearing_account(own.provider).ok_or("a contradiction without a provider")?;
         self.reviews.insert((id, kind), Review { amount: found, currency, open: true });
+        self.count_review(own, currency, 1)?;
         self.credit(own.merchant, clearing, currency, -found);
         self.credit(own.merchant, AccountKind::Suspense, currency, found);
         self.change(id, |known| {
@@ -284,11 +307,9 @@ impl Model {
         if own.is_final() {
             return Err(format!("execution {id} is final and was claimed"));
         }
-        if (job.request.amount.minor, job.request.amount.currency)
-            != (own.outside_amount(), own.outside_currency)
-        {
-            return Err(format!("the job of {id} is about {:?}", job.request.amount));
-        }
+        let own = Execution { lease: Some(observed.now + network::LEASE), ..own };
+        self.executions.entry(id).and_modify(|known| known.lease = own.lease);
+        self.check_call(id, &own, Some(&job), false, observed)?;
         if job.kind == CallKind::Cancel {
             self.executions.entry(id).and_modify(|known| known.cancel_requested = true);
         }
@@ -304,11 +325,11 @@ impl Model {
     pub(super) fn authenticated(
         &mut self,
         merchant: i64,
-        reference: &str,
+        reference: ReferenceId,
         success: bool,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
-        let id = self.references.get(&(merchant, reference.to_owned())).copied();
+        let id = self.references.get(&(merchant, reference)).copied();
         let own = id.and_then(|id| self.executions.get(&id));
         let idle =
             own.is_some_and(|own| own.is_final() || !own.requires_action || own.cancel_requested);
@@ -352,6 +373,7 @@ impl Model {
         }
         self.reviews.entry((id, kind)).and_modify(|review| review.open = false);
         if about_money {
+            self.count_review(&own, review.currency, -1)?;
             return self.resolve_suspense(id, &own, review, how);
         }
         match how {
@@ -458,7 +480,7 @@ impl Model {
         if how == Resolution::ToWallet && paid_late(own, review) {
             self.settle_by_review(id, own)?;
         } else if how == Resolution::ToPayer {
-            let clearing = AccountKind::clearing(own.provider).ok_or("no clearing account")?;
+            let clearing = network::clearing_account(own.provider).ok_or("no clearing account")?;
             self.credit(own.merchant, clearing, currency, amount);
         } else {
             let (wallet, share) = self.share(id, own, review);

@@ -294,12 +294,16 @@ impl Model {
             self.page(which.id, page.id.0)?;
             let payable = self.source_at(which).is_some_and(|source| !source.status.is_final());
             let time = self.time(which.merchant_id.0, observed.now);
-            if payable && self.page_ends.get(&which.id.0).is_some_and(|end| *end <= time) {
-                self.page_ends.remove(&which.id.0);
-            }
-            // Another process may have ended the source in the middle of the batch. Then the page is
-            // as if it had been opened a moment earlier.
-            if observed.overlapped && page.payable_until().is_none() {
+            let end = self.page_ends.get(&which.id.0).copied();
+            let has_passed = payable && end.is_some_and(|end| end <= time);
+            // Another process may have ended the source or advanced the merchant's clock in the
+            // middle of the batch. Then the page is as if it had been opened a moment earlier.
+            let seen = page.payable_until().map(|end| end.0);
+            let is_unbound = match observed.overlapped {
+                true => seen.is_none() || (has_passed && seen != end),
+                false => has_passed,
+            };
+            if is_unbound {
                 self.page_ends.remove(&which.id.0);
             }
             let bound = self.page_ends.contains_key(&which.id.0);

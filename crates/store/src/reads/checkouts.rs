@@ -2,6 +2,7 @@
 
 use domain::directory::merchant::Merchant;
 use domain::kernel::ids::SourceId;
+use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::Execution;
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::source::{Item, Source};
@@ -64,8 +65,11 @@ impl PageReads<'_> {
     }
 
     /// The newest collection, whatever its status.
-    pub async fn last_collection(&self) -> Result<Option<Execution>, StoreError> {
-        self.reads.last_collection_of(self.source.id).await
+    pub async fn last_collection(&self) -> Result<Option<WithAttempt>, StoreError> {
+        match self.reads.last_collection_of(self.source.id).await? {
+            Some(execution) => self.reads.with_attempt(execution).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The refunds of a collection that did not fail, oldest first.

@@ -5,7 +5,7 @@
 
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
 use domain::kernel::time::ServerTime;
-use domain::payments::execution::{
+use domain::payments::attempt::{
     LEASE_US, MAX_CLOCK_SKEW_US, MAX_POLL_INTERVAL_SANDBOX_US, MAX_POLL_INTERVAL_US,
     MIN_POLL_INTERVAL_US,
 };
@@ -18,6 +18,9 @@ use crate::workspace::sql_value::{Params, params};
 /// Conditions that select rows which fall due.
 struct DueRows {
     table: &'static str,
+    id: &'static str,
+    /// Further tables that `due` reads.
+    joins: &'static str,
     /// Selects the rows that are not final: the condition of the partial index that has them.
     open: &'static str,
     /// Selects the rows that are due at their merchant's clock.
@@ -26,7 +29,9 @@ struct DueRows {
 }
 
 const EXECUTIONS: DueRows = DueRows {
-    table: "executions",
+    table: "provider_attempts",
+    id: "execution_id",
+    joins: "",
     open: "next_check_at IS NOT NULL",
     // Nobody holds the lease. A lease that ends after `:latest_lease_end` was given by a process
     // whose clock was
@@ -37,8 +42,9 @@ const EXECUTIONS: DueRows = DueRows {
 };
 
 /// Executions whose next check lies further ahead than any that is scheduled now: it was scheduled
-/// while a clock was ahead. The intervals are those of [`Execution::is_due`].
+/// while a clock was ahead. The intervals are those of [`NetworkPayment::is_due`].
 const POSTPONED_EXECUTIONS: DueRows = DueRows {
+    joins: "JOIN executions ON executions.id = provider_attempts.execution_id",
     due: "next_check_at > :now + merchants.clock_offset_us AND CASE WHEN lease_until > :now THEN lease_until > :latest_lease_end \
           ELSE next_check_at - :now - clock_offset_us > :apart \
           + CASE WHEN :now + clock_offset_us - executions.created_at < 2 * :shortest THEN :shortest \
@@ -50,7 +56,10 @@ const POSTPONED_EXECUTIONS: DueRows = DueRows {
 
 const SESSIONS: DueRows = DueRows {
     table: "sessions",
-    open: "status = 'ACTIVE'",
+    id: "id",
+    joins: "",
+    // The code of ACTIVE, as the condition of the index spells it.
+    open: "status = 0",
     due: "expires_at <= :now + merchants.clock_offset_us",
     order: "expires_at",
 };
@@ -110,7 +119,7 @@ impl SystemReads<'_> {
     }
 
     /// At most `limit` executions of a merchant whose next check was scheduled too far ahead by a
-    /// process whose clock was ahead: see [`Execution::is_due`]. Reads all open executions of the
+    /// process whose clock was ahead: see [`NetworkPayment::is_due`]. Reads all open executions of the
     /// merchant.
     pub async fn postponed_executions(
         &self,
@@ -160,9 +169,9 @@ impl SystemReads<'_> {
         rows: &DueRows,
         params: &Params<'_>,
     ) -> Result<Vec<(MerchantId, Option<Id>)>, StoreError> {
-        let DueRows { table, open, due, order } = *rows;
+        let DueRows { table, id, joins, open, due, order } = *rows;
         let sql = format!(
-            "WITH RECURSIVE {} SELECT found.id, (SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
+            "WITH RECURSIVE {} SELECT found.id, (SELECT {table}.{id} FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id {joins} \
              WHERE merchants.id = found.id AND {open} AND {due} ORDER BY {order} LIMIT 1) \
              FROM found WHERE found.id IS NOT NULL ORDER BY found.nth",
             merchants_expression(rows)
@@ -180,9 +189,9 @@ impl SystemReads<'_> {
         rows: &DueRows,
         params: &Params<'_>,
     ) -> Result<Vec<Id>, StoreError> {
-        let DueRows { table, open, due, order } = *rows;
+        let DueRows { table, id, joins, open, due, order } = *rows;
         let sql = format!(
-            "SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
+            "SELECT {table}.{id} FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id {joins} \
              WHERE merchants.id = :merchant AND {open} AND {due} ORDER BY {order} LIMIT :limit"
         );
         self.0.rows(&sql, params, |row| Id::read(&mut RowReader::new(row, table, 0))).await

@@ -2,23 +2,25 @@
 
 use domain::decision::workspace::IDS_PER_COMMAND;
 use domain::kernel::ids::EventId;
-use domain::ledger::account::{AccountKind, Entry};
+use domain::kernel::time::ServerTime;
+use domain::ledger::account::{AccountKind, Bucket, Entry};
 use domain::ledger::wallet::Wallet;
 
 use crate::StoreError;
 use crate::reads::pages::{Page, PageOfRows, comma_separated};
 use crate::reads::scope::MerchantReads;
+use crate::workspace::codes::Coded;
 use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql::Dialect;
 use crate::workspace::sql_value::{ResultRow, params};
 
 impl MerchantReads<'_> {
-    /// A wallet's entries, newest first. They are found by following `previous_entry_id`.
+    /// A wallet's entries, newest first, each with the time of its transaction. They are found by following `previous_entry_id`.
     pub async fn wallet_entries(
         &self,
         wallet: &Wallet,
         page: Page,
-    ) -> Result<PageOfRows<Entry>, StoreError> {
+    ) -> Result<PageOfRows<(Entry, ServerTime)>, StoreError> {
         let _permit = self.list_permit().await?;
         let start = match page.after_id {
             None => wallet.last_entry_id,
@@ -32,13 +34,13 @@ impl MerchantReads<'_> {
             "WITH RECURSIVE chain(id, depth) AS (SELECT :start, 1 UNION ALL \
              SELECT entries.previous_entry_id, depth + 1 FROM chain JOIN entries ON entries.id = chain.id \
              WHERE depth < :limit AND entries.previous_entry_id IS NOT NULL) \
-             SELECT {} FROM chain JOIN entries ON entries.id = chain.id \
-             WHERE entries.merchant_id = :merchant ORDER BY depth",
+             SELECT {}, events.created_at FROM chain JOIN entries ON entries.id = chain.id \
+             LEFT JOIN events ON events.id = entries.transaction_id WHERE entries.merchant_id = :merchant ORDER BY depth",
             Entry::statements().columns
         );
         let params = params!["start" = start.map(|entry| entry.0), "limit" = page.limit];
         Ok(PageOfRows {
-            rows: self.list_rows(sql, params, |row| Entry::from_row(row, 0)).await?,
+            rows: self.list_rows(sql, params, entry_with_time).await?,
             scanned_to: None,
         })
     }
@@ -66,9 +68,10 @@ impl MerchantReads<'_> {
             }
         };
         let sql = format!(
-            "SELECT {}, accounts.kind FROM {joined_entries} LEFT JOIN accounts \
-             ON entries.bucket = 'SYSTEM' AND accounts.id = entries.account_id WHERE entries.merchant_id = :merchant",
-            Entry::statements().columns
+            "SELECT {}, accounts.kind, accounts.network_account_id FROM {joined_entries} LEFT JOIN accounts \
+             ON entries.bucket = {} AND accounts.id = entries.account_id WHERE entries.merchant_id = :merchant",
+            Entry::statements().columns,
+            Bucket::System.code()
         );
         let params =
             params!["ids" = comma_separated(transactions), "ids_per_command" = IDS_PER_COMMAND];
@@ -84,4 +87,10 @@ impl MerchantReads<'_> {
         found.sort_unstable_by_key(|(entry, _)| entry.id);
         Ok(found)
     }
+}
+
+/// An entry, and the time of its transaction.
+fn entry_with_time(row: &dyn ResultRow) -> Result<(Entry, ServerTime), StoreError> {
+    let time = Column::read(&mut RowReader::new(row, Entry::TABLE, Entry::WIDTH))?;
+    Ok((Entry::from_row(row, 0)?, time))
 }

@@ -53,6 +53,8 @@ pub(super) struct ListQuery {
     /// Conditions that no index supports.
     filters: Vec<String>,
     filter_params: Params<'static>,
+    /// The column that orders the list; the id comes second.
+    order: &'static str,
 }
 
 /// The index that has the rows of a list in its order.
@@ -67,7 +69,7 @@ enum Index {
 
 impl ListQuery {
     const fn new(index: Index, index_params: Params<'static>) -> Self {
-        Self { index, index_params, filters: vec![], filter_params: vec![] }
+        Self { index, index_params, filters: vec![], filter_params: vec![], order: "created_at" }
     }
 
     /// All of the merchant's rows.
@@ -85,6 +87,12 @@ impl ListQuery {
     /// condition alone.
     pub(super) const fn by(condition: &'static str, params: Params<'static>) -> Self {
         Self::new(Index::Other(condition), params)
+    }
+
+    /// Orders the list by another column than the creation time.
+    pub(super) const fn ordered_by(mut self, column: &'static str) -> Self {
+        self.order = column;
+        self
     }
 
     /// Adds a filter if there is a value; the condition refers to the value by `name`.
@@ -122,12 +130,13 @@ impl ListQuery {
         };
         let mut params = self.index_params.clone();
         params.extend(params!["merchant" = merchant.0]);
+        let order = self.order;
         let after = match page.after_id {
             None => String::new(),
             Some(id) => {
                 params.extend(params!["after" = id]);
                 format!(
-                    " AND ({table}.created_at, {table}.id) < (SELECT place.created_at, place.id FROM {table} AS place \
+                    " AND ({table}.{order}, {table}.id) < (SELECT place.{order}, place.id FROM {table} AS place \
                      WHERE place.id = :after AND place.merchant_id = :merchant)"
                 )
             }
@@ -202,7 +211,7 @@ impl Queries {
         read_row: fn(&dyn ResultRow) -> Result<T, StoreError>,
     ) -> Result<PageOfRows<T>, StoreError> {
         let _permit = self.list_permit().await?;
-        let table = R::TABLE;
+        let (table, order) = (R::TABLE, list.order);
         let end = if list.filters.is_empty() {
             None
         } else {
@@ -211,7 +220,7 @@ impl Queries {
         let (mut condition, mut params) = list.after_cursor(table, merchant, &page);
         if let Some((created_at, id)) = end {
             condition
-                .push_str(&format!(" AND ({table}.created_at, {table}.id) >= (:end_at, :end_id)"));
+                .push_str(&format!(" AND ({table}.{order}, {table}.id) >= (:end_at, :end_id)"));
             params.extend(params!["end_at" = created_at, "end_id" = id]);
         }
         for filter in &list.filters {
@@ -220,7 +229,7 @@ impl Queries {
         params.extend(list.filter_params);
         params.extend(params!["limit" = page.limit]);
         let sql = format!(
-            "{select} WHERE {condition} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit"
+            "{select} WHERE {condition} ORDER BY {table}.{order} DESC, {table}.id DESC LIMIT :limit"
         );
         let rows = self.list_rows(sql, params, read_row).await?;
         if rows.is_empty() && end.is_none() {
@@ -236,11 +245,11 @@ impl Queries {
         list: &ListQuery,
         page: &Page,
     ) -> Result<Option<(i64, i64)>, StoreError> {
-        let table = R::TABLE;
+        let (table, order) = (R::TABLE, list.order);
         let (condition, mut params) = list.after_cursor(table, merchant, page);
         params.extend(params!["others" = MAX_SCANNED_ROWS - 1]);
         let sql = format!(
-            "SELECT created_at, id FROM {table} WHERE {condition} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT 1 OFFSET :others"
+            "SELECT {order}, id FROM {table} WHERE {condition} ORDER BY {table}.{order} DESC, {table}.id DESC LIMIT 1 OFFSET :others"
         );
         let read_row = |row: &dyn ResultRow| {
             <(i64, i64) as Column>::read(&mut RowReader::new(row, R::TABLE, 0))

@@ -6,6 +6,7 @@ use domain::payments::session::{Session, SessionKind};
 use crate::StoreError;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
 use crate::reads::scope::MerchantReads;
+use crate::workspace::codes::Coded;
 use crate::workspace::sql_value::params;
 
 impl MerchantReads<'_> {
@@ -23,7 +24,7 @@ impl MerchantReads<'_> {
         kind: SessionKind,
         page: Page,
     ) -> Result<PageOfRows<Session>, StoreError> {
-        let kind = params!["kind" = kind.as_str()];
+        let kind = params!["kind" = kind.code()];
         self.list(ListQuery::by_merchant_and("kind = :kind", kind), page).await
     }
 }

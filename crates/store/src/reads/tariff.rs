@@ -32,8 +32,8 @@ impl Queries {
         match &self.connections {
             Connections::Sqlite { single_rows, .. } => sqlite::read_tariff(&*single_rows.get()?),
             Connections::Postgres(readers) => {
-                let mut tables = Vec::with_capacity(tariff::QUERIES.len());
-                for sql in tariff::QUERIES {
+                let mut tables = Vec::with_capacity(tariff::queries().len());
+                for sql in tariff::queries() {
                     let rows = readers.rows(sql, &vec![]).await?;
                     tables.push(
                         rows.iter()

@@ -7,7 +7,6 @@ use domain::ledger::wallet::{OwnerType, Wallet};
 use crate::StoreError;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
 use crate::reads::scope::{MerchantReads, OperatorReads};
-use crate::workspace::sql::integer;
 use crate::workspace::sql_value::params;
 
 #[derive(Clone, Copy, Default, Debug)]
@@ -56,21 +55,5 @@ impl MerchantReads<'_> {
         };
         let currency = filter.currency.map(|currency| currency.code().to_owned());
         self.list(list.filter("currency = :currency", ":currency", currency), page).await
-    }
-
-    /// Whether an execution or a review is open that could still credit this wallet of the
-    /// merchant.
-    pub async fn has_open_credits(&self, wallet: &Wallet) -> Result<bool, StoreError> {
-        // A collection credits the merchant's wallet of its currency. A payment out of the wallet
-        // may fail and be credited back to it. An open review may credit it with money in suspense.
-        let sql = "SELECT 1 FROM executions WHERE merchant_id = :merchant AND next_check_at IS NOT NULL \
-                   AND ((operation = 'COLLECTION' AND payee_currency = :currency AND :owner = 'MERCHANT') \
-                   OR wallet_id = :wallet) \
-                   UNION ALL SELECT 1 FROM reviews JOIN executions ON executions.id = reviews.execution_id \
-                   WHERE reviews.merchant_id = :merchant AND reviews.status = 'OPEN' AND reviews.amount_minor <> 0 \
-                   AND (executions.wallet_id = :wallet OR (reviews.currency = :currency AND :owner = 'MERCHANT')) LIMIT 1";
-        let (currency, owner) = (wallet.currency.code(), wallet.owner_type.as_str());
-        let params = params!["currency" = currency, "wallet" = wallet.id.0, "owner" = owner];
-        Ok(!self.rows(sql, params, integer).await?.is_empty())
     }
 }

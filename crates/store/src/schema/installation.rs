@@ -20,10 +20,7 @@ pub struct SigningKey {
 pub fn create(sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
     let uuid = Builder::from_random_bytes(clock::random()?).into_uuid();
     let row = params!["uuid" = uuid.to_string()];
-    sql.execute(
-        "INSERT INTO installation (id, uuid, next_id, book_version) VALUES (1, :uuid, 1, 1)",
-        &row,
-    )?;
+    sql.execute("INSERT INTO installation (id, uuid, next_id) VALUES (1, :uuid, 1)", &row)?;
     add_signing_key(sql, now).map(drop)
 }
 

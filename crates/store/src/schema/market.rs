@@ -9,7 +9,6 @@ use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::ServerTime;
 
-pub use check::NO_REFUND_FEES;
 pub use domain::kernel::country::Country;
 pub use parsed::{Digits, Fixed, FromText, Parsed, Percentage};
 

@@ -2,8 +2,8 @@
 //! first one migrates, the others wait for it.
 //!
 //! A migration only adds, so that the previous kola still works on the same database. What is no
-//! longer needed is removed by a later migration. Where an older kola would do something wrong on
-//! the new schema, the migration says so (`oldest`).
+//! longer needed is removed by a later migration, or by one that no older kola may run beside. Where
+//! an older kola would do something wrong on the new schema, the migration says so (`oldest`).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -36,6 +36,12 @@ const BY_MERCHANT_TIME: i64 = 9;
 const TRIES_COUNTED: i64 = 10;
 /// Nothing is collected for a source that an open review may show to be paid.
 const LATE_SUCCESSES: i64 = 14;
+/// Events have a position and a sequence.
+const EVENTS_NUMBERED: i64 = 15;
+/// Sessions, executions and entries are stored in another form, and executions have attempts.
+const PAYMENTS_REMADE: i64 = 16;
+/// Decisions change the tariff, and wallets count their open reviews.
+const TARIFF_DECIDED: i64 = 17;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -123,6 +129,25 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola collects for sources in review, does not count reviews, and credits a late
         // success to the wallet without taking fees.
         oldest: LATE_SUCCESSES,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0015_events.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0015_events.sql"),
+        // An older kola writes events without positions, and would read the codes as broken rows.
+        oldest: EVENTS_NUMBERED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0016_payments.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0016_payments.sql"),
+        // An older kola would not understand a row of a payment.
+        oldest: PAYMENTS_REMADE,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0017_tariff.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0017_tariff.sql"),
+        // An older kola reads the version of the tariff elsewhere, expects the database to number
+        // its rows, and does not count the open reviews of wallets.
+        oldest: TARIFF_DECIDED,
     },
 ];
 
@@ -248,6 +273,17 @@ fn migrate(
     migrations: &[Migration],
     market: Option<&Path>,
 ) -> Result<(), StoreError> {
+    apply(sql, found, migrations)?;
+    if found == 0 {
+        first_run(sql, &read_market(market)?)?;
+    } else if found < ROUNDED_ONCE {
+        recount::run(sql)?;
+    }
+    Ok(())
+}
+
+/// Runs the steps that a database of version `found` lacks.
+fn apply(sql: &mut dyn Sql, found: i64, migrations: &[Migration]) -> Result<(), StoreError> {
     let now = clock::now();
     for (version, migration) in
         (1_i64..).zip(migrations).skip_while(|(version, _)| *version <= found)
@@ -267,11 +303,6 @@ fn migrate(
             ];
             sql.execute("INSERT INTO schema_versions (version, oldest, applied_at) VALUES (:version, :oldest, :now)", &row)?;
         }
-    }
-    if found == 0 {
-        first_run(sql, &read_market(market)?)?;
-    } else if found < ROUNDED_ONCE {
-        recount::run(sql)?;
     }
     if sql.dialect() == Dialect::Sqlite {
         sql.script(&format!("PRAGMA user_version = {}", migrations.len()))?;
@@ -306,6 +337,7 @@ fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
 fn first_run(sql: &mut dyn Sql, market: &MarketFile) -> Result<(), StoreError> {
     let now = clock::now();
     installation::create(sql, now.0)?;
+    tariff::create_version(sql)?;
     tariff::seed(sql, market, now)
 }
 
@@ -387,7 +419,21 @@ pub(crate) mod tests {
         if sql.dialect() == Dialect::Postgres {
             make_versions(sql).unwrap();
         }
-        transaction(sql, Purpose::Write, |sql| migrate(sql, 0, &MIGRATIONS[..version], None))
-            .unwrap();
+        transaction(sql, Purpose::Write, |sql| {
+            apply(sql, 0, &MIGRATIONS[..version])?;
+            first_run_before_decisions(sql)
+        })
+        .unwrap();
+    }
+
+    /// The first rows of a database while the installation had the version of the tariff.
+    fn first_run_before_decisions(sql: &mut dyn Sql) -> Result<(), StoreError> {
+        let now = clock::now();
+        sql.script(
+            "INSERT INTO installation (id, uuid, next_id, book_version) \
+             VALUES (1, '5fc3cbb2-09b1-4d6c-8ad8-3b8e7bbd5a1c', 1, 1)",
+        )?;
+        installation::add_signing_key(sql, now.0)?;
+        tariff::seed(sql, &MarketFile::shipped().map_err(StoreError::Market)?, now)
     }
 }

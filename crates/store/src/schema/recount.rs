@@ -13,9 +13,11 @@ use domain::kernel::checked::{Inconsistent, sum};
 use domain::kernel::money::Money;
 use domain::kernel::names::Operation;
 use domain::payments::execution::Execution;
+use domain::payments::execution_intent::{Collection, RefundTotals};
 use domain::tariff::fees;
 
 use crate::StoreError;
+use crate::workspace::codes::with_codes;
 use crate::workspace::record::Record;
 use crate::workspace::sql::Sql;
 use crate::workspace::sql_value::{Params, params};
@@ -23,19 +25,18 @@ use crate::workspace::sql_value::{Params, params};
 /// The payments with a contradiction of their own provider or of the provider of one of their
 /// refunds.
 const PAYMENTS: &str = "SELECT coalesce(e.original_execution_id, e.id) FROM reviews JOIN executions AS e ON e.id = reviews.execution_id \
-     WHERE reviews.kind <> 'DEADLINE_PASSED' AND e.operation IN ('COLLECTION', 'REFUND')";
+     WHERE reviews.kind <> 'DEADLINE_PASSED' AND e.operation IN ({operation COLLECTION}, {operation REFUND})";
 
 /// Recomputes the totals within the caller's transaction.
 pub fn run(sql: &mut dyn Sql) -> Result<(), StoreError> {
-    let concerned = |column: &str| format!("executions.{column} IN ({PAYMENTS})");
+    let concerned = |column: &str| format!("executions.{column} IN ({})", with_codes(PAYMENTS));
     let payments: Vec<Execution> = rows(sql, &concerned("id"))?;
-    let refunds: Vec<Execution> =
-        rows(sql, &format!("operation = 'REFUND' AND {}", concerned("original_execution_id")))?;
+    let refunds: Vec<Execution> = rows(sql, &concerned("original_execution_id"))?;
     let reviews: Vec<Review> = rows(sql, &format!("kind <> '{}'", ReviewKind::DeadlinePassed))?;
     let reviews: Vec<Arc<Review>> = reviews.into_iter().map(Arc::new).collect();
-    for payment in payments.into_iter().filter(|row| row.operation == Operation::Collection) {
+    for payment in payments.into_iter().filter(|row| row.operation() == Operation::Collection) {
         let of_payment =
-            refunds.iter().filter(|refund| refund.original_execution_id == Some(payment.id));
+            refunds.iter().filter(|refund| refund.original_execution_id() == Some(payment.id));
         let all: Vec<&Execution> = of_payment.chain([&payment]).collect();
         let counted =
             counted(&payment, &all, &reviews).map_err(|stop| StoreError::Inconsistent {
@@ -58,8 +59,9 @@ fn counted(
     all: &[&Execution],
     reviews: &[Arc<Review>],
 ) -> Result<Execution, Inconsistent> {
-    let nothing = Execution { refunded_minor: 0, over_refunded_minor: 0, ..payment.clone() };
-    let nothing = nothing.with_refund_totals(0, 0)?;
+    let nothing = payment
+        .clone()
+        .with_collection(|collection| Collection { refunds: RefundTotals::NONE, ..collection })?;
     all.iter().try_fold(nothing, |counted, execution| {
         let own: Vec<Arc<Review>> =
             reviews.iter().filter(|review| review.execution_id == execution.id).cloned().collect();
@@ -70,7 +72,7 @@ fn counted(
                 0,
                 contradiction::refund_capacity_used_by(execution, &own)?,
             )?
-            .with_refund_totals(sum(counted.given_back_minor, back)?, cost)
+            .with_refund_totals(sum(counted.refunds().given_back_minor, back)?, cost)
     })
 }
 
@@ -90,15 +92,16 @@ fn cost_alone(execution: &Execution, back: i64) -> Result<i64, Inconsistent> {
 }
 
 fn write(sql: &mut dyn Sql, payment: &Execution) -> Result<(), StoreError> {
+    let totals = payment.refunds();
     let row = params![
         "id" = payment.id.0,
-        "refunded" = payment.refunded_minor,
-        "over" = payment.over_refunded_minor,
-        "given" = payment.given_back_minor,
-        "total" = payment.refunded_total_minor,
-        "over_total" = payment.over_refunded_total_minor
+        "refunded" = totals.refunded_minor,
+        "over" = totals.over_refunded_minor,
+        "given" = totals.given_back_minor,
+        "total" = totals.refunded_total_minor,
+        "over_total" = totals.over_refunded_total_minor
     ];
     let text = "UPDATE executions SET refunded_minor = :refunded, over_refunded_minor = :over, given_back_minor = :given, \
-                refunded_total_minor = :total, over_refunded_total_minor = :over_total, rounded_once = 0 WHERE id = :id";
+                refunded_total_minor = :total, over_refunded_total_minor = :over_total, rules = 0 WHERE id = :id";
     sql.execute(text, &row).map(|_| ())
 }

@@ -17,11 +17,12 @@ use domain::kernel::money::Money;
 use domain::ledger::account::ROUND;
 
 use crate::StoreError;
+use crate::workspace::codes::with_codes;
 use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 
-/// A rule, and the query that finds the rows that break it. The first column of its result is a
-/// text that names the row.
+/// A rule, and the query that finds the rows that break it, with codes in the form of
+/// [`with_codes`]. The first column of its result is a text that names the row.
 struct Check {
     name: &'static str,
     sql: &'static str,
@@ -41,9 +42,9 @@ const CHECKS: &[Check] = &[
         name: "wallet balance differs from its entries",
         sql: "SELECT 'wallet ' || wallets.id || ' has ' || available_minor || ' and ' || held_minor || ', its entries say ' \
               || coalesce(a, 0) || ' and ' || coalesce(h, 0) FROM wallets LEFT JOIN (SELECT account_id, \
-              sum(CASE bucket WHEN 'AVAILABLE' THEN amount_minor ELSE 0 END) AS a, \
-              sum(CASE bucket WHEN 'HELD' THEN amount_minor ELSE 0 END) AS h \
-              FROM entries WHERE bucket <> 'SYSTEM' GROUP BY account_id) AS f ON f.account_id = wallets.id \
+              sum(CASE bucket WHEN {bucket AVAILABLE} THEN amount_minor ELSE 0 END) AS a, \
+              sum(CASE bucket WHEN {bucket HELD} THEN amount_minor ELSE 0 END) AS h \
+              FROM entries WHERE bucket <> {bucket SYSTEM} GROUP BY account_id) AS f ON f.account_id = wallets.id \
               WHERE available_minor <> coalesce(a, 0) OR held_minor <> coalesce(h, 0)",
     },
     Check {
@@ -58,14 +59,14 @@ const CHECKS: &[Check] = &[
         sql: "SELECT 'account ' || accounts.id || ' ' || kind || ' ' || accounts.currency || ' has ' || balance_minor \
               || ' and ' || balance_rounds || ' rounds, its entries say ' || coalesce(h, 0) || ' milliards and ' || coalesce(l, 0) \
               FROM accounts LEFT JOIN (SELECT account_id, sum(amount_minor / 1000000000) AS h, sum(amount_minor % 1000000000) AS l \
-              FROM entries WHERE bucket = 'SYSTEM' GROUP BY account_id) AS f ON f.account_id = accounts.id \
+              FROM entries WHERE bucket = {bucket SYSTEM} GROUP BY account_id) AS f ON f.account_id = accounts.id \
               WHERE (coalesce(h, 0) - balance_minor / 1000000000 - balance_rounds * 4000012000) * 1000000000 \
               + coalesce(l, 0) - balance_minor % 1000000000 <> 0",
     },
     Check {
         name: "entry on an account that is not there",
-        sql: "SELECT 'entry ' || e.id FROM entries AS e LEFT JOIN wallets AS w ON e.bucket <> 'SYSTEM' AND w.id = e.account_id \
-              LEFT JOIN accounts AS a ON e.bucket = 'SYSTEM' AND a.id = e.account_id \
+        sql: "SELECT 'entry ' || e.id FROM entries AS e LEFT JOIN wallets AS w ON e.bucket <> {bucket SYSTEM} AND w.id = e.account_id \
+              LEFT JOIN accounts AS a ON e.bucket = {bucket SYSTEM} AND a.id = e.account_id \
               WHERE coalesce(w.id, a.id) IS NULL OR coalesce(w.currency, a.currency) <> e.currency \
               OR coalesce(w.merchant_id, a.merchant_id) <> e.merchant_id",
     },
@@ -78,41 +79,41 @@ const CHECKS: &[Check] = &[
         // same square. ROUND is a multiple of the divisor, so that a round more or less does not
         // change them.
         name: "balances after the entries do not lead to the last one",
-        sql: "SELECT CASE s.bucket WHEN 'SYSTEM' THEN 'account ' ELSE 'wallet ' END || s.account_id || ' ' || s.bucket \
+        sql: "SELECT CASE s.bucket WHEN {bucket SYSTEM} THEN 'account ' ELSE 'wallet ' END || s.account_id || ' ' || s.bucket \
               FROM (SELECT account_id, bucket, sum(after * after - before * before) AS steps FROM (SELECT account_id, bucket, \
               (balance_minor % 1000003 + 1000003) % 1000003 AS after, \
               ((balance_minor - amount_minor) % 1000003 + 1000003) % 1000003 AS before FROM entries) AS e \
               GROUP BY account_id, bucket) AS s \
-              LEFT JOIN wallets AS w ON s.bucket <> 'SYSTEM' AND w.id = s.account_id \
-              LEFT JOIN accounts AS a ON s.bucket = 'SYSTEM' AND a.id = s.account_id \
-              WHERE s.steps <> CASE s.bucket WHEN 'AVAILABLE' THEN (w.available_minor % 1000003) * (w.available_minor % 1000003) \
-              WHEN 'HELD' THEN (w.held_minor % 1000003) * (w.held_minor % 1000003) \
+              LEFT JOIN wallets AS w ON s.bucket <> {bucket SYSTEM} AND w.id = s.account_id \
+              LEFT JOIN accounts AS a ON s.bucket = {bucket SYSTEM} AND a.id = s.account_id \
+              WHERE s.steps <> CASE s.bucket WHEN {bucket AVAILABLE} THEN (w.available_minor % 1000003) * (w.available_minor % 1000003) \
+              WHEN {bucket HELD} THEN (w.held_minor % 1000003) * (w.held_minor % 1000003) \
               ELSE ((a.balance_minor % 1000003 + 1000003) % 1000003) * ((a.balance_minor % 1000003 + 1000003) % 1000003) END",
     },
     Check {
         name: "broken chain of a wallet's entries",
         sql: "SELECT 'entry ' || e.id FROM entries AS e LEFT JOIN entries AS p ON p.id = e.previous_entry_id \
-              WHERE e.bucket <> 'SYSTEM' AND e.previous_entry_id IS NOT NULL \
-              AND (p.id IS NULL OR p.account_id <> e.account_id OR p.bucket = 'SYSTEM')",
+              WHERE e.bucket <> {bucket SYSTEM} AND e.previous_entry_id IS NOT NULL \
+              AND (p.id IS NULL OR p.account_id <> e.account_id OR p.bucket = {bucket SYSTEM})",
     },
     Check {
         name: "entries that the chain of their wallet does not reach",
         sql: "SELECT 'wallet ' || account_id || ' has ' || count(*) || ' entries, ' || count(previous_entry_id) || ' links' \
-              FROM entries WHERE bucket <> 'SYSTEM' GROUP BY account_id \
+              FROM entries WHERE bucket <> {bucket SYSTEM} GROUP BY account_id \
               HAVING count(*) <> count(DISTINCT previous_entry_id) + 1",
     },
     Check {
         name: "held money that no open execution holds",
         sql: "SELECT 'wallet ' || w.id || ' holds ' || w.held_minor || ', open executions ' || coalesce(o.s, 0) FROM wallets AS w \
               LEFT JOIN (SELECT wallet_id, sum(payer_minor) AS s FROM executions \
-              WHERE status IN ('PENDING', 'PROCESSING') AND operation <> 'COLLECTION' GROUP BY wallet_id) AS o \
+              WHERE status IN ({execution_status PENDING}, {execution_status PROCESSING}) AND operation <> {operation COLLECTION} GROUP BY wallet_id) AS o \
               ON o.wallet_id = w.id WHERE w.held_minor <> coalesce(o.s, 0)",
     },
     Check {
         name: "money on its way in that no open collection brings",
         sql: "SELECT 'wallet ' || w.id || ' awaits ' || w.incoming_minor || ', open collections ' || coalesce(o.s, 0) \
               FROM wallets AS w LEFT JOIN (SELECT merchant_id, payee_currency, sum(payee_minor) AS s FROM executions \
-              WHERE status IN ('PENDING', 'PROCESSING') AND operation = 'COLLECTION' AND provider <> 'PLATFORM' \
+              WHERE status IN ({execution_status PENDING}, {execution_status PROCESSING}) AND operation = {operation COLLECTION} AND provider <> 'PLATFORM' \
               GROUP BY merchant_id, payee_currency) AS o ON w.owner_type = 'MERCHANT' AND o.merchant_id = w.owner_id \
               AND o.payee_currency = w.currency WHERE w.incoming_minor <> coalesce(o.s, 0)",
     },
@@ -120,7 +121,7 @@ const CHECKS: &[Check] = &[
         name: "open collection without the wallet that awaits it",
         sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN wallets AS w ON w.owner_type = 'MERCHANT' \
               AND w.owner_id = e.merchant_id AND w.currency = e.payee_currency \
-              WHERE e.status IN ('PENDING', 'PROCESSING') AND e.operation = 'COLLECTION' AND e.provider <> 'PLATFORM' AND w.id IS NULL",
+              WHERE e.status IN ({execution_status PENDING}, {execution_status PROCESSING}) AND e.operation = {operation COLLECTION} AND e.provider <> 'PLATFORM' AND w.id IS NULL",
     },
     Check {
         // Summed in multiples of 10^9 and remainders, as above.
@@ -148,20 +149,20 @@ const CHECKS: &[Check] = &[
         sql: "SELECT 'execution ' || c.id || ' says ' || c.refunded_minor || ', its refunds ' || coalesce(r.p, 0) FROM executions AS c \
               LEFT JOIN (SELECT id, sum(CASE WHEN has > at_least THEN has ELSE at_least END) AS p FROM ( \
               SELECT CAST(coalesce(e.original_execution_id, e.id) AS BIGINT) AS id, \
-              CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor \
+              CASE WHEN e.operation = {operation REFUND} AND e.status = {execution_status COMPLETED} THEN e.payee_minor \
               WHEN e.settled_by_review_at IS NOT NULL THEN e.payer_minor ELSE 0 END \
-              - CASE WHEN e.operation = 'REFUND' OR e.settled_by_review_at IS NOT NULL \
-              OR (e.operation = 'COLLECTION' AND e.status = 'COMPLETED') THEN coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN 'REFUND' THEN e.payee_currency \
+              - CASE WHEN e.operation = {operation REFUND} OR e.settled_by_review_at IS NOT NULL \
+              OR (e.operation = {operation COLLECTION} AND e.status = {execution_status COMPLETED}) THEN coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN {operation REFUND} THEN e.payee_currency \
               ELSE e.payer_currency END THEN v.kept ELSE 0 END), 0) ELSE 0 END AS has, \
-              max(CASE WHEN e.operation = 'REFUND' AND (e.status IN ('PENDING', 'PROCESSING') \
-              OR (e.status = 'COMPLETED' AND v.open = 1) OR (v.currency <> e.payee_currency AND v.kept <> 0)) \
+              max(CASE WHEN e.operation = {operation REFUND} AND (e.status IN ({execution_status PENDING}, {execution_status PROCESSING}) \
+              OR (e.status = {execution_status COMPLETED} AND v.open = 1) OR (v.currency <> e.payee_currency AND v.kept <> 0)) \
               THEN e.payee_minor ELSE 0 END) AS at_least \
               FROM executions AS e LEFT JOIN ( \
               SELECT execution_id, currency, max(CASE status WHEN 'OPEN' THEN 1 ELSE 0 END) AS open, \
               sum(earlier_minor - earlier_returned_minor + CASE WHEN resolution = 'to payer' THEN 0 ELSE amount_minor END) AS kept \
               FROM reviews WHERE kind <> 'DEADLINE_PASSED' GROUP BY execution_id, currency \
               ) AS v ON v.execution_id = e.id \
-              WHERE e.operation = 'REFUND' OR e.id IN (SELECT execution_id FROM reviews) GROUP BY e.id) AS one GROUP BY id) \
+              WHERE e.operation = {operation REFUND} OR e.id IN (SELECT execution_id FROM reviews) GROUP BY e.id) AS one GROUP BY id) \
               AS r ON r.id = c.id \
               WHERE c.refunded_minor <> CASE WHEN coalesce(r.p, 0) < c.payer_minor THEN coalesce(r.p, 0) ELSE c.payer_minor END \
               OR c.refunded_minor + c.over_refunded_minor <> coalesce(r.p, 0)",
@@ -173,15 +174,15 @@ const CHECKS: &[Check] = &[
         sql: "SELECT 'execution ' || c.id || ' says ' || c.given_back_minor || ', its refunds ' || coalesce(r.back, 0) \
               FROM executions AS c LEFT JOIN (SELECT id, sum(CASE WHEN has > 0 THEN has ELSE 0 END) AS back FROM ( \
               SELECT CAST(coalesce(e.original_execution_id, e.id) AS BIGINT) AS id, \
-              CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor \
+              CASE WHEN e.operation = {operation REFUND} AND e.status = {execution_status COMPLETED} THEN e.payee_minor \
               WHEN e.settled_by_review_at IS NOT NULL THEN e.payer_minor ELSE 0 END \
-              - coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN 'REFUND' THEN e.payee_currency \
+              - coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN {operation REFUND} THEN e.payee_currency \
               ELSE e.payer_currency END THEN v.booked ELSE 0 END), 0) AS has \
               FROM executions AS e LEFT JOIN (SELECT execution_id, currency, sum(earlier_minor - earlier_returned_minor \
               + CASE WHEN status = 'OPEN' OR resolution = 'to payer' THEN 0 ELSE amount_minor END) AS booked \
               FROM reviews WHERE kind <> 'DEADLINE_PASSED' GROUP BY execution_id, currency) AS v ON v.execution_id = e.id \
-              WHERE e.operation = 'REFUND' OR (e.operation = 'COLLECTION' \
-              AND (e.status = 'COMPLETED' OR e.settled_by_review_at IS NOT NULL) AND e.id IN (SELECT execution_id FROM reviews)) GROUP BY e.id) AS one GROUP BY id) AS r ON r.id = c.id \
+              WHERE e.operation = {operation REFUND} OR (e.operation = {operation COLLECTION} \
+              AND (e.status = {execution_status COMPLETED} OR e.settled_by_review_at IS NOT NULL) AND e.id IN (SELECT execution_id FROM reviews)) GROUP BY e.id) AS one GROUP BY id) AS r ON r.id = c.id \
               WHERE c.given_back_minor <> coalesce(r.back, 0)",
     },
     Check {
@@ -189,8 +190,8 @@ const CHECKS: &[Check] = &[
         name: "what refunds took differs from what their payment says",
         sql: "SELECT 'execution ' || c.id || ' says ' || (c.refunded_total_minor + c.over_refunded_total_minor) || ', its refunds ' \
               || coalesce(r.took, 0) FROM executions AS c LEFT JOIN (SELECT original_execution_id AS id, \
-              sum(CASE status WHEN 'COMPLETED' THEN payer_minor - released_minor ELSE 0 END) AS took \
-              FROM executions WHERE operation = 'REFUND' GROUP BY original_execution_id) AS r ON r.id = c.id \
+              sum(CASE status WHEN {execution_status COMPLETED} THEN payer_minor - released_minor ELSE 0 END) AS took \
+              FROM executions WHERE operation = {operation REFUND} GROUP BY original_execution_id) AS r ON r.id = c.id \
               WHERE c.refunded_total_minor + c.over_refunded_total_minor <> coalesce(r.took, 0) AND c.id NOT IN ( \
               SELECT coalesce(e.original_execution_id, e.id) FROM reviews AS v JOIN executions AS e ON e.id = v.execution_id \
               WHERE v.kind <> 'DEADLINE_PASSED')",
@@ -198,46 +199,46 @@ const CHECKS: &[Check] = &[
     Check {
         name: "figures of an execution that do not add up",
         sql: "SELECT 'execution ' || id FROM executions WHERE platform_fee_minor + gateway_fee_minor + fx_fee_minor <> \
-              CASE operation WHEN 'COLLECTION' THEN total_minor - payee_minor WHEN 'REFUND' THEN 0 ELSE payer_minor - payee_minor END \
-              OR (released_minor <> 0 AND NOT (operation = 'REFUND' AND status = 'COMPLETED'))",
+              CASE operation WHEN {operation COLLECTION} THEN total_minor - payee_minor WHEN {operation REFUND} THEN 0 ELSE payer_minor - payee_minor END \
+              OR (released_minor <> 0 AND NOT (operation = {operation REFUND} AND status = {execution_status COMPLETED}))",
     },
     Check {
         name: "fees settled differ from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN (SELECT n.execution_id, sum(n.amount_minor) AS s \
-              FROM entries AS n JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id \
+              FROM entries AS n JOIN accounts AS a ON n.bucket = {bucket SYSTEM} AND a.id = n.account_id \
               WHERE a.kind IN ('FEE_PLATFORM', 'FEE_GATEWAY', 'FEE_FX') GROUP BY n.execution_id) AS f ON f.execution_id = e.id \
-              WHERE coalesce(f.s, 0) <> CASE WHEN e.status = 'COMPLETED' OR e.settled_by_review_at IS NOT NULL \
+              WHERE coalesce(f.s, 0) <> CASE WHEN e.status = {execution_status COMPLETED} OR e.settled_by_review_at IS NOT NULL \
               THEN e.platform_fee_minor + e.gateway_fee_minor + e.fx_fee_minor ELSE 0 END",
     },
     Check {
         name: "amount at the provider differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
-              AND v.type = 'execution.completed' LEFT JOIN (SELECT n.transaction_id, sum(n.amount_minor) AS s FROM entries AS n \
-              JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id \
-              WHERE a.kind IN ('CLEARING_PAWAPAY', 'CLEARING_STRIPE') GROUP BY n.transaction_id) AS c ON c.transaction_id = v.id \
+              AND v.type = {event_type execution.completed} LEFT JOIN (SELECT n.transaction_id, sum(n.amount_minor) AS s FROM entries AS n \
+              JOIN accounts AS a ON n.bucket = {bucket SYSTEM} AND a.id = n.account_id \
+              WHERE a.kind = 'CLEARING' GROUP BY n.transaction_id) AS c ON c.transaction_id = v.id \
               WHERE e.provider <> 'PLATFORM' AND coalesce(c.s, 0) <> \
-              CASE e.operation WHEN 'COLLECTION' THEN -e.payer_minor ELSE e.payee_minor END",
+              CASE e.operation WHEN {operation COLLECTION} THEN -e.payer_minor ELSE e.payee_minor END",
     },
     Check {
         name: "failed execution without its event",
         sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN events AS v ON v.subject_id = e.id \
-              AND v.type = 'execution.failed' WHERE (e.status = 'FAILED') <> (v.id IS NOT NULL)",
+              AND v.type = {event_type execution.failed} WHERE (e.status = {execution_status FAILED}) <> (v.id IS NOT NULL)",
     },
     Check {
         name: "review of a passed deadline on a final execution",
         sql: "SELECT 'review ' || r.id FROM reviews AS r JOIN executions AS e ON e.id = r.execution_id \
-              WHERE r.status = 'OPEN' AND r.kind = 'DEADLINE_PASSED' AND e.status IN ('COMPLETED', 'FAILED')",
+              WHERE r.status = 'OPEN' AND r.kind = 'DEADLINE_PASSED' AND e.status IN ({execution_status COMPLETED}, {execution_status FAILED})",
     },
     Check {
         name: "open dispute without its mark",
         sql: "SELECT 'review ' || r.id FROM reviews AS r JOIN executions AS e ON e.id = r.execution_id \
-              WHERE r.status = 'OPEN' AND r.kind <> 'DEADLINE_PASSED' AND e.disputed = 0",
+              WHERE r.status = 'OPEN' AND r.kind <> 'DEADLINE_PASSED' AND e.in_review = 0",
     },
     Check {
         name: "dispute without an open review",
         sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN reviews AS r \
               ON r.execution_id = e.id AND r.status = 'OPEN' AND r.kind <> 'DEADLINE_PASSED' \
-              WHERE e.disputed = 1 AND r.id IS NULL",
+              WHERE e.in_review = 1 AND r.id IS NULL",
     },
     Check {
         name: "total of a source differs from its items",
@@ -252,7 +253,7 @@ const CHECKS: &[Check] = &[
     Check {
         name: "last entry of a wallet is not the end of its chain",
         sql: "SELECT 'wallet ' || w.id FROM wallets AS w LEFT JOIN entries AS l ON l.id = w.last_entry_id \
-              LEFT JOIN entries AS n ON n.previous_entry_id = w.last_entry_id AND n.bucket <> 'SYSTEM' \
+              LEFT JOIN entries AS n ON n.previous_entry_id = w.last_entry_id AND n.bucket <> {bucket SYSTEM} \
               WHERE (w.last_entry_id IS NOT NULL AND (l.id IS NULL OR l.account_id <> w.id)) OR n.id IS NOT NULL",
     },
     Check {
@@ -264,8 +265,8 @@ const CHECKS: &[Check] = &[
         // or paid before. So a source may have several of those.
         name: "paid source without the collection that paid it",
         sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, \
-              sum(CASE status WHEN 'COMPLETED' THEN 1 ELSE 0 END) AS n, count(settled_by_review_at) AS late FROM executions \
-              WHERE operation = 'COLLECTION' AND (status = 'COMPLETED' OR settled_by_review_at IS NOT NULL) \
+              sum(CASE status WHEN {execution_status COMPLETED} THEN 1 ELSE 0 END) AS n, count(settled_by_review_at) AS late FROM executions \
+              WHERE operation = {operation COLLECTION} AND (status = {execution_status COMPLETED} OR settled_by_review_at IS NOT NULL) \
               GROUP BY source_id) AS c ON c.source_id = s.id \
               WHERE (s.status = 'PAID' AND c.source_id IS NULL) OR (s.status <> 'PAID' AND c.n > 0) OR c.n > 1 \
               OR (s.status NOT IN ('PAID', 'CANCELED') AND c.late > 0)",
@@ -278,15 +279,29 @@ const CHECKS: &[Check] = &[
               GROUP BY e.source_id) AS r ON r.source_id = s.id WHERE s.open_reviews <> coalesce(r.n, 0)",
     },
     Check {
+        // Those in its currency, if it is the merchant's own, and those of executions that it is or
+        // will be the wallet of: a collection gets its wallet when it is settled.
+        name: "open reviews differ from what their wallet says",
+        sql: "SELECT 'wallet ' || w.id || ' says ' || w.open_reviews || ', its reviews ' || coalesce(c.n, 0) \
+              FROM wallets AS w LEFT JOIN (SELECT wallet_id, count(*) AS n FROM ( \
+              SELECT v.id AS review_id, o.id AS wallet_id FROM reviews AS v JOIN executions AS e ON e.id = v.execution_id \
+              JOIN wallets AS o ON o.owner_type = 'MERCHANT' AND o.owner_id = v.merchant_id \
+              AND (o.currency = v.currency OR (e.operation = {operation COLLECTION} AND o.currency = e.payee_currency)) \
+              WHERE v.status = 'OPEN' AND v.kind <> 'DEADLINE_PASSED' \
+              UNION SELECT v.id, e.wallet_id FROM reviews AS v JOIN executions AS e ON e.id = v.execution_id \
+              WHERE v.status = 'OPEN' AND v.kind <> 'DEADLINE_PASSED' AND e.operation <> {operation COLLECTION} \
+              ) AS credited GROUP BY wallet_id) AS c ON c.wallet_id = w.id WHERE w.open_reviews <> coalesce(c.n, 0)",
+    },
+    Check {
         name: "source in PROCESSING without exactly one open collection",
         sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, count(*) AS n FROM executions \
-              WHERE operation = 'COLLECTION' AND status IN ('PENDING', 'PROCESSING') GROUP BY source_id) AS c ON c.source_id = s.id \
+              WHERE operation = {operation COLLECTION} AND status IN ({execution_status PENDING}, {execution_status PROCESSING}) GROUP BY source_id) AS c ON c.source_id = s.id \
               WHERE (s.status = 'PROCESSING') <> (coalesce(c.n, 0) = 1) OR coalesce(c.n, 0) > 1",
     },
     Check {
         name: "session and execution contradict each other",
         sql: "SELECT 'session ' || s.id FROM sessions AS s LEFT JOIN executions AS e ON e.session_id = s.id \
-              WHERE (s.status = 'EXECUTED') <> (e.id IS NOT NULL)",
+              WHERE (s.status = {session_status EXECUTED}) <> (e.id IS NOT NULL)",
     },
     Check {
         name: "execution without its session",
@@ -296,27 +311,27 @@ const CHECKS: &[Check] = &[
     Check {
         name: "completed execution without exactly one settlement",
         sql: "SELECT 'execution ' || e.id || ' has ' || coalesce(v.n, 0) FROM executions AS e LEFT JOIN (SELECT subject_id, count(*) AS n \
-              FROM events WHERE type = 'execution.completed' GROUP BY subject_id) AS v ON v.subject_id = e.id \
-              WHERE (e.status = 'COMPLETED') <> (coalesce(v.n, 0) = 1) OR coalesce(v.n, 0) > 1",
+              FROM events WHERE type = {event_type execution.completed} GROUP BY subject_id) AS v ON v.subject_id = e.id \
+              WHERE (e.status = {execution_status COMPLETED}) <> (coalesce(v.n, 0) = 1) OR coalesce(v.n, 0) > 1",
     },
     Check {
         name: "collection settled by a review without exactly one settlement",
         sql: "SELECT 'execution ' || e.id || ' has ' || coalesce(v.n, 0) FROM executions AS e LEFT JOIN (SELECT subject_id, count(*) AS n \
-              FROM events WHERE type = 'execution.settled_by_review' GROUP BY subject_id) AS v ON v.subject_id = e.id \
+              FROM events WHERE type = {event_type execution.settled_by_review} GROUP BY subject_id) AS v ON v.subject_id = e.id \
               WHERE coalesce(v.n, 0) <> CASE WHEN e.settled_by_review_at IS NULL THEN 0 ELSE 1 END \
-              OR (e.settled_by_review_at IS NOT NULL AND (e.operation <> 'COLLECTION' OR e.status <> 'FAILED'))",
+              OR (e.settled_by_review_at IS NOT NULL AND (e.operation <> {operation COLLECTION} OR e.status <> {execution_status FAILED}))",
     },
     Check {
         name: "amount from suspense differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
-              AND v.type = 'execution.settled_by_review' LEFT JOIN (SELECT n.transaction_id, n.currency, sum(n.amount_minor) AS s \
-              FROM entries AS n JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id WHERE a.kind = 'SUSPENSE' \
+              AND v.type = {event_type execution.settled_by_review} LEFT JOIN (SELECT n.transaction_id, n.currency, sum(n.amount_minor) AS s \
+              FROM entries AS n JOIN accounts AS a ON n.bucket = {bucket SYSTEM} AND a.id = n.account_id WHERE a.kind = 'SUSPENSE' \
               GROUP BY n.transaction_id, n.currency) AS c ON c.transaction_id = v.id AND c.currency = e.payer_currency \
               WHERE coalesce(c.s, 0) <> -e.payer_minor",
     },
     Check {
         name: "execution with two finals",
-        sql: "SELECT 'execution ' || subject_id FROM events WHERE type IN ('execution.completed', 'execution.failed') \
+        sql: "SELECT 'execution ' || subject_id FROM events WHERE type IN ({event_type execution.completed}, {event_type execution.failed}) \
               GROUP BY subject_id HAVING count(*) > 1",
     },
     Check {
@@ -324,23 +339,41 @@ const CHECKS: &[Check] = &[
         // two entries cancel out.
         name: "settled amount differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
-              AND v.type IN ('execution.completed', 'execution.settled_by_review') \
+              AND v.type IN ({event_type execution.completed}, {event_type execution.settled_by_review}) \
               LEFT JOIN entries AS n ON n.transaction_id = v.id AND n.account_id = e.wallet_id \
-              AND n.bucket <> 'SYSTEM' GROUP BY e.id HAVING coalesce(sum(n.amount_minor), 0) <> \
-              CASE e.operation WHEN 'COLLECTION' THEN e.payee_minor ELSE e.released_minor - e.payer_minor END",
+              AND n.bucket <> {bucket SYSTEM} GROUP BY e.id HAVING coalesce(sum(n.amount_minor), 0) <> \
+              CASE e.operation WHEN {operation COLLECTION} THEN e.payee_minor ELSE e.released_minor - e.payer_minor END",
     },
     Check {
         name: "amount on the second wallet differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
-              AND v.type = 'execution.completed' LEFT JOIN entries AS n ON n.transaction_id = v.id \
-              AND n.account_id = e.other_wallet_id AND n.bucket = 'AVAILABLE' \
+              AND v.type = {event_type execution.completed} LEFT JOIN entries AS n ON n.transaction_id = v.id \
+              AND n.account_id = e.counter_wallet_id AND n.bucket = {bucket AVAILABLE} \
               WHERE e.provider = 'PLATFORM' AND coalesce(n.amount_minor, 0) <> \
-              CASE e.operation WHEN 'COLLECTION' THEN -e.payer_minor ELSE e.payee_minor END",
+              CASE e.operation WHEN {operation COLLECTION} THEN -e.payer_minor ELSE e.payee_minor END",
     },
     Check {
         name: "open execution without a reason and a due time",
-        sql: "SELECT 'execution ' || id FROM executions WHERE status IN ('PENDING', 'PROCESSING') \
-              AND (next_check_at IS NULL OR waiting_for IS NULL)",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN provider_attempts AS a ON a.execution_id = e.id \
+              WHERE e.status IN ({execution_status PENDING}, {execution_status PROCESSING}) \
+              AND (a.next_check_at IS NULL OR e.waiting_for IS NULL)",
+    },
+    Check {
+        name: "final execution whose network is asked",
+        sql: "SELECT 'execution ' || e.id FROM provider_attempts AS a JOIN executions AS e ON e.id = a.execution_id \
+              WHERE e.status IN ({execution_status COMPLETED}, {execution_status FAILED}) \
+              AND (a.next_check_at IS NOT NULL OR a.client_secret IS NOT NULL OR a.requires_action <> 0)",
+    },
+    Check {
+        name: "execution through a network without its attempt",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN provider_attempts AS a \
+              ON a.execution_id = e.id AND a.merchant_id = e.merchant_id \
+              WHERE (e.provider <> 'PLATFORM') <> (a.execution_id IS NOT NULL)",
+    },
+    Check {
+        name: "attempt without its execution",
+        sql: "SELECT 'attempt of execution ' || a.execution_id FROM provider_attempts AS a LEFT JOIN executions AS e \
+              ON e.id = a.execution_id WHERE e.id IS NULL",
     },
     Check {
         name: "invoice or order numbers with a gap",
@@ -369,6 +402,26 @@ const CHECKS: &[Check] = &[
               FROM phone_prefixes AS a JOIN phone_prefixes AS b ON b.prefix = a.prefix AND b.digits = a.digits AND b.id > a.id \
               WHERE (a.effective_to IS NULL OR (a.effective_to > a.effective_from AND a.effective_to > b.effective_from)) \
               AND (b.effective_to IS NULL OR (b.effective_to > b.effective_from AND b.effective_to > a.effective_from))",
+    },
+    Check {
+        // Counts and events are added up in one list. A FULL JOIN has no index on SQLite.
+        name: "event positions have a gap",
+        sql: "SELECT 'merchant ' || merchant_id || ' counts ' || sum(counted) || ' events and has ' || sum(n) || ', up to position ' \
+              || max(most) FROM (SELECT merchant_id, last AS counted, 0 AS n, 0 AS most, 1 AS least FROM event_positions \
+              UNION ALL SELECT merchant_id, 0, count(*), max(position), min(position) FROM events GROUP BY merchant_id) AS numbers \
+              GROUP BY merchant_id HAVING sum(counted) <> sum(n) OR max(most) <> sum(n) OR min(least) <> 1",
+    },
+    Check {
+        name: "events differ from what their subject counts",
+        sql: "SELECT max(kind) || ' ' || id || ' counts ' || sum(counted) || ' events and has ' || sum(n) || ', up to number ' \
+              || max(most) FROM (SELECT 'session' AS kind, id, event_count AS counted, 0 AS n, 0 AS most, 1 AS least FROM sessions \
+              UNION ALL SELECT 'execution', id, event_count, 0, 0, 1 FROM executions \
+              UNION ALL SELECT 'source', id, event_count, 0, 0, 1 FROM sources \
+              UNION ALL SELECT 'wallet', id, event_count, 0, 0, 1 FROM wallets \
+              UNION ALL SELECT 'review', id, event_count, 0, 0, 1 FROM reviews \
+              UNION ALL SELECT 'tariff', id, event_count, 0, 0, 1 FROM tariff \
+              UNION ALL SELECT 'event of', subject_id, 0, count(*), max(sequence), min(sequence) FROM events GROUP BY subject_id) \
+              AS numbers GROUP BY id HAVING sum(counted) <> sum(n) OR max(most) <> sum(n) OR min(least) <> 1",
     },
 ];
 
@@ -445,7 +498,8 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
     };
     for check in CHECKS {
         let begun = Instant::now();
-        let found = sql.rows(&format!("{} LIMIT {}", check.sql, LISTED + 1), &vec![])?;
+        let text = format!("{} LIMIT {}", with_codes(check.sql), LISTED + 1);
+        let found = sql.rows(&text, &vec![])?;
         tracing::debug!(check = check.name, ms = begun.elapsed().as_millis(), "checked");
         let rows = found.iter().map(|row| row.text(0).unwrap_or_default().to_owned());
         report.add_violations(check.name, rows);

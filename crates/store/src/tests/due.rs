@@ -3,11 +3,13 @@
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
 use domain::kernel::names::Mode;
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
-use domain::payments::execution::{Execution, ExecutionStatus, LEASE_US, MAX_CLOCK_SKEW_US};
+use domain::payments::attempt::{LEASE_US, MAX_CLOCK_SKEW_US, NetworkPayment, ProviderAttempt};
+use domain::payments::execution::{Execution, ExecutionStatus};
 
 use crate::schema::migrate;
 use crate::testing::{OwnDatabase, Stage, fill, superuser};
 use crate::tests::without_schema;
+use crate::workspace::codes::with_codes;
 use crate::workspace::record::Record as _;
 use crate::workspace::sql::Sql;
 use crate::workspace::sql_value::{SqlValue, params};
@@ -32,11 +34,16 @@ fn merchants(stage: &mut Stage) {
 /// leased for `lease` from now.
 fn make_open(stage: &mut Stage, id: i64, merchant: i64, [age, at]: [i64; 2], lease: Option<i64>) {
     let time = NOW.plus(AHEAD[usize::try_from(merchant - 1).unwrap()]);
-    let sql = "UPDATE executions SET status = 'PROCESSING', completed_at = NULL, merchant_id = :merchant, created_at = :created, \
-               deadline_at = :deadline, next_check_at = :at, lease_until = :lease WHERE id = :id";
+    let sql = with_codes(
+        "UPDATE executions SET status = {execution_status PROCESSING}, completed_at = NULL, merchant_id = :merchant, \
+         created_at = :created WHERE id = :id",
+    );
+    let params = params!["merchant" = merchant, "created" = time.plus(-age).0, "id" = id];
+    assert_eq!(stage.sql.execute(&sql, &params).unwrap(), 1);
+    let sql = "UPDATE provider_attempts SET merchant_id = :merchant, deadline_at = :deadline, next_check_at = :at, \
+               lease_until = :lease WHERE execution_id = :id";
     let params = params![
         "merchant" = merchant,
-        "created" = time.plus(-age).0,
         "deadline" = time.plus(-age + minutes(60 * 24)).0,
         "at" = time.plus(at).0,
         "lease" = lease.map(|lease| NOW.plus(lease).0),
@@ -84,7 +91,7 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         assert_eq!(from(&stage, 2, 9), [(3, true)]);
         assert_eq!(from(&stage, 3, 9), []);
         // Without a due execution the merchant still has open ones.
-        stage.sql.script("UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE id IN (200, 201)").unwrap();
+        stage.sql.script("UPDATE provider_attempts SET next_check_at = NULL WHERE execution_id IN (200, 201)").unwrap();
         assert_eq!(from(&stage, 0, 9), [(1, true), (2, false), (3, true)]);
         assert_eq!(
             stage.ask(async |q| q
@@ -110,7 +117,7 @@ fn sessions_are_swept_at_each_ones_clock() {
             (300, 3, 1),
         ] {
             let expires = NOW.plus(AHEAD[usize::try_from(merchant - 1).unwrap()] + left).0;
-            let sql = "UPDATE sessions SET status = 'ACTIVE', merchant_id = :merchant, expires_at = :expires WHERE id = :id";
+            let sql = "UPDATE sessions SET status = 0, merchant_id = :merchant, expires_at = :expires WHERE id = :id";
             stage
                 .sql
                 .execute(sql, &params!["merchant" = merchant, "expires" = expires, "id" = id])
@@ -198,15 +205,20 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
         found.sort_unstable();
         let mut expected = vec![];
         let sql = format!(
-            "SELECT {} FROM executions WHERE next_check_at IS NOT NULL ORDER BY id",
-            Execution::statements().columns
+            "SELECT {}, {} FROM executions JOIN provider_attempts ON execution_id = id WHERE next_check_at IS NOT NULL ORDER BY id",
+            Execution::statements().columns,
+            ProviderAttempt::statements().columns
         );
         for row in stage.sql.rows(&sql, &vec![]).unwrap() {
-            let row = Execution::from_row(&row, 0).unwrap();
+            let payment = NetworkPayment {
+                execution: Execution::from_row(&row, 0).unwrap(),
+                attempt: ProviderAttempt::from_row(&row, Execution::WIDTH).unwrap(),
+            };
+            let row = &payment.execution;
             assert_eq!(row.status, ExecutionStatus::Processing);
             let merchant = usize::try_from(row.merchant_id.0 - 1).unwrap();
             let mode = if merchant == 2 { Mode::Live } else { Mode::Sandbox };
-            if row.is_due(mode, MerchantTime(NOW.0 + AHEAD[merchant]), NOW) {
+            if payment.is_due(mode, MerchantTime(NOW.0 + AHEAD[merchant]), NOW) {
                 expected.push(row.id);
             }
         }
@@ -241,7 +253,7 @@ fn what_waited_in_an_older_schema_waits_by_its_merchants_clock() {
              (2, 'B', 'ORGANIZATION', 'SANDBOX', 1, 'default', 5000, 0, 0)",
         )
         .unwrap();
-        let columns = "id, merchant_id, reference_id, operation, session_id, status, payer_minor, payer_currency, payee_minor, \
+        let columns = "id, merchant_id, wallet_id, payment_account_id, reference_id, operation, session_id, status, payer_minor, payer_currency, payee_minor, \
                        payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, fx_fee_minor, rate_num, rate_den, \
                        refunded_minor, refunded_total_minor, provider, method, provider_request_id, requires_action, \
                        cancel_asked, disputed, attempts, next_check_at, lease_until, deadline_at, completed_at, created_at, updated_at";
@@ -252,15 +264,16 @@ fn what_waited_in_an_older_schema_waits_by_its_merchants_clock() {
                 ("PROCESSING", "80", "NULL")
             };
             sql.script(&format!(
-                "INSERT INTO executions ({columns}) VALUES ({id}, {merchant}, 'r{id}', 'PAYOUT', {id}, '{status}', 1, 'USD', 1, 'USD', \
-                 1, 0, 0, 0, 1, 1, 0, 0, 'PAWAPAY', 'MTN_MOMO_LBR', 'p', 0, 0, 0, 1, {at}, {lease}, 9, {completed}, 1, 1)"
+                "INSERT INTO executions ({columns}) VALUES ({id}, {merchant}, 1, 1, '10000000-0000-4000-8000-0000000000{id}', 'PAYOUT', {id}, '{status}', 1, 'USD', 1, 'USD', \
+                 1, 0, 0, 0, 1, 1, 0, 0, 'PAWAPAY', 'MTN_MOMO_LBR', '20000000-0000-4000-8000-0000000000{id}', 0, 0, 0, 1, {at}, {lease}, 9, {completed}, 1, 1)"
             ))
             .unwrap();
         }
         migrate::run(sql.as_mut(), None).unwrap();
         let rows = sql
             .rows(
-                "SELECT id, next_check_at, lease_until, updated_at FROM executions ORDER BY id",
+                "SELECT id, next_check_at, lease_until, updated_at FROM executions JOIN provider_attempts ON execution_id = id \
+                 ORDER BY id",
                 &vec![],
             )
             .unwrap();

@@ -158,7 +158,7 @@ fn filters_are_read_by_an_index() {
             filters(&mut stage, page);
         }
         stage.ask(async |q| mine(q).events_of(18).await.unwrap());
-        assert!(told(&stage.plans()).contains("events_of_subject"));
+        assert!(told(&stage.plans()).contains("events_by_sequence"));
     }
 }
 
@@ -213,7 +213,7 @@ fn filters(stage: &mut Stage, page: Page) {
     let about = EventFilter { entity_id: Some(18), ..filter };
     assert_eq!(stage.ask(async |q| mine(q).events(about, page).await.unwrap()).rows.len(), 1);
     let plans = stage.plans();
-    assert!(plans.len() == FILTERED && told(&plans).contains("events_of_subject"), "{plans:?}");
+    assert!(plans.len() == FILTERED && told(&plans).contains("events_by_sequence"), "{plans:?}");
 }
 
 // There are more rows than one page scans, and only one of the oldest matches the filter.

@@ -2,6 +2,8 @@
 //! schema of their own, and compares how PostgreSQL describes the two. So conditions are compared
 //! in PostgreSQL's own spelling.
 
+use domain::payments::network_account;
+
 use std::sync::Barrier;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ const STRUCTURE: [&str; 5] = [
     // Tables.
     "SELECT 'table ' || relname FROM pg_class WHERE relnamespace = current_schema::regnamespace AND relkind = 'r'",
     // Columns in order, with type, default and NOT NULL.
-    "SELECT 'column ' || attrelid::regclass || ' ' || lpad(attnum::text, 2, '0') || ' ' || attname || ' ' \
+    "SELECT 'column ' || attrelid::regclass || ' ' || lpad((row_number() OVER (PARTITION BY attrelid ORDER BY attnum))::text, 2, '0') || ' ' || attname || ' ' \
      || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END \
      || coalesce(' DEFAULT ' || pg_get_expr(adbin, adrelid), '') || CASE attidentity WHEN '' THEN '' ELSE ' IDENTITY' END \
      FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
@@ -45,7 +47,14 @@ fn structure(postgres: &mut Stage) -> Vec<String> {
 
 /// A statement of SQLite's schema in the dialect of PostgreSQL.
 fn translated(sql: &str) -> String {
-    sql.replace("INTEGER", "BIGINT").replace(") STRICT", ")")
+    // A UUID is bytes on SQLite, whose number a rule keeps right.
+    sql.replace("INTEGER", "BIGINT")
+        .replace(" BLOB ", " UUID ")
+        .replace(" CHECK (length(reference_id) = 16)", "")
+        .replace(" CHECK (length(request_id) = 16)", "")
+        .replace(" INT ", " SMALLINT ")
+        .replace(" INT,", " SMALLINT,")
+        .replace(") STRICT", ")")
 }
 
 /// Statements that create SQLite's schema in PostgreSQL: tables and indexes in the order in which
@@ -71,8 +80,6 @@ fn only_on_postgres(line: &str) -> bool {
 
 /// The line without what only PostgreSQL needs.
 fn without_postgres_only(line: &str) -> String {
-    // In SQLite every INTEGER PRIMARY KEY gives new rows a number.
-    let line = line.replace(" IDENTITY", "");
     // The condition keeps PostgreSQL from using an index for lists to look up a phone or a
     // reference.
     match line.strip_suffix(" WHERE (merchant_id > 0)") {
@@ -82,7 +89,7 @@ fn without_postgres_only(line: &str) -> String {
         {
             list.to_owned()
         }
-        _ => line,
+        _ => line.to_owned(),
     }
 }
 
@@ -199,5 +206,17 @@ fn processes_that_start_in_the_same_moment_make_one_file() {
                 });
             }
         });
+    }
+}
+
+#[test]
+fn the_network_accounts_of_the_schema_are_those_of_the_code() {
+    for mut stage in Stage::both() {
+        let texts = "SELECT id || ' ' || network || ' ' || mode FROM network_accounts ORDER BY id";
+        let expected: Vec<String> = network_account::ACCOUNTS
+            .iter()
+            .map(|(id, network, mode)| format!("{id} {network} {mode}"))
+            .collect();
+        assert_eq!(stage.texts(texts), expected);
     }
 }

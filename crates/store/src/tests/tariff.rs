@@ -27,8 +27,14 @@ fn empty() -> Vec<(Box<dyn Sql>, Cleanup)> {
 }
 
 fn read(sql: &mut dyn Sql) -> Tariff {
-    let tables: Vec<_> =
-        tariff::QUERIES.iter().map(|query| sql.rows(query, &vec![]).unwrap()).collect();
+    read_with_version(sql, &tariff::queries()[0])
+}
+
+/// The tariff, with the version by a query of its own.
+fn read_with_version(sql: &mut dyn Sql, version: &str) -> Tariff {
+    let queries =
+        std::iter::once(version).chain(tariff::queries().iter().skip(1).map(String::as_str));
+    let tables: Vec<_> = queries.map(|query| sql.rows(query, &vec![]).unwrap()).collect();
     tariff::build(&tables).unwrap()
 }
 
@@ -54,7 +60,7 @@ fn damaged(sql: &mut dyn Sql, ahead: ServerTime) -> Tariff {
     .unwrap();
     sql.script("DELETE FROM gateway_fees WHERE method = 'WALLET'; DELETE FROM platform_fees WHERE operation = 'PAYOUT'")
         .unwrap();
-    read(sql)
+    read_with_version(sql, "SELECT id, book_version, 0 FROM installation")
 }
 
 #[test]
@@ -145,5 +151,42 @@ fn a_new_book_has_always_held() {
             ));
             assert!(tariff.operator("231880000001", at).is_some());
         }
+    }
+}
+
+/// The last schema in which the database numbered the rows of the tariff.
+const NUMBERED_BY_DATABASE: usize = 14;
+
+#[test]
+fn an_upgrade_keeps_the_ids_of_the_tariff_and_goes_on_above_them() {
+    for (mut sql, _cleanup) in empty() {
+        let sql = sql.as_mut();
+        migrate::tests::run_to(NUMBERED_BY_DATABASE, sql);
+        sql.script("UPDATE installation SET next_id = 2, book_version = 7").unwrap();
+        sql.script(
+            "UPDATE phone_prefixes SET id = 5000 WHERE id = (SELECT max(id) FROM phone_prefixes)",
+        )
+        .unwrap();
+        let before = read_with_version(sql, "SELECT id, book_version, 0 FROM installation");
+        migrate::run(sql, None).unwrap();
+        assert_eq!(read(sql), before);
+        let next = sql.rows("SELECT next_id FROM installation", &vec![]).unwrap();
+        assert_eq!((next[0].integer().unwrap(), before.version), (5_001, 7));
+    }
+}
+
+#[test]
+fn the_first_rows_of_a_tariff_have_ids_of_the_installation() {
+    for (mut sql, _cleanup) in empty() {
+        let sql = sql.as_mut();
+        migrate::run(sql, None).unwrap();
+        let tables =
+            ["fee_tiers", "platform_fees", "gateway_fees", "rates", "markets", "phone_prefixes"];
+        let ids = tables.map(|table| format!("SELECT id FROM {table}")).join(" UNION ALL ");
+        let counted = format!("SELECT count(DISTINCT id) - count(*) FROM ({ids}) AS numbered");
+        assert_eq!(sql.rows(&counted, &vec![]).unwrap()[0].integer().unwrap(), 0, "each once");
+        let above =
+            format!("SELECT max(id) - (SELECT next_id FROM installation) FROM ({ids}) AS numbered");
+        assert_eq!(sql.rows(&above, &vec![]).unwrap()[0].integer().unwrap(), -1);
     }
 }

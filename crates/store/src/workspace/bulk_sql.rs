@@ -90,7 +90,9 @@ pub fn append(table: &str, columns: &[(String, ColumnType)]) -> String {
 fn arrays<'a, N: 'a>(columns: impl Iterator<Item = &'a (N, ColumnType)>) -> String {
     let kind = |kind: ColumnType| match kind {
         ColumnType::Int => "bigint",
+        ColumnType::Code => "smallint",
         ColumnType::Text => "text",
+        ColumnType::Uuid => "uuid",
     };
     let arrays: Vec<String> =
         columns.enumerate().map(|(i, (_, t))| format!("${}::{}[]", i + 1, kind(*t))).collect();

@@ -4,10 +4,13 @@ use std::borrow::Cow;
 
 use domain::decision::row::{NoAltKey, Row};
 use domain::kernel::currency::Currency;
+use domain::kernel::ids::NetworkAccountId;
 use domain::kernel::money::{Money, Ratio};
 use domain::kernel::time::{MerchantTime, ServerTime};
+use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::{Owner, OwnerType};
 use domain::payments::session::Recipient;
+use domain::tariff::{Effective, Fee};
 
 use crate::StoreError;
 use crate::workspace::bulk_sql::{BulkSql, prefixed};
@@ -190,6 +193,66 @@ impl Column for Ratio {
     }
 }
 
+/// Keys that are UUIDs.
+macro_rules! uuid_columns {
+    ($($path:path),+ $(,)?) => {$(
+        impl Column for $path {
+            fn types(types: &mut Vec<ColumnType>) {
+                types.push(ColumnType::Uuid);
+            }
+
+            fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                values.push(SqlValue::Uuid(self.0));
+            }
+
+            fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+                match reader.value()? {
+                    SqlValue::Uuid(uuid) => Ok(Self(uuid)),
+                    other => Err(reader.broken(format!("{other:?} is not a UUID"))),
+                }
+            }
+        }
+    )+};
+}
+uuid_columns!(domain::kernel::uuids::ReferenceId, domain::kernel::uuids::NetworkRequestId);
+
+/// A name, and for a clearing account the account at a network, else zero: a key has no nulls.
+impl Column for AccountKind {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Text, ColumnType::Int]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let (name, network_account) = match self {
+            Self::Clearing(NetworkAccountId(id)) => ("CLEARING", *id),
+            Self::FeePlatform => ("FEE_PLATFORM", 0),
+            Self::FeeGateway => ("FEE_GATEWAY", 0),
+            Self::FeeFx => ("FEE_FX", 0),
+            Self::Position => ("POSITION", 0),
+            Self::Suspense => ("SUSPENSE", 0),
+            Self::Funding => ("FUNDING", 0),
+        };
+        values.push(SqlValue::Text(Cow::Borrowed(name)));
+        values.push(SqlValue::Int(network_account));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let (name, network_account) = (reader.text()?, reader.int()?);
+        match (&*name, network_account) {
+            ("CLEARING", 1..) => Ok(Self::Clearing(NetworkAccountId(network_account))),
+            ("FEE_PLATFORM", 0) => Ok(Self::FeePlatform),
+            ("FEE_GATEWAY", 0) => Ok(Self::FeeGateway),
+            ("FEE_FX", 0) => Ok(Self::FeeFx),
+            ("POSITION", 0) => Ok(Self::Position),
+            ("SUSPENSE", 0) => Ok(Self::Suspense),
+            ("FUNDING", 0) => Ok(Self::Funding),
+            _ => Err(reader.broken(format!("{name} of {network_account} is no kind of account"))),
+        }
+    }
+}
+
 impl Column for Owner {
     const WIDTH: usize = 2;
 
@@ -223,6 +286,52 @@ impl Column for Recipient {
 
     fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         Ok(Self { owner: Owner::read(reader)?, name: String::read(reader)? })
+    }
+}
+
+impl Column for Fee {
+    const WIDTH: usize = 3;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        i64::types(types);
+        Money::types(types);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.percentage_ppm.write(values);
+        let fixed = self.fixed.as_ref();
+        i64::write_option(fixed.map(|(minor, _)| minor), values);
+        Currency::write_option(fixed.map(|(_, currency)| currency), values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let percentage_ppm = i64::read(reader)?;
+        let fixed = Option::<Money>::read(reader)?;
+        Ok(Self { percentage_ppm, fixed: fixed.map(|money| (money.minor, money.currency)) })
+    }
+}
+
+impl Column for Effective {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Int, ColumnType::Int]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.from.write(values);
+        self.write_changing(values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self { from: Column::read(reader)?, to: Column::read(reader)? })
+    }
+}
+
+/// A row of the tariff ends when another takes its place; its beginning never changes.
+impl PartlyChanging for Effective {
+    fn write_changing<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.to.write(values);
     }
 }
 
@@ -331,11 +440,18 @@ integer_columns!(
     domain::kernel::ids::ItemId,
     domain::kernel::ids::SessionId,
     domain::kernel::ids::ExecutionId,
+    NetworkAccountId,
     domain::kernel::ids::WalletId,
     domain::kernel::ids::AccountId,
     domain::kernel::ids::EntryId,
     domain::kernel::ids::EventId,
     domain::kernel::ids::ReviewId,
+    domain::kernel::ids::TariffId,
+    domain::kernel::ids::PlatformFeeId,
+    domain::kernel::ids::GatewayFeeId,
+    domain::kernel::ids::RateId,
+    domain::kernel::ids::MarketId,
+    domain::kernel::ids::PhonePrefixId,
 );
 
 /// Enums are stored as texts, spelt as in the API.
@@ -367,15 +483,8 @@ enum_columns!(
     domain::directory::party::Relationship,
     domain::sales::source::SourceType,
     domain::sales::source::SourceStatus,
-    domain::payments::session::SessionKind,
-    domain::payments::session::SessionStatus,
-    domain::payments::execution::ExecutionStatus,
     OwnerType,
     domain::ledger::wallet::WalletStatus,
-    domain::ledger::account::AccountKind,
-    domain::ledger::account::Bucket,
-    domain::decision::event::EventType,
-    domain::decision::event::EventEntity,
     domain::exceptions::review::ReviewKind,
     domain::exceptions::review::ReviewStatus,
 );

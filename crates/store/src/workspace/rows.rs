@@ -3,11 +3,13 @@
 
 use std::borrow::Cow;
 
+use domain::decision::event::{Actor, ActorKind};
 use domain::directory::passcode::{PasscodeTries, PasscodeTry};
 use domain::kernel::ids::{ApiKeyId, PasscodeTryId};
 use domain::kernel::time::ServerTime;
 
 use crate::StoreError;
+use crate::workspace::codes::Coded;
 use crate::workspace::record::{
     Column, PartlyChanging, Record, RowReader, Statements, record, types_of,
 };
@@ -130,7 +132,7 @@ record!(domain::sales::source::Source, "sources",
     }
     changing {
         total_minor: "total_minor", item_count: "item_count", status: "status", note: "note", fee_bearer: "fee_bearer", reference_id: "reference_id",
-        due_date: "due_date", paid_at: "paid_at", open_reviews: "open_reviews", updated_at: "updated_at",
+        due_date: "due_date", paid_at: "paid_at", open_reviews: "open_reviews", event_count: "event_count", updated_at: "updated_at",
     }
     alt_key {});
 
@@ -158,30 +160,44 @@ record!(domain::payments::session::Session, "sessions",
         }
         changing { "payment_account_id" }
     }
-    changing { status: "status", updated_at: "updated_at" }
+    changing { status: "status", event_count: "event_count", updated_at: "updated_at" }
     alt_key {});
 
 record!(domain::payments::execution::Execution, "executions",
     fixed {
-        id: "id", merchant_id: "merchant_id", reference_id: "reference_id", operation: "operation", session_id: "session_id",
-        source_id: "source_id", payment_account_id: "payment_account_id", original_execution_id: "original_execution_id",
-        other_wallet_id: "other_wallet_id", payer: "payer_minor" "payer_currency", payee: "payee_minor" "payee_currency",
+        id: "id", merchant_id: "merchant_id", reference_id: "reference_id", session_id: "session_id",
+        payer: "payer_minor" "payer_currency", payee: "payee_minor" "payee_currency",
         total_minor: "total_minor", platform_fee_minor: "platform_fee_minor", gateway_fee_minor: "gateway_fee_minor",
         fx_fee_minor: "fx_fee_minor", rate: "rate_num" "rate_den", rules: "rules", platform_fee_id: "platform_fee_id",
-        gateway_fee_id: "gateway_fee_id", provider: "provider", method: "method",
-        provider_request_id: "provider_request_id", deadline_at: "deadline_at", created_at: "created_at",
+        gateway_fee_id: "gateway_fee_id", provider: "provider", method: "method", created_at: "created_at",
+    }
+    partly_changing {
+        intent: fixed {
+            "operation" "source_id" "payment_account_id" "original_execution_id" "counter_wallet_id"
+        }
+        changing {
+            "wallet_id" "refunded_minor" "over_refunded_minor" "given_back_minor" "refunded_total_minor"
+            "over_refunded_total_minor" "released_minor" "settled_by_review_at"
+        }
     }
     changing {
-        status: "status", wallet_id: "wallet_id", refunded_minor: "refunded_minor", over_refunded_minor: "over_refunded_minor",
-        given_back_minor: "given_back_minor", refunded_total_minor: "refunded_total_minor",
-        over_refunded_total_minor: "over_refunded_total_minor", released_minor: "released_minor",
-        provider_transaction_id: "provider_transaction_id",
-        gateway_message: "gateway_message", wallet_message: "wallet_message", client_secret: "client_secret",
-        requires_action: "requires_action", cancel_asked: "cancel_asked", in_review: "disputed", attempts: "attempts", sent_at: "sent_at",
-        waiting_for: "waiting_for", next_check_at: "next_check_at", lease_until: "lease_until", completed_at: "completed_at",
-        settled_by_review_at: "settled_by_review_at", updated_at: "updated_at",
+        status: "status", provider_transaction_id: "provider_transaction_id", gateway_message: "gateway_message",
+        wallet_message: "wallet_message", in_review: "in_review", waiting_for: "waiting_for",
+        completed_at: "completed_at", event_count: "event_count", updated_at: "updated_at",
     }
     alt_key { "merchant_id" "reference_id" });
+
+record!(domain::payments::attempt::ProviderAttempt, "provider_attempts",
+    fixed {
+        execution_id: "execution_id", merchant_id: "merchant_id", network_account_id: "network_account_id",
+        request_id: "request_id", deadline_at: "deadline_at",
+    }
+    changing {
+        network_reference: "network_reference", gate: "gate", send_count: "send_count", sent_at: "sent_at", body: "body",
+        next_check_at: "next_check_at", lease_until: "lease_until", cancel_asked: "cancel_asked",
+        requires_action: "requires_action", client_secret: "client_secret",
+    }
+    alt_key {});
 
 record!(domain::ledger::wallet::Wallet, "wallets",
     fixed {
@@ -189,8 +205,9 @@ record!(domain::ledger::wallet::Wallet, "wallets",
         created_at: "created_at",
     }
     changing {
-        available_minor: "available_minor", held_minor: "held_minor", incoming_minor: "incoming_minor", status: "status",
-        last_entry_id: "last_entry_id", updated_at: "updated_at",
+        available_minor: "available_minor", held_minor: "held_minor", incoming_minor: "incoming_minor",
+        open_reviews: "open_reviews", status: "status",
+        last_entry_id: "last_entry_id", event_count: "event_count", updated_at: "updated_at",
     }
     alt_key { "owner_type" "owner_id" "currency" });
 
@@ -203,9 +220,9 @@ record!(domain::ledger::funding::Funding, "fundings",
     alt_key { "funding_key" });
 
 record!(domain::ledger::account::Account, "accounts",
-    fixed { id: "id", merchant_id: "merchant_id", kind: "kind", currency: "currency", created_at: "created_at" }
+    fixed { id: "id", merchant_id: "merchant_id", kind: "kind" "network_account_id", currency: "currency", created_at: "created_at" }
     changing { balance_minor: "balance_minor", balance_rounds: "balance_rounds", updated_at: "updated_at" }
-    alt_key { "merchant_id" "kind" "currency" });
+    alt_key { "merchant_id" "kind" "network_account_id" "currency" });
 
 record!(domain::exceptions::review::Review, "reviews",
     fixed {
@@ -214,14 +231,40 @@ record!(domain::exceptions::review::Review, "reviews",
     changing {
         status: "status", amount: "amount_minor" "currency", earlier_minor: "earlier_minor",
         earlier_returned_minor: "earlier_returned_minor", reason: "reason", resolution: "resolution", evidence: "evidence",
-        resolved_at: "resolved_at",
+        resolved_at: "resolved_at", event_count: "event_count",
     }
     alt_key { "execution_id" "kind" });
+
+record!(domain::decision::event::EventPosition, "event_positions",
+    fixed { merchant_id: "merchant_id" }
+    changing { last: "last" }
+    alt_key {});
+
+/// Two columns: the kind, and the id of an API key.
+impl Column for Actor {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        ActorKind::types(types);
+        ApiKeyId::types(types);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int(self.kind().code()));
+        values.push(self.api_key_id().map_or(SqlValue::Null, |id| SqlValue::Int(id.0)));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let (kind, id) = <(ActorKind, Option<ApiKeyId>) as Column>::read(reader)?;
+        Self::from_parts(kind, id)
+            .ok_or_else(|| reader.inconsistent(format!("{kind} with {id:?} is not an actor")))
+    }
+}
 
 record!(domain::decision::event::Event, "events",
     fixed {
         id: "id", merchant_id: "merchant_id", kind: "type", entity: "subject_type", entity_id: "subject_id", note: "note",
-        created_at: "created_at",
+        position: "position", sequence: "sequence", actor: "actor_kind" "actor_id", created_at: "created_at",
     }
     changing {}
     alt_key {});
@@ -230,7 +273,60 @@ record!(domain::ledger::account::Entry, "entries",
     fixed {
         id: "id", merchant_id: "merchant_id", transaction_id: "transaction_id", execution_id: "execution_id",
         account_id: "account_id", bucket: "bucket", amount_minor: "amount_minor", currency: "currency",
-        balance_minor: "balance_minor", previous_entry_id: "previous_entry_id", created_at: "created_at",
+        balance_minor: "balance_minor", previous_entry_id: "previous_entry_id",
     }
+    changing {}
+    alt_key {});
+
+record!(domain::tariff::TariffVersion, "tariff",
+    fixed { id: "id" }
+    changing { version: "version", event_count: "event_count" }
+    alt_key {});
+
+// No command changes the tiers.
+record!(domain::tariff::Tier, "fee_tiers",
+    fixed { id: "id", name: "name", is_default: "is_default", created_at: "created_at", updated_at: "updated_at" }
+    changing {}
+    alt_key {});
+
+record!(domain::tariff::PlatformFee, "platform_fees",
+    fixed {
+        id: "id", tier: "tier", operation: "operation", fee: "percentage_ppm" "fixed_minor" "fixed_currency",
+        fx_percentage_ppm: "fx_percentage_ppm", created_at: "created_at",
+    }
+    partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
+    changing {}
+    alt_key {});
+
+record!(domain::tariff::GatewayFee, "gateway_fees",
+    fixed {
+        id: "id", provider: "provider", method: "method", operation: "operation",
+        fee: "percentage_ppm" "fixed_minor" "fixed_currency", created_at: "created_at",
+    }
+    partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
+    changing { updated_at: "updated_at" }
+    alt_key {});
+
+record!(domain::tariff::Rate, "rates",
+    fixed {
+        id: "id", from: "from_currency", to: "to_currency", rate: "num" "den", created_at: "created_at",
+    }
+    partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
+    changing {}
+    alt_key {});
+
+record!(domain::tariff::Market, "markets",
+    fixed {
+        id: "id", method: "method", provider: "provider", operation: "operation", currency: "currency", country: "country",
+    }
+    partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
+    changing {}
+    alt_key {});
+
+record!(domain::tariff::PhonePrefix, "phone_prefixes",
+    fixed {
+        id: "id", prefix: "prefix", digits: "digits", carrier: "carrier", country: "country", method: "method",
+    }
+    partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
     changing {}
     alt_key {});

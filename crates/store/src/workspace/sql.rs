@@ -38,6 +38,11 @@ impl Dialect {
 pub struct OwnedRow(Vec<SqlValue<'static>>);
 
 impl OwnedRow {
+    #[must_use]
+    pub const fn new(values: Vec<SqlValue<'static>>) -> Self {
+        Self(values)
+    }
+
     /// The first `width` columns of a row.
     ///
     /// # Errors

@@ -1,7 +1,11 @@
-//! The values that the databases store: 64-bit integers and texts. Times are microseconds since
-//! 1970, amounts are minor units of their currency, truth values are 0 and 1.
+//! The values that the databases store: 64-bit integers, texts and
+//! UUIDs. Times are microseconds since
+//! 1970, amounts are minor units of their currency, truth values are 0 and 1. Codes of enums are
+//! integers, too, in columns of 16 bits on PostgreSQL.
 
 use std::borrow::Cow;
+
+use domain::kernel::uuids::{ReferenceId, Uuid};
 
 use crate::StoreError;
 
@@ -11,6 +15,7 @@ pub enum SqlValue<'a> {
     Null,
     Int(i64),
     Text(Cow<'a, str>),
+    Uuid(Uuid),
 }
 
 impl SqlValue<'_> {
@@ -20,6 +25,7 @@ impl SqlValue<'_> {
             Self::Null => SqlValue::Null,
             Self::Int(value) => SqlValue::Int(value),
             Self::Text(text) => SqlValue::Text(Cow::Owned(text.into_owned())),
+            Self::Uuid(uuid) => SqlValue::Uuid(uuid),
         }
     }
 }
@@ -28,7 +34,12 @@ impl SqlValue<'_> {
 pub enum ColumnType {
     /// An integer of 64 bits.
     Int,
+    /// The code of an enum's member: `SMALLINT` on PostgreSQL, and `INT` on SQLite, which stores
+    /// it like `INTEGER`, so that the type of the column tells the two apart.
+    Code,
     Text,
+    /// 16 bytes.
+    Uuid,
 }
 
 /// A row of a statement's result.
@@ -36,7 +47,7 @@ pub trait ResultRow {
     /// The value of the column at `index`.
     ///
     /// # Errors
-    /// [`StoreError`] for a column that is not there, or that is neither an integer nor a text.
+    /// [`StoreError`] for a column that is not there, or that is none of these types.
     fn value(&self, index: usize) -> Result<SqlValue<'_>, StoreError>;
 }
 
@@ -91,6 +102,14 @@ impl<'a> IntoSqlValue<'a> for &'a str {
 
     fn into_sql_value(self) -> SqlValue<'a> {
         SqlValue::Text(self.into())
+    }
+}
+
+impl IntoSqlValue<'_> for ReferenceId {
+    const TYPE: ColumnType = ColumnType::Uuid;
+
+    fn into_sql_value(self) -> SqlValue<'static> {
+        SqlValue::Uuid(self.0)
     }
 }
 

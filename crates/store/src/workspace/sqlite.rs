@@ -10,6 +10,7 @@ use domain::decision::row::{Lookup, LookupOf};
 use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{IdBlock, Loaded, RowChange, RowKey, Table, Tables, Workspace};
 use domain::each_table;
+use domain::kernel::uuids::Uuid;
 use domain::tariff::Tariff;
 use rusqlite::config::DbConfig;
 use rusqlite::fallible_iterator::FallibleIterator as _;
@@ -42,6 +43,7 @@ impl ToSql for SqlValue<'_> {
             SqlValue::Null => ValueRef::Null,
             SqlValue::Int(value) => ValueRef::Integer(*value),
             SqlValue::Text(value) => ValueRef::Text(value.as_bytes()),
+            SqlValue::Uuid(uuid) => ValueRef::Blob(uuid.as_bytes()),
         }))
     }
 }
@@ -54,7 +56,11 @@ impl ResultRow for rusqlite::Row<'_> {
             ValueRef::Text(bytes) => Ok(SqlValue::Text(Cow::Borrowed(
                 std::str::from_utf8(bytes).map_err(rusqlite::Error::from)?,
             ))),
-            other @ (ValueRef::Real(_) | ValueRef::Blob(_)) => {
+            ValueRef::Blob(bytes) => Ok(SqlValue::Uuid(
+                Uuid::from_slice(bytes)
+                    .map_err(|_| StoreError::Unexpected("bytes that are no UUID"))?,
+            )),
+            other @ ValueRef::Real(_) => {
                 Err(rusqlite::Error::InvalidColumnType(index, String::new(), other.data_type())
                     .into())
             }
@@ -266,11 +272,11 @@ impl Sql for SqliteSql {
 
 /// The tariff, as of the connection's current transaction.
 pub fn read_tariff(connection: &Connection) -> Result<Tariff, StoreError> {
-    let rows = |sql: &&str| {
+    let rows = |sql: &String| {
         let width = connection.prepare_cached(sql)?.column_count();
         read(connection, sql, &vec![], |row| OwnedRow::read(row, width))
     };
-    tariff::build(&tariff::QUERIES.iter().map(rows).collect::<Result<Vec<_>, _>>()?)
+    tariff::build(&tariff::queries().iter().map(rows).collect::<Result<Vec<_>, _>>()?)
 }
 
 /// The version of the tariff, as of the connection's current transaction.

@@ -1,8 +1,10 @@
 //! An example of each refusal.
 
 use crate::kernel::currency::Currency;
+use crate::kernel::names::Method;
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::MerchantTime;
+use crate::tariff::TariffFault;
 
 impl Refusal {
     /// One of each refusal with example values, for the error catalogue. A test fails when one is
@@ -54,6 +56,7 @@ impl Refusal {
             Self::UnknownCard,
             Self::ClockTooFar { years: 100 },
             Self::UnknownFeeTier,
+            Self::Tariff(TariffFault::MethodWithoutMarket(Method::CreditCard)),
             Self::CounterpartyWithoutParty,
             Self::PhoneMismatch,
             Self::TransferToSelf,

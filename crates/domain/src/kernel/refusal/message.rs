@@ -63,6 +63,7 @@ impl std::fmt::Display for Refusal {
             ),
             Self::ClockTooFar { years } => write!(f, "the sandbox clock would be more than {years} years ahead"),
             Self::UnknownFeeTier => f.write_str("no fee tier has this name"),
+            Self::Tariff(fault) => fault.fmt(f),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
             Self::RecipientChanged => {

@@ -13,6 +13,7 @@ pub use subject::Subject;
 
 use crate::kernel::currency::Currency;
 use crate::kernel::time::MerchantTime;
+use crate::tariff::TariffFault;
 
 /// Why a command is refused. A refused command changes nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -140,6 +141,8 @@ pub enum Refusal {
     },
     /// No fee tier has this name.
     UnknownFeeTier,
+    /// A change of the tariff is not possible.
+    Tariff(TariffFault),
     /// The counterparty has no party.
     CounterpartyWithoutParty,
     /// The counterparty's party has another phone than the payer of the checkout.
@@ -208,7 +211,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 54;
+    const VARIANTS: usize = 55;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -44,6 +44,8 @@ pub enum Subject {
     /// By how much the sandbox clock is advanced.
     ClockAdvance,
     FeeTier,
+    /// The tariff of the installation, which a command changes.
+    Tariff,
     /// The key by which a repeated funding is recognized.
     FundingKey,
 }
@@ -99,6 +101,7 @@ impl Refusal {
             Self::UnknownCard => Subject::Card,
             Self::ClockTooFar { .. } => Subject::ClockAdvance,
             Self::UnknownFeeTier => Subject::FeeTier,
+            Self::Tariff(_) => Subject::Tariff,
             Self::DuplicateFunding => Subject::FundingKey,
         }
     }

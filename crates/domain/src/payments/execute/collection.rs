@@ -13,7 +13,7 @@ use crate::payments::execute::Executed;
 use crate::payments::execute::context::{
     ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
 };
-use crate::payments::execution::Execution;
+use crate::payments::execution_intent::{Collection, ExecutionIntent};
 use crate::sales::source::{Source, SourceInput};
 use crate::tariff::fees;
 
@@ -63,9 +63,9 @@ impl ExecutionContext<'_> {
             &work.tariff,
             self.now,
         )?;
-        let draft = self.new_execution(&quote, (account.provider, account.method), work)?;
-        let mut execution =
-            Execution { source_id: Some(source_id), payment_account_id: Some(account_id), ..draft };
+        let intent = ExecutionIntent::Collection(Collection::new(source_id, account_id));
+        let execution =
+            self.new_execution(intent, &quote, (account.provider, account.method), work)?;
 
         if account.provider == Provider::Platform {
             // A collection through a network reserves its capacity in `dispatch` instead.
@@ -83,9 +83,8 @@ impl ExecutionContext<'_> {
             let Some(payer) = wallet_with_funds(payer.as_deref(), execution.payer) else {
                 return self.fail(with_insufficient_balance(execution, payer.as_deref()), work);
             };
-            execution.other_wallet_id = Some(payer);
             work.put(processing);
-            return self.complete(execution, work);
+            return self.complete(execution.with_counter_wallet(payer), work);
         }
         // From here on no other collection of the source can start, until this one fails.
         work.put(processing);

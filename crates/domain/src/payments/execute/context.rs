@@ -16,9 +16,12 @@ use crate::ledger::post;
 use crate::ledger::recipes::{self, DebitFrom};
 use crate::ledger::wallet::Wallet;
 use crate::mutant;
+use crate::payments::attempt::{LEASE_US, NetworkPayment, ProviderAttempt};
 use crate::payments::execute::{Execute, Executed};
-use crate::payments::execution::{Execution, ExecutionStatus, LEASE_US};
-use crate::payments::provider_call::{self, CallKind, provider_request_id};
+use crate::payments::execution::{Execution, ExecutionStatus};
+use crate::payments::execution_intent::ExecutionIntent;
+use crate::payments::network_account;
+use crate::payments::provider_call::{self, CallKind};
 use crate::payments::session::Session;
 use crate::payments::settle;
 use crate::tariff::fees::{self, Quote, Route};
@@ -34,28 +37,21 @@ pub(super) struct ExecutionContext<'a> {
 }
 
 impl ExecutionContext<'_> {
-    /// A new execution with the amounts of `quote`, through `provider`. The caller adds what depends
-    /// on the operation: source, accounts, wallets and the original execution.
+    /// A new execution with the amounts of `quote`, through `provider`.
     pub(super) fn new_execution(
         &self,
+        intent: ExecutionIntent,
         quote: &Quote,
         (provider, method): (Provider, Method),
         work: &mut Workspace,
     ) -> Result<Execution, Stop> {
-        let id = ExecutionId(work.new_id()?);
-        let operation = self.request.details.operation();
         Ok(Execution {
-            id,
+            id: ExecutionId(work.new_id()?),
             merchant_id: self.merchant.id,
-            reference_id: self.request.reference_id.clone(),
-            operation,
+            reference_id: self.request.reference_id,
             session_id: self.session.id,
             status: ExecutionStatus::Pending,
-            source_id: None,
-            payment_account_id: None,
-            original_execution_id: None,
-            wallet_id: None,
-            other_wallet_id: None,
+            intent,
             payer: quote.payer,
             payee: quote.payee,
             total_minor: quote.total,
@@ -66,32 +62,50 @@ impl ExecutionContext<'_> {
             rules: fees::ROUNDING_RULES,
             platform_fee_id: quote.platform_fee_id,
             gateway_fee_id: quote.gateway_fee_id,
-            refunded_minor: 0,
-            over_refunded_minor: 0,
-            given_back_minor: 0,
-            refunded_total_minor: 0,
-            over_refunded_total_minor: 0,
-            released_minor: 0,
             provider,
             method,
-            provider_request_id: provider_request_id(&work.installation, id, operation),
             provider_transaction_id: None,
             gateway_message: None,
             wallet_message: None,
-            client_secret: None,
-            requires_action: false,
-            cancel_asked: false,
             in_review: false,
-            attempts: 0,
-            sent_at: None,
             waiting_for: None,
+            completed_at: None,
+            event_count: 0,
+            created_at: self.time,
+            updated_at: self.time,
+        })
+    }
+
+    /// The attempt at the network, which has not been sent.
+    fn new_attempt(
+        &self,
+        execution: &Execution,
+        work: &Workspace,
+    ) -> Result<ProviderAttempt, Stop> {
+        let account = network_account::network_account(execution.provider, self.merchant.mode);
+        Ok(ProviderAttempt {
+            execution_id: execution.id,
+            merchant_id: execution.merchant_id,
+            network_account_id: account.ok_or_else(|| {
+                Stop::Inconsistent(format!("execution {} has no network", execution.id))
+            })?,
+            request_id: provider_call::network_request_id(
+                &work.installation,
+                execution.merchant_id,
+                execution.reference_id,
+                execution.operation(),
+            ),
+            network_reference: None,
+            gate: None,
+            send_count: 0,
+            sent_at: None,
+            body: None,
             next_check_at: None,
             lease_until: None,
             deadline_at: self.time.plus(self.settings.deadlines.deadline_us),
-            completed_at: None,
-            settled_by_review_at: None,
-            created_at: self.time,
-            updated_at: self.time,
+            cancel_asked: false,
+            requires_action: false,
+            client_secret: None,
         })
     }
 
@@ -123,7 +137,7 @@ impl ExecutionContext<'_> {
     ) -> Result<Executed, Stop> {
         let execution =
             settle::complete(execution, DebitFrom::Available, None, self.time, work, self.now)?;
-        Ok(Executed { execution, replayed: false, call: None })
+        Ok(Executed { execution, attempt: None, replayed: false, call: None })
     }
 
     /// Records an execution as `FAILED` from the start.
@@ -136,8 +150,13 @@ impl ExecutionContext<'_> {
         let note = execution.wallet_message.clone().or_else(|| execution.gateway_message.clone());
         let entity = (EventEntity::Execution, execution.id.0);
         events::record(self.merchant.id, EventType::ExecutionFailed, entity, note, work, self.now)?;
+        // It is never sent. Its network may still report a payment under its id: one that a database
+        // which lost its last moments has forgotten.
+        if execution.has_network() {
+            work.put(self.new_attempt(&execution, work)?);
+        }
         work.put(execution.clone());
-        Ok(Executed { execution, replayed: false, call: None })
+        Ok(Executed { execution, attempt: None, replayed: false, call: None })
     }
 
     /// Records an execution for its provider, posts its hold, and leases the first call to this
@@ -149,15 +168,8 @@ impl ExecutionContext<'_> {
         account: Option<&PaymentAccount>,
         work: &mut Workspace,
     ) -> Result<Executed, Stop> {
-        let lease = self.now.plus(LEASE_US);
-        let execution = Execution {
-            attempts: 1,
-            sent_at: Some(self.time),
-            waiting_for: Some("the provider's answer".to_owned()),
-            next_check_at: Some(self.time.plus(LEASE_US)),
-            lease_until: Some(lease),
-            ..execution
-        };
+        let execution =
+            Execution { waiting_for: Some("the provider's answer".to_owned()), ..execution };
         let entity = (EventEntity::Execution, execution.id.0);
         let event = events::record(
             self.merchant.id,
@@ -173,9 +185,18 @@ impl ExecutionContext<'_> {
         if let Some((wallet, money)) = execution.hold().filter(|_| !mutant!(HoldNotTaken)) {
             post::post(event, Some(execution.id), &recipes::hold(wallet, money)?, work, self.now)?;
         }
-        let call = provider_call::build(&execution, account, CallKind::Send, work, self.now)?;
-        work.put(execution.clone());
-        Ok(Executed { execution, replayed: false, call: Some(call) })
+        let attempt = ProviderAttempt {
+            send_count: 1,
+            sent_at: Some(self.time),
+            next_check_at: Some(self.time.plus(LEASE_US)),
+            lease_until: Some(self.now.plus(LEASE_US)),
+            ..self.new_attempt(&execution, work)?
+        };
+        let payment = NetworkPayment { execution, attempt };
+        let call = provider_call::build(&payment, account, CallKind::Send, work, self.now)?;
+        payment.put(work);
+        let NetworkPayment { execution, attempt } = payment;
+        Ok(Executed { execution, attempt: Some(attempt), replayed: false, call: Some(call) })
     }
 }
 

@@ -23,7 +23,9 @@ use crate::kernel::ids::{MerchantId, PaymentAccountId, SessionId};
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::ServerTime;
+use crate::kernel::uuids::ReferenceId;
 use crate::mutant;
+use crate::payments::attempt::{self, ProviderAttempt, WithAttempt};
 use crate::payments::execute::context::ExecutionContext;
 use crate::payments::execution::Execution;
 use crate::payments::provider_call::ProviderCall;
@@ -73,8 +75,8 @@ impl OperationDetails {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Execute {
     pub merchant_id: MerchantId,
-    /// The idempotency key: a UUID in lower case.
-    pub reference_id: String,
+    /// The idempotency key.
+    pub reference_id: ReferenceId,
     pub session_id: SessionId,
     pub details: OperationDetails,
 }
@@ -83,6 +85,8 @@ pub struct Execute {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Executed {
     pub execution: Execution,
+    /// Its attempt at a network, while it is under way.
+    pub attempt: Option<ProviderAttempt>,
     /// Whether an earlier request with the same idempotency key made it.
     pub replayed: bool,
     /// The provider call that this commit made due; this process holds the lease.
@@ -99,9 +103,10 @@ impl Decision for Execute {
 
     fn hints(&self) -> Vec<RowKey> {
         let mut keys = vec![
-            RowKey::Execution(Lookup::AltKey((self.merchant_id, self.reference_id.clone()))),
+            RowKey::Execution(Lookup::AltKey((self.merchant_id, self.reference_id))),
             RowKey::Merchant(Lookup::Id(self.merchant_id)),
             RowKey::Session(Lookup::Id(self.session_id)),
+            RowKey::EventPosition(Lookup::Id(self.merchant_id)),
         ];
         keys.extend(self.details.account().map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
         keys
@@ -123,22 +128,26 @@ impl Decision for Execute {
 ///
 /// # Errors
 /// [`Refusal::DuplicateReference`].
-pub fn replay(request: &Execute, work: &Workspace) -> Result<Option<Execution>, Stop> {
-    let key = (request.merchant_id, request.reference_id.clone());
+pub fn replay(request: &Execute, work: &Workspace) -> Result<Option<WithAttempt>, Stop> {
+    let key = (request.merchant_id, request.reference_id);
     mutant!(SkipReference => return ignore_reference(&key, work));
     let Some(found) = work.find::<Execution>(&key)? else { return Ok(None) };
-    let same = found.operation == request.details.operation()
+    let same = found.operation() == request.details.operation()
         && found.session_id == request.session_id
         && match request.details {
             OperationDetails::Collection { account_id, currency } => {
-                found.payment_account_id == Some(account_id) && found.payer.currency == currency
+                found.payment_account_id() == Some(account_id) && found.payer.currency == currency
             }
             OperationDetails::Payout { account_id, .. } => {
-                account_id.is_none() || found.payment_account_id == account_id
+                account_id.is_none() || found.payment_account_id() == account_id
             }
             OperationDetails::Transfer | OperationDetails::Refund => true,
         };
-    if same { Ok(Some((*found).clone())) } else { Err(Refusal::DuplicateReference.into()) }
+    if !same {
+        return Err(Refusal::DuplicateReference.into());
+    }
+    let attempt = attempt::open_attempt(&found, work)?;
+    Ok(Some(WithAttempt { execution: (*found).clone(), attempt }))
 }
 
 /// Executes a session.
@@ -153,8 +162,8 @@ fn execute(
 ) -> Result<Executed, Stop> {
     // Before all other checks: a payment that was made is answered as stored, even if the merchant
     // or the market has changed since.
-    if let Some(execution) = replay(request, work)? {
-        return Ok(Executed { execution, replayed: true, call: None });
+    if let Some(WithAttempt { execution, attempt }) = replay(request, work)? {
+        return Ok(Executed { execution, attempt, replayed: true, call: None });
     }
     let merchant = work.require::<Merchant>(request.merchant_id)?;
     let operation = request.details.operation();
@@ -196,7 +205,7 @@ fn execute(
     };
     // Also after a `FAILED` execution: a session is executed at most once.
     if !mutant!(SessionTwice) {
-        work.put(executed_session.with_payer_account(executed.execution.payment_account_id));
+        work.put(executed_session.with_payer_account(executed.execution.payment_account_id()));
     }
     Ok(executed)
 }

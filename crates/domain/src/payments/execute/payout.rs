@@ -13,7 +13,7 @@ use crate::payments::execute::Executed;
 use crate::payments::execute::context::{
     ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
 };
-use crate::payments::execution::Execution;
+use crate::payments::execution_intent::ExecutionIntent;
 use crate::tariff::fees;
 
 impl ExecutionContext<'_> {
@@ -54,12 +54,9 @@ impl ExecutionContext<'_> {
             &work.tariff,
             self.now,
         )?;
-        let draft = self.new_execution(&quote, (account.provider, account.method), work)?;
-        let mut execution = Execution {
-            payment_account_id: Some(payee_account_id),
-            wallet_id: Some(wallet_id),
-            ..draft
-        };
+        let intent = ExecutionIntent::Payout { wallet_id, payee_account_id, payee_wallet_id: None };
+        let execution =
+            self.new_execution(intent, &quote, (account.provider, account.method), work)?;
         if wallet_with_funds(Some(&wallet), execution.payer).is_none() {
             return self.fail(with_insufficient_balance(execution, Some(&wallet)), work);
         }
@@ -83,8 +80,7 @@ impl ExecutionContext<'_> {
                 return self.fail(self.with_closed_wallet(execution, &payee), work);
             }
             check_capacity(&payee, amount, wallet::WALLET_LIMIT_MINOR)?;
-            execution.other_wallet_id = Some(payee.id);
-            return self.complete(execution, work);
+            return self.complete(execution.with_counter_wallet(payee.id), work);
         }
         self.dispatch(execution, Some(&account), work)
     }

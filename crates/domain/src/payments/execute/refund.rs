@@ -13,6 +13,7 @@ use crate::payments::execute::context::{
     ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
 };
 use crate::payments::execution::Execution;
+use crate::payments::execution_intent::ExecutionIntent;
 use crate::payments::refund;
 use crate::tariff::fees::Quote;
 
@@ -56,13 +57,18 @@ impl ExecutionContext<'_> {
             platform_fee_id: None,
             gateway_fee_id: None,
         };
-        let draft = self.new_execution(&quote, (original.provider, original.method), work)?;
-        let mut execution = Execution {
-            payment_account_id: original.payment_account_id,
-            original_execution_id: Some(original_id),
-            wallet_id: Some(wallet_id),
-            ..draft
+        let payer_account_id = original.payment_account_id().ok_or_else(|| {
+            Stop::Inconsistent(format!("collection {original_id} has no payment account"))
+        })?;
+        let intent = ExecutionIntent::Refund {
+            original_execution_id: original_id,
+            wallet_id,
+            payer_account_id,
+            payer_wallet_id: None,
+            released_minor: 0,
         };
+        let mut execution =
+            self.new_execution(intent, &quote, (original.provider, original.method), work)?;
         if let Err(refusal) = capacity {
             execution.gateway_message = Some(refusal.to_string());
             return self.fail(execution, work);
@@ -71,7 +77,7 @@ impl ExecutionContext<'_> {
             return self.fail(with_insufficient_balance(execution, Some(&wallet)), work);
         }
         if original.provider == Provider::Platform {
-            let payer_id = original.other_wallet_id.ok_or_else(|| {
+            let payer_id = original.counter_wallet_id().ok_or_else(|| {
                 Stop::Inconsistent(format!("collection {original_id} has no payer"))
             })?;
             let payer = work.require::<Wallet>(payer_id)?;
@@ -79,7 +85,7 @@ impl ExecutionContext<'_> {
                 return self.fail(self.with_closed_wallet(execution, &payer), work);
             }
             check_capacity(&payer, amount, wallet::WALLET_LIMIT_MINOR)?;
-            execution.other_wallet_id = Some(payer_id);
+            execution = execution.with_counter_wallet(payer_id);
         }
         // The refund uses capacity from its start, so that refunds under way at the same time
         // cannot exceed the payment together.

@@ -12,7 +12,7 @@ use crate::payments::execute::Executed;
 use crate::payments::execute::context::{
     ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
 };
-use crate::payments::execution::Execution;
+use crate::payments::execution_intent::ExecutionIntent;
 use crate::payments::recipient;
 use crate::payments::session::Recipient;
 use crate::tariff::fees;
@@ -39,8 +39,8 @@ impl ExecutionContext<'_> {
         let network = (Provider::Platform, Method::Wallet);
         let quote =
             fees::quote_outgoing(amount, self.route(network.0, network.1), &work.tariff, self.now)?;
-        let draft = self.new_execution(&quote, network, work)?;
-        let mut execution = Execution { wallet_id: Some(wallet_id), ..draft };
+        let intent = ExecutionIntent::Transfer { wallet_id, receiver_wallet_id: None };
+        let execution = self.new_execution(intent, &quote, network, work)?;
         if let Some(receiver) =
             destination.wallet.as_ref().filter(|wallet| !wallet.status.allows_credit())
         {
@@ -68,7 +68,6 @@ impl ExecutionContext<'_> {
                 wallet::WALLET_LIMIT_MINOR
             },
         )?;
-        execution.other_wallet_id = Some(receiver.id);
-        self.complete(execution, work)
+        self.complete(execution.with_counter_wallet(receiver.id), work)
     }
 }

@@ -1,26 +1,33 @@
-use domain::kernel::ids::{ExecutionId, MerchantId};
+use domain::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId, SourceId, WalletId};
 use domain::kernel::money::{Money, Ratio};
-use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::names::{Method, Provider};
 use domain::kernel::time::MerchantTime;
-use domain::payments::execution::ExecutionStatus;
+use domain::kernel::uuids::{NetworkRequestId, ReferenceId};
+use domain::payments::attempt::ProviderAttempt;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::execution_intent::{Collection, ExecutionIntent};
 
 use crate::api::executions::*;
 
-fn execution(status: ExecutionStatus) -> Execution {
+fn payout() -> ExecutionIntent {
+    ExecutionIntent::Payout {
+        wallet_id: WalletId(3),
+        payee_account_id: PaymentAccountId(4),
+        payee_wallet_id: None,
+    }
+}
+
+/// An execution, with its attempt unless it is final.
+fn execution(status: ExecutionStatus, intent: ExecutionIntent) -> WithAttempt {
     let at = MerchantTime(1_795_348_800_000_000);
     let usd = Currency::parse("USD").unwrap();
-    Execution {
+    let execution = Execution {
         id: ExecutionId(9),
         merchant_id: MerchantId(1),
-        reference_id: "7f3d2a10-9c4b-4e8a-b1c2-0123456789ab".to_owned(),
-        operation: Operation::Payout,
+        reference_id: ReferenceId(uuid::uuid!("7f3d2a10-9c4b-4e8a-b1c2-0123456789ab")),
         session_id: SessionId(7),
         status,
-        source_id: None,
-        payment_account_id: None,
-        original_execution_id: None,
-        wallet_id: None,
-        other_wallet_id: None,
+        intent,
         payer: Money::new(50_750, usd),
         payee: Money::new(50_000, usd),
         total_minor: 50_750,
@@ -31,33 +38,36 @@ fn execution(status: ExecutionStatus) -> Execution {
         rules: 2,
         platform_fee_id: None,
         gateway_fee_id: None,
-        refunded_minor: 0,
-        over_refunded_minor: 0,
-        given_back_minor: 0,
-        refunded_total_minor: 0,
-        over_refunded_total_minor: 0,
-        released_minor: 0,
         provider: Provider::PawaPay,
         method: Method::MtnMomoLbr,
-        provider_request_id: String::new(),
         provider_transaction_id: None,
         gateway_message: None,
         wallet_message: None,
-        client_secret: None,
-        requires_action: false,
-        cancel_asked: false,
         in_review: false,
-        attempts: 1,
-        sent_at: None,
         waiting_for: Some("the provider's answer".to_owned()),
+        completed_at: None,
+        created_at: at,
+        event_count: 0,
+        updated_at: at,
+    };
+    let attempt = ProviderAttempt {
+        execution_id: execution.id,
+        merchant_id: execution.merchant_id,
+        network_account_id: NetworkAccountId(1),
+        request_id: NetworkRequestId(uuid::Uuid::nil()),
+        network_reference: None,
+        gate: None,
+        send_count: 1,
+        sent_at: None,
+        body: None,
         next_check_at: Some(at),
         lease_until: None,
         deadline_at: at,
-        completed_at: None,
-        settled_by_review_at: None,
-        created_at: at,
-        updated_at: at,
-    }
+        cancel_asked: false,
+        requires_action: false,
+        client_secret: None,
+    };
+    WithAttempt { execution, attempt: Some(attempt).filter(|_| !status.is_final()) }
 }
 
 const COMMON: &str = concat!(
@@ -68,8 +78,9 @@ const COMMON: &str = concat!(
 
 #[test]
 fn an_execution_says_what_it_waits_for_while_it_is_not_final() {
-    let written =
-        |status| serde_json::to_string(&ExecutionResponse::from(execution(status))).unwrap();
+    let written = |status| {
+        serde_json::to_string(&ExecutionResponse::from(execution(status, payout()))).unwrap()
+    };
     let start = r#"{"reference_id":"7f3d2a10-9c4b-4e8a-b1c2-0123456789ab","status":"#;
     assert_eq!(written(ExecutionStatus::Completed), format!("{start}\"COMPLETED\",{COMMON}}}"));
     let waiting = r#""waiting_for":"the provider's answer","next_check_at":"2026-11-22T12:00:00.000000Z","deadline_at":"2026-11-22T12:00:00.000000Z"}"#;
@@ -81,10 +92,11 @@ fn an_execution_says_what_it_waits_for_while_it_is_not_final() {
 
 #[test]
 fn an_execution_that_a_review_settled_says_so() {
-    let settled = Execution {
+    let collection = Collection {
         settled_by_review_at: Some(MerchantTime(1)),
-        ..execution(ExecutionStatus::Failed)
+        ..Collection::new(SourceId(2), PaymentAccountId(4))
     };
+    let settled = execution(ExecutionStatus::Failed, ExecutionIntent::Collection(collection));
     let written = serde_json::to_value(ExecutionResponse::from(settled)).unwrap();
     assert_eq!(
         (&written["status"], &written["settled_by_review"]),

@@ -8,6 +8,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::money::{AmountFault, Decimal, MAX_MINOR, Money};
 use domain::kernel::phone::is_phone;
 use domain::kernel::time::{MerchantTime, is_at_the_end};
+use domain::kernel::uuids::ReferenceId;
 use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
@@ -277,9 +278,9 @@ impl FromValue for Expiry {
     }
 }
 
-/// The idempotency key of an execution: a UUID of version 4, normalized to lower case.
+/// The idempotency key of an execution: a UUID of version 4.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reference(pub String);
+pub struct Reference(pub ReferenceId);
 
 impl FromValue for Reference {
     fn read(value: &Value) -> Result<Self, FaultKind> {
@@ -291,7 +292,7 @@ impl FromValue for Reference {
                 uuid.get_version() == Some(Version::Random)
                     && uuid.get_variant() == Variant::RFC4122
             })
-            .map(|uuid| Self(uuid.to_string()))
+            .map(|uuid| Self(ReferenceId(uuid)))
             .ok_or(FaultKind::NotUuid)
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::decision::event::{EventEntity, EventType};
+use domain::decision::event::{ActorKind, EventEntity, EventType};
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
 use domain::kernel::currency::Currency;
@@ -106,12 +106,13 @@ pub trait ApiName: Copy + 'static {
     }
 }
 
-/// Implements [`ApiName`] for enums. `Enum = "Name"` sets the name of the schema.
+/// Implements [`ApiName`] for enums. `Enum = "Name"` sets the name of the schema, and `Enum [MEMBERS]`
+/// the members that the API has.
 #[macro_export]
-macro_rules! api_names { ($($name:ident $(= $title:literal)?)*) => {$(
+macro_rules! api_names { ($($name:ident $(= $title:literal)? $([$members:expr])?)*) => {$(
     impl $crate::api::fields::ApiName for $name {
         const NAME: &'static str = [$($title,)? stringify!($name)][0];
-        const MEMBERS: &'static [Self] = Self::ALL;
+        const MEMBERS: &'static [Self] = [$($members,)? Self::ALL][0];
 
         fn text(self) -> &'static str {
             self.as_str()
@@ -119,9 +120,11 @@ macro_rules! api_names { ($($name:ident $(= $title:literal)?)*) => {$(
     }
 )*}}
 api_names! {
-    Bucket EventType ExecutionStatus FeeBearer MerchantType Method Operation OwnerType Provider Relationship SessionKind
+    Bucket ExecutionStatus FeeBearer MerchantType Method Operation OwnerType Provider Relationship SessionKind
     SessionStatus SourceStatus SourceType WalletStatus
-    EventEntity = "Subject"
+    ActorKind = "ActorType"
+    EventEntity = "Subject" [EventEntity::OF_MERCHANTS]
+    EventType [EventType::OF_MERCHANTS]
 }
 
 /// The names of the members in generated clients. They begin with the enumeration's name, because

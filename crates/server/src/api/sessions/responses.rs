@@ -295,6 +295,7 @@ mod tests {
             intent: intent(kind),
             expires_at: AT.plus(minutes(30)),
             created_at: AT,
+            event_count: 0,
             updated_at: AT,
         };
         let answer = SessionResponse::new(session, Some(SourceType::Invoice), time);

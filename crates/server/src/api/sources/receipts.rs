@@ -66,7 +66,7 @@ impl From<Execution> for ReceiptRefund {
     fn from(refund: Execution) -> Self {
         Self {
             payment_intent_id: refund.id.0,
-            reference_id: refund.reference_id,
+            reference_id: refund.reference_id.to_string(),
             status: Name(refund.status),
             amount: Amount(refund.payee),
             currency: Code(refund.payee.currency),
@@ -79,7 +79,10 @@ impl From<Execution> for ReceiptRefund {
 /// How much of a payment can still be refunded, in the payer's currency.
 #[must_use]
 pub fn refundable(paid: &Execution) -> Money {
-    Money::new(paid.payer.minor.saturating_sub(paid.refunded_minor).max(0), paid.payer.currency)
+    Money::new(
+        paid.payer.minor.saturating_sub(paid.refunds().refunded_minor).max(0),
+        paid.payer.currency,
+    )
 }
 
 /// How the invoice or order was paid.
@@ -225,7 +228,7 @@ async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payme
     let Some(paid) = reads.collection_of(source.id).await? else {
         return Ok(Payment::default());
     };
-    let account = match paid.payment_account_id {
+    let account = match paid.payment_account_id() {
         Some(id) => reads.payment_account(id.0).await?,
         None => None,
     };

@@ -254,6 +254,7 @@ pub mod samples {
             due_date: None,
             paid_at: None,
             open_reviews: 0,
+            event_count: 0,
             created_at: AT,
             updated_at: AT,
         }

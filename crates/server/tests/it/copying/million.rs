@@ -19,8 +19,8 @@ fn fill(file: &Database) {
         "CREATE TEMP TABLE n AS WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {COUNT}) SELECT n FROM n;
          BEGIN;"
     );
-    let uuid = "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-a' \
-                || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))";
+    let uuid = "unhex(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2) || 'a' || substr(hex(randomblob(2)), 2) \
+                || hex(randomblob(6)))";
     for (table, rows) in [("sessions", 1), ("executions", 1), ("events", 2), ("entries", 2)] {
         let columns = file.rows(&format!("SELECT name FROM pragma_table_info('{table}')")).concat();
         let value = |column: &String| match column.as_str() {
@@ -29,7 +29,9 @@ fn fill(file: &Database) {
                 format!("{column} + n * {STEP}")
             }
             "created_at" | "updated_at" => format!("{column} + n * 100"),
-            "reference_id" | "provider_request_id" => uuid.to_owned(),
+            "reference_id" => uuid.to_owned(),
+            // The events of session n and its execution.
+            "position" => "position + n * 2".to_owned(),
             "balance_minor" => "balance_minor + n * amount_minor".to_owned(),
             other => other.to_owned(),
         };
@@ -47,6 +49,7 @@ fn fill(file: &Database) {
         sql,
         "UPDATE wallets SET last_entry_id = last_entry_id + {COUNT} * {STEP}, available_minor = (SELECT balance_minor FROM entries
              WHERE id = last_entry_id + {COUNT} * {STEP}) WHERE last_entry_id IS NOT NULL;
+         UPDATE event_positions SET last = last + {COUNT} * 2;
          UPDATE installation SET next_id = next_id + {COUNT} * {STEP};
          COMMIT;"
     )

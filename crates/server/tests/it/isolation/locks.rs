@@ -2,6 +2,8 @@
 
 use super::estate::{Estate, Own};
 use super::{body_probes, path_probes};
+use store::workspace::codes::with_codes;
+
 use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
 use crate::support::{id, key, on_postgres_only, open, open_two, shown, wait_for};
@@ -38,9 +40,10 @@ fn a_strangers_calls_wait_for_no_lock_of_their_owners_rows() {
         transaction.query(&lock, &[]).unwrap_or_else(|error| panic!("{error:?}: {table}"));
     }
     // The open payment is left out: jobs check it, and they would wait for its lock.
-    let lock = format!(
-        "SELECT id FROM executions WHERE merchant_id = {merchant} AND status IN ('COMPLETED', 'FAILED') FOR UPDATE"
-    );
+    let lock = with_codes(&format!(
+        "SELECT id FROM executions WHERE merchant_id = {merchant} \
+         AND status IN ({{execution_status COMPLETED}}, {{execution_status FAILED}}) FOR UPDATE"
+    ));
     assert!(!transaction.query(&lock, &[]).expect("locks").is_empty());
     for probe in path_probes(&theirs).into_iter().chain(body_probes(&theirs, &own)) {
         let reply = stranger.api.call(probe.method, &probe.path, probe.body.as_ref());

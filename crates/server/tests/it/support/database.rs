@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use store::workspace::codes::with_codes;
 use tempfile::TempDir;
 
 use super::postgres::PostgresDatabase;
@@ -106,7 +107,8 @@ impl Database {
         }
     }
 
-    /// Runs SQL statements behind the server's back.
+    /// Runs SQL statements behind the server's back. Here and in [`Self::rows`] codes are in the form
+    /// of [`with_codes`].
     #[track_caller]
     pub(crate) fn sql(&self, text: &str) {
         self.try_sql(text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -116,30 +118,32 @@ impl Database {
     pub(crate) fn try_sql(&self, text: &str) -> Result<(), String> {
         match &*self.backend {
             Backend::Sqlite(file) => {
-                sqlite(file).execute_batch(text).map_err(|error| error.to_string())
+                sqlite(file).execute_batch(&with_codes(text)).map_err(|error| error.to_string())
             }
-            Backend::Postgres(database) => {
-                database.connect().batch_execute(text).map_err(|error| format!("{error:?}"))
-            }
+            Backend::Postgres(database) => database
+                .connect()
+                .batch_execute(&with_codes(text))
+                .map_err(|error| format!("{error:?}")),
         }
     }
 
-    /// Runs SQL statements that the append-only tables would refuse.
+    /// Runs SQL statements that the append-only tables would refuse, with codes in the form of
+    /// [`with_codes`].
     #[track_caller]
     pub(crate) fn damage(&self, text: &str) {
         let unprotected = match &*self.backend {
             Backend::Sqlite(_) => UNPROTECTED_SQLITE,
             Backend::Postgres(_) => UNPROTECTED_POSTGRES,
         };
-        self.sql(&format!("{unprotected} {text}"));
+        self.sql(&format!("{unprotected} {}", with_codes(text)));
     }
 
     /// The rows of a query, each value as text; NULL is an empty text.
     #[track_caller]
     pub(crate) fn rows(&self, query: &str) -> Vec<Vec<String>> {
         match &*self.backend {
-            Backend::Sqlite(file) => sqlite_rows(&sqlite(file), query),
-            Backend::Postgres(database) => database.rows(query),
+            Backend::Sqlite(file) => sqlite_rows(&sqlite(file), &with_codes(query)),
+            Backend::Postgres(database) => database.rows(&with_codes(query)),
         }
     }
 
@@ -185,8 +189,8 @@ fn shown(value: ValueRef<'_>) -> String {
         ValueRef::Null => String::new(),
         ValueRef::Integer(number) => number.to_string(),
         ValueRef::Real(number) => number.to_string(),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-            String::from_utf8_lossy(bytes).into_owned()
-        }
+        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        // As PostgreSQL writes them.
+        ValueRef::Blob(bytes) => uuid::Uuid::from_slice(bytes).expect("a UUID").to_string(),
     }
 }

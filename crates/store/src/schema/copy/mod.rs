@@ -68,7 +68,6 @@ pub fn copy(source: &mut dyn Sql, target: &mut dyn Sql) -> Result<Copied, StoreE
                 .iter()
                 .map(|table| copy_table(source, target, *table))
                 .collect::<Result<_, _>>()?;
-            tables::advance_sequences(target)?;
             if verified(target, "target")? != report {
                 return Err(refused("the ledgers of source and target differ".to_owned()));
             }
@@ -217,6 +216,10 @@ fn add(hash: &mut Sha256, row: &OwnedRow) {
                 hash.update([2]);
                 hash.update(text.len().to_le_bytes());
                 hash.update(text.as_bytes());
+            }
+            SqlValue::Uuid(uuid) => {
+                hash.update([3]);
+                hash.update(uuid.as_bytes());
             }
         }
     }

@@ -23,9 +23,10 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 26] = [
+pub const TABLES: [Table; 29] = [
     seeded("installation"),
     seeded("signing_keys"),
+    seeded("tariff"),
     seeded("fee_tiers"),
     seeded("platform_fees"),
     seeded("gateway_fees"),
@@ -46,9 +47,11 @@ pub const TABLES: [Table; 26] = [
     filled("checkout_configs"),
     filled("sessions"),
     filled("executions"),
+    Table { name: "provider_attempts", key: "execution_id", seeded: false },
     filled("reviews"),
     filled("accounts"),
     filled("events"),
+    Table { name: "event_positions", key: "merchant_id", seeded: false },
     filled("entries"),
 ];
 
@@ -56,7 +59,7 @@ pub const TABLES: [Table; 26] = [
 /// another order in the other database.
 ///
 /// # Errors
-/// [`StoreError::Refused`] for a missing table, or a column that is neither integer nor text.
+/// [`StoreError::Refused`] for a missing table, or a column of a type that kola has not.
 pub fn columns(sql: &mut dyn Sql, table: &str) -> Result<Vec<(String, ColumnType)>, StoreError> {
     let text = match sql.dialect() {
         Dialect::Sqlite => "SELECT name, lower(type) FROM pragma_table_info(:table) ORDER BY name",
@@ -76,7 +79,9 @@ fn column(row: &OwnedRow, table: &str) -> Result<(String, ColumnType), StoreErro
     let (name, kind) = (row.text(0).unwrap_or_default(), row.text(1).unwrap_or_default());
     let kind = match kind {
         "integer" | "bigint" => ColumnType::Int,
+        "int" | "smallint" => ColumnType::Code,
         "text" => ColumnType::Text,
+        "blob" | "uuid" => ColumnType::Uuid,
         other => {
             return Err(StoreError::Refused(format!(
                 "{table}.{name} is of the type {other}, which is not kola's"
@@ -86,29 +91,6 @@ fn column(row: &OwnedRow, table: &str) -> Result<(String, ColumnType), StoreErro
     Ok((name.to_owned(), kind))
 }
 
-/// Sets PostgreSQL's identity sequences behind the highest copied id: a copy gives ids explicitly,
-/// which does not advance them.
-pub fn advance_sequences(sql: &mut dyn Sql) -> Result<(), StoreError> {
-    if sql.dialect() == Dialect::Sqlite {
-        return Ok(());
-    }
-    let identities = "SELECT table_name::text, column_name::text FROM information_schema.columns \
-                      WHERE table_schema = current_schema() AND is_identity = 'YES'";
-    for row in sql.rows(identities, &vec![])? {
-        let (Some(table), Some(column)) = (row.text(0), row.text(1)) else { continue };
-        if TABLES.iter().any(|known| known.name == table) {
-            sql.rows(
-                &format!(
-                    "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), coalesce(max({column}), 1), \
-                     max({column}) IS NOT NULL) FROM {table}"
-                ),
-                &vec![],
-            )?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -116,8 +98,9 @@ mod tests {
     use super::*;
     use crate::Database;
 
-    /// Tables that are not copied: what processes and migrations record about themselves.
-    const NOT_COPIED: [&str; 2] = ["lanes", "schema_versions"];
+    /// Tables that are not copied: what processes and migrations record about themselves, and
+    /// rows that migrations insert and nobody changes.
+    const NOT_COPIED: [&str; 4] = ["lanes", "network_accounts", "schema_versions", "stored_codes"];
 
     fn fresh() -> (tempfile::TempDir, Box<dyn Sql>) {
         let dir = tempfile::tempdir().unwrap();

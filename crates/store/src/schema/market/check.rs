@@ -4,6 +4,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::phone;
 use domain::kernel::time::ServerTime;
+use domain::tariff::TariffFault;
 use domain::tariff::rates::{self, Quoted};
 
 use crate::schema::market::{Fixed, GatewayEntry, MarketEntry, MarketFile, Parsed, RateEntry};
@@ -36,7 +37,7 @@ impl MarketFile {
                 .iter()
                 .any(|fee| is_refund_fee(fee.operation.0, fee.percentage.0.ppm, &fee.fixed))
         {
-            return Err(NO_REFUND_FEES.to_owned());
+            return Err(TariffFault::FeeOnRefund.to_string());
         }
         for fee in &self.gateway_fees {
             if let Some(method) =
@@ -182,9 +183,6 @@ fn check_periods(what: &str, rows: &[(String, Period)]) -> Result<(), String> {
     }
     Ok(())
 }
-
-/// The message for a fee on refunds.
-pub const NO_REFUND_FEES: &str = "a refund has no fees: those of its collection stay spent";
 
 fn distinct<T: Ord + std::fmt::Debug>(
     what: &str,

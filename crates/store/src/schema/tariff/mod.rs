@@ -1,131 +1,62 @@
-//! The tables of the tariff (fees, rates, markets, phone prefixes), and how they are read.
+//! The tables of the tariff (fees, rates, markets, phone prefixes): how they are read as a whole, and
+//! how a new database gets its first rows. Decisions change them.
 
-pub(crate) mod changes;
-pub(crate) mod markets;
-pub(crate) mod seed;
+mod seed;
 
-use domain::kernel::currency::Currency;
+use std::sync::LazyLock;
+
 use domain::tariff::{
-    Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, Tier,
+    GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, TariffVersion, Tier,
 };
 
 use crate::StoreError;
-use crate::workspace::record::{Column, RowReader};
+use crate::workspace::record::Record;
 use crate::workspace::sql::OwnedRow;
 
-pub use changes::*;
-pub use markets::*;
-pub use seed::seed;
+pub use seed::{create_version, seed};
 
 /// Reads the version of the tariff, which each change raises.
-pub const VERSION: &str = "SELECT book_version FROM installation";
+pub const VERSION: &str = "SELECT version FROM tariff WHERE id = 1";
 
 /// The queries that read the whole tariff, some hundred rows. [`build`] takes their rows in this
 /// order.
-pub const QUERIES: [&str; 7] = [
-    VERSION,
-    "SELECT id, name, is_default, created_at, updated_at FROM fee_tiers ORDER BY id",
-    "SELECT id, tier, operation, percentage_ppm, fixed_minor, fixed_currency, fx_percentage_ppm, effective_from, effective_to, \
-     created_at FROM platform_fees ORDER BY id",
-    "SELECT id, provider, method, operation, percentage_ppm, fixed_minor, fixed_currency, effective_from, effective_to, \
-     created_at, updated_at FROM gateway_fees ORDER BY id",
-    "SELECT id, from_currency, to_currency, num, den, effective_from, effective_to FROM rates ORDER BY id",
-    "SELECT id, method, provider, operation, currency, country, effective_from, effective_to FROM markets ORDER BY id",
-    "SELECT id, prefix, digits, carrier, country, method, effective_from, effective_to FROM phone_prefixes ORDER BY id",
-];
+pub fn queries() -> &'static [String; 7] {
+    static QUERIES: LazyLock<[String; 7]> = LazyLock::new(|| {
+        [
+            all::<TariffVersion>(),
+            all::<Tier>(),
+            all::<PlatformFee>(),
+            all::<GatewayFee>(),
+            all::<Rate>(),
+            all::<Market>(),
+            all::<PhonePrefix>(),
+        ]
+    });
+    &QUERIES
+}
 
-/// Builds the tariff from the rows of [`QUERIES`].
+fn all<R: Record>() -> String {
+    format!("SELECT {} FROM {} ORDER BY id", R::statements().columns, R::TABLE)
+}
+
+/// Builds the tariff from the rows of [`queries`].
 pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
     let [version, tiers, platform_fees, gateway_fees, rates, markets, phone_prefixes] = tables
     else {
         return Err(StoreError::Unexpected("the tariff has a table too few or too many"));
     };
+    let version = version.first().ok_or(StoreError::Unexpected("the tariff has no version"))?;
     Ok(Tariff {
-        version: version
-            .first()
-            .ok_or(StoreError::Unexpected("the installation has no row"))?
-            .integer()?,
-        tiers: all(tiers, "fee_tiers", |r| {
-            Ok(Tier {
-                id: Column::read(r)?,
-                name: Column::read(r)?,
-                is_default: Column::read(r)?,
-                created_at: Column::read(r)?,
-                updated_at: Column::read(r)?,
-            })
-        })?,
-        platform_fees: all(platform_fees, "platform_fees", |r| {
-            Ok(PlatformFee {
-                id: Column::read(r)?,
-                tier: Column::read(r)?,
-                operation: Column::read(r)?,
-                fee: fee(r)?,
-                fx_percentage_ppm: Column::read(r)?,
-                effective: effective(r)?,
-                created_at: Column::read(r)?,
-            })
-        })?,
-        gateway_fees: all(gateway_fees, "gateway_fees", |r| {
-            Ok(GatewayFee {
-                id: Column::read(r)?,
-                provider: Column::read(r)?,
-                method: Column::read(r)?,
-                operation: Column::read(r)?,
-                fee: fee(r)?,
-                effective: effective(r)?,
-                created_at: Column::read(r)?,
-                updated_at: Column::read(r)?,
-            })
-        })?,
-        rates: all(rates, "rates", |r| {
-            Ok(Rate {
-                id: Column::read(r)?,
-                from: Column::read(r)?,
-                to: Column::read(r)?,
-                rate: Column::read(r)?,
-                effective: effective(r)?,
-            })
-        })?,
-        markets: all(markets, "markets", |r| {
-            let _: i64 = Column::read(r)?;
-            Ok(Market {
-                method: Column::read(r)?,
-                provider: Column::read(r)?,
-                operation: Column::read(r)?,
-                currency: Column::read(r)?,
-                country: Column::read(r)?,
-                effective: effective(r)?,
-            })
-        })?,
-        phone_prefixes: all(phone_prefixes, "phone_prefixes", |r| {
-            let _: i64 = Column::read(r)?;
-            Ok(PhonePrefix {
-                prefix: Column::read(r)?,
-                digits: Column::read(r)?,
-                carrier: Column::read(r)?,
-                country: Column::read(r)?,
-                method: Column::read(r)?,
-                effective: effective(r)?,
-            })
-        })?,
+        version: TariffVersion::from_row(version, 0)?.version,
+        tiers: rows(tiers)?,
+        platform_fees: rows(platform_fees)?,
+        gateway_fees: rows(gateway_fees)?,
+        rates: rows(rates)?,
+        markets: rows(markets)?,
+        phone_prefixes: rows(phone_prefixes)?,
     })
 }
 
-fn all<T>(
-    rows: &[OwnedRow],
-    table: &'static str,
-    read: impl Fn(&mut RowReader<'_>) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    rows.iter().map(|row| read(&mut RowReader::new(row, table, 0))).collect()
-}
-
-fn fee(reader: &mut RowReader<'_>) -> Result<Fee, StoreError> {
-    let percentage_ppm = Column::read(reader)?;
-    let (minor, currency): (Option<i64>, Option<Currency>) =
-        (Column::read(reader)?, Column::read(reader)?);
-    Ok(Fee { percentage_ppm, fixed: minor.zip(currency) })
-}
-
-fn effective(reader: &mut RowReader<'_>) -> Result<Effective, StoreError> {
-    Ok(Effective { from: Column::read(reader)?, to: Column::read(reader)? })
+fn rows<R: Record>(table: &[OwnedRow]) -> Result<Vec<R>, StoreError> {
+    table.iter().map(|row| R::from_row(row, 0)).collect()
 }

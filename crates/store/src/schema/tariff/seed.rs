@@ -1,85 +1,151 @@
 //! Writes the tariff of a new database from a market file.
 
+use domain::kernel::ids::{GatewayFeeId, MarketId, PhonePrefixId, PlatformFeeId, RateId};
 use domain::kernel::time::ServerTime;
-use domain::tariff::{Effective, Fee};
+use domain::tariff::{
+    Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, TariffVersion, Tier,
+};
 
 use crate::StoreError;
 use crate::schema::market::{Fixed, MarketFile, Parsed, Percentage};
-use crate::schema::tariff::changes::{insert_gateway_fee, insert_platform_fee, insert_rate};
-use crate::schema::tariff::markets::{insert_market, insert_prefix};
-use crate::schema::tariff::{NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
-use crate::workspace::sql::Sql;
-use crate::workspace::sql_value::params;
+use crate::workspace::record::Record;
+use crate::workspace::sql::{OwnedRow, Sql};
+use crate::workspace::sql_value::{ColumnType, SqlValue, params};
 
 /// When a row without `from` begins to hold. It is not the time of the first start: a clock that is
 /// ahead at that moment would leave the database without fees and markets until then.
 const ALWAYS: ServerTime = ServerTime(0);
 
+/// Creates the row of the tariff's version.
+pub fn create_version(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    insert(sql, &[TariffVersion { id: TariffVersion::ID, version: 1, event_count: 0 }])
+}
+
 /// Writes a market file as the tariff of a new database.
 pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(), StoreError> {
+    let mut ids = Ids { next: next_id(sql)? };
     let effective = |from: Option<Parsed<ServerTime>>, to: Option<Parsed<ServerTime>>| Effective {
         from: from.map_or(ALWAYS, |from| from.0),
         to: to.map(|to| to.0),
     };
-    for tier in &market.tiers {
-        sql.execute(
-            "INSERT INTO fee_tiers (name, is_default, created_at, updated_at) VALUES (:name, :default, :now, :now)",
-            &params!["name" = tier.name.as_str(), "default" = tier.default, "now" = now.0],
-        )?;
-    }
+    let tiers = market.tiers.iter().map(|tier| Tier {
+        id: ids.draw(),
+        name: tier.name.clone(),
+        is_default: tier.default,
+        created_at: now,
+        updated_at: now,
+    });
+    insert(sql, &tiers.collect::<Vec<_>>())?;
+    let mut platform_fees = vec![];
     for row in &market.platform_fees {
-        let new = NewPlatformFee {
+        platform_fees.push(PlatformFee {
+            id: PlatformFeeId(ids.draw()),
             tier: row.tier.clone(),
             operation: row.operation.0,
             fee: fee_of(row.percentage, row.fixed)?,
             fx_percentage_ppm: row.exchange_percentage.0.ppm,
-        };
-        insert_platform_fee(sql, &new, effective(row.from, row.to), now)?;
+            effective: effective(row.from, row.to),
+            created_at: now,
+        });
     }
+    insert(sql, &platform_fees)?;
+    let mut markets = vec![];
     for row in &market.markets {
-        let (method, provider) = (row.method.0, row.provider.0);
         for (operation, currency) in row.pairs() {
-            let new =
-                NewMarket { method, provider, operation, currency, country: row.country.0.clone() };
-            insert_market(sql, &new, effective(row.from, row.to))?;
+            markets.push(Market {
+                id: MarketId(ids.draw()),
+                method: row.method.0,
+                provider: row.provider.0,
+                operation,
+                currency,
+                country: row.country.0.0.clone(),
+                effective: effective(row.from, row.to),
+            });
         }
     }
+    insert(sql, &markets)?;
+    let mut gateway_fees = vec![];
     for row in &market.gateway_fees {
         let fee = fee_of(row.percentage, row.fixed)?;
         for method in &row.methods {
             // The fee is for every network that ever carries the method.
             for provider in market.providers_of(method.0) {
-                let new =
-                    NewGatewayFee { provider, method: method.0, operation: row.operation.0, fee };
-                insert_gateway_fee(sql, &new, effective(row.from, row.to), now)?;
+                gateway_fees.push(GatewayFee {
+                    id: GatewayFeeId(ids.draw()),
+                    provider,
+                    method: method.0,
+                    operation: row.operation.0,
+                    fee,
+                    effective: effective(row.from, row.to),
+                    created_at: now,
+                    updated_at: now,
+                });
             }
         }
     }
+    insert(sql, &gateway_fees)?;
+    let mut rates = vec![];
     for row in &market.rates {
-        let rate = row
-            .rate
-            .0
-            .to_ratio()
-            .ok_or_else(|| StoreError::Market("a rate has too many digits".to_owned()))?;
-        let new = NewRate { from: row.from_currency.0, to: row.to_currency.0, rate };
-        insert_rate(sql, &new, effective(row.from, row.to), now)?;
+        let rate = row.rate.0.to_ratio();
+        rates.push(Rate {
+            id: RateId(ids.draw()),
+            from: row.from_currency.0,
+            to: row.to_currency.0,
+            rate: rate
+                .ok_or_else(|| StoreError::Market("a rate has too many digits".to_owned()))?,
+            effective: effective(row.from, row.to),
+            created_at: now,
+        });
     }
+    insert(sql, &rates)?;
+    let mut phone_prefixes = vec![];
     for row in &market.phones {
         for prefix in &row.prefixes {
-            let new = NewPrefix {
-                prefix: prefix.0.clone(),
-                digits: row.digits,
+            phone_prefixes.push(PhonePrefix {
+                id: PhonePrefixId(ids.draw()),
+                prefix: prefix.0.0.clone(),
+                digits: row.digits.into(),
                 carrier: row.carrier.clone(),
-                country: row.country.0.clone(),
+                country: row.country.0.0.clone(),
                 method: row.method.0,
-            };
-            insert_prefix(sql, &new, effective(row.from, row.to))?;
+                effective: effective(row.from, row.to),
+            });
         }
     }
+    insert(sql, &phone_prefixes)?;
+    sql.execute("UPDATE installation SET next_id = :next", &params!["next" = ids.next])?;
     Ok(())
 }
 
 fn fee_of(percentage: Parsed<Percentage>, fixed: Option<Fixed>) -> Result<Fee, StoreError> {
     let fixed = fixed.map(|fixed| fixed.minor().map_err(StoreError::Market)).transpose()?;
     Ok(Fee { percentage_ppm: percentage.0.ppm, fixed })
+}
+
+/// The installation's ids. The database is new, so nobody else draws any.
+struct Ids {
+    next: i64,
+}
+
+impl Ids {
+    const fn draw(&mut self) -> i64 {
+        self.next += 1;
+        self.next - 1
+    }
+}
+
+fn next_id(sql: &mut dyn Sql) -> Result<i64, StoreError> {
+    let rows = sql.rows("SELECT next_id FROM installation", &vec![])?;
+    rows.first().ok_or(StoreError::Unexpected("the installation has no row"))?.integer()
+}
+
+fn insert<R: Record>(sql: &mut dyn Sql, rows: &[R]) -> Result<(), StoreError> {
+    let columns: Vec<(String, ColumnType)> =
+        R::statements().all.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
+    let values = |row: &R| {
+        let mut values = vec![];
+        row.write(&mut values);
+        OwnedRow::new(values.into_iter().map(SqlValue::into_owned).collect())
+    };
+    sql.append(R::TABLE, &columns, &rows.iter().map(values).collect::<Vec<_>>())
 }

@@ -9,6 +9,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
 
 use crate::StoreError;
+use crate::workspace::codes::{Coded, with_codes};
 use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql::{OwnedRow, Sql};
 use crate::workspace::sql_value::params;
@@ -88,8 +89,10 @@ pub(crate) fn check(
     let tariff = Tariff::read(sql)?;
     let (mut found, mut after) = (vec![], 0);
     loop {
-        let page =
-            sql.rows(EXECUTIONS, &params!["after" = after, "since" = SINCE, "page" = PAGE])?;
+        let page = sql.rows(
+            &with_codes(EXECUTIONS),
+            &params!["after" = after, "since" = SINCE, "page" = PAGE],
+        )?;
         let page = page.iter().map(Paid::read).collect::<Result<Vec<_>, _>>()?;
         let Some(last) = page.last() else { return Ok(found) };
         after = last.id;
@@ -111,14 +114,14 @@ const EXECUTIONS: &str = "SELECT e.id, e.operation, e.provider, e.method, e.paye
      e.payee_currency, e.total_minor, e.platform_fee_minor, e.gateway_fee_minor, e.fx_fee_minor, e.rate_num, e.rate_den, \
      e.platform_fee_id, e.gateway_fee_id, (SELECT total_minor FROM sources WHERE id = e.source_id), \
      (SELECT fee_bearer FROM sources WHERE id = e.source_id) FROM executions AS e \
-     WHERE e.id > :after AND e.rules >= :since AND e.operation <> 'REFUND' ORDER BY e.id LIMIT :page";
+     WHERE e.id > :after AND e.rules >= :since AND e.operation <> {operation REFUND} ORDER BY e.id LIMIT :page";
 
 impl Paid {
     fn read(row: &OwnedRow) -> Result<Self, StoreError> {
         let r = &mut RowReader::new(row, "executions", 0);
         Ok(Self {
             id: Column::read(r)?,
-            operation: Column::read(r)?,
+            operation: Operation::read_code(r)?,
             network: (Column::read(r)?, Column::read(r)?),
             payer: Column::read(r)?,
             payer_currency: Column::read(r)?,
@@ -303,9 +306,12 @@ fn decided_at(id: i64, sql: &mut dyn Sql) -> Result<i64, StoreError> {
     // An execution that was final at once has only its final event. Otherwise the event of the
     // decision is the pending one. It need not have the lowest id: another process, whose block of
     // ids may be lower, may have ended the execution.
-    let events = "SELECT created_at FROM events WHERE subject_id = :id AND type LIKE 'execution.%' \
-                  ORDER BY CASE type WHEN 'execution.pending' THEN 0 ELSE 1 END, id LIMIT 1";
-    sql.rows(events, &params!["id" = id])?.first().map_or(Ok(i64::MAX), OwnedRow::integer)
+    let events = with_codes(
+        "SELECT created_at FROM events WHERE subject_id = :id AND type IN ({event_type execution.pending}, \
+         {event_type execution.completed}, {event_type execution.failed}) \
+         ORDER BY CASE type WHEN {event_type execution.pending} THEN 0 ELSE 1 END, id LIMIT 1",
+    );
+    sql.rows(&events, &params!["id" = id])?.first().map_or(Ok(i64::MAX), OwnedRow::integer)
 }
 
 /// `base × ppm + fixed`, rounded half up. A fee above zero is at least one minor unit. `None` on

@@ -4,6 +4,7 @@
 use domain::kernel::currency::Currency;
 
 use crate::StoreError;
+use crate::workspace::codes::with_codes;
 use crate::workspace::sql::{OwnedRow, Sql};
 use crate::workspace::sql_value::{ResultRow, SqlValue, params};
 
@@ -12,8 +13,8 @@ pub(in crate::schema::verify) const RULE: &str = "refunds that did not cost thei
 /// Reads a page of refunded payments. Payments with exchange count only if they were refunded since
 /// refunds are rounded once; within one currency nothing is rounded.
 const PAGE: &str = "SELECT id, given_back_minor, refunded_total_minor + over_refunded_total_minor, payer_minor, total_minor, \
-     rate_num, rate_den, payer_currency, payee_currency FROM executions WHERE operation = 'COLLECTION' AND id > :after \
-     AND (given_back_minor > 0 OR refunded_total_minor > 0) AND (rounded_once = 1 OR payer_currency = payee_currency) \
+     rate_num, rate_den, payer_currency, payee_currency FROM executions WHERE operation = {operation COLLECTION} AND id > :after \
+     AND (given_back_minor > 0 OR refunded_total_minor > 0) AND (rules > 0 OR payer_currency = payee_currency) \
      ORDER BY id LIMIT 10000";
 
 /// A refunded payment. Amounts are in minor units.
@@ -84,7 +85,7 @@ pub(in crate::schema::verify) fn wrong(sql: &mut dyn Sql) -> Result<Vec<String>,
     let mut found = vec![];
     let mut after = 0;
     loop {
-        let rows = sql.rows(PAGE, &params!["after" = after])?;
+        let rows = sql.rows(&with_codes(PAGE), &params!["after" = after])?;
         let Some(last) = rows.last() else { return Ok(found) };
         after = last.integer()?;
         for row in &rows {

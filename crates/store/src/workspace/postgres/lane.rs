@@ -48,13 +48,12 @@ const WRITE_BATCH: &str = "UPDATE lanes SET batch = $2, seen_at = (extract(epoch
 /// `FOR UPDATE` waits for a transaction of this lane that the server may still be ending.
 const READ_BATCH: &str = "SELECT batch FROM lanes WHERE id = $1 FOR UPDATE";
 const RESERVE_IDS: &str = "UPDATE installation SET next_id = next_id + $1 RETURNING next_id";
-const BOOK_VERSION: &str = "SELECT book_version FROM installation";
 
 /// The statements of a lane that are not about a decision's tables, for the test that prepares
 /// them.
 #[cfg(test)]
 pub(crate) const STATEMENTS: [&str; 7] =
-    [OPEN_LANE, CLOSE_LANE, SWEEP_LANES, WRITE_BATCH, READ_BATCH, RESERVE_IDS, BOOK_VERSION];
+    [OPEN_LANE, CLOSE_LANE, SWEEP_LANES, WRITE_BATCH, READ_BATCH, RESERVE_IDS, tariff::VERSION];
 
 /// A lane's store. A lost connection is opened again.
 pub struct PostgresStore {
@@ -162,8 +161,8 @@ impl PostgresStore {
         if self.tariff.version == version {
             return Ok(());
         }
-        let statements = tariff::QUERIES.iter().map(|sql| Statement::new(sql, vec![])).collect();
-        let mut tables = Vec::with_capacity(tariff::QUERIES.len());
+        let statements = tariff::queries().iter().map(|sql| Statement::new(sql, vec![])).collect();
+        let mut tables = Vec::with_capacity(tariff::queries().len());
         for result in self.run(statements)? {
             tables.push(
                 result
@@ -238,13 +237,13 @@ impl Store for PostgresStore {
         // Lock first: whatever is read after the locks are held is at least as new as they are.
         let (lock, read) = (LockKeys::new(lock_keys), Lookups::new(&wanted));
         let mut statements = lock.statements();
-        statements.push(Statement::new(BOOK_VERSION, vec![]));
+        statements.push(Statement::new(tariff::VERSION, vec![]));
         let locks = statements.len() - 1;
         statements.extend(read.statements(false)?);
         let mut results = self.begin(statements)?;
         let version = results.remove(locks);
         let version =
-            version.rows.first().ok_or(StoreError::Unexpected("the installation has no row"))?;
+            version.rows.first().ok_or(StoreError::Unexpected("the tariff has no version"))?;
         self.refresh_tariff(integer(version)?)?;
         let mut work = Workspace::new(Arc::clone(&self.tariff), self.installation, ids);
         let mut results = results.into_iter();

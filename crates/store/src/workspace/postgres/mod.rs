@@ -13,6 +13,8 @@ use tokio::runtime::Runtime;
 use tokio_postgres::types::{ToSql, Type as PgType};
 use tokio_postgres::{Client, Row};
 
+use domain::kernel::uuids::Uuid;
+
 use crate::StoreError;
 use crate::workspace::bulk_sql;
 use crate::workspace::postgres::sql_array::SqlArray;
@@ -65,13 +67,17 @@ impl ResultRow for Row {
             self.columns().get(index).ok_or(StoreError::Unexpected("a column is missing"))?;
         let value = match *column.type_() {
             PgType::INT8 => self.try_get::<_, Option<i64>>(index)?.map(SqlValue::Int),
+            PgType::INT2 => {
+                self.try_get::<_, Option<i16>>(index)?.map(|value| SqlValue::Int(value.into()))
+            }
             PgType::INT4 => {
                 self.try_get::<_, Option<i32>>(index)?.map(|value| SqlValue::Int(value.into()))
             }
             PgType::TEXT | PgType::VARCHAR | PgType::NAME => {
                 self.try_get::<_, Option<&str>>(index)?.map(|text| SqlValue::Text(text.into()))
             }
-            _ => return Err(StoreError::Unexpected("a column is neither integer nor text")),
+            PgType::UUID => self.try_get::<_, Option<Uuid>>(index)?.map(SqlValue::Uuid),
+            _ => return Err(StoreError::Unexpected("a column is of a type that is not kola's")),
         };
         Ok(value.unwrap_or(SqlValue::Null))
     }
@@ -80,8 +86,10 @@ impl ResultRow for Row {
 /// The types of parameters, to prepare a statement with.
 fn types(params: &Params<'_>) -> Vec<PgType> {
     let pg_type = |param: &Param<'_>| match param.column_type {
-        ColumnType::Int => PgType::INT8,
+        // PostgreSQL compares integers of different sizes, and finds them by an index of either.
+        ColumnType::Int | ColumnType::Code => PgType::INT8,
         ColumnType::Text => PgType::TEXT,
+        ColumnType::Uuid => PgType::UUID,
     };
     params.iter().map(pg_type).collect()
 }
@@ -90,10 +98,12 @@ fn types(params: &Params<'_>) -> Vec<PgType> {
 fn values<'a>(params: &'a Params<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
     let value = |param: &'a Param<'_>| -> &'a (dyn ToSql + Sync) {
         match (&param.value, param.column_type) {
-            (SqlValue::Null, ColumnType::Int) => &None::<i64>,
+            (SqlValue::Null, ColumnType::Int | ColumnType::Code) => &None::<i64>,
             (SqlValue::Null, ColumnType::Text) => &None::<&str>,
+            (SqlValue::Null, ColumnType::Uuid) => &None::<Uuid>,
             (SqlValue::Int(value), _) => value,
             (SqlValue::Text(text), _) => text,
+            (SqlValue::Uuid(uuid), _) => uuid,
         }
     };
     params.iter().map(value).collect()

@@ -2,16 +2,19 @@
 
 use std::borrow::Cow;
 
+use domain::kernel::uuids::Uuid;
 use tokio_postgres::types::ToSql;
 
 use crate::StoreError;
 use crate::workspace::sql_value::{ColumnType, SqlValue};
 
-/// An array parameter: `bigint[]` or `text[]`.
+/// An array parameter: `bigint[]`, `smallint[]`, `text[]` or `uuid[]`.
 #[derive(Debug)]
 pub(super) enum SqlArray<'a> {
     Ints(Vec<Option<i64>>),
+    Codes(Vec<Option<i16>>),
     Texts(Vec<Option<Cow<'a, str>>>),
+    Uuids(Vec<Option<Uuid>>),
 }
 
 impl<'a> SqlArray<'a> {
@@ -35,10 +38,30 @@ impl<'a> SqlArray<'a> {
                     })
                     .collect::<Result<_, _>>()?,
             ),
+            ColumnType::Code => Self::Codes(
+                values
+                    .map(|value| match value {
+                        Some(SqlValue::Int(code)) => {
+                            i16::try_from(*code).map(Some).map_err(|_| mismatch())
+                        }
+                        Some(SqlValue::Null) => Ok(None),
+                        _ => Err(mismatch()),
+                    })
+                    .collect::<Result<_, _>>()?,
+            ),
             ColumnType::Text => Self::Texts(
                 values
                     .map(|value| match value {
                         Some(SqlValue::Text(text)) => Ok(Some(text.clone())),
+                        Some(SqlValue::Null) => Ok(None),
+                        _ => Err(mismatch()),
+                    })
+                    .collect::<Result<_, _>>()?,
+            ),
+            ColumnType::Uuid => Self::Uuids(
+                values
+                    .map(|value| match value {
+                        Some(SqlValue::Uuid(uuid)) => Ok(Some(*uuid)),
                         Some(SqlValue::Null) => Ok(None),
                         _ => Err(mismatch()),
                     })
@@ -50,7 +73,9 @@ impl<'a> SqlArray<'a> {
     pub(super) fn as_sql(&self) -> &(dyn ToSql + Sync) {
         match self {
             Self::Ints(values) => values,
+            Self::Codes(values) => values,
             Self::Texts(values) => values,
+            Self::Uuids(values) => values,
         }
     }
 }

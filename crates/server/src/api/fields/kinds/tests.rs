@@ -131,7 +131,7 @@ fn times_and_uuids() {
     );
     assert_eq!(
         Reference::read(&json!("7F3D2A10-9C4B-4E8A-B1C2-0123456789AB")),
-        Ok(Reference("7f3d2a10-9c4b-4e8a-b1c2-0123456789ab".to_owned()))
+        Ok(Reference(ReferenceId(uuid::uuid!("7f3d2a10-9c4b-4e8a-b1c2-0123456789ab"))))
     );
     for text in [
         "7f3d2a10-9c4b-1e8a-b1c2-0123456789ab",

@@ -4,8 +4,6 @@
 //! `payment_account_id` is the only one that changes: the account of a payout is fixed, but that of
 //! a checkout or refund is known only when it is executed.
 
-use std::borrow::Cow;
-
 use domain::kernel::ids::{
     CounterpartyId, ExecutionId, PartyId, PaymentAccountId, SourceId, WalletId,
 };
@@ -13,6 +11,7 @@ use domain::kernel::money::Money;
 use domain::payments::session::{Intent, Recipient, SessionKind};
 
 use crate::StoreError;
+use crate::workspace::codes::Coded;
 use crate::workspace::record::{Column, PartlyChanging, RowReader};
 use crate::workspace::sql_value::{ColumnType, SqlValue};
 
@@ -159,7 +158,7 @@ impl Column for Intent {
 
     fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         let written = Written::of(self);
-        values.push(SqlValue::Text(Cow::Borrowed(self.kind().as_str())));
+        values.push(SqlValue::Int(self.kind().code()));
         Column::write_option(written.source_id, values);
         Column::write_option(written.wallet_id, values);
         Column::write_option(written.counterparty_id, values);
@@ -221,6 +220,7 @@ mod tests {
             status: SessionStatus::Active,
             intent,
             expires_at: MerchantTime(3),
+            event_count: 4,
             created_at: MerchantTime(1),
             updated_at: MerchantTime(2),
         }
@@ -282,13 +282,14 @@ mod tests {
         let statements = Session::statements();
         let changing: Vec<_> =
             statements.all[statements.fixed..].iter().map(|(column, _)| *column).collect();
-        assert_eq!(changing, ["payment_account_id", "status", "updated_at"]);
+        assert_eq!(changing, ["payment_account_id", "status", "event_count", "updated_at"]);
         let session = session(refund()).with_payer_account(Some(PaymentAccountId(17)));
         let mut values = vec![];
         session.write_changes(&mut values);
         let expected = [
             SqlValue::Int(17),
-            SqlValue::Text("ACTIVE".into()),
+            SqlValue::Int(0),
+            SqlValue::Int(4),
             SqlValue::Int(2),
             SqlValue::Int(7),
         ];

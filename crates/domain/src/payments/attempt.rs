@@ -1,0 +1,234 @@
+//! The attempt at a network to carry out an execution: its request, when it was sent, who may call
+//! the network now, and when the network is asked again.
+
+use crate::api_enum;
+use crate::decision::row::{NoAltKey, Row};
+use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId};
+use crate::kernel::names::Mode;
+use crate::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
+use crate::kernel::uuids::NetworkRequestId;
+use crate::ledger::account::AccountKind;
+use crate::mutant;
+use crate::payments::execution::Execution;
+
+/// How long a lease on a provider call lasts, in microseconds: longer than any provider's time-out.
+pub const LEASE_US: i64 = seconds(15);
+
+/// The clocks of two processes differ by less, in microseconds. A time further ahead than any that
+/// could be written now was written by a clock that has been set back since.
+pub const MAX_CLOCK_SKEW_US: i64 = seconds(30);
+
+/// The shortest time between two polls of an execution, in microseconds.
+pub const MIN_POLL_INTERVAL_US: i64 = seconds(1);
+
+/// The longest time between two polls in the sandbox, in microseconds. Its provider is in this
+/// process and cheap to ask; an outcome that came due by an advance of the clock is seen this soon.
+pub const MAX_POLL_INTERVAL_SANDBOX_US: i64 = seconds(10);
+
+/// The longest time between two polls of a live execution, in microseconds.
+pub const MAX_POLL_INTERVAL_US: i64 = minutes(15);
+
+/// A request that the provider does not know is failed this long after it was last sent, in
+/// microseconds, and not before its deadline.
+pub const NEVER_SEEN_US: i64 = minutes(15);
+
+/// Stripe forgets idempotency keys after 24 hours: an older request is not sent again.
+pub const STRIPE_RESEND_US: i64 = minutes(23 * 60);
+
+api_enum! {
+    /// Why an attempt may not be sent yet.
+    Gate {
+        /// The network fails so often that it is left alone.
+        Circuit = "CIRCUIT",
+        /// The network account has reached its calls a second.
+        Rate = "RATE",
+        /// Another refund of the same payment is under way.
+        RefundQueue = "REFUND_QUEUE",
+        /// Somebody has to approve it.
+        Approval = "APPROVAL",
+        /// The network account is held by an operator.
+        Held = "HELD",
+    }
+}
+
+/// The attempt at a network to carry out an execution. The id of a request at a network follows from
+/// the execution, so that there is one attempt for each: it is sent again, never replaced.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProviderAttempt {
+    pub execution_id: ExecutionId,
+    pub merchant_id: MerchantId,
+    /// All calls and callbacks of the payment, and of its refunds, go to this account.
+    pub network_account_id: NetworkAccountId,
+    /// Our id of the request; see
+    /// [`network_request_id`](crate::payments::provider_call::network_request_id).
+    pub request_id: NetworkRequestId,
+    /// The network's own id of the payment, from the moment it is known.
+    pub network_reference: Option<String>,
+    /// Why it may not be sent yet.
+    pub gate: Option<Gate>,
+    /// How often it was sent.
+    pub send_count: i64,
+    /// When it was last sent.
+    pub sent_at: Option<MerchantTime>,
+    /// The body of the request as it is first sent, so that it is repeated word by word.
+    pub body: Option<String>,
+    /// When the network is asked next; `None` when the execution is final.
+    pub next_check_at: Option<MerchantTime>,
+    /// Until when the process that holds the lease alone may call the network.
+    pub lease_until: Option<ServerTime>,
+    /// When the execution goes to review.
+    pub deadline_at: MerchantTime,
+    /// Whether the network was asked to cancel it.
+    pub cancel_asked: bool,
+    /// Whether the payer has to authenticate the payment.
+    pub requires_action: bool,
+    /// The secret with which the payer's page authenticates a card payment.
+    pub client_secret: Option<String>,
+}
+
+impl Row for ProviderAttempt {
+    type Id = ExecutionId;
+    type AltKey = NoAltKey;
+
+    fn id(&self) -> ExecutionId {
+        self.execution_id
+    }
+
+    fn alt_key(&self) -> Option<NoAltKey> {
+        None
+    }
+}
+
+impl ProviderAttempt {
+    /// The attempt of an execution that is final: nothing is asked any more.
+    #[must_use]
+    pub fn ended(self) -> Self {
+        Self {
+            next_check_at: None,
+            lease_until: None,
+            client_secret: None,
+            requires_action: false,
+            ..self
+        }
+    }
+
+    /// The ledger's account for money at the network.
+    #[must_use]
+    pub const fn clearing(&self) -> AccountKind {
+        AccountKind::Clearing(self.network_account_id)
+    }
+}
+
+/// An execution that a network carries out, with its attempt there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetworkPayment {
+    pub execution: Execution,
+    pub attempt: ProviderAttempt,
+}
+
+impl NetworkPayment {
+    /// An execution with its attempt.
+    ///
+    /// # Errors
+    /// [`Stop::NotLoaded`]; [`Stop::Inconsistent`] when one of them is not there.
+    pub fn require(id: ExecutionId, work: &Workspace) -> Result<Self, Stop> {
+        Ok(Self {
+            execution: (*work.require::<Execution>(id)?).clone(),
+            attempt: (*work.require::<ProviderAttempt>(id)?).clone(),
+        })
+    }
+
+    pub(crate) fn put(&self, work: &mut Workspace) {
+        work.put(self.execution.clone());
+        work.put(self.attempt.clone());
+    }
+
+    /// This payment with its `updated_at`, as the successor of `before`: now where a caller of the
+    /// API sees a change, else unchanged. Polls and leases are no change to callers.
+    #[must_use]
+    pub fn with_updated_at(self, before: &Self, time: MerchantTime) -> Self {
+        let seen =
+            |attempt: &ProviderAttempt| (attempt.requires_action, attempt.client_secret.clone());
+        let execution = if seen(&self.attempt) == seen(&before.attempt) {
+            self.execution.with_updated_at(&before.execution, time)
+        } else {
+            Execution { updated_at: time, ..self.execution }
+        };
+        Self { execution, ..self }
+    }
+
+    /// The time until the next poll: half the time since `created_at`, within the shortest and
+    /// longest interval, and not past the deadline.
+    fn poll_interval(&self, mode: Mode, time: MerchantTime) -> i64 {
+        let longest = match mode {
+            Mode::Sandbox => MAX_POLL_INTERVAL_SANDBOX_US,
+            Mode::Live => MAX_POLL_INTERVAL_US,
+        };
+        let to_deadline = self.attempt.deadline_at.since(time);
+        let longest = if to_deadline > 0 {
+            longest.min(to_deadline.max(MIN_POLL_INTERVAL_US))
+        } else {
+            longest
+        };
+        (time.since(self.execution.created_at) / 2).clamp(MIN_POLL_INTERVAL_US, longest)
+    }
+
+    #[must_use]
+    pub fn next_check(&self, mode: Mode, time: MerchantTime) -> MerchantTime {
+        time.plus(self.poll_interval(mode, time))
+    }
+
+    /// Whether it is to be polled, at merchant time `time` and server time `now`: its next check is
+    /// due and nobody holds the lease.
+    ///
+    /// A lease or a next check further ahead than one written now could be was written by a process
+    /// whose clock was ahead. It must not delay the execution, so such an execution is due too.
+    /// Poll intervals only grow with time, so a next check beyond today's interval is the proof.
+    #[must_use]
+    pub fn is_due(&self, mode: Mode, time: MerchantTime, now: ServerTime) -> bool {
+        let Some(at) = self.attempt.next_check_at else { return false };
+        match self.attempt.lease_until.filter(|until| now < *until && !mutant!(LeaseIgnored)) {
+            Some(until) => until.since(now) > LEASE_US + MAX_CLOCK_SKEW_US,
+            None => {
+                at <= time || at.since(time) > self.poll_interval(mode, time) + MAX_CLOCK_SKEW_US
+            }
+        }
+    }
+}
+
+/// An execution and, while it is under way, its attempt at the network: all that its caller sees.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WithAttempt {
+    pub execution: Execution,
+    pub attempt: Option<ProviderAttempt>,
+}
+
+/// The attempt of an execution that is not final; `None` for one that is.
+///
+/// # Errors
+/// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
+pub fn open_attempt(
+    execution: &Execution,
+    work: &Workspace,
+) -> Result<Option<ProviderAttempt>, Stop> {
+    if execution.status.is_final() || !execution.has_network() {
+        return Ok(None);
+    }
+    Ok(Some((*work.require::<ProviderAttempt>(execution.id)?).clone()))
+}
+
+/// The ledger's account for the money that a network moves for an execution; `None` for a payment
+/// between wallets.
+///
+/// # Errors
+/// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
+pub(crate) fn clearing(
+    execution: &Execution,
+    work: &Workspace,
+) -> Result<Option<AccountKind>, Stop> {
+    if !execution.has_network() {
+        return Ok(None);
+    }
+    Ok(Some(work.require::<ProviderAttempt>(execution.id)?.clearing()))
+}

@@ -1,0 +1,99 @@
+//! Why a change of the tariff is refused.
+
+use crate::kernel::currency::Currency;
+use crate::kernel::names::{Method, Operation, Provider};
+use crate::tariff::rates::RateFault;
+use std::fmt;
+
+/// Why a change of the tariff is refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TariffFault {
+    /// No fee tier has this name.
+    UnknownTier(String),
+    /// A fee was set for refunds.
+    FeeOnRefund,
+    /// The fixed part of a fee cannot be converted into a currency that the fee is taken in.
+    NoRateForFixedPart {
+        fixed: Currency,
+        taken_in: Currency,
+    },
+    Rate(RateFault),
+    /// A market was opened for transfers or refunds.
+    OperationWithoutMarket,
+    /// The method never had a market, so its network is not known.
+    MethodWithoutMarket(Method),
+    /// The method never had a market, and the command leaves out what is taken from the last one.
+    NewMethod {
+        method: Method,
+        needs: NewMethodNeeds,
+    },
+    /// The method is open on another network.
+    OtherNetwork {
+        method: Method,
+        network: Provider,
+    },
+    /// A market without a gateway fee would refuse every payment.
+    NoGatewayFee {
+        method: Method,
+        operation: Operation,
+        network: Provider,
+    },
+    MarketNotOpen {
+        method: Method,
+        operation: Operation,
+        currency: Currency,
+    },
+    /// The prefix is longer than the numbers.
+    PrefixTooLong {
+        prefix: String,
+        digits: i64,
+    },
+    PrefixNotAssigned {
+        prefix: String,
+        digits: i64,
+    },
+}
+
+/// What the first market of a method must say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NewMethodNeeds {
+    Network,
+    Country,
+}
+
+impl fmt::Display for TariffFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownTier(tier) => write!(f, "there is no tier {tier}"),
+            Self::FeeOnRefund => {
+                f.write_str("a refund has no fees: those of its collection stay spent")
+            }
+            Self::NoRateForFixedPart { fixed, taken_in } => write!(
+                f,
+                "there is no rate between {fixed} and {taken_in}, in which the fee is taken: every such payment would be refused. Set \
+                 the rate first, with `kola rates set {fixed} {taken_in} RATE`, or give the fixed part in another currency"
+            ),
+            Self::Rate(fault) => fault.fmt(f),
+            Self::OperationWithoutMarket => f.write_str(
+                "transfers and refunds have no market: a transfer reaches no network, and a refund uses that of its collection",
+            ),
+            Self::MethodWithoutMarket(method) => write!(f, "{method} has no market"),
+            Self::NewMethod { method, .. } => write!(f, "{method} is new"),
+            Self::OtherNetwork { method, network } => {
+                write!(f, "{method} is carried by {network}, and a method has one network")
+            }
+            Self::NoGatewayFee { method, operation, network } => {
+                write!(f, "{method} has no fee for {operation} by {network} yet")
+            }
+            Self::MarketNotOpen { method, operation, currency } => {
+                write!(f, "{method} does no {operation} in {currency}")
+            }
+            Self::PrefixTooLong { prefix, digits } => {
+                write!(f, "numbers of {digits} digits cannot begin with {prefix}")
+            }
+            Self::PrefixNotAssigned { prefix, digits } => {
+                write!(f, "no operator has numbers of {digits} digits that begin with {prefix}")
+            }
+        }
+    }
+}

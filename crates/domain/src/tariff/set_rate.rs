@@ -1,0 +1,55 @@
+//! Setting an exchange rate.
+
+use crate::decision::use_case::{Context, Decision, LockKey};
+use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::currency::Currency;
+use crate::kernel::ids::RateId;
+use crate::kernel::money::Ratio;
+use crate::kernel::refusal::Refusal;
+use crate::tariff::change::{self, Change};
+use crate::tariff::rates::{self, Quoted};
+use crate::tariff::{Rate, TariffFault};
+
+/// Sets an exchange rate from now on: one unit of `from` is worth `rate` units of `to`. It also gives
+/// the opposite direction, so the rates in effect between the two currencies end in both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetRate {
+    pub from: Currency,
+    pub to: Currency,
+    /// In major units.
+    pub rate: Ratio,
+}
+
+/// The most decimals of a rate in a note: the smallest rate begins at the ninth decimal, and a rate
+/// has at most 18 digits.
+const MAX_DECIMALS: u32 = 27;
+
+impl Decision for SetRate {
+    type Output = Rate;
+
+    fn lock_key(&self) -> Option<LockKey> {
+        Some(change::lock_key())
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Rate, Stop> {
+        let mut change = Change::begin(work, context.now)?;
+        let Self { from, to, rate } = *self;
+        let is_over = |row: &Rate| row.effective.to.is_some_and(|to| to <= change.now);
+        let others: Vec<Quoted> =
+            change.tariff.rates.iter().filter(|row| !is_over(row)).map(Quoted::from).collect();
+        rates::check(Quoted { from, to, rate }, &others)
+            .map_err(|fault| Refusal::Tariff(TariffFault::Rate(fault)))?;
+        change.end(|row: &Rate| [(from, to), (to, from)].contains(&(row.from, row.to)))?;
+        let row = Rate {
+            id: RateId(change.new_id()?),
+            from,
+            to,
+            rate,
+            effective: change.open_ended(),
+            created_at: change.now,
+        };
+        change.add(row.clone());
+        change.finish(format!("rate: 1 {from} = {} {to}", rate.to_text(MAX_DECIMALS)))?;
+        Ok(row)
+    }
+}

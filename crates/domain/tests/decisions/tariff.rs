@@ -1,0 +1,228 @@
+//! Changes of the tariff: what ends, what begins, what is refused, and that no change is decided on a
+//! stale tariff.
+
+use std::sync::Arc;
+
+use crate::stage::{Stage, currency, tariff, usd};
+use domain::decision::event::{EventEntity, EventType};
+use domain::decision::row::Lookup;
+use domain::decision::settings::Settings;
+use domain::decision::use_case::{Context, Decision};
+use domain::decision::workspace::{IdBlock, Stop, Workspace};
+use domain::kernel::country::Country;
+use domain::kernel::ids::MerchantId;
+use domain::kernel::money::Ratio;
+use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::ServerTime;
+use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
+use domain::tariff::close_market::CloseMarket;
+use domain::tariff::end_phone_prefix::EndPhonePrefix;
+use domain::tariff::fees::{self, QuoteRequest, Route};
+use domain::tariff::open_market::OpenMarket;
+use domain::tariff::rates::RateFault;
+use domain::tariff::set_gateway_fee::SetGatewayFee;
+use domain::tariff::set_platform_fee::SetPlatformFee;
+use domain::tariff::set_rate::SetRate;
+use domain::tariff::{Effective, Fee, NewMethodNeeds, PlatformFee, TariffFault, TariffVersion};
+
+const COLLECTION: Operation = Operation::Collection;
+
+fn platform(percentage_ppm: i64) -> SetPlatformFee {
+    let fee = Fee { percentage_ppm, fixed: None };
+    let tier = "default".to_owned();
+    SetPlatformFee { tier, operation: COLLECTION, fee, fx_percentage_ppm: None }
+}
+
+fn refused(fault: TariffFault) -> Vec<Refusal> {
+    vec![Refusal::Tariff(fault)]
+}
+
+fn open_in_euros(provider: Option<Provider>, fee: Option<Fee>) -> OpenMarket {
+    let (method, currency) = (Method::CreditCard, currency("EUR"));
+    OpenMarket { method, operation: COLLECTION, currency, provider, country: None, fee }
+}
+
+#[test]
+fn a_change_ends_the_row_in_effect_and_begins_the_next() {
+    let mut stage = Stage::new();
+    let before = stage.work.tariff.platform_fee("default", COLLECTION, stage.now).unwrap().clone();
+    let row = stage.decide(&platform(20_000)).unwrap();
+    assert_eq!(row.effective, Effective { from: stage.now, to: None });
+    assert_eq!(row.fx_percentage_ppm, before.fx_percentage_ppm, "what is left out stays");
+    let ended = stage.work.require::<PlatformFee>(before.id).unwrap();
+    assert_eq!(ended.effective, Effective { to: Some(stage.now), ..before.effective });
+    assert_eq!(*stage.work.require::<PlatformFee>(row.id).unwrap(), row);
+    let version = stage.work.require::<TariffVersion>(TariffVersion::ID).unwrap().version;
+    assert_eq!((version, stage.work.tariff.version), (2, 2));
+}
+
+#[test]
+fn a_change_is_an_event_of_the_installation() {
+    let mut stage = Stage::new();
+    stage.decide(&platform(29_000)).unwrap();
+    let event = stage.work.events.last().unwrap();
+    assert_eq!(
+        (event.merchant_id, event.kind),
+        (MerchantId::INSTALLATION, EventType::TariffChanged)
+    );
+    assert_eq!((event.entity, event.entity_id), (EventEntity::Tariff, 1));
+    let note = "platform fee of COLLECTION in tier default: 2.9 %, exchange 1 %";
+    assert_eq!(event.note.as_deref(), Some(note));
+}
+
+#[test]
+fn later_commands_of_a_batch_are_decided_by_the_changed_tariff() {
+    let mut stage = Stage::new();
+    let route = Route {
+        tier: "default",
+        operation: COLLECTION,
+        provider: Provider::PawaPay,
+        method: Method::MtnMomoLbr,
+    };
+    let (base, target) = (usd(10_000), currency("USD"));
+    let question = QuoteRequest { base, target, bearer: FeeBearer::Payer, route };
+    let fee = |stage: &Stage| {
+        fees::predict(question, &stage.work.tariff, stage.now).unwrap().platform_fee
+    };
+    assert_eq!(fee(&stage), 100);
+    stage.decide(&platform(20_000)).unwrap();
+    stage.decide(&platform(30_000)).unwrap();
+    assert_eq!(fee(&stage), 300);
+    // A refused change leaves nothing.
+    stage.decide(&SetPlatformFee { tier: "no".to_owned(), ..platform(0) }).unwrap_err();
+    assert_eq!(fee(&stage), 300);
+    stage.work.reset_to_loaded();
+    assert_eq!(fee(&stage), 100);
+}
+
+#[test]
+fn a_change_is_never_decided_on_a_stale_tariff() {
+    let mut work = Workspace::new(Arc::new(tariff()), [7; 16], IdBlock { next: 1, end: i64::MAX });
+    let newer = TariffVersion { id: TariffVersion::ID, version: 2, event_count: 0 };
+    work.tables.tariff.load(Lookup::Id(newer.id), Some(newer));
+    let settings = Settings::default();
+    let context = Context { now: ServerTime(1), settings: &settings };
+    let stop = platform(1).decide(&mut work, &context).unwrap_err();
+    assert!(matches!(stop, Stop::Inconsistent(_)), "{stop:?}");
+}
+
+#[test]
+fn what_cannot_be_charged_is_refused() {
+    let mut stage = Stage::new();
+    let (method, operation) = (Method::OrangeMoneyLbr, COLLECTION);
+    let none = Fee::NONE;
+    let is = |decided: Result<_, Vec<Refusal>>, fault| {
+        assert_eq!(decided, Err(refused(fault)));
+    };
+    is(
+        stage.decide(&SetPlatformFee { tier: "gold".to_owned(), ..platform(0) }).map(drop),
+        TariffFault::UnknownTier("gold".to_owned()),
+    );
+    let refund = SetPlatformFee { operation: Operation::Refund, ..platform(0) };
+    is(stage.decide(&refund).map(drop), TariffFault::FeeOnRefund);
+    is(
+        stage.decide(&SetGatewayFee { method, operation, fee: none }).map(drop),
+        TariffFault::MethodWithoutMarket(method),
+    );
+    let fixed = Fee { percentage_ppm: 0, fixed: Some((30, currency("EUR"))) };
+    let (eur, taken_in) = (currency("EUR"), currency("USD"));
+    is(
+        stage.decide(&SetPlatformFee { fee: fixed, ..platform(0) }).map(drop),
+        TariffFault::NoRateForFixedPart { fixed: eur, taken_in },
+    );
+    let usd = currency("USD");
+    is(
+        stage.decide(&SetRate { from: usd, to: usd, rate: Ratio::ONE }).map(drop),
+        TariffFault::Rate(RateFault::SameCurrency),
+    );
+    assert_eq!(stage.work.tariff.version, 1);
+}
+
+#[test]
+fn a_market_opens_once_and_on_one_network() {
+    let mut stage = Stage::new();
+    let new = OpenMarket { method: Method::AirtelRwa, ..open_in_euros(None, None) };
+    let needs = |needs| refused(TariffFault::NewMethod { method: Method::AirtelRwa, needs });
+    assert_eq!(stage.decide(&new).unwrap_err(), needs(NewMethodNeeds::Network));
+    let new = OpenMarket { provider: Some(Provider::PawaPay), ..new };
+    assert_eq!(stage.decide(&new).unwrap_err(), needs(NewMethodNeeds::Country));
+    let new = OpenMarket { country: Country::parse("RW"), ..new };
+    let (method, operation, network) = (Method::AirtelRwa, COLLECTION, Provider::PawaPay);
+    let no_fee = TariffFault::NoGatewayFee { method, operation, network };
+    assert_eq!(stage.decide(&new).unwrap_err(), refused(no_fee));
+    assert!(!stage.decide(&OpenMarket { fee: Some(Fee::NONE), ..new.clone() }).unwrap().was_open);
+
+    let other = stage.decide(&open_in_euros(Some(Provider::PawaPay), None)).unwrap_err();
+    let (method, network) = (Method::CreditCard, Provider::Stripe);
+    assert_eq!(other, refused(TariffFault::OtherNetwork { method, network }));
+    let transfer = OpenMarket { operation: Operation::Transfer, ..open_in_euros(None, None) };
+    assert_eq!(stage.decide(&transfer).unwrap_err(), refused(TariffFault::OperationWithoutMarket));
+
+    let opened = stage.decide(&open_in_euros(None, None)).unwrap();
+    assert_eq!((opened.market.country.as_str(), opened.was_open), ("LR", false));
+    let version = stage.work.tariff.version;
+    let again = stage.decide(&open_in_euros(None, None)).unwrap();
+    assert_eq!((again.market, again.was_open), (opened.market, true));
+    assert_eq!(stage.work.tariff.version, version, "nothing was changed");
+}
+
+#[test]
+fn what_begins_later_still_begins() {
+    let mut stage = Stage::new();
+    let now = stage.now;
+    let later = ServerTime(now.0 + 1_000);
+    let euros = CloseMarket {
+        method: Method::CreditCard,
+        operation: COLLECTION,
+        currency: currency("EUR"),
+    };
+    // Another process whose clock is ahead has opened the market.
+    stage.now = later;
+    stage.decide(&open_in_euros(None, None)).unwrap();
+    stage.now = now;
+    let CloseMarket { method, operation, currency } = euros;
+    let not_open = refused(TariffFault::MarketNotOpen { method, operation, currency });
+    assert_eq!(stage.decide(&euros).unwrap_err(), not_open);
+    let opened = stage.decide(&open_in_euros(None, None)).unwrap();
+    assert_eq!(opened.market.effective, Effective { from: now, to: Some(later) });
+    stage.now = ServerTime(now.0 + 10);
+    assert_eq!(stage.decide(&euros), Ok(Some(later)));
+}
+
+#[test]
+fn a_rate_ends_the_rates_of_both_directions() {
+    let mut stage = Stage::new();
+    let (rwf, usd) = (currency("RWF"), currency("USD"));
+    let rate = Ratio::new(1, 1_500).unwrap();
+    stage.decide(&SetRate { from: rwf, to: usd, rate }).unwrap();
+    let in_effect = |row: &&domain::tariff::Rate| row.effective.at(stage.now);
+    assert_eq!(stage.work.tariff.rates.iter().filter(in_effect).count(), 1);
+    assert_eq!(stage.work.tariff.rate(usd, rwf, stage.now), Ratio::new(1_500, 1));
+}
+
+#[test]
+fn a_phone_prefix_has_one_operator() {
+    let mut stage = Stage::new();
+    let prefix = "23188".to_owned();
+    let ends = EndPhonePrefix { prefix: prefix.clone(), digits: 12 };
+    let nobodys = TariffFault::PrefixNotAssigned { prefix: prefix.clone(), digits: 12 };
+    assert_eq!(stage.decide(&ends).unwrap_err(), refused(nobodys));
+    let assigned = |carrier: &str, digits| AssignPhonePrefix {
+        prefix: "23188".to_owned(),
+        digits,
+        carrier: carrier.to_owned(),
+        country: Country::parse("LR").unwrap(),
+        method: Method::MtnMomoLbr,
+    };
+    let too_long = TariffFault::PrefixTooLong { prefix, digits: 4 };
+    assert_eq!(stage.decide(&assigned("One", 4)).unwrap_err(), refused(too_long));
+    for carrier in ["One", "Two"] {
+        stage.decide(&assigned(carrier, 12)).unwrap();
+        stage.now = ServerTime(stage.now.0 + 1);
+        let found = stage.work.tariff.operator("231880000001", stage.now).unwrap();
+        assert_eq!(found.carrier, carrier);
+    }
+    assert_eq!(stage.decide(&ends), Ok(None));
+    assert_eq!(stage.work.tariff.operator("231880000001", stage.now), None);
+}

@@ -1,0 +1,227 @@
+//! Enums that are stored as small integers, in the tables that have rows for each payment.
+
+use domain::kernel::names::Operation;
+
+use crate::StoreError;
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql_value::{ColumnType, SqlValue};
+
+/// An enum whose members are stored as small integers.
+pub trait Coded: Copy + 'static {
+    /// The name of the type in the table `stored_codes`, which lists the codes for people.
+    const TYPE: &'static str;
+
+    /// All members with their codes.
+    const CODES: &'static [(Self, i64)];
+
+    fn code(self) -> i64;
+
+    /// Reads a column with the code of a member.
+    ///
+    /// # Errors
+    /// [`StoreError::Inconsistent`] for a code that no member has.
+    fn read_code(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let code = i64::read(reader)?;
+        let found = Self::CODES.iter().find(|(_, other)| *other == code);
+        found
+            .map(|(member, _)| *member)
+            .ok_or_else(|| reader.inconsistent(format!("{code} is not a code of {}", Self::TYPE)))
+    }
+}
+
+/// Enums with their codes. A code is never changed and never given to another member, even if its
+/// member is gone: stored rows keep it. The codes of a new member or a new type are inserted into
+/// `stored_codes` by a migration.
+macro_rules! codes {
+    ($($name:literal: $path:path { $($variant:ident = $code:literal),+ $(,)? })+) => {
+        $(
+            impl Coded for $path {
+                const TYPE: &'static str = $name;
+                const CODES: &'static [(Self, i64)] = &[$((Self::$variant, $code)),+];
+
+                fn code(self) -> i64 {
+                    match self { $(Self::$variant => $code),+ }
+                }
+            }
+        )+
+
+        /// Type, code and name of every member: the rows of `stored_codes`.
+        pub fn stored_codes() -> Vec<(&'static str, i64, &'static str)> {
+            let mut rows = Vec::new();
+            $(rows.extend(<$path>::CODES.iter().map(|(member, code)| ($name, *code, member.as_str())));)+
+            rows
+        }
+    };
+}
+
+/// Types that are stored as codes in every table.
+macro_rules! code_columns {
+    ($($path:path),+ $(,)?) => {$(
+        impl Column for $path {
+            fn types(types: &mut Vec<ColumnType>) {
+                types.push(ColumnType::Code);
+            }
+
+            fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                values.push(SqlValue::Int(self.code()));
+            }
+
+            fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+                Self::read_code(reader)
+            }
+        }
+    )+};
+}
+
+// On SQLite 0 and 1 take no space, so what is there most often has them.
+codes! {
+    "actor_kind": domain::decision::event::ActorKind {
+        ApiKey = 1, Operator = 2, Network = 3, System = 4,
+    }
+    "event_entity": domain::decision::event::EventEntity {
+        Session = 1, Execution = 2, Source = 3, Wallet = 4, Review = 5, Tariff = 6,
+    }
+    "event_type": domain::decision::event::EventType {
+        SessionCreated = 1,
+        SessionExpired = 2,
+        SessionCanceled = 3,
+        ExecutionPending = 4,
+        ExecutionProcessing = 5,
+        ExecutionRequiresAction = 6,
+        ExecutionCompleted = 7,
+        ExecutionFailed = 8,
+        ExecutionSettled = 9,
+        SourcePublished = 10,
+        SourceProcessing = 11,
+        SourcePaid = 12,
+        SourceReopened = 13,
+        SourceCanceled = 14,
+        WalletFunded = 15,
+        WalletStatus = 16,
+        ReviewOpened = 17,
+        ReviewUpdated = 18,
+        ReviewResolved = 19,
+        TariffChanged = 20,
+    }
+    "session_kind": domain::payments::session::SessionKind {
+        Checkout = 0, Transfer = 1, Payout = 2, Refund = 3,
+    }
+    "session_status": domain::payments::session::SessionStatus {
+        Active = 0, Executed = 1, Expired = 2, Canceled = 3,
+    }
+    "operation": Operation { Collection = 0, Transfer = 1, Payout = 2, Refund = 3 }
+    "execution_status": domain::payments::execution::ExecutionStatus {
+        Pending = 0, Completed = 1, Processing = 2, Failed = 3,
+    }
+    "gate": domain::payments::attempt::Gate {
+        Circuit = 1, Rate = 2, RefundQueue = 3, Approval = 4, Held = 5,
+    }
+    "bucket": domain::ledger::account::Bucket { System = 0, Available = 1, Held = 2 }
+}
+// An operation is stored by its code in executions, and by its name elsewhere.
+code_columns!(
+    domain::decision::event::ActorKind,
+    domain::decision::event::EventEntity,
+    domain::decision::event::EventType,
+    domain::payments::session::SessionKind,
+    domain::payments::session::SessionStatus,
+    domain::payments::execution::ExecutionStatus,
+    domain::payments::attempt::Gate,
+    domain::ledger::account::Bucket,
+);
+
+/// SQL with the code of an enum's member in the place of `{type name}`, for example
+/// `{event_type execution.completed}`.
+pub fn with_codes(sql: &str) -> String {
+    stored_codes().into_iter().fold(sql.to_owned(), |sql, (kind, code, name)| {
+        sql.replace(&format!("{{{kind} {name}}}"), &code.to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::decision::event::ActorKind;
+
+    use super::*;
+    use crate::schema::copy::tables;
+    use crate::testing::Stage;
+    use crate::workspace::sql::{Dialect, OwnedRow};
+    use crate::workspace::sql_value::params;
+
+    fn read_kind(row: &OwnedRow) -> Result<ActorKind, StoreError> {
+        ActorKind::read(&mut RowReader::new(row, "coded", 0))
+    }
+
+    #[test]
+    fn codes_are_unique_and_fit_into_16_bits() {
+        let rows = stored_codes();
+        let keys: std::collections::BTreeSet<_> =
+            rows.iter().map(|(kind, code, _)| (kind, code)).collect();
+        assert_eq!(keys.len(), rows.len());
+        assert!(rows.iter().all(|(_, code, _)| i16::try_from(*code).is_ok()));
+    }
+
+    #[test]
+    fn the_table_of_codes_has_those_of_the_code() {
+        for mut stage in Stage::both() {
+            let rows = stage
+                .sql
+                .rows("SELECT type, code, name FROM stored_codes ORDER BY type, code", &vec![])
+                .unwrap();
+            let mut expected = stored_codes();
+            expected.sort_unstable();
+            let read = |row: &OwnedRow| {
+                let mut reader = RowReader::new(row, "stored_codes", 0);
+                <(String, i64, String)>::read(&mut reader).unwrap()
+            };
+            let found: Vec<_> = rows.iter().map(read).collect();
+            let expected: Vec<_> = expected
+                .into_iter()
+                .map(|(kind, code, name)| (kind.to_owned(), code, name.to_owned()))
+                .collect();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn codes_are_put_into_sql() {
+        let sql = "SELECT '{}' WHERE type = {event_type wallet.funded} AND actor_kind = {actor_kind API_KEY}";
+        assert_eq!(with_codes(sql), "SELECT '{}' WHERE type = 15 AND actor_kind = 1");
+    }
+
+    #[test]
+    fn a_member_is_written_as_its_code_and_read_again_and_an_unknown_code_is_refused() {
+        for mut stage in Stage::both() {
+            let create = match stage.sql.dialect() {
+                Dialect::Sqlite => "CREATE TABLE coded (kind INT, amount INTEGER) STRICT",
+                Dialect::Postgres => "CREATE TABLE coded (kind SMALLINT, amount BIGINT)",
+            };
+            stage.sql.script(create).unwrap();
+            let all = tables::columns(stage.sql.as_mut(), "coded").unwrap();
+            let column = [("kind".to_owned(), ColumnType::Code)];
+            assert_eq!(all, [("amount".to_owned(), ColumnType::Int), column[0].clone()]);
+            for kind in ActorKind::ALL {
+                let mut values = Vec::new();
+                kind.write(&mut values);
+                assert_eq!(values, [SqlValue::Int(kind.code())]);
+                let rows = stage.sql.rows(&format!("SELECT {}", kind.code()), &vec![]).unwrap();
+                stage.sql.append("coded", &column, &rows).unwrap();
+                let stored = stage
+                    .sql
+                    .rows(
+                        "SELECT kind FROM coded WHERE kind = :kind",
+                        &params!["kind" = kind.code()],
+                    )
+                    .unwrap();
+                assert_eq!(
+                    stored.iter().map(|row| read_kind(row).unwrap()).collect::<Vec<_>>(),
+                    [*kind]
+                );
+            }
+            stage.sql.script("INSERT INTO coded (kind) VALUES (999)").unwrap();
+            let rows = stage.sql.rows("SELECT kind FROM coded WHERE kind = 999", &vec![]).unwrap();
+            let refused = read_kind(&rows[0]);
+            assert!(matches!(refused, Err(StoreError::Inconsistent { .. })), "{refused:?}");
+        }
+    }
+}
