@@ -499,12 +499,17 @@ impl Workspace {
             let position = last.entry(event.merchant_id).or_default();
             *position = event.position.max(*position);
         }
-        for (merchant, position) in last {
-            let Ok(Some(row)) = self.get::<EventPosition>(merchant) else { continue };
-            let taken = row.last.saturating_sub(position);
-            for event in self.events.iter_mut().filter(|event| event.merchant_id == merchant) {
-                event.position = event.position.saturating_add(taken);
-            }
+        last.retain(|merchant, position| {
+            let Ok(Some(row)) = self.get::<EventPosition>(*merchant) else { return false };
+            *position = row.last.saturating_sub(*position);
+            *position != 0
+        });
+        if last.is_empty() {
+            return;
+        }
+        for event in &mut self.events {
+            let taken = last.get(&event.merchant_id).copied().unwrap_or_default();
+            event.position = event.position.saturating_add(taken);
         }
     }
 
