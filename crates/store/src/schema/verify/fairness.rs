@@ -4,6 +4,7 @@
 //! decisions.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
@@ -306,12 +307,14 @@ fn decided_at(id: i64, sql: &mut dyn Sql) -> Result<i64, StoreError> {
     // An execution that was final at once has only its final event. Otherwise the event of the
     // decision is the pending one. It need not have the lowest id: another process, whose block of
     // ids may be lower, may have ended the execution.
-    let events = with_codes(
-        "SELECT created_at FROM events WHERE subject_id = :id AND type IN ({event_type execution.pending}, \
-         {event_type execution.completed}, {event_type execution.failed}) \
-         ORDER BY CASE type WHEN {event_type execution.pending} THEN 0 ELSE 1 END, id LIMIT 1",
-    );
-    sql.rows(&events, &params!["id" = id])?.first().map_or(Ok(i64::MAX), OwnedRow::integer)
+    static EVENTS: LazyLock<String> = LazyLock::new(|| {
+        with_codes(
+            "SELECT created_at FROM events WHERE subject_id = :id AND type IN ({event_type execution.pending}, \
+             {event_type execution.completed}, {event_type execution.failed}) \
+             ORDER BY CASE type WHEN {event_type execution.pending} THEN 0 ELSE 1 END, id LIMIT 1",
+        )
+    });
+    sql.rows(&EVENTS, &params!["id" = id])?.first().map_or(Ok(i64::MAX), OwnedRow::integer)
 }
 
 /// `base × ppm + fixed`, rounded half up. A fee above zero is at least one minor unit. `None` on
