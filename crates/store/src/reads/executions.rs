@@ -7,6 +7,7 @@ use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
 
 use crate::StoreError;
+use crate::reads::of_merchant;
 use crate::reads::pages::{ListQuery, Page, PageOfRows, comma_separated};
 use crate::reads::scope::MerchantReads;
 use crate::workspace::codes::Coded;
@@ -53,12 +54,9 @@ impl MerchantReads<'_> {
         if ids.is_empty() {
             return Ok(vec![]);
         }
-        // The unary plus keeps SQLite from using the index of all the merchant's attempts.
-        let sql = format!(
-            "SELECT {} FROM provider_attempts WHERE execution_id IN {} AND +merchant_id = :merchant",
-            ProviderAttempt::statements().columns,
-            self.dialect().integers_of()
-        );
+        let condition = of_merchant(&format!("execution_id IN {}", self.dialect().integers_of()));
+        let columns = &ProviderAttempt::statements().columns;
+        let sql = format!("SELECT {columns} FROM provider_attempts WHERE {condition}");
         let params = params!["ids" = comma_separated(&ids)];
         self.related_rows(ids.len(), sql, params, |row| ProviderAttempt::from_row(row, 0)).await
     }

@@ -5,6 +5,7 @@ use domain::kernel::ids::SourceId;
 use domain::sales::source::{Item, Source, SourceStatus, SourceType};
 
 use crate::StoreError;
+use crate::reads::of_merchant;
 use crate::reads::pages::{ListQuery, Page, PageOfRows, comma_separated};
 use crate::reads::scope::MerchantReads;
 use crate::workspace::record::{Column, RowReader};
@@ -70,9 +71,7 @@ impl MerchantReads<'_> {
         if ids.is_empty() {
             return Ok(vec![]);
         }
-        // The unary plus keeps SQLite from using the index of all the merchant's sources.
-        let condition =
-            format!("id IN {} AND +merchant_id = :merchant", self.dialect().integers_of());
+        let condition = of_merchant(&format!("id IN {}", self.dialect().integers_of()));
         let sql = format!("SELECT id, type FROM sources WHERE {condition}");
         let params = params!["ids" = comma_separated(ids)];
         self.related_rows(ids.len(), sql, params, |row| {

@@ -7,7 +7,7 @@ use domain::payments::execution_intent::{Collection, ExecutionIntent, RefundTota
 
 use crate::StoreError;
 use crate::workspace::codes::Coded;
-use crate::workspace::record::{Column, PartlyChanging, RowReader};
+use crate::workspace::record::{Column, PartlyChanging, RowReader, none_left, required};
 use crate::workspace::sql_value::{ColumnType, SqlValue};
 
 /// The values of all columns, besides the operation.
@@ -94,15 +94,7 @@ impl Columns {
                 released_minor: required(self.released_minor.take(), "released_minor")?,
             },
         };
-        match self.left() {
-            None => Ok(intent),
-            Some(column) => Err(format!("{column} is not null")),
-        }
-    }
-
-    /// A column that no field was made of.
-    fn left(&self) -> Option<&'static str> {
-        let columns = [
+        none_left(&[
             (self.source_id.is_some(), "source_id"),
             (self.payment_account_id.is_some(), "payment_account_id"),
             (self.original_execution_id.is_some(), "original_execution_id"),
@@ -111,8 +103,8 @@ impl Columns {
             (self.refunds.is_some(), "refunded_minor"),
             (self.released_minor.is_some(), "released_minor"),
             (self.settled_by_review_at.is_some(), "settled_by_review_at"),
-        ];
-        columns.into_iter().find_map(|(is_left, column)| is_left.then_some(column))
+        ])?;
+        Ok(intent)
     }
 
     fn write_changing(&self, values: &mut Vec<SqlValue<'_>>) {
@@ -130,10 +122,6 @@ impl Columns {
 
 fn push(values: &mut Vec<SqlValue<'_>>, value: Option<i64>) {
     values.push(value.map_or(SqlValue::Null, SqlValue::Int));
-}
-
-fn required<T>(value: Option<T>, column: &str) -> Result<T, String> {
-    value.ok_or_else(|| format!("{column} is null"))
 }
 
 /// All totals, or none.

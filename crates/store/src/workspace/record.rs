@@ -96,6 +96,20 @@ pub trait PartlyChanging: Column {
     fn write_changing<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
 }
 
+/// The value of a column that the variant of a row has.
+pub fn required<T>(value: Option<T>, column: &str) -> Result<T, String> {
+    value.ok_or_else(|| format!("{column} is null"))
+}
+
+/// Refuses a row with a column that no field of its variant was made of: each column with whether
+/// its value is left.
+pub fn none_left(columns: &[(bool, &str)]) -> Result<(), String> {
+    match columns.iter().find(|(is_left, _)| *is_left) {
+        None => Ok(()),
+        Some((_, column)) => Err(format!("{column} is not null")),
+    }
+}
+
 impl Column for i64 {
     fn types(types: &mut Vec<ColumnType>) {
         types.push(ColumnType::Int);

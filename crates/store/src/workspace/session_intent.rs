@@ -12,7 +12,7 @@ use domain::payments::session::{Intent, Recipient, SessionKind};
 
 use crate::StoreError;
 use crate::workspace::codes::Coded;
-use crate::workspace::record::{Column, PartlyChanging, RowReader};
+use crate::workspace::record::{Column, PartlyChanging, RowReader, none_left, required};
 use crate::workspace::sql_value::{ColumnType, SqlValue};
 
 /// The values to be written, besides the kind.
@@ -113,15 +113,7 @@ impl Read {
                 payer_account_id: self.payment_account_id.take(),
             },
         };
-        match self.left() {
-            None => Ok(intent),
-            Some(column) => Err(format!("{column} is not null")),
-        }
-    }
-
-    /// A column that no field was made of.
-    fn left(&self) -> Option<&'static str> {
-        let columns = [
+        none_left(&[
             (self.source_id.is_some(), "source_id"),
             (self.wallet_id.is_some(), "wallet_id"),
             (self.counterparty_id.is_some(), "counterparty_id"),
@@ -131,13 +123,9 @@ impl Read {
             (self.amount.is_some(), "amount_minor"),
             (self.reason.is_some(), "reason"),
             (self.payment_account_id.is_some(), "payment_account_id"),
-        ];
-        columns.into_iter().find_map(|(is_left, column)| is_left.then_some(column))
+        ])?;
+        Ok(intent)
     }
-}
-
-fn required<T>(value: Option<T>, column: &str) -> Result<T, String> {
-    value.ok_or_else(|| format!("{column} is null"))
 }
 
 impl Column for Intent {
