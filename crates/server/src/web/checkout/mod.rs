@@ -1,5 +1,9 @@
 //! The page on which an invoice or order is paid: `/pay/{token}`.
 
+#[cfg(test)]
+mod render_tests;
+#[cfg(test)]
+pub mod samples;
 pub mod show;
 pub mod state;
 pub mod view;
