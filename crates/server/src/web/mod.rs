@@ -165,7 +165,7 @@ impl SourcePage {
         };
         if self.source.status == SourceStatus::Paid {
             if self.kind == PageKind::Pay {
-                way(&receipt_path(&self.page.token), "Receipt");
+                way(&receipt_path(&self.page.token.0), "Receipt");
             }
             if let Some(url) = &self.page.success_url {
                 way(url, "Continue");
