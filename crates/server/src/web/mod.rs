@@ -3,6 +3,7 @@
 
 pub(crate) mod assets;
 pub(crate) mod checkout;
+pub(crate) mod form;
 pub(crate) mod language;
 pub(crate) mod page;
 pub(crate) mod qr;

@@ -97,7 +97,7 @@ impl SourcePage {
         match &self.paid {
             Some(paid) => {
                 payment::figures(paid, self.source.fee_bearer)
-                    + &payment::given_back(paid, &self.refunds)
+                    + payment::given_back(paid, &self.refunds).as_str()
             }
             None => String::new(),
         }

@@ -1,5 +1,7 @@
 //! The page on which an invoice or order is paid: `/pay/{token}`.
 
+pub mod pay;
+pub mod phone;
 #[cfg(test)]
 mod render_tests;
 #[cfg(test)]
@@ -13,5 +15,5 @@ use crate::api::routes::Routes;
 
 #[must_use]
 pub fn routes() -> Routes {
-    show::routes()
+    show::routes().and(pay::routes())
 }
