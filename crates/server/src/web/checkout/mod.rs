@@ -8,6 +8,8 @@ mod render_tests;
 pub mod samples;
 pub mod show;
 pub mod state;
+#[cfg(test)]
+mod state_tests;
 pub mod view;
 pub mod words;
 

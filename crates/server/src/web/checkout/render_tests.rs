@@ -427,7 +427,7 @@ async fn many_long_items_are_shown_in_parts() {
     let mut seen = String::new();
     for part in 1..=10 {
         let shown = items.iter().skip((part - 1) * ITEMS_SHOWN).take(ITEMS_SHOWN).cloned();
-        let list = ItemList { shown: shown.collect(), part, count: items.len() };
+        let list = ItemList { shown: shown.collect(), part, count: items.len(), has_more: false };
         let page = page(PageState::Open(choices()), Language::English);
         let html =
             text_of(render_items(CheckoutPage { items: list.clone(), ..page }).unwrap()).await;
