@@ -2,6 +2,10 @@
 
 pub mod pay;
 pub mod phone;
+#[cfg(test)]
+mod render_tests;
+#[cfg(test)]
+pub mod samples;
 pub mod show;
 pub mod state;
 pub mod view;

@@ -188,7 +188,7 @@ pub fn render(mut page: CheckoutPage, status: StatusCode) -> Result<Response, Ap
 }
 
 /// Renders the page with a part of the items alone.
-fn render_items(mut page: CheckoutPage) -> Result<Response, ApiError> {
+pub(super) fn render_items(mut page: CheckoutPage) -> Result<Response, ApiError> {
     let permit = page.permit.take();
     let template = ItemsTemplate { frame: &page.frame, t: page.texts(), page: &page };
     page::render(StatusCode::OK, &page.frame, &template, permit)

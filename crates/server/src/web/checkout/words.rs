@@ -196,6 +196,10 @@ impl CheckoutPage {
         text::method(*method, self.frame.language())
     }
 
+    pub(super) const fn short_method(&self, method: &Method) -> &'static str {
+        text::short_method(*method, self.frame.language())
+    }
+
     pub(super) const fn network(&self, method: &Method) -> &'static str {
         text::network(*method)
     }

@@ -317,7 +317,6 @@ texts! {
     nothing_taken(network),
     try_again,
     other_number,
-    or_other_way,
 
     // State: paid.
     paid,
