@@ -13,6 +13,7 @@ pub mod expire_session;
 pub mod network_account;
 pub mod outcome;
 pub mod provider_call;
+pub mod receipt_code;
 pub mod recipient;
 pub mod record_outcome;
 pub mod refund;
