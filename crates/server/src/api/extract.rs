@@ -59,7 +59,7 @@ fn context(extensions: &Extensions, app: &App) -> Option<ReadContext> {
 }
 
 /// Reads the whole body, within the limits of size and time.
-async fn bytes_of(body: axum::body::Body) -> Result<Bytes, ApiError> {
+pub(crate) async fn bytes_of(body: axum::body::Body) -> Result<Bytes, ApiError> {
     let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, BODY_MAX)).await;
     read.map_err(|_| ApiError::TooSlow)?.map_err(|error| {
         let is_too_large = error.source().is_some_and(<dyn Error>::is::<LengthLimitError>);

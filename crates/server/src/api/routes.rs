@@ -61,6 +61,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.add(Route { method: "GET", path, doc: None }, get(handler))
     }
 
+    /// Adds what a form of an HTML page is sent to.
+    #[must_use]
+    pub fn form<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add(Route { method: "POST", path, doc: None }, post(handler))
+    }
+
     fn add(mut self, route: Route, handler: MethodRouter<S, Infallible>) -> Self {
         self.router = self.router.route(route.path, handler);
         self.list.push(route);

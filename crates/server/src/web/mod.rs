@@ -1,10 +1,14 @@
 //! HTML pages for payers: an invoice or order to pay, and its receipt. Whoever has the token in the
 //! link may see the page.
 
+pub(crate) mod form;
 pub(crate) mod page;
 pub(crate) mod payment;
+pub(crate) mod qr;
+pub(crate) mod receipt;
 pub(crate) mod refusal;
 pub(crate) mod text;
+pub(crate) mod verify;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -33,16 +37,8 @@ const LINES_MAX: usize = 200;
 /// How many pages of one merchant may be in progress at once.
 pub const IN_PROGRESS_MAX: usize = 64;
 
-/// The two pages of an invoice or order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PageKind {
-    Pay,
-    Receipt,
-}
-
 /// The data of a page.
 struct SourcePage {
-    kind: PageKind,
     page: CheckoutConfig,
     merchant: Merchant,
     source: Source,
@@ -99,14 +95,10 @@ impl SourcePage {
         unpaid && !self.is_over() && !self.is_in_review()
     }
 
-    fn heading(&self) -> String {
-        let kind = match self.source.kind {
+    const fn heading(&self) -> &'static str {
+        match self.source.kind {
             SourceType::Invoice => "Invoice",
             SourceType::Order => "Order",
-        };
-        match self.kind {
-            PageKind::Pay => kind.to_owned(),
-            PageKind::Receipt => format!("Receipt: {kind}"),
         }
     }
 
@@ -147,10 +139,7 @@ impl SourcePage {
 
     /// Fees depend on the method, which is not chosen yet: they are announced in words.
     fn fees_to_come(&self) -> &'static str {
-        if self.kind == PageKind::Pay
-            && self.is_open()
-            && self.source.fee_bearer == FeeBearer::Payer
-        {
+        if self.is_open() && self.source.fee_bearer == FeeBearer::Payer {
             "<p>Fees are added to this total when it is paid. How much they are depends on how you pay."
         } else {
             ""
@@ -164,9 +153,7 @@ impl SourcePage {
             ways.push_str(&format!("<p><a href=\"{}\">{text}</a>", escape(url)))
         };
         if self.source.status == SourceStatus::Paid {
-            if self.kind == PageKind::Pay {
-                way(&receipt_path(&self.page.token), "Receipt");
-            }
+            way(&receipt_path(&self.page.token), "Receipt");
             if let Some(url) = &self.page.success_url {
                 way(url, "Continue");
             }
@@ -183,9 +170,7 @@ impl SourcePage {
             (Some(attempt), SourceStatus::Processing) => {
                 payment::waits_for(attempt, self.requires_action)
             }
-            (Some(attempt), SourceStatus::Active) if self.kind == PageKind::Pay => {
-                payment::failed(attempt)
-            }
+            (Some(attempt), SourceStatus::Active) => payment::failed(attempt),
             _ => String::new(),
         }
     }
@@ -224,7 +209,7 @@ impl SourcePage {
     }
 }
 
-async fn show(app: &App, kind: PageKind, token: &str) -> Result<Response, ApiError> {
+async fn show(app: &App, token: &str) -> Result<Response, ApiError> {
     let Some(reads) = app.queries.for_page(token).await? else {
         return Err(ApiError::NotFound);
     };
@@ -250,7 +235,7 @@ async fn show(app: &App, kind: PageKind, token: &str) -> Result<Response, ApiErr
     let PageReads { checkout: page, merchant, source, .. } = reads;
     let time = merchant.time(clock::now());
     let view =
-        SourcePage { kind, page, merchant, source, items, attempt, requires_action, refunds, time };
+        SourcePage { page, merchant, source, items, attempt, requires_action, refunds, time };
     let title = format!("{} {}", view.heading(), escape(&view.source.number));
     page::render(StatusCode::OK, &title, &view.html(), Some(permit))
 }
@@ -260,18 +245,17 @@ async fn pay(
     _: CountPageRequest,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
-    show(&app, PageKind::Pay, &token).await
-}
-
-async fn receipt(
-    State(app): State<App>,
-    _: CountPageRequest,
-    PathSegments([token]): PathSegments<1>,
-) -> Result<Response, ApiError> {
-    show(&app, PageKind::Receipt, &token).await
+    match token.strip_suffix(receipt::PDF) {
+        Some(token) => receipt::invoice_pdf(&app, token).await,
+        None => show(&app, &token).await,
+    }
 }
 
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().page("/pay/{token}", pay).page("/receipt/{token}", receipt)
+    Routes::new()
+        .page("/pay/{token}", pay)
+        .page("/receipt/{token}", receipt::show)
+        .page("/verify", verify::form)
+        .form("/verify", verify::check)
 }

@@ -12,7 +12,9 @@ use store::clock;
 /// The style of all pages. It loads no font, image or script from elsewhere.
 const STYLE: &str = include_str!("style.css");
 
-static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
+pub const HTML: &str = "text/html; charset=utf-8";
+
+pub static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// The nonce by which a content security policy allows a page's own script and style. Each response
 /// has its own.
@@ -40,7 +42,7 @@ pub fn render(
         "default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     );
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CONTENT_TYPE, HeaderValue::from_static(HTML)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (
             CONTENT_SECURITY_POLICY,

@@ -1,15 +1,15 @@
 //! Errors as HTML pages: a person who follows a link must not be shown JSON.
 
-use axum::http::header::{ALLOW, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::Response;
 
 use crate::api::error::REQUEST_ID;
-use crate::web::page;
+use crate::web::page::{self, HTML};
 use crate::web::text::escape;
 
 /// The paths of pages. A link that lost its token still leads to an HTML error.
-const PAGE_PATHS: [&str; 2] = ["/pay", "/receipt"];
+const PAGE_PATHS: [&str; 3] = ["/pay", "/receipt", "/verify"];
 
 /// Whether a path is below one of the pages.
 #[must_use]
@@ -24,7 +24,8 @@ pub fn is_page_path(path: &str) -> bool {
 #[must_use]
 pub fn as_page(refused: Response) -> Response {
     let status = refused.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_page = refused.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == HTML);
+    if is_page || !status.is_client_error() && !status.is_server_error() {
         return refused;
     }
     let field = |name: &HeaderName| refused.headers().get(name).cloned();
@@ -81,7 +82,7 @@ fn words(status: StatusCode, wait: &str, id: Option<&str>) -> (&'static str, Str
 }
 
 /// A waiting time in words, rounded up.
-fn wait(seconds: u64) -> String {
+pub fn wait(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     // None of them is ever one.
