@@ -153,7 +153,7 @@ impl SourcePage {
             ways.push_str(&format!("<p><a href=\"{}\">{text}</a>", escape(url)))
         };
         if self.source.status == SourceStatus::Paid {
-            way(&receipt_path(&self.page.token), "Receipt");
+            way(&receipt_path(&self.page.token.0), "Receipt");
             if let Some(url) = &self.page.success_url {
                 way(url, "Continue");
             }

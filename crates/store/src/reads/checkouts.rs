@@ -4,7 +4,7 @@ use domain::directory::merchant::Merchant;
 use domain::kernel::ids::SourceId;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::Execution;
-use domain::sales::checkout::CheckoutConfig;
+use domain::sales::checkout::{CheckoutConfig, PageToken};
 use domain::sales::source::{Item, Source};
 
 use crate::StoreError;
@@ -34,13 +34,14 @@ pub struct PageReads<'a> {
 impl Queries {
     /// The page of this token. The token is the only authorization that is needed.
     pub async fn for_page(&self, token: &str) -> Result<Option<PageReads<'_>>, StoreError> {
-        let params = params!["token" = token];
+        let token = PageToken(token.to_owned());
+        let params = params!["hash" = token.fingerprint()];
         // Two statements: for one with OR PostgreSQL may plan a scan of the whole table.
-        let mut checkout: Option<CheckoutConfig> = self.one("token = :token", &params).await?;
+        let mut checkout: Option<CheckoutConfig> = self.one("token_hash = :hash", &params).await?;
         if checkout.is_none() {
-            checkout = self.one("link_token = :token", &params).await?;
+            checkout = self.one("link_token_hash = :hash", &params).await?;
         }
-        let Some(checkout) = checkout.map(|checkout| checkout.as_seen_with_token(token)) else {
+        let Some(checkout) = checkout.map(|checkout| checkout.as_seen_with_token(&token)) else {
             return Ok(None);
         };
         let id = params!["id" = checkout.merchant_id.0];

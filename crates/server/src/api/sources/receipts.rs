@@ -262,7 +262,7 @@ async fn written<K: Kind>(
     let payment = payment_of(app, tenant, &source).await?;
     let page = reads.checkout_of(source.id).await?;
     let page_url = page
-        .map(|page| format!("{}{}", app.config.public_url, receipt_path(page.current_token())));
+        .map(|page| format!("{}{}", app.config.public_url, receipt_path(&page.current_token().0)));
     let parts = Parts { source, items, counterparty, party: party.flatten(), payment, page_url };
     LargeJson::new(permit, &KindResponse::new(ReceiptResponse::new(parts, &tenant.merchant)))
 }

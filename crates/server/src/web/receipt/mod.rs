@@ -86,7 +86,7 @@ async fn document(app: &App, loaded: &Loaded<'_>) -> Result<ReceiptDocument, Api
         code: app.receipt_codes.code(paid.id),
     });
     let public_url = &app.config.public_url;
-    let page_url = format!("{public_url}{}", receipt_path(&loaded.reads.checkout.token));
+    let page_url = format!("{public_url}{}", receipt_path(&loaded.reads.checkout.token.0));
     Ok(ReceiptDocument::new(
         &loaded.rows(),
         paid.as_ref(),
