@@ -30,6 +30,7 @@ use crate::cli::{Target, output};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
 use crate::server::Server;
+use crate::web::language::PageLanguages;
 use store::Database;
 use store::schema::installation;
 
@@ -67,6 +68,10 @@ pub struct Serve {
     /// https://shop.example. Without it no page may.
     #[arg(long, env = "KOLA_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = cors::origin)]
     cors_origins: Vec<HeaderValue>,
+    /// The languages of the pages for payers, separated by commas: en, fr, rw. Kinyarwanda (rw) has
+    /// not been read by a speaker yet.
+    #[arg(long, env = "KOLA_PAGE_LANGUAGES", default_value = "en,fr", value_name = "LANGUAGES")]
+    page_languages: PageLanguages,
     /// How far ahead the `expires_at` of a session or a page may be, in days.
     #[arg(long, env = "KOLA_EXPIRY_MAX_DAYS", default_value_t = 366, value_name = "DAYS",
         value_parser = clap::value_parser!(i64).range(1..=3_650))]
@@ -245,6 +250,7 @@ impl Serve {
             connections_max: listen::within_open_files(self.connections_max),
             idle_max: Duration::from_secs(self.idle_seconds),
             cors_origins: self.cors_origins.clone(),
+            page_languages: self.page_languages,
             bench_routes: self.bench_routes,
             ..Config::default()
         }
@@ -489,5 +495,6 @@ mod tests {
             (default.answer_within, default.sandbox_delay)
         );
         assert_eq!((typed.idle_max, typed.batch_max), (default.idle_max, default.batch_max));
+        assert_eq!(typed.page_languages, default.page_languages);
     }
 }

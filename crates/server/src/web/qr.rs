@@ -1,13 +1,17 @@
-//! QR codes as squares, for pages and PDFs.
+//! QR codes as squares: for PDFs, and as SVG for pages.
 
-use fast_qr::{ECL, QRBuilder};
+use std::fmt::Write as _;
 
-/// The blank squares that a QR code needs on each side.
-const QUIET: usize = 4;
+use fast_qr::QRBuilder;
 
-/// A QR code. Its squares are counted from the upper left corner of the blank border.
+use crate::api::error::ApiError;
+
+/// The light border that scanners need, in squares.
+const BORDER: usize = 4;
+
+/// A QR code. Its squares are counted from the upper left corner of the light border.
 pub struct Qr {
-    /// How many squares a side has, with the blank border.
+    /// How many squares a side has, with the border.
     side: usize,
     runs: Vec<Run>,
 }
@@ -21,14 +25,14 @@ pub struct Run {
 }
 
 impl Qr {
-    /// `None` for a text that is too long for any QR code, from some 2,300 bytes on.
+    /// `None` for a text that is too long for any QR code, from some 1,600 bytes on.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let code = QRBuilder::new(text).ecl(ECL::M).build().ok()?;
+        let code = QRBuilder::new(text).build().ok()?;
         let mut runs: Vec<Run> = vec![];
         for row in 0..code.size {
             for column in (0..code.size).filter(|column| code[row][*column].value()) {
-                let (column, row) = (column + QUIET, row + QUIET);
+                let (column, row) = (column + BORDER, row + BORDER);
                 match runs.last_mut() {
                     Some(last) if last.row == row && last.column + last.length == column => {
                         last.length += 1;
@@ -37,7 +41,7 @@ impl Qr {
                 }
             }
         }
-        Some(Self { side: code.size + 2 * QUIET, runs })
+        Some(Self { side: code.size + 2 * BORDER, runs })
     }
 
     #[must_use]
@@ -53,11 +57,26 @@ impl Qr {
     /// The dark squares as the path of an SVG whose view box has as many units as the code has
     /// squares.
     #[must_use]
-    pub fn svg_path(&self) -> String {
-        let square =
-            |Run { column, row, length }: &Run| format!("M{column} {row}h{length}v1h-{length}z");
-        self.runs.iter().map(square).collect()
+    pub fn path(&self) -> String {
+        let mut path = String::with_capacity(self.runs.len() * 16);
+        for Run { column, row, length } in &self.runs {
+            let _ = write!(path, "M{column} {row}h{length}v1h-{length}z");
+        }
+        path
     }
+}
+
+/// A QR code of `text`: black on white whatever the colours around it, so that it can be scanned.
+///
+/// # Errors
+/// [`ApiError`] for a text that is too long for a QR code.
+pub fn svg(text: &str) -> Result<String, ApiError> {
+    let code = Qr::new(text).ok_or_else(|| ApiError::internal("a link has no QR code"))?;
+    let (side, path) = (code.side(), code.path());
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\">\
+         <path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path d=\"{path}\"/></svg>"
+    ))
 }
 
 #[cfg(test)]
@@ -65,21 +84,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_has_three_corners_and_a_blank_border() {
-        let code = Qr::new("https://pay.example/verify?code=7KQ2-9M4X").unwrap();
-        let corner = |column, row| code.runs().contains(&Run { column, row, length: 7 });
-        let last = code.side() - QUIET - 7;
-        assert!(corner(QUIET, QUIET) && corner(last, QUIET) && corner(QUIET, last));
-        for run in code.runs() {
-            assert!(run.column >= QUIET && run.column + run.length <= code.side() - QUIET);
-            assert!(run.row >= QUIET && run.row < code.side() - QUIET);
-        }
-        assert!(code.svg_path().starts_with("M4 4h7v1h-7z"));
+    fn a_link_becomes_a_small_image() {
+        let svg = svg("https://pay.example/pay/0123456789abcdef0123456789abcdef").unwrap();
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>"), "{svg}");
+        assert!(svg.len() < 12_000, "{}", svg.len());
+        assert!(super::svg(&"x".repeat(10_000)).is_err());
     }
 
     #[test]
-    fn a_text_without_end_has_no_code() {
-        assert!(Qr::new(&"x".repeat(2_000)).is_some());
-        assert!(Qr::new(&"x".repeat(3_000)).is_none());
+    fn a_code_has_three_corners_and_a_light_border() {
+        let code = Qr::new("https://pay.example/verify?code=7KQ2-9M4X").unwrap();
+        let corner = |column, row| code.runs().contains(&Run { column, row, length: 7 });
+        let last = code.side() - BORDER - 7;
+        assert!(corner(BORDER, BORDER) && corner(last, BORDER) && corner(BORDER, last));
+        for run in code.runs() {
+            assert!(run.column >= BORDER && run.column + run.length <= code.side() - BORDER);
+            assert!(run.row >= BORDER && run.row < code.side() - BORDER);
+        }
+        assert!(code.path().starts_with("M4 4h7v1h-7z"));
     }
 }

@@ -1,6 +1,8 @@
 //! The hosted checkout pages of invoices and orders, and what a payer may read.
 
 use domain::directory::merchant::Merchant;
+use domain::directory::payment_account::PaymentAccount;
+use domain::exceptions::review::Review;
 use domain::kernel::ids::SourceId;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::Execution;
@@ -71,6 +73,28 @@ impl PageReads<'_> {
             Some(execution) => self.reads.with_attempt(execution).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The phone number of the party that is to pay, if it is known.
+    pub async fn party_phone(&self) -> Result<Option<String>, StoreError> {
+        let counterparty = self.reads.counterparty(self.source.counterparty_id).await?;
+        Ok(counterparty.and_then(|(_, party)| party).map(|party| party.phone))
+    }
+
+    /// The account that a collection takes from.
+    pub async fn account_of(
+        &self,
+        collection: &Execution,
+    ) -> Result<Option<PaymentAccount>, StoreError> {
+        match collection.payment_account_id() {
+            Some(id) => self.reads.payment_account(id.0).await,
+            None => Ok(None),
+        }
+    }
+
+    /// All reviews, open and resolved, of collections for the invoice or order.
+    pub async fn reviews(&self) -> Result<Vec<Review>, StoreError> {
+        self.reads.reviews_of(self.source.id).await
     }
 
     /// The refunds of a collection that did not fail, oldest first.

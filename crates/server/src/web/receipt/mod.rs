@@ -4,11 +4,10 @@
 pub mod amount;
 pub mod document;
 pub mod pdf;
-pub mod texts;
 
 use askama::Template;
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -18,34 +17,46 @@ use domain::sales::source::{Item, SourceStatus};
 use crate::api::error::ApiError;
 use crate::api::extract::PathSegments;
 use crate::api::links::{pay_path, receipt_path};
+use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
 use crate::net::response_permits::ResponsePermit;
-use crate::web::page::{self, ROBOTS};
+use crate::web::checkout::show::ITEMS_SHOWN;
+use crate::web::language::texts::Texts;
+use crate::web::language::{Language, Visitor};
+use crate::web::page::{self, Frame, ROBOTS};
 use crate::web::qr::Qr;
-use document::{ITEMS_MAX, InvoiceDocument, PaidRows, ReceiptDocument, Rows};
+use crate::web::text;
+use document::{ITEMS_MAX, InvoiceDocument, ItemLine, PaidRows, ReceiptDocument, Rows};
 use pdf::PdfError;
 use store::clock;
 use store::reads::checkouts::PageReads;
-use texts::Texts;
 
-/// How many items the page shows before it is asked for all.
-const ITEMS_SHOWN: usize = 20;
 /// What follows a token in the URL of a PDF.
 pub const PDF: &str = ".pdf";
 
 /// The page of a receipt.
 #[derive(Template)]
 #[template(path = "receipt.html")]
-struct ReceiptPage<'a> {
+struct ReceiptTemplate<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
     document: &'a ReceiptDocument,
-    texts: &'static Texts,
     token: &'a str,
-    /// How many of the items are shown.
-    shown: usize,
-    is_paid: bool,
     success_url: Option<&'a str>,
     qr: Option<Qr>,
+}
+
+impl ReceiptTemplate<'_> {
+    /// What the page shows of the items; the page of the payment has all of them.
+    fn items(&self) -> &[ItemLine] {
+        let items = self.document.bill.items.as_slice();
+        items.get(..ITEMS_SHOWN).unwrap_or(items)
+    }
+
+    fn count(&self) -> usize {
+        self.document.bill.items.len()
+    }
 }
 
 /// What was read of an invoice or order.
@@ -56,8 +67,9 @@ struct Loaded<'a> {
 }
 
 impl Loaded<'_> {
-    fn rows(&self) -> Rows<'_> {
-        Rows { merchant: &self.reads.merchant, source: &self.reads.source, items: &self.items }
+    fn rows(&self, language: Language) -> Rows<'_> {
+        let PageReads { merchant, source, .. } = &self.reads;
+        Rows { merchant, source, items: &self.items, language }
     }
 }
 
@@ -78,7 +90,11 @@ async fn payment(reads: &PageReads<'_>) -> Result<Option<(Execution, Vec<Executi
     Ok(Some((paid, refunds)))
 }
 
-async fn document(app: &App, loaded: &Loaded<'_>) -> Result<ReceiptDocument, ApiError> {
+async fn document(
+    app: &App,
+    loaded: &Loaded<'_>,
+    language: Language,
+) -> Result<ReceiptDocument, ApiError> {
     let payment = payment(&loaded.reads).await?;
     let paid = payment.as_ref().map(|(paid, refunds)| PaidRows {
         paid,
@@ -87,34 +103,27 @@ async fn document(app: &App, loaded: &Loaded<'_>) -> Result<ReceiptDocument, Api
     });
     let public_url = &app.config.public_url;
     let page_url = format!("{public_url}{}", receipt_path(&loaded.reads.checkout.token.0));
-    Ok(ReceiptDocument::new(
-        &loaded.rows(),
-        paid.as_ref(),
-        page_url,
-        public_url,
-        &texts::ENGLISH,
-    ))
+    Ok(ReceiptDocument::new(&loaded.rows(language), paid.as_ref(), page_url, public_url))
 }
 
-async fn page(app: &App, token: &str, all_items: bool) -> Result<Response, ApiError> {
+async fn page(app: &App, token: &str, visitor: Visitor) -> Result<Response, ApiError> {
     let loaded = load(app, token).await?;
-    let document = document(app, &loaded).await?;
-    let view = ReceiptPage {
-        texts: document.bill.texts,
+    let document = document(app, &loaded, visitor.language).await?;
+    let frame = Frame::of(&loaded.reads.merchant, visitor, document.bill.title.clone());
+    let template = ReceiptTemplate {
+        frame: &frame,
+        t: frame.texts(),
         token,
-        shown: if all_items { ITEMS_MAX } else { ITEMS_SHOWN },
-        is_paid: document.payment.is_some(),
         success_url: loaded.reads.checkout.success_url.as_deref(),
         qr: document.verification.as_ref().and_then(|verification| Qr::new(&verification.url)),
         document: &document,
     };
-    let body = view.render().map_err(|error| ApiError::internal(error.to_string()))?;
-    page::render(StatusCode::OK, &document.bill.title, &body, Some(loaded.permit))
+    page::render(StatusCode::OK, &frame, &template, Some(loaded.permit))
 }
 
-async fn receipt_pdf(app: &App, token: &str) -> Result<Response, ApiError> {
+async fn receipt_pdf(app: &App, token: &str, language: Language) -> Result<Response, ApiError> {
     let loaded = load(app, token).await?;
-    let document = document(app, &loaded).await?;
+    let document = document(app, &loaded, language).await?;
     if document.payment.is_none() {
         // The page says how things stand.
         return Ok(Redirect::to(&receipt_path(token)).into_response());
@@ -128,7 +137,11 @@ async fn receipt_pdf(app: &App, token: &str) -> Result<Response, ApiError> {
 ///
 /// # Errors
 /// [`ApiError`]
-pub async fn invoice_pdf(app: &App, token: &str) -> Result<Response, ApiError> {
+pub async fn invoice_pdf(
+    app: &App,
+    token: &str,
+    language: Language,
+) -> Result<Response, ApiError> {
     let loaded = load(app, token).await?;
     let PageReads { checkout, merchant, source, .. } = &loaded.reads;
     let time = merchant.time(clock::now());
@@ -139,8 +152,7 @@ pub async fn invoice_pdf(app: &App, token: &str) -> Result<Response, ApiError> {
         return Ok(Redirect::to(&pay_path(token)).into_response());
     }
     let pay_url = format!("{}{}", app.config.public_url, pay_path(token));
-    let document =
-        InvoiceDocument::new(&loaded.rows(), checkout.expires_at, pay_url, &texts::ENGLISH);
+    let document = InvoiceDocument::new(&loaded.rows(language), checkout.expires_at, pay_url);
     let name = document.bill.number.clone();
     pdf_response(loaded.permit, &name, move || pdf::invoice(&document)).await
 }
@@ -170,14 +182,19 @@ async fn pdf_response(
 }
 
 /// `GET /receipt/{token}` and `GET /receipt/{token}.pdf`.
-pub async fn show(
+async fn show(
     State(app): State<App>,
     _: CountPageRequest,
-    RawQuery(query): RawQuery,
+    visitor: Visitor,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
     match token.strip_suffix(PDF) {
-        Some(token) => receipt_pdf(&app, token).await,
-        None => page(&app, &token, query.as_deref() == Some("items=all")).await,
+        Some(token) => receipt_pdf(&app, token, visitor.language).await,
+        None => page(&app, &token, visitor).await,
     }
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().page("/receipt/{token}", show)
 }
