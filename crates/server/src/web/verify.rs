@@ -88,7 +88,8 @@ fn render(
     (code, amount): (&str, &str),
     outcome: Outcome,
 ) -> Result<Response, ApiError> {
-    let frame = Frame::new(visitor, visitor.language.texts().verify_title);
+    let title = visitor.language.texts().verify_title;
+    let frame = Frame::new(visitor, title);
     let template = VerifyTemplate { frame: &frame, t: frame.texts(), code, amount, outcome };
     page::render(status, &frame, &template, None)
 }
