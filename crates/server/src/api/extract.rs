@@ -273,6 +273,7 @@ mod tests {
     use crate::api::describe::op;
     use crate::api::fields::{Id, Text};
     use crate::api::routes::Routes;
+    use crate::web::language::PageLanguages;
     use axum::body::HttpBody;
     use hyper::body::Frame;
     use std::pin::Pin;
@@ -415,7 +416,7 @@ mod tests {
                 async |PathSegments([number]): PathSegments<1>| number,
                 operation(),
             );
-        let router = routes.build(());
+        let router = routes.build((), PageLanguages::default());
         for (path, status, expected) in [
             ("/a/7/items/9", 200, "7 9"),
             ("/a/7/items/x", 404, "{\"detail\":\"Not found\"}\n"),

@@ -36,7 +36,8 @@ impl FromRequest<App> for Form {
         let bytes = bytes_of(body).await?;
         let is_form = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_form = is_form.and_then(|kind| kind.split(';').next()).map(str::trim);
-        if !is_form.is_some_and(|kind| kind.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        if !is_form
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
         {
             return Ok(Self { fields: vec![] });
         }
@@ -69,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_field_counts_once() {
-        let form = |body: &[u8]| Form { fields: form_urlencoded::parse(body).into_owned().collect() };
+        let form =
+            |body: &[u8]| Form { fields: form_urlencoded::parse(body).into_owned().collect() };
         assert_eq!(form(b"step=pay&phone=+231+88").field("phone"), Some("231 88"));
         assert_eq!(form(b"phone=%2B23188").field("phone"), Some("+23188"));
         for body in ["", "phone=", "phone=+", "phone=1&phone=1", "Phone=1", "phone%00=1"] {

@@ -1,5 +1,7 @@
 //! The page on which an invoice or order is paid: `/pay/{token}`.
 
+pub mod pay;
+pub mod phone;
 pub mod show;
 pub mod state;
 pub mod view;
@@ -9,5 +11,5 @@ use crate::api::routes::Routes;
 
 #[must_use]
 pub fn routes() -> Routes {
-    show::routes()
+    show::routes().and(pay::routes())
 }

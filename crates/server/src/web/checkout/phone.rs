@@ -28,17 +28,35 @@ pub fn read(text: &str, calling_code: &str) -> Result<String, PhoneFault> {
             c if c.is_ascii_digit() => digits.push(c),
             // What phones and people put between digits, and marks of the direction of writing that
             // come with a copied number.
-            ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '\u{2010}'
-            ..='\u{2015}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'
-            ..='\u{2069}' => {}
-            c => match c.to_digit(10).or_else(|| wide_digit(c)).and_then(|d| char::from_digit(d, 10)) {
-                Some(digit) => digits.push(digit),
-                None => return Err(PhoneFault::NotANumber),
-            },
+            ' '
+            | '-'
+            | '.'
+            | '/'
+            | '('
+            | ')'
+            | '\u{a0}'
+            | '\u{2009}'
+            | '\u{202f}'
+            | '\u{2010}'..='\u{2015}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {}
+            c => {
+                match c.to_digit(10).or_else(|| wide_digit(c)).and_then(|d| char::from_digit(d, 10))
+                {
+                    Some(digit) => digits.push(digit),
+                    None => return Err(PhoneFault::NotANumber),
+                }
+            }
         }
     }
     if digits.is_empty() {
-        return Err(if text.trim().is_empty() { PhoneFault::Missing } else { PhoneFault::NotANumber });
+        return Err(if text.trim().is_empty() {
+            PhoneFault::Missing
+        } else {
+            PhoneFault::NotANumber
+        });
     }
     if !is_international && let Some(rest) = digits.strip_prefix("00") {
         (is_international, digits) = (true, rest.to_owned());
@@ -74,9 +92,9 @@ fn without_trunk(national: &str) -> &str {
 
 /// The value of a full-width or Arabic digit, which some keyboards write.
 fn wide_digit(c: char) -> Option<u32> {
-    ['０', '٠', '۰'].iter().find_map(|zero| {
-        u32::from(c).checked_sub(u32::from(*zero)).filter(|digit| *digit <= 9)
-    })
+    ['０', '٠', '۰']
+        .iter()
+        .find_map(|zero| u32::from(c).checked_sub(u32::from(*zero)).filter(|digit| *digit <= 9))
 }
 
 #[cfg(test)]

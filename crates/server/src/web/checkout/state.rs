@@ -118,12 +118,16 @@ impl Rows {
                 can_withdraw: false,
             }));
         }
-        if attempt.requires_action {
+        // While a card payment is being ended, the network's word is waited for.
+        if attempt.requires_action && !attempt.cancel_asked {
             return Some(PageState::Card(CardPayment {
                 payer: execution.payer,
                 since: execution.created_at,
                 until: execution.created_at.plus(self.action_us),
-                place: CardPlace::Merchant,
+                place: match attempt.page_id {
+                    Some(_) => CardPlace::Sandbox,
+                    None => CardPlace::Merchant,
+                },
             }));
         }
         let waiting = self.waiting(execution, Some(attempt));
@@ -145,7 +149,7 @@ impl Rows {
             payer: execution.payer,
             phone: phone.map(|digits| PhoneNumber(digits).masked()),
             since,
-            asked_at: None,
+            asked_at: attempt.and_then(|attempt| attempt.asked_at),
             ask_at: attempt.and_then(|attempt| attempt.next_check_at),
             closes_at: prompt.map(|prompt| since.plus(prompt.kept_us)),
             asked_until: attempt.map_or(since, |attempt| attempt.deadline_at),
@@ -246,6 +250,10 @@ impl Rows {
     /// # Errors
     /// Why it cannot be paid so.
     pub fn price(&self, pay_with: PayWith, provider: Provider) -> Result<Price, Unavailable> {
+        if self.merchant.mode == Mode::Live {
+            // No network of this release moves real money.
+            return Err(Unavailable::NetworkDown);
+        }
         let request = QuoteRequest {
             base: self.source.total(),
             target: pay_with.currency,

@@ -15,7 +15,7 @@ use crate::web::language::texts::{Foreign, Html, Texts};
 use crate::web::text::{self, At, Clock, Day, PhoneNumber, Zone, escape};
 
 /// The results of a card payment that the sandbox plays, beside success.
-const CARD_DECLINES: [&str; 7] = [
+pub const CARD_DECLINES: [&str; 7] = [
     "card_declined",
     "insufficient_funds",
     "expired_card",
