@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn neighbours_and_other_installations_have_unlike_codes() {
-        let text = |installation, id| codes(installation).code(ExecutionId(id)).unwrap().to_string();
+        let text =
+            |installation, id| codes(installation).code(ExecutionId(id)).unwrap().to_string();
         let same = |a: &str, b: &str| a.chars().zip(b.chars()).filter(|(a, b)| a == b).count();
         // The dash is always the same, and now and then a character.
         for id in 1..50 {

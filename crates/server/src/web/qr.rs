@@ -7,21 +7,21 @@ use fast_qr::QRBuilder;
 use crate::api::error::ApiError;
 
 /// The light border that scanners need, in squares.
-const BORDER: usize = 4;
+pub const BORDER: i32 = 4;
 
 /// A QR code. Its squares are counted from the upper left corner of the light border.
 pub struct Qr {
     /// How many squares a side has, with the border.
-    side: usize,
+    side: i32,
     runs: Vec<Run>,
 }
 
 /// Dark squares beside each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Run {
-    pub column: usize,
-    pub row: usize,
-    pub length: usize,
+    pub column: i32,
+    pub row: i32,
+    pub length: i32,
 }
 
 impl Qr {
@@ -30,9 +30,8 @@ impl Qr {
     pub fn new(text: &str) -> Option<Self> {
         let code = QRBuilder::new(text).build().ok()?;
         let mut runs: Vec<Run> = vec![];
-        for row in 0..code.size {
-            for column in (0..code.size).filter(|column| code[row][*column].value()) {
-                let (column, row) = (column + BORDER, row + BORDER);
+        for (row, squares) in (BORDER..).zip((0..code.size).map(|row| &code[row])) {
+            for (column, _) in (BORDER..).zip(squares).filter(|(_, square)| square.value()) {
                 match runs.last_mut() {
                     Some(last) if last.row == row && last.column + last.length == column => {
                         last.length += 1;
@@ -41,12 +40,18 @@ impl Qr {
                 }
             }
         }
-        Some(Self { side: code.size + 2 * BORDER, runs })
+        Some(Self { side: i32::try_from(code.size).ok()? + 2 * BORDER, runs })
     }
 
     #[must_use]
-    pub const fn side(&self) -> usize {
+    pub const fn side(&self) -> i32 {
         self.side
+    }
+
+    /// How wide a square may be in a code that is so wide.
+    #[must_use]
+    pub const fn square(&self, width: i32) -> i32 {
+        width / self.side
     }
 
     #[must_use]

@@ -114,9 +114,8 @@ fn guessing_is_limited_by_address() {
     let (server, shop) = open();
     let (code, collection) = paid(&server, &shop, GOOD);
     let amount = shown(&collection, "payer_amount");
-    let genuine = |address| {
-        server.check_receipt(address, &code, &amount).words().contains("Genuine")
-    };
+    let genuine =
+        |address| server.check_receipt(address, &code, &amount).words().contains("Genuine");
     for n in 0..20 {
         assert!(genuine(ADDRESS), "what is right is not counted");
         let page = server.check_receipt(ADDRESS, "0000-0000", &n.to_string());

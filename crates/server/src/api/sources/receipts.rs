@@ -198,10 +198,10 @@ struct Parts {
 impl ReceiptResponse {
     fn new(parts: Parts, merchant: &Merchant) -> Self {
         let Parts { source, items, counterparty, party, payment, page_url } = parts;
-        let pdf_url =
-            page_url.as_ref().filter(|_| source.status == SourceStatus::Paid).map(|url| {
-                format!("{url}{PDF}")
-            });
+        let pdf_url = page_url
+            .as_ref()
+            .filter(|_| source.status == SourceStatus::Paid)
+            .map(|url| format!("{url}{PDF}"));
         let (id, number) =
             (ByKind::new(source.kind, source.id.0), ByKind::new(source.kind, source.number));
         let (name, phone, email) =

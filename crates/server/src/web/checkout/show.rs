@@ -26,8 +26,8 @@ use crate::web::checkout::view::{
 use crate::web::language::Visitor;
 use crate::web::language::texts::{Foreign, Texts};
 use crate::web::page::{self, Frame};
-use crate::web::{qr, receipt};
 use crate::web::text::PhoneNumber;
+use crate::web::{qr, receipt};
 
 /// How many items a page shows.
 pub const ITEMS_SHOWN: usize = 20;

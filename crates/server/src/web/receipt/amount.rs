@@ -46,14 +46,14 @@ fn split(number: &str, exponent: u32) -> Option<(String, &str)> {
         true
     } else {
         // One sign before three digits: thousands, unless the currency has three decimals.
-        after.len() != 3 || exponent == 3
+        after.len() != 3 || before.len() > 3 || exponent == 3
     };
     let (whole, fraction) = if is_decimal { (before, after) } else { (number, "") };
     let mut groups = whole.split(is_sign);
     let first = groups.next()?;
     let mut digits = first.to_owned();
     for group in groups {
-        if group.len() != 3 || first.is_empty() {
+        if group.len() != 3 || !(1..=3).contains(&first.len()) {
             return None;
         }
         digits.push_str(group);
@@ -114,6 +114,8 @@ mod tests {
             "77.87,52",
             "7,787.52.00",
             "7787.521",
+            "77,87.52",
+            "7787,000.52",
             "-7787.52",
             "+7787.52",
             "7787.52e0",

@@ -41,6 +41,14 @@ pub struct ItemLine {
     pub amount: String,
 }
 
+impl ItemLine {
+    /// How many at what price.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        format!("{} × {}", self.quantity, self.unit_price)
+    }
+}
+
 /// What receipts and invoices have in common.
 pub struct Bill {
     pub language: Language,
@@ -225,8 +233,7 @@ impl PaymentPart {
         if exchanged {
             let many = format!("{} {}", decimal(&rate_text(paid), language), paid.payer.currency);
             let one = format!("1 {currency}");
-            amounts
-                .push(fact(texts.fx_rate, plain(texts.rate, &[("one", &one), ("many", &many)])));
+            amounts.push(fact(texts.fx_rate, plain(texts.rate, &[("one", &one), ("many", &many)])));
         }
         let mut facts = vec![
             fact(texts.seller_receives, money(paid.payee, language)),
@@ -234,8 +241,7 @@ impl PaymentPart {
         ];
         let zone = Zone::of(paid.method);
         facts.extend(
-            paid.settled_at()
-                .map(|at| fact(texts.confirmed_on, zone.at(at).in_words(language))),
+            paid.settled_at().map(|at| fact(texts.confirmed_on, zone.at(at).in_words(language))),
         );
         let transaction = paid.provider_transaction_id.as_deref();
         facts.extend(transaction.map(|id| fact(texts.transaction, id)));
@@ -366,7 +372,10 @@ pub mod samples {
         InvoiceDocument {
             state: plain(texts.until, &[("time", "1 December 2026, 12:00 UTC")]),
             fees_to_come: Some(texts.fees_to_come),
-            bill: Bill { title: "Invoice INV-2026-00042".to_owned(), ..bill(name, items, language) },
+            bill: Bill {
+                title: "Invoice INV-2026-00042".to_owned(),
+                ..bill(name, items, language)
+            },
             pay_url: "https://pay.example/pay/0123456789abcdef0123456789abcdef".to_owned(),
         }
     }

@@ -8,7 +8,9 @@ pub mod pdf;
 use askama::Template;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use axum::http::header::{
+    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::payments::execution::Execution;
@@ -137,11 +139,7 @@ async fn receipt_pdf(app: &App, token: &str, language: Language) -> Result<Respo
 ///
 /// # Errors
 /// [`ApiError`]
-pub async fn invoice_pdf(
-    app: &App,
-    token: &str,
-    language: Language,
-) -> Result<Response, ApiError> {
+pub async fn invoice_pdf(app: &App, token: &str, language: Language) -> Result<Response, ApiError> {
     let loaded = load(app, token).await?;
     let PageReads { checkout, merchant, source, .. } = &loaded.reads;
     let time = merchant.time(clock::now());

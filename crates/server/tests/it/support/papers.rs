@@ -41,7 +41,7 @@ impl Paper {
     /// The texts of the cells in the tables of a page, without what only the page has.
     pub(crate) fn cells(&self) -> Vec<String> {
         let page = Html::parse_document(&self.text());
-        let cells = selector("tr th, tr td > span, tr td.n, tr td > bdi");
+        let cells = selector("tr th, tr td > span, tr td > small, tr td.n, tr td > bdi");
         page.select(&cells).map(|cell| single_spaced(&cell.text().collect::<String>())).collect()
     }
 

@@ -1,6 +1,6 @@
 //! Writes a layout as a tagged PDF, which krilla checks against PDF/UA-1.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
 
 use krilla::action::{Action, LinkAction};
 use krilla::annotation::{Annotation, LinkAnnotation, Target};
@@ -14,12 +14,13 @@ use krilla::page::PageSettings;
 use krilla::paint::Fill;
 use krilla::surface::Surface;
 use krilla::tagging::{
-    Artifact, ArtifactType, ContentTag, Identifier, Node, SpanTag, TableHeaderScope, Tag, TagGroup,
-    TagKind, TagTree,
+    Artifact, ArtifactType, ContentTag, Identifier, Node, TableHeaderScope, Tag, TagGroup, TagKind,
+    TagTree,
 };
 use krilla::text::{Font, TextDirection};
 use krilla::{Document, SerializeSettings};
 
+use crate::web::qr::Run;
 use crate::web::receipt::pdf::PdfError;
 use crate::web::receipt::pdf::font::{self, Weight};
 use crate::web::receipt::pdf::layout::{
@@ -56,7 +57,10 @@ impl Fonts {
 }
 
 /// Twips as the points of a PDF.
-#[expect(clippy::float_arithmetic, reason = "a PDF has floats; only the place of ink depends on it")]
+#[expect(
+    clippy::float_arithmetic,
+    reason = "a PDF has floats; only the place of ink depends on it"
+)]
 fn points(twips: i32) -> f32 {
     // No page is as long as an i16 can count.
     f32::from(i16::try_from(twips).unwrap_or(i16::MAX)) / 20.0
@@ -91,18 +95,15 @@ pub fn write(layout: &Layout, properties: Properties) -> Result<Vec<u8>, PdfErro
     for pieces in &layout.pages {
         let mut page = document.start_page_with(size.clone().ok_or(PdfError::Font)?);
         let mut surface = page.surface();
-        for piece in pieces {
-            let tag = piece.element.map_or(
-                ContentTag::Artifact(Artifact::with_kind(artifact_of(piece))),
-                |_| ContentTag::Span(SpanTag::empty()),
-            );
-            if matches!(piece.shape, Shape::LinkArea { .. }) {
-                continue;
-            }
+        // The lines of a text that stand below each other are one piece to whoever hears them.
+        for together in pieces.chunk_by(|a, b| a.element.is_some() && a.element == b.element) {
+            let Some(first) = together.first() else { continue };
+            let artifact = ContentTag::Artifact(Artifact::with_kind(artifact_of(first)));
+            let tag = first.element.map_or(artifact, |_| ContentTag::Other);
             let identifier = surface.start_tagged(tag);
-            draw(&mut surface, piece, &fonts);
+            together.iter().for_each(|piece| draw(&mut surface, piece, &fonts));
             surface.end_tagged();
-            if let Some(content) = piece.element.and_then(|element| contents.get_mut(element)) {
+            if let Some(content) = first.element.and_then(|element| contents.get_mut(element)) {
                 content.pieces.push(identifier);
             }
         }
@@ -172,12 +173,9 @@ fn draw(surface: &mut Surface<'_>, piece: &Piece, fonts: &Fonts) {
         Shape::Band { width, height } => {
             fill(surface, gray(232), [rectangle(left, top, *width, *height)]);
         }
-        Shape::Qr { size, code } => {
-            // Whole twips for each square, so that no squares of a row differ.
-            let square = size / i32::try_from(code.side()).unwrap_or(1).max(1);
-            let at = |count: usize| i32::try_from(count).unwrap_or_default() * square;
-            let squares = code.runs().iter().map(|run| {
-                rectangle(left + at(run.column), top + at(run.row), at(run.length), square)
+        Shape::Qr { square, code } => {
+            let squares = code.runs().iter().map(|Run { column, row, length }| {
+                rectangle(left + column * square, top + row * square, length * square, *square)
             });
             fill(surface, gray(0), squares);
         }
@@ -227,9 +225,7 @@ fn tag(role: &Role) -> TagKind {
         Role::Table => Tag::Table.into(),
         Role::Row => Tag::TR.into(),
         Role::ColumnHeader => Tag::TH(TableHeaderScope::Column).into(),
-        Role::RowHeader(columns) => Tag::TH(TableHeaderScope::Row)
-            .with_col_span(NonZeroU32::new(*columns).filter(|columns| columns.get() > 1))
-            .into(),
+        Role::RowHeader => Tag::TH(TableHeaderScope::Row).into(),
         Role::Cell => Tag::TD.into(),
         Role::Figure(words) => Tag::Figure(Some(words.clone())).into(),
         Role::Link(_) => Tag::Link.into(),

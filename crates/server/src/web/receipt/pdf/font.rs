@@ -156,7 +156,8 @@ mod tests {
             let has = |weight| measures.face(weight).glyph_index(character).is_some();
             assert_eq!(has(Weight::Regular), has(Weight::Bold), "{character:?}");
         }
-        for character in "Aéßłşƒƙŋɛɔ̃ạΑωЖїʼ«»„“”’–—…•·€₦№™\u{a0}\u{202f}\u{fffd}".chars() {
+        for character in "Aéßłşƒƙŋɛɔ̃ạΑωЖїʼ«»„“”’–—…•·€₦№™\u{a0}\u{202f}\u{fffd}".chars()
+        {
             assert!(measures.regular.glyph_index(character).is_some(), "{character:?}");
         }
     }

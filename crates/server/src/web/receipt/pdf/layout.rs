@@ -3,28 +3,31 @@
 //!
 //! Lengths are twips; places are counted from the upper left corner of the page.
 
-use crate::web::qr::Qr;
+use crate::web::qr::{BORDER, Qr};
 use crate::web::receipt::pdf::font::{Measures, Style, Weight};
 
 /// A4.
 pub const PAGE_WIDTH: i32 = 11_906;
 pub const PAGE_HEIGHT: i32 = 16_838;
+/// On the left and on the right: two centimetres.
 const MARGIN: i32 = 1_134;
-pub const RIGHT: i32 = PAGE_WIDTH - MARGIN;
+const TOP: i32 = 850;
+const RIGHT: i32 = PAGE_WIDTH - MARGIN;
 /// Where the text of a page ends. The number of the page stands below.
-const BOTTOM: i32 = PAGE_HEIGHT - MARGIN - 400;
+const BOTTOM: i32 = PAGE_HEIGHT - 1_200;
+const FOOT: i32 = PAGE_HEIGHT - 950;
 const TEXT_WIDTH: i32 = RIGHT - MARGIN;
 /// Between two columns.
 const GAP: i32 = 240;
-/// A column of amounts is no wider than this; what is longer is broken.
-const AMOUNT_WIDTH_MAX: i32 = 2_400;
-const QR_SIZE: i32 = 1_900;
+pub const QR_SIZE: i32 = 1_900;
+/// What some lines of text take.
+pub const SOME_LINES: i32 = 1_000;
 /// Around the text of a band.
 const PADDING: i32 = 120;
 /// Above and below the text of a row.
-const ROW_SPACE: i32 = 50;
+const ROW_SPACE: i32 = 36;
 
-pub const TITLE: Style = Style { size: 400, weight: Weight::Bold };
+pub const TITLE: Style = Style { size: 360, weight: Weight::Bold };
 pub const NAME: Style = Style { size: 260, weight: Weight::Bold };
 pub const HEADING: Style = Style { size: 260, weight: Weight::Bold };
 pub const CODE: Style = Style { size: 320, weight: Weight::Bold };
@@ -35,7 +38,7 @@ pub const SMALL: Style = Style { size: 170, weight: Weight::Regular };
 impl Style {
     /// From the baseline of a line to that of the next.
     const fn leading(self) -> i32 {
-        self.size * 7 / 5
+        self.size * 27 / 20
     }
 
     /// From the top of a line to its baseline.
@@ -57,8 +60,8 @@ pub enum Role {
     Row,
     /// Names its column.
     ColumnHeader,
-    /// Names its row. It takes so many columns.
-    RowHeader(u32),
+    /// Names its row.
+    RowHeader,
     Cell,
     /// With the words that stand for it.
     Figure(String),
@@ -74,14 +77,30 @@ pub struct Element {
 
 /// What is drawn.
 pub enum Shape {
-    Text { baseline: i32, style: Style, text: String },
+    Text {
+        baseline: i32,
+        style: Style,
+        text: String,
+    },
     /// A thin line.
-    Rule { width: i32 },
+    Rule {
+        width: i32,
+    },
     /// A pale area.
-    Band { width: i32, height: i32 },
-    Qr { size: i32, code: Qr },
+    Band {
+        width: i32,
+        height: i32,
+    },
+    /// With the width of its squares: whole twips, so that no two differ.
+    Qr {
+        square: i32,
+        code: Qr,
+    },
     /// An area that leads to the URL of its element. Nothing is seen of it.
-    LinkArea { width: i32, height: i32 },
+    LinkArea {
+        width: i32,
+        height: i32,
+    },
 }
 
 /// A shape in its place.
@@ -100,15 +119,13 @@ pub struct Bookmark {
     pub top: i32,
 }
 
-/// The row of a table: the name on the left, the other texts on the right of their columns.
+/// The row of a table: a name on the left, and its value on the right.
 pub struct TableRow<'a> {
     pub name: &'a str,
-    /// What stands in the last columns. Where they are fewer than in other rows, the name has the
-    /// columns that are left.
-    pub values: Vec<&'a str>,
+    /// What stands below the name in small letters.
+    pub detail: Option<&'a str>,
+    pub value: &'a str,
     pub style: Style,
-    /// Whether a line stands above it.
-    pub has_rule: bool,
 }
 
 /// The document under construction.
@@ -135,7 +152,7 @@ impl Layout {
             roots: vec![],
             outline: vec![],
             is_whole: true,
-            top: MARGIN,
+            top: TOP,
         }
     }
 
@@ -166,16 +183,16 @@ impl Layout {
 
     /// Begins a page if less than `height` is left on this one. Returns whether it did.
     fn keep_together(&mut self, height: i32) -> bool {
-        let is_full = self.top + height > BOTTOM && self.top > MARGIN;
+        let is_full = self.top + height > BOTTOM && self.top > TOP;
         if is_full {
             self.pages.push(vec![]);
-            self.top = MARGIN;
+            self.top = TOP;
         }
         is_full
     }
 
     pub fn space(&mut self, height: i32) {
-        if self.top > MARGIN {
+        if self.top > TOP {
             self.top += height;
         }
     }
@@ -206,10 +223,10 @@ impl Layout {
         self.top += 80;
     }
 
-    /// A heading, with room for some lines below it.
-    pub fn heading(&mut self, text: &str) {
-        self.space(400);
-        self.keep_together(4 * HEADING.leading());
+    /// A heading, with so much room below it on the page.
+    pub fn heading(&mut self, text: &str, room: i32) {
+        self.space(300);
+        self.keep_together(HEADING.leading() + room);
         let lines = self.lines(text, HEADING, TEXT_WIDTH);
         let element = self.root(Role::Heading(text.to_owned()));
         self.bookmark(text);
@@ -242,108 +259,100 @@ impl Layout {
         self.top = top + height + 240;
     }
 
-    /// A table. The head is repeated on every page.
-    pub fn table(&mut self, head: Option<&TableRow<'_>>, rows: &[TableRow<'_>]) {
-        let columns = self.columns(head, rows);
+    /// A table. The head, which names the two columns, is repeated on every page.
+    pub fn table(&mut self, head: Option<(&str, &str)>, rows: &[TableRow<'_>]) {
         let table = self.root(Role::Table);
-        if let Some(head) = head {
-            self.row(Some(table), head, &columns, &Role::ColumnHeader);
+        let head = head.map(|(name, value)| TableRow { name, detail: None, value, style: SMALL });
+        if let Some(head) = &head {
+            let row = self.child(table, Role::Row);
+            let cells = (self.child(row, Role::ColumnHeader), self.child(row, Role::ColumnHeader));
+            self.row(Some(cells), head, false);
         }
-        for row in rows {
-            if self.keep_together(self.height(row, &columns))
-                && let Some(head) = head
+        for (place, row) in rows.iter().enumerate() {
+            if self.keep_together(self.height(row))
+                && let Some(head) = &head
             {
                 // Nobody hears it again: it belongs to no table.
-                self.row(None, head, &columns, &Role::ColumnHeader);
+                self.row(None, head, false);
             }
-            self.row(Some(table), row, &columns, &Role::Cell);
+            let element = self.child(table, Role::Row);
+            let cells = (self.child(element, Role::RowHeader), self.child(element, Role::Cell));
+            self.row(Some(cells), row, place > 0 || head.is_some());
         }
     }
 
-    /// The widths of the columns right of the names, by what stands in them.
-    fn columns(&self, head: Option<&TableRow<'_>>, rows: &[TableRow<'_>]) -> Vec<i32> {
-        let rows: Vec<&TableRow<'_>> = head.into_iter().chain(rows).collect();
-        let count = rows.iter().map(|row| row.values.len()).max().unwrap_or_default();
-        let mut widths = vec![0; count];
-        for row in rows {
-            for (widest, value) in widths.iter_mut().rev().zip(row.values.iter().rev()) {
-                let (value, _) = self.measures.printable(value);
-                *widest = self.measures.width(&value, row.style).max(*widest);
-            }
-        }
-        // A single column may take most of the line.
-        let most = if count == 1 { TEXT_WIDTH * 3 / 5 } else { AMOUNT_WIDTH_MAX };
-        widths.into_iter().map(|width: i32| width.min(most)).collect()
-    }
-
-    /// The cells of a row, the name first: where each begins (the name) or ends, and its lines.
-    fn cells(&self, row: &TableRow<'_>, columns: &[i32]) -> Vec<(i32, Vec<String>)> {
-        let columns = &columns[columns.len().saturating_sub(row.values.len())..];
-        let taken: i32 = columns.iter().map(|width| width + GAP).sum();
-        let lines = |text: &str, width| {
-            self.measures.lines(&self.measures.printable(text).0, row.style, width)
+    /// The lines of a row: of its name and of its value, each with its style.
+    fn cells(&self, row: &TableRow<'_>) -> (Vec<(String, Style)>, Vec<(String, Style)>) {
+        let lines = |text: &str, style: Style, width| {
+            let lines = self.measures.lines(&self.measures.printable(text).0, style, width);
+            lines.into_iter().map(|line| (line, style)).collect::<Vec<_>>()
         };
-        let mut cells = vec![(MARGIN, lines(row.name, TEXT_WIDTH - taken))];
-        let mut edge = RIGHT - taken;
-        for (value, width) in row.values.iter().zip(columns) {
-            edge += width + GAP;
-            cells.push((edge, lines(value, *width)));
-        }
-        cells
+        let value = self.measures.printable(row.value).0;
+        let width = self.measures.width(&value, row.style).min(TEXT_WIDTH * 3 / 5);
+        let rest = TEXT_WIDTH - width - GAP;
+        let mut name = lines(row.name, row.style, rest);
+        name.extend(row.detail.iter().flat_map(|detail| lines(detail, SMALL, rest)));
+        (name, lines(row.value, row.style, width))
     }
 
-    fn height(&self, row: &TableRow<'_>, columns: &[i32]) -> i32 {
-        let cells = self.cells(row, columns);
-        let most = cells.iter().map(|(_, lines)| lines.len()).max().unwrap_or(1);
-        i32::try_from(most).unwrap_or(1) * row.style.leading() + 2 * ROW_SPACE
+    fn height(&self, row: &TableRow<'_>) -> i32 {
+        let (name, value) = self.cells(row);
+        let height = |lines: Vec<(String, Style)>| -> i32 {
+            lines.iter().map(|(_, style)| style.leading()).sum()
+        };
+        height(name).max(height(value)) + 2 * ROW_SPACE
     }
 
-    /// A row, on one page. `role` is that of its values.
+    /// A row, on one page. `elements` are those of its two cells.
     fn row(
         &mut self,
-        table: Option<ElementId>,
+        elements: Option<(ElementId, ElementId)>,
         row: &TableRow<'_>,
-        columns: &[i32],
-        role: &Role,
+        has_rule: bool,
     ) {
-        for text in row.values.iter().chain([&row.name]) {
+        for text in row.detail.iter().chain([&row.name, &row.value]) {
             self.is_whole &= self.measures.printable(text).1;
         }
-        if row.has_rule {
+        if has_rule {
             self.put(None, MARGIN, self.top, Shape::Rule { width: TEXT_WIDTH });
         }
-        let spanned = columns.len().saturating_sub(row.values.len()) + 1;
-        let of_name = match role {
-            Role::Cell => Role::RowHeader(u32::try_from(spanned).unwrap_or(1)),
-            other => other.clone(),
-        };
-        let style = row.style;
-        let element = table.map(|table| self.child(table, Role::Row));
-        for (place, (edge, lines)) in self.cells(row, columns).into_iter().enumerate() {
-            let role = if place == 0 { of_name.clone() } else { role.clone() };
-            let cell = element.map(|row| self.child(row, role));
-            let mut top = self.top + ROW_SPACE;
-            for text in lines {
-                let width = if place == 0 { 0 } else { self.measures.width(text.trim_end(), style) };
-                let shape = Shape::Text { baseline: top + style.ascent(), style, text };
-                self.put(cell, edge - width, top, shape);
-                top += style.leading();
-            }
+        let (name, value) = self.cells(row);
+        let mut top = self.top + ROW_SPACE;
+        for (text, style) in name {
+            let shape = Shape::Text { baseline: top + style.ascent(), style, text };
+            self.put(elements.map(|(name, _)| name), MARGIN, top, shape);
+            top += style.leading();
         }
-        self.top += self.height(row, columns);
+        let mut top = self.top + ROW_SPACE;
+        for (text, style) in value {
+            let width = self.measures.width(text.trim_end(), style);
+            let shape = Shape::Text { baseline: top + style.ascent(), style, text };
+            self.put(elements.map(|(_, value)| value), RIGHT - width, top, shape);
+            top += style.leading();
+        }
+        self.top += self.height(row);
     }
 
     /// A QR code of a URL, with texts beside it and the URL as a link. `words` say what the code is.
-    pub fn qr_with_link(&mut self, code: Option<Qr>, words: &str, texts: &[(&str, Style)], url: &str) {
+    pub fn qr_with_link(
+        &mut self,
+        code: Option<Qr>,
+        words: &str,
+        texts: &[(&str, Style)],
+        url: &str,
+    ) {
         self.keep_together(QR_SIZE);
         let (begin, page) = (self.top, self.pages.len());
         let mut left = MARGIN;
         if let Some(code) = code {
             let figure = self.root(Role::Figure(words.to_owned()));
-            self.put(Some(figure), MARGIN, begin, Shape::Qr { size: QR_SIZE, code });
-            left += QR_SIZE + GAP;
+            let square = code.square(QR_SIZE);
+            // Its border goes into the margin, so that its edge stands below that of the texts.
+            let place = MARGIN - square * BORDER;
+            self.put(Some(figure), place, begin, Shape::Qr { square, code });
+            left = place + QR_SIZE + GAP / 2;
         }
-        self.top = begin + 160;
+        self.top = begin + 4 * ROW_SPACE;
         for (text, style) in texts {
             let lines = self.lines(text, *style, RIGHT - left);
             let element = self.root(Role::Paragraph);
@@ -378,9 +387,8 @@ impl Layout {
         for (place, page) in self.pages.iter_mut().enumerate() {
             let (text, _) = self.measures.printable(&text(place + 1, count));
             let width = self.measures.width(&text, SMALL);
-            let top = PAGE_HEIGHT - MARGIN;
-            let shape = Shape::Text { baseline: top + SMALL.ascent(), style: SMALL, text };
-            page.push(Piece { element: None, left: RIGHT - width, top, shape });
+            let shape = Shape::Text { baseline: FOOT + SMALL.ascent(), style: SMALL, text };
+            page.push(Piece { element: None, left: RIGHT - width, top: FOOT, shape });
         }
     }
 }
