@@ -156,6 +156,7 @@ mod tests {
                     "/pay/{token}/qr.svg",
                     "/assets/{name}",
                     "/receipt/{token}",
+                    "/verify",
                 ]
                 .contains(&path.as_str())
         }));

@@ -7,10 +7,10 @@ pub(crate) mod form;
 pub(crate) mod language;
 pub(crate) mod page;
 pub(crate) mod qr;
-pub(crate) mod receipt_page;
-pub(crate) mod receipt_payment;
+pub(crate) mod receipt;
 pub(crate) mod refusal;
 pub(crate) mod text;
+pub(crate) mod verify;
 
 use crate::api::routes::Routes;
 
@@ -19,5 +19,5 @@ pub const IN_PROGRESS_MAX: usize = 64;
 
 #[must_use]
 pub fn routes() -> Routes {
-    checkout::routes().and(receipt_page::routes()).and(assets::routes())
+    checkout::routes().and(receipt::routes()).and(verify::routes()).and(assets::routes())
 }

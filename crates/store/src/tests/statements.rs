@@ -297,6 +297,13 @@ impl Found for Arc<Tariff> {
     }
 }
 
+/// The UUID of the installation.
+impl Found for [u8; 16] {
+    fn count(&self) -> usize {
+        1
+    }
+}
+
 impl Found for () {
     fn count(&self) -> usize {
         0
@@ -361,7 +368,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
 
 async fn all_reads(q: &Queries) -> Vec<Made> {
     let mut made = merchant_reads(q, MINE).await;
-    made.extend(reads! { Queries q => for_page("t10") });
+    made.extend(reads! { Queries q => for_page("t10"), for_receipt(ExecutionId(18)) });
     let execution = MerchantReads::new(q, MINE).execution(ExecutionId(10)).await.unwrap().unwrap();
     made.extend(reads! { PageReads q.for_page("t10").await.unwrap().unwrap() =>
         items(Some(7)), collection(), last_collection(), refunds_of(&execution), party_phone(),
@@ -371,7 +378,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         api_key("k10"), tenant(ApiKeyId(10)),
     });
     made.extend(reads! { SystemReads q.for_system() =>
-        tariff(), signing_keys(), ping(),
+        tariff(), signing_keys(), installation(), ping(),
         merchants_with_executions(MerchantId(0), NOW, 10), due_executions(MINE, NOW, 10),
         postponed_executions(MINE, NOW, 10),
         merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
@@ -453,7 +460,8 @@ fn every_read_is_understood_and_finds_its_rows_by_an_index() {
     let declared: BTreeSet<String> =
         sources.iter().flat_map(|source| declared_in(source)).collect();
     let of_no_scope = declared.iter().filter(|name| name.starts_with("Queries::"));
-    assert_eq!(of_no_scope.collect::<Vec<_>>(), ["Queries::for_page"], "a read has a scope");
+    let by_secrets = ["Queries::for_page", "Queries::for_receipt"];
+    assert_eq!(of_no_scope.collect::<Vec<_>>(), by_secrets, "a read has a scope");
     for mut stage in Stage::both() {
         fill_related(&mut stage);
         let made = stage.ask(async |q| all_reads(q).await);

@@ -26,8 +26,8 @@ use crate::web::checkout::view::{
 use crate::web::language::Visitor;
 use crate::web::language::texts::{Foreign, Texts};
 use crate::web::page::{self, Frame};
-use crate::web::qr;
 use crate::web::text::PhoneNumber;
+use crate::web::{qr, receipt};
 
 /// How many items a page shows.
 pub const ITEMS_SHOWN: usize = 20;
@@ -151,6 +151,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         SourceStatus::Paid => reads.collection().await?,
         _ => None,
     };
+    let receipt_code = paid.as_ref().and_then(|paid| app.receipt_codes.code(paid.id));
     let refunds = match &paid {
         Some(paid) => reads.refunds_of(paid).await?,
         None => vec![],
@@ -167,6 +168,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         last,
         account,
         paid,
+        receipt_code,
         refunds,
         reviews,
         party_phone,
@@ -201,6 +203,9 @@ async fn show(
     RawQuery(query): RawQuery,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
+    if let Some(token) = token.strip_suffix(receipt::PDF) {
+        return receipt::invoice_pdf(&app, token, visitor.language).await;
+    }
     let mut loaded = load(&app, &token).await?;
     let query = query.unwrap_or_default();
     let part = query.split('&').find_map(|pair| pair.strip_prefix("items=")?.parse().ok());

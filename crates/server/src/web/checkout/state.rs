@@ -13,6 +13,7 @@ use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::receipt_code::ReceiptCode;
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::source::{Item, Source, SourceStatus};
 use domain::tariff::fees::{self, QuoteRequest, Route};
@@ -44,6 +45,8 @@ pub struct Rows {
     pub account: Option<PaymentAccount>,
     /// The collection that paid the source.
     pub paid: Option<Execution>,
+    /// The code of its receipt.
+    pub receipt_code: Option<ReceiptCode>,
     /// Its refunds that did not fail.
     pub refunds: Vec<Execution>,
     /// All reviews of collections for the source.
@@ -193,7 +196,7 @@ impl Rows {
             fx_fee: fee(paid.fx_fee_minor),
             rate: exchanged.then(rate),
             transaction_id: paid.provider_transaction_id.clone(),
-            receipt_code: None,
+            receipt_code: self.receipt_code.map(|code| code.to_string()),
             refunds: self.refunds.iter().map(line).collect(),
             left: any_refund.then(|| refundable(paid)),
             success_url: self.checkout.success_url.clone(),

@@ -4,6 +4,7 @@
 pub(crate) mod database;
 pub(crate) mod http;
 mod in_process;
+pub(crate) mod papers;
 mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
