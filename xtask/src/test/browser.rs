@@ -16,7 +16,10 @@ const AXE_INTEGRITY: &str = "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NP
 /// Installs Chromium, its driver and fonts if they are missing, and what reads receipts.
 pub fn install() {
     let missing: Vec<&str> = [
-        (&["chromium", "--version"][..], &["chromium", "fonts-liberation", "fonts-dejavu-core"][..]),
+        (
+            &["chromium", "--version"][..],
+            &["chromium", "fonts-liberation", "fonts-dejavu-core"][..],
+        ),
         (&["chromedriver", "--version"], &["chromium-driver"]),
         (&["pdftotext", "-v"], &["poppler-utils"]),
     ]

@@ -108,7 +108,8 @@ fn every_page_is_small_quiet_and_alone() {
         }
         for request in browser.requests() {
             let path = request.url.split('/').skip(3).collect::<Vec<_>>().join("/");
-            let own = request.url.starts_with("http://127.0.0.1:") || request.url.starts_with("data:");
+            let own =
+                request.url.starts_with("http://127.0.0.1:") || request.url.starts_with("data:");
             let limit = if path.ends_with(".js") { SCRIPT_MAX } else { PAGE_COMPRESSED_MAX };
             if !own || request.received > u64::try_from(limit + 1024).expect("a limit") {
                 found.push(format!("{state}: {request:?}"));
@@ -225,10 +226,9 @@ fn the_keyboard_alone_pays() {
     let checkout = checkout(&shop);
     let mut browser = Chromium::start(&server);
     browser.open(&checkout.link);
-    let by_button = browser.evaluate(
-        "return !!document.querySelector('button[name=method]')",
-        vec![],
-    ) == json!(true);
+    let by_button = browser
+        .evaluate("return !!document.querySelector('button[name=method]')", vec![])
+        == json!(true);
     if by_button {
         tab_to(&browser, &format!("button[value=\"{MTN_LRD}\"]"));
     } else {
@@ -244,8 +244,10 @@ fn the_keyboard_alone_pays() {
     }
     browser.press(Key::Enter);
     wait_for("the field", || {
-        (browser.evaluate("return !!document.querySelector('input[name=phone]:not([type=hidden])')", vec![])
-            == json!(true))
+        (browser.evaluate(
+            "return !!document.querySelector('input[name=phone]:not([type=hidden])')",
+            vec![],
+        ) == json!(true))
         .then_some(())
     });
     let focused = browser.evaluate("return document.activeElement.name", vec![]);

@@ -1,9 +1,9 @@
 //! Requests to phones are limited: by phone, by link and by address, over the end of a process.
 
-use super::{MTN_LRD, assert_executions, checkout, executions, order, pay, review};
+use super::{MTN_LRD, assert_executions, checkout, executions, pay, review};
 use crate::support::payer::{Browser as _, Payer, hides, shows, until};
 use crate::support::shop::ending;
-use crate::support::{json, open, spawn_with};
+use crate::support::{open, spawn_with};
 
 const NOBODY_APPROVES: &str = "not approved";
 
@@ -64,8 +64,8 @@ fn a_link_asks_ten_times_an_hour() {
     let (server, shop) = open();
     let checkout = checkout(&shop);
     for place in 0..10 {
-        let mut payer = Payer::new(&server)
-            .with_header("X-Forwarded-For", &format!("192.0.2.{place}"));
+        let mut payer =
+            Payer::new(&server).with_header("X-Forwarded-For", &format!("192.0.2.{place}"));
         pay(&mut payer, &checkout.link, MTN_LRD, &format!("23188000{place}039"));
         until(&mut payer, NOBODY_APPROVES);
     }
@@ -128,7 +128,7 @@ fn a_crowd_does_not_pass_the_limit() {
     let (server, shop) = open();
     let ready: Vec<_> = (0..20)
         .map(|_| {
-            let checkout = super::checkout_of(&shop, &order());
+            let checkout = checkout(&shop);
             let mut payer = Payer::new(&server);
             review(&mut payer, &checkout.link, MTN_LRD, &ending("039"));
             let form = payer.form();
@@ -141,5 +141,4 @@ fn a_crowd_does_not_pass_the_limit() {
     let refused = statuses.iter().filter(|status| **status == 429).count();
     assert_eq!((sent, refused), (3, 17), "{statuses:?}");
     assert_eq!(executions(&shop).len(), 3);
-    let _body = json!({});
 }

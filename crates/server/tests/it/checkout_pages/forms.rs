@@ -2,8 +2,8 @@
 //! huge. Each is answered with a page, and nothing is half done.
 
 use super::{
-    CARD_USD, IN_LRD, MTN_LRD, WITHIN_AN_HOUR, assert_executions, checkout, checkout_of, executions,
-    order, pay, review, stage,
+    CARD_USD, IN_LRD, MTN_LRD, WITHIN_AN_HOUR, assert_executions, checkout, checkout_of,
+    executions, order, pay, review, stage,
 };
 use crate::support::payer::{Browser as _, Form, Payer, hides, shows, until};
 use crate::support::shop::ending;
@@ -190,15 +190,15 @@ fn a_form_of_yesterday_does_nothing_by_half() {
     assert_eq!(server.terminate(), Some(0));
     server.restart(&[]);
     let shop = shop.at(&server);
-    let [(open, pays), (over, refused)] = forms.try_into().expect("two forms");
+    let [(open, pays), (over, refused)] = forms.as_slice() else { panic!("two forms") };
     let (mut open, mut over) = (open.moved_to(&server), over.moved_to(&server));
-    over.submit(&refused);
+    over.submit(refused);
     shows(&mut over, &["expired", "no payment was taken"]);
     assert_executions(&shop, &[]);
     // The price is what it was, and so is the order.
-    open.submit(&pays);
+    open.submit(pays);
     until(&mut open, "Paid");
-    open.submit(&pays);
+    open.submit(pays);
     shows(&mut open, &["Paid", IN_LRD]);
     assert_executions(&shop, &["COMPLETED"]);
     server.verify_ledger();

@@ -2,8 +2,8 @@
 //! people.
 
 use super::{
-    CARD_USD, MTN_LRD, WITHIN_AN_HOUR, assert_executions, checkout, checkout_of, order, pay, review,
-    stage,
+    CARD_USD, MTN_LRD, WITHIN_AN_HOUR, assert_executions, checkout, checkout_of, order, pay,
+    review, stage,
 };
 use crate::support::payer::{Browser as _, Payer, shows, until};
 use crate::support::shop::ending;

@@ -12,7 +12,7 @@ mod ways;
 
 use serde_json::Value;
 
-use crate::support::payer::{Browser, Payer, pay, review};
+use crate::support::payer::{pay, review};
 use crate::support::{Merchant, Server, json, open_with, shop::new_phone, shown};
 
 /// The sandbox answers after an hour of the merchant's clock, so that a payment waits until a test

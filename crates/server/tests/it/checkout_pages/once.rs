@@ -147,8 +147,8 @@ fn a_crowd_pays_once() {
     let (server, shop, checkout) = stage(&[]);
     let payers: Vec<(Payer, Form)> = (0..12)
         .map(|place| {
-            let mut payer = Payer::new(&server)
-                .with_header("X-Forwarded-For", &format!("192.0.2.{place}"));
+            let mut payer =
+                Payer::new(&server).with_header("X-Forwarded-For", &format!("192.0.2.{place}"));
             review(&mut payer, &checkout.link, MTN_LRD, &ending(&format!("{place:02}0")));
             let form = payer.form();
             (payer, form)

@@ -318,7 +318,14 @@ fn a_method_that_is_closed_is_not_offered() {
     let (server, shop, checkout) = stage(&[]);
     let close = |operation: &str| {
         let arguments = [
-            "markets", "close", "--method", "MTN_MOMO_LBR", "--operation", operation, "--currency", "LRD",
+            "markets",
+            "close",
+            "--method",
+            "MTN_MOMO_LBR",
+            "--operation",
+            operation,
+            "--currency",
+            "LRD",
         ];
         server.kola(&arguments).ok()
     };
@@ -327,7 +334,11 @@ fn a_method_that_is_closed_is_not_offered() {
     let late = payer.form();
     close("COLLECTION");
     let mut other = Payer::at(&server, &checkout.link);
-    assert!(!other.offers("method", MTN_LRD) && other.offers("method", MTN_USD), "{}", other.text());
+    assert!(
+        !other.offers("method", MTN_LRD) && other.offers("method", MTN_USD),
+        "{}",
+        other.text()
+    );
     payer.submit(&late);
     assert_executions(&shop, &[]);
     payer.open(&checkout.link);

@@ -160,9 +160,10 @@ impl Database {
     #[track_caller]
     pub(crate) fn contents(&self, except: &[&str]) -> BTreeMap<String, Vec<String>> {
         let (tables, sqlite) = match &*self.backend {
-            Backend::Sqlite(_) => {
-                ("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", true)
-            }
+            Backend::Sqlite(_) => (
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+                true,
+            ),
             Backend::Postgres(_) => {
                 ("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", false)
             }

@@ -150,11 +150,8 @@ pub(crate) fn raw(address: &str, head: &[u8], body: &[u8]) -> io::Result<Reply> 
     let sent = stream.write_all(&request);
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    let reply = if head.starts_with(b"HEAD ") {
-        Reply::parse_head(&answer)
-    } else {
-        Reply::parse(&answer)
-    };
+    let reply =
+        if head.starts_with(b"HEAD ") { Reply::parse_head(&answer) } else { Reply::parse(&answer) };
     reply.ok_or_else(|| {
         sent.err().or(read.err()).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
     })

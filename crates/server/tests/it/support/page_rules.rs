@@ -69,7 +69,8 @@ fn assert_document(path: &str, html: &Html) {
     let count = |css: &str| html.select(&selector(css)).count();
     let lang = html.root_element().attr("lang").unwrap_or_default();
     assert!(!lang.is_empty(), "{path}: no language");
-    let title = html.select(&selector("title")).next().map(|title| title.text().collect::<String>());
+    let title =
+        html.select(&selector("title")).next().map(|title| title.text().collect::<String>());
     assert!(title.is_some_and(|title| !title.trim().is_empty()), "{path}: no title");
     assert_eq!(count("h1"), 1, "{path}: headings of the first level");
     assert_eq!(count("main"), 1, "{path}: the main part");
@@ -144,7 +145,11 @@ fn assert_forms(path: &str, html: &Html) {
         assert!(!action.contains("//"), "{path}: a form to {action}");
         assert!(form.select(&selector("button")).next().is_some(), "{path}: {}", form.html());
         for button in form.select(&selector("button")) {
-            assert!(!words_of(button).is_empty(), "{path}: a button without words: {}", button.html());
+            assert!(
+                !words_of(button).is_empty(),
+                "{path}: a button without words: {}",
+                button.html()
+            );
         }
         for field in form.select(&selector("input:not([type=hidden]), select, textarea")) {
             assert!(is_labelled(html, field), "{path}: no label: {}", field.html());
@@ -162,5 +167,8 @@ fn is_labelled(html: &Html, field: ElementRef<'_>) -> bool {
         html.select(&labels)
             .any(|label| label.attr("for") == Some(id) && !words_of(label).is_empty())
     });
-    around || beside || field.attr("aria-label").is_some() || field.attr("aria-labelledby").is_some()
+    around
+        || beside
+        || field.attr("aria-label").is_some()
+        || field.attr("aria-labelledby").is_some()
 }

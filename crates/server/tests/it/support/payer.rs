@@ -177,7 +177,13 @@ impl Payer {
 
     /// Sends a request without opening its answer.
     #[track_caller]
-    pub(crate) fn send(&self, method: &str, path: &str, extra: &[(&str, &str)], body: &str) -> Reply {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        extra: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
         let cookies: Vec<_> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let cookies = cookies.join("; ");
@@ -259,7 +265,8 @@ impl Payer {
     fn keep_cookies(&mut self, reply: &Reply) {
         for cookie in reply.all("set-cookie") {
             let mut parts = cookie.split(';').map(str::trim);
-            let (name, value) = parts.next().and_then(|pair| pair.split_once('=')).unwrap_or_default();
+            let (name, value) =
+                parts.next().and_then(|pair| pair.split_once('=')).unwrap_or_default();
             if parts.any(|part| part.eq_ignore_ascii_case("max-age=0")) {
                 self.cookies.remove(name);
             } else {
@@ -312,8 +319,10 @@ impl Payer {
                     form.action = self.path_of(action);
                 }
                 if let Some(name) = button.attr("name") {
-                    form.fields
-                        .push((name.to_owned(), button.attr("value").unwrap_or_default().to_owned()));
+                    form.fields.push((
+                        name.to_owned(),
+                        button.attr("value").unwrap_or_default().to_owned(),
+                    ));
                 }
                 if fits(&form, Some(place == 0)) {
                     return Some(form);
@@ -344,7 +353,9 @@ impl Payer {
                 }
                 ("input", "hidden") => Some(element.attr("value").unwrap_or_default().to_owned()),
                 ("input", _) => Some(
-                    typed.map_or(element.attr("value").unwrap_or_default(), String::as_str).to_owned(),
+                    typed
+                        .map_or(element.attr("value").unwrap_or_default(), String::as_str)
+                        .to_owned(),
                 ),
                 ("textarea", _) => {
                     Some(typed.cloned().unwrap_or_else(|| element.text().collect::<String>()))
@@ -501,7 +512,8 @@ impl Form {
 
     /// The body of a form, as the URL standard encodes it.
     pub(crate) fn body(&self) -> String {
-        let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
+        let pair =
+            |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
         self.fields.iter().map(pair).collect::<Vec<_>>().join("&")
     }
 }
@@ -533,9 +545,10 @@ fn selected(list: ElementRef<'_>) -> Option<String> {
 }
 
 fn is_in_disabled_fieldset(element: ElementRef<'_>) -> bool {
-    element.ancestors().filter_map(ElementRef::wrap).any(|above| {
-        above.value().name() == "fieldset" && above.attr("disabled").is_some()
-    })
+    element
+        .ancestors()
+        .filter_map(ElementRef::wrap)
+        .any(|above| above.value().name() == "fieldset" && above.attr("disabled").is_some())
 }
 
 #[track_caller]
@@ -569,8 +582,23 @@ fn read(element: ElementRef<'_>, text: &mut String) {
     }
     let inline = matches!(
         name,
-        "a" | "abbr" | "b" | "bdi" | "bdo" | "cite" | "code" | "em" | "i" | "mark" | "small" | "span"
-            | "strong" | "sub" | "sup" | "time" | "u" | "wbr"
+        "a" | "abbr"
+            | "b"
+            | "bdi"
+            | "bdo"
+            | "cite"
+            | "code"
+            | "em"
+            | "i"
+            | "mark"
+            | "small"
+            | "span"
+            | "strong"
+            | "sub"
+            | "sup"
+            | "time"
+            | "u"
+            | "wbr"
     );
     if !inline {
         text.push(' ');
