@@ -36,6 +36,8 @@ ids! {
     ItemId
     /// The page on which a source is shown and paid.
     CheckoutConfigId
+    /// A limit of the payments that are begun on pages.
+    RequestLimitId
     /// A declared payment intent.
     SessionId
     /// An executed session; the API calls it a payment intent.

@@ -251,6 +251,7 @@ impl Stage {
             RowKey::Review(lookup) => tables.reviews.load(lookup, None),
             RowKey::EventPosition(lookup) => tables.event_positions.load(lookup, None),
             RowKey::CheckoutConfig(lookup) => tables.checkout_configs.load(lookup, None),
+            RowKey::RequestLimit(lookup) => tables.request_limits.load(lookup, None),
             RowKey::Tariff(lookup) => tables.tariff.load(lookup, None),
             RowKey::PlatformFee(lookup) => tables.platform_fees.load(lookup, None),
             RowKey::GatewayFee(lookup) => tables.gateway_fees.load(lookup, None),

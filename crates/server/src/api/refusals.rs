@@ -44,6 +44,9 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::TooManyRecipients { .. } => {
             return (StatusCode::TOO_MANY_REQUESTS, "value_error.recipient");
         }
+        Refusal::TooManyPayments { .. } => {
+            return (StatusCode::TOO_MANY_REQUESTS, "value_error.payments");
+        }
         Refusal::UnknownId { .. } => "value_error.not_found",
         Refusal::DuplicateReference | Refusal::DuplicateFunding | Refusal::PhoneTaken => {
             "value_error.duplicate"
@@ -80,9 +83,10 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         }
         Refusal::RefundExceeds { .. } => "value_error.refund",
         Refusal::ReviewFundsInsufficient => "value_error.balance",
-        Refusal::AmountTooSmall | Refusal::AmountTooLarge | Refusal::WalletLimitExceeded => {
-            "value_error.amount"
-        }
+        Refusal::AmountTooSmall
+        | Refusal::AmountTooLarge
+        | Refusal::QuoteChanged
+        | Refusal::WalletLimitExceeded => "value_error.amount",
         Refusal::NoFee { .. } => "value_error.fee",
         Refusal::TooManyDecimals { .. } => "value_error.decimal.max_places",
     };

@@ -13,6 +13,7 @@ pub use subject::Subject;
 
 use crate::kernel::currency::Currency;
 use crate::kernel::time::MerchantTime;
+use crate::payments::request_limit::RequestLimitKind;
 use crate::tariff::TariffFault;
 
 /// Why a command is refused. A refused command changes nothing.
@@ -204,6 +205,15 @@ pub enum Refusal {
     ReviewFundsInsufficient,
     /// The execution does not wait for an authentication.
     NotAwaitingAuthentication,
+    /// The payment would cost another amount than the payer was shown.
+    QuoteChanged,
+    /// Too many payments were begun on pages.
+    TooManyPayments {
+        /// What they are counted by.
+        kind: RequestLimitKind,
+        /// The time until another may be begun.
+        seconds: i64,
+    },
 }
 
 #[cfg(test)]
@@ -211,7 +221,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 55;
+    const VARIANTS: usize = 57;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

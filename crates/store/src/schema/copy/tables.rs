@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 29] = [
+pub const TABLES: [Table; 30] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -45,6 +45,7 @@ pub const TABLES: [Table; 29] = [
     filled("source_items"),
     filled("counters"),
     filled("checkout_configs"),
+    filled("request_limits"),
     filled("sessions"),
     filled("executions"),
     Table { name: "provider_attempts", key: "execution_id", seeded: false },
