@@ -11,7 +11,7 @@ use thirtyfour::{Capabilities, WebDriver, WebElement, WindowHandle};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::Server;
-use crate::support::payer::Browser;
+use crate::support::payer::{Browser, field};
 
 /// The width of the narrowest screen, of a cheap phone, and of a desktop, in CSS pixels.
 pub(crate) const NARROW: u32 = 320;
@@ -264,9 +264,13 @@ impl Browser for Chromium {
         self.visible()
     }
 
+    fn has_field(&mut self, name: &str) -> bool {
+        self.has(&field(name))
+    }
+
     #[track_caller]
     fn fill(&mut self, name: &str, text: &str) {
-        let field = self.element(&format!("form [name=\"{name}\"]:not([type=hidden])"));
+        let field = self.element(&field(name));
         self.wait(field.clear());
         self.wait(field.send_keys(text));
     }

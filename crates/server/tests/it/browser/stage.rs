@@ -5,6 +5,7 @@ use serde_json::json;
 use super::chromium::Chromium;
 use crate::checkout_pages::{
     CARD_USD, Checkout, MTN_LRD, MTN_USD, WITHIN_AN_HOUR, checkout, checkout_of, executions, order,
+    until_open,
 };
 use crate::reviews::find;
 use crate::support::payer::{Browser as _, enter, pay, review, until};
@@ -98,7 +99,7 @@ impl Stage {
         browser.go_on();
         see(browser, "card");
         browser.choose("result", "insufficient_funds");
-        until(browser, "How do you want to pay?");
+        until_open(browser);
         see(browser, "card-declined");
     }
 

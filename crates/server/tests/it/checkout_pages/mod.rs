@@ -12,8 +12,8 @@ mod ways;
 
 use serde_json::Value;
 
-use crate::support::payer::{pay, review};
-use crate::support::{Merchant, Server, json, open_with, shop::new_phone, shown};
+use crate::support::payer::{Browser, pay, review};
+use crate::support::{Merchant, Server, json, open_with, shop::new_phone, shown, wait_for};
 
 /// The sandbox answers after an hour of the merchant's clock, so that a payment waits until a test
 /// lets it go on.
@@ -82,6 +82,23 @@ pub(crate) fn assert_executions(shop: &Merchant, states: &[&str]) {
     let mut expected = states.to_vec();
     expected.sort_unstable();
     assert_eq!(found, expected, "{rows:?}");
+}
+
+/// Whether somebody can choose how to pay.
+pub(crate) fn is_open(browser: &mut (impl Browser + ?Sized)) -> bool {
+    browser.offers("method", MTN_USD)
+}
+
+/// Loads the page again until somebody can choose how to pay.
+#[track_caller]
+pub(crate) fn until_open(browser: &mut (impl Browser + ?Sized)) {
+    wait_for("an open page", || {
+        if is_open(browser) {
+            return Some(());
+        }
+        browser.reload();
+        None
+    });
 }
 
 impl Merchant {

@@ -15,6 +15,7 @@ pub(crate) trait Browser {
     fn reload(&mut self);
     /// The visible text, with single spaces.
     fn text(&mut self) -> String;
+    fn has_field(&mut self, name: &str) -> bool;
     /// Writes into the field of this name.
     fn fill(&mut self, name: &str, text: &str);
     /// Presses the first button of the first form that is sent by POST.
@@ -69,12 +70,13 @@ pub(crate) fn review(browser: &mut (impl Browser + ?Sized), link: &str, method: 
     }
 }
 
-/// Gives this number. Where it looks like another network's, goes on all the same.
+/// Gives this number. Where it looks like another network's and is asked for again, goes on all the
+/// same.
 #[track_caller]
 pub(crate) fn enter(browser: &mut (impl Browser + ?Sized), phone: &str) {
     browser.fill("phone", phone);
     browser.go_on();
-    if browser.text().contains("looks like") {
+    if browser.has_field("phone") && browser.text().contains("looks like") {
         browser.go_on();
     }
 }
@@ -84,6 +86,11 @@ pub(crate) fn enter(browser: &mut (impl Browser + ?Sized), phone: &str) {
 pub(crate) fn pay(browser: &mut (impl Browser + ?Sized), link: &str, method: &str, phone: &str) {
     review(browser, link, method, phone);
     browser.go_on();
+}
+
+/// The field of a form in which somebody writes.
+pub(crate) fn field(name: &str) -> String {
+    format!("form [name=\"{name}\"]:not([type=hidden])")
 }
 
 /// The payer, and the page that is open.
@@ -104,6 +111,14 @@ pub(crate) struct Form {
     pub(crate) action: String,
     pub(crate) post: bool,
     pub(crate) fields: Vec<(String, String)>,
+}
+
+/// The button by which a form is sent.
+#[derive(Clone, Copy)]
+struct Button {
+    is_first: bool,
+    /// Whether its name and value are the last field of the form.
+    is_named: bool,
 }
 
 const BODY: &str = "application/x-www-form-urlencoded";
@@ -278,7 +293,7 @@ impl Payer {
     /// The first form that is sent by POST, with its first button.
     #[track_caller]
     pub(crate) fn form(&self) -> Form {
-        self.find_form(|form, button| form.post && button.is_none_or(|first| first))
+        self.find_form(|form, button| form.post && button.is_none_or(|button| button.is_first))
             .unwrap_or_else(|| panic!("nothing goes forward: {}", visible(&self.html())))
     }
 
@@ -292,9 +307,8 @@ impl Payer {
         all
     }
 
-    /// Looks through all forms, each with each of its buttons. The second argument is whether it is
-    /// the first button; `None` where the form has none.
-    fn find_form(&self, mut fits: impl FnMut(&Form, Option<bool>) -> bool) -> Option<Form> {
+    /// Looks through all forms, each with each of its buttons; `None` where the form has none.
+    fn find_form(&self, mut fits: impl FnMut(&Form, Option<Button>) -> bool) -> Option<Form> {
         let html = self.html();
         for element in html.select(&selector("form")) {
             let form = Form {
@@ -324,7 +338,8 @@ impl Payer {
                         button.attr("value").unwrap_or_default().to_owned(),
                     ));
                 }
-                if fits(&form, Some(place == 0)) {
+                let is_named = button.attr("name").is_some();
+                if fits(&form, Some(Button { is_first: place == 0, is_named })) {
                     return Some(form);
                 }
             }
@@ -384,15 +399,13 @@ impl Browser for Payer {
         visible(&self.html())
     }
 
+    fn has_field(&mut self, name: &str) -> bool {
+        self.html().select(&selector(&field(name))).next().is_some()
+    }
+
     #[track_caller]
     fn fill(&mut self, name: &str, text: &str) {
-        let html = self.html();
-        let field = format!("form [name=\"{name}\"]:not([type=hidden])");
-        assert!(
-            html.select(&selector(&field)).next().is_some(),
-            "no field {name}: {}",
-            visible(&html)
-        );
+        assert!(self.has_field(name), "no field {name}: {}", self.text());
         self.typed.insert(name.to_owned(), text.to_owned());
     }
 
@@ -440,9 +453,16 @@ impl Payer {
         found.attr("href").map(str::to_owned)
     }
 
-    /// The form, with one of its buttons, that sends this field with this value by POST.
+    /// The form, with one of its buttons, that sends this field with this value by POST. One whose
+    /// button has them comes before one that has them in any case.
     pub(crate) fn form_with(&self, name: &str, value: &str) -> Option<Form> {
-        self.find_form(|form, _| form.post && form.has(name, value))
+        let pressed = |form: &Form, button: Option<Button>| {
+            let last = form.fields.last();
+            button.is_some_and(|button| button.is_named)
+                && last.is_some_and(|(known, its)| known == name && its == value)
+        };
+        self.find_form(|form, button| form.post && pressed(form, button))
+            .or_else(|| self.find_form(|form, _| form.post && form.has(name, value)))
     }
 
     fn has_choice(&self, name: &str, value: &str) -> bool {
