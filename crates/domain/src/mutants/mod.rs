@@ -67,6 +67,8 @@ mutants! {
     CollectInReview = "an invoice is collected for while a review says that it may be paid",
     SettledUnpaid = "a late success that a review settles does not pay its invoice",
     SettledWithoutFees = "a late success that a review settles has no fees",
+    LinkUseKept = "a failed payment through a payment link keeps its use",
+    LinkOverused = "a payment link is paid more often than it may be",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

@@ -43,6 +43,9 @@ const PAYMENTS_REMADE: i64 = 16;
 /// Decisions change the tariff, and wallets count their open reviews.
 const TARIFF_DECIDED: i64 = 17;
 
+/// Payment links count the payments under way for their orders.
+const LINKS_COUNTED: i64 = 19;
+
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -148,6 +151,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola reads the version of the tariff elsewhere, expects the database to number
         // its rows, and does not count the open reviews of wallets.
         oldest: TARIFF_DECIDED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0019_payment_links.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0019_payment_links.sql"),
+        // An older kola collects for an order of a link without reserving a use of the link.
+        oldest: LINKS_COUNTED,
     },
 ];
 

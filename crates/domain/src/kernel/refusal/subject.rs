@@ -77,6 +77,7 @@ impl Refusal {
             Self::InReview { .. }
             | Self::NoItems { .. }
             | Self::TooManyItems { .. }
+            | Self::PaymentLinkClosed { .. }
             | Self::CheckoutExpired { .. } => Subject::Source,
             Self::NotRefundable { .. } => Subject::Original,
             Self::AccountInactive
@@ -89,6 +90,8 @@ impl Refusal {
             }
             Self::AmountTooSmall
             | Self::AmountTooLarge
+            | Self::AmountRangeEmpty
+            | Self::AmountOutOfRange { .. }
             | Self::TooManyDecimals { .. }
             | Self::RefundExceeds { .. } => Subject::Amount,
             Self::CurrencyMismatch { .. }
