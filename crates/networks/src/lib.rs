@@ -9,6 +9,7 @@ use domain::kernel::names::Mode;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::{CallKind, ProviderCall, ProviderRequest};
 
+pub mod prompt;
 pub mod sandbox;
 
 /// The outcome of a call, once the provider has answered.

@@ -220,6 +220,10 @@ fn card_scenario(request: &ProviderRequest, name: &str) -> (Scenario, ProviderOu
             ProviderOutcome::Declined { message: format!("{code}: the card was declined") },
         )
     };
+    // The payer chooses on a page of ours, which plays Stripe's, what becomes of it.
+    if request.from_page {
+        return (Scenario::Authentication, success(request));
+    }
     match name {
         "pm_card_authenticationRequired"
         | "pm_card_threeDSecure2Required"
@@ -276,6 +280,7 @@ mod tests {
             sent_at: MerchantTime(0),
             requires_action: false,
             cancel_asked: false,
+            from_page: false,
             time: MerchantTime(0),
         }
     }

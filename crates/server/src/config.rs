@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use domain::decision::settings::Settings;
 
+use crate::web::language::PageLanguages;
+
 /// A limit of so many requests in so many seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RateLimit {
@@ -51,6 +53,8 @@ pub struct Config {
     pub idle_max: Duration,
     /// The origins whose pages may call this server from a browser: `https://shop.example`.
     pub cors_origins: Vec<HeaderValue>,
+    /// The languages that pages for payers are offered in.
+    pub page_languages: PageLanguages,
     /// Whether `POST /v1/noop` is served, which benchmarks compare with.
     pub bench_routes: bool,
 }
@@ -67,6 +71,7 @@ impl Default for Config {
             connections_max: 16_384,
             idle_max: Duration::from_secs(75),
             cors_origins: vec![],
+            page_languages: PageLanguages::default(),
             bench_routes: false,
         }
     }

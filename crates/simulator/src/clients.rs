@@ -35,7 +35,7 @@ use domain::kernel::time::{MerchantTime, minutes, seconds};
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::ledger::wallet::WalletStatus;
-use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::authenticate_card::{AuthenticateCard, CardResult};
 use domain::payments::cancel_session::CancelSession;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
@@ -43,7 +43,7 @@ use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::payments::session::{SessionKind, SessionStatus};
 use domain::sales::cancel_source::CancelSource;
-use domain::sales::checkout::PageMode;
+use domain::sales::checkout::{PageMode, PageToken};
 use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
 use domain::sales::create_payment_link::{CreatePaymentLink, NewLinkPrice, NewPaymentLink};
@@ -225,7 +225,7 @@ impl Clients<'_> {
             }),
             13 => Command::OpenCheckoutPage(OpenCheckoutPage {
                 source: self.pick_source(id)?,
-                token: format!("page-{}", self.rng.next()),
+                token: PageToken(format!("page-{}", self.rng.next())),
             }),
             14 => {
                 let which = self.pick_source(id)?;
@@ -463,7 +463,7 @@ impl Clients<'_> {
             success_url: None,
             cancel_url: None,
             expires_at,
-            token: format!("token-{}", self.rng.next()),
+            token: PageToken(format!("token-{}", self.rng.next())),
         })
     }
 
@@ -819,7 +819,11 @@ impl Clients<'_> {
         let command = Command::AuthenticateCard(AuthenticateCard {
             merchant_id: MerchantId(known.merchant),
             reference_id: known.reference,
-            success: self.rng.chance(600),
+            result: if self.rng.chance(600) {
+                CardResult::Authenticated
+            } else {
+                CardResult::NotAuthenticated
+            },
         });
         Some(QueuedCommand::untagged(command, Origin::CardPayer(ExecutionId(execution))))
     }

@@ -135,10 +135,8 @@ pub fn command(command: &Command) -> String {
         Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome }) => {
             format!("execution {id}{}: {}", outcome_source(*source), provider_outcome(outcome))
         }
-        Command::AuthenticateCard(AuthenticateCard {
-            reference_id: reference, success, ..
-        }) => {
-            format!("key {}: {success}", short(*reference))
+        Command::AuthenticateCard(AuthenticateCard { reference_id: reference, result, .. }) => {
+            format!("key {}: {result:?}", short(*reference))
         }
         Command::ResolveReview(ResolveReview { review_id: id, resolution: how, .. }) => {
             format!("{id} {how:?}")

@@ -6,6 +6,7 @@
 use crate::hex::hex;
 use crate::reads::Queries;
 pub use crate::reads::recorder::take_reads;
+use crate::schema::page_tokens;
 use crate::workspace::codes::with_codes;
 use crate::workspace::postgres::readers::IN_ORDER;
 use crate::workspace::postgres::{Address, PostgresSql};
@@ -280,6 +281,8 @@ pub fn fill(stage: &mut Stage) {
         "source_id, mode, token, created_at",
         "id, 'HOSTED', 't' || id, at",
     );
+    page_tokens::run(stage.sql.as_mut()).unwrap();
+    insert(stage, "request_limits", "kind, subject, full_at", &format!("'PHONE', {uuid}, at"));
     insert(
         stage,
         "reviews",

@@ -40,7 +40,7 @@ api_enum! {
         ExecutionRequiresAction = "execution.requires_action",
         /// Money moved.
         ExecutionCompleted = "execution.completed",
-        /// No money moved; a hold was released.
+        /// No money moved, as far as the provider says; a hold, if there was one, was released.
         ExecutionFailed = "execution.failed",
         /// A review settled a failed collection as if it had completed.
         ExecutionSettled = "execution.settled_by_review",
@@ -76,6 +76,8 @@ api_enum! {
         Network = "NETWORK",
         /// The server itself: its jobs.
         System = "SYSTEM",
+        /// Whoever has the link of a page and pays on it.
+        Payer = "PAYER",
     }
 }
 
@@ -86,6 +88,7 @@ pub enum Actor {
     Operator,
     Network,
     System,
+    Payer,
 }
 
 impl Actor {
@@ -96,6 +99,7 @@ impl Actor {
             Self::Operator => ActorKind::Operator,
             Self::Network => ActorKind::Network,
             Self::System => ActorKind::System,
+            Self::Payer => ActorKind::Payer,
         }
     }
 
@@ -103,11 +107,11 @@ impl Actor {
     pub const fn api_key_id(self) -> Option<ApiKeyId> {
         match self {
             Self::ApiKey(id) => Some(id),
-            Self::Operator | Self::Network | Self::System => None,
+            Self::Operator | Self::Network | Self::System | Self::Payer => None,
         }
     }
 
-    /// The actor of a kind; `None` unless it is an API key that has an id, and nobody else has.
+    /// The actor of a kind; `None` unless kind and id fit: an API key has an id, nobody else has.
     #[must_use]
     pub const fn from_parts(kind: ActorKind, api_key_id: Option<ApiKeyId>) -> Option<Self> {
         match (kind, api_key_id) {
@@ -115,6 +119,7 @@ impl Actor {
             (ActorKind::Operator, None) => Some(Self::Operator),
             (ActorKind::Network, None) => Some(Self::Network),
             (ActorKind::System, None) => Some(Self::System),
+            (ActorKind::Payer, None) => Some(Self::Payer),
             _ => None,
         }
     }

@@ -3,12 +3,14 @@
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{MerchantTime, minutes, seconds};
 use crate::ledger::wallet;
+use crate::payments::request_limit::PageLimits;
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Settings {
     pub lifetimes: Lifetimes,
     pub deadlines: Deadlines,
     pub transfers: TransferLimits,
+    pub page_limits: PageLimits,
 }
 
 /// How long sessions can be executed. The defaults hold unless the operator sets other values.

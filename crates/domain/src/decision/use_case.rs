@@ -12,9 +12,9 @@ pub trait Decision: Clone + PartialEq + Eq + std::fmt::Debug + Send + Sync + 'st
     /// What it answers when it is accepted.
     type Output: Clone + PartialEq + Eq + std::fmt::Debug + Send + 'static;
 
-    /// The row that it changes whenever it is accepted, if there is one. On PostgreSQL it is locked
-    /// before anything is read, so that of two processes with the same command the second sees all
-    /// changes of the first.
+    /// The row by which two processes must decide it one after the other, if there is one: it changes
+    /// that row, or one beside it. On PostgreSQL it is locked before anything is read, so that of two
+    /// processes with the same command the second sees all changes of the first.
     fn lock_key(&self) -> Option<LockKey> {
         None
     }

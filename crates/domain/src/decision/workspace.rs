@@ -260,6 +260,8 @@ macro_rules! each_table {
             items: Item = $crate::sales::source::Item,
             /// The pages of invoices and orders; also by source.
             checkout_configs: CheckoutConfig = $crate::sales::checkout::CheckoutConfig,
+            /// Limits of payments on pages; by merchant, kind and what is counted.
+            request_limits: RequestLimit = $crate::payments::request_limit::RequestLimit,
             /// Also by execution and kind.
             reviews: Review = $crate::exceptions::review::Review,
             /// Also by owner and currency.

@@ -46,7 +46,7 @@ impl Decision for CreateAccount {
 ///
 /// # Errors
 /// [`Refusal::UnknownId`] of the party, [`Refusal::NoMarket`], [`Refusal::PhoneOfOtherCountry`].
-fn create(
+pub(crate) fn create(
     merchant_id: MerchantId,
     new: &NewAccount,
     work: &mut Workspace,

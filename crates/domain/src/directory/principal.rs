@@ -24,6 +24,9 @@ pub enum Principal {
     Network,
     /// The server itself, when something falls due.
     System,
+    /// A payer, with the token of a page. Who made the request looked the page up by the token; the
+    /// decision names the page.
+    Payer,
 }
 
 impl Principal {
@@ -35,6 +38,7 @@ impl Principal {
             Self::Operator => Actor::Operator,
             Self::Network => Actor::Network,
             Self::System => Actor::System,
+            Self::Payer => Actor::Payer,
         }
     }
 
@@ -43,7 +47,7 @@ impl Principal {
     pub fn keys(&self) -> Vec<RowKey> {
         match self {
             Self::ApiKey(caller) => caller.keys().to_vec(),
-            Self::Operator | Self::Network | Self::System => vec![],
+            Self::Operator | Self::Network | Self::System | Self::Payer => vec![],
         }
     }
 
@@ -54,7 +58,7 @@ impl Principal {
     pub fn check(&self, work: &Workspace, now: ServerTime) -> Result<(), Stop> {
         match self {
             Self::ApiKey(caller) => caller.check(work, now),
-            Self::Operator | Self::Network | Self::System => Ok(()),
+            Self::Operator | Self::Network | Self::System | Self::Payer => Ok(()),
         }
     }
 }

@@ -40,6 +40,8 @@ ids! {
     PaymentLinkId
     /// One line of a payment link.
     PaymentLinkItemId
+    /// A limit of the payments that are begun on pages.
+    RequestLimitId
     /// A declared payment intent.
     SessionId
     /// An executed session; the API calls it a payment intent.

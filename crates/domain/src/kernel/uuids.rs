@@ -1,5 +1,6 @@
 //! Keys that are UUIDs. They are kept as 16 bytes and written in lower case.
 
+use sha2::{Digest, Sha256};
 pub use uuid::Uuid;
 
 macro_rules! uuids {
@@ -21,4 +22,18 @@ uuids! {
     ReferenceId
     /// Our idempotency key of a payment at its network.
     NetworkRequestId
+    /// The first 16 bytes of a SHA-256, by which something is found whose text is secret or private.
+    Fingerprint
+}
+
+impl Fingerprint {
+    /// The fingerprint of some parts, one after the other.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let hash =
+            parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
+        Self(Uuid::from_bytes(bytes))
+    }
 }

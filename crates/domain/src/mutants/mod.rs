@@ -66,6 +66,8 @@ mutants! {
     BounceAlone = "what a review finds given back or returned is rounded by itself",
     CollectInReview = "an invoice is collected for while a review says that it may be paid",
     SettledUnpaid = "a late success that a review settles does not pay its invoice",
+    LimitForgotten = "payments begun on pages are not counted",
+    OtherQuotePaid = "a payer is asked for another amount than was shown",
     SettledWithoutFees = "a late success that a review settles has no fees",
     LinkUseKept = "a failed payment through a payment link keeps its use",
     LinkOverused = "a payment link is paid more often than it may be",

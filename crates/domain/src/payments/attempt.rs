@@ -4,7 +4,7 @@
 use crate::api_enum;
 use crate::decision::row::{NoAltKey, Row};
 use crate::decision::workspace::{Stop, Workspace};
-use crate::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId};
+use crate::kernel::ids::{CheckoutConfigId, ExecutionId, MerchantId, NetworkAccountId};
 use crate::kernel::names::Mode;
 use crate::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use crate::kernel::uuids::NetworkRequestId;
@@ -63,14 +63,17 @@ pub struct ProviderAttempt {
     /// Our id of the request; see
     /// [`network_request_id`](crate::payments::provider_call::network_request_id).
     pub request_id: NetworkRequestId,
-    /// The network's own id of the payment, from the moment it is known.
+    /// The network's own id of the request, from the moment it is known. The sandbox has none. An
+    /// execution's `provider_transaction_id` is the id of the payment, which a receipt shows.
     pub network_reference: Option<String>,
-    /// Why it may not be sent yet.
+    /// Why it may not be sent yet; `None` for all requests to the sandbox.
     pub gate: Option<Gate>,
     /// How often it was sent.
     pub send_count: i64,
     /// When it was last sent.
     pub sent_at: Option<MerchantTime>,
+    /// When the network was last asked how the payment stands.
+    pub asked_at: Option<MerchantTime>,
     /// The body of the request as it is first sent, so that it is repeated word by word.
     pub body: Option<String>,
     /// When the network is asked next; `None` when the execution is final.
@@ -85,6 +88,9 @@ pub struct ProviderAttempt {
     pub requires_action: bool,
     /// The secret with which the payer's page authenticates a card payment.
     pub client_secret: Option<String>,
+    /// The page on which the payer began it. A card is then entered on a page of the network, which
+    /// leads back to this one.
+    pub page_id: Option<CheckoutConfigId>,
 }
 
 impl Row for ProviderAttempt {
@@ -144,8 +150,8 @@ impl NetworkPayment {
         work.put(self.attempt.clone());
     }
 
-    /// This payment with its `updated_at`, as the successor of `before`: now where a caller of the
-    /// API sees a change, else unchanged. Polls and leases are no change to callers.
+    /// This payment with its `updated_at`, as the successor of `before`: `time` where a caller
+    /// of the API sees a change, else unchanged. Polls and leases are no change to callers.
     #[must_use]
     pub fn with_updated_at(self, before: &Self, time: MerchantTime) -> Self {
         let seen =
@@ -184,7 +190,8 @@ impl NetworkPayment {
     ///
     /// A lease or a next check further ahead than one written now could be was written by a process
     /// whose clock was ahead. It must not delay the execution, so such an execution is due too.
-    /// Poll intervals only grow with time, so a next check beyond today's interval is the proof.
+    /// Poll intervals grow with time, except towards the deadline, which no check goes past. So a next
+    /// check beyond today's interval is the proof.
     #[must_use]
     pub fn is_due(&self, mode: Mode, time: MerchantTime, now: ServerTime) -> bool {
         let Some(at) = self.attempt.next_check_at else { return false };

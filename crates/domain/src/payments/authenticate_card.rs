@@ -14,32 +14,41 @@ use crate::payments::execution::Execution;
 use crate::payments::outcome::{OutcomeSource, ProviderOutcome};
 use crate::payments::record_outcome::{self, RecordedOutcome};
 
-/// Whether the payer of a sandbox card payment authenticated it.
+/// What the payer of a sandbox card payment did, or the bank said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CardResult {
+    Authenticated,
+    NotAuthenticated,
+    /// The bank declined, with the network's code, such as `insufficient_funds`.
+    Declined(&'static str),
+}
+
+/// Records what the payer of a sandbox card payment did. In the place of a real network's page and
+/// its report.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AuthenticateCard {
     pub merchant_id: MerchantId,
     /// The idempotency key of the execution.
     pub reference_id: ReferenceId,
-    pub success: bool,
+    pub result: CardResult,
 }
 
 impl Decision for AuthenticateCard {
     type Output = RecordedOutcome;
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<RecordedOutcome, Stop> {
-        authenticate(self.merchant_id, self.reference_id, self.success, work, context.now)
+        authenticate(self.merchant_id, self.reference_id, self.result, work, context.now)
     }
 }
 
-/// Records the outcome of a sandbox card payment that its payer authenticated (`success`) or
-/// refused to.
+/// Records the outcome of a sandbox card payment whose payer has to act.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::NotAwaitingAuthentication`].
 fn authenticate(
     merchant_id: MerchantId,
     reference_id: ReferenceId,
-    success: bool,
+    result: CardResult,
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<RecordedOutcome, Stop> {
@@ -56,18 +65,21 @@ fn authenticate(
         Some(id) => work.require::<PaymentAccount>(id)?.account_number.clone(),
         None => None,
     };
-    let outcome =
-        if success && account.as_deref() == Some("pm_card_threeDSecureRequiredChargeDeclined") {
-            ProviderOutcome::Declined { message: "card_declined: the card was declined".to_owned() }
-        } else if success {
-            ProviderOutcome::Succeeded {
-                transaction_id: format!("sandbox-{}", attempt.request_id),
-                amount: None,
-            }
-        } else {
-            ProviderOutcome::Declined {
-                message: "authentication_required: the payer did not authenticate".to_owned(),
-            }
-        };
+    let declined_after = account.as_deref() == Some("pm_card_threeDSecureRequiredChargeDeclined");
+    let outcome = match result {
+        CardResult::Authenticated if !declined_after => ProviderOutcome::Succeeded {
+            transaction_id: format!("sandbox-{}", attempt.request_id),
+            amount: None,
+        },
+        CardResult::Authenticated => declined("card_declined"),
+        CardResult::Declined(code) => declined(code),
+        CardResult::NotAuthenticated => ProviderOutcome::Declined {
+            message: "authentication_required: the payer did not authenticate".to_owned(),
+        },
+    };
     record_outcome::record(execution.id, OutcomeSource::Callback, &outcome, work, now)
+}
+
+fn declined(code: &str) -> ProviderOutcome {
+    ProviderOutcome::Declined { message: format!("{code}: the card was declined") }
 }

@@ -84,9 +84,10 @@ fn claim(
         && time.since(attempt.sent_at.unwrap_or(execution.created_at)) >= deadlines.action_us;
     // A cancellation may be lost, so it is requested each time until the status is final. Repeating
     // it moves no money, and only the reported status ends the execution.
-    let kind = if unanswered { CallKind::Cancel } else { CallKind::Query };
+    let kind = if unanswered || attempt.cancel_asked { CallKind::Cancel } else { CallKind::Query };
     let attempt = ProviderAttempt {
-        cancel_asked: attempt.cancel_asked || kind == CallKind::Cancel,
+        cancel_asked: kind == CallKind::Cancel,
+        asked_at: Some(time),
         next_check_at: Some(time.plus(LEASE_US)),
         lease_until: Some(now.plus(LEASE_US)),
         ..attempt.clone()

@@ -97,7 +97,7 @@ impl Decision for CreateSession {
 ///
 /// # Errors
 /// Every refusal that applies to the kind of session, all at once.
-fn create(
+pub(crate) fn create(
     merchant_id: MerchantId,
     request: &NewSession,
     settings: &Settings,

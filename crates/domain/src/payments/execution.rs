@@ -28,7 +28,8 @@ api_enum! {
         Processing = "PROCESSING",
         /// Money moved. Final.
         Completed = "COMPLETED",
-        /// No money moved. Final.
+        /// No money moved, as far as the provider said. Final. A review may have found otherwise: see
+        /// [`Execution::is_settled`].
         Failed = "FAILED",
     }
 }
@@ -240,7 +241,7 @@ impl Execution {
         }
     }
 
-    /// The rows that it refers to, which an outcome may change.
+    /// The rows that a command about it will probably read.
     #[must_use]
     pub fn referenced_keys(&self) -> Vec<RowKey> {
         let mut keys = vec![
@@ -402,8 +403,8 @@ impl Execution {
         })
     }
 
-    /// This execution with its `updated_at`, as the successor of `before`: now where something
-    /// changed, else unchanged.
+    /// This execution with its `updated_at`, as the successor of `before`: `time` where
+    /// something changed, else unchanged.
     #[must_use]
     pub fn with_updated_at(self, before: &Self, time: MerchantTime) -> Self {
         let unchanged = Self { updated_at: before.updated_at, ..self.clone() };

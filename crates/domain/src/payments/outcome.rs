@@ -80,7 +80,8 @@ pub enum Transition {
     Complete,
     /// The hold is released.
     Fail,
-    /// The request is sent again with the same id, or failed long after its deadline.
+    /// The request is sent again with the same id; past its deadline, and a quarter of an hour after
+    /// it was last sent, it is failed.
     Resend,
     /// The outcome contradicts the final status or the requested amount: an operator decides.
     Review,

@@ -50,7 +50,7 @@ pub struct ProviderRequest {
     pub merchant_id: MerchantId,
     pub execution_id: ExecutionId,
     pub operation: Operation,
-    /// [`network_request_id`], or in payments of before another id.
+    /// [`network_request_id`]; payments made before it was introduced have another id.
     pub request_id: NetworkRequestId,
     /// Refund: the request id of the collection.
     pub original_request_id: Option<NetworkRequestId>,
@@ -69,6 +69,9 @@ pub struct ProviderRequest {
     pub requires_action: bool,
     /// Whether its cancellation was requested.
     pub cancel_asked: bool,
+    /// Whether the payer pays on a page of ours. A card is then entered on a page of the network, to
+    /// which ours leads.
+    pub from_page: bool,
     /// Merchant time now.
     pub time: MerchantTime,
 }
@@ -129,6 +132,7 @@ pub fn build(
             sent_at: attempt.sent_at.unwrap_or(time),
             requires_action: attempt.requires_action,
             cancel_asked: attempt.cancel_asked,
+            from_page: attempt.page_id.is_some(),
             time,
         },
     })

@@ -230,8 +230,8 @@ fn wait_for_action(
     Ok(after)
 }
 
-/// The provider does not know the request: it is sent again with the same id, or failed when it is
-/// long past its deadline.
+/// The provider does not know the request: it is sent again with the same id. Past its deadline, and
+/// a quarter of an hour after it was last sent, it is failed.
 fn resend(
     payment: NetworkPayment,
     time: MerchantTime,

@@ -4,6 +4,7 @@ use crate::api_enum;
 use crate::decision::row::Row;
 use crate::kernel::ids::{CheckoutConfigId, MerchantId, SourceId};
 use crate::kernel::time::MerchantTime;
+use crate::kernel::uuids::Fingerprint;
 
 api_enum! {
     /// Who shows the checkout page to the payer.
@@ -17,6 +18,19 @@ api_enum! {
 
 /// The mode of a page that nobody configured.
 pub const HOSTED_PAGE: &str = PageMode::Hosted.as_str();
+
+/// The secret in the URL of a page. Whoever has it may see the page and pay.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PageToken(pub String);
+
+impl PageToken {
+    /// What the page is looked up by. How long a look-up takes then says nothing about how much of a
+    /// guessed token is right.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&[self.0.as_bytes()])
+    }
+}
 
 /// The page on which an invoice or order is shown and paid. A source has at most one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,12 +46,11 @@ pub struct CheckoutConfig {
     pub cancel_url: Option<String>,
     /// Merchant time from which the page accepts no payment; `None` for no limit.
     pub expires_at: Option<MerchantTime>,
-    /// The secret in the page's URL.
-    pub token: String,
+    pub token: PageToken,
     pub created_at: MerchantTime,
     /// The token of a second page, made when a link was requested after this page expired. It
     /// accepts payments without limit.
-    pub link_token: Option<String>,
+    pub link_token: Option<PageToken>,
     /// When the second page was made, merchant time.
     pub linked_at: Option<MerchantTime>,
 }
@@ -57,19 +70,22 @@ impl CheckoutConfig {
 
     /// The token of the page that a payment link leads to.
     #[must_use]
-    pub fn current_token(&self) -> &str {
-        self.link_token.as_deref().unwrap_or(&self.token)
+    pub const fn current_token(&self) -> &PageToken {
+        match &self.link_token {
+            Some(token) => token,
+            None => &self.token,
+        }
     }
 
     /// The page that `token` leads to: the second page has no expiry and no redirects.
     #[must_use]
-    pub fn as_seen_with_token(self, token: &str) -> Self {
-        if self.link_token.as_deref() == Some(token) {
+    pub fn as_seen_with_token(self, token: &PageToken) -> Self {
+        if self.link_token.as_ref() == Some(token) {
             Self {
                 expires_at: None,
                 success_url: None,
                 cancel_url: None,
-                token: token.to_owned(),
+                token: token.clone(),
                 ..self
             }
         } else {

@@ -5,7 +5,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::CheckoutConfigId;
 use crate::kernel::time::ServerTime;
-use crate::sales::checkout::{CheckoutConfig, HOSTED_PAGE};
+use crate::sales::checkout::{CheckoutConfig, HOSTED_PAGE, PageToken};
 use crate::sales::find_source::SourceRef;
 
 /// Creates a page for an invoice or order, unless it has one that accepts payments.
@@ -13,7 +13,7 @@ use crate::sales::find_source::SourceRef;
 pub struct OpenCheckoutPage {
     pub source: SourceRef,
     /// The random token of a new page.
-    pub token: String,
+    pub token: PageToken,
 }
 
 impl Decision for OpenCheckoutPage {
@@ -44,7 +44,7 @@ pub(crate) fn put_page(
 /// [`Refusal::NotFound`].
 fn open(
     which: SourceRef,
-    token: &str,
+    token: &PageToken,
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<CheckoutConfig, Stop> {
@@ -55,7 +55,7 @@ fn open(
         && !source.status.is_final()
     {
         let linked = CheckoutConfig {
-            link_token: Some(token.to_owned()),
+            link_token: Some(token.clone()),
             linked_at: Some(time),
             ..(*existing).clone()
         };
@@ -72,7 +72,7 @@ fn open(
             success_url: None,
             cancel_url: None,
             expires_at: None,
-            token: token.to_owned(),
+            token: token.clone(),
             created_at: time,
             link_token: None,
             linked_at: None,

@@ -20,6 +20,7 @@ use crate::kernel::names::FeeBearer;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{MerchantTime, ServerTime, minutes};
 use crate::mutant;
+use crate::sales::checkout::PageToken;
 use crate::sales::source::{Source, SourceStatus};
 
 /// The limit of items in a link. One decision makes an order of them and its payment, and its ids
@@ -76,8 +77,7 @@ pub struct PaymentLink {
     pub expires_at: Option<MerchantTime>,
     /// Where the payer is redirected after the payment.
     pub success_url: Option<String>,
-    /// The secret in its URL.
-    pub token: String,
+    pub token: PageToken,
     pub status: LinkStatus,
     /// The number of its orders that are `PROCESSING`.
     pub uses_reserved: i64,
@@ -329,7 +329,7 @@ mod tests {
             fee_bearer: FeeBearer::Payer,
             expires_at: Some(MerchantTime(100)),
             success_url: None,
-            token: "t".into(),
+            token: PageToken("t".into()),
             status: LinkStatus::Active,
             uses_reserved: 0,
             uses_paid: 0,

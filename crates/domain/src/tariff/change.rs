@@ -24,7 +24,7 @@ pub(super) trait DatedRow: Loaded {
     fn rows_mut(tariff: &mut Tariff) -> &mut Vec<Self>;
     fn effective(&self) -> Effective;
 
-    /// The row, which is in effect no longer from `now` on.
+    /// The row with its end at `now`.
     fn ended(self, now: ServerTime) -> Self;
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Begins a change of the tariff that is in effect from `now` on.
+    /// Begins a change, which will be in effect from `now` on.
     ///
     /// # Errors
     /// [`Stop::NotLoaded`]; [`Stop::Inconsistent`] when the workspace has another version of the
@@ -91,15 +91,15 @@ impl<'a> Change<'a> {
         self.work.new_id()
     }
 
-    /// Ends the rows that are in effect now. Returns whether there were any. A row that begins later
-    /// stays, and takes over when its time comes.
+    /// Ends those rows in effect now that `ends` selects. Returns whether there were any. A row that
+    /// begins later stays, and takes over when its time comes.
     ///
     /// # Errors
     /// [`Stop::NotLoaded`].
-    pub fn end<R: DatedRow>(&mut self, is_ended: impl Fn(&R) -> bool) -> Result<bool, Stop> {
+    pub fn end<R: DatedRow>(&mut self, ends: impl Fn(&R) -> bool) -> Result<bool, Stop> {
         let mut any = false;
         for row in R::rows_mut(&mut self.tariff) {
-            if row.effective().at(self.now) && is_ended(row) {
+            if row.effective().at(self.now) && ends(row) {
                 let ended = (*self.work.require::<R>(row.id())?).clone().ended(self.now);
                 self.work.put(ended.clone());
                 *row = ended;
@@ -109,10 +109,11 @@ impl<'a> Change<'a> {
         Ok(any)
     }
 
-    /// When the next row begins that `is_next`: a row that may not overlap with it ends there.
-    pub fn next_start<R: DatedRow>(&self, is_next: impl Fn(&R) -> bool) -> Option<ServerTime> {
+    /// When the next of the later rows begins that `selects` selects: a row that may not overlap with
+    /// it ends there.
+    pub fn next_start<R: DatedRow>(&self, selects: impl Fn(&R) -> bool) -> Option<ServerTime> {
         let later = R::rows(&self.tariff).iter().filter(|row| row.effective().from > self.now);
-        later.filter(|row| is_next(row)).map(|row| row.effective().from).min()
+        later.filter(|row| selects(row)).map(|row| row.effective().from).min()
     }
 
     /// A row that is in effect from now on, without an end.

@@ -20,9 +20,9 @@ pub struct SetRate {
     pub rate: Ratio,
 }
 
-/// The most decimals of a rate in a note: the smallest rate begins at the ninth decimal, and a rate
-/// has at most 18 digits.
-const MAX_DECIMALS: u32 = 27;
+/// The most decimals of a rate in a note. A rate is a fraction of integers below 2^63, so its decimals
+/// are no more if they end at all, as those of every rate do that was written as a decimal number.
+const MAX_DECIMALS: u32 = 63;
 
 impl Decision for SetRate {
     type Output = Rate;
@@ -34,7 +34,7 @@ impl Decision for SetRate {
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Rate, Stop> {
         let mut change = Change::begin(work, context.now)?;
         let Self { from, to, rate } = *self;
-        let is_over = |row: &Rate| row.effective.to.is_some_and(|to| to <= change.now);
+        let is_over = |row: &Rate| row.effective.to.is_some_and(|end| end <= change.now);
         let others: Vec<Quoted> =
             change.tariff.rates.iter().filter(|row| !is_over(row)).map(Quoted::from).collect();
         rates::check(Quoted { from, to, rate }, &others)

@@ -12,7 +12,7 @@ use domain::kernel::time::minutes;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::sales::cancel_source::CancelSource;
-use domain::sales::checkout::PageMode;
+use domain::sales::checkout::{PageMode, PageToken};
 use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::{MAX_CHECKOUT_ITEMS, NewCheckout};
 use domain::sales::edit_items::NewItem;
@@ -41,7 +41,7 @@ fn checkout(phone: &str, items: usize) -> NewCheckout {
         success_url: None,
         cancel_url: None,
         expires_at: None,
-        token: "t".into(),
+        token: PageToken("t".into()),
     }
 }
 
@@ -75,7 +75,8 @@ fn a_refused_checkout_leaves_no_party_and_no_number() {
     assert!(first.source.number.ends_with("-00001"), "{}", first.source.number);
     let which =
         SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: first.source.id };
-    let Ok(page) = stage.decide(&OpenCheckoutPage { source: which, token: "another".into() })
+    let Ok(page) =
+        stage.decide(&OpenCheckoutPage { source: which, token: PageToken("another".into()) })
     else {
         panic!("refused")
     };
@@ -101,7 +102,7 @@ fn the_end_of_a_checkout_binds_its_sessions() {
     };
     let until = |stage: &mut Stage| stage.decide(&declare).map(|session| session.expires_at);
     let open = |stage: &mut Stage, token: &str| match stage
-        .decide(&OpenCheckoutPage { source: which, token: token.into() })
+        .decide(&OpenCheckoutPage { source: which, token: PageToken(token.into()) })
     {
         Ok(page) => page,
         other => panic!("{other:?}"),
@@ -114,17 +115,17 @@ fn the_end_of_a_checkout_binds_its_sessions() {
     assert_eq!(until(&mut stage), Err(vec![Refusal::CheckoutExpired { at: end }]));
     let page = open(&mut stage, "link");
     assert_eq!(
-        (page.current_token(), page.token.as_str(), page.is_expired(end)),
+        (&*page.current_token().0, &*page.token.0, page.is_expired(end)),
         ("link", "t", false)
     );
     assert_eq!(open(&mut stage, "later"), page, "the link's page has no end");
     assert_eq!(until(&mut stage), Ok(end.plus(minutes(30))));
     assert_eq!(
-        page.clone().as_seen_with_token("t").expires_at,
+        page.clone().as_seen_with_token(&PageToken("t".into())).expires_at,
         Some(end),
         "the checkout's own page still says that it expired"
     );
-    assert_eq!(page.as_seen_with_token("link").expires_at, None);
+    assert_eq!(page.as_seen_with_token(&PageToken("link".into())).expires_at, None);
 }
 
 #[test]
@@ -140,7 +141,8 @@ fn what_cannot_be_paid_any_more_gets_no_new_page() {
         SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
     stage.decide(&CancelSource { source: which }).unwrap();
     stage.now = stage.now.plus(minutes(1));
-    let Ok(page) = stage.decide(&OpenCheckoutPage { source: which, token: "another".into() })
+    let Ok(page) =
+        stage.decide(&OpenCheckoutPage { source: which, token: PageToken("another".into()) })
     else {
         panic!("refused")
     };

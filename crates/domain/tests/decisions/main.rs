@@ -8,6 +8,7 @@ mod idempotency;
 mod late;
 mod markets;
 mod merchants;
+mod page_payments;
 mod payment_links;
 mod payouts;
 mod positions;

@@ -5,7 +5,7 @@ use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{minutes, seconds};
-use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::authenticate_card::{AuthenticateCard, CardResult};
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
@@ -110,7 +110,7 @@ fn a_payer_who_never_authenticates_is_canceled_at_the_provider_first() {
     let late = stage.decide(&AuthenticateCard {
         merchant_id: stage.merchant,
         reference_id: execution.reference_id,
-        success: true,
+        result: CardResult::Authenticated,
     });
     assert_eq!(
         late,

@@ -8,7 +8,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::CounterpartyId;
 use domain::kernel::money::Money;
 use domain::kernel::refusal::{Refusal, Subject};
-use domain::sales::checkout::{HOSTED_PAGE, PageMode};
+use domain::sales::checkout::{HOSTED_PAGE, PageMode, PageToken};
 use domain::sales::create_checkout::{self, Checkout, MAX_CHECKOUT_ITEMS, NewCheckout};
 use domain::sales::edit_items::NewItem;
 use domain::sales::source::{SourceStatus, SourceType};
@@ -153,7 +153,7 @@ pub struct CheckoutResponse {
 impl CheckoutResponse {
     fn new(checkout: Checkout, public_url: &str) -> Self {
         let Checkout { config, source, counterparty, party } = checkout;
-        let path = pay_path(&config.token);
+        let path = pay_path(&config.token.0);
         Self {
             id: config.id.0,
             source_type: Name(source.kind),
@@ -166,7 +166,7 @@ impl CheckoutResponse {
             currency: Code(source.currency),
             source_checkout_config_id: config.id.0,
             url: format!("{public_url}{path}"),
-            hosted_path_or_token: if config.mode == HOSTED_PAGE { path } else { config.token },
+            hosted_path_or_token: if config.mode == HOSTED_PAGE { path } else { config.token.0 },
             mode: config.mode,
             reference_id: source.reference_id,
             due_date: source.due_date.map(|at| Time::from(at.day())),
@@ -210,7 +210,7 @@ pub fn new_item(item: CheckoutItem) -> NewItem {
     }
 }
 
-fn new_checkout(payload: CreateCheckout, token: String) -> NewCheckout {
+fn new_checkout(payload: CreateCheckout, token: PageToken) -> NewCheckout {
     let phone = payload.party_phone.0;
     NewCheckout {
         party: NewParty {

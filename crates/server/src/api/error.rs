@@ -135,7 +135,8 @@ impl ApiError {
         }
         if let Some(refusal) = first(StatusCode::TOO_MANY_REQUESTS) {
             return match refusal {
-                Refusal::TooManyRecipients { seconds } => {
+                Refusal::TooManyRecipients { seconds }
+                | Refusal::TooManyPayments { seconds, .. } => {
                     Self::TooManyOf(refusals::message(refusal), seconds.unsigned_abs())
                 }
                 _ => Self::TooMany(RETRY_AFTER_S),

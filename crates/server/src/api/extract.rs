@@ -59,7 +59,7 @@ fn context(extensions: &Extensions, app: &App) -> Option<ReadContext> {
 }
 
 /// Reads the whole body, within the limits of size and time.
-async fn bytes_of(body: axum::body::Body) -> Result<Bytes, ApiError> {
+pub(crate) async fn bytes_of(body: axum::body::Body) -> Result<Bytes, ApiError> {
     let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, BODY_MAX)).await;
     read.map_err(|_| ApiError::TooSlow)?.map_err(|error| {
         let is_too_large = error.source().is_some_and(<dyn Error>::is::<LengthLimitError>);
@@ -273,6 +273,7 @@ mod tests {
     use crate::api::describe::op;
     use crate::api::fields::{Id, Text};
     use crate::api::routes::Routes;
+    use crate::web::language::PageLanguages;
     use axum::body::HttpBody;
     use hyper::body::Frame;
     use std::pin::Pin;
@@ -415,7 +416,7 @@ mod tests {
                 async |PathSegments([number]): PathSegments<1>| number,
                 operation(),
             );
-        let router = routes.build(());
+        let router = routes.build((), PageLanguages::default());
         for (path, status, expected) in [
             ("/a/7/items/9", 200, "7 9"),
             ("/a/7/items/x", 404, "{\"detail\":\"Not found\"}\n"),

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::kernel::refusal::Refusal;
-use domain::sales::checkout::CheckoutConfig;
+use domain::sales::checkout::{CheckoutConfig, PageToken};
 use domain::sales::find_source::SourceRef;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
 use domain::sales::source::Source;
@@ -54,8 +54,8 @@ pub fn receipt_path(token: &str) -> String {
 ///
 /// # Errors
 /// When the operating system has no random numbers.
-pub fn draw_token() -> Result<String, StoreError> {
-    Ok(hex(&clock::random::<16>()?))
+pub fn draw_token() -> Result<PageToken, StoreError> {
+    Ok(PageToken(hex(&clock::random::<16>()?)))
 }
 
 /// The page of a source. The first request for its link creates it; after a checkout has expired
@@ -87,7 +87,7 @@ async fn link(
     let source = tenant.reads(app).source_by_number(kind, &query.source_number.0).await?;
     let page = page_of(app, tenant, &source.ok_or(ApiError::NotFound)?).await?;
     Ok(Json(LinkResponse {
-        url: format!("{}{}", app.config.public_url, path(page.current_token())),
+        url: format!("{}{}", app.config.public_url, path(&page.current_token().0)),
     }))
 }
 

@@ -92,7 +92,8 @@ pub fn route_list() -> Vec<(String, String)> {
 pub fn router(app: App) -> axum::Router {
     let routes = if app.config.bench_routes { all().and(health::bench_routes()) } else { all() };
     let (limits, origins) = (app.limits.clone(), app.config.cors_origins.clone());
-    let mut router = routes.build(app);
+    let languages = app.config.page_languages;
+    let mut router = routes.build(app, languages);
     if let Some(limits) = limits {
         router = router.layer(from_fn_with_state(limits, limits::add_headers));
     }
@@ -154,6 +155,8 @@ mod tests {
                     "/openapi.json",
                     "/docs",
                     "/pay/{token}",
+                    "/pay/{token}/qr.svg",
+                    "/assets/{name}",
                     "/receipt/{token}",
                 ]
                 .contains(&path.as_str())

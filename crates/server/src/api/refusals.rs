@@ -44,6 +44,9 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::TooManyRecipients { .. } => {
             return (StatusCode::TOO_MANY_REQUESTS, "value_error.recipient");
         }
+        Refusal::TooManyPayments { .. } => {
+            return (StatusCode::TOO_MANY_REQUESTS, "value_error.payments");
+        }
         Refusal::UnknownId { .. } => "value_error.not_found",
         Refusal::DuplicateReference | Refusal::DuplicateFunding | Refusal::PhoneTaken => {
             "value_error.duplicate"
@@ -85,6 +88,7 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         | Refusal::AmountTooLarge
         | Refusal::AmountRangeEmpty
         | Refusal::AmountOutOfRange { .. }
+        | Refusal::QuoteChanged
         | Refusal::WalletLimitExceeded => "value_error.amount",
         Refusal::NoFee { .. } => "value_error.fee",
         Refusal::TooManyDecimals { .. } => "value_error.decimal.max_places",

@@ -8,19 +8,22 @@ use std::task::Poll;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
+
+use tower_http::compression::CompressionLayer;
 
 use crate::api::describe::{DescribeHandler, OperationDoc, Route};
 use crate::api::error::ApiError;
 use crate::app::App;
 use crate::net::log::RequestLog;
 use crate::request_id;
+use crate::web::language::{PageLanguages, Visitor};
 use crate::web::refusal;
 
 /// A router under construction, and the list of its routes.
@@ -55,10 +58,22 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     methods! { get = "GET" post = "POST" put = "PUT" delete = "DELETE" }
 
-    /// Adds an HTML page, which is not part of the OpenAPI document.
+    /// Adds an HTML page or one of its files, which is not part of the OpenAPI document.
     #[must_use]
     pub fn page<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add(Route { method: "GET", path, doc: None }, get(handler))
+        self.add(Route { method: "GET", path, doc: None }, compressed(get(handler)))
+    }
+
+    /// Adds what the forms of a page are sent to.
+    #[must_use]
+    pub fn page_form<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add(Route { method: "POST", path, doc: None }, compressed(post(handler)))
+    }
+
+    /// Adds what a form of an HTML page is sent to.
+    #[must_use]
+    pub fn form<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add(Route { method: "POST", path, doc: None }, post(handler))
     }
 
     fn add(mut self, route: Route, handler: MethodRouter<S, Infallible>) -> Self {
@@ -79,29 +94,43 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         &self.list
     }
 
-    /// Builds the router. Errors are JSON, but HTML below the paths of pages.
-    pub fn build(self, state: S) -> Router {
+    /// Builds the router. Errors are JSON, but HTML below the paths of pages, in one of `languages`.
+    pub fn build(self, state: S, languages: PageLanguages) -> Router {
         self.router
             .fallback(async || ApiError::NotFound)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-            .layer(from_fn(finish_response))
+            .layer(from_fn_with_state(languages, finish_response))
             .with_state(state)
     }
+}
+
+/// Compresses what is answered, for slow networks.
+fn compressed<S: Clone + Send + Sync + 'static>(
+    handler: MethodRouter<S, Infallible>,
+) -> MethodRouter<S, Infallible> {
+    handler.layer(CompressionLayer::new())
 }
 
 /// Completes every response. A panic is a bug of one request: it is answered with 500, and the
 /// process continues. Browsers must not guess the content type, and neither they nor proxies may
 /// cache a response that does not allow it: nearly all of them are about somebody's payments.
-async fn finish_response(request: Request, next: Next) -> Response {
-    request_id::with_new(answer(request, next)).await
+async fn finish_response(
+    State(languages): State<PageLanguages>,
+    request: Request,
+    next: Next,
+) -> Response {
+    request_id::with_new(answer(request, next, languages)).await
 }
 
-async fn answer(request: Request, next: Next) -> Response {
+async fn answer(request: Request, next: Next, languages: PageLanguages) -> Response {
     let line = RequestLog::begin(&request);
-    let is_for_people = refusal::is_page_path(request.uri().path());
+    let visitor = refusal::is_page_path(request.uri().path())
+        .then(|| Visitor::new(request.uri(), request.headers(), languages));
     let response = catch_panic(request, next).await;
-    let mut response =
-        if is_for_people { refusal::as_page(response) } else { end_with_newline(response).await };
+    let mut response = match visitor {
+        Some(visitor) => refusal::as_page(response, visitor),
+        None => end_with_newline(response).await,
+    };
     if let Some(line) = line {
         line.end(&mut response);
     }
@@ -165,7 +194,7 @@ mod tests {
         );
         let routes = routes.get("/broken", broken, doc());
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        let response = routes.build(()).oneshot(request).await.unwrap();
+        let response = routes.build((), PageLanguages::default()).oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let allow = response
             .headers()

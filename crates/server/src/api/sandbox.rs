@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use domain::directory::advance_clock::{self, MAX_ADVANCE_SECONDS};
 use domain::payments::attempt::WithAttempt;
-use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::authenticate_card::{AuthenticateCard, CardResult};
 use domain::payments::record_outcome::RecordedOutcome;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -67,7 +67,11 @@ async fn authenticate(
     let command = AuthenticateCard {
         merchant_id: tenant.id(),
         reference_id: reference.0,
-        success: payload.success,
+        result: if payload.success {
+            CardResult::Authenticated
+        } else {
+            CardResult::NotAuthenticated
+        },
     };
     let settled = app
         .engine

@@ -12,9 +12,9 @@ use crate::cli::arguments::currency;
 use crate::cli::tariff_rows::{TariffRow, change, list, since_and_until, with_period};
 use crate::cli::{Target, output};
 
-/// The most decimals of a rate that are printed: the smallest rate begins at the ninth decimal, and
-/// a rate has at most 18 digits.
-const DECIMALS_MAX: u32 = 27;
+/// The most decimals of a rate that are printed. A rate is a fraction of integers below 2^63, so that
+/// a rate which was written as a decimal number has no more, and is printed as it was written.
+const DECIMALS_MAX: u32 = 63;
 
 #[derive(Subcommand)]
 pub enum Rates {
@@ -71,10 +71,9 @@ fn as_json(from: Currency, to: Currency, rate: Ratio) -> Value {
 fn set(target: &Target, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
     drop(target.open_existing()?);
     let rate = Decimal::parse(rate).context("the rate is not a number")?;
-    let rate = rate
-        .to_ratio()
-        .filter(|rate| rate.num() > 0)
-        .context("a rate is above zero and has at most 18 digits")?;
+    let rate = rate.to_ratio().filter(|rate| rate.num() > 0).context(
+        "a rate is above zero and has no more digits than fit into 63 bits: 18 always do",
+    )?;
     change(target, SetRate { from, to, rate })?;
     let text = format!("1 {from} = {} {to}", rate.to_text(DECIMALS_MAX));
     output::done(&as_json(from, to, rate), &text)

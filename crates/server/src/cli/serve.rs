@@ -15,6 +15,7 @@ use domain::kernel::ids::MerchantId;
 use domain::kernel::money::Decimal;
 use domain::kernel::time::minutes;
 use domain::ledger::wallet;
+use domain::payments::request_limit::PageLimits;
 use domain::sales::checkout::PageMode;
 use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
@@ -29,6 +30,7 @@ use crate::cli::{Target, output};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
 use crate::server::Server;
+use crate::web::language::PageLanguages;
 use store::Database;
 use store::schema::installation;
 
@@ -66,6 +68,10 @@ pub struct Serve {
     /// https://shop.example. Without it no page may.
     #[arg(long, env = "KOLA_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = cors::origin)]
     cors_origins: Vec<HeaderValue>,
+    /// The languages of the pages for payers, separated by commas: en, fr, rw. Kinyarwanda (rw) has
+    /// not been read by a speaker yet.
+    #[arg(long, env = "KOLA_PAGE_LANGUAGES", default_value = "en,fr", value_name = "LANGUAGES")]
+    page_languages: PageLanguages,
     /// How far ahead the `expires_at` of a session or a page may be, in days.
     #[arg(long, env = "KOLA_EXPIRY_MAX_DAYS", default_value_t = 366, value_name = "DAYS",
         value_parser = clap::value_parser!(i64).range(1..=3_650))]
@@ -105,6 +111,18 @@ pub struct Serve {
     #[arg(long, env = "KOLA_TRANSFER_RECIPIENTS_PER_HOUR", default_value_t = 1_000, value_name = "N",
         value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     transfer_recipients_per_hour: i64,
+    /// How many payments an hour the pages of a merchant begin with one phone.
+    #[arg(long, env = "KOLA_PAGE_PAYMENTS_PER_PHONE", default_value_t = 3, value_name = "N",
+        value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    page_payments_per_phone: i64,
+    /// How many payments an hour are begun on the page of one invoice or order.
+    #[arg(long, env = "KOLA_PAGE_PAYMENTS_PER_LINK", default_value_t = 10, value_name = "N",
+        value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    page_payments_per_link: i64,
+    /// How many payments an hour the pages of a merchant begin for one address.
+    #[arg(long, env = "KOLA_PAGE_PAYMENTS_PER_ADDRESS", default_value_t = 30, value_name = "N",
+        value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    page_payments_per_address: i64,
     /// The maximum number of commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
@@ -218,8 +236,13 @@ impl Serve {
             balance_max_minor: self.transfer_fill_max,
             recipients_per_hour: self.transfer_recipients_per_hour,
         };
+        let page_limits = PageLimits {
+            per_phone: self.page_payments_per_phone,
+            per_source: self.page_payments_per_link,
+            per_address: self.page_payments_per_address,
+        };
         Config {
-            settings: Settings { lifetimes, deadlines, transfers },
+            settings: Settings { lifetimes, deadlines, transfers, page_limits },
             answer_within: Duration::from_millis(self.answer_within_ms),
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,
@@ -227,6 +250,7 @@ impl Serve {
             connections_max: listen::within_open_files(self.connections_max),
             idle_max: Duration::from_secs(self.idle_seconds),
             cors_origins: self.cors_origins.clone(),
+            page_languages: self.page_languages,
             bench_routes: self.bench_routes,
             ..Config::default()
         }
@@ -431,7 +455,7 @@ fn sample_page(target: &Target, merchant: MerchantId) -> anyhow::Result<String> 
         token: draw_token()?,
     };
     let created = target.run_once(CreateCheckout { merchant_id: merchant, checkout: new })?;
-    Ok(created.config.token)
+    Ok(created.config.token.0)
 }
 
 fn introduction(created: &Created, address: SocketAddr, program: &str) -> String {
@@ -471,5 +495,6 @@ mod tests {
             (default.answer_within, default.sandbox_delay)
         );
         assert_eq!((typed.idle_max, typed.batch_max), (default.idle_max, default.batch_max));
+        assert_eq!(typed.page_languages, default.page_languages);
     }
 }

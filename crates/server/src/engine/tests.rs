@@ -430,7 +430,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
             success_url: None,
             cancel_url: None,
             expires_at: None,
-            token: "t".into(),
+            token: domain::sales::checkout::PageToken("t".into()),
         },
     };
     let checkout = one(lane, checkout);

@@ -1,21 +1,35 @@
-//! The frame of every page: document, style and security headers.
+//! The frame of every page: document, brand, links to the other languages, and security headers.
 
+use askama::Template;
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    SET_COOKIE,
+};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use domain::directory::merchant::Merchant;
+use domain::kernel::names::Mode;
 
 use crate::api::error::ApiError;
 use crate::net::response_permits::ResponsePermit;
+use crate::web::assets;
+use crate::web::language::texts::Texts;
+use crate::web::language::{COOKIE_NAME, Language, Visitor};
 use store::clock;
-
-/// The style of all pages. It loads no font, image or script from elsewhere.
-const STYLE: &str = include_str!("style.css");
 
 static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
+/// The choice of a language is kept for a year.
+const COOKIE_SECONDS: u32 = 365 * 86_400;
+
+/// Only files of this server, and forms only to it. The script asks for the page again while a
+/// payment is under way.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
 /// The nonce by which a content security policy allows a page's own script and style. Each response
-/// has its own.
+/// has its own. The pages of this module need none.
 ///
 /// # Errors
 /// [`ApiError`] when the operating system has no random numbers.
@@ -24,38 +38,113 @@ pub fn nonce() -> Result<String, ApiError> {
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
-/// A complete HTML page. Its content security policy allows its own style and nothing else.
-/// `permit` is kept until a large page is sent.
+/// Whose page it is, as the payer sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Brand {
+    pub name: String,
+    /// The path of the stylesheet with the brand's colour.
+    pub stylesheet: Option<String>,
+    /// The path of the logo.
+    pub logo: Option<String>,
+}
+
+impl Brand {
+    #[must_use]
+    pub fn of(merchant: &Merchant) -> Self {
+        Self { name: merchant.name.clone(), stylesheet: None, logo: None }
+    }
+}
+
+/// What stands around the content of a page. A template has it in its field `frame` and extends
+/// `base.html`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    pub visitor: Visitor,
+    pub title: String,
+    /// `None` for a page of nobody, such as that of an error.
+    pub brand: Option<Brand>,
+    /// Whether no real money moves.
+    pub sandbox: bool,
+}
+
+impl Frame {
+    /// The frame of a page that belongs to no merchant.
+    #[must_use]
+    pub fn new(visitor: Visitor, title: impl Into<String>) -> Self {
+        Self { visitor, title: title.into(), brand: None, sandbox: false }
+    }
+
+    /// The frame of a page of a merchant.
+    #[must_use]
+    pub fn of(merchant: &Merchant, visitor: Visitor, title: impl Into<String>) -> Self {
+        Self {
+            brand: Some(Brand::of(merchant)),
+            sandbox: merchant.mode == Mode::Sandbox,
+            ..Self::new(visitor, title)
+        }
+    }
+
+    #[must_use]
+    pub const fn language(&self) -> Language {
+        self.visitor.language
+    }
+
+    #[must_use]
+    pub const fn texts(&self) -> &'static Texts {
+        self.visitor.language.texts()
+    }
+
+    /// The path of the style of all pages.
+    #[must_use]
+    pub fn style(&self) -> &'static str {
+        assets::STYLE.path()
+    }
+
+    /// The path of the script of all pages.
+    #[must_use]
+    pub fn script(&self) -> &'static str {
+        assets::SCRIPT.path()
+    }
+
+    /// The path of the icon of all pages.
+    #[must_use]
+    pub fn icon(&self) -> &'static str {
+        assets::ICON.path()
+    }
+}
+
+/// Renders a page. `permit` is kept until a large page is sent.
 ///
 /// # Errors
-/// [`ApiError`] when the operating system has no random numbers.
+/// [`ApiError`] when the template cannot be rendered.
 pub fn render(
     status: StatusCode,
-    title: &str,
-    body: &str,
+    frame: &Frame,
+    page: &impl Template,
     permit: Option<ResponsePermit>,
 ) -> Result<Response, ApiError> {
-    let nonce = nonce()?;
-    let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    );
+    let text = page.render().map_err(|error| ApiError::internal(error.to_string()))?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CONTENT_LANGUAGE, HeaderValue::from_static(frame.language().code())),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (
-            CONTENT_SECURITY_POLICY,
-            HeaderValue::try_from(policy).map_err(|error| ApiError::internal(error.to_string()))?,
-        ),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (ROBOTS.clone(), HeaderValue::from_static("noindex")),
     ];
-    let text = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">\
-         <title>{title}</title><style nonce=\"{nonce}\">{STYLE}</style>{body}\n"
-    );
     let body = match permit {
         Some(permit) => Body::from(permit.attach_if_large(text.into_bytes())),
         None => Body::from(text),
     };
-    Ok((status, headers, body).into_response())
+    let mut response = (status, headers, body).into_response();
+    if frame.visitor.chose_language {
+        let cookie = format!(
+            "{COOKIE_NAME}={}; Path=/; Max-Age={COOKIE_SECONDS}; SameSite=Lax; HttpOnly",
+            frame.language().code()
+        );
+        let cookie =
+            HeaderValue::try_from(cookie).map_err(|error| ApiError::internal(error.to_string()))?;
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    Ok(response)
 }

@@ -1,11 +1,14 @@
 //! Errors as HTML pages: a person who follows a link must not be shown JSON.
 
+use askama::Template;
 use axum::http::header::{ALLOW, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::Response;
 
 use crate::api::error::REQUEST_ID;
-use crate::web::page;
+use crate::web::language::Visitor;
+use crate::web::language::texts::{Foreign, Html, Texts};
+use crate::web::page::{self, Frame};
 use crate::web::text::escape;
 
 /// The paths of pages. A link that lost its token still leads to an HTML error.
@@ -14,15 +17,25 @@ const PAGE_PATHS: [&str; 2] = ["/pay", "/receipt"];
 /// Whether a path is below one of the pages.
 #[must_use]
 pub fn is_page_path(path: &str) -> bool {
+    // Somebody may have typed the link in upper case.
+    let path = path.to_ascii_lowercase();
     let below = |place: &str| {
         path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     PAGE_PATHS.into_iter().any(below)
 }
 
-/// Turns an error response into a page. The status and the headers that a client needs are kept.
+#[derive(Template)]
+#[template(path = "refusal.html")]
+struct RefusalTemplate<'a> {
+    frame: &'a Frame,
+    sentences: Vec<Html>,
+}
+
+/// Turns an error response into a page in the visitor's language. The status and the headers that a
+/// client needs are kept.
 #[must_use]
-pub fn as_page(refused: Response) -> Response {
+pub fn as_page(refused: Response, visitor: Visitor) -> Response {
     let status = refused.status();
     if !status.is_client_error() && !status.is_server_error() {
         return refused;
@@ -30,9 +43,11 @@ pub fn as_page(refused: Response) -> Response {
     let field = |name: &HeaderName| refused.headers().get(name).cloned();
     let seconds =
         field(&RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(1);
-    let id = field(&REQUEST_ID).and_then(|value| value.to_str().ok().map(escape));
-    let (title, body) = words(status, &wait(seconds), id.as_deref());
-    let Ok(mut page) = page::render(status, title, &format!("<h1>{title}</h1>{body}"), None) else {
+    let id = field(&REQUEST_ID).and_then(|value| value.to_str().ok().map(str::to_owned));
+    let (title, sentences) = words(status, seconds, id.as_deref(), visitor.language.texts());
+    let frame = Frame::new(visitor, title);
+    let template = RefusalTemplate { frame: &frame, sentences };
+    let Ok(mut page) = page::render(status, &frame, &template, None) else {
         return refused;
     };
     for name in [RETRY_AFTER, ALLOW, REQUEST_ID.clone()] {
@@ -43,56 +58,31 @@ pub fn as_page(refused: Response) -> Response {
     page
 }
 
-/// Title and text of the page: what happened, and what the payer can do.
-fn words(status: StatusCode, wait: &str, id: Option<&str>) -> (&'static str, String) {
-    let id = id
-        .map(|id| format!("<p class=aside>Number of this fault: <span class=n>{id}</span>"))
-        .unwrap_or_default();
+/// Title and sentences of the page: what happened, and what the payer can do.
+fn words(
+    status: StatusCode,
+    seconds: u64,
+    id: Option<&str>,
+    t: &Texts,
+) -> (&'static str, Vec<Html>) {
+    let text = |text: &str| Html(escape(text));
+    let id = id.map(|id| t.fault_number(Foreign(id)));
     match status {
-        StatusCode::NOT_FOUND => (
-            "No such page",
-            "<p>This link leads nowhere. Was all of it copied? Whoever sent it can send it again."
-                .to_owned(),
-        ),
-        StatusCode::METHOD_NOT_ALLOWED => (
-            "This page can only be read",
-            "<p>Nothing can be sent to it. Open the link as it was sent to you.".to_owned(),
-        ),
-        StatusCode::TOO_MANY_REQUESTS => (
-            "Please wait a little",
-            format!(
-                "<p>Too many pages were asked for. Try again {wait}.<p>What was paid already stays paid: do not pay again."
-            ),
-        ),
-        StatusCode::SERVICE_UNAVAILABLE => (
-            "This page cannot be shown now",
-            format!(
-                "<p>Try again {wait}.<p>What was paid already stays paid: do not pay again.{id}"
-            ),
-        ),
-        _ if status.is_server_error() => (
-            "This page cannot be shown",
-            format!(
-                "<p>The fault is ours, and it is noted.<p>What was paid already stays paid: do not pay again.{id}"
-            ),
-        ),
-        _ => ("This page cannot be shown", "<p>Open the link as it was sent to you.".to_owned()),
-    }
-}
-
-/// A waiting time in words, rounded up.
-fn wait(seconds: u64) -> String {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    // None of them is ever one.
-    if seconds <= 1 {
-        "in a moment".to_owned()
-    } else if seconds <= MINUTE {
-        format!("in {seconds} seconds")
-    } else if seconds <= HOUR {
-        format!("in {} minutes", seconds.div_ceil(MINUTE))
-    } else {
-        format!("in {} hours", seconds.div_ceil(HOUR))
+        StatusCode::NOT_FOUND => (t.no_page, vec![text(t.no_page_hint)]),
+        StatusCode::METHOD_NOT_ALLOWED => (t.read_only, vec![text(t.read_only_hint)]),
+        StatusCode::FORBIDDEN => (t.other_site, vec![text(t.other_site_hint)]),
+        StatusCode::TOO_MANY_REQUESTS => {
+            (t.wait_a_little, vec![t.too_many_pages(t.wait(seconds)), text(t.stays_paid)])
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            let sentences = vec![t.try_later(t.wait(seconds)), text(t.stays_paid)];
+            (t.not_now, sentences.into_iter().chain(id).collect())
+        }
+        _ if status.is_server_error() => {
+            let sentences = vec![text(t.fault_is_ours), text(t.stays_paid)];
+            (t.fault, sentences.into_iter().chain(id).collect())
+        }
+        _ => (t.cannot_show, vec![text(t.open_as_sent)]),
     }
 }
 
@@ -100,8 +90,15 @@ fn wait(seconds: u64) -> String {
 mod tests {
     use super::*;
     use crate::api::error::ApiError;
-    use axum::http::header::CONTENT_TYPE;
+    use crate::web::language::PageLanguages;
+    use axum::http::HeaderMap;
+    use axum::http::header::{CONTENT_LANGUAGE, CONTENT_TYPE};
     use axum::response::IntoResponse;
+
+    fn visitor(query: &str) -> Visitor {
+        let uri = format!("/pay/x?{query}").parse().unwrap();
+        Visitor::new(&uri, &HeaderMap::new(), PageLanguages::default())
+    }
 
     #[tokio::test]
     async fn each_refusal_is_a_page_that_says_what_to_do() {
@@ -115,7 +112,7 @@ mod tests {
             (ApiError::internal("a secret"), 500, "The fault is ours", None),
             (ApiError::TooLarge, 413, "as it was sent to you", None),
         ] {
-            let page = as_page(error.into_response());
+            let page = as_page(error.into_response(), visitor(""));
             let headers = page.headers().clone();
             assert_eq!(
                 (page.status().as_u16(), &headers[CONTENT_TYPE]),
@@ -131,34 +128,26 @@ mod tests {
             let id = headers.get(&REQUEST_ID).map(|id| id.to_str().unwrap());
             assert_eq!(id.is_some_and(|id| text.contains(id)), status >= 500, "{text}");
         }
-        let fine = as_page("fine".into_response());
+        let fine = as_page("fine".into_response(), visitor(""));
         assert_eq!(fine.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_in_the_visitors_language() {
+        let page = as_page(ApiError::NotFound.into_response(), visitor("lang=fr"));
+        assert_eq!(page.headers()[CONTENT_LANGUAGE], "fr");
+        let body = axum::body::to_bytes(page.into_body(), 100_000).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(text.contains("Page introuvable") && text.contains("<html lang=\"fr\">"), "{text}");
     }
 
     #[test]
     fn a_link_that_lost_a_part_was_to_lead_to_a_page() {
-        for path in ["/pay", "/pay/", "/pay/x", "/receipt/x/y"] {
+        for path in ["/pay", "/pay/", "/pay/x", "/PAY/x", "/receipt/x/y"] {
             assert!(is_page_path(path), "{path}");
         }
         for path in ["/", "/docs", "/payments", "/v1/links/pay", "/v1/invoices/receipt/7"] {
             assert!(!is_page_path(path), "{path}");
         }
-    }
-
-    #[test]
-    fn a_wait_is_told_as_people_say_it() {
-        let told = [1, 2, 60, 61, 3_600, 3_601, 10_000].map(wait);
-        assert_eq!(
-            told,
-            [
-                "in a moment",
-                "in 2 seconds",
-                "in 60 seconds",
-                "in 2 minutes",
-                "in 60 minutes",
-                "in 2 hours",
-                "in 3 hours"
-            ]
-        );
     }
 }

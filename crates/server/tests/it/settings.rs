@@ -124,6 +124,9 @@ fn nonsense_is_not_set() {
         ("--review-after-hours", 720),
         ("--transfer-fill-max", 4_000_000_000_000_000_000_i64),
         ("--transfer-recipients-per-hour", 1_000_000),
+        ("--page-payments-per-phone", 1_000_000),
+        ("--page-payments-per-link", 1_000_000),
+        ("--page-payments-per-address", 1_000_000),
     ] {
         for value in ["0", "-1", "1.5", "soon", &(most + 1).to_string()] {
             let said = database.kola(&["serve", "--listen", "127.0.0.1:0", flag, value]).refused();

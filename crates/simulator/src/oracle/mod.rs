@@ -32,7 +32,7 @@ use domain::kernel::ids::SourceId;
 use domain::kernel::refusal::{Refusal, Subject};
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
-use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::authenticate_card::{AuthenticateCard, CardResult};
 use domain::payments::cancel_session::CancelSession;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
@@ -261,8 +261,10 @@ impl Model {
             Command::AuthenticateCard(AuthenticateCard {
                 merchant_id: id,
                 reference_id: reference,
-                success,
-            }) => self.authenticated(id.0, *reference, *success, observed),
+                result,
+            }) => {
+                self.authenticated(id.0, *reference, *result == CardResult::Authenticated, observed)
+            }
             Command::ResolveReview(ResolveReview { review_id: id, resolution: how, .. }) => {
                 self.resolved(id.0, *how, observed)
             }

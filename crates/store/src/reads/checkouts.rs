@@ -1,10 +1,12 @@
 //! The hosted checkout pages of invoices and orders, and what a payer may read.
 
 use domain::directory::merchant::Merchant;
+use domain::directory::payment_account::PaymentAccount;
+use domain::exceptions::review::Review;
 use domain::kernel::ids::SourceId;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::Execution;
-use domain::sales::checkout::CheckoutConfig;
+use domain::sales::checkout::{CheckoutConfig, PageToken};
 use domain::sales::source::{Item, Source};
 
 use crate::StoreError;
@@ -34,13 +36,14 @@ pub struct PageReads<'a> {
 impl Queries {
     /// The page of this token. The token is the only authorization that is needed.
     pub async fn for_page(&self, token: &str) -> Result<Option<PageReads<'_>>, StoreError> {
-        let params = params!["token" = token];
+        let token = PageToken(token.to_owned());
+        let params = params!["hash" = token.fingerprint()];
         // Two statements: for one with OR PostgreSQL may plan a scan of the whole table.
-        let mut checkout: Option<CheckoutConfig> = self.one("token = :token", &params).await?;
+        let mut checkout: Option<CheckoutConfig> = self.one("token_hash = :hash", &params).await?;
         if checkout.is_none() {
-            checkout = self.one("link_token = :token", &params).await?;
+            checkout = self.one("link_token_hash = :hash", &params).await?;
         }
-        let Some(checkout) = checkout.map(|checkout| checkout.as_seen_with_token(token)) else {
+        let Some(checkout) = checkout.map(|checkout| checkout.as_seen_with_token(&token)) else {
             return Ok(None);
         };
         let id = params!["id" = checkout.merchant_id.0];
@@ -70,6 +73,28 @@ impl PageReads<'_> {
             Some(execution) => self.reads.with_attempt(execution).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The phone number of the party that is to pay, if it is known.
+    pub async fn party_phone(&self) -> Result<Option<String>, StoreError> {
+        let counterparty = self.reads.counterparty(self.source.counterparty_id).await?;
+        Ok(counterparty.and_then(|(_, party)| party).map(|party| party.phone))
+    }
+
+    /// The account that a collection takes from.
+    pub async fn account_of(
+        &self,
+        collection: &Execution,
+    ) -> Result<Option<PaymentAccount>, StoreError> {
+        match collection.payment_account_id() {
+            Some(id) => self.reads.payment_account(id.0).await,
+            None => Ok(None),
+        }
+    }
+
+    /// All reviews, open and resolved, of collections for the invoice or order.
+    pub async fn reviews(&self) -> Result<Vec<Review>, StoreError> {
+        self.reads.reviews_of(self.source.id).await
     }
 
     /// The refunds of a collection that did not fail, oldest first.

@@ -1,12 +1,27 @@
 //! Reviews.
 
 use domain::exceptions::review::Review;
+use domain::kernel::ids::SourceId;
 use domain::payments::execution::Execution;
 
 use crate::StoreError;
-use crate::reads::scope::OperatorReads;
+use crate::reads::scope::{MerchantReads, OperatorReads};
 use crate::workspace::record::Record;
-use crate::workspace::sql_value::ResultRow;
+use crate::workspace::sql_value::{ResultRow, params};
+
+impl MerchantReads<'_> {
+    /// All reviews, open and resolved, of collections for a source, oldest first.
+    pub async fn reviews_of(&self, source: SourceId) -> Result<Vec<Review>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM executions JOIN reviews ON reviews.execution_id = executions.id \
+             WHERE executions.merchant_id = :merchant AND executions.source_id = :source \
+             ORDER BY reviews.id",
+            Review::statements().columns
+        );
+        let read_row = |row: &dyn ResultRow| Review::from_row(row, 0);
+        self.rows(&sql, params!["source" = source.0], read_row).await
+    }
+}
 
 impl OperatorReads {
     /// Open reviews with their executions, oldest first.

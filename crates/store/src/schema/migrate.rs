@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::schema::market::MarketFile;
-use crate::schema::{installation, recount, tariff};
+use crate::schema::{installation, page_tokens, recount, tariff};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 use crate::workspace::sql_value::params;
 use crate::{StoreError, clock};
@@ -42,7 +42,8 @@ const EVENTS_NUMBERED: i64 = 15;
 const PAYMENTS_REMADE: i64 = 16;
 /// Decisions change the tariff, and wallets count their open reviews.
 const TARIFF_DECIDED: i64 = 17;
-
+/// Payers pay on pages, which are found by the fingerprints of their tokens.
+const PAID_ON_PAGES: i64 = 18;
 /// Payment links count the payments under way for their orders.
 const LINKS_COUNTED: i64 = 19;
 
@@ -151,6 +152,13 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola reads the version of the tariff elsewhere, expects the database to number
         // its rows, and does not count the open reviews of wallets.
         oldest: TARIFF_DECIDED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0018_pages.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0018_pages.sql"),
+        // An older kola does not write the fingerprints of tokens, and would read the events of
+        // payers as broken rows.
+        oldest: PAID_ON_PAGES,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0019_payment_links.sql"),
@@ -285,8 +293,13 @@ fn migrate(
     apply(sql, found, migrations)?;
     if found == 0 {
         first_run(sql, &read_market(market)?)?;
-    } else if found < ROUNDED_ONCE {
+        return Ok(());
+    }
+    if found < ROUNDED_ONCE {
         recount::run(sql)?;
+    }
+    if found < PAID_ON_PAGES {
+        page_tokens::run(sql)?;
     }
     Ok(())
 }

@@ -346,7 +346,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         api_keys(AFTER), source(kind, id), source_by_number(kind, "INV-10"),
         sources(kind, sources.clone(), PAGE), sources(kind, sources, AFTER), sources(kind, referred, AFTER),
         source_types(&[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
-        last_collection_of(id), refunds_of(ExecutionId(10)),
+        last_collection_of(id), refunds_of(ExecutionId(10)), reviews_of(id),
         session(SessionKind::Payout, SessionId(10)), sessions(SessionKind::Payout, PAGE),
         sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, ReferenceId(Uuid::from_u128(10))),
         execution(ExecutionId(10)), open_attempts([&open]), with_attempt(open.clone()), executions(PAGE), executions(AFTER), events_of(10),
@@ -365,7 +365,8 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
     made.extend(reads! { Queries q => for_page("t10"), for_payment_link("l10") });
     let execution = MerchantReads::new(q, MINE).execution(ExecutionId(10)).await.unwrap().unwrap();
     made.extend(reads! { PageReads q.for_page("t10").await.unwrap().unwrap() =>
-        items(Some(7)), collection(), last_collection(), refunds_of(&execution),
+        items(Some(7)), collection(), last_collection(), refunds_of(&execution), party_phone(),
+        account_of(&execution), reviews(),
     });
     made.extend(
         reads! { PaymentLinkReads q.for_payment_link("l10").await.unwrap().unwrap() => items() },

@@ -7,9 +7,11 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::NetworkAccountId;
 use domain::kernel::money::{Money, Ratio};
 use domain::kernel::time::{MerchantTime, ServerTime};
+use domain::kernel::uuids::Fingerprint;
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::{Owner, OwnerType};
 use domain::payments::session::Recipient;
+use domain::sales::checkout::PageToken;
 use domain::tariff::{Effective, Fee};
 
 use crate::StoreError;
@@ -20,6 +22,8 @@ use crate::workspace::sql_value::{ColumnType, ResultRow, SqlValue};
 pub struct RowReader<'a> {
     row: &'a dyn ResultRow,
     table: &'static str,
+    /// The column of the row's id: a statement may give the rows of two tables side by side.
+    first: usize,
     next: usize,
 }
 
@@ -27,7 +31,7 @@ impl<'a> RowReader<'a> {
     /// A reader that starts at column `first`.
     #[must_use]
     pub fn new(row: &'a dyn ResultRow, table: &'static str, first: usize) -> Self {
-        Self { row, table, next: first }
+        Self { row, table, first, next: first }
     }
 
     fn value(&mut self) -> Result<SqlValue<'a>, StoreError> {
@@ -41,7 +45,7 @@ impl<'a> RowReader<'a> {
 
     /// The error about a row whose columns contradict each other.
     pub fn inconsistent(&self, what: String) -> StoreError {
-        let id = match self.row.value(0) {
+        let id = match self.row.value(self.first) {
             Ok(SqlValue::Int(id)) => id,
             _ => 0,
         };
@@ -228,7 +232,29 @@ macro_rules! uuid_columns {
         }
     )+};
 }
-uuid_columns!(domain::kernel::uuids::ReferenceId, domain::kernel::uuids::NetworkRequestId);
+uuid_columns!(
+    domain::kernel::uuids::ReferenceId,
+    domain::kernel::uuids::NetworkRequestId,
+    Fingerprint,
+);
+
+/// The token and its fingerprint, by which it is found.
+impl Column for PageToken {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Text, ColumnType::Uuid]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.0.write(values);
+        values.push(SqlValue::Uuid(self.fingerprint().0));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        <(String, Fingerprint)>::read(reader).map(|(token, _)| Self(token))
+    }
+}
 
 /// A name, and for a clearing account the account at a network, else zero: a key has no nulls.
 impl Column for AccountKind {
@@ -450,6 +476,7 @@ integer_columns!(
     domain::kernel::ids::PaymentAccountId,
     domain::kernel::ids::SourceId,
     domain::kernel::ids::CheckoutConfigId,
+    domain::kernel::ids::RequestLimitId,
     domain::kernel::ids::FundingId,
     domain::kernel::ids::ItemId,
     domain::kernel::ids::PaymentLinkId,
@@ -498,6 +525,7 @@ enum_columns!(
     domain::directory::merchant::MerchantType,
     domain::directory::party::Relationship,
     domain::sales::source::SourceType,
+    domain::payments::request_limit::RequestLimitKind,
     domain::sales::source::SourceStatus,
     domain::sales::payment_link::LinkStatus,
     OwnerType,

@@ -148,11 +148,15 @@ record!(domain::sales::source::Item, "source_items",
 record!(domain::sales::checkout::CheckoutConfig, "checkout_configs",
     fixed {
         id: "id", merchant_id: "merchant_id", source_id: "source_id", mode: "mode", success_url: "success_url",
-        cancel_url: "cancel_url", expires_at: "expires_at", token: "token", created_at: "created_at",
+        cancel_url: "cancel_url", expires_at: "expires_at", token: "token" "token_hash", created_at: "created_at",
     }
-    changing { link_token: "link_token", linked_at: "linked_at" }
+    changing { link_token: "link_token" "link_token_hash", linked_at: "linked_at" }
     alt_key { "source_id" });
 
+record!(domain::payments::request_limit::RequestLimit, "request_limits",
+    fixed { id: "id", merchant_id: "merchant_id", kind: "kind", subject: "subject" }
+    changing { full_at: "full_at" }
+    alt_key { "merchant_id" "kind" "subject" });
 /// Four columns, of which either the first two or the last two are null.
 impl Column for LinkPrice {
     const WIDTH: usize = 4;
@@ -243,12 +247,12 @@ record!(domain::payments::execution::Execution, "executions",
 record!(domain::payments::attempt::ProviderAttempt, "provider_attempts",
     fixed {
         execution_id: "execution_id", merchant_id: "merchant_id", network_account_id: "network_account_id",
-        request_id: "request_id", deadline_at: "deadline_at",
+        request_id: "request_id", deadline_at: "deadline_at", page_id: "page_id",
     }
     changing {
         network_reference: "network_reference", gate: "gate", send_count: "send_count", sent_at: "sent_at", body: "body",
         next_check_at: "next_check_at", lease_until: "lease_until", cancel_asked: "cancel_asked",
-        requires_action: "requires_action", client_secret: "client_secret",
+        requires_action: "requires_action", client_secret: "client_secret", asked_at: "asked_at",
     }
     alt_key {});
 

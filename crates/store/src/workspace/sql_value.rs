@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use domain::kernel::uuids::{ReferenceId, Uuid};
+use domain::kernel::uuids::{Fingerprint, ReferenceId, Uuid};
 
 use crate::StoreError;
 
@@ -105,13 +105,18 @@ impl<'a> IntoSqlValue<'a> for &'a str {
     }
 }
 
-impl IntoSqlValue<'_> for ReferenceId {
-    const TYPE: ColumnType = ColumnType::Uuid;
+macro_rules! uuids {
+    ($($uuid:ty),+) => {$(
+        impl<'a> IntoSqlValue<'a> for $uuid {
+            const TYPE: ColumnType = ColumnType::Uuid;
 
-    fn into_sql_value(self) -> SqlValue<'static> {
-        SqlValue::Uuid(self.0)
-    }
+            fn into_sql_value(self) -> SqlValue<'a> {
+                SqlValue::Uuid(self.0)
+            }
+        }
+    )+};
 }
+uuids!(ReferenceId, Fingerprint);
 
 impl<'a> IntoSqlValue<'a> for String {
     const TYPE: ColumnType = ColumnType::Text;

@@ -4,6 +4,7 @@ use crate::kernel::currency::Currency;
 use crate::kernel::names::Method;
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::MerchantTime;
+use crate::payments::request_limit::RequestLimitKind;
 use crate::tariff::TariffFault;
 
 impl Refusal {
@@ -79,6 +80,8 @@ impl Refusal {
             Self::ReviewNotResolvable { needs: "it was resolved before" },
             Self::ReviewFundsInsufficient,
             Self::NotAwaitingAuthentication,
+            Self::QuoteChanged,
+            Self::TooManyPayments { kind: RequestLimitKind::Phone, seconds: 1_200 },
         ]
     }
 }

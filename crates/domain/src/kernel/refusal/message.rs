@@ -95,6 +95,12 @@ impl std::fmt::Display for Refusal {
             Self::ReviewNotResolvable { needs } => write!(f, "the review cannot be resolved so: {needs}"),
             Self::ReviewFundsInsufficient => f.write_str("the wallet has not enough available to settle the review"),
             Self::NotAwaitingAuthentication => f.write_str("the execution does not wait for an authentication"),
+            Self::QuoteChanged => f.write_str("the payment costs another amount than was shown"),
+            Self::TooManyPayments { kind, seconds } => write!(
+                f,
+                "too many payments were begun on pages, counted by {}; try again in {seconds} seconds",
+                kind.as_str().to_ascii_lowercase(),
+            ),
         }
     }
 }

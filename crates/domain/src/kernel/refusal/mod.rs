@@ -13,6 +13,7 @@ pub use subject::Subject;
 
 use crate::kernel::currency::Currency;
 use crate::kernel::time::MerchantTime;
+use crate::payments::request_limit::RequestLimitKind;
 use crate::tariff::TariffFault;
 
 /// Why a command is refused. A refused command changes nothing.
@@ -218,6 +219,15 @@ pub enum Refusal {
     ReviewFundsInsufficient,
     /// The execution does not wait for an authentication.
     NotAwaitingAuthentication,
+    /// The payment would cost another amount than the payer was shown.
+    QuoteChanged,
+    /// Too many payments were begun on pages.
+    TooManyPayments {
+        /// What they are counted by.
+        kind: RequestLimitKind,
+        /// The time until another may be begun.
+        seconds: i64,
+    },
 }
 
 #[cfg(test)]
@@ -225,7 +235,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 58;
+    const VARIANTS: usize = 60;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -63,7 +63,8 @@ impl Refusal {
             | Self::PasscodeLocked { .. }
             | Self::PasscodeLockedForAll
             | Self::TooManyPasscodeChecks
-            | Self::TooManyRecipients { .. } => Subject::Caller,
+            | Self::TooManyRecipients { .. }
+            | Self::TooManyPayments { .. } => Subject::Caller,
             Self::NotFound => Subject::Target,
             Self::UnknownId { subject, .. }
             | Self::InvalidState { subject, .. }
@@ -88,7 +89,8 @@ impl Refusal {
             Self::CounterpartyWithoutParty | Self::PhoneMismatch | Self::TransferToSelf => {
                 Subject::Counterparty
             }
-            Self::AmountTooSmall
+            Self::QuoteChanged
+            | Self::AmountTooSmall
             | Self::AmountTooLarge
             | Self::AmountRangeEmpty
             | Self::AmountOutOfRange { .. }

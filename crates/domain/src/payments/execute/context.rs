@@ -6,7 +6,7 @@ use crate::decision::settings::Settings;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::directory::payment_account::PaymentAccount;
-use crate::kernel::ids::{ExecutionId, WalletId};
+use crate::kernel::ids::{CheckoutConfigId, ExecutionId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Provider};
 use crate::kernel::refusal::Refusal;
@@ -29,6 +29,8 @@ use crate::tariff::fees::{self, Quote, Route};
 /// The rows and settings that the execution of any operation needs, and the steps that they share.
 pub(super) struct ExecutionContext<'a> {
     pub(super) request: &'a Execute,
+    /// The page on which the payer pays; `None` for a request of the merchant's program.
+    pub(super) page_id: Option<CheckoutConfigId>,
     pub(super) merchant: &'a Merchant,
     pub(super) session: &'a Session,
     pub(super) settings: &'a Settings,
@@ -99,6 +101,7 @@ impl ExecutionContext<'_> {
             gate: None,
             send_count: 0,
             sent_at: None,
+            asked_at: None,
             body: None,
             next_check_at: None,
             lease_until: None,
@@ -106,6 +109,7 @@ impl ExecutionContext<'_> {
             cancel_asked: false,
             requires_action: false,
             client_secret: None,
+            page_id: self.page_id,
         })
     }
 

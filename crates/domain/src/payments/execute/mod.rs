@@ -19,7 +19,7 @@ use crate::directory::merchant::Merchant;
 use crate::directory::try_passcode;
 use crate::directory::use_payment_account;
 use crate::kernel::currency::Currency;
-use crate::kernel::ids::{MerchantId, PaymentAccountId, SessionId};
+use crate::kernel::ids::{CheckoutConfigId, MerchantId, PaymentAccountId, SessionId};
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::ServerTime;
@@ -125,7 +125,7 @@ impl Decision for Execute {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Executed, Stop> {
-        execute(self, context.settings, work, context.now)
+        execute(self, None, context.settings, work, context.now)
     }
 }
 
@@ -155,12 +155,13 @@ pub fn replay(request: &Execute, work: &Workspace) -> Result<Option<WithAttempt>
     Ok(Some(WithAttempt { execution: (*found).clone(), attempt }))
 }
 
-/// Executes a session.
+/// Executes a session. `page_id` is the page on which the payer pays, if it is done there.
 ///
 /// # Errors
 /// Every refusal that an execution can have.
-fn execute(
+pub(crate) fn execute(
     request: &Execute,
+    page_id: Option<CheckoutConfigId>,
     settings: &Settings,
     work: &mut Workspace,
     now: ServerTime,
@@ -187,8 +188,15 @@ fn execute(
     };
     let executed_session = session.after(SessionInput::Execute, time)?;
 
-    let context =
-        ExecutionContext { request, merchant: &merchant, session: &session, settings, time, now };
+    let context = ExecutionContext {
+        request,
+        page_id,
+        merchant: &merchant,
+        session: &session,
+        settings,
+        time,
+        now,
+    };
     let executed = match (request.details, &session.intent) {
         (
             OperationDetails::Collection { account_id, currency },

@@ -64,6 +64,8 @@ fn execution(status: ExecutionStatus, intent: ExecutionIntent) -> WithAttempt {
         lease_until: None,
         deadline_at: at,
         cancel_asked: false,
+        asked_at: None,
+        page_id: None,
         requires_action: false,
         client_secret: None,
     };

@@ -131,8 +131,8 @@ api_names! {
 /// all names of a Go package share one scope.
 fn variables<T: ApiName>() -> Vec<String> {
     let word = |word: &str| {
-        word.get(..1).unwrap_or_default().to_ascii_uppercase()
-            + &word.get(1..).unwrap_or_default().to_ascii_lowercase()
+        let (first, rest) = word.split_at_checked(1).unwrap_or_default();
+        format!("{}{}", first.to_ascii_uppercase(), rest.to_ascii_lowercase())
     };
     let words = |name: &str| name.split(['_', '.', '-']).map(word).collect::<String>();
     T::names().iter().map(|name| format!("{}{}", T::NAME, words(name))).collect()

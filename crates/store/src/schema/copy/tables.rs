@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 31] = [
+pub const TABLES: [Table; 32] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -47,6 +47,7 @@ pub const TABLES: [Table; 31] = [
     filled("source_items"),
     filled("counters"),
     filled("checkout_configs"),
+    filled("request_limits"),
     filled("sessions"),
     filled("executions"),
     Table { name: "provider_attempts", key: "execution_id", seeded: false },

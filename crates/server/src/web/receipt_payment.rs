@@ -1,49 +1,13 @@
-//! The part of a page about the payment: its progress, why it failed, its amounts, its refunds.
+//! The part of a receipt about the payment: its amounts and refunds.
 
 use domain::kernel::money::Money;
 use domain::kernel::names::FeeBearer;
-use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::execution::Execution;
 
 use crate::api::sources::{rate_text, refundable};
-use crate::web::text::{date, escape, method, money};
-
-/// What the payer has to do for a payment in progress.
-pub fn waits_for(attempt: &Execution, requires_action: bool) -> String {
-    let to_do = if requires_action {
-        "Your bank asks you to confirm it: go back to where you began to pay."
-    } else if attempt.method.is_mobile_money() {
-        "If your phone asks you to approve it, do so there. Do not pay again."
-    } else {
-        "Do not pay again."
-    };
-    format!("<p>{to_do}")
-}
-
-/// When and why the last attempt failed.
-pub fn failed(attempt: &Execution) -> String {
-    if attempt.status != ExecutionStatus::Failed {
-        return String::new();
-    }
-    let why = why(attempt).map(|why| format!(": <bdi>{}</bdi>", escape(why))).unwrap_or_default();
-    format!(
-        "<p>The last attempt to pay, on {}, failed{why}.",
-        date(attempt.completed_at.unwrap_or(attempt.updated_at))
-    )
-}
-
-/// The network's message without its code. A wallet's message is replaced, because it could reveal
-/// a balance to everybody who has the link.
-fn why(attempt: &Execution) -> Option<&str> {
-    if attempt.wallet_message.is_some() {
-        return Some("there was not enough money in the wallet");
-    }
-    let said = attempt.gateway_message.as_deref()?;
-    let words = said
-        .split_once(": ")
-        .filter(|(code, _)| !code.contains(' '))
-        .map_or(said, |(_, words)| words);
-    Some(words.trim_end_matches('.'))
-}
+use crate::web::language::Language;
+use crate::web::receipt_page::{date, money};
+use crate::web::text::{self, escape};
 
 /// Amount, fees and method of the payment.
 pub fn figures(paid: &Execution, bearer: FeeBearer) -> String {
@@ -61,7 +25,7 @@ pub fn figures(paid: &Execution, bearer: FeeBearer) -> String {
         FeeBearer::Payer => "The fees were added to the total.",
         FeeBearer::Payee => "The seller bears the fees: they are part of the total.",
     };
-    let mut facts = vec![("Paid with", method(paid.method).to_owned())];
+    let mut facts = vec![("Paid with", text::method(paid.method, Language::English))];
     facts.extend(paid.settled_at().map(|at| ("Confirmed on", date(at))));
     facts.extend(paid.provider_transaction_id.as_deref().map(|id| ("Transaction", escape(id))));
     let facts: String = facts

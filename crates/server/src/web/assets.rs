@@ -1,0 +1,61 @@
+//! The files that pages refer to: style, script and icon. Their names have a hash of the content, so
+//! that browsers keep them for a year and never use an old one.
+
+use std::sync::LazyLock;
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use crate::api::error::ApiError;
+use crate::api::extract::PathSegments;
+use crate::api::routes::Routes;
+use store::hex::hex;
+
+/// How many bytes of the hash stand in a name.
+const HASH_BYTES: usize = 8;
+
+pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("pages", "css", "text/css; charset=utf-8", include_str!("style.css"))
+});
+pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("pages", "js", "text/javascript; charset=utf-8", include_str!("script.js"))
+});
+pub static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("icon.svg")));
+
+/// A file that is compiled in.
+pub struct Asset {
+    path: String,
+    content_type: &'static str,
+    content: &'static str,
+}
+
+impl Asset {
+    fn new(name: &str, extension: &str, content_type: &'static str, content: &'static str) -> Self {
+        let hash = Sha256::digest(content);
+        let hash = hex(hash.get(..HASH_BYTES).unwrap_or(&hash));
+        Self { path: format!("/assets/{name}.{hash}.{extension}"), content_type, content }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+async fn asset(PathSegments([name]): PathSegments<1>) -> Result<Response, ApiError> {
+    let known = [&STYLE, &SCRIPT, &ICON];
+    let found = known.into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(&name));
+    let asset = found.ok_or(ApiError::NotFound)?;
+    let headers = [
+        (CONTENT_TYPE, asset.content_type),
+        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    Ok((headers, asset.content).into_response())
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().page("/assets/{name}", asset)
+}

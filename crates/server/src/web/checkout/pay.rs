@@ -1,0 +1,434 @@
+//! `POST /pay/{token}`: what a payer sends from the page of an invoice or order. Only the step `pay`
+//! asks a network for money; the steps before it show what would be asked for.
+
+use axum::extract::State;
+use axum::http::header::{LOCATION, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::directory::principal::Principal;
+use domain::kernel::country;
+use domain::kernel::ids::PaymentAccountId;
+use domain::kernel::money::Money;
+use domain::kernel::names::{Mode, Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::seconds;
+use domain::kernel::uuids::{ReferenceId, Uuid};
+use domain::payments::attempt::WithAttempt;
+use domain::payments::authenticate_card::{AuthenticateCard, CardResult};
+use domain::payments::check_now::CheckNow;
+use domain::payments::execute::Executed;
+use domain::payments::leave_card_page::LeaveCardPage;
+use domain::payments::pay_on_page::{self, PagePayment, PayOnPage, PayerChoice};
+use domain::payments::provider_call::ProviderCall;
+use domain::payments::record_outcome::RecordedOutcome;
+use domain::payments::request_limit::RequestLimitKind;
+
+use crate::api::error::ApiError;
+use crate::api::executions::first_outcome;
+use crate::api::extract::PathSegments;
+use crate::api::links::pay_path;
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::engine::Failure;
+use crate::net::limits::{ClientAddress, CountPageRequest};
+use crate::request_id;
+use crate::web::checkout::phone;
+use crate::web::checkout::show::{self, Loaded};
+use crate::web::checkout::view::{
+    CardPayment, CardPlace, CheckoutPage, Notice, PageState, PayWith, PhoneFault, PhoneForm, Price,
+    Review,
+};
+use crate::web::checkout::words::CARD_DECLINES;
+use crate::web::form::Form;
+use crate::web::language::Visitor;
+use store::clock;
+
+/// Handles the form of a page.
+///
+/// # Errors
+/// [`ApiError`], which is shown as a page.
+async fn act(
+    State(app): State<App>,
+    _: CountPageRequest,
+    ClientAddress(address): ClientAddress,
+    visitor: Visitor,
+    PathSegments([token]): PathSegments<1>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let loaded = show::load(&app, &token).await?;
+    let payer = Payer { app: &app, token: &token, visitor: &visitor, form: &form };
+    match form.field("step") {
+        Some("check") => payer.check(&loaded).await,
+        Some("card") => payer.play_card(loaded).await,
+        Some("leave_card") => payer.leave_card(&loaded).await,
+        // The page may have been open for long: it shows how things stand now.
+        Some("method" | "phone" | "pay") if !loaded.rows.state().is_open() => payer.see_page(),
+        Some("method") => payer.choose(loaded).await,
+        Some("phone") => payer.give_phone(loaded),
+        Some("pay") => payer.pay(loaded, address.to_string()).await,
+        Some(_) | None => {
+            payer.again(loaded, Notice::FormIncomplete, StatusCode::UNPROCESSABLE_ENTITY)
+        }
+    }
+}
+
+/// A payer who has sent a form.
+struct Payer<'a> {
+    app: &'a App,
+    token: &'a str,
+    visitor: &'a Visitor,
+    form: &'a Form,
+}
+
+/// A method that is offered, as the payer chose it.
+#[derive(Clone, Copy)]
+struct Chosen {
+    pay_with: PayWith,
+    provider: Provider,
+    price: Price,
+}
+
+impl Payer<'_> {
+    /// Leads the browser to the page, which shows the truth. A reload then sends no form again.
+    fn see_page(&self) -> Result<Response, ApiError> {
+        let path = HeaderValue::try_from(pay_path(self.token))
+            .map_err(|error| ApiError::internal(error.to_string()))?;
+        Ok((StatusCode::SEE_OTHER, [(LOCATION, path)]).into_response())
+    }
+
+    fn show(
+        &self,
+        loaded: Loaded,
+        state: PageState,
+        notice: Option<Notice>,
+        status: StatusCode,
+    ) -> Result<Response, ApiError> {
+        let page = loaded.page_in(state, self.visitor.clone());
+        show::render(CheckoutPage { notice, ..page }, status)
+    }
+
+    /// The page in its own state, with what came of the form.
+    fn again(
+        &self,
+        loaded: Loaded,
+        notice: Notice,
+        status: StatusCode,
+    ) -> Result<Response, ApiError> {
+        let state = loaded.rows.state();
+        self.show(loaded, state, Some(notice), status)
+    }
+
+    /// The method that the form names, if it is offered now.
+    fn chosen(&self, loaded: &Loaded) -> Result<Chosen, Notice> {
+        let text = self.form.field("method").ok_or(Notice::FormIncomplete)?;
+        let pay_with = PayWith::parse(text).ok_or(Notice::FormIncomplete)?;
+        let offers = loaded.rows.choices().methods;
+        let offer = offers.into_iter().find(|offer| offer.pay_with == pay_with);
+        let (provider, price) = offer
+            .and_then(|offer| Some((offer.provider, offer.price.ok()?)))
+            .ok_or(Notice::MethodNotOffered)?;
+        Ok(Chosen { pay_with, provider, price })
+    }
+
+    async fn choose(&self, loaded: Loaded) -> Result<Response, ApiError> {
+        let chosen = match self.chosen(&loaded) {
+            Ok(chosen) => chosen,
+            Err(notice) => return self.again(loaded, notice, StatusCode::UNPROCESSABLE_ENTITY),
+        };
+        if chosen.pay_with.method.is_mobile_money() {
+            let page = self.app.queries.for_page(self.token).await?;
+            let phone = match page {
+                Some(page) => page.party_phone().await?,
+                None => None,
+            };
+            let phone = phone.unwrap_or_default();
+            self.ask_phone(loaded, chosen, phone, None, StatusCode::OK)
+        } else {
+            self.review(loaded, chosen, None, None)
+        }
+    }
+
+    fn ask_phone(
+        &self,
+        loaded: Loaded,
+        chosen: Chosen,
+        phone: String,
+        fault: Option<PhoneFault>,
+        status: StatusCode,
+    ) -> Result<Response, ApiError> {
+        let Chosen { pay_with, price, .. } = chosen;
+        let form = PhoneForm { pay_with, price, phone, fault };
+        self.show(loaded, PageState::Phone(form), None, status)
+    }
+
+    fn review(
+        &self,
+        loaded: Loaded,
+        chosen: Chosen,
+        phone: Option<String>,
+        price_before: Option<Money>,
+    ) -> Result<Response, ApiError> {
+        let rows = &loaded.rows;
+        let Chosen { pay_with, price, .. } = chosen;
+        // A number whose operator is another one may have been ported: the payer knows.
+        let operator = phone.as_deref().and_then(|phone| rows.tariff.operator(phone, rows.now));
+        let looks_like = operator
+            .map(|operator| PayWith { method: operator.method, ..pay_with })
+            .filter(|other| *other != pay_with)
+            .filter(|other| {
+                let offers = rows.choices().methods;
+                offers.iter().any(|offer| offer.pay_with == *other && offer.price.is_ok())
+            });
+        let key = clock::random::<16>().map_err(|error| ApiError::internal(error.to_string()))?;
+        let key = uuid::Builder::from_random_bytes(key).into_uuid();
+        let review = Review { pay_with, price, phone, looks_like, price_before, key };
+        self.show(loaded, PageState::Review(review), None, StatusCode::OK)
+    }
+
+    /// The number of the form, in international form.
+    fn phone(&self, loaded: &Loaded, chosen: Chosen) -> Result<String, PhoneFault> {
+        let rows = &loaded.rows;
+        let country = rows.tariff.country_of(
+            chosen.pay_with.method,
+            chosen.provider,
+            Operation::Collection,
+            rows.now,
+        );
+        let code = country.and_then(country::calling_code).unwrap_or_default();
+        phone::read(self.form.field("phone").unwrap_or_default(), code)
+    }
+
+    fn give_phone(&self, loaded: Loaded) -> Result<Response, ApiError> {
+        let chosen = match self.chosen(&loaded) {
+            Ok(chosen) => chosen,
+            Err(notice) => return self.again(loaded, notice, StatusCode::UNPROCESSABLE_ENTITY),
+        };
+        if !chosen.pay_with.method.is_mobile_money() {
+            return self.review(loaded, chosen, None, None);
+        }
+        match self.phone(&loaded, chosen) {
+            Ok(phone) => self.review(loaded, chosen, Some(phone), None),
+            Err(fault) => self.ask_phone_again(loaded, chosen, fault),
+        }
+    }
+
+    fn ask_phone_again(
+        &self,
+        loaded: Loaded,
+        chosen: Chosen,
+        fault: PhoneFault,
+    ) -> Result<Response, ApiError> {
+        let typed = self.form.field("phone").unwrap_or_default().to_owned();
+        self.ask_phone(loaded, chosen, typed, Some(fault), StatusCode::UNPROCESSABLE_ENTITY)
+    }
+
+    async fn pay(&self, loaded: Loaded, address: String) -> Result<Response, ApiError> {
+        let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+        let chosen = match self.chosen(&loaded) {
+            Ok(chosen) => chosen,
+            Err(notice) => return self.again(loaded, notice, unprocessable),
+        };
+        let phone = if chosen.pay_with.method.is_mobile_money() {
+            match self.phone(&loaded, chosen) {
+                Ok(phone) => Some(phone),
+                Err(fault) => return self.ask_phone_again(loaded, chosen, fault),
+            }
+        } else {
+            None
+        };
+        let key = self.form.field("key").and_then(|key| Uuid::try_parse(key).ok());
+        let key = key.filter(|key| key.get_version() == Some(uuid::Version::Random));
+        let quote = self.form.field("quote").and_then(|quote| quote.parse::<i64>().ok());
+        let (Some(key), Some(quote)) = (key, quote) else {
+            return self.again(loaded, Notice::FormIncomplete, unprocessable);
+        };
+        let quoted = Money::new(quote, chosen.pay_with.currency);
+        let rows = &loaded.rows;
+        let command = PayOnPage {
+            merchant_id: rows.merchant.id,
+            page_id: rows.checkout.id,
+            source_id: rows.source.id,
+            payment: PagePayment {
+                reference_id: ReferenceId(key),
+                choice: PayerChoice {
+                    method: chosen.pay_with.method,
+                    provider: chosen.provider,
+                    currency: chosen.pay_with.currency,
+                    phone: phone.clone(),
+                },
+                quoted,
+                account_id: account_of_last(&loaded, phone.as_deref()),
+                address,
+            },
+        };
+        // In a task of its own: a payer who goes away does not end a payment that has begun.
+        let app = self.app.clone();
+        let paid = request_id::spawn(async move { pay(&app, command).await });
+        let paid = paid.await.map_err(|_| ApiError::internal("a payment's task panicked"))?;
+        match paid {
+            Ok(()) => self.see_page(),
+            Err(Failure::Refused(refusals)) => {
+                self.refused(loaded, chosen, phone, quoted, &refusals).await
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// What is shown when the decision refused to pay: nothing was sent.
+    async fn refused(
+        &self,
+        loaded: Loaded,
+        chosen: Chosen,
+        phone: Option<String>,
+        quoted: Money,
+        refusals: &[Refusal],
+    ) -> Result<Response, ApiError> {
+        let time = loaded.rows.time();
+        match refusals.first() {
+            Some(Refusal::QuoteChanged) => {
+                // The price is read again: it has changed since this page was loaded, or since it was
+                // shown.
+                drop(loaded);
+                let loaded = show::load(self.app, self.token).await?;
+                match self.chosen(&loaded) {
+                    Ok(chosen) => self.review(loaded, chosen, phone, Some(quoted)),
+                    Err(notice) => self.again(loaded, notice, StatusCode::UNPROCESSABLE_ENTITY),
+                }
+            }
+            Some(Refusal::TooManyPayments { kind, seconds: wait }) => {
+                let again_at = time.plus(seconds(*wait));
+                let mut page = match kind {
+                    RequestLimitKind::Phone => {
+                        let fault = PhoneFault::TooManyRequests { again_at };
+                        let phone = phone.unwrap_or_default();
+                        self.ask_phone(
+                            loaded,
+                            chosen,
+                            phone,
+                            Some(fault),
+                            StatusCode::TOO_MANY_REQUESTS,
+                        )
+                    }
+                    RequestLimitKind::Source | RequestLimitKind::Address => {
+                        let notice = Notice::TooManyPayments { again_at };
+                        self.again(loaded, notice, StatusCode::TOO_MANY_REQUESTS)
+                    }
+                }?;
+                page.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*wait));
+                Ok(page)
+            }
+            Some(Refusal::PhoneOfOtherCountry { .. }) => {
+                self.ask_phone_again(loaded, chosen, PhoneFault::OtherCountry)
+            }
+            // Somebody pays it, has paid it, or it has ended: the page says so.
+            Some(
+                Refusal::InvalidState { .. }
+                | Refusal::InReview { .. }
+                | Refusal::CheckoutExpired { .. }
+                | Refusal::DuplicateReference
+                | Refusal::NotFound,
+            ) => self.see_page(),
+            _ => self.again(loaded, Notice::MethodNotOffered, StatusCode::UNPROCESSABLE_ENTITY),
+        }
+    }
+
+    /// Asks the network how the payment stands, if that was not done a moment ago.
+    async fn check(&self, loaded: &Loaded) -> Result<Response, ApiError> {
+        let Some(WithAttempt { execution, attempt: Some(_) }) = &loaded.rows.last else {
+            return self.see_page();
+        };
+        let merchant_id = loaded.rows.merchant.id;
+        let command = CheckNow { merchant_id, execution_id: execution.id };
+        let app = self.app;
+        let call = app.engine.submit_for(merchant_id, Principal::Payer, command).await?;
+        self.follow(call).await
+    }
+
+    /// Ends a card payment, so that another way can be chosen.
+    async fn leave_card(&self, loaded: &Loaded) -> Result<Response, ApiError> {
+        let Some(WithAttempt { execution, attempt: Some(_) }) = &loaded.rows.last else {
+            return self.see_page();
+        };
+        let merchant_id = loaded.rows.merchant.id;
+        let command = LeaveCardPage { merchant_id, execution_id: execution.id };
+        match self.app.engine.submit_for(merchant_id, Principal::Payer, command).await {
+            Ok(call) => self.follow(call).await,
+            Err(Failure::Refused(_)) => self.see_page(),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Waits for the call's outcome as long as an answer may take, then shows the page.
+    async fn follow(&self, call: Option<ProviderCall>) -> Result<Response, ApiError> {
+        if let Some(call) = call {
+            let dispatcher = self.app.dispatcher.clone();
+            let run = request_id::spawn(async move { dispatcher.run(call).await });
+            // The call goes on when the time is over; the page then says that it is waited for.
+            let _ = tokio::time::timeout(self.app.config.answer_within, run).await;
+        }
+        self.see_page()
+    }
+
+    /// Plays what a payer does on the network's page for cards: in the sandbox only.
+    async fn play_card(&self, loaded: Loaded) -> Result<Response, ApiError> {
+        let rows = &loaded.rows;
+        let chosen = self.form.field("result");
+        if chosen == Some("3ds")
+            && let PageState::Card(card) = rows.state()
+            && card.place == CardPlace::Sandbox
+        {
+            let state =
+                PageState::Card(CardPayment { place: CardPlace::SandboxConfirmation, ..card });
+            return self.show(loaded, state, None, StatusCode::OK);
+        }
+        let result = chosen.and_then(card_result);
+        let (Some(WithAttempt { execution, attempt: Some(attempt) }), Some(result), Mode::Sandbox) =
+            (&rows.last, result, rows.merchant.mode)
+        else {
+            return self.see_page();
+        };
+        if !pay_on_page::is_on_card_page(attempt) {
+            return self.see_page();
+        }
+        let command = AuthenticateCard {
+            merchant_id: rows.merchant.id,
+            reference_id: execution.reference_id,
+            result,
+        };
+        match self.app.engine.submit_for(rows.merchant.id, Principal::Payer, command).await {
+            Ok(RecordedOutcome { execution, attempt, call }) => {
+                first_outcome(self.app, WithAttempt { execution, attempt }, call).await;
+                self.see_page()
+            }
+            Err(Failure::Refused(_)) => self.see_page(),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}
+
+/// The account of the last payment, if it has the number that is chosen now: then it is used again.
+fn account_of_last(loaded: &Loaded, phone: Option<&str>) -> Option<PaymentAccountId> {
+    let account = loaded.rows.account.as_ref()?;
+    (account.account_number.as_deref() == phone).then_some(account.id)
+}
+
+async fn pay(app: &App, command: PayOnPage) -> Result<(), Failure> {
+    let merchant = command.merchant_id;
+    let executed = app.engine.submit_for(merchant, Principal::Payer, command).await?;
+    let Executed { execution, attempt, call, .. } = executed;
+    first_outcome(app, WithAttempt { execution, attempt }, call).await;
+    Ok(())
+}
+
+fn card_result(text: &str) -> Option<CardResult> {
+    match text {
+        "succeed" => Some(CardResult::Authenticated),
+        "authentication_failed" => Some(CardResult::NotAuthenticated),
+        code => CARD_DECLINES.into_iter().find(|known| *known == code).map(CardResult::Declined),
+    }
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().form("/pay/{token}", act)
+}

@@ -1,0 +1,316 @@
+//! Rows become the state of a page. What is shown goes by rank: a payment in review, then one that
+//! is under way, then one that was made, then that the page is closed, and only then that it is
+//! open. So a payment that is under way is never hidden by an expiry.
+
+use std::sync::Arc;
+
+use domain::directory::merchant::Merchant;
+use domain::directory::payment_account::PaymentAccount;
+use domain::exceptions::review::{Review as MoneyReview, ReviewStatus};
+use domain::kernel::money::Money;
+use domain::kernel::names::{Method, Mode, Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
+use domain::payments::attempt::{ProviderAttempt, WithAttempt};
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::sales::checkout::CheckoutConfig;
+use domain::sales::source::{Item, Source, SourceStatus};
+use domain::tariff::fees::{self, QuoteRequest, Route};
+use domain::tariff::{Market, Tariff};
+use networks::prompt::{self, Prompt};
+
+use crate::api::sources::{rate_text, refundable};
+use crate::web::checkout::view::{
+    CardPayment, CardPlace, Choices, ClosedReason, Closing, Failure, FailureReason, MethodPrice,
+    NotSentYet, PageState, PayWith, Payment, Price, RefundLine, Revive, TryAgain, Unavailable,
+    UnderReview, Waiting,
+};
+use crate::web::text::PhoneNumber;
+
+/// A network that has not answered for so long is slow, in microseconds.
+const LONG_US: i64 = minutes(10);
+/// When a request that is still unanswered may have gone from the phone, in microseconds.
+const REVIVE_AFTER_US: i64 = seconds(15);
+
+/// What a page is made from.
+pub struct Rows {
+    pub checkout: CheckoutConfig,
+    pub merchant: Merchant,
+    pub source: Source,
+    pub items: Vec<Item>,
+    /// The newest collection, whatever its status.
+    pub last: Option<WithAttempt>,
+    /// The account of the newest collection.
+    pub account: Option<PaymentAccount>,
+    /// The collection that paid the source.
+    pub paid: Option<Execution>,
+    /// Its refunds that did not fail.
+    pub refunds: Vec<Execution>,
+    /// All reviews of collections for the source.
+    pub reviews: Vec<MoneyReview>,
+    /// The number of the party that is to pay.
+    pub party_phone: Option<String>,
+    pub tariff: Arc<Tariff>,
+    /// How long a payer may take to confirm a card payment, in microseconds.
+    pub action_us: i64,
+    pub now: ServerTime,
+}
+
+impl Rows {
+    #[must_use]
+    pub const fn time(&self) -> MerchantTime {
+        self.merchant.time(self.now)
+    }
+
+    /// The state of the page.
+    #[must_use]
+    pub fn state(&self) -> PageState {
+        if let Some(state) = self.in_review() {
+            return PageState::InReview(state);
+        }
+        if let Some(state) = self.under_way() {
+            return state;
+        }
+        match self.source.status {
+            SourceStatus::Paid => self.paid(),
+            SourceStatus::Canceled => self.closed(ClosedReason::Canceled(self.source.updated_at)),
+            SourceStatus::Idle => self.closed(ClosedReason::NotPublished),
+            SourceStatus::Active | SourceStatus::Processing => match self.checkout.expires_at {
+                Some(at) if at <= self.time() => self.closed(ClosedReason::Expired(at)),
+                Some(_) | None => self.open(),
+            },
+        }
+    }
+
+    fn in_review(&self) -> Option<UnderReview> {
+        let open = self.reviews.iter().find(|review| review.status == ReviewStatus::Open);
+        if open.is_none() && self.source.open_reviews == 0 {
+            return None;
+        }
+        let execution = open
+            .map(|review| review.execution_id)
+            .or_else(|| self.last.as_ref().map(|last| last.execution.id));
+        let number = &self.source.number;
+        Some(UnderReview {
+            reference: execution.map_or_else(|| number.clone(), |id| format!("{number}/{id}")),
+            since: open.map(|review| self.merchant.time(review.created_at)),
+        })
+    }
+
+    /// The state of the payment that is under way, if one is.
+    fn under_way(&self) -> Option<PageState> {
+        let WithAttempt { execution, attempt } = self.last.as_ref()?;
+        if execution.status.is_final() {
+            return None;
+        }
+        let Some(attempt) = attempt else {
+            return Some(PageState::Waiting(self.waiting(execution, None)));
+        };
+        if let Some(gate) = attempt.gate {
+            return Some(PageState::NotSentYet(NotSentYet {
+                method: execution.method,
+                payer: execution.payer,
+                gate,
+                next_try_at: attempt.next_check_at,
+                can_withdraw: false,
+            }));
+        }
+        // While a card payment is being ended, the network's word is waited for.
+        if attempt.requires_action && !attempt.cancel_asked {
+            return Some(PageState::Card(CardPayment {
+                payer: execution.payer,
+                since: execution.created_at,
+                until: execution.created_at.plus(self.action_us),
+                place: match attempt.page_id {
+                    Some(_) => CardPlace::Sandbox,
+                    None => CardPlace::Merchant,
+                },
+            }));
+        }
+        let waiting = self.waiting(execution, Some(attempt));
+        Some(if self.time().since(waiting.since) >= LONG_US {
+            PageState::WaitingLong(waiting)
+        } else {
+            PageState::Waiting(waiting)
+        })
+    }
+
+    fn waiting(&self, execution: &Execution, attempt: Option<&ProviderAttempt>) -> Waiting {
+        let since = attempt.and_then(|attempt| attempt.sent_at).unwrap_or(execution.created_at);
+        let prompt = self.prompt(execution.method);
+        let number = self.account.as_ref().and_then(|account| account.account_number.as_deref());
+        let phone = number.filter(|_| execution.method.is_mobile_money());
+        let shows_revive = self.time().since(since) >= REVIVE_AFTER_US;
+        Waiting {
+            method: execution.method,
+            payer: execution.payer,
+            phone: phone.map(|digits| PhoneNumber(digits).masked()),
+            since,
+            asked_at: attempt.and_then(|attempt| attempt.asked_at),
+            ask_at: attempt.and_then(|attempt| attempt.next_check_at),
+            closes_at: prompt.map(|prompt| since.plus(prompt.kept_us)),
+            asked_until: attempt.map_or(since, |attempt| attempt.deadline_at),
+            revive: prompt
+                .and_then(|prompt| prompt.revive_code)
+                .filter(|_| shows_revive)
+                .map(|code| Revive::Dial(code.to_owned())),
+        }
+    }
+
+    /// How the network asks the payer; only the sandbox's requests are known.
+    const fn prompt(&self, method: Method) -> Option<Prompt> {
+        match self.merchant.mode {
+            Mode::Sandbox => prompt::sandbox(method),
+            Mode::Live => None,
+        }
+    }
+
+    fn paid(&self) -> PageState {
+        let Some(paid) = &self.paid else {
+            // The row of the source says that it is paid, so that it must not be paid again.
+            return PageState::InReview(UnderReview {
+                reference: self.source.number.clone(),
+                since: self.source.paid_at,
+            });
+        };
+        let fee = |minor| Money::new(minor, paid.wallet_currency());
+        let exchanged = paid.payer.currency != paid.wallet_currency();
+        let rate = || {
+            format!("1 {} = {} {}", paid.wallet_currency(), rate_text(paid), paid.payer.currency)
+        };
+        let line = |refund: &Execution| RefundLine {
+            amount: refund.payee,
+            begun_at: refund.created_at,
+            completed_at: refund.completed_at,
+        };
+        let any_refund = !self.refunds.is_empty() || paid.refunds().refunded_minor > 0;
+        PageState::Paid(Payment {
+            payer: paid.payer,
+            at: paid.settled_at().or(self.source.paid_at).unwrap_or(paid.updated_at),
+            method: paid.method,
+            platform_fee: fee(paid.platform_fee_minor),
+            gateway_fee: fee(paid.gateway_fee_minor),
+            fx_fee: fee(paid.fx_fee_minor),
+            rate: exchanged.then(rate),
+            transaction_id: paid.provider_transaction_id.clone(),
+            receipt_code: None,
+            refunds: self.refunds.iter().map(line).collect(),
+            left: any_refund.then(|| refundable(paid)),
+            success_url: self.checkout.success_url.clone(),
+        })
+    }
+
+    fn closed(&self, reason: ClosedReason) -> PageState {
+        PageState::Closed(Closing { reason, nothing_taken: self.reviews.is_empty() })
+    }
+
+    fn open(&self) -> PageState {
+        let choices = self.choices();
+        match &self.last {
+            Some(WithAttempt { execution, .. }) if execution.status == ExecutionStatus::Failed => {
+                PageState::Failed(self.failure(execution, &choices), choices)
+            }
+            // The source was read before this collection of it ended.
+            Some(WithAttempt { execution, .. }) if execution.is_settled() => {
+                PageState::Waiting(self.waiting(execution, None))
+            }
+            Some(_) | None => PageState::Open(choices),
+        }
+    }
+
+    /// Every method that the market offers, with its price.
+    #[must_use]
+    pub fn choices(&self) -> Choices {
+        let is_offered = |market: &&Market| {
+            market.operation == Operation::Collection
+                && market.method != Method::Wallet
+                && market.effective.at(self.now)
+        };
+        let mut methods: Vec<MethodPrice> = self
+            .tariff
+            .markets
+            .iter()
+            .filter(is_offered)
+            .map(|market| {
+                let pay_with = PayWith { method: market.method, currency: market.currency };
+                let price = self.price(pay_with, market.provider);
+                MethodPrice { pay_with, provider: market.provider, price }
+            })
+            .collect();
+        // The first button of a form goes forward, so it must be one that works.
+        methods.sort_by_key(|method| method.price.is_err());
+        Choices { methods }
+    }
+
+    /// What it costs now to pay by a method in a currency.
+    ///
+    /// # Errors
+    /// Why it cannot be paid so.
+    pub fn price(&self, pay_with: PayWith, provider: Provider) -> Result<Price, Unavailable> {
+        if self.merchant.mode == Mode::Live {
+            // No network of this release moves real money.
+            return Err(Unavailable::NetworkDown);
+        }
+        let request = QuoteRequest {
+            base: self.source.total(),
+            target: pay_with.currency,
+            bearer: self.source.fee_bearer,
+            route: Route {
+                tier: &self.merchant.fee_tier,
+                operation: Operation::Collection,
+                provider,
+                method: pay_with.method,
+            },
+        };
+        match fees::predict(request, &self.tariff, self.now) {
+            Ok(quote) => Ok(Price::new(&quote, self.source.fee_bearer)),
+            Err(Refusal::AmountTooSmall) => Err(Unavailable::AmountTooSmall),
+            Err(Refusal::AmountTooLarge) => Err(Unavailable::AmountTooLarge),
+            Err(_) => Err(Unavailable::NoPrice),
+        }
+    }
+
+    fn failure(&self, failed: &Execution, choices: &Choices) -> Failure {
+        let pay_with = PayWith { method: failed.method, currency: failed.payer.currency };
+        let is_offered =
+            choices.methods.iter().any(|offer| offer.pay_with == pay_with && offer.price.is_ok());
+        let number = self.account.as_ref().and_then(|account| account.account_number.clone());
+        let own_number = number.filter(|number| {
+            failed.method.is_mobile_money() && self.party_phone.as_ref() == Some(number)
+        });
+        let reviewed = self.reviews.iter().any(|review| review.execution_id == failed.id);
+        Failure {
+            reason: failure_reason(failed),
+            at: failed.completed_at.unwrap_or(failed.updated_at),
+            method: failed.method,
+            payer: failed.payer,
+            nothing_taken: failed.has_network() && !reviewed,
+            again: is_offered.then_some(TryAgain { pay_with, phone: own_number }),
+        }
+    }
+}
+
+/// Why a collection failed. The network's code stands before its sentence; a wallet's message is not
+/// told, because it could reveal a balance to everybody who has the link.
+fn failure_reason(failed: &Execution) -> FailureReason {
+    if failed.wallet_message.is_some() {
+        return FailureReason::WalletNotEnoughMoney;
+    }
+    let said = failed.gateway_message.as_deref().unwrap_or_default();
+    let code = said.split(':').next().unwrap_or_default();
+    match code {
+        "PAYMENT_NOT_APPROVED" => FailureReason::NotApproved,
+        "INSUFFICIENT_BALANCE" => FailureReason::NotEnoughMoney,
+        "PAYER_LIMIT_REACHED" | "WALLET_LIMIT_REACHED" => FailureReason::LimitReached,
+        "PAYER_NOT_FOUND" => FailureReason::UnknownNumber,
+        "PROVIDER_TEMPORARILY_UNAVAILABLE" => FailureReason::NetworkDown,
+        "the provider never received the request" => FailureReason::NeverSent,
+        "insufficient_funds" => FailureReason::CardNotEnoughMoney,
+        "expired_card" => FailureReason::CardExpired,
+        "incorrect_cvc" => FailureReason::CardCodeWrong,
+        "canceled" => FailureReason::CardLeft,
+        // A bank's other reasons, such as a lost or stolen card, are not for whoever holds it.
+        _ if failed.method == Method::CreditCard => FailureReason::CardDeclined,
+        _ => FailureReason::NoReason,
+    }
+}

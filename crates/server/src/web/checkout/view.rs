@@ -1,0 +1,378 @@
+//! What the page of an invoice or order shows. The states follow from the rows (`state.rs`) or, for
+//! the two steps of a form, from what the payer sent (`pay.rs`); the template `checkout.html` renders
+//! them. All times are merchant time.
+
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{Money, Ratio};
+use domain::kernel::names::{FeeBearer, Method, Provider};
+use domain::kernel::time::MerchantTime;
+use domain::kernel::uuids::Uuid;
+use domain::payments::attempt::Gate;
+use domain::sales::source::{Item, SourceType};
+use domain::tariff::fees::Quote;
+
+use crate::net::response_permits::ResponsePermit;
+use crate::web::page::Frame;
+
+/// The page of an invoice or order, in one of its states.
+pub struct CheckoutPage {
+    pub frame: Frame,
+    /// The token in the page's URL.
+    pub token: String,
+    pub kind: SourceType,
+    /// Of the invoice or order.
+    pub number: String,
+    pub note: String,
+    /// Whom a payer can ask.
+    pub contact: Option<Contact>,
+    pub items: ItemList,
+    pub total: Money,
+    pub fee_bearer: FeeBearer,
+    pub due_date: Option<MerchantTime>,
+    /// When the page stops to accept payments; `None` for no limit.
+    pub until: Option<MerchantTime>,
+    /// Back to the shop without having paid.
+    pub cancel_url: Option<String>,
+    /// What came of the last form, where the state does not say it.
+    pub notice: Option<Notice>,
+    pub state: PageState,
+    /// Held until a large page is sent.
+    pub permit: Option<ResponsePermit>,
+}
+
+/// How a payer reaches the merchant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Contact {
+    /// Digits with the country code.
+    Phone(String),
+    Email(String),
+}
+
+/// A part of the items of an invoice or order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ItemList {
+    /// At most [`ITEMS_SHOWN`](super::show::ITEMS_SHOWN).
+    pub shown: Vec<Item>,
+    /// The number of the part, from 1.
+    pub part: usize,
+    /// How many items there are in all parts.
+    pub count: usize,
+}
+
+/// What came of a form that changed nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// A field was missing, doubled or not understood.
+    FormIncomplete,
+    /// The method is not offered, or not any more.
+    MethodNotOffered,
+    /// Too many payments were started from this page or from this address.
+    TooManyPayments { again_at: MerchantTime },
+}
+
+/// A method with the currency in which the payer pays, as the forms name it: `MTN_MOMO_LBR:LRD`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PayWith {
+    pub method: Method,
+    pub currency: Currency,
+}
+
+impl PayWith {
+    /// Reads the value of a form's field `method`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (method, currency) = text.split_once(':')?;
+        Some(Self { method: Method::parse(method)?, currency: Currency::parse(currency)? })
+    }
+}
+
+impl std::fmt::Display for PayWith {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.method, self.currency)
+    }
+}
+
+/// What the payer sees of a payment: what is to be done, how it stands, or what ended it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PageState {
+    /// It can be paid: the payer chooses how.
+    Open(Choices),
+    /// The payer chose mobile money and gives the number.
+    Phone(PhoneForm),
+    /// Everything is known: the payer sends the request, or changes something.
+    Review(Review),
+    /// The network has the request.
+    Waiting(Waiting),
+    /// The network has had the request for unusually long.
+    WaitingLong(Waiting),
+    /// The request may not be sent to the network yet.
+    NotSentYet(NotSentYet),
+    /// The payer has to confirm a card payment.
+    Card(CardPayment),
+    /// The last payment failed; it can be paid again.
+    Failed(Failure, Choices),
+    Paid(Payment),
+    /// It cannot be paid here (any more).
+    Closed(Closing),
+    /// A person has to look at the payment.
+    InReview(UnderReview),
+}
+
+/// The ways to pay, and what each costs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Choices {
+    /// In the order of the tariff's markets, those that cannot be chosen last.
+    pub methods: Vec<MethodPrice>,
+}
+
+/// What it costs to pay by a method in a currency.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MethodPrice {
+    pub pay_with: PayWith,
+    pub provider: Provider,
+    pub price: Result<Price, Unavailable>,
+}
+
+/// What the payer pays, and why so much.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Price {
+    /// What the payer pays, all fees included.
+    pub payer: Money,
+    /// How much of it is fees, in the same currency; zero if the seller bears them.
+    pub fees: Money,
+    /// The units of the payer's currency for one unit of the total's; `None` in the same currency.
+    pub rate: Option<Ratio>,
+}
+
+impl Price {
+    /// The price of a quote, with fees that `bearer` bears.
+    #[must_use]
+    pub fn new(quote: &Quote, bearer: FeeBearer) -> Self {
+        let exchanged = quote.payer.currency != quote.payee.currency;
+        let fees = match bearer {
+            FeeBearer::Payee => 0,
+            // What the payer would pay without them is converted and rounded like the total.
+            FeeBearer::Payer => domain::tariff::fees::convert(
+                Money::new(quote.total - quote.fees(), quote.payee.currency),
+                quote.rate,
+                quote.payer.currency,
+            )
+            .map_or(0, |without| quote.payer.minor.saturating_sub(without.minor)),
+        };
+        Self {
+            payer: quote.payer,
+            fees: Money::new(fees, quote.payer.currency),
+            rate: exchanged.then_some(quote.rate),
+        }
+    }
+}
+
+/// Why a method cannot be chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unavailable {
+    /// The network does not work at present.
+    NetworkDown,
+    AmountTooSmall,
+    AmountTooLarge,
+    /// The operator has set no fee or rate for it.
+    NoPrice,
+}
+
+/// The form that asks for the number of a mobile-money account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PhoneForm {
+    pub pay_with: PayWith,
+    pub price: Price,
+    /// What stands in the field: what was typed, else the number of the party, else nothing.
+    pub phone: String,
+    pub fault: Option<PhoneFault>,
+}
+
+/// What is wrong with a number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PhoneFault {
+    Missing,
+    /// It has letters or other signs that no number has.
+    NotANumber,
+    TooShort,
+    TooLong,
+    /// It is a number of another country than the method's.
+    OtherCountry,
+    /// So many requests were sent to this number that no more are sent before this time.
+    TooManyRequests {
+        again_at: MerchantTime,
+    },
+}
+
+/// What the payer is about to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Review {
+    pub pay_with: PayWith,
+    pub price: Price,
+    /// Digits with the country code; `None` for a card.
+    pub phone: Option<String>,
+    /// The method whose number this looks like, if it is another one: with it the payer would pay.
+    pub looks_like: Option<PayWith>,
+    /// The price that was shown before, if it is another one now. Nothing was sent.
+    pub price_before: Option<Money>,
+    /// The key of the decision that the form asks for: a form that is sent twice pays once.
+    pub key: Uuid,
+}
+
+/// A payment that the network has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    pub method: Method,
+    pub payer: Money,
+    /// The number that is asked, with most of its digits hidden; `None` for a card.
+    pub phone: Option<String>,
+    pub since: MerchantTime,
+    /// When the network was last asked.
+    pub asked_at: Option<MerchantTime>,
+    /// When the network is asked next.
+    pub ask_at: Option<MerchantTime>,
+    /// When the network closes a request that nobody answers, where that is known.
+    pub closes_at: Option<MerchantTime>,
+    /// Until when the network is asked.
+    pub asked_until: MerchantTime,
+    /// How to see the request again if it has gone from the phone, where the network has a way.
+    pub revive: Option<Revive>,
+}
+
+/// How a payer makes the phone show a request again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Revive {
+    /// By dialling this code.
+    Dial(String),
+}
+
+/// A payment that may not be sent yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotSentYet {
+    pub method: Method,
+    pub payer: Money,
+    pub gate: Gate,
+    /// When it is tried next.
+    pub next_try_at: Option<MerchantTime>,
+    /// Whether the payer can withdraw it (step `leave_card`, which ends what was not sent).
+    pub can_withdraw: bool,
+}
+
+/// A card payment that waits for the payer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CardPayment {
+    pub payer: Money,
+    pub since: MerchantTime,
+    /// When it is canceled if the payer does nothing.
+    pub until: MerchantTime,
+    pub place: CardPlace,
+}
+
+/// Where a card payment is confirmed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CardPlace {
+    /// On this page, which plays the network's: in the sandbox.
+    Sandbox,
+    /// The same, after the payer asked for the bank's confirmation (3-D Secure).
+    SandboxConfirmation,
+    /// On the page of the merchant that started it by the API.
+    Merchant,
+}
+
+/// Why the last payment failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    pub reason: FailureReason,
+    pub at: MerchantTime,
+    pub method: Method,
+    pub payer: Money,
+    /// Whether the network says that no money was taken, and nothing ever contradicted it.
+    pub nothing_taken: bool,
+    /// The form with which it is tried again, if the method is still offered.
+    pub again: Option<TryAgain>,
+}
+
+/// How a payment that failed is tried again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TryAgain {
+    pub pay_with: PayWith,
+    /// Whom to ask again. Only the party's own number stands here: another payer's is not told.
+    pub phone: Option<String>,
+}
+
+/// Why a payment failed, as far as the payer is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FailureReason {
+    NotApproved,
+    NotEnoughMoney,
+    LimitReached,
+    UnknownNumber,
+    NetworkDown,
+    /// The request never reached the network.
+    NeverSent,
+    CardDeclined,
+    CardExpired,
+    CardCodeWrong,
+    CardNotEnoughMoney,
+    /// The payer left the card page or did not confirm in time.
+    CardLeft,
+    WalletNotEnoughMoney,
+    NoReason,
+}
+
+/// How it was paid.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Payment {
+    /// What the payer paid.
+    pub payer: Money,
+    pub at: MerchantTime,
+    pub method: Method,
+    /// The fees, in the currency of the total.
+    pub platform_fee: Money,
+    pub gateway_fee: Money,
+    pub fx_fee: Money,
+    /// The rate of exchange, as text with as many digits as it takes; `None` without an exchange.
+    pub rate: Option<String>,
+    /// The network's own id of the payment.
+    pub transaction_id: Option<String>,
+    pub receipt_code: Option<String>,
+    /// The refunds that did not fail, oldest first.
+    pub refunds: Vec<RefundLine>,
+    /// What can still be refunded; `None` if nothing ever was.
+    pub left: Option<Money>,
+    /// Back to the shop.
+    pub success_url: Option<String>,
+}
+
+/// A refund, completed or under way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefundLine {
+    pub amount: Money,
+    pub begun_at: MerchantTime,
+    pub completed_at: Option<MerchantTime>,
+}
+
+/// Why it cannot be paid here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Closing {
+    pub reason: ClosedReason,
+    /// Whether no payment was taken; not said where a person had to look at one.
+    pub nothing_taken: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClosedReason {
+    /// It is a draft.
+    NotPublished,
+    Expired(MerchantTime),
+    Canceled(MerchantTime),
+}
+
+/// A payment that a person looks at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnderReview {
+    /// What the payer tells whoever is asked.
+    pub reference: String,
+    /// Since when; `None` where it is not known.
+    pub since: Option<MerchantTime>,
+}

@@ -1,0 +1,73 @@
+// Saves waiting; every page works without it.
+"use strict";
+(function () {
+  // A page from the back and forward cache is old: show how it stands now.
+  addEventListener("pageshow", function (event) {
+    if (event.persisted) location.replace(location.pathname);
+  });
+
+  // A second press while the first one is on its way does nothing.
+  var sent = false;
+  document.addEventListener("submit", function (event) {
+    if (event.target.method !== "post") return;
+    if (sent) {
+      event.preventDefault();
+      return;
+    }
+    sent = true;
+    var buttons = document.querySelectorAll("form button");
+    function mark(value) {
+      buttons.forEach(function (button) { button.setAttribute("aria-disabled", value); });
+    }
+    mark("true");
+    setTimeout(function () { sent = false; mark("false"); }, 8000);
+  });
+
+  // While a payment is under way the page asks how it stands, until it is told to stop.
+  var state = document.querySelector("[data-poll]");
+  var line = document.getElementById("auto");
+  if (!state || !line || !window.fetch || !window.DOMParser) return;
+  var status = line.querySelector("[role=status]");
+  var button = line.querySelector("button");
+  var words = { said: status.textContent, stop: button.textContent, start: button.dataset.start };
+  var on = true, asked = 0, timer;
+
+  function plan() {
+    clearTimeout(timer);
+    if (on && !document.hidden) timer = setTimeout(ask, Math.min(3000 + 250 * asked, 15000));
+  }
+
+  function ask() {
+    asked += 1;
+    fetch(location.pathname, { cache: "no-store" }).then(function (answer) {
+      if (!answer.ok) throw new Error(answer.status);
+      return answer.text();
+    }).then(function (text) {
+      if (!on) return;
+      var page = new DOMParser().parseFromString(text, "text/html");
+      var now = page.querySelector("[data-state]");
+      if (!now || now.dataset.state !== state.dataset.state) {
+        location.replace(location.pathname);
+        return;
+      }
+      page.querySelectorAll("[data-live]").forEach(function (part) {
+        var old = document.getElementById(part.id);
+        if (old && old.innerHTML !== part.innerHTML) old.innerHTML = part.innerHTML;
+      });
+      plan();
+    }).catch(plan);
+  }
+
+  button.addEventListener("click", function () {
+    on = !on;
+    asked = 0;
+    status.textContent = on ? words.said : "";
+    button.textContent = on ? words.stop : words.start;
+    if (on) ask(); else clearTimeout(timer);
+  });
+  document.addEventListener("visibilitychange", function () {
+    if (document.hidden) clearTimeout(timer); else if (on) ask();
+  });
+  line.hidden = false;
+  plan();
+})();
