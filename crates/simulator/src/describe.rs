@@ -30,12 +30,16 @@ use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::sales::cancel_source::CancelSource;
+use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::create_checkout::CreateCheckout;
+use domain::sales::create_payment_link::{CreatePaymentLink, NewLinkPrice, NewPaymentLink};
 use domain::sales::create_source::CreateSource;
+use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::RemoveItem;
 use domain::sales::edit_items::UpdateItem;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::pay_link::PayLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
 use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
@@ -108,6 +112,15 @@ pub fn command(command: &Command) -> String {
             let total = domain::kernel::money::Money::new(total, new.currency);
             format!("phone {}, {total} {}", new.party.phone, new.currency)
         }
+        Command::CreatePaymentLink(CreatePaymentLink { link: new, .. }) => offer(new),
+        Command::DeactivatePaymentLink(DeactivatePaymentLink { link_id: id, .. }) => {
+            format!("link {id}")
+        }
+        Command::PayLink(PayLink { link_id: id, payer, amount, .. }) => {
+            let chosen = if amount.is_some() { ", amount chosen" } else { "" };
+            format!("link {id}, phone {}{chosen}", payer.phone)
+        }
+        Command::CancelUnpaidOrder(CancelUnpaidOrder { source_id: id }) => format!("source {id}"),
         Command::CreateSession(CreateSession { session: request, .. }) => declaration(request),
         Command::CancelSession(CancelSession { session_id: id, .. })
         | Command::ExpireSession(ExpireSession { session_id: id }) => format!("session {id}"),
@@ -145,6 +158,14 @@ fn changed(changes: &MerchantChanges) -> String {
     let bearer = changes.fee_bearer.map(|bearer| format!("{bearer} bears"));
     let tier = changes.fee_tier.as_ref().map(|tier| format!("tier {tier}"));
     [verified, bearer, tier].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn offer(new: &NewPaymentLink) -> String {
+    let price = match &new.price {
+        NewLinkPrice::Items(items) => format!("{} items", items.len()),
+        NewLinkPrice::Open { min, max } => format!("{min} to {max}"),
+    };
+    format!("{price} in {}, uses {}", new.currency, optional(new.max_uses))
 }
 
 fn optional(id: Option<i64>) -> String {
@@ -241,7 +262,9 @@ fn answered(answer: &Output) -> String {
         | Output::ReplacePasscode(())
         | Output::FinishPasscodeAttempt(())
         | Output::RemoveItem(()) => "done".to_owned(),
-        Output::ExpireSession(changed) => format!("changed: {changed}"),
+        Output::ExpireSession(changed) | Output::CancelUnpaidOrder(changed) => {
+            format!("changed: {changed}")
+        }
         Output::CreateMerchant(CreatedMerchant { merchant: row, wallets }) => {
             let wallets: Vec<String> =
                 wallets.iter().map(|(id, currency)| format!("{id} {currency}")).collect();
@@ -279,6 +302,9 @@ fn answered(answer: &Output) -> String {
         Output::CreateCheckout(made) => {
             format!("source {}, party {}", made.source.id, made.party.id)
         }
+        Output::CreatePaymentLink(made) => format!("link {}", made.link.id),
+        Output::DeactivatePaymentLink(row) => format!("link {} {}", row.id, row.status),
+        Output::PayLink(made) => format!("source {}, party {}", made.source.id, made.party.id),
         Output::OpenCheckoutPage(row) => format!("page {}", row.id),
         Output::CreateSession(row) | Output::CancelSession(row) => {
             format!("session {} {} {}", row.id, row.kind(), row.status)

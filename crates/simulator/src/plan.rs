@@ -39,13 +39,17 @@ use domain::payments::expire_session::ExpireSession;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::sales::cancel_source::CancelSource;
+use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::create_checkout::CreateCheckout;
+use domain::sales::create_payment_link::CreatePaymentLink;
 use domain::sales::create_source::CreateSource;
+use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::RemoveItem;
 use domain::sales::edit_items::UpdateItem;
 use domain::sales::find_source::SourceRef;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::pay_link::PayLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
 
@@ -63,7 +67,7 @@ pub enum Event {
     Requests(Vec<(usize, QueuedCommand)>),
     /// A process's job claims at most so many due executions.
     Claims(usize, usize),
-    /// A process's job expires sessions.
+    /// A process's jobs expire sessions and cancel unpaid orders.
     Sweep(usize),
     /// A process's clock is off by so many microseconds from now on.
     Clock(usize, i64),
@@ -167,6 +171,11 @@ impl RowNames {
             Output::CreateCheckout(made) => {
                 vec![made.source.id.0, made.party.id.0, made.counterparty.id.0]
             }
+            Output::CreatePaymentLink(made) => vec![made.link.id.0],
+            Output::DeactivatePaymentLink(row) => vec![row.id.0],
+            Output::PayLink(made) => {
+                vec![made.source.id.0, made.party.id.0, made.counterparty.id.0]
+            }
             Output::CreateSession(row) | Output::CancelSession(row) => vec![row.id.0],
             Output::Execute(done) => vec![done.execution.id.0],
             _ => vec![],
@@ -261,6 +270,9 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         Command::CreateCheckout(CreateCheckout { checkout: new, .. }) => {
             new.counterparty_id.iter_mut().for_each(|id| visit(&mut id.0))
         }
+        Command::DeactivatePaymentLink(DeactivatePaymentLink { link_id: id, .. })
+        | Command::PayLink(PayLink { link_id: id, .. }) => visit(&mut id.0),
+        Command::CancelUnpaidOrder(CancelUnpaidOrder { source_id: id }) => visit(&mut id.0),
         Command::UpdateSource(UpdateSource { source: SourceRef { id, .. }, .. })
         | Command::PublishSource(PublishSource { source: SourceRef { id, .. } })
         | Command::CancelSource(CancelSource { source: SourceRef { id, .. } })
@@ -296,6 +308,7 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::AdvanceClock(..)
         | Command::CreateParty(..)
         | Command::CreateCounterparty(..)
+        | Command::CreatePaymentLink(..)
         | Command::SetPlatformFee(_)
         | Command::SetGatewayFee(_)
         | Command::SetRate(_)
@@ -353,6 +366,9 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::DeactivateAccount(DeactivateAccount { merchant_id: id, .. })
         | Command::CreateSource(CreateSource { merchant_id: id, .. })
         | Command::CreateCheckout(CreateCheckout { merchant_id: id, .. })
+        | Command::CreatePaymentLink(CreatePaymentLink { merchant_id: id, .. })
+        | Command::DeactivatePaymentLink(DeactivatePaymentLink { merchant_id: id, .. })
+        | Command::PayLink(PayLink { merchant_id: id, .. })
         | Command::CreateSession(CreateSession { merchant_id: id, .. })
         | Command::CancelSession(CancelSession { merchant_id: id, .. })
         | Command::AuthenticateCard(AuthenticateCard { merchant_id: id, .. }) => Some(id),
@@ -371,6 +387,7 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::FundWallet(..)
         | Command::SetWalletStatus(..)
         | Command::ExpireSession(_)
+        | Command::CancelUnpaidOrder(_)
         | Command::ClaimExecution(_)
         | Command::RecordOutcome(..)
         | Command::SetPlatformFee(_)

@@ -17,7 +17,7 @@ pub enum Origin {
     Callback,
     /// The job that claims due executions.
     Claim,
-    /// The job that expires sessions.
+    /// The jobs that expire sessions and cancel unpaid orders.
     Sweep,
     /// A payout whose passcode is about to be compared, and whether it is right.
     PasscodeAttempt(Execute, bool),

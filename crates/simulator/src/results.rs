@@ -59,8 +59,13 @@ impl Sim {
                     &self.environment.db.borrow().rows,
                 );
             }
-            let creates =
-                matches!(item.command, Command::CreateSession(..) | Command::CreateCheckout(..));
+            let creates = matches!(
+                item.command,
+                Command::CreateSession(..)
+                    | Command::CreateCheckout(..)
+                    | Command::CreatePaymentLink(..)
+                    | Command::PayLink(..)
+            );
             let overlapped = nested > 0;
             let observed = Observed {
                 outcome,
@@ -395,6 +400,10 @@ const fn oracle_check(command: &Command) -> &'static str {
         Command::RecordOutcome(..) => "oracle: a provider's word",
         Command::ClaimExecution(_) => "oracle: claim",
         Command::CreateSession(..) => "oracle: declare",
+        Command::CreatePaymentLink(..)
+        | Command::DeactivatePaymentLink(..)
+        | Command::PayLink(..)
+        | Command::CancelUnpaidOrder(..) => "oracle: payment link",
         Command::CancelSession(..) | Command::ExpireSession(_) => "oracle: end of a session",
         Command::ResolveReview(..) => "oracle: review",
         Command::AuthenticateCard(..) => "oracle: authenticate",

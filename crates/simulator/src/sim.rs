@@ -12,6 +12,7 @@ use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
 use domain::payments::record_outcome::RecordOutcome;
+use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use kola::engine::Outcome;
 use kola::jobs::call_sequence::CallSequence;
 use kola::jobs::dispatch::CALL;
@@ -414,6 +415,12 @@ impl Sim {
                     for (id, _) in self.environment.db.borrow().due_sessions(now, 20) {
                         batches[*process].push(QueuedCommand::untagged(
                             ExpireSession { session_id: id },
+                            Origin::Sweep,
+                        ));
+                    }
+                    for id in self.environment.db.borrow().due_unpaid_orders(now, 20) {
+                        batches[*process].push(QueuedCommand::untagged(
+                            CancelUnpaidOrder { source_id: id },
                             Origin::Sweep,
                         ));
                     }

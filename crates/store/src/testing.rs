@@ -264,6 +264,19 @@ pub fn fill(stage: &mut Stage) {
     );
     insert(
         stage,
+        "payment_links",
+        "item_count, total_minor, uses_reserved, uses_paid, event_count, title, currency, fee_bearer, token, status, created_at, \
+         updated_at",
+        "1, 1, 0, 0, 0, 'Rice', 'USD', 'PAYER', 'l' || id, 'ACTIVE', at, at",
+    );
+    insert(
+        stage,
+        "payment_link_items",
+        "payment_link_id, position, name, qty, amount_minor",
+        "id, 0, 'Rice', 1, 1",
+    );
+    insert(
+        stage,
         "checkout_configs",
         "source_id, mode, token, created_at",
         "id, 'HOSTED', 't' || id, at",

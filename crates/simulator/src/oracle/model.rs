@@ -34,6 +34,7 @@ pub struct Merchant {
     pub executions: Vec<i64>,
     pub wallets: Vec<i64>,
     pub keys: Vec<i64>,
+    pub links: Vec<i64>,
 }
 
 impl Merchant {
@@ -71,6 +72,25 @@ pub struct Source {
     pub status: SourceStatus,
     pub bearer: FeeBearer,
     pub items: Vec<i64>,
+    /// The payment link that it is an order of, and when it is canceled if it is not paid.
+    pub link: Option<i64>,
+    pub cancel_at: Option<i64>,
+}
+
+/// A link that many payers can pay.
+#[derive(Clone)]
+pub struct Link {
+    pub merchant: i64,
+    pub currency: Currency,
+    /// What a payer pays, in minor units: anything in between, if the payer chooses.
+    pub least: i64,
+    pub most: i64,
+    pub is_open: bool,
+    pub bearer: FeeBearer,
+    pub max_uses: Option<usize>,
+    pub end: Option<i64>,
+    pub deactivated: bool,
+    pub orders: Vec<i64>,
 }
 
 /// A line of an invoice or an order.
@@ -285,6 +305,7 @@ pub struct Model {
     pub accounts: Map<i64, Account>,
     pub sources: Map<i64, Source>,
     pub items: Map<i64, Item>,
+    pub links: Map<i64, Link>,
     pub numbers: Map<(i64, SourceType, i64), i64>,
     pub pages: Map<i64, i64>,
     /// When the checkout of a source expires, while that binds the source.

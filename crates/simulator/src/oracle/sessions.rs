@@ -41,6 +41,9 @@ impl Model {
                     Some(_) if self.open_reviews_of(source_id.0) > 0 => {
                         vec![(Subject::Source, "review")]
                     }
+                    Some(source) if self.is_link_closed(source.link) => {
+                        vec![(Subject::Source, "payment_link")]
+                    }
                     Some(_) if self.page_ends.get(&source_id.0).is_some_and(|end| *end <= time) => {
                         vec![(Subject::Source, "expired")]
                     }

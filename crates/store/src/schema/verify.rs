@@ -300,6 +300,43 @@ const CHECKS: &[Check] = &[
               WHERE (s.status = 'PROCESSING') <> (coalesce(c.n, 0) = 1) OR coalesce(c.n, 0) > 1",
     },
     Check {
+        name: "uses of a payment link differ from its orders",
+        sql: "SELECT 'payment link ' || l.id || ' says ' || l.uses_reserved || ' and ' || l.uses_paid || ', its orders ' \
+              || coalesce(o.reserved, 0) || ' and ' || coalesce(o.paid, 0) FROM payment_links AS l LEFT JOIN ( \
+              SELECT payment_link_id, sum(CASE status WHEN 'PROCESSING' THEN 1 ELSE 0 END) AS reserved, \
+              sum(CASE status WHEN 'PAID' THEN 1 ELSE 0 END) AS paid FROM sources WHERE payment_link_id IS NOT NULL \
+              GROUP BY payment_link_id) AS o ON o.payment_link_id = l.id \
+              WHERE l.uses_reserved <> coalesce(o.reserved, 0) OR l.uses_paid <> coalesce(o.paid, 0)",
+    },
+    Check {
+        // Only a person who resolves a review may go beyond the limit.
+        name: "payment link with more uses than it may have",
+        sql: "SELECT 'payment link ' || l.id || ' has ' || l.max_uses || ' uses, reserved or paid ' || (l.uses_reserved + l.uses_paid) \
+              FROM payment_links AS l LEFT JOIN (SELECT payment_link_id, count(*) AS late FROM sources \
+              WHERE payment_link_id IS NOT NULL AND status = 'PAID' AND id IN (SELECT source_id FROM executions \
+              WHERE settled_by_review_at IS NOT NULL) GROUP BY payment_link_id) AS o ON o.payment_link_id = l.id \
+              WHERE l.uses_reserved + l.uses_paid - coalesce(o.late, 0) > l.max_uses",
+    },
+    Check {
+        name: "order that does not fit its payment link",
+        sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN payment_links AS l ON l.id = s.payment_link_id \
+              AND l.merchant_id = s.merchant_id AND l.currency = s.currency AND l.fee_bearer = s.fee_bearer \
+              WHERE s.payment_link_id IS NOT NULL AND (s.type <> 'ORDER' OR l.id IS NULL \
+              OR NOT coalesce(s.total_minor = l.total_minor, s.total_minor BETWEEN l.min_minor AND l.max_minor))",
+    },
+    Check {
+        name: "open order of a payment link without its end",
+        sql: "SELECT 'source ' || id FROM sources \
+              WHERE (cancel_at IS NOT NULL) <> (payment_link_id IS NOT NULL AND status NOT IN ('PAID', 'CANCELED'))",
+    },
+    Check {
+        name: "total of a payment link differs from its items",
+        sql: "SELECT 'payment link ' || l.id FROM payment_links AS l LEFT JOIN (SELECT payment_link_id, count(*) AS n, \
+              max(position) AS last, sum(qty * amount_minor) AS t FROM payment_link_items GROUP BY payment_link_id) AS i \
+              ON i.payment_link_id = l.id WHERE coalesce(l.item_count, 0) <> coalesce(i.n, 0) \
+              OR coalesce(l.total_minor, 0) <> coalesce(i.t, 0) OR i.last >= i.n",
+    },
+    Check {
         name: "session and execution contradict each other",
         sql: "SELECT 'session ' || s.id FROM sessions AS s LEFT JOIN executions AS e ON e.session_id = s.id \
               WHERE (s.status = {session_status EXECUTED}) <> (e.id IS NOT NULL)",
@@ -449,6 +486,7 @@ const CHECKS: &[Check] = &[
               UNION ALL SELECT {event_entity SOURCE}, id, event_count, 0, 0, 1 FROM sources \
               UNION ALL SELECT {event_entity WALLET}, id, event_count, 0, 0, 1 FROM wallets \
               UNION ALL SELECT {event_entity REVIEW}, id, event_count, 0, 0, 1 FROM reviews \
+              UNION ALL SELECT {event_entity PAYMENT_LINK}, id, event_count, 0, 0, 1 FROM payment_links \
               UNION ALL SELECT {event_entity TARIFF}, id, event_count, 0, 0, 1 FROM tariff \
               UNION ALL SELECT subject_type, subject_id, 0, count(*), max(sequence), min(sequence) FROM events \
               GROUP BY subject_type, subject_id) \
