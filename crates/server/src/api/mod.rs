@@ -154,6 +154,8 @@ mod tests {
                     "/readyz",
                     "/openapi.json",
                     "/docs",
+                    "/l/{token}",
+                    "/l/{token}/qr.svg",
                     "/pay/{token}",
                     "/pay/{token}/qr.svg",
                     "/assets/{name}",

@@ -1,7 +1,5 @@
 //! Payment links: offers that many payers can pay, each with an order of its own.
 
-mod qr;
-
 use axum::Json;
 use axum::extract::State;
 use domain::kernel::currency::Currency;
@@ -34,6 +32,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
+use crate::web::qr;
 
 crate::api_names! { LinkStatus LinkState }
 
@@ -135,7 +134,7 @@ pub fn link_path(token: &str) -> String {
 }
 
 fn link_url(link: &PaymentLink, public_url: &str) -> String {
-    format!("{public_url}{}", link_path(&link.token))
+    format!("{public_url}{}", link_path(&link.token.0))
 }
 
 impl PaymentLinkResponse {
@@ -299,8 +298,7 @@ async fn qr_code(
 ) -> Result<Svg, ApiError> {
     let link = by_id(&app, &tenant, id).await?;
     let url = link_url(&link, &app.config.public_url);
-    let svg = qr::with_title(&url, &link.title);
-    svg.map(Svg).ok_or_else(|| ApiError::internal("the URL of a link does not fit into a QR code"))
+    qr::svg_with_title(&url, &link.title).map(Svg)
 }
 
 #[must_use]

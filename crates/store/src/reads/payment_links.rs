@@ -2,6 +2,7 @@
 
 use domain::directory::merchant::Merchant;
 use domain::kernel::ids::PaymentLinkId;
+use domain::sales::checkout::PageToken;
 use domain::sales::payment_link::{PaymentLink, PaymentLinkItem};
 
 use crate::StoreError;
@@ -42,8 +43,8 @@ impl Queries {
         &self,
         token: &str,
     ) -> Result<Option<PaymentLinkReads<'_>>, StoreError> {
-        let params = params!["token" = token];
-        let Some(link) = self.one::<PaymentLink>("token = :token", &params).await? else {
+        let params = params!["hash" = PageToken(token.to_owned()).fingerprint()];
+        let Some(link) = self.one::<PaymentLink>("token_hash = :hash", &params).await? else {
             return Ok(None);
         };
         let id = params!["id" = link.merchant_id.0];

@@ -192,7 +192,8 @@ record!(domain::sales::payment_link::PaymentLink, "payment_links",
     fixed {
         id: "id", merchant_id: "merchant_id", title: "title", currency: "currency",
         price: "item_count" "total_minor" "min_minor" "max_minor", max_uses: "max_uses", fee_bearer: "fee_bearer",
-        expires_at: "expires_at", success_url: "success_url", token: "token", created_at: "created_at",
+        expires_at: "expires_at", success_url: "success_url", token: "token" "token_hash",
+        created_at: "created_at",
     }
     changing {
         status: "status", uses_reserved: "uses_reserved", uses_paid: "uses_paid", event_count: "event_count",

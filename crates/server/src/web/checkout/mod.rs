@@ -1,5 +1,7 @@
-//! The page on which an invoice or order is paid: `/pay/{token}`.
+//! The page on which an invoice or order is paid: `/pay/{token}`. The page of a payment link has the
+//! same first steps.
 
+pub mod offers;
 pub mod pay;
 pub mod phone;
 #[cfg(test)]
@@ -8,6 +10,7 @@ mod render_tests;
 pub mod samples;
 pub mod show;
 pub mod state;
+pub mod steps;
 pub mod view;
 pub mod words;
 
