@@ -66,6 +66,7 @@ use crate::rng::Rng;
 use crate::tariff;
 
 mod exchange_round_trips;
+mod page_payments;
 
 /// How often each kind of request is made. The order is part of what a seed means.
 const WEIGHTS: &[u32] = &[
@@ -79,6 +80,7 @@ const WEIGHTS: &[u32] = &[
     6, 2, 1, // fund, wallet status, clock
     1, 5, 4, 1,  // passcode, review, payer, keys
     12, // round trip of exchanges with small orders
+    24, // payer on a page
 ];
 
 /// A customer's phone: one of few, so that customers share them; some are those of merchants.
@@ -276,6 +278,7 @@ impl Clients<'_> {
                 secret_hash: String::new(),
             }),
             29 => return self.exchange_round_trip(id),
+            30 => return self.payer_on_page(id),
             _ => return None,
         };
         Some(QueuedCommand::from_client(command))
@@ -769,10 +772,10 @@ impl Clients<'_> {
         let command = Command::AuthenticateCard(AuthenticateCard {
             merchant_id: MerchantId(known.merchant),
             reference_id: known.reference,
-            result: if self.rng.chance(600) {
-                CardResult::Authenticated
-            } else {
-                CardResult::NotAuthenticated
+            result: match self.rng.below(10) {
+                0..=5 => CardResult::Authenticated,
+                6..=8 => CardResult::NotAuthenticated,
+                _ => CardResult::Declined("insufficient_funds"),
             },
         });
         Some(QueuedCommand::untagged(command, Origin::CardPayer(ExecutionId(execution))))
