@@ -22,6 +22,7 @@ use crate::db::{Commit, Committed, Map};
 use crate::oracle::network;
 
 mod exchange_gains;
+mod page_payments;
 
 /// A broken rule, and the rows that break it.
 #[derive(Clone, Default, Debug)]
@@ -85,6 +86,7 @@ impl Checks {
             self.execution(before.as_deref(), after, &commit, rows)?;
         }
         self.attempts(&commit, rows)?;
+        page_payments::observe(&commit, rows)?;
         for (before, after) in &commit.changes.executions {
             self.room(before.is_none(), after, rows)?;
         }
@@ -139,8 +141,13 @@ impl Checks {
             })?;
             // Other kinds may have several actors.
             let expected = match event.kind {
-                EventType::SessionCreated | EventType::SessionCanceled => Some(Actor::Operator),
+                EventType::SessionCreated | EventType::ExecutionPending => {
+                    Some(page_payments::who_begins(commit, event))
+                }
+                EventType::SessionCanceled => Some(Actor::Operator),
                 EventType::SessionExpired => Some(Actor::System),
+                // At the sandbox's card page it is the payer from whom the outcome is heard.
+                EventType::ReviewUpdated if event.actor == Some(Actor::Payer) => event.actor,
                 EventType::ExecutionProcessing
                 | EventType::ExecutionRequiresAction
                 | EventType::ReviewUpdated => Some(Actor::Network),
@@ -503,7 +510,8 @@ impl Checks {
 
     fn attempt_goes_on(before: &ProviderAttempt, after: &ProviderAttempt) -> CheckResult {
         let fixed = |row: &ProviderAttempt| {
-            (row.merchant_id, row.network_account_id, row.request_id, row.deadline_at)
+            let request = (row.network_account_id, row.request_id);
+            (row.merchant_id, request, row.deadline_at, row.page_id)
         };
         rule(fixed(before) == fixed(after), "an attempt became another", || {
             format!("{before:?} -> {after:?}")

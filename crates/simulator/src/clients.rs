@@ -69,6 +69,7 @@ use crate::rng::Rng;
 use crate::tariff;
 
 mod exchange_round_trips;
+mod page_payments;
 
 /// How often each kind of request is made. The order is part of what a seed means.
 const WEIGHTS: &[u32] = &[
@@ -83,6 +84,7 @@ const WEIGHTS: &[u32] = &[
     1, 5, 4, 1,  // passcode, review, payer, keys
     12, // round trip of exchanges with small orders
     2, 8, 1, // payment link, its payer, its end
+    24, // payer on a page
 ];
 
 /// A customer's phone: one of few, so that customers share them; some are those of merchants.
@@ -289,6 +291,7 @@ impl Clients<'_> {
                 merchant_id: merchant,
                 link_id: PaymentLinkId(self.pick_recent(id, |merchant| &merchant.links)?),
             }),
+            33 => return self.payer_on_page(id),
             _ => return None,
         };
         Some(QueuedCommand::from_client(command))
@@ -819,10 +822,10 @@ impl Clients<'_> {
         let command = Command::AuthenticateCard(AuthenticateCard {
             merchant_id: MerchantId(known.merchant),
             reference_id: known.reference,
-            result: if self.rng.chance(600) {
-                CardResult::Authenticated
-            } else {
-                CardResult::NotAuthenticated
+            result: match self.rng.below(10) {
+                0..=5 => CardResult::Authenticated,
+                6..=8 => CardResult::NotAuthenticated,
+                _ => CardResult::Declined("insufficient_funds"),
             },
         });
         Some(QueuedCommand::untagged(command, Origin::CardPayer(ExecutionId(execution))))

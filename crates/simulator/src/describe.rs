@@ -19,13 +19,16 @@ use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::payments::authenticate_card::AuthenticateCard;
 use domain::payments::cancel_session::CancelSession;
+use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::Execution;
 use domain::payments::expire_session::ExpireSession;
+use domain::payments::leave_card_page::LeaveCardPage;
 use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
+use domain::payments::pay_on_page::{PagePayment, PayOnPage};
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
@@ -128,10 +131,13 @@ pub fn command(command: &Command) -> String {
         | Command::ReservePasscodeAttempt(ReservePasscodeAttempt { execute: request, .. }) => {
             execution(request)
         }
+        Command::PayOnPage(request) => page_payment(request),
         Command::FinishPasscodeAttempt(FinishPasscodeAttempt { attempt_id: id, right, .. }) => {
             format!("{id}, right: {right}")
         }
-        Command::ClaimExecution(ClaimExecution { execution_id: id }) => format!("execution {id}"),
+        Command::LeaveCardPage(LeaveCardPage { execution_id: id, .. })
+        | Command::CheckNow(CheckNow { execution_id: id, .. })
+        | Command::ClaimExecution(ClaimExecution { execution_id: id }) => format!("execution {id}"),
         Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome }) => {
             format!("execution {id}{}: {}", outcome_source(*source), provider_outcome(outcome))
         }
@@ -216,6 +222,20 @@ fn execution(request: &Execute) -> String {
         OperationDetails::Refund => "refund".to_owned(),
     };
     format!("session {}, key {}: {details}", request.session_id, short(request.reference_id))
+}
+
+fn page_payment(request: &PayOnPage) -> String {
+    let PagePayment { reference_id, choice, quoted, account_id, .. } = &request.payment;
+    format!(
+        "source {}, key {}: {quoted} {} by {} {}, account {}, address {}",
+        request.source_id,
+        short(*reference_id),
+        choice.currency,
+        choice.method,
+        choice.phone.as_deref().unwrap_or("without a phone"),
+        optional(account_id.map(|id| id.0)),
+        request.payment.address
+    )
 }
 
 fn outcome_source(source: OutcomeSource) -> String {
@@ -309,10 +329,16 @@ fn answered(answer: &Output) -> String {
         Output::CreateSession(row) | Output::CancelSession(row) => {
             format!("session {} {} {}", row.id, row.kind(), row.status)
         }
-        Output::Execute(done) if done.replayed => format!("{}, replayed", state(&done.execution)),
-        Output::Execute(done) => state(&done.execution),
-        Output::ClaimExecution(None) => "nothing to do".to_owned(),
-        Output::ClaimExecution(Some(job)) => format!("{:?}", job.kind),
+        Output::Execute(done) | Output::PayOnPage(done) if done.replayed => {
+            format!("{}, replayed", state(&done.execution))
+        }
+        Output::Execute(done) | Output::PayOnPage(done) => state(&done.execution),
+        Output::ClaimExecution(None) | Output::LeaveCardPage(None) | Output::CheckNow(None) => {
+            "nothing to do".to_owned()
+        }
+        Output::ClaimExecution(Some(call))
+        | Output::LeaveCardPage(Some(call))
+        | Output::CheckNow(Some(call)) => format!("{:?}", call.kind),
         Output::RecordOutcome(done) | Output::AuthenticateCard(done) => {
             let again = if done.call.is_some() { ", to be sent again" } else { "" };
             format!("{}{again}", state(&done.execution))

@@ -31,11 +31,14 @@ use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::payments::authenticate_card::AuthenticateCard;
 use domain::payments::cancel_session::CancelSession;
+use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::expire_session::ExpireSession;
+use domain::payments::leave_card_page::LeaveCardPage;
+use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::sales::cancel_source::CancelSource;
@@ -178,6 +181,11 @@ impl RowNames {
             }
             Output::CreateSession(row) | Output::CancelSession(row) => vec![row.id.0],
             Output::Execute(done) => vec![done.execution.id.0],
+            Output::PayOnPage(done) => {
+                let account = done.execution.payment_account_id();
+                let session = done.execution.session_id;
+                [done.execution.id.0, session.0].into_iter().chain(account.map(|id| id.0)).collect()
+            }
             _ => vec![],
         };
         for (id, ordinal) in ids.into_iter().zip(1..) {
@@ -185,10 +193,27 @@ impl RowNames {
         }
     }
 
-    /// Names rows by other rows: wallets by owner and currency, reviews by execution and kind.
+    /// Names rows by other rows: parties whom nobody created by merchant and phone, pages by source,
+    /// wallets by owner and currency, reviews by execution and kind.
     pub fn record_derived(&mut self, commits: &[Commit]) {
         let of =
             |names: &Self, id: i64| names.names.get(&id).map_or(0, |name| name.cast_unsigned());
+        for (_, row) in commits
+            .iter()
+            .flat_map(|commit| &commit.changes.parties)
+            .filter(|(before, _)| before.is_none())
+        {
+            let parts = [of(self, row.merchant_id.0), hash_text(&row.phone)];
+            self.assign(row.id.0, &parts);
+        }
+        for (_, row) in commits
+            .iter()
+            .flat_map(|commit| &commit.changes.checkout_configs)
+            .filter(|(before, _)| before.is_none())
+        {
+            let parts = [of(self, row.source_id.0), hash_text("page")];
+            self.assign(row.id.0, &parts);
+        }
         for (_, row) in commits
             .iter()
             .flat_map(|commit| &commit.changes.wallets)
@@ -294,7 +319,14 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::ReservePasscodeAttempt(ReservePasscodeAttempt { execute: request, .. }) => {
             ids_of_request(request, visit)
         }
-        Command::ClaimExecution(ClaimExecution { execution_id: id })
+        Command::PayOnPage(PayOnPage { page_id, source_id, payment, .. }) => {
+            visit(&mut page_id.0);
+            visit(&mut source_id.0);
+            payment.account_id.iter_mut().for_each(|id| visit(&mut id.0));
+        }
+        Command::LeaveCardPage(LeaveCardPage { execution_id: id, .. })
+        | Command::CheckNow(CheckNow { execution_id: id, .. })
+        | Command::ClaimExecution(ClaimExecution { execution_id: id })
         | Command::RecordOutcome(RecordOutcome { execution_id: id, .. }) => visit(&mut id.0),
         Command::ResolveReview(ResolveReview { review_id: id, .. }) => visit(&mut id.0),
         Command::CreateMerchant(_)
@@ -371,6 +403,9 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::PayLink(PayLink { merchant_id: id, .. })
         | Command::CreateSession(CreateSession { merchant_id: id, .. })
         | Command::CancelSession(CancelSession { merchant_id: id, .. })
+        | Command::PayOnPage(PayOnPage { merchant_id: id, .. })
+        | Command::LeaveCardPage(LeaveCardPage { merchant_id: id, .. })
+        | Command::CheckNow(CheckNow { merchant_id: id, .. })
         | Command::AuthenticateCard(AuthenticateCard { merchant_id: id, .. }) => Some(id),
         Command::UpdateSource(UpdateSource { source: which, .. })
         | Command::PublishSource(PublishSource { source: which })

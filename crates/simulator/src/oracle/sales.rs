@@ -64,6 +64,7 @@ impl Model {
         let source = Source {
             merchant: made.merchant_id.0,
             kind: made.kind,
+            counterparty: made.counterparty_id.0,
             currency: made.currency,
             total: 0,
             status: SourceStatus::Idle,
@@ -264,6 +265,7 @@ impl Model {
                 self.counterparties
                     .entry(id)
                     .and_modify(|(_, known)| *known = known.or(Some(party)));
+                self.dependencies_version += 1;
             }
         }
         let bearer =
