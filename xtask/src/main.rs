@@ -13,6 +13,7 @@ mod migration_time;
 mod new;
 mod openapi;
 mod payment_load;
+mod screens;
 mod soak;
 mod test;
 mod trade;
@@ -56,6 +57,8 @@ enum Chore {
     Failover(failover::Options),
     /// Print the checklist of places to touch for a new decision, route or row type
     New(new::Options),
+    /// Take pictures of every state of the payer's pages in Chromium, into target/screens
+    Screens(screens::Options),
     /// Write openapi.json, the document of the API, from the code
     Openapi,
 }
@@ -75,6 +78,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::DiskFull(options) => disk_full::run(&options),
         Chore::Failover(options) => failover::run(&options),
         Chore::New(options) => new::run(&options),
+        Chore::Screens(options) => screens::run(&options),
         Chore::Openapi => openapi::run(),
     }
 }

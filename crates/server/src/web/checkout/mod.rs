@@ -1,5 +1,7 @@
-//! The page on which an invoice or order is paid: `/pay/{token}`.
+//! The page on which an invoice or order is paid: `/pay/{token}`. The page of a payment link has the
+//! same first steps.
 
+pub mod offers;
 pub mod pay;
 pub mod phone;
 #[cfg(test)]
@@ -10,6 +12,7 @@ pub mod show;
 pub mod state;
 #[cfg(test)]
 mod state_tests;
+pub mod steps;
 pub mod view;
 pub mod words;
 

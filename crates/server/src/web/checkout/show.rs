@@ -26,8 +26,8 @@ use crate::web::checkout::view::{
 use crate::web::language::Visitor;
 use crate::web::language::texts::{Foreign, Texts};
 use crate::web::page::{self, Frame};
-use crate::web::qr;
 use crate::web::text::PhoneNumber;
+use crate::web::{qr, receipt};
 
 /// How many items a page shows.
 pub const ITEMS_SHOWN: usize = 20;
@@ -87,6 +87,7 @@ impl Loaded {
             cancel_url: checkout.cancel_url,
             notice: None,
             state,
+            link: None,
             permit: Some(permit),
         };
         page.frame.title = page.title();
@@ -94,13 +95,16 @@ impl Loaded {
     }
 }
 
-fn contact(merchant: &Merchant) -> Option<Contact> {
+/// How a payer reaches the merchant.
+#[must_use]
+pub fn contact(merchant: &Merchant) -> Option<Contact> {
     let phone = merchant.phone.clone().map(Contact::Phone);
     phone.or_else(|| merchant.email.clone().map(Contact::Email))
 }
 
 /// The part of the items with this number, from 1; the first for a number that there is not.
-fn part_of(items: Vec<Item>, part: usize) -> ItemList {
+#[must_use]
+pub fn part_of(items: Vec<Item>, part: usize) -> ItemList {
     let (count, has_more) = (items.len().min(LINES_MAX), items.len() > LINES_MAX);
     let part = if (1..=count.div_ceil(ITEMS_SHOWN)).contains(&part) { part } else { 1 };
     let listed = items.into_iter().take(count);
@@ -154,6 +158,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         SourceStatus::Paid => reads.collection().await?,
         _ => None,
     };
+    let receipt_code = paid.as_ref().and_then(|paid| app.receipt_codes.code(paid.id));
     let refunds = match &paid {
         Some(paid) => reads.refunds_of(paid).await?,
         None => vec![],
@@ -170,6 +175,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         last,
         account,
         paid,
+        receipt_code,
         refunds,
         reviews,
         party_phone,
@@ -204,6 +210,9 @@ async fn show(
     RawQuery(query): RawQuery,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
+    if let Some(token) = token.strip_suffix(receipt::PDF) {
+        return receipt::invoice_pdf(&app, token, visitor.language).await;
+    }
     let mut loaded = load(&app, &token).await?;
     let query = query.unwrap_or_default();
     let part = query.split('&').find_map(|pair| pair.strip_prefix("items=")?.parse().ok());

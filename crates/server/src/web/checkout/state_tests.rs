@@ -120,6 +120,7 @@ fn rows(status: SourceStatus) -> Rows {
         last: None,
         account: None,
         paid: None,
+        receipt_code: None,
         refunds: vec![],
         reviews: vec![],
         party_phone: None,
