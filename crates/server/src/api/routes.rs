@@ -212,6 +212,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn pages_are_compressed_for_browsers_that_ask() {
+        let page = async || "<p>a page</p>".repeat(100);
+        let routes = Routes::<()>::new().page("/p", page).form("/p", page);
+        let router = routes.build((), PageLanguages::default());
+        for (method, accept, expected) in [
+            ("GET", "gzip, deflate, br", Some("gzip")),
+            ("POST", "gzip", Some("gzip")),
+            ("GET", "identity", None),
+        ] {
+            let request = Request::builder().method(method).uri("/p");
+            let request = request.header("accept-encoding", accept).body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            let encoding = response.headers().get("content-encoding");
+            assert_eq!(encoding.map(|value| value.to_str().unwrap()), expected, "{method}");
+            assert_eq!(response.headers()["vary"], "accept-encoding");
+        }
+    }
+
+    #[tokio::test]
     async fn a_panic_is_answered_with_500() {
         let (status, _, body) = call("GET", "/broken").await;
         assert_eq!(status, 500);

@@ -61,7 +61,7 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
                 "1 USD = 192 LRD",
                 "40.17 USD",
                 "MTN Mobile Money, Liberia",
-                "RWF Not available now: the network is not working.",
+                "RWF Cannot be chosen now: the network is not working.",
                 "Cancel and go back",
                 "Call AMA SHOP : +231 77 000 0009",
                 "Sandbox: no real money moves here.",
@@ -138,7 +138,7 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
             "failed",
             &[
                 "The payment was not approved on the phone.",
-                "No money was taken, says MTN.",
+                "MTN says that no money was taken.",
                 "Try again",
                 "Use another number",
                 "How do you want to pay?",
@@ -169,11 +169,14 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
             "expired",
             &[
                 "This link expired on 22 November 2026, 12:00 UTC",
-                "no payment was taken through it",
+                "No payment was taken through this link.",
                 "Back to the shop",
             ],
         ),
-        ("canceled", &["Canceled: nothing is to be paid", "no payment was taken through it"]),
+        (
+            "canceled",
+            &["Canceled: nothing is to be paid", "No payment was taken through this link."],
+        ),
         (
             "in review",
             &[

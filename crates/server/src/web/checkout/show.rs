@@ -24,7 +24,7 @@ use crate::web::checkout::view::{
     CardPlace, CheckoutPage, ClosedReason, Contact, ItemList, PageState, Revive,
 };
 use crate::web::language::Visitor;
-use crate::web::language::texts::{Foreign, Texts};
+use crate::web::language::texts::{Foreign, Texts, Unbroken};
 use crate::web::page::{self, Frame};
 use crate::web::text::PhoneNumber;
 use crate::web::{qr, receipt};

@@ -188,7 +188,7 @@ impl CheckoutPage {
 
     /// Whether it is known what is to be paid.
     pub(super) const fn has_bill(&self) -> bool {
-        self.total.minor > 0
+        self.link.is_none() || self.total.minor > 0
     }
 
     /// Kind and number of what is paid, or the title of a payment link.

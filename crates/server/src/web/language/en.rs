@@ -55,10 +55,10 @@ pub const TEXTS: Texts = Texts {
     no_fees_added: "no fees added",
     rate: "{one} = {many}",
     pay_by: "Pay {amount} by {method}",
-    network_down: "Not available now: the network is not working.",
-    amount_too_small: "Not available: the amount is too small.",
-    amount_too_large: "Not available: the amount is too large.",
-    no_price: "Not available: it has no price at present.",
+    network_down: "Cannot be chosen now: the network is not working.",
+    amount_too_small: "Cannot be chosen: the amount is too small.",
+    amount_too_large: "Cannot be chosen: the amount is too large.",
+    no_price: "Cannot be chosen: it has no price at present.",
     nothing_offered: "No way to pay is offered at present. Please ask the seller.",
     cancel_and_go_back: "Cancel and go back",
 
@@ -153,7 +153,7 @@ pub const TEXTS: Texts = Texts {
     wallet_not_enough_money: "There was not enough money in the wallet.",
     no_reason: "{network} gave no reason.",
     failed_at: "{amount}, on {time}.",
-    nothing_taken: "No money was taken, says {network}.",
+    nothing_taken: "{network} says that no money was taken.",
     try_again: "Try again",
     other_number: "Use another number",
 
@@ -234,10 +234,10 @@ pub const TEXTS: Texts = Texts {
     canceled: "Canceled: nothing is to be paid",
     canceled_at: "It was canceled on {time}.",
     not_open_yet: "Not open for payment yet",
-    nothing_taken_here: "It is closed, and no payment was taken through it.",
+    nothing_taken_here: "No payment was taken through this link.",
 
     person_checks: "Your payment needs a check by a person.",
-    review_explained: "What we know of it does not agree with what the network says.",
+    review_explained: "What the network says of it leaves a question open.",
     reference: "Reference {reference}",
     review_since: "Since {time}.",
 

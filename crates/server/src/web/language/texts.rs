@@ -44,6 +44,16 @@ impl Value for Foreign<'_> {
     }
 }
 
+/// A code, which is kept on one line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unbroken<'a>(pub &'a str);
+
+impl Value for Unbroken<'_> {
+    fn write(&self, _: Language, html: &mut String) {
+        unbroken(self.0, html);
+    }
+}
+
 /// A text of ours.
 impl Value for str {
     fn write(&self, _: Language, html: &mut String) {
