@@ -22,9 +22,9 @@ fn national_lengths(calling_code: &str) -> std::ops::RangeInclusive<usize> {
 pub fn read(text: &str, calling_code: &str) -> Result<String, PhoneFault> {
     let mut digits = String::new();
     let mut is_international = false;
-    for (at, c) in text.trim().char_indices() {
+    for c in text.trim().chars() {
         match c {
-            '+' | '＋' if at == 0 => is_international = true,
+            '+' | '＋' if digits.is_empty() => is_international = true,
             c if c.is_ascii_digit() => digits.push(c),
             // What phones and people put between digits, and marks of the direction of writing that
             // come with a copied number.

@@ -213,8 +213,8 @@ impl CheckoutPage {
         text::decimal(number, self.frame.language())
     }
 
-    pub(super) const fn unit_price(&self, item: &Item) -> Money {
-        Money::new(item.amount_minor, self.total.currency)
+    pub(super) fn unit_price(&self, item: &Item) -> String {
+        self.plain(&Money::new(item.amount_minor, self.total.currency))
     }
 
     pub(super) fn line_total(&self, item: &Item) -> String {

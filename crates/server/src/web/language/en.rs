@@ -32,6 +32,7 @@ pub const TEXTS: Texts = Texts {
     items_heading: "Items ({count})",
     items_part: "Items {first} to {last} of {count}",
     items_all: "See all {count} items",
+    items_not_shown: "There are more items than are shown here.",
     items_next: "Next items",
     items_previous: "Items before",
     back_to_payment: "Back to the payment",

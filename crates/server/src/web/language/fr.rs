@@ -32,6 +32,7 @@ pub const TEXTS: Texts = Texts {
     items_heading: "Articles ({count})",
     items_part: "Articles {first} à {last} sur {count}",
     items_all: "Voir les {count} articles",
+    items_not_shown: "Il y a plus d’articles que ceux qui sont affichés ici.",
     items_next: "Articles suivants",
     items_previous: "Articles précédents",
     back_to_payment: "Retour au paiement",

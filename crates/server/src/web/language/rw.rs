@@ -33,6 +33,7 @@ pub const TEXTS: Texts = Texts {
     items_heading: "Ibicuruzwa ({count})",
     items_part: "Ibicuruzwa kuva kuri {first} kugeza kuri {last} muri {count}",
     items_all: "Reba ibicuruzwa byose uko ari {count}",
+    items_not_shown: "Hari ibindi bicuruzwa bitagaragara hano.",
     items_next: "Ibikurikira",
     items_previous: "Ibibanza",
     back_to_payment: "Subira ku kwishyura",

@@ -214,6 +214,7 @@ texts! {
     items_heading(count),
     items_part(first, last, count),
     items_all(count),
+    items_not_shown,
     items_next,
     items_previous,
     back_to_payment,
