@@ -14,6 +14,7 @@ mod new;
 mod openapi;
 mod payment_load;
 mod receipt_speed;
+mod screens;
 mod soak;
 mod test;
 mod trade;
@@ -59,6 +60,8 @@ enum Chore {
     Failover(failover::Options),
     /// Print the checklist of places to touch for a new decision, route or row type
     New(new::Options),
+    /// Take pictures of every state of the payer's pages in Chromium, into target/screens
+    Screens(screens::Options),
     /// Write openapi.json, the document of the API, from the code
     Openapi,
 }
@@ -79,6 +82,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::DiskFull(options) => disk_full::run(&options),
         Chore::Failover(options) => failover::run(&options),
         Chore::New(options) => new::run(&options),
+        Chore::Screens(options) => screens::run(&options),
         Chore::Openapi => openapi::run(),
     }
 }

@@ -85,6 +85,7 @@ impl Loaded {
             cancel_url: checkout.cancel_url,
             notice: None,
             state,
+            link: None,
             permit: Some(permit),
         };
         page.frame.title = page.title();
@@ -92,13 +93,16 @@ impl Loaded {
     }
 }
 
-fn contact(merchant: &Merchant) -> Option<Contact> {
+/// How a payer reaches the merchant.
+#[must_use]
+pub fn contact(merchant: &Merchant) -> Option<Contact> {
     let phone = merchant.phone.clone().map(Contact::Phone);
     phone.or_else(|| merchant.email.clone().map(Contact::Email))
 }
 
 /// The part of the items with this number, from 1; the first for a number that there is not.
-fn part_of(items: Vec<Item>, part: usize) -> ItemList {
+#[must_use]
+pub fn part_of(items: Vec<Item>, part: usize) -> ItemList {
     let count = items.len();
     let part = if (1..=count.div_ceil(ITEMS_SHOWN)).contains(&part) { part } else { 1 };
     let shown = items.into_iter().skip((part - 1) * ITEMS_SHOWN).take(ITEMS_SHOWN).collect();
@@ -190,7 +194,7 @@ pub fn render(mut page: CheckoutPage, status: StatusCode) -> Result<Response, Ap
 }
 
 /// Renders the page with a part of the items alone.
-fn render_items(mut page: CheckoutPage) -> Result<Response, ApiError> {
+pub(super) fn render_items(mut page: CheckoutPage) -> Result<Response, ApiError> {
     let permit = page.permit.take();
     let template = ItemsTemplate { frame: &page.frame, t: page.texts(), page: &page };
     page::render(StatusCode::OK, &page.frame, &template, permit)

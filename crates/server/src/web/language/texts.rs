@@ -346,7 +346,6 @@ texts! {
     nothing_taken(network),
     try_again,
     other_number,
-    or_other_way,
 
     // State: paid.
     paid,
@@ -406,6 +405,23 @@ texts! {
     not_genuine,
     not_genuine_advice,
     too_many_guesses(wait),
+
+    // A payment link.
+    amount_label(currency),
+    amount_hint(least, most),
+    amount_missing,
+    amount_not_a_number,
+    amount_too_many_decimals(currency),
+    amount_out_of_range(least, most),
+    payer_heading,
+    name_label,
+    name_missing,
+    contact_phone_hint,
+    link_closed,
+    link_used_up,
+    link_is_reserved,
+    link_deactivated,
+    link_takes_no_more(merchant),
 
     // State: closed.
     expired_at(time),
