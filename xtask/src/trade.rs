@@ -271,11 +271,7 @@ impl Shop {
     }
 
     /// The path of the receipt as PDF of a paid invoice with so many items.
-    pub async fn paid_receipt(
-        &self,
-        client: &mut Client,
-        items: usize,
-    ) -> anyhow::Result<String> {
+    pub async fn paid_receipt(&self, client: &mut Client, items: usize) -> anyhow::Result<String> {
         let invoice = self.invoice(client, items).await?;
         self.collection_of(client, invoice, false).await?.execute(client, self).await?;
         let answer = client.get(&self.token, &format!("/v1/invoices/receipt/{invoice}")).await?;
