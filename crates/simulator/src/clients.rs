@@ -25,8 +25,8 @@ use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId,
-    SessionId, SourceId, WalletId,
+    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId,
+    PaymentLinkId, ReviewId, SessionId, SourceId, WalletId,
 };
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
@@ -46,14 +46,17 @@ use domain::sales::cancel_source::CancelSource;
 use domain::sales::checkout::{PageMode, PageToken};
 use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
+use domain::sales::create_payment_link::{CreatePaymentLink, NewLinkPrice, NewPaymentLink};
 use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
+use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::RemoveItem;
 use domain::sales::edit_items::UpdateItem;
 use domain::sales::edit_items::{ItemChanges, NewItem};
 use domain::sales::find_source::SourceRef;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::pay_link::PayLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::source::SourceType;
 use domain::sales::update_source::SourceChanges;
@@ -66,6 +69,7 @@ use crate::rng::Rng;
 use crate::tariff;
 
 mod exchange_round_trips;
+mod page_payments;
 
 /// How often each kind of request is made. The order is part of what a seed means.
 const WEIGHTS: &[u32] = &[
@@ -79,6 +83,8 @@ const WEIGHTS: &[u32] = &[
     6, 2, 1, // fund, wallet status, clock
     1, 5, 4, 1,  // passcode, review, payer, keys
     12, // round trip of exchanges with small orders
+    2, 8, 1, // payment link, its payer, its end
+    24, // payer on a page
 ];
 
 /// A customer's phone: one of few, so that customers share them; some are those of merchants.
@@ -276,6 +282,16 @@ impl Clients<'_> {
                 secret_hash: String::new(),
             }),
             29 => return self.exchange_round_trip(id),
+            30 => Command::CreatePaymentLink(CreatePaymentLink {
+                merchant_id: merchant,
+                link: self.payment_link(id)?,
+            }),
+            31 => Command::PayLink(self.pay_link(id)?),
+            32 => Command::DeactivatePaymentLink(DeactivatePaymentLink {
+                merchant_id: merchant,
+                link_id: PaymentLinkId(self.pick_recent(id, |merchant| &merchant.links)?),
+            }),
+            33 => return self.payer_on_page(id),
             _ => return None,
         };
         Some(QueuedCommand::from_client(command))
@@ -451,6 +467,43 @@ impl Clients<'_> {
             cancel_url: None,
             expires_at,
             token: PageToken(format!("token-{}", self.rng.next())),
+        })
+    }
+
+    /// A link that is soon used up.
+    fn payment_link(&mut self, id: i64) -> Option<NewPaymentLink> {
+        let currency = currency(self.rng)?;
+        let amount = money(currency, self.rng);
+        let price = if self.rng.chance(500) {
+            let item = NewItem { name: "I".to_owned(), currency, qty: 2, amount };
+            NewLinkPrice::Items(vec![item.clone(), NewItem { qty: 1, ..item }])
+        } else {
+            let max = Money::new(amount.minor + self.rng.between(-1, 100), currency);
+            NewLinkPrice::Open { min: amount, max }
+        };
+        Some(NewPaymentLink {
+            title: "T".to_owned(),
+            currency,
+            price,
+            max_uses: if self.rng.chance(800) { Some(self.rng.between(1, 3)) } else { None },
+            fee_bearer: if self.rng.chance(500) { Some(FeeBearer::Payee) } else { None },
+            expires_at: if self.rng.chance(100) { Some(self.expiry(id)) } else { None },
+            success_url: None,
+            token: format!("link-{}", self.rng.next()),
+        })
+    }
+
+    fn pay_link(&mut self, id: i64) -> Option<PayLink> {
+        let link = self.pick_recent(id, |merchant| &merchant.links)?;
+        let known = self.model.links.get(&link)?;
+        let chosen = Money::new(self.rng.between(known.least - 1, known.most + 1), known.currency);
+        let amount = if self.rng.chance(950) { Decimal::parse(&chosen.to_string()) } else { None };
+        Some(PayLink {
+            merchant_id: MerchantId(id),
+            link_id: PaymentLinkId(link),
+            payer: self.party(),
+            amount,
+            token: format!("order-{}", self.rng.next()),
         })
     }
 
@@ -769,10 +822,10 @@ impl Clients<'_> {
         let command = Command::AuthenticateCard(AuthenticateCard {
             merchant_id: MerchantId(known.merchant),
             reference_id: known.reference,
-            result: if self.rng.chance(600) {
-                CardResult::Authenticated
-            } else {
-                CardResult::NotAuthenticated
+            result: match self.rng.below(10) {
+                0..=5 => CardResult::Authenticated,
+                6..=8 => CardResult::NotAuthenticated,
+                _ => CardResult::Declined("insufficient_funds"),
             },
         });
         Some(QueuedCommand::untagged(command, Origin::CardPayer(ExecutionId(execution))))

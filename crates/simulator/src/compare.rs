@@ -7,19 +7,21 @@ use domain::exceptions::review::ReviewKind;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::FeeBearer;
-use domain::ledger::account::{Account, AccountKind};
+use domain::ledger::account::{Account as SystemAccount, AccountKind};
 use domain::ledger::wallet::{Owner, Wallet};
 use domain::payments::attempt::ProviderAttempt;
 use domain::payments::execute::Executed;
 use domain::payments::execution::Execution;
+use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::record_outcome::RecordedOutcome;
+use domain::sales::payment_link::{LinkStatus, PaymentLink};
 use kola::engine::{Failure, Outcome};
 
 use crate::checks::{CheckResult, rule};
 use crate::db::{Changed, Commit, Committed, Map};
 use crate::oracle::Model;
-use crate::oracle::model::Passcode;
+use crate::oracle::model::{Account, Passcode};
 
 const STORED: &str = "oracle: rows";
 
@@ -29,6 +31,15 @@ pub fn note_opened_wallets(model: &mut Model, commits: &[Commit]) {
         if before.is_none() {
             let party = matches!(wallet.owner(), Owner::Party(_));
             model.opened_wallets.insert((party, wallet.owner_id, wallet.currency), wallet.id.0);
+        }
+    }
+}
+
+/// Notes the payment accounts that a batch has made: the model must need each.
+pub fn note_made_accounts(model: &mut Model, commits: &[Commit]) {
+    for (before, account) in commits.iter().flat_map(|commit| &commit.changes.payment_accounts) {
+        if before.is_none() {
+            model.made_accounts.insert(account.id.0, account.party_id.0);
         }
     }
 }
@@ -102,6 +113,31 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
     for row in last(commits, |commit| &commit.changes.provider_attempts, |row| row.execution_id.0) {
         attempt(model, &row)?;
     }
+    for row in last(commits, |commit| &commit.changes.parties, |row| row.id.0) {
+        let known = model.parties.get(&row.id.0);
+        let first = model.first_party.get(&(row.merchant_id.0, row.phone.clone()));
+        let same = known == Some(&(row.merchant_id.0, row.phone.clone()))
+            && row.found_by.is_some() == (first == Some(&row.id.0));
+        rule(same, STORED, || format!("{row:?}, {known:?} was expected, the first is {first:?}"))?;
+    }
+    for row in last(commits, |commit| &commit.changes.payment_accounts, |row| row.id.0) {
+        model.made_accounts.remove(&row.id.0);
+        let stored = Account {
+            merchant: row.merchant_id.0,
+            party: row.party_id.0,
+            provider: row.provider,
+            method: row.method,
+            operation: row.operation,
+            number: row.account_number.clone(),
+            active: row.is_active,
+        };
+        let known = model.accounts.get(&row.id.0);
+        rule(known == Some(&stored), STORED, || format!("{row:?}, {known:?} was expected"))?;
+    }
+    for row in last(commits, |commit| &commit.changes.request_limits, |row| row.id.0) {
+        let known = model.request_limits.full_at(&(row.merchant_id, row.kind, row.subject));
+        rule(known == Some(row.full_at.0), STORED, || format!("{row:?}, {known:?} was expected"))?;
+    }
     for row in last(commits, |commit| &commit.changes.sessions, |row| row.id.0) {
         let same = model
             .sessions
@@ -115,10 +151,19 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
             (known.status, known.total, known.bearer)
                 == (row.status, row.total_minor, row.fee_bearer)
         });
+        let same = same
+            && known.is_some_and(|known| {
+                let cancel_at = known.cancel_at.filter(|_| !known.status.is_final());
+                (known.link, cancel_at)
+                    == (row.payment_link_id.map(|id| id.0), row.cancel_at.map(|at| at.0))
+            });
         let same = same && usize::try_from(row.open_reviews) == Ok(model.open_reviews_of(row.id.0));
         rule(same, STORED, || {
             format!("{row:?}, {:?} was expected", known.map(|known| (known.status, known.total)))
         })?;
+    }
+    for row in last(commits, |commit| &commit.changes.payment_links, |row| row.id.0) {
+        payment_link(model, &row)?;
     }
     for row in last(commits, |commit| &commit.changes.reviews, |row| row.id.0) {
         let known = model.reviews.get(&(row.execution_id.0, row.kind));
@@ -166,15 +211,27 @@ fn wallet(model: &Model, row: &Wallet) -> CheckResult {
 fn attempt(model: &Model, row: &ProviderAttempt) -> CheckResult {
     let known = model.executions.get(&row.execution_id.0);
     let expected = known.map(|known| {
-        let asked = (known.requires_action, known.cancel_requested);
+        let asked = (known.requires_action, known.cancel_requested, known.asked, known.page);
         (known.request, known.sends, known.lease, asked)
     });
-    let asked = (row.requires_action, row.cancel_asked);
+    let (asked_at, page) = (row.asked_at.map(|at| at.0), row.page_id.map(|id| id.0));
+    let asked = (row.requires_action, row.cancel_asked, asked_at, page);
     let stored = (row.request_id, row.send_count, row.lease_until.map(|until| until.0), asked);
     rule(expected == Some(stored), STORED, || format!("{row:?}, {expected:?} was expected"))
 }
 
-fn account(model: &Model, row: &Account) -> CheckResult {
+fn payment_link(model: &Model, row: &PaymentLink) -> CheckResult {
+    let known = model.links.get(&row.id.0);
+    let (reserved, paid) = model.link_uses(row.id.0);
+    let same = known.is_some_and(|known| {
+        let deactivated = row.status == LinkStatus::Deactivated;
+        let uses = (usize::try_from(row.uses_reserved), usize::try_from(row.uses_paid));
+        known.deactivated == deactivated && uses == (Ok(reserved), Ok(paid))
+    });
+    rule(same, STORED, || format!("{row:?}, {reserved} and {paid} were expected"))
+}
+
+fn account(model: &Model, row: &SystemAccount) -> CheckResult {
     let known =
         model.system.get(&(row.merchant_id.0, row.kind, row.currency)).copied().unwrap_or(0);
     rule(known == row.balance_minor, STORED, || format!("{row:?}, {known} was expected"))
@@ -187,6 +244,9 @@ pub fn all_rows(model: &Model, rows: &Committed) -> CheckResult {
     }
     for row in rows.accounts.by_id.values() {
         account(model, row)?;
+    }
+    for row in rows.payment_links.by_id.values() {
+        payment_link(model, row)?;
     }
     for (id, known) in &model.executions {
         let row = rows.executions.by_id.get(&ExecutionId(*id));
@@ -217,6 +277,12 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
     let Ok(answer) = outcome else { return Ok(()) };
     let there = match answer {
         Output::Execute(done) => rows.executions.get(done.execution.id).is_some(),
+        Output::PayOnPage(done) => {
+            let account = done.execution.payment_account_id();
+            rows.executions.get(done.execution.id).is_some()
+                && rows.sessions.get(done.execution.session_id).is_some()
+                && account.is_some_and(|id| rows.payment_accounts.get(id).is_some())
+        }
         Output::RecordOutcome(done) | Output::AuthenticateCard(done) => {
             rows.executions.get(done.execution.id).is_some()
         }
@@ -244,6 +310,9 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
             rows.api_keys.get(row.id).is_some()
         }
         Output::CreateCheckout(made) => rows.sources.get(made.source.id).is_some(),
+        Output::CreatePaymentLink(made) => rows.payment_links.get(made.link.id).is_some(),
+        Output::DeactivatePaymentLink(row) => rows.payment_links.get(row.id).is_some(),
+        Output::PayLink(made) => rows.sources.get(made.source.id).is_some(),
         Output::OpenCheckoutPage(row) => rows.checkout_configs.get(row.id).is_some(),
         Output::ResolveReview(row) => rows.reviews.get(row.id).is_some(),
         Output::SetPlatformFee(row) => rows.platform_fees.get(row.id).is_some(),
@@ -259,32 +328,43 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::FinishPasscodeAttempt(())
         | Output::RemoveItem(())
         | Output::ExpireSession(_)
+        | Output::CancelUnpaidOrder(_)
         | Output::AdvanceClock(_)
         | Output::CloseMarket(_)
         | Output::EndPhonePrefix(_)
+        | Output::LeaveCardPage(_)
+        | Output::CheckNow(_)
         | Output::ClaimExecution(_) => true,
     };
     rule(there, "what was acknowledged is not there", || format!("{answer:?}"))
 }
 
+/// Whether the rows tell what became of a command whose answer was lost.
+pub const fn is_read_back(command: &Command) -> bool {
+    matches!(command, Command::Execute(_) | Command::PayOnPage(_) | Command::RecordOutcome(_))
+}
+
 /// What a client reads afterwards whose answer was lost, as far as this batch's commits tell.
 pub fn read_back_outcome(command: &Command, commits: &[Commit], rows: &Committed) -> Outcome {
+    // An execution of another process's batch is compared with that batch.
+    let changes = || commits.iter().flat_map(|commit| &commit.changes.executions);
+    let own = |id: ExecutionId| changes().any(|(before, after)| before.is_none() && after.id == id);
+    let done = |row: &Arc<Execution>| Executed {
+        execution: (**row).clone(),
+        attempt: open_attempt(row, rows),
+        replayed: false,
+        call: None,
+    };
     match command {
         Command::Execute(request) => {
             let found = rows.executions.by_alt_key(&(request.merchant_id, request.reference_id));
-            // An execution of another process's batch is compared with that batch.
-            let changes = || commits.iter().flat_map(|commit| &commit.changes.executions);
-            let own = |id: ExecutionId| {
-                changes().any(|(before, after)| before.is_none() && after.id == id)
-            };
             let fits = found.filter(|row| row.session_id == request.session_id && own(row.id));
-            let done = |row: &Arc<Execution>| Executed {
-                execution: (**row).clone(),
-                attempt: open_attempt(row, rows),
-                replayed: false,
-                call: None,
-            };
             fits.map(|row| Output::Execute(done(row))).ok_or(Failure::Unknown)
+        }
+        Command::PayOnPage(PayOnPage { merchant_id, source_id, payment, .. }) => {
+            let found = rows.executions.by_alt_key(&(*merchant_id, payment.reference_id));
+            let fits = found.filter(|row| row.source_id() == Some(*source_id) && own(row.id));
+            fits.map(|row| Output::PayOnPage(done(row))).ok_or(Failure::Unknown)
         }
         Command::RecordOutcome(RecordOutcome { execution_id: id, .. }) => {
             let done = |row: &Arc<Execution>| RecordedOutcome {

@@ -347,5 +347,13 @@ mod tests {
         "session twice at once, two keys",
         "session expired",
         "refund that has no room any more",
+        "form of a page twice at once",
+        "page paid in two tabs at once",
+        "form of a page sent again",
+        "form of a page sent again, changed",
+        "price of a page changed before it was paid",
+        "phone asked too often",
+        "page paid too often",
+        "address paid too often",
     ];
 }

@@ -31,21 +31,28 @@ use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::payments::authenticate_card::AuthenticateCard;
 use domain::payments::cancel_session::CancelSession;
+use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::expire_session::ExpireSession;
+use domain::payments::leave_card_page::LeaveCardPage;
+use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::sales::cancel_source::CancelSource;
+use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::create_checkout::CreateCheckout;
+use domain::sales::create_payment_link::CreatePaymentLink;
 use domain::sales::create_source::CreateSource;
+use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::RemoveItem;
 use domain::sales::edit_items::UpdateItem;
 use domain::sales::find_source::SourceRef;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::pay_link::PayLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
 
@@ -63,7 +70,7 @@ pub enum Event {
     Requests(Vec<(usize, QueuedCommand)>),
     /// A process's job claims at most so many due executions.
     Claims(usize, usize),
-    /// A process's job expires sessions.
+    /// A process's jobs expire sessions and cancel unpaid orders.
     Sweep(usize),
     /// A process's clock is off by so many microseconds from now on.
     Clock(usize, i64),
@@ -167,8 +174,18 @@ impl RowNames {
             Output::CreateCheckout(made) => {
                 vec![made.source.id.0, made.party.id.0, made.counterparty.id.0]
             }
+            Output::CreatePaymentLink(made) => vec![made.link.id.0],
+            Output::DeactivatePaymentLink(row) => vec![row.id.0],
+            Output::PayLink(made) => {
+                vec![made.source.id.0, made.party.id.0, made.counterparty.id.0]
+            }
             Output::CreateSession(row) | Output::CancelSession(row) => vec![row.id.0],
             Output::Execute(done) => vec![done.execution.id.0],
+            Output::PayOnPage(done) => {
+                let account = done.execution.payment_account_id();
+                let session = done.execution.session_id;
+                [done.execution.id.0, session.0].into_iter().chain(account.map(|id| id.0)).collect()
+            }
             _ => vec![],
         };
         for (id, ordinal) in ids.into_iter().zip(1..) {
@@ -176,10 +193,27 @@ impl RowNames {
         }
     }
 
-    /// Names rows by other rows: wallets by owner and currency, reviews by execution and kind.
+    /// Names rows by other rows: parties whom nobody created by merchant and phone, pages by source,
+    /// wallets by owner and currency, reviews by execution and kind.
     pub fn record_derived(&mut self, commits: &[Commit]) {
         let of =
             |names: &Self, id: i64| names.names.get(&id).map_or(0, |name| name.cast_unsigned());
+        for (_, row) in commits
+            .iter()
+            .flat_map(|commit| &commit.changes.parties)
+            .filter(|(before, _)| before.is_none())
+        {
+            let parts = [of(self, row.merchant_id.0), hash_text(&row.phone)];
+            self.assign(row.id.0, &parts);
+        }
+        for (_, row) in commits
+            .iter()
+            .flat_map(|commit| &commit.changes.checkout_configs)
+            .filter(|(before, _)| before.is_none())
+        {
+            let parts = [of(self, row.source_id.0), hash_text("page")];
+            self.assign(row.id.0, &parts);
+        }
         for (_, row) in commits
             .iter()
             .flat_map(|commit| &commit.changes.wallets)
@@ -261,6 +295,9 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         Command::CreateCheckout(CreateCheckout { checkout: new, .. }) => {
             new.counterparty_id.iter_mut().for_each(|id| visit(&mut id.0))
         }
+        Command::DeactivatePaymentLink(DeactivatePaymentLink { link_id: id, .. })
+        | Command::PayLink(PayLink { link_id: id, .. }) => visit(&mut id.0),
+        Command::CancelUnpaidOrder(CancelUnpaidOrder { source_id: id }) => visit(&mut id.0),
         Command::UpdateSource(UpdateSource { source: SourceRef { id, .. }, .. })
         | Command::PublishSource(PublishSource { source: SourceRef { id, .. } })
         | Command::CancelSource(CancelSource { source: SourceRef { id, .. } })
@@ -282,7 +319,14 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::ReservePasscodeAttempt(ReservePasscodeAttempt { execute: request, .. }) => {
             ids_of_request(request, visit)
         }
-        Command::ClaimExecution(ClaimExecution { execution_id: id })
+        Command::PayOnPage(PayOnPage { page_id, source_id, payment, .. }) => {
+            visit(&mut page_id.0);
+            visit(&mut source_id.0);
+            payment.account_id.iter_mut().for_each(|id| visit(&mut id.0));
+        }
+        Command::LeaveCardPage(LeaveCardPage { execution_id: id, .. })
+        | Command::CheckNow(CheckNow { execution_id: id, .. })
+        | Command::ClaimExecution(ClaimExecution { execution_id: id })
         | Command::RecordOutcome(RecordOutcome { execution_id: id, .. }) => visit(&mut id.0),
         Command::ResolveReview(ResolveReview { review_id: id, .. }) => visit(&mut id.0),
         Command::CreateMerchant(_)
@@ -296,6 +340,7 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::AdvanceClock(..)
         | Command::CreateParty(..)
         | Command::CreateCounterparty(..)
+        | Command::CreatePaymentLink(..)
         | Command::SetPlatformFee(_)
         | Command::SetGatewayFee(_)
         | Command::SetRate(_)
@@ -353,8 +398,14 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::DeactivateAccount(DeactivateAccount { merchant_id: id, .. })
         | Command::CreateSource(CreateSource { merchant_id: id, .. })
         | Command::CreateCheckout(CreateCheckout { merchant_id: id, .. })
+        | Command::CreatePaymentLink(CreatePaymentLink { merchant_id: id, .. })
+        | Command::DeactivatePaymentLink(DeactivatePaymentLink { merchant_id: id, .. })
+        | Command::PayLink(PayLink { merchant_id: id, .. })
         | Command::CreateSession(CreateSession { merchant_id: id, .. })
         | Command::CancelSession(CancelSession { merchant_id: id, .. })
+        | Command::PayOnPage(PayOnPage { merchant_id: id, .. })
+        | Command::LeaveCardPage(LeaveCardPage { merchant_id: id, .. })
+        | Command::CheckNow(CheckNow { merchant_id: id, .. })
         | Command::AuthenticateCard(AuthenticateCard { merchant_id: id, .. }) => Some(id),
         Command::UpdateSource(UpdateSource { source: which, .. })
         | Command::PublishSource(PublishSource { source: which })
@@ -371,6 +422,7 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::FundWallet(..)
         | Command::SetWalletStatus(..)
         | Command::ExpireSession(_)
+        | Command::CancelUnpaidOrder(_)
         | Command::ClaimExecution(_)
         | Command::RecordOutcome(..)
         | Command::SetPlatformFee(_)

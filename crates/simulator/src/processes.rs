@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use domain::decision::command::{Command, Request};
+use domain::decision::command::Request;
 use domain::decision::settings::{Settings, TransferLimits};
 use domain::kernel::time::ServerTime;
 use kola::engine::{Failure, Lane, Outcome, Timer};
 
+use crate::compare;
 use crate::db::Commit;
 use crate::environment::{BatchState, Environment};
 use crate::faults::FaultRates;
-use crate::oracle::TRANSFER_FILL_LIMIT;
+use crate::oracle::{PAGE_LIMITS, TRANSFER_FILL_LIMIT};
 use crate::plan::{CallSite, Fault};
 use crate::queued_command::QueuedCommand;
 use crate::rng::Rng;
@@ -97,6 +98,7 @@ impl Processes {
                 balance_max_minor: TRANSFER_FILL_LIMIT,
                 ..TransferLimits::default()
             },
+            page_limits: PAGE_LIMITS,
             ..Settings::default()
         };
         let interleave: Weak<dyn Interleave> = self.this.clone();
@@ -149,9 +151,7 @@ impl Processes {
         let taken =
             self.processes.borrow_mut().get_mut(process).and_then(|process| process.lane.take());
         let Some(mut lane) = taken else { return };
-        let may_stay_unknown = items
-            .iter()
-            .all(|item| matches!(item.command, Command::Execute(_) | Command::RecordOutcome(..)));
+        let may_stay_unknown = items.iter().all(|item| compare::is_read_back(&item.command));
         self.environment.batches.borrow_mut()[process] =
             BatchState { may_stay_unknown, ..BatchState::default() };
         let before = self.completed.borrow().len();

@@ -178,7 +178,8 @@ impl ProvidersState {
             refused,
             arrives_at,
             decides_at: arrives_at + wait,
-            needs_payer: card && rng.chance(350),
+            // Who pays on a page of ours enters the card on the network's.
+            needs_payer: card && (rng.chance(350) || request.from_page),
             silent,
             planned,
             decided: None,

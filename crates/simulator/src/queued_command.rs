@@ -17,7 +17,7 @@ pub enum Origin {
     Callback,
     /// The job that claims due executions.
     Claim,
-    /// The job that expires sessions.
+    /// The jobs that expire sessions and cancel unpaid orders.
     Sweep,
     /// A payout whose passcode is about to be compared, and whether it is right.
     PasscodeAttempt(Execute, bool),
@@ -47,14 +47,23 @@ impl QueuedCommand {
     /// themselves.
     pub fn request(&self) -> Request {
         let principal = match self.origin {
+            _ if self.is_from_page() => Principal::Payer,
             Origin::CallSequence(_) | Origin::Callback => Principal::Network,
             Origin::Claim | Origin::Sweep => Principal::System,
-            Origin::Client(_)
-            | Origin::PasscodeAttempt(..)
-            | Origin::PasscodeVerified(_)
-            | Origin::CardPayer(_) => Principal::Operator,
+            Origin::Client(_) | Origin::PasscodeAttempt(..) | Origin::PasscodeVerified(_) => {
+                Principal::Operator
+            }
+            Origin::CardPayer(_) => Principal::Payer,
         };
         Request::new(principal, self.command.clone())
+    }
+
+    /// Whether only a payer on a page sends such a command.
+    const fn is_from_page(&self) -> bool {
+        matches!(
+            self.command,
+            Command::PayOnPage(_) | Command::LeaveCardPage(_) | Command::CheckNow(_)
+        )
     }
 
     /// A command that no client asked for.

@@ -13,6 +13,7 @@ use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::record_outcome::RecordOutcome;
+use domain::payments::request_limit::RequestLimitKind;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 use kola::engine::{Failure, Outcome};
 use kola::jobs::call_sequence::{CallSequence, Next};
@@ -49,6 +50,7 @@ impl Sim {
             format!("{:?}", items[0].command)
         })?;
         compare::note_opened_wallets(&mut self.model, &commits);
+        compare::note_made_accounts(&mut self.model, &commits);
         compare::note_passed_deadlines(&mut self.model, &commits);
         for (item, outcome) in items.iter().zip(&mut outcomes) {
             let read_back = *outcome == Err(Failure::Unknown) && !commits.is_empty();
@@ -59,8 +61,13 @@ impl Sim {
                     &self.environment.db.borrow().rows,
                 );
             }
-            let creates =
-                matches!(item.command, Command::CreateSession(..) | Command::CreateCheckout(..));
+            let creates = matches!(
+                item.command,
+                Command::CreateSession(..)
+                    | Command::CreateCheckout(..)
+                    | Command::CreatePaymentLink(..)
+                    | Command::PayLink(..)
+            );
             let overlapped = nested > 0;
             let observed = Observed {
                 outcome,
@@ -155,10 +162,13 @@ impl Sim {
         match item.origin {
             Origin::Client(tries) => {
                 self.retry_request(item, tries, undone);
-                if let Ok(Output::Execute(executed)) = outcome
-                    && let Some(job) = executed.call
-                {
-                    self.schedule_call(process, incarnation, CallSequence::new(job));
+                let call = match outcome {
+                    Ok(Output::Execute(done) | Output::PayOnPage(done)) => done.call,
+                    Ok(Output::LeaveCardPage(call) | Output::CheckNow(call)) => call,
+                    _ => None,
+                };
+                if let Some(call) = call {
+                    self.schedule_call(process, incarnation, CallSequence::new(call));
                 }
             }
             Origin::CallSequence(calls) => {
@@ -197,8 +207,8 @@ impl Sim {
     /// A client without an answer may retry.
     fn retry_request(&mut self, item: QueuedCommand, tries: u32, undone: bool) {
         let mut rng = self.rng_after_request(item.tag, tries);
-        let lost =
-            matches!(item.command, Command::Execute(_)) && rng.chance(self.fault_rates.lost_answer);
+        let lost = matches!(item.command, Command::Execute(_) | Command::PayOnPage(_))
+            && rng.chance(self.fault_rates.lost_answer);
         // Not repeatable: each API key gets a new name, and an operator reads the wallet again first.
         let once = matches!(
             item.command,
@@ -305,6 +315,7 @@ impl Sim {
             {
                 "refund that has no room any more"
             }
+            (Command::PayOnPage(_), _) => return self.count_page_payment(outcome),
             (Command::Execute(_), Err(Failure::Refused(reasons))) => {
                 let is_expired =
                     |reason: &Refusal| matches!(reason, Refusal::SessionExpired { .. });
@@ -337,6 +348,29 @@ impl Sim {
                     (false, false) => return,
                 }
             }
+            _ => return,
+        };
+        self.statistics.fault(what, 1);
+    }
+
+    /// Counts what may happen to a payer who sends a form.
+    fn count_page_payment(&mut self, outcome: &Outcome) {
+        let what = match outcome {
+            Ok(Output::PayOnPage(done)) if done.replayed => "form of a page sent again",
+            Err(Failure::Refused(reasons)) => match reasons.as_slice() {
+                [Refusal::QuoteChanged] => "price of a page changed before it was paid",
+                [Refusal::TooManyPayments { kind: RequestLimitKind::Phone, .. }] => {
+                    "phone asked too often"
+                }
+                [Refusal::TooManyPayments { kind: RequestLimitKind::Source, .. }] => {
+                    "page paid too often"
+                }
+                [Refusal::TooManyPayments { kind: RequestLimitKind::Address, .. }] => {
+                    "address paid too often"
+                }
+                [Refusal::DuplicateReference] => "form of a page sent again, changed",
+                _ => return,
+            },
             _ => return,
         };
         self.statistics.fault(what, 1);
@@ -392,9 +426,15 @@ const fn kind_of(outcome: &Outcome) -> &'static str {
 const fn oracle_check(command: &Command) -> &'static str {
     match command {
         Command::Execute(_) => "oracle: execute",
+        Command::PayOnPage(_) => "oracle: payment on a page",
+        Command::LeaveCardPage(_) | Command::CheckNow(_) => "oracle: a payer's step",
         Command::RecordOutcome(..) => "oracle: a provider's word",
         Command::ClaimExecution(_) => "oracle: claim",
         Command::CreateSession(..) => "oracle: declare",
+        Command::CreatePaymentLink(..)
+        | Command::DeactivatePaymentLink(..)
+        | Command::PayLink(..)
+        | Command::CancelUnpaidOrder(..) => "oracle: payment link",
         Command::CancelSession(..) | Command::ExpireSession(_) => "oracle: end of a session",
         Command::ResolveReview(..) => "oracle: review",
         Command::AuthenticateCard(..) => "oracle: authenticate",

@@ -8,10 +8,12 @@ use domain::decision::command::Command;
 use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::Resolution;
 use domain::kernel::time::{minutes, seconds};
+use domain::kernel::uuids::ReferenceId;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
 use domain::payments::record_outcome::RecordOutcome;
+use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use kola::engine::Outcome;
 use kola::jobs::call_sequence::CallSequence;
 use kola::jobs::dispatch::CALL;
@@ -108,6 +110,15 @@ pub struct Sim {
     pub names: Option<RowNames>,
     streams: Map<i64, Rng>,
     step: u64,
+}
+
+/// The idempotency key of a payment that is begun.
+const fn key_of(command: &mut Command) -> Option<&mut ReferenceId> {
+    match command {
+        Command::Execute(request) => Some(&mut request.reference_id),
+        Command::PayOnPage(request) => Some(&mut request.payment.reference_id),
+        _ => None,
+    }
 }
 
 /// Runs a seed. With `drain_at_end` it goes on until everything is settled; with `keep_history` the
@@ -366,7 +377,7 @@ impl Sim {
         events
     }
 
-    /// A double-click: sometimes a request to execute is sent twice at once, to one process or two,
+    /// A double-click: sometimes a request to execute, or a form of a page, is sent twice at once, to one process or two,
     /// with the same idempotency key or another.
     fn double_click(
         &self,
@@ -376,22 +387,12 @@ impl Sim {
     ) -> Vec<(usize, QueuedCommand)> {
         let other = rng.below(self.processes.count());
         let mut items = vec![(process, item.clone())];
-        if let (Command::Execute(request), true) = (&item.command, rng.chance(60)) {
-            let mut request = request.clone();
+        let mut second = QueuedCommand { tag: hash(&[item.tag]), ..item };
+        if let (Some(key), true) = (key_of(&mut second.command), rng.chance(60)) {
             if rng.chance(500) {
-                request.reference_id = rng.reference_id();
+                *key = rng.reference_id();
             }
-            items.insert(
-                0,
-                (
-                    other,
-                    QueuedCommand {
-                        command: Command::Execute(request),
-                        tag: hash(&[item.tag]),
-                        ..item
-                    },
-                ),
-            );
+            items.insert(0, (other, second));
         }
         items
     }
@@ -417,22 +418,24 @@ impl Sim {
                             Origin::Sweep,
                         ));
                     }
+                    for id in self.environment.db.borrow().due_unpaid_orders(now, 20) {
+                        batches[*process].push(QueuedCommand::untagged(
+                            CancelUnpaidOrder { source_id: id },
+                            Origin::Sweep,
+                        ));
+                    }
                 }
                 Event::Requests(items) => {
                     if let [(_, first), (_, second)] = items.as_slice() {
-                        let keys = [first, second].map(|item| match &item.command {
-                            Command::Execute(request) => Some(request.reference_id),
-                            _ => None,
-                        });
-                        let same = keys.first() == keys.last();
-                        self.statistics.fault(
-                            if same {
-                                "request twice at once"
-                            } else {
-                                "session twice at once, two keys"
-                            },
-                            1,
-                        );
+                        let key = |item: &QueuedCommand| key_of(&mut item.command.clone()).copied();
+                        let on_page = matches!(first.command, Command::PayOnPage(_));
+                        let what = match (on_page, key(first) == key(second)) {
+                            (false, true) => "request twice at once",
+                            (false, false) => "session twice at once, two keys",
+                            (true, true) => "form of a page twice at once",
+                            (true, false) => "page paid in two tabs at once",
+                        };
+                        self.statistics.fault(what, 1);
                     }
                     for (process, item) in items {
                         let item = if replayed {

@@ -96,6 +96,7 @@ that was left behind by a process that died counts as wrong after 30 seconds.
 | `value_error.list.min_items`, `.max_items` | ensure this value has at least 1 items, ... |
 | `value_error.str.regex` | string does not match regex ...; for a phone with an example |
 | `value_error.str.control` | control characters are not allowed |
+| `value_error.one_of` | exactly one of these fields is required: ... |
 | `value_error.jsondecode` | where the JSON is broken |
 
 ## Refusals
@@ -187,6 +188,7 @@ mod tests {
             FaultKind::NotUuid,
             FaultKind::NotCurrency,
             FaultKind::NotCountry,
+            FaultKind::NotOneOf(""),
             FaultKind::NotJson { msg: String::new(), line: 1, column: 1 },
         ] {
             let (group, last) = kind.kind().rsplit_once('.').unwrap_or_default();

@@ -1,18 +1,18 @@
 //! Errors as HTML pages: a person who follows a link must not be shown JSON.
 
 use askama::Template;
-use axum::http::header::{ALLOW, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::Response;
 
 use crate::api::error::REQUEST_ID;
 use crate::web::language::Visitor;
 use crate::web::language::texts::{Foreign, Html, Texts};
-use crate::web::page::{self, Frame};
+use crate::web::page::{self, Frame, HTML};
 use crate::web::text::escape;
 
 /// The paths of pages. A link that lost its token still leads to an HTML error.
-const PAGE_PATHS: [&str; 2] = ["/pay", "/receipt"];
+const PAGE_PATHS: [&str; 4] = ["/pay", "/receipt", "/verify", "/l"];
 
 /// Whether a path is below one of the pages.
 #[must_use]
@@ -37,7 +37,8 @@ struct RefusalTemplate<'a> {
 #[must_use]
 pub fn as_page(refused: Response, visitor: Visitor) -> Response {
     let status = refused.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_page = refused.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == HTML);
+    if is_page || !status.is_client_error() && !status.is_server_error() {
         return refused;
     }
     let field = |name: &HeaderName| refused.headers().get(name).cloned();

@@ -6,7 +6,7 @@ use domain::directory::create_party::NewParty;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::update_merchant::MerchantChanges;
 use domain::kernel::currency::Currency;
-use domain::kernel::names::FeeBearer;
+use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::patch::Patch;
 use domain::kernel::refusal::Subject;
 use domain::ledger::account::AccountKind;
@@ -14,7 +14,7 @@ use domain::ledger::wallet::WalletStatus;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 
 use super::model::{Account, Mismatch, Model, Passcode};
-use super::{Observed, figures, first, output, reasons};
+use super::{Observed, Reason, figures, first, output, reasons};
 
 const HALF_A_MINUTE: i64 = 30 * 1_000_000;
 const QUARTER_HOUR: i64 = 15 * 60 * 1_000_000;
@@ -47,6 +47,20 @@ fn is_attempt_refused(attempts: &[(i64, i64, i64, bool)], key: i64, now: i64) ->
     day || quarter
         || crowd
         || attempts.iter().filter(of_key).filter(|one| counted(one, QUARTER_HOUR)).count() >= 5
+}
+
+/// Why a method takes no new account with this number: no market is open for it, or the number is
+/// that of a phone abroad.
+pub(super) fn reasons_against_number(
+    method: Method,
+    operation: Operation,
+    number: Option<&str>,
+) -> Vec<Reason> {
+    let mut currencies = ["USD", "LRD", "RWF"].iter().filter_map(|code| Currency::parse(code));
+    let market = currencies.any(|currency| figures::is_supported(method, operation, currency));
+    let code_and_number = figures::calling_code(method).zip(number).filter(|_| market);
+    let abroad = code_and_number.is_some_and(|(code, number)| !number.starts_with(code));
+    reasons(&[(!market, (Subject::Method, "market")), (abroad, (Subject::AccountNumber, "phone"))])
 }
 
 impl Model {
@@ -362,23 +376,15 @@ impl Model {
         new: &NewAccount,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
-        let open = ["USD", "LRD", "RWF"].iter().filter_map(|code| Currency::parse(code));
-        let market = open
-            .into_iter()
-            .any(|currency| figures::is_supported(new.method, new.operation, currency));
         let foreign = !self.owns_party(merchant, new.party_id.0);
         let phone =
             self.parties.get(&new.party_id.0).filter(|_| !foreign).map(|(_, phone)| phone.clone());
+        // A card or wallet has no number but the one that is given.
+        let phone = phone.filter(|_| figures::calling_code(new.method).is_some());
         let number = new.account_number.clone().or(phone);
-        let abroad = market
-            && figures::calling_code(new.method)
-                .zip(number)
-                .is_some_and(|(code, number)| !number.starts_with(code));
-        if observed.check_acceptance(reasons(&[
-            (foreign, (Subject::Party, "not_found")),
-            (!market, (Subject::Method, "market")),
-            (abroad, (Subject::AccountNumber, "phone")),
-        ]))? {
+        let mut refused = reasons(&[(foreign, (Subject::Party, "not_found"))]);
+        refused.extend(reasons_against_number(new.method, new.operation, number.as_deref()));
+        if observed.check_acceptance(refused)? {
             let made = output!(observed, Output::CreateAccount(made) => made);
             let account = Account {
                 merchant,
@@ -386,12 +392,17 @@ impl Model {
                 provider: new.provider,
                 method: new.method,
                 operation: new.operation,
+                number,
                 active: true,
             };
-            self.accounts.insert(made.id.0, account);
-            self.merchant(merchant).accounts.push(made.id.0);
+            self.add_account(made.id.0, account);
         }
         Ok(())
+    }
+
+    pub(super) fn add_account(&mut self, id: i64, account: Account) {
+        self.merchant(account.merchant).accounts.push(id);
+        self.accounts.insert(id, account);
     }
 
     pub(super) fn account_deactivated(

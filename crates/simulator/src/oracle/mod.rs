@@ -3,10 +3,14 @@
 
 mod directory;
 pub mod figures;
+mod links;
 pub mod model;
 pub mod network;
 mod outcomes;
+mod page_payments;
+mod payer_steps;
 mod payments;
+mod request_limits;
 mod sales;
 mod sessions;
 mod tariff;
@@ -31,16 +35,21 @@ use domain::kernel::ids::SourceId;
 use domain::kernel::refusal::{Refusal, Subject};
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
-use domain::payments::authenticate_card::{AuthenticateCard, CardResult};
+use domain::payments::authenticate_card::AuthenticateCard;
 use domain::payments::cancel_session::CancelSession;
+use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
 use domain::payments::expire_session::ExpireSession;
+use domain::payments::leave_card_page::LeaveCardPage;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::sales::cancel_source::CancelSource;
+use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::create_checkout::CreateCheckout;
+use domain::sales::create_payment_link::CreatePaymentLink;
 use domain::sales::create_source::CreateSource;
+use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::RemoveItem;
 use domain::sales::edit_items::UpdateItem;
@@ -52,6 +61,7 @@ use kola::engine::{Failure, Outcome};
 
 pub use model::{Mismatch, Model};
 pub use payments::TRANSFER_FILL_LIMIT;
+pub use request_limits::PAGE_LIMITS;
 
 /// Why a command must be refused: the object, and the published type of the error without the
 /// prefix that most have.
@@ -224,6 +234,17 @@ impl Model {
             Command::CreateCheckout(CreateCheckout { merchant_id: id, checkout: new }) => {
                 self.checkout_created(id.0, new, observed)
             }
+            Command::CreatePaymentLink(CreatePaymentLink { merchant_id: id, link: new }) => {
+                self.link_created(id.0, new, observed)
+            }
+            Command::DeactivatePaymentLink(DeactivatePaymentLink {
+                merchant_id: id,
+                link_id: which,
+            }) => self.link_deactivated(id.0, which.0, observed),
+            Command::PayLink(request) => self.link_paid(request, observed),
+            Command::CancelUnpaidOrder(CancelUnpaidOrder { source_id: id }) => {
+                self.unpaid_canceled(id.0, observed)
+            }
             Command::OpenCheckoutPage(OpenCheckoutPage { source: which, .. }) => {
                 self.page_opened(*which, observed)
             }
@@ -237,6 +258,13 @@ impl Model {
                 self.session_expired(id.0, observed)
             }
             Command::Execute(request) => self.executed(request, observed),
+            Command::PayOnPage(request) => self.paid_on_page(request, observed),
+            Command::LeaveCardPage(LeaveCardPage { merchant_id: id, execution_id: which }) => {
+                self.card_page_left(id.0, which.0, observed)
+            }
+            Command::CheckNow(CheckNow { merchant_id: id, execution_id: which }) => {
+                self.checked_now(id.0, which.0, observed)
+            }
             Command::ClaimExecution(ClaimExecution { execution_id: id }) => {
                 self.claimed(id.0, observed)
             }
@@ -247,9 +275,7 @@ impl Model {
                 merchant_id: id,
                 reference_id: reference,
                 result,
-            }) => {
-                self.authenticated(id.0, *reference, *result == CardResult::Authenticated, observed)
-            }
+            }) => self.authenticated(id.0, *reference, *result, observed),
             Command::ResolveReview(ResolveReview { review_id: id, resolution: how, .. }) => {
                 self.resolved(id.0, *how, observed)
             }

@@ -11,10 +11,12 @@ use domain::kernel::uuids::{NetworkRequestId, ReferenceId};
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
 use domain::payments::execution::ExecutionStatus;
+use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::session::{SessionKind, SessionStatus};
 use domain::sales::source::{SourceStatus, SourceType};
 
 use super::figures::{ExchangeRate, Figures, cost_of, inside_rounded_down};
+use super::request_limits::RequestLimits;
 use super::tariff::{Periods, PriceList};
 use crate::db::Map;
 
@@ -34,6 +36,7 @@ pub struct Merchant {
     pub executions: Vec<i64>,
     pub wallets: Vec<i64>,
     pub keys: Vec<i64>,
+    pub links: Vec<i64>,
 }
 
 impl Merchant {
@@ -51,13 +54,15 @@ pub struct Passcode {
     pub attempts: Vec<(i64, i64, i64, bool)>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {
     pub merchant: i64,
     pub party: i64,
     pub provider: Provider,
     pub method: Method,
     pub operation: Operation,
+    /// A phone, or what a card is known by.
+    pub number: Option<String>,
     pub active: bool,
 }
 
@@ -66,11 +71,31 @@ pub struct Account {
 pub struct Source {
     pub merchant: i64,
     pub kind: SourceType,
+    pub counterparty: i64,
     pub currency: Currency,
     pub total: i64,
     pub status: SourceStatus,
     pub bearer: FeeBearer,
     pub items: Vec<i64>,
+    /// The payment link that it is an order of, and when it is canceled if it is not paid.
+    pub link: Option<i64>,
+    pub cancel_at: Option<i64>,
+}
+
+/// A link that many payers can pay.
+#[derive(Clone)]
+pub struct Link {
+    pub merchant: i64,
+    pub currency: Currency,
+    /// What a payer pays, in minor units: anything in between, if the payer chooses.
+    pub least: i64,
+    pub most: i64,
+    pub is_open: bool,
+    pub bearer: FeeBearer,
+    pub max_uses: Option<usize>,
+    pub end: Option<i64>,
+    pub deactivated: bool,
+    pub orders: Vec<i64>,
 }
 
 /// A line of an invoice or an order.
@@ -145,10 +170,14 @@ pub struct Execution {
     pub requires_action: bool,
     /// The provider was asked to cancel it.
     pub cancel_requested: bool,
+    /// The page on which its payer began it.
+    pub page: Option<i64>,
     pub created: i64,
     /// How often its request was sent to its network, and when it was sent last.
     pub sends: i64,
     pub sent: i64,
+    /// When its network was asked last.
+    pub asked: Option<i64>,
     /// Until when the process that asks its network does so alone.
     pub lease: Option<i64>,
     /// The id of its request at its network.
@@ -285,12 +314,16 @@ pub struct Model {
     pub accounts: Map<i64, Account>,
     pub sources: Map<i64, Source>,
     pub items: Map<i64, Item>,
+    pub links: Map<i64, Link>,
     pub numbers: Map<(i64, SourceType, i64), i64>,
     pub pages: Map<i64, i64>,
     /// When the checkout of a source expires, while that binds the source.
     pub page_ends: Map<i64, i64>,
     pub sessions: Map<i64, Session>,
     pub executions: Map<i64, Execution>,
+    /// What payers sent from pages, by the execution that was begun.
+    pub page_forms: Map<i64, PayOnPage>,
+    pub request_limits: RequestLimits,
     pub references: Map<(i64, ReferenceId), i64>,
     pub wallets: Map<i64, Wallet>,
     /// By whether the owner is a party, the owner's id and the currency.
@@ -302,6 +335,9 @@ pub struct Model {
     pub review_list: Vec<i64>,
     /// Wallets that a batch has opened; each must have been needed by a command.
     pub opened_wallets: Map<(bool, i64, Currency), i64>,
+    /// Payment accounts that a batch has made, with their parties; each must have been needed by a
+    /// command.
+    pub made_accounts: Map<i64, i64>,
     /// Executions for which a batch has opened the review of a passed deadline.
     pub passed_deadlines: BTreeSet<i64>,
     /// Raised with each change of rows that decisions read without changing them.

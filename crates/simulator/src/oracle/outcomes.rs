@@ -9,9 +9,10 @@ use domain::kernel::uuids::ReferenceId;
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
 use domain::payments::attempt::ProviderAttempt;
+use domain::payments::authenticate_card::CardResult;
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
-use domain::payments::provider_call::CallKind;
+use domain::payments::provider_call::{CallKind, ProviderCall};
 use domain::sales::source::SourceStatus;
 
 use super::model::{Execution, Mismatch, Model, Review, sum_of};
@@ -307,12 +308,11 @@ impl Model {
         if own.is_final() {
             return Err(format!("execution {id} is final and was claimed"));
         }
-        let own = Execution { lease: Some(observed.now + network::LEASE), ..own };
-        self.executions.entry(id).and_modify(|known| known.lease = own.lease);
-        self.check_call(id, &own, Some(&job), false, observed)?;
-        if job.kind == CallKind::Cancel {
-            self.executions.entry(id).and_modify(|known| known.cancel_requested = true);
-        }
+        // A payer who does not act is given up after half an hour. A cancellation is asked for again
+        // until the provider says how the payment ended.
+        let unanswered =
+            |time| own.requires_action && time >= own.sent + 30 * MINUTE || own.cancel_requested;
+        self.asked(id, &job, unanswered, observed)?;
         let late = self.time(own.merchant, observed.now) >= own.created + DEADLINE;
         // The deadline may have passed in the middle of the batch, when the merchant's clock was
         // advanced.
@@ -322,11 +322,41 @@ impl Model {
         Ok(())
     }
 
+    /// Notes that a process asks a provider how a payment stands. `cancels` says, by the merchant's
+    /// time, whether it is to be canceled first.
+    pub(super) fn asked(
+        &mut self,
+        id: i64,
+        call: &ProviderCall,
+        cancels: impl Fn(i64) -> bool,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
+        let seen = call.request.time.0;
+        // The merchant's clock may have been advanced in the middle of the batch.
+        let time = if observed.overlapped { seen } else { self.time(own.merchant, observed.now) };
+        let kind = if cancels(time) { CallKind::Cancel } else { CallKind::Query };
+        if (call.kind, seen) != (kind, time) {
+            return Err(format!("{kind:?} at {time} was expected for {id}: {call:?}"));
+        }
+        let own = Execution {
+            lease: Some(observed.now + network::LEASE),
+            asked: Some(time),
+            cancel_requested: kind == CallKind::Cancel,
+            ..own
+        };
+        self.check_call(id, &own, Some(call), false, observed)?;
+        self.executions.insert(id, own);
+        Ok(())
+    }
+
     pub(super) fn authenticated(
         &mut self,
         merchant: i64,
         reference: ReferenceId,
-        success: bool,
+        result: CardResult,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let id = self.references.get(&(merchant, reference)).copied();
@@ -339,12 +369,25 @@ impl Model {
         ]))? {
             return Ok(());
         }
-        let outcome = if success {
-            ProviderOutcome::Succeeded { transaction_id: String::new(), amount: None }
-        } else {
-            ProviderOutcome::Declined { message: String::new() }
+        let in_review = own.is_some_and(|own| own.in_review);
+        let code = match result {
+            CardResult::Authenticated => None,
+            CardResult::NotAuthenticated => Some("authentication_required"),
+            CardResult::Declined(code) => Some(code),
         };
-        self.apply_outcome(id.unwrap_or(0), &outcome, observed).map(|_| ())
+        let outcome = match code {
+            None => ProviderOutcome::Succeeded { transaction_id: String::new(), amount: None },
+            Some(_) => ProviderOutcome::Declined { message: String::new() },
+        };
+        self.apply_outcome(id.unwrap_or(0), &outcome, observed)?;
+        let seen = output!(observed, Output::AuthenticateCard(done) => done.execution);
+        let message = seen.gateway_message.unwrap_or_default();
+        match code.filter(|_| !in_review) {
+            Some(code) if !message.starts_with(&format!("{code}: ")) => {
+                Err(format!("execution {} does not say {code}: {message}", seen.id))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn resolved(

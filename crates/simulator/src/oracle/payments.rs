@@ -8,7 +8,7 @@ use domain::kernel::refusal::Subject;
 use domain::kernel::time::MerchantTime;
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
-use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::execute::{Execute, Executed, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::provider_call::{CallKind, ProviderCall};
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
@@ -27,8 +27,8 @@ const WALLET_LIMIT: i64 = 4_000_000_000_000_000_000;
 pub const TRANSFER_FILL_LIMIT: i64 = 2_000;
 
 /// What must become of a request: the reason of its refusal, or the status of its execution.
-struct Expectation {
-    refused: Option<Reason>,
+pub(super) struct Expectation {
+    pub(super) refused: Option<Reason>,
     status: ExecutionStatus,
 }
 
@@ -58,10 +58,10 @@ const fn takes_credit(status: WalletStatus) -> bool {
 }
 
 /// A request's session, its payment account, and the execution that it would record.
-struct Prepared {
+pub(super) struct Prepared {
     session: Session,
     account: Option<(i64, Account)>,
-    execution: Execution,
+    pub(super) execution: Execution,
 }
 
 impl Model {
@@ -103,19 +103,33 @@ impl Model {
         let done = output!(observed, Output::Execute(done) => done);
         let seen = &done.execution;
         let prepared = prepared.ok_or_else(|| format!("executed without a session: {seen:?}"))?;
-        if done.replayed {
-            return Err(format!("a first call answered as a replay: {seen:?}"));
-        }
         let late = observed.overlapped && seen.status == ExecutionStatus::Failed;
         if seen.status != expectation.status && !observed.lenient && !late {
             return Err(format!("{} instead of {}: {seen:?}", seen.status, expectation.status));
         }
-        let mut prepared = prepared;
+        let with_prices =
+            |model: &Self, prices: &Prices| model.prepare(request, observed.now, prices);
+        self.begun(&done, prepared, &with_prices, observed)
+    }
+
+    /// Compares an execution that was begun with the one that was `prepared`, and adds it.
+    /// `with_prices` prepares it with other prices.
+    pub(super) fn begun(
+        &mut self,
+        done: &Executed,
+        mut prepared: Prepared,
+        with_prices: &dyn Fn(&Self, &Prices) -> Option<Prepared>,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let seen = &done.execution;
+        if done.replayed {
+            return Err(format!("a first call answered as a replay: {seen:?}"));
+        }
+        let failed = seen.status == ExecutionStatus::Failed;
         if observed.lenient && self.check_figures(seen, &prepared.execution).is_err() {
             // Another batch may have changed the tariff after this one had read it.
             let earlier = self.prices.before_last_changes(observed.now);
-            let mut prepared_so =
-                earlier.filter_map(|prices| self.prepare(request, observed.now, &prices));
+            let mut prepared_so = earlier.filter_map(|prices| with_prices(self, &prices));
             if let Some(fits) =
                 prepared_so.find(|other| self.check_figures(seen, &other.execution).is_ok())
             {
@@ -170,17 +184,24 @@ impl Model {
         };
         let ProviderCall { lease_until, kind, request, .. } = call;
         let original = own.original.and_then(|id| self.executions.get(&id));
+        let account = own.account.and_then(|id| self.accounts.get(&id));
         let seen = (
             (request.merchant_id.0, request.execution_id.0, request.operation),
             (request.amount.minor, request.amount.currency),
             (request.request_id, request.original_request_id),
             (request.send_count, Some(lease_until.0), *kind == CallKind::Send),
+            (request.account_number.as_ref(), request.from_page, request.cancel_asked),
         );
         let expected = (
             (own.merchant, id, own.operation),
             (own.outside_amount(), own.outside_currency),
             (own.request, original.map(|original| original.request)),
             (own.sends, own.lease, sends),
+            (
+                account.and_then(|account| account.number.as_ref()),
+                own.page.is_some(),
+                own.cancel_requested,
+            ),
         );
         if seen == expected {
             Ok(())
@@ -300,14 +321,27 @@ impl Model {
 
     /// The execution that would be recorded.
     fn prepare(&self, request: &Execute, now: i64, prices: &Prices) -> Option<Prepared> {
-        let merchant = request.merchant_id.0;
         let operation = operation_of(request.details);
-        let session = self.session_of(merchant, request.session_id, operation)?;
+        let session = self.session_of(request.merchant_id.0, request.session_id, operation)?;
         let account_id = match request.details {
             OperationDetails::Collection { account_id, .. } => Some(account_id.0),
             _ => session.account,
         };
-        let account = account_id.and_then(|id| Some((id, *self.accounts.get(&id)?)));
+        let account = account_id.and_then(|id| Some((id, self.accounts.get(&id)?.clone())));
+        self.prepare_with(request, session, account, now, prices)
+    }
+
+    /// The execution that would be recorded of this session and account.
+    pub(super) fn prepare_with(
+        &self,
+        request: &Execute,
+        session: Session,
+        account: Option<(i64, Account)>,
+        now: i64,
+        prices: &Prices,
+    ) -> Option<Prepared> {
+        let merchant = request.merchant_id.0;
+        let operation = operation_of(request.details);
         let original = session.original.and_then(|id| self.executions.get(&id));
         let source = session.source.and_then(|id| self.sources.get(&id));
         let (wallet_currency, outside_currency) = match (request.details, original) {
@@ -321,7 +355,7 @@ impl Model {
             Operation::Transfer => (Provider::Platform, Method::Wallet),
             Operation::Refund => (original?.provider, Method::Wallet),
             Operation::Collection | Operation::Payout => {
-                account.map(|(_, account)| (account.provider, account.method))?
+                account.as_ref().map(|(_, account)| (account.provider, account.method))?
             }
         };
         let rate = original.map_or_else(
@@ -362,7 +396,10 @@ impl Model {
             rate,
             provider,
             source: session.source,
-            account: if operation == Operation::Refund { original?.account } else { account_id },
+            account: match operation {
+                Operation::Refund => original?.account,
+                _ => account.as_ref().map(|(id, _)| *id),
+            },
             wallet: session.wallet.or_else(|| original.and_then(|original| original.wallet)),
             other_wallet: None,
             original: session.original,
@@ -377,9 +414,11 @@ impl Model {
             settled_by_review: false,
             requires_action: false,
             cancel_requested: false,
+            page: None,
             created: time,
             sends: 0,
             sent: time,
+            asked: None,
             lease: None,
             request: network::request_id(merchant, request.reference_id, operation),
         };
@@ -416,14 +455,27 @@ impl Model {
         if own.source.is_some_and(|source| self.open_reviews_of(source) > 0) {
             return expect_refusal(Subject::Source, "review");
         }
+        if self.is_link_closed(source.and_then(|source| source.link)) {
+            return expect_refusal(Subject::Source, "payment_link");
+        }
         if let Some(reason) =
             self.reasons_against_account(own.merchant, account_id, Operation::Collection)
         {
             return refused_for(reason);
         }
-        let Some((_, account)) = prepared.account else {
+        let Some((_, account)) = &prepared.account else {
             return expect_refusal(Subject::Account, "not_found");
         };
+        self.expected_collection_from(account, own, currency)
+    }
+
+    /// What must become of a collection from an account that may be used for it.
+    pub(super) fn expected_collection_from(
+        &self,
+        account: &Account,
+        own: &Execution,
+        currency: Currency,
+    ) -> Expectation {
         if !figures::is_supported(account.method, Operation::Collection, currency) {
             return expect_refusal(Subject::Currency, "currency");
         }
@@ -469,9 +521,10 @@ impl Model {
 
     fn expected_payout(&self, prepared: &Prepared, named: Option<i64>) -> Expectation {
         let own = &prepared.execution;
-        let Some((id, account)) = prepared.account else {
+        let Some((id, account)) = &prepared.account else {
             return expect_refusal(Subject::Account, "not_found");
         };
+        let id = *id;
         if named.is_some_and(|named| named != id) {
             return expect_refusal(Subject::Account, "account");
         }

@@ -6,7 +6,7 @@ use domain::kernel::money::Money;
 use domain::kernel::names::FeeBearer;
 use domain::kernel::refusal::Subject;
 use domain::kernel::time::MerchantTime;
-use domain::sales::create_checkout::NewCheckout;
+use domain::sales::create_checkout::{Checkout, NewCheckout};
 use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::{ItemChanges, NewItem};
 use domain::sales::find_source::SourceRef;
@@ -64,11 +64,14 @@ impl Model {
         let source = Source {
             merchant: made.merchant_id.0,
             kind: made.kind,
+            counterparty: made.counterparty_id.0,
             currency: made.currency,
             total: 0,
             status: SourceStatus::Idle,
             bearer: made.fee_bearer,
             items: vec![],
+            link: None,
+            cancel_at: None,
         };
         self.sources.insert(made.id.0, source);
         self.merchant(made.merchant_id.0).sources.push(made.id.0);
@@ -244,23 +247,25 @@ impl Model {
             return Ok(());
         }
         let made = output!(observed, Output::CreateCheckout(made) => made);
-        let party = made.party.id.0;
-        let first = self.first_party.get(&(merchant, new.party.phone.clone())).copied();
-        let expected = known.and_then(|(_, party)| party).or(first);
-        // Only a given counterparty may have got another party in the middle of the batch.
-        if expected.is_some_and(|expected| expected != party)
-            && !(observed.lenient && given.is_some())
-        {
-            return Err(format!("party {party} instead of {expected:?}, who has the phone"));
-        }
-        self.add_party(party, merchant, &new.party.phone);
+        let phone = &new.party.phone;
         match given {
-            None => self.add_counterparty(made.counterparty.id.0, merchant, Some(party)),
-            // A counterparty keeps the party that it has, even one from the middle of the batch.
+            None => self.add_payer(merchant, phone, &made)?,
             Some(id) => {
+                let party = made.party.id.0;
+                let first = self.first_party.get(&(merchant, phone.clone())).copied();
+                let expected = known.and_then(|(_, party)| party).or(first);
+                // A given counterparty may have got another party in the middle of the batch.
+                if expected.is_some_and(|expected| expected != party) && !observed.lenient {
+                    return Err(format!(
+                        "party {party} instead of {expected:?}, who has the phone"
+                    ));
+                }
+                self.add_party(party, merchant, phone);
+                // A counterparty keeps the party that it has, even one from the middle of the batch.
                 self.counterparties
                     .entry(id)
                     .and_modify(|(_, known)| *known = known.or(Some(party)));
+                self.dependencies_version += 1;
             }
         }
         let bearer =
@@ -268,9 +273,38 @@ impl Model {
         if made.source.fee_bearer != bearer && !observed.lenient {
             return Err(format!("{} bears the fees instead of {bearer}", made.source.fee_bearer));
         }
+        let total: i64 = new.items.iter().map(|item| item.qty * item.amount.minor).sum();
+        self.add_checkout(merchant, &made, total, end, observed)
+    }
+
+    /// Adds the payer of a checkout, with a new counterparty: the first party with the phone.
+    pub(super) fn add_payer(
+        &mut self,
+        merchant: i64,
+        phone: &str,
+        made: &Checkout,
+    ) -> Result<(), Mismatch> {
+        let party = made.party.id.0;
+        let first = self.first_party.get(&(merchant, phone.to_owned())).copied();
+        if first.is_some_and(|first| first != party) {
+            return Err(format!("party {party} instead of {first:?}, who has the phone"));
+        }
+        self.add_party(party, merchant, phone);
+        self.add_counterparty(made.counterparty.id.0, merchant, Some(party));
+        Ok(())
+    }
+
+    /// Adds the published source of a checkout and its page, which expires at `end`.
+    pub(super) fn add_checkout(
+        &mut self,
+        merchant: i64,
+        made: &Checkout,
+        total: i64,
+        end: Option<i64>,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
         self.next_number(merchant, &made.source, observed)?;
         self.add_source(&made.source);
-        let total: i64 = new.items.iter().map(|item| item.qty * item.amount.minor).sum();
         self.set_source(made.source.id, |source| {
             source.status = SourceStatus::Active;
             source.total = total;

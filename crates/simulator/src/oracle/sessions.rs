@@ -17,6 +17,8 @@ use super::{Observed, Reason, figures, output, reasons};
 
 const DAY: i64 = 86_400_000_000;
 const MINUTE: i64 = 60_000_000;
+/// How long a checkout session can be executed.
+const CHECKOUT: i64 = 30 * MINUTE;
 
 impl Model {
     pub(super) fn session_created(
@@ -33,19 +35,8 @@ impl Model {
             }
             NewSession::Checkout { kind, source_id } => {
                 let merchant_id = domain::kernel::ids::MerchantId(merchant);
-                match self.source_at(SourceRef { merchant_id, kind: *kind, id: *source_id }) {
-                    None => vec![(Subject::Source, "not_found")],
-                    Some(source) if source.status != SourceStatus::Active => {
-                        vec![(Subject::Source, "state")]
-                    }
-                    Some(_) if self.open_reviews_of(source_id.0) > 0 => {
-                        vec![(Subject::Source, "review")]
-                    }
-                    Some(_) if self.page_ends.get(&source_id.0).is_some_and(|end| *end <= time) => {
-                        vec![(Subject::Source, "expired")]
-                    }
-                    Some(_) => vec![],
-                }
+                let which = SourceRef { merchant_id, kind: *kind, id: *source_id };
+                self.reasons_against_checkout(which, time)
             }
             NewSession::Payout { wallet_id, account_id, amount, .. } => self
                 .reasons_against_payout(merchant, wallet_id.map(|id| id.0), account_id.0, *amount),
@@ -100,6 +91,42 @@ impl Model {
         }
         self.add_session(merchant, request, &made);
         Ok(())
+    }
+
+    /// Why an invoice or order cannot be paid now.
+    pub(super) fn reasons_against_checkout(&self, which: SourceRef, time: i64) -> Vec<Reason> {
+        let end = self.page_ends.get(&which.id.0);
+        match self.source_at(which) {
+            None => vec![(Subject::Source, "not_found")],
+            Some(source) if source.status != SourceStatus::Active => {
+                vec![(Subject::Source, "state")]
+            }
+            Some(_) if self.open_reviews_of(which.id.0) > 0 => vec![(Subject::Source, "review")],
+            Some(source) if self.is_link_closed(source.link) => {
+                vec![(Subject::Source, "payment_link")]
+            }
+            Some(_) if end.is_some_and(|end| *end <= time) => vec![(Subject::Source, "expired")],
+            Some(_) => vec![],
+        }
+    }
+
+    /// The session of an invoice or order that is paid on its page, from `time` on.
+    pub(super) fn checkout_session(&self, merchant: i64, source: i64, time: i64) -> Session {
+        let expires = time + CHECKOUT;
+        Session {
+            merchant,
+            kind: SessionKind::Checkout,
+            status: SessionStatus::Active,
+            expires: self.page_ends.get(&source).map_or(expires, |end| expires.min(*end)),
+            source: Some(source),
+            wallet: None,
+            account: None,
+            party: None,
+            recipient: None,
+            original: None,
+            amount: 0,
+            currency: None,
+        }
     }
 
     fn add_session(
@@ -365,7 +392,7 @@ fn announced_recipient(made: &domain::payments::session::Session) -> Option<Reci
 /// The expiry that a request gives, and the lifetime in microseconds where it gives none.
 fn expiry(request: &NewSession) -> (Option<MerchantTime>, i64) {
     match request {
-        NewSession::Checkout { .. } => (None, 30 * MINUTE),
+        NewSession::Checkout { .. } => (None, CHECKOUT),
         NewSession::Payout { expires_at, .. } => (*expires_at, 15 * MINUTE),
         NewSession::Transfer { expires_at, .. } | NewSession::Refund { expires_at, .. } => {
             (Some(*expires_at), 0)

@@ -26,8 +26,8 @@ use crate::web::checkout::view::{
 use crate::web::language::Visitor;
 use crate::web::language::texts::{Foreign, Texts};
 use crate::web::page::{self, Frame};
-use crate::web::qr;
 use crate::web::text::PhoneNumber;
+use crate::web::{qr, receipt};
 
 /// How many items a page shows.
 pub const ITEMS_SHOWN: usize = 20;
@@ -85,6 +85,7 @@ impl Loaded {
             cancel_url: checkout.cancel_url,
             notice: None,
             state,
+            link: None,
             permit: Some(permit),
         };
         page.frame.title = page.title();
@@ -92,13 +93,16 @@ impl Loaded {
     }
 }
 
-fn contact(merchant: &Merchant) -> Option<Contact> {
+/// How a payer reaches the merchant.
+#[must_use]
+pub fn contact(merchant: &Merchant) -> Option<Contact> {
     let phone = merchant.phone.clone().map(Contact::Phone);
     phone.or_else(|| merchant.email.clone().map(Contact::Email))
 }
 
 /// The part of the items with this number, from 1; the first for a number that there is not.
-fn part_of(items: Vec<Item>, part: usize) -> ItemList {
+#[must_use]
+pub fn part_of(items: Vec<Item>, part: usize) -> ItemList {
     let count = items.len();
     let part = if (1..=count.div_ceil(ITEMS_SHOWN)).contains(&part) { part } else { 1 };
     let shown = items.into_iter().skip((part - 1) * ITEMS_SHOWN).take(ITEMS_SHOWN).collect();
@@ -151,6 +155,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         SourceStatus::Paid => reads.collection().await?,
         _ => None,
     };
+    let receipt_code = paid.as_ref().and_then(|paid| app.receipt_codes.code(paid.id));
     let refunds = match &paid {
         Some(paid) => reads.refunds_of(paid).await?,
         None => vec![],
@@ -167,6 +172,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         last,
         account,
         paid,
+        receipt_code,
         refunds,
         reviews,
         party_phone,
@@ -188,7 +194,7 @@ pub fn render(mut page: CheckoutPage, status: StatusCode) -> Result<Response, Ap
 }
 
 /// Renders the page with a part of the items alone.
-fn render_items(mut page: CheckoutPage) -> Result<Response, ApiError> {
+pub(super) fn render_items(mut page: CheckoutPage) -> Result<Response, ApiError> {
     let permit = page.permit.take();
     let template = ItemsTemplate { frame: &page.frame, t: page.texts(), page: &page };
     page::render(StatusCode::OK, &page.frame, &template, permit)
@@ -201,6 +207,9 @@ async fn show(
     RawQuery(query): RawQuery,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
+    if let Some(token) = token.strip_suffix(receipt::PDF) {
+        return receipt::invoice_pdf(&app, token, visitor.language).await;
+    }
     let mut loaded = load(&app, &token).await?;
     let query = query.unwrap_or_default();
     let part = query.split('&').find_map(|pair| pair.strip_prefix("items=")?.parse().ok());

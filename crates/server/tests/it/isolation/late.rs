@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::estate::{Estate, Own};
 use super::{body_probes, is_of, path_probes, routes};
+use crate::payment_links;
 use crate::support::http::Begun;
 use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
@@ -53,6 +54,7 @@ impl Stage {
             "/v1/merchants/passcode/remove".to_owned(),
             json!({"current": "482913"}),
         ));
+        calls.push(("POST", "/v1/payment-links/create".to_owned(), payment_links::of_rice()));
         calls.push(("POST", "/v1/sandbox/clock/advance".to_owned(), json!({"seconds": 86_400})));
         calls
     }

@@ -4,6 +4,7 @@
 pub(crate) mod database;
 pub(crate) mod http;
 mod in_process;
+pub(crate) mod papers;
 pub(crate) mod page_rules;
 pub(crate) mod payer;
 mod postgres;

@@ -1,0 +1,313 @@
+//! Paying an invoice or order on its page: the payer's account, the session and its execution in one,
+//! at the price that the payer was shown, and not too often.
+
+use domain::decision::command::Output;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{MerchantId, PaymentAccountId, SessionId};
+use domain::kernel::money::Money;
+use domain::kernel::names::{Method, Operation};
+use domain::kernel::refusal::{Refusal, Subject};
+use domain::payments::execute::{Execute, Executed, OperationDetails};
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::pay_on_page::{PagePayment, PayOnPage, PayerChoice};
+use domain::payments::request_limit::RequestLimitKind;
+use domain::payments::session::SessionStatus;
+use domain::sales::find_source::SourceRef;
+use kola::engine::Failure;
+
+use super::directory::reasons_against_number;
+use super::figures::{self, Prices};
+use super::model::{Account, Mismatch, Model, Session, Source};
+use super::payments::Prepared;
+use super::{Observed, Reason, output};
+
+/// Who pays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Payer {
+    Party(i64),
+    /// A party by the phone, who is created.
+    New,
+}
+
+/// What must become of a payment on a page.
+struct Expected {
+    payer: Payer,
+    /// The account that was given, if it is the payer's for what was chosen. Otherwise one is created.
+    account: Option<i64>,
+    /// The limit that is reached.
+    limit: Option<(RequestLimitKind, i64)>,
+}
+
+/// Whether an account is the one that the payer has chosen.
+fn is_chosen(account: &Account, choice: &PayerChoice) -> bool {
+    (account.method, account.provider) == (choice.method, choice.provider)
+        && account.number == choice.phone
+}
+
+impl Model {
+    /// What a source costs its payer in a currency, in minor units; `None` where it cannot be paid so.
+    pub fn page_price(
+        prices: &Prices,
+        source: &Source,
+        method: Method,
+        currency: Currency,
+    ) -> Option<Money> {
+        let currencies = (source.currency, currency);
+        let figures = figures::collection(prices, source.total, currencies, source.bearer, method)?;
+        Some(Money::new(figures.payer, currency))
+    }
+
+    pub(super) fn paid_on_page(
+        &mut self,
+        request: &PayOnPage,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let PayOnPage { merchant_id, page_id, source_id, payment } = request;
+        let found = self.sources.get(&source_id.0).filter(|found| found.merchant == merchant_id.0);
+        let Some(source) =
+            found.filter(|_| self.pages.get(&source_id.0) == Some(&page_id.0)).cloned()
+        else {
+            return observed.check_acceptance(vec![(Subject::Target, "not_found")]).map(|_| ());
+        };
+        let which = SourceRef { merchant_id: *merchant_id, kind: source.kind, id: *source_id };
+        if let Some(id) = self.references.get(&(merchant_id.0, payment.reference_id)).copied() {
+            return self.replayed_on_page(id, which, payment, observed);
+        }
+        let Some(done) = self.page_payment_accepted(which, &source, payment, observed)? else {
+            return Ok(());
+        };
+        self.page_forms.insert(done.execution.id.0, request.clone());
+        self.page_payment_begun(which, page_id.0, payment, &done, observed)
+    }
+
+    /// A form that was sent before is answered with its payment, unless it says something else.
+    fn replayed_on_page(
+        &self,
+        id: i64,
+        which: SourceRef,
+        payment: &PagePayment,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let stored =
+            self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
+        if observed.read_back {
+            return Ok(());
+        }
+        let choice = &payment.choice;
+        let account = stored.account.and_then(|account| self.accounts.get(&account));
+        let same = (stored.source, stored.outside_currency) == (Some(which.id.0), choice.currency)
+            && account.is_some_and(|account| is_chosen(account, choice));
+        let refused = if same { vec![] } else { vec![(Subject::IdempotencyKey, "duplicate")] };
+        if !(Observed { lenient: false, overlapped: false, ..observed }
+            .check_acceptance(refused)?)
+        {
+            return Ok(());
+        }
+        let done = output!(observed, Output::PayOnPage(done) => done);
+        let is_replay = done.replayed && done.call.is_none();
+        let as_stored = done.execution.status == stored.status || observed.overlapped;
+        if is_replay && done.execution.id.0 == id && as_stored {
+            Ok(())
+        } else {
+            Err(format!("a replay of {id}, which is {}: {done:?}", stored.status))
+        }
+    }
+
+    /// The answer, if the payment was accepted and had to be.
+    fn page_payment_accepted(
+        &self,
+        which: SourceRef,
+        source: &Source,
+        payment: &PagePayment,
+        observed: Observed<'_>,
+    ) -> Result<Option<Executed>, Mismatch> {
+        let merchant = which.merchant_id.0;
+        let time = match observed.outcome {
+            // The merchant's clock may have been advanced in the middle of the batch.
+            Ok(Output::PayOnPage(done)) if observed.overlapped => done.execution.created_at.0,
+            _ => self.time(merchant, observed.now),
+        };
+        let expected = self.expected_on_page(which, source, payment, time, observed.now);
+        let mut refused = expected.as_ref().err().cloned().unwrap_or_default();
+        let limit = expected.as_ref().ok().and_then(|expected| expected.limit);
+        refused.extend(limit.map(|_| (Subject::Caller, "payments")));
+        if !observed.check_acceptance(refused)? {
+            let Err(Failure::Refused(refusals)) = observed.outcome else { return Ok(None) };
+            return match (refusals.as_slice(), limit) {
+                ([Refusal::TooManyPayments { kind, seconds }], Some(limit))
+                    if (*kind, *seconds) != limit && !observed.overlapped =>
+                {
+                    Err(format!("{kind:?} for {seconds} s instead of {limit:?}"))
+                }
+                _ => Ok(None),
+            };
+        }
+        let done = output!(observed, Output::PayOnPage(done) => done);
+        let seen = &done.execution;
+        if seen.payer != payment.quoted {
+            return Err(format!("{} was shown: {seen:?}", payment.quoted));
+        }
+        if seen.status != ExecutionStatus::Pending && !observed.read_back {
+            return Err(format!("it is sent first, and was not: {seen:?}"));
+        }
+        let used = seen.payment_account_id().map_or(0, |id| id.0);
+        let made = self.made_accounts.get(&used).copied();
+        let fits = expected.is_ok_and(|expected| match (made, expected.payer) {
+            (None, _) => expected.account == Some(used),
+            (Some(party), Payer::Party(payer)) => expected.account.is_none() && party == payer,
+            (Some(party), Payer::New) => {
+                expected.account.is_none() && !self.parties.contains_key(&party)
+            }
+        });
+        // The party or the account may have been changed in the middle of the batch.
+        if fits || observed.lenient {
+            Ok(Some(done))
+        } else {
+            Err(format!("account {used} of party {made:?}, made now, is another's: {seen:?}"))
+        }
+    }
+
+    /// The payer of a source who has chosen how to pay.
+    fn payer_of(&self, source: &Source, choice: &PayerChoice) -> Result<Payer, Reason> {
+        let party = self.counterparties.get(&source.counterparty).and_then(|(_, party)| *party);
+        match (party, &choice.phone) {
+            (Some(party), _) => Ok(Payer::Party(party)),
+            (None, None) => Err((Subject::Counterparty, "party")),
+            (None, Some(phone)) => {
+                let first = self.first_party.get(&(source.merchant, phone.clone()));
+                Ok(first.map_or(Payer::New, |party| Payer::Party(*party)))
+            }
+        }
+    }
+
+    /// An account of the payer's that may be used again for what was chosen.
+    pub fn account_to_use_again(
+        &self,
+        id: i64,
+        source: &Source,
+        choice: &PayerChoice,
+    ) -> Option<&Account> {
+        let Ok(Payer::Party(party)) = self.payer_of(source, choice) else { return None };
+        self.accounts.get(&id).filter(|account| {
+            (account.merchant, account.party) == (source.merchant, party)
+                && account.operation == Operation::Collection
+                && account.active
+                && is_chosen(account, choice)
+        })
+    }
+
+    fn expected_on_page(
+        &self,
+        which: SourceRef,
+        source: &Source,
+        payment: &PagePayment,
+        time: i64,
+        now: i64,
+    ) -> Result<Expected, Vec<Reason>> {
+        let choice = &payment.choice;
+        let refused = self.reasons_against_checkout(which, time);
+        if !refused.is_empty() {
+            return Err(refused);
+        }
+        let payer = self.payer_of(source, choice).map_err(|reason| vec![reason])?;
+        // Nobody who has a link has shown to own a wallet.
+        if choice.method == Method::Wallet {
+            return Err(vec![(Subject::Method, "not_found")]);
+        }
+        let given = payment.account_id.map(|id| id.0);
+        let account = given.filter(|id| self.account_to_use_again(*id, source, choice).is_some());
+        if account.is_none() {
+            let number = choice.phone.as_deref();
+            let refused = reasons_against_number(choice.method, Operation::Collection, number);
+            if !refused.is_empty() {
+                return Err(refused);
+            }
+        }
+        let (session, prices) =
+            (self.checkout_session(source.merchant, which.id.0, time), self.prices.at(now));
+        let new = new_account(source.merchant, 0, choice);
+        let request = request(which.merchant_id, payment, 0, account.unwrap_or(0));
+        let prepared = self.prepare_with(&request, session, Some((0, new.clone())), now, &prices);
+        let Some(Prepared { execution, .. }) = prepared else {
+            return Err(vec![(Subject::Source, "not_found")]);
+        };
+        let expectation = self.expected_collection_from(&new, &execution, choice.currency);
+        if let Some(reason) = expectation.refused {
+            return Err(vec![reason]);
+        }
+        let price = Money::new(execution.figures.payer, choice.currency);
+        if price != payment.quoted {
+            return Err(vec![(Subject::Amount, "amount")]);
+        }
+        let limit = self.request_limits.reached(source.merchant, which.id, payment, time);
+        Ok(Expected { payer, account, limit })
+    }
+
+    /// Adds a payment that was accepted, with what was created for it.
+    fn page_payment_begun(
+        &mut self,
+        which: SourceRef,
+        page: i64,
+        payment: &PagePayment,
+        done: &Executed,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let (merchant, seen, choice) = (which.merchant_id.0, &done.execution, &payment.choice);
+        let (session, time) = (seen.session_id.0, seen.created_at.0);
+        if self.sessions.contains_key(&session) {
+            return Err(format!("session {session} was there before: {seen:?}"));
+        }
+        let used = seen.payment_account_id().map_or(0, |id| id.0);
+        if let Some(party) = self.made_accounts.remove(&used) {
+            if let (false, Some(phone)) = (self.parties.contains_key(&party), &choice.phone) {
+                self.add_party(party, merchant, phone);
+            }
+            self.add_account(used, new_account(merchant, party, choice));
+        }
+        let declared = self.checkout_session(merchant, which.id.0, time);
+        self.sessions.insert(session, Session { status: SessionStatus::Active, ..declared });
+        self.merchant(merchant).sessions.push(session);
+        self.request_limits.count(merchant, which.id, payment, time);
+        let request = request(which.merchant_id, payment, session, used);
+        let with_prices = |model: &Self, prices: &Prices| {
+            let account = model.accounts.get(&used)?.clone();
+            let mut prepared = model.prepare_with(
+                &request,
+                declared,
+                Some((used, account)),
+                observed.now,
+                prices,
+            )?;
+            prepared.execution.page = Some(page);
+            Some(prepared)
+        };
+        let prepared = with_prices(self, &self.prices.at(observed.now))
+            .ok_or_else(|| format!("paid without an account: {seen:?}"))?;
+        self.begun(done, prepared, &with_prices, observed)
+    }
+}
+
+fn new_account(merchant: i64, party: i64, choice: &PayerChoice) -> Account {
+    Account {
+        merchant,
+        party,
+        provider: choice.provider,
+        method: choice.method,
+        operation: Operation::Collection,
+        number: choice.phone.clone(),
+        active: true,
+    }
+}
+
+/// The execution that a payment on a page asks for, once its session and account are there.
+fn request(merchant: MerchantId, payment: &PagePayment, session: i64, account: i64) -> Execute {
+    Execute {
+        merchant_id: merchant,
+        reference_id: payment.reference_id,
+        session_id: SessionId(session),
+        details: OperationDetails::Collection {
+            account_id: PaymentAccountId(account),
+            currency: payment.choice.currency,
+        },
+    }
+}
