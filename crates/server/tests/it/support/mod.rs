@@ -4,8 +4,8 @@
 pub(crate) mod database;
 pub(crate) mod http;
 mod in_process;
-pub(crate) mod papers;
 pub(crate) mod page_rules;
+pub(crate) mod papers;
 pub(crate) mod payer;
 mod postgres;
 pub(crate) mod process;
