@@ -8,11 +8,11 @@ use crate::support::payer::{Browser as _, Payer, shows, until};
 use crate::support::shop::ending;
 use crate::support::{Database, Server, json, number, open, open_with, shown};
 
-/// Texts that break pages: right-to-left with its controls, beyond the first plane, of no width,
+/// Texts that break pages: right-to-left with its marks, beyond the first plane, of no width,
 /// combined, and markup.
 const STRANGE: [&str; 8] = [
     "متجر أما للأرز",
-    "\u{202e}gnp.live\u{202c} x",
+    "\u{200f}חנות\u{200e} (x) 12",
     "𝔄𝔪𝔞 🛒🧺 𠮷野家",
     "A\u{200b}m\u{200d}a\u{feff}",
     "Z̸̢͎a̴͜l̵͔g̶̟o",
