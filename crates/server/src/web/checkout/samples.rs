@@ -72,6 +72,7 @@ pub fn page(state: PageState, language: Language) -> CheckoutPage {
         cancel_url: Some("https://shop.example/basket".to_owned()),
         notice: None,
         state,
+        link: None,
         permit: None,
     };
     page.frame.title = page.title();
