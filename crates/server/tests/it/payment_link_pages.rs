@@ -8,7 +8,7 @@ use crate::reviews;
 use crate::support::payer::{Browser as _, Form, Payer, hides, shows, until};
 use crate::support::shop::ending;
 use crate::support::{
-    Merchant, Server, after, all_at_once, assert_fields, assert_money, id, json, open, open_with,
+    Merchant, after, all_at_once, assert_fields, assert_money, id, json, open, open_with,
     shown, wait_for,
 };
 
