@@ -147,7 +147,7 @@ fn a_failed_attempt_is_told_until_it_is_paid() {
         &[
             "To be paid",
             "The payment was not made",
-            "There was not enough money in the account. MTN says that no money was taken.",
+            "There was not enough money in the account. No money was taken, says MTN.",
         ],
     );
     // Whoever has the link must not learn how much is in a wallet.

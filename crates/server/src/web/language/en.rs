@@ -153,7 +153,7 @@ pub const TEXTS: Texts = Texts {
     wallet_not_enough_money: "There was not enough money in the wallet.",
     no_reason: "{network} gave no reason.",
     failed_at: "{amount}, on {time}.",
-    nothing_taken: "{network} says that no money was taken.",
+    nothing_taken: "No money was taken, says {network}.",
     try_again: "Try again",
     other_number: "Use another number",
 
@@ -234,7 +234,7 @@ pub const TEXTS: Texts = Texts {
     canceled: "Canceled: nothing is to be paid",
     canceled_at: "It was canceled on {time}.",
     not_open_yet: "Not open for payment yet",
-    nothing_taken_here: "No payment was taken through this link.",
+    nothing_taken_here: "It is closed, and no payment was taken through it.",
 
     person_checks: "Your payment needs a check by a person.",
     review_explained: "What the network says of it leaves a question open.",

@@ -154,7 +154,7 @@ pub const TEXTS: Texts = Texts {
     wallet_not_enough_money: "Nta mafaranga ahagije yari mu ikofi.",
     no_reason: "{network} nta mpamvu yatanze.",
     failed_at: "{amount}, ku wa {time}.",
-    nothing_taken: "{network} ivuga ko nta mafaranga yafashwe.",
+    nothing_taken: "Nta mafaranga yafashwe, nk’uko {network} ibivuga.",
     try_again: "Ongera ugerageze",
     other_number: "Koresha indi nimero",
 
@@ -235,7 +235,7 @@ pub const TEXTS: Texts = Texts {
     canceled: "Byahagaritswe: nta cyo kwishyura",
     canceled_at: "Byahagaritswe ku wa {time}.",
     not_open_yet: "Ntibirafungurirwa kwishyurwa",
-    nothing_taken_here: "Nta bwishyu bwafashwe binyuze muri iri huza.",
+    nothing_taken_here: "Ryafunzwe, kandi nta bwishyu bwafashwe binyuze muri iri huza.",
 
     person_checks: "Ubwishyu bwawe bugomba gusuzumwa n’umuntu.",
     review_explained: "Ibyo umuyoboro ubuvugaho bisiga ikibazo.",
