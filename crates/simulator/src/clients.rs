@@ -83,7 +83,7 @@ const WEIGHTS: &[u32] = &[
     6, 2, 1, // fund, wallet status, clock
     1, 5, 4, 1,  // passcode, review, payer, keys
     12, // round trip of exchanges with small orders
-    2, 8, 1, // payment link, its payer, its end
+    2, 8, 1,  // payment link, its payer, its end
     24, // payer on a page
 ];
 

@@ -51,6 +51,7 @@ mod operator;
 mod pages;
 mod parties;
 mod passcode;
+mod payment_link_pages;
 mod payment_links;
 mod predictions;
 mod processes;

@@ -14,11 +14,11 @@ pub(crate) fn of_rice() -> Value {
 }
 
 /// A donation box.
-fn donation() -> Value {
+pub(crate) fn donation() -> Value {
     json!({"title": "A roof", "currency": "USD", "amount_open": {"min": 1, "max": number("500.00")}})
 }
 
-fn create(shop: &Merchant, body: &Value) -> Value {
+pub(crate) fn create(shop: &Merchant, body: &Value) -> Value {
     shop.api.post("/v1/payment-links/create", body).ok()
 }
 

@@ -1,6 +1,6 @@
-//! What the page of an invoice or order shows, and that of a payment link, whose payer gets an order. The states follow from the rows (`state.rs`) or, for
-//! the two steps of a form, from what the payer sent (`pay.rs`); the template `checkout.html` renders
-//! them. All times are merchant time.
+//! What the page of an invoice or order shows, and that of a payment link, whose payer gets an order.
+//! The states follow from the rows (`state.rs`) or, for the steps of a form, from what the payer sent
+//! (`pay.rs`); the template `checkout.html` renders them. All times are merchant time.
 
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{Money, Ratio};
@@ -71,6 +71,8 @@ pub struct ItemList {
     pub part: usize,
     /// How many items there are in all parts.
     pub count: usize,
+    /// Whether there are more than in all parts.
+    pub has_more: bool,
 }
 
 /// What came of a form that changed nothing.

@@ -32,6 +32,7 @@ pub const TEXTS: Texts = Texts {
     items_heading: "Articles ({count})",
     items_part: "Articles {first} à {last} sur {count}",
     items_all: "Voir les {count} articles",
+    items_not_shown: "Il y a plus d’articles que ceux qui sont affichés ici.",
     items_next: "Articles suivants",
     items_previous: "Articles précédents",
     back_to_payment: "Retour au paiement",
@@ -152,7 +153,7 @@ pub const TEXTS: Texts = Texts {
     wallet_not_enough_money: "Il n’y avait pas assez d’argent dans le portefeuille.",
     no_reason: "{network} n’a pas donné de raison.",
     failed_at: "{amount}, le {time}.",
-    nothing_taken: "Aucun argent n’a été prélevé, indique {network}.",
+    nothing_taken: "{network} indique qu’aucun argent n’a été prélevé.",
     try_again: "Réessayer",
     other_number: "Utiliser un autre numéro",
 
@@ -233,10 +234,10 @@ pub const TEXTS: Texts = Texts {
     canceled: "Annulé : il n’y a rien à payer",
     canceled_at: "Annulé le {time}.",
     not_open_yet: "Pas encore ouvert au paiement",
-    nothing_taken_here: "Il est fermé, et aucun paiement n’a été pris par ce lien.",
+    nothing_taken_here: "Aucun paiement n’a été pris par ce lien.",
 
     person_checks: "Votre paiement doit être vérifié par une personne.",
-    review_explained: "Ce que nous en savons ne correspond pas à ce que dit le réseau.",
+    review_explained: "Ce que le réseau en dit laisse une question ouverte.",
     reference: "Référence {reference}",
     review_since: "Depuis le {time}.",
 

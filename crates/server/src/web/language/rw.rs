@@ -33,6 +33,7 @@ pub const TEXTS: Texts = Texts {
     items_heading: "Ibicuruzwa ({count})",
     items_part: "Ibicuruzwa kuva kuri {first} kugeza kuri {last} muri {count}",
     items_all: "Reba ibicuruzwa byose uko ari {count}",
+    items_not_shown: "Hari ibindi bicuruzwa bitagaragara hano.",
     items_next: "Ibikurikira",
     items_previous: "Ibibanza",
     back_to_payment: "Subira ku kwishyura",
@@ -153,7 +154,7 @@ pub const TEXTS: Texts = Texts {
     wallet_not_enough_money: "Nta mafaranga ahagije yari mu ikofi.",
     no_reason: "{network} nta mpamvu yatanze.",
     failed_at: "{amount}, ku wa {time}.",
-    nothing_taken: "Nta mafaranga yafashwe, nk’uko {network} ibivuga.",
+    nothing_taken: "{network} ivuga ko nta mafaranga yafashwe.",
     try_again: "Ongera ugerageze",
     other_number: "Koresha indi nimero",
 
@@ -234,10 +235,10 @@ pub const TEXTS: Texts = Texts {
     canceled: "Byahagaritswe: nta cyo kwishyura",
     canceled_at: "Byahagaritswe ku wa {time}.",
     not_open_yet: "Ntibirafungurirwa kwishyurwa",
-    nothing_taken_here: "Ryafunzwe, kandi nta bwishyu bwafashwe binyuze muri iri huza.",
+    nothing_taken_here: "Nta bwishyu bwafashwe binyuze muri iri huza.",
 
     person_checks: "Ubwishyu bwawe bugomba gusuzumwa n’umuntu.",
-    review_explained: "Ibyo tubuziho ntibihuye n’ibyo umuyoboro uvuga.",
+    review_explained: "Ibyo umuyoboro ubuvugaho bisiga ikibazo.",
     reference: "Nimero y’ikibazo {reference}",
     review_since: "Kuva ku wa {time}.",
 
