@@ -8,8 +8,8 @@ use crate::reviews;
 use crate::support::payer::{Browser as _, Form, Payer, hides, shows, until};
 use crate::support::shop::ending;
 use crate::support::{
-    Merchant, after, all_at_once, assert_fields, assert_money, id, json, open, open_with,
-    shown, wait_for,
+    Merchant, after, all_at_once, assert_fields, assert_money, id, json, open, open_with, shown,
+    wait_for,
 };
 
 const USED_UP: &str = "This link has been used up";
