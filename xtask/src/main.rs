@@ -13,6 +13,7 @@ mod migration_time;
 mod new;
 mod openapi;
 mod payment_load;
+mod receipt_speed;
 mod screens;
 mod soak;
 mod test;
@@ -41,6 +42,8 @@ enum Chore {
     Soak(soak::Options),
     /// Time `kola ledger verify` on a large database
     VerifySpeed(verify_speed::Options),
+    /// Time receipts as PDF
+    ReceiptSpeed,
     /// Time the migration of a large database from one release build to another
     MigrationTime(migration_time::Options),
     /// Measure how many bytes of each table and index a payment takes
@@ -71,6 +74,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::CrashPoints(options) => crash_points::run(&options),
         Chore::Soak(options) => soak::run(&options),
         Chore::VerifySpeed(options) => verify_speed::run(&options),
+        Chore::ReceiptSpeed => receipt_speed::run(),
         Chore::MigrationTime(options) => migration_time::run(&options),
         Chore::Sizes(options) => bench::sizes::run(&options),
         Chore::Plot(options) => bench::plot::run(&options).map(|()| ExitCode::SUCCESS),

@@ -1,6 +1,7 @@
 //! Invariants of the rows, checked with every change, and recomputed from the beginning from time to
 //! time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::decision::event::{Actor, EventEntity, EventType};
@@ -75,8 +76,13 @@ const fn is_open(status: ExecutionStatus) -> bool {
 }
 
 impl Checks {
-    /// Checks a commit.
-    pub fn observe(&mut self, commit: Commit, rows: &Committed) -> CheckResult {
+    /// Checks a commit. Of the executions in `heard` it may have recorded an outcome.
+    pub fn observe(
+        &mut self,
+        commit: Commit,
+        rows: &Committed,
+        heard: &BTreeSet<ExecutionId>,
+    ) -> CheckResult {
         self.entries_balance(&commit.entries)?;
         self.exchange_gains.observe(&commit)?;
         for (before, after) in &commit.changes.reviews {
@@ -85,7 +91,7 @@ impl Checks {
         for (before, after) in &commit.changes.executions {
             self.execution(before.as_deref(), after, &commit, rows)?;
         }
-        self.attempts(&commit, rows)?;
+        self.attempts(&commit, rows, heard)?;
         page_payments::observe(&commit, rows)?;
         for (before, after) in &commit.changes.executions {
             self.room(before.is_none(), after, rows)?;
@@ -488,11 +494,16 @@ impl Checks {
 
     /// What changed of the attempts at networks, and that each execution through a network has its
     /// attempt and no other has one.
-    fn attempts(&mut self, commit: &Commit, rows: &Committed) -> CheckResult {
+    fn attempts(
+        &mut self,
+        commit: &Commit,
+        rows: &Committed,
+        heard: &BTreeSet<ExecutionId>,
+    ) -> CheckResult {
         for (before, after) in &commit.changes.provider_attempts {
             if let Some(before) = before {
                 Self::attempt_goes_on(before, after)?;
-                Self::lease(before, after, commit)?;
+                Self::lease(before, after, heard)?;
             }
             self.attempts.insert(after.execution_id, Arc::clone(after));
         }
@@ -569,20 +580,21 @@ impl Checks {
     }
 
     /// A lease is taken over only after it has ended; its holder may send again.
-    fn lease(before: &ProviderAttempt, after: &ProviderAttempt, commit: &Commit) -> CheckResult {
+    fn lease(
+        before: &ProviderAttempt,
+        after: &ProviderAttempt,
+        heard: &BTreeSet<ExecutionId>,
+    ) -> CheckResult {
         let (Some(old), Some(new)) = (before.lease_until, after.lease_until) else { return Ok(()) };
         let taken_at = new.plus(-LEASE_US);
         let resent = after.send_count != before.send_count;
         // A lease by a clock that is far ahead is ignored.
         let clock_ahead = old.since(taken_at) > LEASE_US + MAX_CLOCK_SKEW_US;
-        // An outcome ends a lease, and the next check is due at once where the same commit advances
-        // the merchant's clock.
-        let advanced = commit.changes.merchants.iter().any(|(merchant, now)| {
-            let offset = merchant.as_ref().map(|merchant| merchant.clock_offset_us);
-            now.id == after.merchant_id && offset.is_some_and(|offset| offset < now.clock_offset_us)
-        });
+        // An outcome ends a lease. In the same commit a payer may ask, or the next check may be due
+        // because the merchant's clock was advanced.
+        let ended = heard.contains(&after.execution_id);
         rule(
-            old == new || resent || clock_ahead || advanced || taken_at >= old,
+            old == new || resent || clock_ahead || ended || taken_at >= old,
             "a lease was taken from its holder",
             || format!("{before:?} -> {after:?}"),
         )

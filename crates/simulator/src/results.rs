@@ -98,8 +98,13 @@ impl Sim {
             names.record_derived(&commits);
         }
         compare::changed_rows(&mut self.model, &commits)?;
+        let heard = items.iter().filter_map(|item| match &item.command {
+            Command::RecordOutcome(RecordOutcome { execution_id, .. }) => Some(*execution_id),
+            _ => None,
+        });
+        let heard = heard.collect();
         for commit in commits {
-            self.checks.observe(commit, &self.environment.db.borrow().rows)?;
+            self.checks.observe(commit, &self.environment.db.borrow().rows, &heard)?;
         }
         if crashed {
             self.incarnations[process] += 1;

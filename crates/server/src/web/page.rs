@@ -125,7 +125,8 @@ pub fn render(
     page: &impl Template,
     permit: Option<ResponsePermit>,
 ) -> Result<Response, ApiError> {
-    let text = page.render().map_err(|error| ApiError::internal(error.to_string()))?;
+    let mut text = page.render().map_err(|error| ApiError::internal(error.to_string()))?;
+    text.push('\n');
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(HTML)),
         (CONTENT_LANGUAGE, HeaderValue::from_static(frame.language().code())),

@@ -10,6 +10,8 @@ mod render_tests;
 pub mod samples;
 pub mod show;
 pub mod state;
+#[cfg(test)]
+mod state_tests;
 pub mod steps;
 pub mod view;
 pub mod words;

@@ -64,7 +64,7 @@ pub fn page(state: PageState, language: Language) -> CheckoutPage {
         number: "ORD-2026-00007".to_owned(),
         note: "Delivered on Friday".to_owned(),
         contact: Some(Contact::Phone("231770000009".to_owned())),
-        items: ItemList { shown: vec![item("Rice, 25 kg")], part: 1, count: 1 },
+        items: ItemList { shown: vec![item("Rice, 25 kg")], part: 1, count: 1, has_more: false },
         total: money(3_900, "USD"),
         fee_bearer: FeeBearer::Payer,
         due_date: Some(AT),

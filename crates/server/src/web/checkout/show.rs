@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use domain::directory::merchant::Merchant;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::ExecutionStatus;
-use domain::sales::source::{Item, MAX_SOURCE_ITEMS, Source, SourceStatus};
+use domain::sales::source::{Item, Source, SourceStatus};
 use store::clock;
 use store::reads::checkouts::PageReads;
 
@@ -24,13 +24,15 @@ use crate::web::checkout::view::{
     CardPlace, CheckoutPage, ClosedReason, Contact, ItemList, PageState, Revive,
 };
 use crate::web::language::Visitor;
-use crate::web::language::texts::{Foreign, Texts};
+use crate::web::language::texts::{Foreign, Texts, Unbroken};
 use crate::web::page::{self, Frame};
 use crate::web::text::PhoneNumber;
 use crate::web::{qr, receipt};
 
 /// How many items a page shows.
 pub const ITEMS_SHOWN: usize = 20;
+/// How many are shown in all parts. New invoices and orders cannot have more; older ones may.
+const LINES_MAX: usize = 200;
 /// The rows of a page are read again when they changed while they were read, at most so often.
 const READS_MAX: usize = 3;
 
@@ -103,10 +105,11 @@ pub fn contact(merchant: &Merchant) -> Option<Contact> {
 /// The part of the items with this number, from 1; the first for a number that there is not.
 #[must_use]
 pub fn part_of(items: Vec<Item>, part: usize) -> ItemList {
-    let count = items.len();
+    let (count, has_more) = (items.len().min(LINES_MAX), items.len() > LINES_MAX);
     let part = if (1..=count.div_ceil(ITEMS_SHOWN)).contains(&part) { part } else { 1 };
-    let shown = items.into_iter().skip((part - 1) * ITEMS_SHOWN).take(ITEMS_SHOWN).collect();
-    ItemList { shown, part, count }
+    let listed = items.into_iter().take(count);
+    let shown = listed.skip((part - 1) * ITEMS_SHOWN).take(ITEMS_SHOWN).collect();
+    ItemList { shown, part, count, has_more }
 }
 
 /// Reads what the page of a token is made from.
@@ -141,7 +144,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
     let Some(permit) = app.pages.acquire(reads.merchant.id).await else {
         return Err(ApiError::TooMany(1));
     };
-    let items = reads.items(u32::try_from(MAX_SOURCE_ITEMS).ok()).await?;
+    let items = reads.items(u32::try_from(LINES_MAX + 1).ok()).await?;
     let last = reads.last_collection().await?;
     let account = match &last {
         Some(WithAttempt { execution, .. }) if execution.status != ExecutionStatus::Completed => {

@@ -71,6 +71,8 @@ pub struct ItemList {
     pub part: usize,
     /// How many items there are in all parts.
     pub count: usize,
+    /// Whether there are more than in all parts.
+    pub has_more: bool,
 }
 
 /// What came of a form that changed nothing.

@@ -188,7 +188,7 @@ impl CheckoutPage {
 
     /// Whether it is known what is to be paid.
     pub(super) const fn has_bill(&self) -> bool {
-        self.total.minor > 0
+        self.link.is_none() || self.total.minor > 0
     }
 
     /// Kind and number of what is paid, or the title of a payment link.
@@ -213,8 +213,8 @@ impl CheckoutPage {
         text::decimal(number, self.frame.language())
     }
 
-    pub(super) const fn unit_price(&self, item: &Item) -> Money {
-        Money::new(item.amount_minor, self.total.currency)
+    pub(super) fn unit_price(&self, item: &Item) -> String {
+        self.plain(&Money::new(item.amount_minor, self.total.currency))
     }
 
     pub(super) fn line_total(&self, item: &Item) -> String {

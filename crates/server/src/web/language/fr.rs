@@ -32,6 +32,7 @@ pub const TEXTS: Texts = Texts {
     items_heading: "Articles ({count})",
     items_part: "Articles {first} à {last} sur {count}",
     items_all: "Voir les {count} articles",
+    items_not_shown: "Il y a plus d’articles que ceux qui sont affichés ici.",
     items_next: "Articles suivants",
     items_previous: "Articles précédents",
     back_to_payment: "Retour au paiement",
@@ -191,7 +192,7 @@ pub const TEXTS: Texts = Texts {
     how_to_verify: "Chacun peut vérifier ce reçu : scannez le code ou ouvrez cette page, et indiquez le montant payé.",
     verify_qr_alt: "Code QR contenant le lien de la page où ce reçu se vérifie",
     more_items: "Il y a plus d’articles que ceux qui sont affichés ici.",
-    invoice_pdf: "En PDF",
+    invoice_pdf: "Télécharger en PDF",
     fees_to_come: "Des frais s’ajoutent à ce total au moment du paiement. Leur montant dépend du moyen de paiement.",
     ways_to_pay: "Comment payer",
     scan_to_pay: "Scannez le code avec l’appareil photo de votre téléphone, ou ouvrez cette page :",
@@ -236,7 +237,7 @@ pub const TEXTS: Texts = Texts {
     nothing_taken_here: "Il est fermé, et aucun paiement n’a été pris par ce lien.",
 
     person_checks: "Votre paiement doit être vérifié par une personne.",
-    review_explained: "Ce que nous en savons ne correspond pas à ce que dit le réseau.",
+    review_explained: "Ce que le réseau en dit laisse une question ouverte.",
     reference: "Référence {reference}",
     review_since: "Depuis le {time}.",
 

@@ -33,6 +33,7 @@ pub const TEXTS: Texts = Texts {
     items_heading: "Ibicuruzwa ({count})",
     items_part: "Ibicuruzwa kuva kuri {first} kugeza kuri {last} muri {count}",
     items_all: "Reba ibicuruzwa byose uko ari {count}",
+    items_not_shown: "Hari ibindi bicuruzwa bitagaragara hano.",
     items_next: "Ibikurikira",
     items_previous: "Ibibanza",
     back_to_payment: "Subira ku kwishyura",
@@ -192,7 +193,7 @@ pub const TEXTS: Texts = Texts {
     how_to_verify: "Buri wese ashobora kugenzura iyi nyemezabwishyu: fotora kode cyangwa ufungure uru rupapuro, wandike amafaranga yishyuwe.",
     verify_qr_alt: "Kode ya QR irimo ihuza ry’urupapuro iyi nyemezabwishyu igenzurirwaho",
     more_items: "Hari ibindi bicuruzwa bitagaragara hano.",
-    invoice_pdf: "Muri PDF",
+    invoice_pdf: "Manura muri PDF",
     fees_to_come: "Amafaranga ya serivisi yongerwa kuri iki giteranyo igihe bishyurwa. Umubare wayo uterwa n’uburyo bwo kwishyura.",
     ways_to_pay: "Uko wishyura",
     scan_to_pay: "Fotora kode ukoresheje kamera ya telefoni yawe, cyangwa ufungure uru rupapuro:",
@@ -237,7 +238,7 @@ pub const TEXTS: Texts = Texts {
     nothing_taken_here: "Ryafunzwe, kandi nta bwishyu bwafashwe binyuze muri iri huza.",
 
     person_checks: "Ubwishyu bwawe bugomba gusuzumwa n’umuntu.",
-    review_explained: "Ibyo tubuziho ntibihuye n’ibyo umuyoboro uvuga.",
+    review_explained: "Ibyo umuyoboro ubuvugaho bisiga ikibazo.",
     reference: "Nimero y’ikibazo {reference}",
     review_since: "Kuva ku wa {time}.",
 

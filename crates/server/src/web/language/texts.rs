@@ -44,6 +44,16 @@ impl Value for Foreign<'_> {
     }
 }
 
+/// A code, which is kept on one line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unbroken<'a>(pub &'a str);
+
+impl Value for Unbroken<'_> {
+    fn write(&self, _: Language, html: &mut String) {
+        unbroken(self.0, html);
+    }
+}
+
 /// A text of ours.
 impl Value for str {
     fn write(&self, _: Language, html: &mut String) {
@@ -214,6 +224,7 @@ texts! {
     items_heading(count),
     items_part(first, last, count),
     items_all(count),
+    items_not_shown,
     items_next,
     items_previous,
     back_to_payment,

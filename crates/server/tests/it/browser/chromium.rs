@@ -2,16 +2,18 @@
 
 use std::future::Future;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::prelude::{By, Key, WebDriverResult};
 use thirtyfour::{Capabilities, WebDriver, WebElement, WindowHandle};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::Server;
 use crate::support::payer::{Browser, field};
+use crate::support::{Server, wait_for};
 
 /// The width of the narrowest screen, of a cheap phone, and of a desktop, in CSS pixels.
 pub(crate) const NARROW: u32 = 320;
@@ -43,6 +45,10 @@ impl Chromium {
         let profile = TempDir::new().expect("a directory");
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
+            // A group of its own, so that no browser is left behind; and no trace in a home.
+            .process_group(0)
+            .env("HOME", profile.path())
+            .env("XDG_CONFIG_HOME", profile.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -56,7 +62,7 @@ impl Chromium {
         let driver = match driver {
             Ok(driver) => Some(driver),
             Err(error) => {
-                let _ended = process.kill();
+                end(&mut process);
                 panic!("Chromium does not start: {error}");
             }
         };
@@ -135,7 +141,10 @@ impl Chromium {
             match method.as_str().unwrap_or_default() {
                 "Network.requestWillBeSent" => {
                     let url = told["request"]["url"].as_str().unwrap_or_default().to_owned();
-                    requests.push((id, Request { url, received: 0 }));
+                    // The browser's own first page.
+                    if !url.starts_with("chrome:") {
+                        requests.push((id, Request { url, received: 0 }));
+                    }
                 }
                 "Network.loadingFinished" => {
                     let received = told["encodedDataLength"].as_f64().map_or(0, whole);
@@ -205,7 +214,8 @@ impl Chromium {
     #[track_caller]
     pub(crate) fn double_click(&self, css: &str) {
         let element = self.element(css);
-        self.wait(self.driver().action_chain().double_click_element(&element).perform());
+        let twice = self.driver().action_chain().double_click_element(&element);
+        self.leave(|| self.wait(twice.perform()));
     }
 
     #[track_caller]
@@ -221,7 +231,21 @@ impl Chromium {
     #[track_caller]
     fn click(&self, css: &str) {
         let element = self.element(css);
-        self.wait(element.click());
+        self.leave(|| self.wait(element.click()));
+    }
+
+    /// Does what leads to another page, and waits until that is there. The driver itself does not
+    /// wait for a form that is sent.
+    #[track_caller]
+    fn leave(&self, act: impl FnOnce()) {
+        self.evaluate("window.isLeft = true", vec![]);
+        act();
+        let arrived = "return !window.isLeft && document.readyState === 'complete'";
+        wait_for("the next page", || {
+            // Between two pages there is none to ask.
+            let there = self.runtime.block_on(self.driver().execute(arrived, vec![])).ok()?;
+            (there.json() == &json!(true)).then_some(())
+        });
     }
 
     #[track_caller]
@@ -234,11 +258,9 @@ impl Chromium {
     #[track_caller]
     pub(crate) fn picture(&self, width: u32) -> Vec<u8> {
         let height = self.evaluate("return document.documentElement.scrollHeight", vec![]);
-        let shot = self.devtools(
-            "Page.captureScreenshot",
-            json!({"format": "png", "captureBeyondViewport": true,
-                "clip": {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}}),
-        );
+        let height = height.as_u64().and_then(|height| height.try_into().ok());
+        self.resize(width, height.expect("a height"), 1.0);
+        let shot = self.devtools("Page.captureScreenshot", json!({"format": "png"}));
         decoded(shot["data"].as_str().expect("a picture"))
     }
 }
@@ -301,7 +323,7 @@ impl Browser for Chromium {
     fn follow(&mut self, words: &str) {
         let link = self.runtime.block_on(self.driver().find(By::PartialLinkText(words)));
         let link = link.unwrap_or_else(|error| panic!("{words}: {error}: {}", self.visible()));
-        self.wait(link.click());
+        self.leave(|| self.wait(link.click()));
     }
 }
 
@@ -319,9 +341,15 @@ impl Drop for Chromium {
         if let Some(driver) = self.driver.take() {
             let _ended = self.runtime.block_on(driver.quit());
         }
-        let _killed = self.process.kill();
-        let _status = self.process.wait();
+        end(&mut self.process);
     }
+}
+
+/// Ends the driver, and a browser that it has not ended.
+fn end(process: &mut Child) {
+    let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+    let _killed = group.map(|group| kill_process_group(group, Signal::KILL));
+    let _status = process.wait();
 }
 
 /// The port that the driver has chosen.

@@ -193,7 +193,7 @@ fn a_form_of_yesterday_does_nothing_by_half() {
     let [(open, pays), (over, refused)] = forms.as_slice() else { panic!("two forms") };
     let (mut open, mut over) = (open.moved_to(&server), over.moved_to(&server));
     over.submit(refused);
-    shows(&mut over, &["expired", "No payment was taken"]);
+    shows(&mut over, &["expired", "no payment was taken"]);
     assert_executions(&shop, &[]);
     // The price is what it was, and so is the order.
     open.submit(pays);

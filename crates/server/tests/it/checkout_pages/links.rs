@@ -168,7 +168,7 @@ fn a_slash_or_upper_case_leads_to_the_page_or_says_what_to_do() {
 
 #[test]
 fn no_token_is_in_a_log() {
-    let (mut server, shop) = spawn_with(&[]);
+    let (mut server, shop) = spawn_with(&[("KOLA_LOG", "trace")]);
     let checkout = checkout(&shop);
     let mut payer = Payer::new(&server);
     pay(&mut payer, &checkout.link, MTN_LRD, "0880000001");

@@ -127,7 +127,9 @@ fn a_body_that_comes_after_the_signing_key_was_retired_changes_nothing() {
     stage.server.kola(&["keys", "rotate", "--retire"]).ok();
     assert_refused(begun, "retired");
     // A second server, which has only known the new key.
-    let second = stage.server.spawn_another(&[]);
+    let first_url = format!("http://{}", stage.server.api.address);
+    // Answers have links, so both servers have one public URL.
+    let second = stage.server.spawn_another(&[("KOLA_PUBLIC_URL", &first_url)]);
     let shop = second.sign_in(&stage.shop.credentials);
     assert_eq!(before, stage.view(&shop));
     stage.server.verify_ledger();

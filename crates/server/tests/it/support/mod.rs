@@ -14,6 +14,7 @@ mod server;
 pub(crate) mod shop;
 mod template;
 mod wire;
+pub(crate) mod words;
 
 use std::io::Write;
 use std::sync::Barrier;

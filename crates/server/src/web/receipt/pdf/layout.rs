@@ -128,6 +128,8 @@ pub struct TableRow<'a> {
     pub style: Style,
 }
 
+type StyledLine = (String, Style);
+
 /// The document under construction.
 pub struct Layout {
     measures: Measures,
@@ -282,7 +284,7 @@ impl Layout {
     }
 
     /// The lines of a row: of its name and of its value, each with its style.
-    fn cells(&self, row: &TableRow<'_>) -> (Vec<(String, Style)>, Vec<(String, Style)>) {
+    fn cells(&self, row: &TableRow<'_>) -> (Vec<StyledLine>, Vec<StyledLine>) {
         let lines = |text: &str, style: Style, width| {
             let lines = self.measures.lines(&self.measures.printable(text).0, style, width);
             lines.into_iter().map(|line| (line, style)).collect::<Vec<_>>()
@@ -297,7 +299,7 @@ impl Layout {
 
     fn height(&self, row: &TableRow<'_>) -> i32 {
         let (name, value) = self.cells(row);
-        let height = |lines: Vec<(String, Style)>| -> i32 {
+        let height = |lines: Vec<StyledLine>| -> i32 {
             lines.iter().map(|(_, style)| style.leading()).sum()
         };
         height(name).max(height(value)) + 2 * ROW_SPACE
