@@ -170,7 +170,7 @@ impl Sim {
                 self.retry_request(item, tries, undone);
                 let call = match outcome {
                     Ok(Output::Execute(done) | Output::PayOnPage(done)) => done.call,
-                    Ok(Output::PayLink(paid)) => paid.executed.call,
+                    Ok(Output::PayLink(paid)) => paid.executed.call.clone(),
                     Ok(Output::LeaveCardPage(call) | Output::CheckNow(call)) => call,
                     _ => None,
                 };
