@@ -192,7 +192,7 @@ pub const TEXTS: Texts = Texts {
     how_to_verify: "Anybody can check this receipt: scan the code or open this page, and enter the amount that was paid.",
     verify_qr_alt: "QR code with the link of the page where this receipt is checked",
     more_items: "There are more items than are shown here.",
-    invoice_pdf: "As PDF",
+    invoice_pdf: "Download as PDF",
     fees_to_come: "Fees are added to this total when it is paid. How much they are depends on how you pay.",
     ways_to_pay: "How to pay",
     scan_to_pay: "Scan the code with your phone’s camera, or open this page:",

@@ -192,7 +192,7 @@ pub const TEXTS: Texts = Texts {
     how_to_verify: "Chacun peut vérifier ce reçu : scannez le code ou ouvrez cette page, et indiquez le montant payé.",
     verify_qr_alt: "Code QR contenant le lien de la page où ce reçu se vérifie",
     more_items: "Il y a plus d’articles que ceux qui sont affichés ici.",
-    invoice_pdf: "En PDF",
+    invoice_pdf: "Télécharger en PDF",
     fees_to_come: "Des frais s’ajoutent à ce total au moment du paiement. Leur montant dépend du moyen de paiement.",
     ways_to_pay: "Comment payer",
     scan_to_pay: "Scannez le code avec l’appareil photo de votre téléphone, ou ouvrez cette page :",

@@ -193,7 +193,7 @@ pub const TEXTS: Texts = Texts {
     how_to_verify: "Buri wese ashobora kugenzura iyi nyemezabwishyu: fotora kode cyangwa ufungure uru rupapuro, wandike amafaranga yishyuwe.",
     verify_qr_alt: "Kode ya QR irimo ihuza ry’urupapuro iyi nyemezabwishyu igenzurirwaho",
     more_items: "Hari ibindi bicuruzwa bitagaragara hano.",
-    invoice_pdf: "Muri PDF",
+    invoice_pdf: "Manura muri PDF",
     fees_to_come: "Amafaranga ya serivisi yongerwa kuri iki giteranyo igihe bishyurwa. Umubare wayo uterwa n’uburyo bwo kwishyura.",
     ways_to_pay: "Uko wishyura",
     scan_to_pay: "Fotora kode ukoresheje kamera ya telefoni yawe, cyangwa ufungure uru rupapuro:",

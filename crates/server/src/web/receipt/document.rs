@@ -380,3 +380,63 @@ pub mod samples {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::sources::responses::samples::{merchant, source};
+
+    const ENGLISH: Language = Language::English;
+    const AT: MerchantTime = MerchantTime(1_795_348_800_000_000);
+
+    fn receipt(source: &Source) -> ReceiptDocument {
+        let rows = Rows { merchant: &merchant(), source, items: &[], language: ENGLISH };
+        ReceiptDocument::new(&rows, None, String::new(), "https://pay.example")
+    }
+
+    #[test]
+    fn a_receipt_says_how_things_stand() {
+        let of = |status, paid_at, open_reviews| {
+            let row = source(SourceType::Order);
+            receipt(&Source { status, paid_at, open_reviews, ..row }).state
+        };
+        for (status, paid_at, reviews, expected) in [
+            (SourceStatus::Idle, None, 0, "Not paid yet"),
+            (SourceStatus::Active, None, 0, "Not paid yet"),
+            (SourceStatus::Active, None, 1, "A payment is being looked into. Do not pay again."),
+            (SourceStatus::Processing, None, 0, "A payment is being processed. Do not pay again."),
+            (SourceStatus::Paid, Some(AT), 0, "Paid on 22 November 2026, 12:00 UTC"),
+            (SourceStatus::Paid, None, 0, "Paid"),
+            (SourceStatus::Canceled, None, 0, "Canceled: nothing is to be paid"),
+        ] {
+            assert_eq!(of(status, paid_at, reviews), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_paid_has_no_payment_and_no_code() {
+        let document = receipt(&source(SourceType::Invoice));
+        assert_eq!(document.bill.title, "Receipt for invoice INV-2026-00042");
+        assert!(document.payment.is_none() && document.refunds.is_none());
+        assert!(document.verification.is_none());
+    }
+
+    #[test]
+    fn an_invoice_says_until_when_and_whether_fees_come_on_top() {
+        let due_date = Some(MerchantTime::parse("2026-12-01").unwrap());
+        let of = |fee_bearer, until| {
+            let source = Source { fee_bearer, due_date, ..source(SourceType::Invoice) };
+            let rows =
+                Rows { merchant: &merchant(), source: &source, items: &[], language: ENGLISH };
+            InvoiceDocument::new(&rows, until, "https://pay.example/pay/t".to_owned())
+        };
+        let document = of(FeeBearer::Payer, Some(AT));
+        assert_eq!(document.bill.title, "Invoice INV-2026-00042");
+        assert_eq!(document.state, "To be paid by 22 November 2026, 12:00 UTC");
+        assert_eq!(document.bill.dates, ["Issued on 22 November 2026", "Due on 1 December 2026"]);
+        assert!(document.fees_to_come.is_some());
+        let document = of(FeeBearer::Payee, None);
+        assert_eq!(document.state, "To be paid");
+        assert!(document.fees_to_come.is_none());
+    }
+}

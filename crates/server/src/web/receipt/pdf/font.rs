@@ -123,6 +123,14 @@ impl Measures {
     }
 }
 
+/// The text on one line and without what is invisible: for the properties of a document, where
+/// control characters are not allowed.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let visible = text.chars().filter(|character| !is_invisible(*character));
+    visible.map(|character| if character.is_whitespace() { ' ' } else { character }).collect()
+}
+
 /// How far a character moves the next one, in units of the font.
 fn advance(face: &Face<'_>, character: char) -> i32 {
     let glyph = face.glyph_index(character);
@@ -136,7 +144,7 @@ const fn is_invisible(character: char) -> bool {
         '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\r' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
         | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -169,6 +177,7 @@ mod tests {
         assert_eq!(printable("a\u{202e}b\u{200d}c\u{feff}\u{7}d"), ("abcd".to_owned(), true));
         assert_eq!(printable("a\tb\u{3000}c\nd"), ("a b c\nd".to_owned(), true));
         assert_eq!(printable("米 🍚"), ("\u{fffd} \u{fffd}".to_owned(), false));
+        assert_eq!(visible("米\n🍚\u{1}\u{202e}\u{ffff}x"), "米 🍚x");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::web::receipt::document::{
     Bill, Fact, InvoiceDocument, ItemLine, ReceiptDocument, Verification,
 };
 use draw::Properties;
-use font::Measures;
+use font::{Measures, visible};
 use layout::{CODE, Layout, NAME, QR_SIZE, SMALL, SOME_LINES, STRONG, TEXT, TableRow};
 
 /// Why a PDF was not made: each of them is a fault of this program.
@@ -138,8 +138,8 @@ fn end(mut layout: Layout, bill: &Bill) -> Result<Vec<u8>, PdfError> {
         format!("{} · {page}", bill.number)
     });
     let properties = Properties {
-        title: format!("{} – {}", bill.title, bill.seller.name),
-        author: bill.seller.name.clone(),
+        title: visible(&format!("{} – {}", bill.title, bill.seller.name)),
+        author: visible(&bill.seller.name),
         language: bill.language.code(),
     };
     draw::write(&layout, properties)
