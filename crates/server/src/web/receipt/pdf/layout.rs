@@ -293,7 +293,11 @@ impl Layout {
         let width = self.measures.width(&value, row.style).min(TEXT_WIDTH * 3 / 5);
         let rest = TEXT_WIDTH - width - GAP;
         let mut name = lines(row.name, row.style, rest);
-        name.extend(row.detail.iter().flat_map(|detail| lines(detail, SMALL, rest)));
+        if let Some(detail) = row.detail {
+            // A program that reads the text aloud must not join the two.
+            name.last_mut().into_iter().for_each(|(line, _)| line.push(' '));
+            name.extend(lines(detail, SMALL, rest));
+        }
         (name, lines(row.value, row.style, width))
     }
 
