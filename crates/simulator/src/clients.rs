@@ -46,7 +46,7 @@ use domain::sales::cancel_source::CancelSource;
 use domain::sales::checkout::{PageMode, PageToken};
 use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
-use domain::sales::create_payment_link::{CreatePaymentLink, NewLinkPrice, NewPaymentLink};
+use domain::sales::create_payment_link::CreatePaymentLink;
 use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
 use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
@@ -56,7 +56,6 @@ use domain::sales::edit_items::UpdateItem;
 use domain::sales::edit_items::{ItemChanges, NewItem};
 use domain::sales::find_source::SourceRef;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
-use domain::sales::pay_link::PayLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::source::SourceType;
 use domain::sales::update_source::SourceChanges;
@@ -70,6 +69,7 @@ use crate::tariff;
 
 mod exchange_round_trips;
 mod page_payments;
+mod payment_links;
 
 /// How often each kind of request is made. The order is part of what a seed means.
 const WEIGHTS: &[u32] = &[
@@ -286,7 +286,7 @@ impl Clients<'_> {
                 merchant_id: merchant,
                 link: self.payment_link(id)?,
             }),
-            31 => Command::PayLink(self.pay_link(id)?),
+            31 => self.pay_link(id)?,
             32 => Command::DeactivatePaymentLink(DeactivatePaymentLink {
                 merchant_id: merchant,
                 link_id: PaymentLinkId(self.pick_recent(id, |merchant| &merchant.links)?),
@@ -467,43 +467,6 @@ impl Clients<'_> {
             cancel_url: None,
             expires_at,
             token: PageToken(format!("token-{}", self.rng.next())),
-        })
-    }
-
-    /// A link that is soon used up.
-    fn payment_link(&mut self, id: i64) -> Option<NewPaymentLink> {
-        let currency = currency(self.rng)?;
-        let amount = money(currency, self.rng);
-        let price = if self.rng.chance(500) {
-            let item = NewItem { name: "I".to_owned(), currency, qty: 2, amount };
-            NewLinkPrice::Items(vec![item.clone(), NewItem { qty: 1, ..item }])
-        } else {
-            let max = Money::new(amount.minor + self.rng.between(-1, 100), currency);
-            NewLinkPrice::Open { min: amount, max }
-        };
-        Some(NewPaymentLink {
-            title: "T".to_owned(),
-            currency,
-            price,
-            max_uses: if self.rng.chance(800) { Some(self.rng.between(1, 3)) } else { None },
-            fee_bearer: if self.rng.chance(500) { Some(FeeBearer::Payee) } else { None },
-            expires_at: if self.rng.chance(100) { Some(self.expiry(id)) } else { None },
-            success_url: None,
-            token: format!("link-{}", self.rng.next()),
-        })
-    }
-
-    fn pay_link(&mut self, id: i64) -> Option<PayLink> {
-        let link = self.pick_recent(id, |merchant| &merchant.links)?;
-        let known = self.model.links.get(&link)?;
-        let chosen = Money::new(self.rng.between(known.least - 1, known.most + 1), known.currency);
-        let amount = if self.rng.chance(950) { Decimal::parse(&chosen.to_string()) } else { None };
-        Some(PayLink {
-            merchant_id: MerchantId(id),
-            link_id: PaymentLinkId(link),
-            payer: self.party(),
-            amount,
-            token: format!("order-{}", self.rng.next()),
         })
     }
 

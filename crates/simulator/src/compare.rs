@@ -15,6 +15,7 @@ use domain::payments::execution::Execution;
 use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::record_outcome::RecordedOutcome;
+use domain::sales::pay_link::{PaidLink, PayLink};
 use domain::sales::payment_link::{LinkStatus, PaymentLink};
 use kola::engine::{Failure, Outcome};
 
@@ -312,7 +313,11 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         Output::CreateCheckout(made) => rows.sources.get(made.source.id).is_some(),
         Output::CreatePaymentLink(made) => rows.payment_links.get(made.link.id).is_some(),
         Output::DeactivatePaymentLink(row) => rows.payment_links.get(row.id).is_some(),
-        Output::PayLink(made) => rows.sources.get(made.source.id).is_some(),
+        Output::PayLink(paid) => {
+            rows.sources.get(paid.order.id).is_some()
+                && rows.checkout_configs.get(paid.page.id).is_some()
+                && rows.executions.get(paid.executed.execution.id).is_some()
+        }
         Output::OpenCheckoutPage(row) => rows.checkout_configs.get(row.id).is_some(),
         Output::ResolveReview(row) => rows.reviews.get(row.id).is_some(),
         Output::SetPlatformFee(row) => rows.platform_fees.get(row.id).is_some(),
@@ -341,7 +346,13 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
 
 /// Whether the rows tell what became of a command whose answer was lost.
 pub const fn is_read_back(command: &Command) -> bool {
-    matches!(command, Command::Execute(_) | Command::PayOnPage(_) | Command::RecordOutcome(_))
+    matches!(
+        command,
+        Command::Execute(_)
+            | Command::PayOnPage(_)
+            | Command::PayLink(_)
+            | Command::RecordOutcome(_)
+    )
 }
 
 /// What a client reads afterwards whose answer was lost, as far as this batch's commits tell.
@@ -365,6 +376,17 @@ pub fn read_back_outcome(command: &Command, commits: &[Commit], rows: &Committed
             let found = rows.executions.by_alt_key(&(*merchant_id, payment.reference_id));
             let fits = found.filter(|row| row.source_id() == Some(*source_id) && own(row.id));
             fits.map(|row| Output::PayOnPage(done(row))).ok_or(Failure::Unknown)
+        }
+        Command::PayLink(PayLink { merchant_id, link_id, payment, .. }) => {
+            let found = rows.executions.by_alt_key(&(*merchant_id, payment.reference_id));
+            let fits = found.filter(|row| own(row.id)).and_then(|row| {
+                let order = row.source_id().and_then(|id| rows.sources.get(id))?;
+                let page = rows.checkout_configs.by_alt_key(&order.id)?;
+                let (order, page) = ((**order).clone(), (**page).clone());
+                Some(PaidLink { order, page, executed: done(row) })
+            });
+            let fits = fits.filter(|paid| paid.order.payment_link_id == Some(*link_id));
+            fits.map(Output::PayLink).ok_or(Failure::Unknown)
         }
         Command::RecordOutcome(RecordOutcome { execution_id: id, .. }) => {
             let done = |row: &Arc<Execution>| RecordedOutcome {

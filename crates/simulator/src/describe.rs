@@ -28,7 +28,7 @@ use domain::payments::execution::Execution;
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::leave_card_page::LeaveCardPage;
 use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
-use domain::payments::pay_on_page::{PagePayment, PayOnPage};
+use domain::payments::pay_on_page::PagePayment;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
@@ -119,9 +119,9 @@ pub fn command(command: &Command) -> String {
         Command::DeactivatePaymentLink(DeactivatePaymentLink { link_id: id, .. }) => {
             format!("link {id}")
         }
-        Command::PayLink(PayLink { link_id: id, payer, amount, .. }) => {
+        Command::PayLink(PayLink { link_id: id, payer, amount, payment, .. }) => {
             let chosen = if amount.is_some() { ", amount chosen" } else { "" };
-            format!("link {id}, phone {}{chosen}", payer.phone)
+            format!("link {id}, phone {}{chosen}, {}", payer.phone, page_payment(payment))
         }
         Command::CancelUnpaidOrder(CancelUnpaidOrder { source_id: id }) => format!("source {id}"),
         Command::CreateSession(CreateSession { session: request, .. }) => declaration(request),
@@ -131,7 +131,9 @@ pub fn command(command: &Command) -> String {
         | Command::ReservePasscodeAttempt(ReservePasscodeAttempt { execute: request, .. }) => {
             execution(request)
         }
-        Command::PayOnPage(request) => page_payment(request),
+        Command::PayOnPage(request) => {
+            format!("source {}, {}", request.source_id, page_payment(&request.payment))
+        }
         Command::FinishPasscodeAttempt(FinishPasscodeAttempt { attempt_id: id, right, .. }) => {
             format!("{id}, right: {right}")
         }
@@ -224,17 +226,15 @@ fn execution(request: &Execute) -> String {
     format!("session {}, key {}: {details}", request.session_id, short(request.reference_id))
 }
 
-fn page_payment(request: &PayOnPage) -> String {
-    let PagePayment { reference_id, choice, quoted, account_id, .. } = &request.payment;
+fn page_payment(payment: &PagePayment) -> String {
+    let PagePayment { reference_id, choice, quoted, account_id, address } = payment;
     format!(
-        "source {}, key {}: {quoted} {} by {} {}, account {}, address {}",
-        request.source_id,
+        "key {}: {quoted} {} by {} {}, account {}, address {address}",
         short(*reference_id),
         choice.currency,
         choice.method,
         choice.phone.as_deref().unwrap_or("without a phone"),
         optional(account_id.map(|id| id.0)),
-        request.payment.address
     )
 }
 
@@ -324,7 +324,10 @@ fn answered(answer: &Output) -> String {
         }
         Output::CreatePaymentLink(made) => format!("link {}", made.link.id),
         Output::DeactivatePaymentLink(row) => format!("link {} {}", row.id, row.status),
-        Output::PayLink(made) => format!("source {}, party {}", made.source.id, made.party.id),
+        Output::PayLink(paid) => {
+            let replayed = if paid.executed.replayed { ", replayed" } else { "" };
+            format!("source {}, {}{replayed}", paid.order.id, state(&paid.executed.execution))
+        }
         Output::OpenCheckoutPage(row) => format!("page {}", row.id),
         Output::CreateSession(row) | Output::CancelSession(row) => {
             format!("session {} {} {}", row.id, row.kind(), row.status)

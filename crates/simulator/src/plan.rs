@@ -176,8 +176,12 @@ impl RowNames {
             }
             Output::CreatePaymentLink(made) => vec![made.link.id.0],
             Output::DeactivatePaymentLink(row) => vec![row.id.0],
-            Output::PayLink(made) => {
-                vec![made.source.id.0, made.party.id.0, made.counterparty.id.0]
+            Output::PayLink(paid) => {
+                let (order, execution) = (&paid.order, &paid.executed.execution);
+                let account = execution.payment_account_id().map(|id| id.0);
+                let ids =
+                    [order.id.0, order.counterparty_id.0, execution.id.0, execution.session_id.0];
+                ids.into_iter().chain(account).collect()
             }
             Output::CreateSession(row) | Output::CancelSession(row) => vec![row.id.0],
             Output::Execute(done) => vec![done.execution.id.0],
@@ -295,8 +299,13 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         Command::CreateCheckout(CreateCheckout { checkout: new, .. }) => {
             new.counterparty_id.iter_mut().for_each(|id| visit(&mut id.0))
         }
-        Command::DeactivatePaymentLink(DeactivatePaymentLink { link_id: id, .. })
-        | Command::PayLink(PayLink { link_id: id, .. }) => visit(&mut id.0),
+        Command::DeactivatePaymentLink(DeactivatePaymentLink { link_id: id, .. }) => {
+            visit(&mut id.0)
+        }
+        Command::PayLink(PayLink { link_id: id, payment, .. }) => {
+            visit(&mut id.0);
+            payment.account_id.iter_mut().for_each(|id| visit(&mut id.0));
+        }
         Command::CancelUnpaidOrder(CancelUnpaidOrder { source_id: id }) => visit(&mut id.0),
         Command::UpdateSource(UpdateSource { source: SourceRef { id, .. }, .. })
         | Command::PublishSource(PublishSource { source: SourceRef { id, .. } })

@@ -62,7 +62,10 @@ impl QueuedCommand {
     const fn is_from_page(&self) -> bool {
         matches!(
             self.command,
-            Command::PayOnPage(_) | Command::LeaveCardPage(_) | Command::CheckNow(_)
+            Command::PayOnPage(_)
+                | Command::PayLink(_)
+                | Command::LeaveCardPage(_)
+                | Command::CheckNow(_)
         )
     }
 

@@ -43,7 +43,8 @@ pub struct PaidLink {
     pub order: Source,
     /// The page on which the payer sees what becomes of it, and can try again.
     pub page: CheckoutConfig,
-    pub executed: Executed,
+    /// In a box, because the outputs of other decisions are much smaller.
+    pub executed: Box<Executed>,
 }
 
 impl Decision for PayLink {
@@ -95,7 +96,7 @@ fn pay(
     // The collection reserves the use.
     let executed = pay_on_page::pay(&page, &request.payment, settings, work, now)?;
     let order = (*work.require::<Source>(source.id)?).clone();
-    Ok(PaidLink { order, page, executed })
+    Ok(PaidLink { order, page, executed: Box::new(executed) })
 }
 
 /// The payment that the same form made before.
@@ -113,7 +114,7 @@ fn replay(
     let page = page.filter(|_| order.payment_link_id == Some(request.link_id));
     let page = (*page.ok_or(Refusal::DuplicateReference)?).clone();
     let executed = pay_on_page::pay(&page, &request.payment, settings, work, now)?;
-    Ok(Some(PaidLink { order, page, executed }))
+    Ok(Some(PaidLink { order, page, executed: Box::new(executed) }))
 }
 
 /// Creates the published order of a payer, with its page.

@@ -127,7 +127,10 @@ fn what_is_wrong_with_a_link_is_told_on_its_field() {
         "value_error.currency",
     );
     refused(
-        &|body| body["items"][0]["qty"] = json!(1_000_000_000),
+        &|body| {
+            body["items"][0] =
+                json!({"name": "Rice", "currency": "USD", "amount": number("1e13"), "qty": 1_000})
+        },
         "body.items",
         "value_error.amount",
     );

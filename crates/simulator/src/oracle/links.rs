@@ -1,19 +1,24 @@
 //! Payment links: what they offer, and how often they may be paid.
 
 use domain::decision::command::Output;
+use domain::kernel::ids::SourceId;
 use domain::kernel::money::Decimal;
 use domain::kernel::names::FeeBearer;
 use domain::kernel::refusal::Subject;
 use domain::sales::create_payment_link::{NewLinkPrice, NewPaymentLink};
-use domain::sales::pay_link::PayLink;
+use domain::sales::find_source::SourceRef;
+use domain::sales::pay_link::{PaidLink, PayLink};
 use domain::sales::payment_link::{LinkPrice, LinkStatus};
-use domain::sales::source::SourceStatus;
+use domain::sales::source::{SourceStatus, SourceType};
 
-use super::model::{Link, Mismatch, Model};
-use super::{Observed, first, output, reasons};
+use super::model::{Link, Mismatch, Model, Source};
+use super::page_payments::{Expected, Payer};
+use super::{Observed, Reason, first, output, reasons};
 
 /// In microseconds, as all times here.
 const DAY: i64 = 86_400_000_000;
+/// An id that no row has, in the place of those of rows that are yet to be created.
+const NEW: i64 = -1;
 
 impl Model {
     /// How many uses of a link are reserved and paid: those of its orders that are being collected
@@ -118,42 +123,86 @@ impl Model {
         request: &PayLink,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
-        let (merchant, id) = (request.merchant_id.0, request.link_id.0);
-        let time = self.time(merchant, observed.now);
+        let PayLink { merchant_id, link_id, payer, amount, payment, .. } = request;
+        let (merchant, id) = (merchant_id.0, link_id.0);
+        if let Some(begun) = self.references.get(&(merchant, payment.reference_id)).copied() {
+            let order = self.executions.get(&begun).and_then(|own| own.source).filter(|order| {
+                self.sources.get(order).is_some_and(|order| order.link == Some(id))
+            });
+            return self.replayed_on_page(begun, order, payment, observed);
+        }
+        let time = self.payment_time(merchant, observed);
+        let expected = self.expected_of_link(request, time, observed.now);
+        let Some(done) = self.page_payment_accepted(expected, payment, observed)? else {
+            return Ok(());
+        };
+        let PaidLink { order, page, .. } = output!(observed, Output::PayLink(paid) => paid);
+        let link = self.links.get(&id).cloned().ok_or("an order of a link that is not known")?;
+        let total = link.price(*amount).ok_or("an order of an amount that is not allowed")?;
+        let seen = (order.fee_bearer, order.currency, order.total_minor);
+        if seen != (link.bearer, link.currency, total) {
+            return Err(format!("{total} {} was expected: {order:?}", link.currency));
+        }
+        let cancel_at = order.created_at.0 + DAY;
+        if order.cancel_at.map(|at| at.0) != Some(cancel_at) {
+            return Err(format!("it is not canceled after a day: {order:?}"));
+        }
+        if order.status != SourceStatus::Processing && !observed.read_back {
+            return Err(format!("it is not being paid: {order:?}"));
+        }
+        let account = done.execution.payment_account_id().map_or(0, |id| id.0);
+        let known = self.accounts.get(&account).map(|account| account.party);
+        let party = known
+            .or_else(|| self.made_accounts.get(&account).copied())
+            .ok_or_else(|| format!("paid without an account: {:?}", done.execution))?;
+        self.add_payer(merchant, &payer.phone, party, order.counterparty_id.0)?;
+        self.add_checkout(&order, page.id.0, total, link.end, observed)?;
+        self.sources.entry(order.id.0).and_modify(|source| {
+            (source.link, source.cancel_at) = (Some(id), Some(cancel_at));
+        });
+        self.links.entry(id).and_modify(|link| link.orders.push(order.id.0));
+        self.link_forms.insert(done.execution.id.0, request.clone());
+        let which = SourceRef { merchant_id: *merchant_id, kind: order.kind, id: order.id };
+        self.page_payment_begun(which, page.id.0, payment, &done, observed)
+    }
+
+    /// What must become of a payment through a link: what becomes of one on the page of its order,
+    /// as if that were there.
+    fn expected_of_link(
+        &mut self,
+        request: &PayLink,
+        time: i64,
+        now: i64,
+    ) -> Result<Expected, Vec<Reason>> {
+        let PayLink { merchant_id, link_id, payer, amount, payment, .. } = request;
+        let (merchant, id) = (merchant_id.0, link_id.0);
         let link = self.links.get(&id).filter(|link| link.merchant == merchant).cloned();
         let closed = link.as_ref().is_some_and(|link| {
             self.is_link_closed(Some(id)) || link.end.is_some_and(|end| end <= time)
         });
-        let outside = link.as_ref().is_some_and(|link| link.price(request.amount).is_none());
-        if !observed.check_acceptance(first(&[
+        let price = link.as_ref().and_then(|link| link.price(*amount));
+        let refused = first(&[
             (link.is_none(), (Subject::Target, "not_found")),
             (closed, (Subject::Source, "payment_link")),
-            (outside, (Subject::Amount, "amount")),
-        ]))? {
-            return Ok(());
-        }
-        let link = link.ok_or("an order of a link that is not known")?;
-        let total =
-            link.price(request.amount).ok_or("an order of an amount that is not allowed")?;
-        let made = output!(observed, Output::PayLink(made) => made);
-        self.add_payer(merchant, &request.payer.phone, &made)?;
-        let source = &made.source;
-        if (source.fee_bearer, source.currency, source.total_minor)
-            != (link.bearer, link.currency, total)
-        {
-            return Err(format!("{total} {} was expected: {source:?}", link.currency));
-        }
-        if source.cancel_at.map(|at| at.0) != Some(source.created_at.0 + DAY) {
-            return Err(format!("it is not canceled after a day: {source:?}"));
-        }
-        self.add_checkout(merchant, &made, total, link.end, observed)?;
-        let order = made.source.id.0;
-        self.sources.entry(order).and_modify(|source| {
-            source.link = Some(id);
-            source.cancel_at = Some(made.source.created_at.0 + DAY);
-        });
-        self.links.entry(id).and_modify(|link| link.orders.push(order));
-        Ok(())
+            (price.is_none(), (Subject::Amount, "amount")),
+        ]);
+        let (Some(link), Some(total), true) = (link, price, refused.is_empty()) else {
+            return Err(refused);
+        };
+        let order = link.order(id, NEW, total);
+        let known = self.first_party.get(&(merchant, payer.phone.clone())).copied();
+        self.counterparties.insert(NEW, (merchant, known.or(Some(NEW))));
+        self.sources.insert(NEW, order.clone());
+        self.page_ends.extend(link.end.map(|end| (NEW, end)));
+        let which = SourceRef { merchant_id: *merchant_id, kind: order.kind, id: SourceId(NEW) };
+        let expected = self.expected_on_page(which, &order, payment, time, now);
+        self.counterparties.remove(&NEW);
+        self.sources.remove(&NEW);
+        self.page_ends.remove(&NEW);
+        expected.map(|expected| match known {
+            Some(_) => expected,
+            None => expected.by(Payer::New),
+        })
     }
 
     pub(super) fn unpaid_canceled(
@@ -181,9 +230,25 @@ impl Model {
 }
 
 impl Link {
+    /// The order of a payer before it is paid.
+    pub fn order(&self, id: i64, counterparty: i64, total: i64) -> Source {
+        Source {
+            merchant: self.merchant,
+            kind: SourceType::Order,
+            counterparty,
+            currency: self.currency,
+            total,
+            status: SourceStatus::Active,
+            bearer: self.bearer,
+            items: vec![],
+            link: Some(id),
+            cancel_at: None,
+        }
+    }
+
     /// What its payer pays who has chosen an amount, in minor units; `None` for an amount that may
     /// not be chosen.
-    fn price(&self, amount: Option<Decimal>) -> Option<i64> {
+    pub fn price(&self, amount: Option<Decimal>) -> Option<i64> {
         if !self.is_open {
             return Some(self.most);
         }

@@ -13,6 +13,7 @@ use domain::ledger::wallet::WalletStatus;
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::pay_link::PayLink;
 use domain::sales::source::{SourceStatus, SourceType};
 
 use super::figures::{ExchangeRate, Figures, cost_of, inside_rounded_down};
@@ -321,8 +322,9 @@ pub struct Model {
     pub page_ends: Map<i64, i64>,
     pub sessions: Map<i64, Session>,
     pub executions: Map<i64, Execution>,
-    /// What payers sent from pages, by the execution that was begun.
+    /// What payers sent from pages and from links, by the execution that was begun.
     pub page_forms: Map<i64, PayOnPage>,
+    pub link_forms: Map<i64, PayLink>,
     pub request_limits: RequestLimits,
     pub references: Map<(i64, ReferenceId), i64>,
     pub wallets: Map<i64, Wallet>,

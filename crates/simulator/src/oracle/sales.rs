@@ -6,7 +6,7 @@ use domain::kernel::money::Money;
 use domain::kernel::names::FeeBearer;
 use domain::kernel::refusal::Subject;
 use domain::kernel::time::MerchantTime;
-use domain::sales::create_checkout::{Checkout, NewCheckout};
+use domain::sales::create_checkout::NewCheckout;
 use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::{ItemChanges, NewItem};
 use domain::sales::find_source::SourceRef;
@@ -249,7 +249,7 @@ impl Model {
         let made = output!(observed, Output::CreateCheckout(made) => made);
         let phone = &new.party.phone;
         match given {
-            None => self.add_payer(merchant, phone, &made)?,
+            None => self.add_payer(merchant, phone, made.party.id.0, made.counterparty.id.0)?,
             Some(id) => {
                 let party = made.party.id.0;
                 let first = self.first_party.get(&(merchant, phone.clone())).copied();
@@ -274,7 +274,7 @@ impl Model {
             return Err(format!("{} bears the fees instead of {bearer}", made.source.fee_bearer));
         }
         let total: i64 = new.items.iter().map(|item| item.qty * item.amount.minor).sum();
-        self.add_checkout(merchant, &made, total, end, observed)
+        self.add_checkout(&made.source, made.config.id.0, total, end, observed)
     }
 
     /// Adds the payer of a checkout, with a new counterparty: the first party with the phone.
@@ -282,37 +282,37 @@ impl Model {
         &mut self,
         merchant: i64,
         phone: &str,
-        made: &Checkout,
+        party: i64,
+        counterparty: i64,
     ) -> Result<(), Mismatch> {
-        let party = made.party.id.0;
         let first = self.first_party.get(&(merchant, phone.to_owned())).copied();
         if first.is_some_and(|first| first != party) {
             return Err(format!("party {party} instead of {first:?}, who has the phone"));
         }
         self.add_party(party, merchant, phone);
-        self.add_counterparty(made.counterparty.id.0, merchant, Some(party));
+        self.add_counterparty(counterparty, merchant, Some(party));
         Ok(())
     }
 
     /// Adds the published source of a checkout and its page, which expires at `end`.
     pub(super) fn add_checkout(
         &mut self,
-        merchant: i64,
-        made: &Checkout,
+        made: &domain::sales::source::Source,
+        page: i64,
         total: i64,
         end: Option<i64>,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
-        self.next_number(merchant, &made.source, observed)?;
-        self.add_source(&made.source);
-        self.set_source(made.source.id, |source| {
+        self.next_number(made.merchant_id.0, made, observed)?;
+        self.add_source(made);
+        self.set_source(made.id, |source| {
             source.status = SourceStatus::Active;
             source.total = total;
         });
         if let Some(end) = end {
-            self.page_ends.insert(made.source.id.0, end);
+            self.page_ends.insert(made.id.0, end);
         }
-        self.page(made.source.id, made.config.id.0)
+        self.page(made.id, page)
     }
 
     pub(super) fn page_opened(

@@ -324,7 +324,8 @@ fn a_payment_under_way_is_not_hidden_by_an_expiry() {
 #[test]
 fn a_page_is_closed_from_its_expiry_on() {
     let until = minutes(30);
-    for rows in [rows as fn(SourceStatus) -> Rows, |_| failed("x")] {
+    let kinds: [fn(SourceStatus) -> Rows; 2] = [rows, |_| failed("x")];
+    for rows in kinds {
         let at = |micros| later(rows(SourceStatus::Active), micros).state();
         assert!(at(until - 1).is_open());
         let PageState::Closed(closing) = at(until) else { panic!("open") };

@@ -353,7 +353,8 @@ fn contact_phone(text: &str, home_code: &str) -> Result<String, PhoneFault> {
 async fn pay(app: &App, command: PayLink) -> Result<PageToken, Failure> {
     let merchant = command.merchant_id;
     let paid = app.engine.submit_for(merchant, Principal::Payer, command).await?;
-    let PaidLink { page, executed: Executed { execution, attempt, call, .. }, .. } = paid;
+    let PaidLink { page, executed, .. } = paid;
+    let Executed { execution, attempt, call, .. } = *executed;
     first_outcome(app, WithAttempt { execution, attempt }, call).await;
     Ok(page.current_token().clone())
 }

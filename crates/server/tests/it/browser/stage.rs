@@ -30,7 +30,7 @@ impl Stage {
     /// Brings the browser to each state, and calls `see` there with the state's name.
     #[track_caller]
     pub(crate) fn each(&self, browser: &mut Chromium, mut see: impl FnMut(&mut Chromium, &str)) {
-        self.from_open_to_paid(browser, &mut see);
+        self.open_until_paid(browser, &mut see);
         self.failed(browser, &mut see);
         self.card(browser, &mut see);
         self.closed(browser, &mut see);
@@ -41,7 +41,7 @@ impl Stage {
         self.limited(browser, &mut see);
     }
 
-    fn from_open_to_paid(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+    fn open_until_paid(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
         let Self { server, shop, .. } = self;
         server.fund(shop, "USD", "100.00");
         let mut body = order();

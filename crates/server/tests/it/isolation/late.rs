@@ -59,7 +59,8 @@ impl Stage {
         calls
     }
 
-    /// What the owner sees, without the times of the next checks, which jobs change meanwhile.
+    /// What the owner sees, without the times of the next checks, which jobs change meanwhile, and
+    /// without the address of the server that answers.
     fn view(&self, shop: &Merchant) -> Vec<(String, Value)> {
         let mut view = self.estate.view(shop);
         view.iter_mut().for_each(|(_, value)| forget_looks(value));
@@ -79,6 +80,9 @@ fn forget_looks(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|name, _| name != "updated_at" && name != "next_check_at");
+            if let Some(Value::String(url)) = fields.get_mut("url") {
+                *url = url.split('/').skip(3).collect::<Vec<_>>().join("/");
+            }
             fields.values_mut().for_each(forget_looks);
         }
         Value::Array(rows) => rows.iter_mut().for_each(forget_looks),
