@@ -1,6 +1,14 @@
 //! `cargo xtask screens`: pictures of every state of the payer's pages, to be looked at.
 
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, ensure};
+
+use crate::test::{apt_install, in_browser, quiet};
+
+/// The most bytes of a picture of the handbook.
+const PICTURE_MAX: u64 = 60 * 1024;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -11,10 +19,36 @@ pub struct Options {
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let screens = crate::target_dir()?.join("screens");
-    let pictures = options.docs.then(|| crate::root().join("docs/pictures"));
-    let mut folders = vec![("KOLA_SCREENS", screens.clone())];
-    folders.extend(pictures.map(|folder| ("KOLA_DOCS_PICTURES", folder)));
-    let passed = crate::test::in_browser("screens::", &folders, &[])?;
+    if screens.exists() {
+        std::fs::remove_dir_all(&screens)?;
+    }
+    let passed = in_browser("screens::", None, &[("KOLA_SCREENS", screens.clone())], &[])?;
     println!("the pictures are in {}", screens.display());
+    if passed && options.docs {
+        for_handbook(&screens, &crate::root().join("docs/pictures"))?;
+    }
     Ok(crate::common::conclude(passed))
+}
+
+/// Writes the pictures of a phone in light colours in few colours, which makes them small.
+fn for_handbook(screens: &Path, pictures: &Path) -> anyhow::Result<()> {
+    if !quiet(&["pngquant", "--version"]) {
+        apt_install(&["pngquant"]);
+    }
+    std::fs::create_dir_all(pictures)?;
+    for entry in std::fs::read_dir(screens)? {
+        let screen = entry?.path();
+        let name = screen.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some(state) = name.strip_suffix("-phone-light.png") else { continue };
+        let picture = pictures.join(format!("{state}.png"));
+        let reduced = Command::new("pngquant")
+            .args(["24", "--force", "--strip", "--output"])
+            .args([&picture, &screen])
+            .status()
+            .context("pngquant, which makes pictures small")?;
+        ensure!(reduced.success(), "pngquant {name} ended with {reduced}");
+        let size = std::fs::metadata(&picture)?.len();
+        ensure!(size <= PICTURE_MAX, "{} has {size} bytes", picture.display());
+    }
+    Ok(())
 }

@@ -40,8 +40,8 @@ pub struct Options {
     #[arg(long, conflicts_with_all = ["sqlite", "postgres"])]
     contract: bool,
     /// Run the tests of the payer's pages in Chromium, which is installed if it is missing, instead
-    /// of the other tests
-    #[arg(long, conflicts_with_all = ["sqlite", "postgres", "contract"])]
+    /// of the other tests; on SQLite, or with `--postgres` on PostgreSQL
+    #[arg(long, conflicts_with_all = ["sqlite", "contract"])]
     browser: bool,
     /// The seed of the cases of `--contract`: a number, or `random` to explore
     #[arg(long, requires = "contract", value_name = "N|random")]
@@ -58,7 +58,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         crate::contract::run(options.seed.unwrap_or_default())?
     } else if options.browser {
         let axe = vec![("KOLA_TEST_AXE", browser::axe()?)];
-        in_browser("browser::", &axe, &options.arguments)?
+        let cluster = if options.postgres { Some(cluster(options)?) } else { None };
+        in_browser("browser::", cluster.as_ref(), &axe, &options.arguments)?
     } else {
         both(options)?
     };
@@ -94,9 +95,11 @@ fn both(options: &Options) -> anyhow::Result<bool> {
     Ok(halves.iter().all(|(_, half)| half.passed))
 }
 
-/// Runs the tests of a module that need Chromium, which are ignored otherwise, on SQLite.
+/// Runs the tests of a module that need Chromium, which are ignored otherwise, on this cluster or,
+/// without one, on SQLite.
 pub fn in_browser(
     module: &str,
+    cluster: Option<&Cluster>,
     variables: &[(&str, PathBuf)],
     arguments: &[String],
 ) -> anyhow::Result<bool> {
@@ -110,7 +113,7 @@ pub fn in_browser(
     }
     all.extend_from_slice(arguments);
     // The choice of packages is that of the other tests, so that nothing is built again.
-    let half = cargo_test(&["--test", "it"], None, variables, &all)?;
+    let half = cargo_test(&["--test", "it"], cluster, variables, &all)?;
     print!("\nChromium: {}{}", if half.passed { "" } else { "FAILED: " }, half.summary);
     Ok(half.passed)
 }

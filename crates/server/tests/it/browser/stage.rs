@@ -7,6 +7,7 @@ use crate::checkout_pages::{
     CARD_USD, Checkout, MTN_LRD, MTN_USD, WITHIN_AN_HOUR, checkout, checkout_of, executions, order,
     until_open,
 };
+use crate::payment_links::{create, donation, of_rice};
 use crate::reviews::find;
 use crate::support::payer::{Browser as _, enter, pay, review, until};
 use crate::support::shop::ending;
@@ -35,6 +36,7 @@ impl Stage {
         self.closed(browser, &mut see);
         self.not_sent(browser, &mut see);
         self.others(browser, &mut see);
+        self.payment_links(browser, &mut see);
         self.in_review(browser, &mut see);
         self.limited(browser, &mut see);
     }
@@ -76,6 +78,17 @@ impl Stage {
         see(browser, "paid");
         browser.follow("Receipt");
         see(browser, "receipt");
+        let verify = browser.evaluate(
+            "return document.querySelector('a[href*=\"/verify?code=\"]').getAttribute('href')",
+            vec![],
+        );
+        browser.open(verify.as_str().expect("a link to verify"));
+        browser.fill("amount", "8112");
+        browser.go_on();
+        see(browser, "verify-genuine");
+        browser.fill("amount", "8113");
+        browser.go_on();
+        see(browser, "verify-not-genuine");
         let paid = executions(shop).remove(0);
         // The merchant's clock is ahead.
         let refund = json!({"original_payment_intent_id": paid["payment_intent_id"], "amount": number("1000.00"),
@@ -163,6 +176,40 @@ impl Stage {
         see(browser, "no-such-page");
         browser.open("/verify");
         see(browser, "verify");
+    }
+
+    fn payment_links(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let (_, shop) = &self.at_once;
+        let box_of_gifts = create(shop, &donation());
+        browser.open(&shown(&box_of_gifts, "url"));
+        see(browser, "link-amount");
+        browser.fill("amount", "0.10");
+        browser.go_on();
+        see(browser, "link-amount-fault");
+        browser.fill("amount", "25");
+        browser.go_on();
+        see(browser, "link-donation");
+        let mut last = of_rice();
+        last["max_uses"] = json!(1);
+        let url = shown(&create(shop, &last), "url");
+        browser.open(&url);
+        see(browser, "link");
+        browser.choose("method", MTN_USD);
+        see(browser, "link-phone");
+        browser.go_on();
+        see(browser, "link-phone-fault");
+        browser.fill("name", "Ama Kollie");
+        browser.fill("phone", &ending("700"));
+        browser.go_on();
+        see(browser, "link-review");
+        browser.go_on();
+        until(browser, "Paid");
+        browser.open(&url);
+        see(browser, "link-used-up");
+        let path = format!("/v1/payment-links/deactivate/{}", id(&box_of_gifts));
+        shop.api.call("POST", &path, None).ok();
+        browser.open(&shown(&box_of_gifts, "url"));
+        see(browser, "link-deactivated");
     }
 
     fn in_review(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {

@@ -3,7 +3,7 @@
 use super::{MTN_LRD, assert_executions, checkout, executions, pay, review};
 use crate::support::payer::{Browser as _, Payer, hides, shows, until};
 use crate::support::shop::ending;
-use crate::support::{open, spawn_with};
+use crate::support::{Server, all_at_once, on_postgres_only, open, spawn_with};
 
 const NOBODY_APPROVES: &str = "not approved";
 
@@ -135,10 +135,63 @@ fn a_crowd_does_not_pass_the_limit() {
             (payer, form)
         })
         .collect();
-    let statuses =
-        crate::support::all_at_once(&ready, |(payer, form)| payer.answer_to(form).status);
+    let statuses = all_at_once(&ready, |(payer, form)| payer.answer_to(form).status);
     let sent = statuses.iter().filter(|status| **status == 303).count();
     let refused = statuses.iter().filter(|status| **status == 429).count();
     assert_eq!((sent, refused), (3, 17), "{statuses:?}");
     assert_eq!(executions(&shop).len(), 3);
+}
+
+/// The limits of a link and of an address are rows, too, and count at every process.
+#[test]
+fn every_limit_survives_the_process() {
+    let settings = [("KOLA_PAGE_PAYMENTS_PER_LINK", "2"), ("KOLA_PAGE_PAYMENTS_PER_ADDRESS", "3")];
+    let (mut server, shop) = spawn_with(&settings);
+    let from =
+        |server: &Server, address: &str| Payer::new(server).with_header("X-Forwarded-For", address);
+    let (first, second) = (checkout(&shop), checkout(&shop));
+    for (link, phone) in
+        [(&first, "231880001039"), (&first, "231880002039"), (&second, "231880003039")]
+    {
+        let mut payer = from(&server, "192.0.2.1");
+        pay(&mut payer, &link.link, MTN_LRD, phone);
+        until(&mut payer, NOBODY_APPROVES);
+    }
+    server.kill();
+    server.restart(&settings);
+    let shop = shop.at(&server);
+    for (link, address, sent) in
+        [(&first, "192.0.2.2", false), (&second, "192.0.2.1", false), (&second, "192.0.2.2", true)]
+    {
+        let mut payer = from(&server, address);
+        pay(&mut payer, &link.link, MTN_LRD, "231880009001");
+        if sent {
+            until(&mut payer, "Paid");
+        } else {
+            is_limited(&mut payer);
+        }
+    }
+    assert_eq!(executions(&shop).len(), 4);
+    server.verify_ledger();
+}
+
+#[test]
+fn two_processes_count_together() {
+    on_postgres_only!();
+    let (first, shop) = spawn_with(&[]);
+    let second = first.spawn_another(&[]);
+    let ready: Vec<_> = (0..12)
+        .map(|place| {
+            let checkout = checkout(&shop);
+            let mut payer = Payer::new(if place % 2 == 0 { &first } else { &second });
+            review(&mut payer, &checkout.link, MTN_LRD, &ending("039"));
+            let form = payer.form();
+            (payer, form)
+        })
+        .collect();
+    let statuses = all_at_once(&ready, |(payer, form)| payer.answer_to(form).status);
+    let sent = statuses.iter().filter(|status| **status == 303).count();
+    assert_eq!(sent, 3, "{statuses:?}");
+    assert_eq!(executions(&shop).len(), 3);
+    first.verify_ledger();
 }

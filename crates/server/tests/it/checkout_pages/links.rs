@@ -5,6 +5,7 @@ use super::{
     CARD_USD, MTN_LRD, WITHIN_AN_HOUR, assert_executions, checkout, checkout_of, order, pay,
     review, stage,
 };
+use crate::support::page_rules::{PAGE_COMPRESSED_MAX, SCRIPT_MAX};
 use crate::support::payer::{Browser as _, Payer, shows, until};
 use crate::support::shop::ending;
 use crate::support::{Database, after, json, open, open_with, spawn_with};
@@ -26,6 +27,7 @@ fn look(payer: &mut Payer, link: &str) {
         ("GET", format!("{path}?lang=fr"), vec![]),
         ("GET", format!("{path}?step=pay&method=MTN_MOMO_LBR:LRD&phone=231880000001"), vec![]),
         ("GET", format!("{path}?utm_source=sms&fbclid=x"), vec![]),
+        ("GET", path.clone(), vec![("Sec-Fetch-Site", "cross-site")]),
         ("GET", path, vec![("Purpose", "prefetch"), ("Sec-Purpose", "prefetch")]),
     ] {
         let reply = robot.send(method, &path, &headers, "");
@@ -194,4 +196,48 @@ fn a_receipt_before_the_payment_is_a_page_too() {
     payer.open(&receipt);
     assert!(!payer.text().contains("Paid on"), "{}", payer.text());
     assert_executions(&shop, &[]);
+}
+
+/// Style, script and icon are small, kept for a year, and the same for all pages.
+#[test]
+fn the_files_of_a_page_are_small_and_kept() {
+    let (server, _shop, checkout) = stage(&[]);
+    let payer = Payer::at(&server, &checkout.link);
+    let source = payer.source();
+    let assets: std::collections::BTreeSet<&str> =
+        source.split('"').filter(|part| part.starts_with("/assets/")).collect();
+    assert!(assets.len() >= 2, "{source}");
+    for path in assets {
+        let reply = payer.send("GET", path, &[], "");
+        assert_eq!(reply.status, 200, "{path}");
+        let kept = reply.header("cache-control").unwrap_or_default();
+        assert!(kept.contains("max-age=31536000") && kept.contains("immutable"), "{path}: {kept}");
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{path}");
+        let kind = reply.header("content-type").unwrap_or_default().to_owned();
+        let (expected, limit) = match path.rsplit('.').next() {
+            Some("css") => ("text/css", 14 * 1024),
+            Some("js") => ("text/javascript", SCRIPT_MAX),
+            _ => ("image/svg+xml", 4 * 1024),
+        };
+        assert!(kind.starts_with(expected), "{path}: {kind}");
+        assert!(reply.size <= limit, "{path} has {} bytes", reply.size);
+        // Another hash is another file, which is not there.
+        let other = path.replace(['0', '1', '2', '3'], "4");
+        if other != path {
+            assert_eq!(payer.send("GET", &other, &[], "").status, 404, "{other}");
+        }
+    }
+}
+
+/// A browser that asks for it gets pages compressed: few bytes on a slow network.
+#[test]
+fn pages_are_compressed_for_whoever_asks() {
+    let (server, _shop, checkout) = stage(&[]);
+    let payer = Payer::at(&server, &checkout.link);
+    let zipped = payer.send("GET", payer.path(), &[("Accept-Encoding", "gzip, deflate, br")], "");
+    assert_eq!(zipped.header("content-encoding"), Some("gzip"));
+    assert!(zipped.size <= PAGE_COMPRESSED_MAX, "{} bytes", zipped.size);
+    assert!(zipped.size * 2 < payer.page().size, "{} of {}", zipped.size, payer.page().size);
+    let plain = payer.send("GET", payer.path(), &[("Accept-Encoding", "identity")], "");
+    assert_eq!(plain.header("content-encoding"), None);
 }

@@ -55,6 +55,7 @@ fn a_number_that_is_none_is_told_beside_its_field() {
         "",
         " ",
         "088",
+        "08800000",
         "0880000000011111",
         "my number",
         "088000000a",

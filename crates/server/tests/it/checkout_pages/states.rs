@@ -7,7 +7,7 @@ use super::{
 use crate::reviews::{find, resolve};
 use crate::support::payer::{Browser as _, Payer, hides, shows, until};
 use crate::support::shop::ending;
-use crate::support::{after, json, open, open_with, shown, wait_for};
+use crate::support::{after, all_at_once, id, json, key, open, open_with, shown, wait_for};
 
 #[test]
 fn an_open_page_names_everything_and_every_price() {
@@ -338,4 +338,91 @@ fn a_method_that_is_closed_is_not_offered() {
     assert_executions(&shop, &[]);
     payer.open(&checkout.link);
     assert!(is_open(&mut payer), "{}", payer.text());
+}
+
+#[test]
+fn a_request_that_is_gone_from_the_phone_can_be_seen_again() {
+    let (server, shop, checkout) = stage(&WITHIN_AN_HOUR);
+    let mut payer = Payer::new(&server);
+    pay(&mut payer, &checkout.link, MTN_LRD, "0880000001");
+    hides(&mut payer, &["Dial"]);
+    shop.advance(20);
+    payer.reload();
+    shows(&mut payer, &["Check your phone", "Dial", "*156#"]);
+}
+
+/// A payment that the shop's own server makes is the payment of the page, too.
+#[test]
+fn a_payment_by_the_api_is_seen_on_the_page() {
+    let (server, shop, checkout) = stage(&WITHIN_AN_HOUR);
+    let mut payer = Payer::new(&server);
+    review(&mut payer, &checkout.link, MTN_LRD, "0880000001");
+    let body = json!({"source_id": checkout.source, "source_type": "ORDER"});
+    let session = id(&shop.api.post("/v1/sessions/checkout", &body).ok());
+    let account = shop.momo("COLLECTION", &ending("500"));
+    shop.collect(session, account, "USD", &key()).ok();
+    payer.go_on();
+    shows(&mut payer, &["Check your phone"]);
+    assert_executions(&shop, &["PROCESSING"]);
+    shop.advance(3600);
+    until(&mut payer, "Paid");
+    shows(&mut payer, &[IN_USD, "Receipt"]);
+    // A card that the shop's own page asks about is confirmed there, and not here.
+    let other = super::checkout(&shop);
+    let body = json!({"source_id": other.source, "source_type": "ORDER"});
+    let session = id(&shop.api.post("/v1/sessions/checkout", &body).ok());
+    let card = Some("pm_card_authenticationRequired");
+    let account = shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", card);
+    shop.collect(session, account, "USD", &key()).ok();
+    payer.open(&other.link);
+    shows(&mut payer, &["Do not pay again"]);
+    assert!(!payer.offers("result", "succeed") && !is_open(&mut payer), "{}", payer.text());
+    server.verify_ledger();
+}
+
+/// The seller bears the fees: the price is the total.
+#[test]
+fn a_seller_that_bears_the_fees_adds_none() {
+    let (server, shop) = open();
+    let invoice = shop.source("invoices", "USD", "PAYEE", "39.00");
+    let number =
+        shown(&shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok(), "invoice_number");
+    let asked = format!("/v1/links/pay?source_type=INVOICE&source_number={number}");
+    let link = shown(&shop.api.get(&asked).ok(), "url");
+    let mut payer = Payer::new(&server);
+    review(&mut payer, &link, MTN_USD, "0880000001");
+    shows(&mut payer, &["39.00 USD"]);
+    hides(&mut payer, &["1.17", "40.17"]);
+    payer.go_on();
+    until(&mut payer, "Paid");
+    shop.assert_balance("USD", "37.83", "0.00");
+    server.verify_ledger();
+}
+
+/// An order is canceled, and its link expires, at the moment in which somebody pays: one of them is
+/// first, and the page says which.
+#[test]
+fn a_cancel_and_a_payment_at_once_have_one_end() {
+    let (server, shop) = open();
+    for round in 0..6 {
+        let checkout = checkout_of(&shop, &order());
+        let mut payer = Payer::new(&server);
+        review(&mut payer, &checkout.link, MTN_USD, &ending(&format!("{round}40")));
+        let form = payer.form();
+        let path = format!("/v1/orders/cancel/{}", checkout.source);
+        all_at_once(&[true, false], |pays| {
+            if *pays {
+                payer.answer_to(&form).status
+            } else {
+                shop.api.call("DELETE", &path, None).status
+            }
+        });
+        payer.open(&checkout.link);
+        if shop.order_status(&checkout) == "CANCELED" {
+            shows(&mut payer, &["Canceled", "no payment was taken"]);
+        } else {
+            until(&mut payer, "Paid");
+        }
+    }
+    server.verify_ledger();
 }
