@@ -13,6 +13,8 @@ mod migration_time;
 mod new;
 mod openapi;
 mod payment_load;
+mod receipt_speed;
+mod screens;
 mod soak;
 mod test;
 mod trade;
@@ -40,6 +42,8 @@ enum Chore {
     Soak(soak::Options),
     /// Time `kola ledger verify` on a large database
     VerifySpeed(verify_speed::Options),
+    /// Time receipts as PDF
+    ReceiptSpeed,
     /// Time the migration of a large database from one release build to another
     MigrationTime(migration_time::Options),
     /// Measure how many bytes of each table and index a payment takes
@@ -56,6 +60,8 @@ enum Chore {
     Failover(failover::Options),
     /// Print the checklist of places to touch for a new decision, route or row type
     New(new::Options),
+    /// Take pictures of every state of the payer's pages in Chromium, into target/screens
+    Screens(screens::Options),
     /// Write openapi.json, the document of the API, from the code
     Openapi,
 }
@@ -68,6 +74,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::CrashPoints(options) => crash_points::run(&options),
         Chore::Soak(options) => soak::run(&options),
         Chore::VerifySpeed(options) => verify_speed::run(&options),
+        Chore::ReceiptSpeed => receipt_speed::run(),
         Chore::MigrationTime(options) => migration_time::run(&options),
         Chore::Sizes(options) => bench::sizes::run(&options),
         Chore::Plot(options) => bench::plot::run(&options).map(|()| ExitCode::SUCCESS),
@@ -75,6 +82,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::DiskFull(options) => disk_full::run(&options),
         Chore::Failover(options) => failover::run(&options),
         Chore::New(options) => new::run(&options),
+        Chore::Screens(options) => screens::run(&options),
         Chore::Openapi => openapi::run(),
     }
 }

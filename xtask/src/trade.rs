@@ -238,12 +238,29 @@ impl Shop {
 
     /// The collection of an invoice, from mobile money or from a card.
     pub async fn collection(&self, client: &mut Client, card: bool) -> anyhow::Result<Order> {
+        let invoice = self.invoice(client, 1).await?;
+        self.collection_of(client, invoice, card).await
+    }
+
+    /// An open invoice with so many items.
+    async fn invoice(&self, client: &mut Client, items: usize) -> anyhow::Result<u64> {
         let body = json!({"counterparty_id": self.counterparty, "currency": "USD", "note": NOTE, "fee_bearer": "PAYER",
             "as_payment_link": false});
         let invoice = self.post(client, "/v1/invoices/create", &body).await?;
         let item = json!({"name": NOTE, "currency": "USD", "qty": 1, "amount": 10});
-        self.post(client, &format!("/v1/invoices/{invoice}/items/add"), &item).await?;
+        for _ in 0..items {
+            self.post(client, &format!("/v1/invoices/{invoice}/items/add"), &item).await?;
+        }
         client.put(&self.token, &format!("/v1/invoices/publish/{invoice}"), "{}").await?;
+        Ok(invoice)
+    }
+
+    async fn collection_of(
+        &self,
+        client: &mut Client,
+        invoice: u64,
+        card: bool,
+    ) -> anyhow::Result<Order> {
         let body = json!({"source_id": invoice, "source_type": "INVOICE"});
         let session = self.post(client, "/v1/sessions/checkout", &body).await?;
         let account = if card { self.card } else { self.payer };
@@ -251,6 +268,19 @@ impl Shop {
             Kind::Collection,
             json!({"session_id": session, "payment_account_id": account, "currency": "USD"}),
         ))
+    }
+
+    /// The path of the receipt as PDF of a paid invoice with so many items.
+    pub async fn paid_receipt(&self, client: &mut Client, items: usize) -> anyhow::Result<String> {
+        let invoice = self.invoice(client, items).await?;
+        self.collection_of(client, invoice, false).await?.execute(client, self).await?;
+        let answer = client.get(&self.token, &format!("/v1/invoices/receipt/{invoice}")).await?;
+        let number = answer.text("invoice_number").context("an invoice without a number")?;
+        let asked = format!("/v1/links/receipt?source_type=INVOICE&source_number={number}");
+        let answer = client.get(&self.token, &asked).await?;
+        let url = answer.text("url").context("no link of a receipt")?;
+        let (_, token) = url.split_once("/receipt/").context("a link that leads elsewhere")?;
+        Ok(format!("/receipt/{token}.pdf"))
     }
 
     /// A refund of a part of a collection that is completed.

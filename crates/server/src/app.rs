@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use domain::payments::receipt_code::ReceiptCodes;
+
 use crate::config::Config;
 use crate::credentials::hashing::HashingPool;
 use crate::credentials::tokens::Tokens;
 use crate::engine::Engine;
 use crate::jobs::dispatch::Dispatcher;
-use crate::net::rate_limits::Limits;
+use crate::net::rate_limits::{Limits, ReceiptGuesses};
 use crate::net::response_permits::ResponsePermits;
 use store::reads::Queries;
 
@@ -27,6 +29,10 @@ pub struct App {
     pub dispatcher: Dispatcher,
     /// Rate limits, when they are on.
     pub limits: Option<Arc<Limits>>,
+    /// The codes of receipts.
+    pub receipt_codes: ReceiptCodes,
+    /// Limits wrong receipt codes.
+    pub receipt_guesses: Arc<ReceiptGuesses>,
     /// Permits for lists that are being answered.
     pub lists: Arc<ResponsePermits>,
     /// Permits for invoices, orders and receipts with their items.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use domain::payments::receipt_code::ReceiptCodes;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -44,6 +45,7 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let queries = database.queries()?;
         let tokens = Tokens::new(&queries.for_system().signing_keys().await?);
+        let receipt_codes = ReceiptCodes::new(&queries.for_system().installation().await?);
         let options = Options {
             settings: config.settings,
             batch_max: config.batch_max,
@@ -66,6 +68,8 @@ impl Server {
             tokens: Arc::new(tokens),
             hashing: HashingPool::new(),
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
+            receipt_codes,
+            receipt_guesses: Arc::default(),
             lists: ResponsePermits::new(api::listing::IN_PROGRESS_MAX, response_permits::WAIT),
             details: ResponsePermits::new(api::sources::IN_PROGRESS_MAX, response_permits::WAIT),
             pages: ResponsePermits::new(web::IN_PROGRESS_MAX, response_permits::WAIT),

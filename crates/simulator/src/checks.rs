@@ -7,13 +7,16 @@ use std::sync::Arc;
 use domain::decision::event::{Actor, EventEntity, EventType};
 use domain::exceptions::review::{Review, ReviewKind, ReviewStatus};
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{AccountId, ExecutionId, MerchantId, SessionId, SourceId, WalletId};
+use domain::kernel::ids::{
+    AccountId, ExecutionId, MerchantId, PaymentLinkId, SessionId, SourceId, WalletId,
+};
 use domain::kernel::names::{Operation, Provider};
 use domain::ledger::account::{Account, AccountKind, Bucket, Entry};
 use domain::ledger::wallet::{Owner, Wallet};
 use domain::payments::attempt::{LEASE_US, MAX_CLOCK_SKEW_US, ProviderAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::session::SessionStatus;
+use domain::sales::payment_link::{LinkStatus, PaymentLink};
 use domain::sales::source::SourceStatus;
 
 use crate::db::{Commit, Committed, Map};
@@ -54,6 +57,9 @@ pub struct Checks {
     refunded: Map<ExecutionId, i64>,
     /// Of each source the number of collections that are open, completed, and settled by a review.
     collections: Map<SourceId, (i64, i64, i64)>,
+    /// Of each payment link the number of orders that are being collected for, that are paid, and of
+    /// the latter those that only a review has settled.
+    uses: Map<PaymentLinkId, (i64, i64, i64)>,
     open_suspense: Map<(MerchantId, Currency), i64>,
     exchange_gains: exchange_gains::ExchangeGains,
     /// The executions, and the attempts at networks, as of the last commit observed.
@@ -119,6 +125,7 @@ impl Checks {
             has_event(&commit, kind, EventEntity::Session, after.id.0)?;
         }
         self.sources(&commit)?;
+        self.payment_links(&commit, rows)?;
         self.events(&commit)?;
         self.entries.extend(commit.entries);
         Ok(())
@@ -193,6 +200,54 @@ impl Checks {
                 rule(once, "a source is collected for twice", || {
                     format!("{open} + {done}, {late} of {source}")
                 })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A link is never paid more often than it may be, except by what an operator has settled.
+    fn payment_links(&mut self, commit: &Commit, rows: &Committed) -> CheckResult {
+        let mut used: Vec<PaymentLinkId> =
+            commit.changes.payment_links.iter().map(|(_, link)| link.id).collect();
+        for (before, after) in &commit.changes.sources {
+            let Some(link) = after.payment_link_id else { continue };
+            let (_, done, _) = self.collections.get(&after.id).copied().unwrap_or_default();
+            let counts = self.uses.entry(link).or_default();
+            let old = before.as_ref().map(|row| row.status);
+            counts.0 -= i64::from(old == Some(SourceStatus::Processing));
+            counts.0 += i64::from(after.status == SourceStatus::Processing);
+            if after.status == SourceStatus::Paid && old != Some(SourceStatus::Paid) {
+                counts.1 += 1;
+                counts.2 += i64::from(done == 0);
+            }
+            used.push(link);
+        }
+        for id in used {
+            let (reserved, paid, late) = self.uses.get(&id).copied().unwrap_or_default();
+            let row = rows.payment_links.get(id);
+            let counted =
+                row.is_some_and(|row| (row.uses_reserved, row.uses_paid) == (reserved, paid));
+            rule(counted, "the uses of a payment link differ from its orders", || {
+                format!("{reserved} and {paid}: {row:?}")
+            })?;
+            let most = row.and_then(|row| row.max_uses).unwrap_or(i64::MAX);
+            rule(reserved + paid - late <= most, "a payment link is used too often", || {
+                format!("{reserved} and {paid}, {late} late: {row:?}")
+            })?;
+        }
+        for (before, after) in &commit.changes.payment_links {
+            let is_new = before.is_none();
+            let ended = after.status == LinkStatus::Deactivated
+                && before.as_ref().is_some_and(|row| row.status == LinkStatus::Active);
+            let paid = |row: &PaymentLink| row.max_uses.is_some_and(|most| row.uses_paid >= most);
+            let used_up = paid(after) && before.as_ref().is_some_and(|row| !paid(row));
+            for (happened, kind) in [
+                (is_new, EventType::PaymentLinkCreated),
+                (ended, EventType::PaymentLinkDeactivated),
+                (used_up, EventType::PaymentLinkUsedUp),
+            ] {
+                let kind = Some(kind).filter(|_| happened);
+                has_event(commit, kind, EventEntity::PaymentLink, after.id.0)?;
             }
         }
         Ok(())

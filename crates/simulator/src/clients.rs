@@ -25,8 +25,8 @@ use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId,
-    SessionId, SourceId, WalletId,
+    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId,
+    PaymentLinkId, ReviewId, SessionId, SourceId, WalletId,
 };
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
@@ -46,8 +46,10 @@ use domain::sales::cancel_source::CancelSource;
 use domain::sales::checkout::{PageMode, PageToken};
 use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
+use domain::sales::create_payment_link::CreatePaymentLink;
 use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
+use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::RemoveItem;
 use domain::sales::edit_items::UpdateItem;
@@ -67,6 +69,7 @@ use crate::tariff;
 
 mod exchange_round_trips;
 mod page_payments;
+mod payment_links;
 
 /// How often each kind of request is made. The order is part of what a seed means.
 const WEIGHTS: &[u32] = &[
@@ -80,6 +83,7 @@ const WEIGHTS: &[u32] = &[
     6, 2, 1, // fund, wallet status, clock
     1, 5, 4, 1,  // passcode, review, payer, keys
     12, // round trip of exchanges with small orders
+    2, 8, 1,  // payment link, its payer, its end
     24, // payer on a page
 ];
 
@@ -278,7 +282,16 @@ impl Clients<'_> {
                 secret_hash: String::new(),
             }),
             29 => return self.exchange_round_trip(id),
-            30 => return self.payer_on_page(id),
+            30 => Command::CreatePaymentLink(CreatePaymentLink {
+                merchant_id: merchant,
+                link: self.payment_link(id)?,
+            }),
+            31 => self.pay_link(id)?,
+            32 => Command::DeactivatePaymentLink(DeactivatePaymentLink {
+                merchant_id: merchant,
+                link_id: PaymentLinkId(self.pick_recent(id, |merchant| &merchant.links)?),
+            }),
+            33 => return self.payer_on_page(id),
             _ => return None,
         };
         Some(QueuedCommand::from_client(command))

@@ -15,6 +15,8 @@ use domain::payments::execution::Execution;
 use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::record_outcome::RecordedOutcome;
+use domain::sales::pay_link::{PaidLink, PayLink};
+use domain::sales::payment_link::{LinkStatus, PaymentLink};
 use kola::engine::{Failure, Outcome};
 
 use crate::checks::{CheckResult, rule};
@@ -150,10 +152,19 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
             (known.status, known.total, known.bearer)
                 == (row.status, row.total_minor, row.fee_bearer)
         });
+        let same = same
+            && known.is_some_and(|known| {
+                let cancel_at = known.cancel_at.filter(|_| !known.status.is_final());
+                (known.link, cancel_at)
+                    == (row.payment_link_id.map(|id| id.0), row.cancel_at.map(|at| at.0))
+            });
         let same = same && usize::try_from(row.open_reviews) == Ok(model.open_reviews_of(row.id.0));
         rule(same, STORED, || {
             format!("{row:?}, {:?} was expected", known.map(|known| (known.status, known.total)))
         })?;
+    }
+    for row in last(commits, |commit| &commit.changes.payment_links, |row| row.id.0) {
+        payment_link(model, &row)?;
     }
     for row in last(commits, |commit| &commit.changes.reviews, |row| row.id.0) {
         let known = model.reviews.get(&(row.execution_id.0, row.kind));
@@ -210,6 +221,17 @@ fn attempt(model: &Model, row: &ProviderAttempt) -> CheckResult {
     rule(expected == Some(stored), STORED, || format!("{row:?}, {expected:?} was expected"))
 }
 
+fn payment_link(model: &Model, row: &PaymentLink) -> CheckResult {
+    let known = model.links.get(&row.id.0);
+    let (reserved, paid) = model.link_uses(row.id.0);
+    let same = known.is_some_and(|known| {
+        let deactivated = row.status == LinkStatus::Deactivated;
+        let uses = (usize::try_from(row.uses_reserved), usize::try_from(row.uses_paid));
+        known.deactivated == deactivated && uses == (Ok(reserved), Ok(paid))
+    });
+    rule(same, STORED, || format!("{row:?}, {reserved} and {paid} were expected"))
+}
+
 fn account(model: &Model, row: &SystemAccount) -> CheckResult {
     let known =
         model.system.get(&(row.merchant_id.0, row.kind, row.currency)).copied().unwrap_or(0);
@@ -223,6 +245,9 @@ pub fn all_rows(model: &Model, rows: &Committed) -> CheckResult {
     }
     for row in rows.accounts.by_id.values() {
         account(model, row)?;
+    }
+    for row in rows.payment_links.by_id.values() {
+        payment_link(model, row)?;
     }
     for (id, known) in &model.executions {
         let row = rows.executions.by_id.get(&ExecutionId(*id));
@@ -286,6 +311,13 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
             rows.api_keys.get(row.id).is_some()
         }
         Output::CreateCheckout(made) => rows.sources.get(made.source.id).is_some(),
+        Output::CreatePaymentLink(made) => rows.payment_links.get(made.link.id).is_some(),
+        Output::DeactivatePaymentLink(row) => rows.payment_links.get(row.id).is_some(),
+        Output::PayLink(paid) => {
+            rows.sources.get(paid.order.id).is_some()
+                && rows.checkout_configs.get(paid.page.id).is_some()
+                && rows.executions.get(paid.executed.execution.id).is_some()
+        }
         Output::OpenCheckoutPage(row) => rows.checkout_configs.get(row.id).is_some(),
         Output::ResolveReview(row) => rows.reviews.get(row.id).is_some(),
         Output::SetPlatformFee(row) => rows.platform_fees.get(row.id).is_some(),
@@ -301,6 +333,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::FinishPasscodeAttempt(())
         | Output::RemoveItem(())
         | Output::ExpireSession(_)
+        | Output::CancelUnpaidOrder(_)
         | Output::AdvanceClock(_)
         | Output::CloseMarket(_)
         | Output::EndPhonePrefix(_)
@@ -313,7 +346,13 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
 
 /// Whether the rows tell what became of a command whose answer was lost.
 pub const fn is_read_back(command: &Command) -> bool {
-    matches!(command, Command::Execute(_) | Command::PayOnPage(_) | Command::RecordOutcome(_))
+    matches!(
+        command,
+        Command::Execute(_)
+            | Command::PayOnPage(_)
+            | Command::PayLink(_)
+            | Command::RecordOutcome(_)
+    )
 }
 
 /// What a client reads afterwards whose answer was lost, as far as this batch's commits tell.
@@ -337,6 +376,17 @@ pub fn read_back_outcome(command: &Command, commits: &[Commit], rows: &Committed
             let found = rows.executions.by_alt_key(&(*merchant_id, payment.reference_id));
             let fits = found.filter(|row| row.source_id() == Some(*source_id) && own(row.id));
             fits.map(|row| Output::PayOnPage(done(row))).ok_or(Failure::Unknown)
+        }
+        Command::PayLink(PayLink { merchant_id, link_id, payment, .. }) => {
+            let found = rows.executions.by_alt_key(&(*merchant_id, payment.reference_id));
+            let fits = found.filter(|row| own(row.id)).and_then(|row| {
+                let order = row.source_id().and_then(|id| rows.sources.get(id))?;
+                let page = rows.checkout_configs.by_alt_key(&order.id)?;
+                let (order, page) = ((**order).clone(), (**page).clone());
+                Some(PaidLink { order, page, executed: done(row) })
+            });
+            let fits = fits.filter(|paid| paid.order.payment_link_id == Some(*link_id));
+            fits.map(Output::PayLink).ok_or(Failure::Unknown)
         }
         Command::RecordOutcome(RecordOutcome { execution_id: id, .. }) => {
             let done = |row: &Arc<Execution>| RecordedOutcome {

@@ -8,12 +8,13 @@ use domain::decision::event::Event;
 use domain::decision::row::{Lookup, LookupOf, Row};
 use domain::decision::workspace::{Loaded, RowChange, RowKey, Table, Tables, Workspace};
 use domain::each_table;
-use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SourceId};
 use domain::kernel::time::ServerTime;
 use domain::ledger::account::Entry;
 use domain::payments::attempt::{NetworkPayment, ProviderAttempt};
 use domain::payments::execution::Execution;
 use domain::payments::session::{Session, SessionStatus};
+use domain::sales::source::SourceStatus;
 use domain::tariff::{Tariff, TariffVersion};
 use store::StoreError;
 
@@ -177,6 +178,9 @@ impl Committed {
             RowKey::Execution(lookup) => {
                 self.executions.find(lookup).is_some_and(|row| row.merchant_id == owner)
             }
+            RowKey::PaymentLink(lookup) => {
+                self.payment_links.find(lookup).is_some_and(|row| row.merchant_id == owner)
+            }
             _ => false,
         }
     }
@@ -211,6 +215,8 @@ pub struct Database {
     waiting: BTreeMap<MerchantId, Waiting>,
     executed: Map<SessionId, ExecutionId>,
     pub active_sessions: BTreeSet<(i64, SessionId)>,
+    /// The orders of payment links that are not paid or canceled, by when they are canceled.
+    unpaid_orders: BTreeSet<(i64, SourceId)>,
     pub commits: Vec<Commit>,
 }
 
@@ -333,6 +339,14 @@ impl Database {
         for (before, after) in &changes.sessions {
             self.index_session(before.as_deref(), after);
         }
+        for (before, after) in &changes.sources {
+            if let Some(at) = before.as_ref().and_then(|row| row.cancel_at) {
+                self.unpaid_orders.remove(&(at.0, after.id));
+            }
+            if let Some(at) = after.cancel_at {
+                self.unpaid_orders.insert((at.0, after.id));
+            }
+        }
         self.commits.push(Commit { by, changes, events: open.events, entries: open.entries });
         Ok(())
     }
@@ -400,5 +414,16 @@ impl Database {
             merchant.is_some_and(|merchant| row.expires_at.0 <= now + merchant.clock_offset_us)
         };
         rows.filter(over).take(limit).map(|row| (row.id, row.merchant_id)).collect()
+    }
+
+    /// The orders of payment links that the product's query finds due.
+    pub fn due_unpaid_orders(&self, now: i64, limit: usize) -> Vec<SourceId> {
+        let over = |(at, id): &&(i64, SourceId)| {
+            let Some(row) = self.rows.sources.get(*id) else { return false };
+            let waits = row.status == SourceStatus::Active && row.open_reviews == 0;
+            let merchant = self.rows.merchants.get(row.merchant_id);
+            waits && merchant.is_some_and(|merchant| *at <= now + merchant.clock_offset_us)
+        };
+        self.unpaid_orders.iter().filter(over).take(limit).map(|(_, id)| *id).collect()
     }
 }

@@ -28,17 +28,21 @@ use domain::payments::execution::Execution;
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::leave_card_page::LeaveCardPage;
 use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
-use domain::payments::pay_on_page::{PagePayment, PayOnPage};
+use domain::payments::pay_on_page::PagePayment;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::sales::cancel_source::CancelSource;
+use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::create_checkout::CreateCheckout;
+use domain::sales::create_payment_link::{CreatePaymentLink, NewLinkPrice, NewPaymentLink};
 use domain::sales::create_source::CreateSource;
+use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::RemoveItem;
 use domain::sales::edit_items::UpdateItem;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::pay_link::PayLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
 use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
@@ -111,6 +115,15 @@ pub fn command(command: &Command) -> String {
             let total = domain::kernel::money::Money::new(total, new.currency);
             format!("phone {}, {total} {}", new.party.phone, new.currency)
         }
+        Command::CreatePaymentLink(CreatePaymentLink { link: new, .. }) => offer(new),
+        Command::DeactivatePaymentLink(DeactivatePaymentLink { link_id: id, .. }) => {
+            format!("link {id}")
+        }
+        Command::PayLink(PayLink { link_id: id, payer, amount, payment, .. }) => {
+            let chosen = if amount.is_some() { ", amount chosen" } else { "" };
+            format!("link {id}, phone {}{chosen}, {}", payer.phone, page_payment(payment))
+        }
+        Command::CancelUnpaidOrder(CancelUnpaidOrder { source_id: id }) => format!("source {id}"),
         Command::CreateSession(CreateSession { session: request, .. }) => declaration(request),
         Command::CancelSession(CancelSession { session_id: id, .. })
         | Command::ExpireSession(ExpireSession { session_id: id }) => format!("session {id}"),
@@ -118,7 +131,9 @@ pub fn command(command: &Command) -> String {
         | Command::ReservePasscodeAttempt(ReservePasscodeAttempt { execute: request, .. }) => {
             execution(request)
         }
-        Command::PayOnPage(request) => page_payment(request),
+        Command::PayOnPage(request) => {
+            format!("source {}, {}", request.source_id, page_payment(&request.payment))
+        }
         Command::FinishPasscodeAttempt(FinishPasscodeAttempt { attempt_id: id, right, .. }) => {
             format!("{id}, right: {right}")
         }
@@ -151,6 +166,14 @@ fn changed(changes: &MerchantChanges) -> String {
     let bearer = changes.fee_bearer.map(|bearer| format!("{bearer} bears"));
     let tier = changes.fee_tier.as_ref().map(|tier| format!("tier {tier}"));
     [verified, bearer, tier].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn offer(new: &NewPaymentLink) -> String {
+    let price = match &new.price {
+        NewLinkPrice::Items(items) => format!("{} items", items.len()),
+        NewLinkPrice::Open { min, max } => format!("{min} to {max}"),
+    };
+    format!("{price} in {}, uses {}", new.currency, optional(new.max_uses))
 }
 
 fn optional(id: Option<i64>) -> String {
@@ -203,17 +226,15 @@ fn execution(request: &Execute) -> String {
     format!("session {}, key {}: {details}", request.session_id, short(request.reference_id))
 }
 
-fn page_payment(request: &PayOnPage) -> String {
-    let PagePayment { reference_id, choice, quoted, account_id, .. } = &request.payment;
+fn page_payment(payment: &PagePayment) -> String {
+    let PagePayment { reference_id, choice, quoted, account_id, address } = payment;
     format!(
-        "source {}, key {}: {quoted} {} by {} {}, account {}, address {}",
-        request.source_id,
+        "key {}: {quoted} {} by {} {}, account {}, address {address}",
         short(*reference_id),
         choice.currency,
         choice.method,
         choice.phone.as_deref().unwrap_or("without a phone"),
         optional(account_id.map(|id| id.0)),
-        request.payment.address
     )
 }
 
@@ -261,7 +282,9 @@ fn answered(answer: &Output) -> String {
         | Output::ReplacePasscode(())
         | Output::FinishPasscodeAttempt(())
         | Output::RemoveItem(()) => "done".to_owned(),
-        Output::ExpireSession(changed) => format!("changed: {changed}"),
+        Output::ExpireSession(changed) | Output::CancelUnpaidOrder(changed) => {
+            format!("changed: {changed}")
+        }
         Output::CreateMerchant(CreatedMerchant { merchant: row, wallets }) => {
             let wallets: Vec<String> =
                 wallets.iter().map(|(id, currency)| format!("{id} {currency}")).collect();
@@ -298,6 +321,12 @@ fn answered(answer: &Output) -> String {
         Output::AddItem(row) | Output::UpdateItem(row) => format!("item {}", row.id),
         Output::CreateCheckout(made) => {
             format!("source {}, party {}", made.source.id, made.party.id)
+        }
+        Output::CreatePaymentLink(made) => format!("link {}", made.link.id),
+        Output::DeactivatePaymentLink(row) => format!("link {} {}", row.id, row.status),
+        Output::PayLink(paid) => {
+            let replayed = if paid.executed.replayed { ", replayed" } else { "" };
+            format!("source {}, {}{replayed}", paid.order.id, state(&paid.executed.execution))
         }
         Output::OpenCheckoutPage(row) => format!("page {}", row.id),
         Output::CreateSession(row) | Output::CancelSession(row) => {

@@ -355,5 +355,7 @@ mod tests {
         "phone asked too often",
         "page paid too often",
         "address paid too often",
+        "form of a payment link sent again",
+        "payment link used up",
     ];
 }

@@ -42,13 +42,17 @@ use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::sales::cancel_source::CancelSource;
+use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::create_checkout::CreateCheckout;
+use domain::sales::create_payment_link::CreatePaymentLink;
 use domain::sales::create_source::CreateSource;
+use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::RemoveItem;
 use domain::sales::edit_items::UpdateItem;
 use domain::sales::find_source::SourceRef;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::pay_link::PayLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
 
@@ -66,7 +70,7 @@ pub enum Event {
     Requests(Vec<(usize, QueuedCommand)>),
     /// A process's job claims at most so many due executions.
     Claims(usize, usize),
-    /// A process's job expires sessions.
+    /// A process's jobs expire sessions and cancel unpaid orders.
     Sweep(usize),
     /// A process's clock is off by so many microseconds from now on.
     Clock(usize, i64),
@@ -169,6 +173,15 @@ impl RowNames {
             Output::AddItem(row) | Output::UpdateItem(row) => vec![row.id.0],
             Output::CreateCheckout(made) => {
                 vec![made.source.id.0, made.party.id.0, made.counterparty.id.0]
+            }
+            Output::CreatePaymentLink(made) => vec![made.link.id.0],
+            Output::DeactivatePaymentLink(row) => vec![row.id.0],
+            Output::PayLink(paid) => {
+                let (order, execution) = (&paid.order, &paid.executed.execution);
+                let account = execution.payment_account_id().map(|id| id.0);
+                let ids =
+                    [order.id.0, order.counterparty_id.0, execution.id.0, execution.session_id.0];
+                ids.into_iter().chain(account).collect()
             }
             Output::CreateSession(row) | Output::CancelSession(row) => vec![row.id.0],
             Output::Execute(done) => vec![done.execution.id.0],
@@ -286,6 +299,14 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         Command::CreateCheckout(CreateCheckout { checkout: new, .. }) => {
             new.counterparty_id.iter_mut().for_each(|id| visit(&mut id.0))
         }
+        Command::DeactivatePaymentLink(DeactivatePaymentLink { link_id: id, .. }) => {
+            visit(&mut id.0)
+        }
+        Command::PayLink(PayLink { link_id: id, payment, .. }) => {
+            visit(&mut id.0);
+            payment.account_id.iter_mut().for_each(|id| visit(&mut id.0));
+        }
+        Command::CancelUnpaidOrder(CancelUnpaidOrder { source_id: id }) => visit(&mut id.0),
         Command::UpdateSource(UpdateSource { source: SourceRef { id, .. }, .. })
         | Command::PublishSource(PublishSource { source: SourceRef { id, .. } })
         | Command::CancelSource(CancelSource { source: SourceRef { id, .. } })
@@ -328,6 +349,7 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::AdvanceClock(..)
         | Command::CreateParty(..)
         | Command::CreateCounterparty(..)
+        | Command::CreatePaymentLink(..)
         | Command::SetPlatformFee(_)
         | Command::SetGatewayFee(_)
         | Command::SetRate(_)
@@ -385,6 +407,9 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::DeactivateAccount(DeactivateAccount { merchant_id: id, .. })
         | Command::CreateSource(CreateSource { merchant_id: id, .. })
         | Command::CreateCheckout(CreateCheckout { merchant_id: id, .. })
+        | Command::CreatePaymentLink(CreatePaymentLink { merchant_id: id, .. })
+        | Command::DeactivatePaymentLink(DeactivatePaymentLink { merchant_id: id, .. })
+        | Command::PayLink(PayLink { merchant_id: id, .. })
         | Command::CreateSession(CreateSession { merchant_id: id, .. })
         | Command::CancelSession(CancelSession { merchant_id: id, .. })
         | Command::PayOnPage(PayOnPage { merchant_id: id, .. })
@@ -406,6 +431,7 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::FundWallet(..)
         | Command::SetWalletStatus(..)
         | Command::ExpireSession(_)
+        | Command::CancelUnpaidOrder(_)
         | Command::ClaimExecution(_)
         | Command::RecordOutcome(..)
         | Command::SetPlatformFee(_)

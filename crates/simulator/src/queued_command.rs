@@ -17,7 +17,7 @@ pub enum Origin {
     Callback,
     /// The job that claims due executions.
     Claim,
-    /// The job that expires sessions.
+    /// The jobs that expire sessions and cancel unpaid orders.
     Sweep,
     /// A payout whose passcode is about to be compared, and whether it is right.
     PasscodeAttempt(Execute, bool),
@@ -62,7 +62,10 @@ impl QueuedCommand {
     const fn is_from_page(&self) -> bool {
         matches!(
             self.command,
-            Command::PayOnPage(_) | Command::LeaveCardPage(_) | Command::CheckNow(_)
+            Command::PayOnPage(_)
+                | Command::PayLink(_)
+                | Command::LeaveCardPage(_)
+                | Command::CheckNow(_)
         )
     }
 

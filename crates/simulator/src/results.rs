@@ -16,6 +16,7 @@ use domain::payments::outcome::ProviderOutcome;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::request_limit::RequestLimitKind;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
+use domain::sales::payment_link::LinkState;
 use kola::engine::{Failure, Outcome};
 use kola::jobs::call_sequence::{CallSequence, Next};
 
@@ -62,8 +63,13 @@ impl Sim {
                     &self.environment.db.borrow().rows,
                 );
             }
-            let creates =
-                matches!(item.command, Command::CreateSession(..) | Command::CreateCheckout(..));
+            let creates = matches!(
+                item.command,
+                Command::CreateSession(..)
+                    | Command::CreateCheckout(..)
+                    | Command::CreatePaymentLink(..)
+                    | Command::PayLink(..)
+            );
             let overlapped = nested > 0;
             let observed = Observed {
                 outcome,
@@ -169,6 +175,7 @@ impl Sim {
                 self.retry_request(item, tries, undone);
                 let call = match outcome {
                     Ok(Output::Execute(done) | Output::PayOnPage(done)) => done.call,
+                    Ok(Output::PayLink(paid)) => paid.executed.call.clone(),
                     Ok(Output::LeaveCardPage(call) | Output::CheckNow(call)) => call,
                     _ => None,
                 };
@@ -212,8 +219,11 @@ impl Sim {
     /// A client without an answer may retry.
     fn retry_request(&mut self, item: QueuedCommand, tries: u32, undone: bool) {
         let mut rng = self.rng_after_request(item.tag, tries);
-        let lost = matches!(item.command, Command::Execute(_) | Command::PayOnPage(_))
-            && rng.chance(self.fault_rates.lost_answer);
+        let begins = matches!(
+            item.command,
+            Command::Execute(_) | Command::PayOnPage(_) | Command::PayLink(_)
+        );
+        let lost = begins && rng.chance(self.fault_rates.lost_answer);
         // Not repeatable: each API key gets a new name, and an operator reads the wallet again first.
         let once = matches!(
             item.command,
@@ -321,6 +331,15 @@ impl Sim {
                 "refund that has no room any more"
             }
             (Command::PayOnPage(_), _) => return self.count_page_payment(outcome),
+            (Command::PayLink(_), Ok(Output::PayLink(paid))) if paid.executed.replayed => {
+                "form of a payment link sent again"
+            }
+            (Command::PayLink(_), Err(Failure::Refused(reasons))) => match reasons.as_slice() {
+                [Refusal::PaymentLinkClosed { state }] if *state == LinkState::UsedUp.as_str() => {
+                    "payment link used up"
+                }
+                _ => return,
+            },
             (Command::Execute(_), Err(Failure::Refused(reasons))) => {
                 let is_expired =
                     |reason: &Refusal| matches!(reason, Refusal::SessionExpired { .. });
@@ -436,6 +455,10 @@ const fn oracle_check(command: &Command) -> &'static str {
         Command::RecordOutcome(..) => "oracle: a provider's word",
         Command::ClaimExecution(_) => "oracle: claim",
         Command::CreateSession(..) => "oracle: declare",
+        Command::CreatePaymentLink(..)
+        | Command::DeactivatePaymentLink(..)
+        | Command::PayLink(..)
+        | Command::CancelUnpaidOrder(..) => "oracle: payment link",
         Command::CancelSession(..) | Command::ExpireSession(_) => "oracle: end of a session",
         Command::ResolveReview(..) => "oracle: review",
         Command::AuthenticateCard(..) => "oracle: authenticate",

@@ -13,6 +13,8 @@ use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
 use domain::payments::record_outcome::RecordOutcome;
+use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
+use domain::sales::checkout::PageToken;
 use kola::engine::Outcome;
 use kola::jobs::call_sequence::CallSequence;
 use kola::jobs::dispatch::CALL;
@@ -116,6 +118,7 @@ const fn key_of(command: &mut Command) -> Option<&mut ReferenceId> {
     match command {
         Command::Execute(request) => Some(&mut request.reference_id),
         Command::PayOnPage(request) => Some(&mut request.payment.reference_id),
+        Command::PayLink(request) => Some(&mut request.payment.reference_id),
         _ => None,
     }
 }
@@ -376,8 +379,8 @@ impl Sim {
         events
     }
 
-    /// A double-click: sometimes a request to execute, or a form of a page, is sent twice at once, to one process or two,
-    /// with the same idempotency key or another.
+    /// A double-click: sometimes a request to execute, or a form of a page, is sent twice at once, to
+    /// one process or two, with the same idempotency key or another.
     fn double_click(
         &self,
         process: usize,
@@ -387,6 +390,10 @@ impl Sim {
         let other = rng.below(self.processes.count());
         let mut items = vec![(process, item.clone())];
         let mut second = QueuedCommand { tag: hash(&[item.tag]), ..item };
+        if let Command::PayLink(request) = &mut second.command {
+            // Drawn for each request, and used by the one that makes the order.
+            request.token = PageToken(format!("order-{}", second.tag));
+        }
         if let (Some(key), true) = (key_of(&mut second.command), rng.chance(60)) {
             if rng.chance(500) {
                 *key = rng.reference_id();
@@ -417,11 +424,18 @@ impl Sim {
                             Origin::Sweep,
                         ));
                     }
+                    for id in self.environment.db.borrow().due_unpaid_orders(now, 20) {
+                        batches[*process].push(QueuedCommand::untagged(
+                            CancelUnpaidOrder { source_id: id },
+                            Origin::Sweep,
+                        ));
+                    }
                 }
                 Event::Requests(items) => {
                     if let [(_, first), (_, second)] = items.as_slice() {
                         let key = |item: &QueuedCommand| key_of(&mut item.command.clone()).copied();
-                        let on_page = matches!(first.command, Command::PayOnPage(_));
+                        let on_page =
+                            matches!(first.command, Command::PayOnPage(_) | Command::PayLink(_));
                         let what = match (on_page, key(first) == key(second)) {
                             (false, true) => "request twice at once",
                             (false, false) => "session twice at once, two keys",

@@ -11,8 +11,9 @@ use crate::workspace::codes::with_codes;
 use crate::workspace::postgres::readers::IN_ORDER;
 use crate::workspace::postgres::{Address, PostgresSql};
 use crate::workspace::sql::{Dialect, OwnedRow, Sql, numbered};
-use crate::workspace::sql_value::{ColumnType, Param, Params, SqlValue};
+use crate::workspace::sql_value::{ColumnType, Param, Params, SqlValue, params};
 use crate::{Database, StoreError, clock};
+use domain::sales::checkout::PageToken;
 use std::io::Write as _;
 use tokio::runtime::Runtime;
 
@@ -261,6 +262,27 @@ pub fn fill(stage: &mut Stage) {
         "source_items",
         "source_id, name, qty, amount_minor, currency, removed, created_at, updated_at",
         "id, 'Rice', 1, 1, 'USD', 0, at, at",
+    );
+    insert(
+        stage,
+        "payment_links",
+        "item_count, total_minor, uses_reserved, uses_paid, event_count, title, currency, fee_bearer, token, token_hash, status, \
+         created_at, updated_at",
+        &format!("1, 1, 0, 0, 0, 'Rice', 'USD', 'PAYER', 'l' || id, {uuid}, 'ACTIVE', at, at"),
+    );
+    let hash = PageToken("l10".to_owned()).fingerprint();
+    stage
+        .sql
+        .execute(
+            "UPDATE payment_links SET token_hash = :hash WHERE id = 10",
+            &params!["hash" = hash],
+        )
+        .unwrap();
+    insert(
+        stage,
+        "payment_link_items",
+        "payment_link_id, position, name, qty, amount_minor",
+        "id, 0, 'Rice', 1, 1",
     );
     insert(
         stage,

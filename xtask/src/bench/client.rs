@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
 /// The maximum size of an answer in bytes. Usual answers have about 1 KiB.
-const MAX_ANSWER: usize = 64 * 1024;
+const MAX_ANSWER: usize = 256 * 1024;
 
 pub struct Client {
     stream: TcpStream,

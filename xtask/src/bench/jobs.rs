@@ -14,6 +14,8 @@ pub struct Tenant {
     pub payment_account: u64,
     /// The reference of an earlier execution.
     pub reference: String,
+    /// The path of the payment page of an open order.
+    pub page: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum Job {
     Status,
     /// Predicts what a payment would cost.
     Prediction,
+    /// Reads the payment page of an open order, with the price of each method.
+    Page,
     /// Creates a transfer session.
     Session,
     /// Executes a prepared session.
@@ -65,6 +69,11 @@ impl Job {
             Self::Prediction => {
                 let answer = client.get(&tenant.token, PREDICTION).await?;
                 ensure!(answer.text("payer_amount") == Some("103.00"), "not the amount: {answer}");
+                Ok(0)
+            }
+            Self::Page => {
+                let answer = client.get("", &tenant.page).await?;
+                ensure!(answer.0.starts_with(b"<!doctype html>"), "not a page: {answer}");
                 Ok(0)
             }
             Self::Session => session(client, tenant, &common.expires_at).await,

@@ -85,6 +85,8 @@ pub enum Phase {
     Status,
     /// A prediction of amount and fees
     Prediction,
+    /// The payment page of one open order, read again and again
+    Page,
     /// Execution of transfers out of one wallet
     Execute,
     /// Session, execution and status of transfers out of one wallet
@@ -121,6 +123,7 @@ impl Phase {
             Self::Noop => "no-op POST",
             Self::Status => "read status",
             Self::Prediction => "prediction",
+            Self::Page => "payment page",
             Self::Execute => "execute",
             Self::Payment => "create + execute + status",
             Self::Checkout => "checkout",

@@ -7,7 +7,7 @@ use super::rounds::PAYMENTS;
 use super::{Figures, Kind, Options, Phase, Sample, ServerStats};
 
 /// The phases in the order of the report, which is not that of the measurements.
-const PHASES: [Phase; 16] = [
+const PHASES: [Phase; 17] = [
     Phase::Raw,
     Phase::Pgbench,
     Phase::StatementsHot,
@@ -15,6 +15,7 @@ const PHASES: [Phase; 16] = [
     Phase::Noop,
     Phase::Status,
     Phase::Prediction,
+    Phase::Page,
     Phase::Execute,
     Phase::BatchOne,
     Phase::Spread,
@@ -356,6 +357,7 @@ fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
         (Phase::Execute, Phase::Noop, Target::None),
         (Phase::Status, Phase::Noop, on(Kind::Sqlite, 0.5)),
         (Phase::Prediction, Phase::Noop, on(Kind::Sqlite, 0.5)),
+        (Phase::Page, Phase::Noop, on(Kind::Sqlite, 0.5)),
         (Phase::Execute, Phase::Pgbench, on(Kind::Postgres, 2.0)),
         (Phase::TwoHot, Phase::Execute, on(Kind::Postgres, 0.8)),
         (Phase::TwoSpread, Phase::Spread, Target::None),

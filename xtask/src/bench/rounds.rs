@@ -187,6 +187,7 @@ impl<'a> Rounds<'a> {
             Phase::Noop,
             Phase::Status,
             Phase::Prediction,
+            Phase::Page,
             Phase::Execute,
             Phase::Payment,
             Phase::Checkout,
@@ -205,6 +206,7 @@ impl<'a> Rounds<'a> {
         for connections in options.high_connection_counts() {
             site.measure(Phase::Status, connections)?;
             site.measure(Phase::Prediction, connections)?;
+            site.measure(Phase::Page, connections)?;
         }
         for connections in options.high_connection_counts() {
             site.measure(Phase::Payment, connections)?;
@@ -368,6 +370,7 @@ impl Site<'_, '_> {
             Phase::Noop => (Job::Noop, hot(usize::MAX)),
             Phase::Status => (Job::Status, hot(usize::MAX)),
             Phase::Prediction => (Job::Prediction, hot(usize::MAX)),
+            Phase::Page => (Job::Page, hot(usize::MAX)),
             Phase::Payment | Phase::Raw | Phase::Memory => (Job::Payment, hot(usize::MAX)),
             Phase::Execute | Phase::BatchOne | Phase::TwoHot | Phase::Grown => {
                 (Job::Execute, self.take_sessions(hot, enough)?)

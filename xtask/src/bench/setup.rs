@@ -87,6 +87,12 @@ async fn create_payment_rows(
     });
     let path = "/v1/payment-accounts/create?operation_type=COLLECTION";
     tenant.payment_account = client.post(&tenant.token, path, &body.to_string()).await?.id()?;
+    let body = serde_json::json!({
+        "mode": "HOSTED", "source_kind": "ORDER", "party_phone": phone.to_string(), "currency": "USD",
+        "items": [{ "name": "Rice, 25 kg", "currency": "USD", "amount": 19.50, "qty": 2 }],
+    });
+    let checkout = client.post(&tenant.token, "/v1/checkouts/create", &body.to_string()).await?;
+    tenant.page = checkout.text("hosted_path_or_token").context("a page")?.to_owned();
     // The execution whose status the phase `Status` reads.
     tenant.reference = Random::seeded().uuid();
     let session = jobs::session(client, tenant, expires_at).await?;

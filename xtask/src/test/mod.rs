@@ -1,9 +1,11 @@
 //! `cargo xtask test`: the tests that every change must pass. It needs only a clean clone.
 
+mod browser;
 mod runtimes;
 mod summary;
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -37,6 +39,10 @@ pub struct Options {
     /// instead of running the tests
     #[arg(long, conflicts_with_all = ["sqlite", "postgres"])]
     contract: bool,
+    /// Run the tests of the payer's pages in Chromium, which is installed if it is missing, instead
+    /// of the other tests
+    #[arg(long, conflicts_with_all = ["sqlite", "postgres", "contract"])]
+    browser: bool,
     /// The seed of the cases of `--contract`: a number, or `random` to explore
     #[arg(long, requires = "contract", value_name = "N|random")]
     seed: Option<Seed>,
@@ -50,6 +56,9 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let passed = if options.contract {
         crate::contract::run(options.seed.unwrap_or_default())?
+    } else if options.browser {
+        let axe = vec![("KOLA_TEST_AXE", browser::axe()?)];
+        in_browser("browser::", &axe, &options.arguments)?
     } else {
         both(options)?
     };
@@ -67,12 +76,13 @@ fn both(options: &Options) -> anyhow::Result<bool> {
     let cluster = if options.sqlite { None } else { Some(cluster(options)?) };
     let mut halves = Vec::new();
     if !options.postgres {
-        let everything = cargo_test(&[], None, &options.arguments)?;
+        let everything = cargo_test(&[], None, &[], &options.arguments)?;
         halves.push(("SQLite: unit tests and integration tests", everything));
     }
     if let Some(cluster) = cluster {
         // The choice of packages is the same as in the first half, so that nothing is built again.
-        let again = cargo_test(&["--lib", "--test", "it"], Some(&cluster), &options.arguments)?;
+        let again =
+            cargo_test(&["--lib", "--test", "it"], Some(&cluster), &[], &options.arguments)?;
         halves.push((
             "PostgreSQL: integration tests, and unit tests that hold both databases together",
             again,
@@ -82,6 +92,27 @@ fn both(options: &Options) -> anyhow::Result<bool> {
         print!("\n{name}: {}{}", if half.passed { "" } else { "FAILED: " }, half.summary);
     }
     Ok(halves.iter().all(|(_, half)| half.passed))
+}
+
+/// Runs the tests of a module that need Chromium, which are ignored otherwise, on SQLite.
+pub fn in_browser(
+    module: &str,
+    variables: &[(&str, PathBuf)],
+    arguments: &[String],
+) -> anyhow::Result<bool> {
+    browser::install();
+    browser::check()?;
+    // Two browsers at once, on a machine with as few processors.
+    let mut all = ["--ignored", "--test-threads=2"].map(str::to_owned).to_vec();
+    // Several names would run the tests of any of them.
+    if arguments.iter().all(|argument| argument.starts_with('-')) {
+        all.push(module.to_owned());
+    }
+    all.extend_from_slice(arguments);
+    // The choice of packages is that of the other tests, so that nothing is built again.
+    let half = cargo_test(&["--test", "it"], None, variables, &all)?;
+    print!("\nChromium: {}{}", if half.passed { "" } else { "FAILED: " }, half.summary);
+    Ok(half.passed)
 }
 
 fn cluster(options: &Options) -> anyhow::Result<Cluster> {
@@ -100,11 +131,15 @@ struct Half {
 fn cargo_test(
     choice: &[&str],
     cluster: Option<&Cluster>,
+    variables: &[(&str, PathBuf)],
     arguments: &[String],
 ) -> anyhow::Result<Half> {
     // `--no-fail-fast`: a run in CI takes minutes, and should report all failures at once.
     let mut cargo = crate::common::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(choice).arg("--").args(arguments);
+    cargo.envs(variables.iter().map(|(name, value)| (name, value)));
+    // The browser's driver is on this machine, whatever proxy leads to others.
+    cargo.env("NO_PROXY", "127.0.0.1,localhost");
     match cluster {
         Some(cluster) => {
             cargo.env(POSTGRES, cluster.url("postgres")).env(CERTIFICATE, cluster.certificate())

@@ -13,6 +13,7 @@ api_enum! {
         Source = "SOURCE",
         Wallet = "WALLET",
         Review = "REVIEW",
+        PaymentLink = "PAYMENT_LINK",
         /// The tariff of the installation.
         Tariff = "TARIFF",
     }
@@ -59,6 +60,10 @@ api_enum! {
         /// A provider reported another outcome while the review was open.
         ReviewUpdated = "review.heard",
         ReviewResolved = "review.resolved",
+        PaymentLinkCreated = "payment_link.created",
+        PaymentLinkDeactivated = "payment_link.deactivated",
+        /// As many of its orders are paid as may be.
+        PaymentLinkUsedUp = "payment_link.used_up",
         /// The operator changed a fee, a rate, a market or a phone prefix.
         TariffChanged = "tariff.changed",
     }

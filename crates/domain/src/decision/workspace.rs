@@ -10,13 +10,14 @@ use crate::decision::row::{Lookup, LookupOf, Row};
 use crate::exceptions::review::Review;
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::ids::{
-    ExecutionId, MerchantId, ReviewId, SessionId, SourceId, TariffId, WalletId,
+    ExecutionId, MerchantId, PaymentLinkId, ReviewId, SessionId, SourceId, TariffId, WalletId,
 };
 use crate::kernel::refusal::Refusal;
 use crate::ledger::account::Entry;
 use crate::ledger::wallet::Wallet;
 use crate::payments::execution::Execution;
 use crate::payments::session::Session;
+use crate::sales::payment_link::PaymentLink;
 use crate::sales::source::Source;
 use crate::tariff::{Tariff, TariffVersion};
 use std::collections::HashMap;
@@ -236,6 +237,7 @@ macro_rules! each_table {
             executions: Execution = $crate::payments::execution::Execution,
             /// By execution.
             provider_attempts: ProviderAttempt = $crate::payments::attempt::ProviderAttempt,
+            payment_links: PaymentLink = $crate::sales::payment_link::PaymentLink,
             /// The version of the tariff: one row.
             tariff: Tariff = $crate::tariff::TariffVersion,
             signing_keys: SigningKey = $crate::directory::signing_key::SigningKey,
@@ -251,6 +253,8 @@ macro_rules! each_table {
             payment_accounts: PaymentAccount = $crate::directory::payment_account::PaymentAccount,
             /// The last numbers of invoices and orders.
             counters: Counter = $crate::sales::source::Counter,
+            /// By link and position.
+            payment_link_items: PaymentLinkItem = $crate::sales::payment_link::PaymentLinkItem,
             /// Invoices and orders.
             sources: Source = $crate::sales::source::Source,
             items: Item = $crate::sales::source::Item,
@@ -475,6 +479,7 @@ impl Workspace {
                 EventEntity::Source => self.count_event::<Source>(SourceId(id))?,
                 EventEntity::Wallet => self.count_event::<Wallet>(WalletId(id))?,
                 EventEntity::Review => self.count_event::<Review>(ReviewId(id))?,
+                EventEntity::PaymentLink => self.count_event::<PaymentLink>(PaymentLinkId(id))?,
                 EventEntity::Tariff => self.count_event::<TariffVersion>(TariffId(id))?,
             };
             if let Some(event) = self.events.get_mut(index) {

@@ -23,6 +23,7 @@ use crate::payments::attempt::NetworkPayment;
 use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::payments::outcome::ProviderOutcome;
 use crate::payments::settle;
+use crate::sales::payment_link;
 use std::sync::Arc;
 
 /// The reviews of an execution that are about money, open or resolved.
@@ -69,7 +70,13 @@ pub fn compare_with_books(
     let clearing = payment.attempt.clearing();
     let capacity_before = refund_capacity_used(execution, work)?;
     let reported = describe(outcome, execution.outside_amount());
-    let reason = format!("the execution is {}; the provider says: {reported}", execution.status);
+    let used_up = if payment_link::is_beyond_limit(execution.source_id(), work)? {
+        "; the payment link of its order is used up"
+    } else {
+        ""
+    };
+    let reason =
+        format!("the execution is {}; the provider says: {reported}{used_up}", execution.status);
     let mut opened: Vec<ReviewKind> = vec![];
     for (kind, found) in differences {
         // `sign` turns the difference into the payment's own direction: above zero more was paid than

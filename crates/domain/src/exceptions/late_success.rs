@@ -20,6 +20,7 @@ use crate::ledger::wallet::{Owner, Wallet, WalletStatus};
 use crate::mutant;
 use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::payments::execution_intent::Collection;
+use crate::sales::payment_link;
 use crate::sales::source::{Source, SourceInput, SourceStatus};
 
 /// Whether a review found the full amount of a failed collection, and no part of it was credited to
@@ -90,6 +91,7 @@ pub(crate) fn settle(
     if source.status == SourceStatus::Active && !mutant!(SettledUnpaid) {
         let paid = source.after(SourceInput::Settled, time)?;
         work.put(Source { paid_at: Some(time), ..paid });
+        payment_link::consume(&source, time, work, now)?;
         events::record(
             merchant,
             EventType::SourcePaid,

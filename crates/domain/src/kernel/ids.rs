@@ -36,6 +36,10 @@ ids! {
     ItemId
     /// The page on which a source is shown and paid.
     CheckoutConfigId
+    /// A link that many payers can pay.
+    PaymentLinkId
+    /// One line of a payment link.
+    PaymentLinkItemId
     /// A limit of the payments that are begun on pages.
     RequestLimitId
     /// A declared payment intent.

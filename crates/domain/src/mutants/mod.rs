@@ -69,6 +69,8 @@ mutants! {
     LimitForgotten = "payments begun on pages are not counted",
     OtherQuotePaid = "a payer is asked for another amount than was shown",
     SettledWithoutFees = "a late success that a review settles has no fees",
+    LinkUseKept = "a failed payment through a payment link keeps its use",
+    LinkOverused = "a payment link is paid more often than it may be",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

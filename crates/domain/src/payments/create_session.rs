@@ -22,6 +22,7 @@ use crate::payments::recipient;
 use crate::payments::session::{Intent, Session, SessionStatus};
 use crate::sales::checkout::CheckoutConfig;
 use crate::sales::find_source::SourceRef;
+use crate::sales::payment_link;
 use crate::sales::source::{SourceInput, SourceType};
 
 /// A request to create a session.
@@ -223,7 +224,7 @@ fn check_source(
     if source.total_minor <= 0 {
         return Err(Refusal::AmountTooSmall.into());
     }
-    Ok(())
+    payment_link::check_use(&source, work)
 }
 
 /// The expiry of a session for a source: not later than that of the source's checkout page, so that

@@ -16,6 +16,7 @@ pub mod network_account;
 pub mod outcome;
 pub mod pay_on_page;
 pub mod provider_call;
+pub mod receipt_code;
 pub mod recipient;
 pub mod record_outcome;
 pub mod refund;

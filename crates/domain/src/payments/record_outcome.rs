@@ -22,6 +22,7 @@ use crate::payments::execution::Execution;
 use crate::payments::outcome::{OutcomeKind, OutcomeSource, ProviderOutcome, Transition};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 use crate::payments::settle;
+use crate::sales::payment_link;
 
 /// The execution after an outcome, and the provider call that is due next.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,6 +66,7 @@ impl Decision for RecordOutcome {
             &[ReviewKind::DeadlinePassed]
         };
         let mut keys = execution.referenced_keys();
+        keys.extend(payment_link::likely_key(execution.source_id(), work));
         keys.extend(kinds.iter().map(|kind| RowKey::Review(Lookup::AltKey((execution.id, *kind)))));
         keys
     }

@@ -17,6 +17,7 @@ use crate::payments::attempt::{self, NetworkPayment, ProviderAttempt};
 use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::payments::execution_intent::{Collection, ExecutionIntent};
 use crate::payments::refund;
+use crate::sales::payment_link;
 use crate::sales::source::{Source, SourceInput, SourceStatus};
 
 /// The payment with its network, which is asked again later. Records the event when it was `PENDING`.
@@ -128,8 +129,10 @@ pub fn complete(
         ..execution
     };
     if let Some(source) = execution.source_id() {
-        let paid = work.require::<Source>(source)?.after(SourceInput::Collected, time)?;
+        let before = work.require::<Source>(source)?;
+        let paid = before.after(SourceInput::Collected, time)?;
         work.put(Source { paid_at: Some(time), ..paid });
+        payment_link::consume(&before, time, work, now)?;
         events::record(
             merchant,
             EventType::SourcePaid,
@@ -178,6 +181,7 @@ pub fn fail(
         let source = work.require::<Source>(source)?;
         if source.status == SourceStatus::Processing && !mutant!(ForgetReopen) {
             work.put(source.after(SourceInput::CollectionFailed, time)?);
+            payment_link::release(&source, time, work)?;
             events::record(
                 merchant,
                 EventType::SourceReopened,

@@ -5,7 +5,7 @@ use crate::decision::events;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
-use crate::kernel::time::ServerTime;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
 
@@ -29,12 +29,25 @@ impl Decision for CancelSource {
 /// [`Refusal::NotFound`], [`Refusal::InvalidState`].
 fn cancel(which: SourceRef, work: &mut Workspace, now: ServerTime) -> Result<Source, Stop> {
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
-    let source = which.existing(work)?.after(SourceInput::Cancel, time)?;
+    cancel_row(&which.existing(work)?, time, work, now)
+}
+
+/// Cancels a source that is loaded, with the event.
+///
+/// # Errors
+/// [`Refusal::InvalidState`].
+pub(crate) fn cancel_row(
+    source: &Source,
+    time: MerchantTime,
+    work: &mut Workspace,
+    now: ServerTime,
+) -> Result<Source, Stop> {
+    let source = source.after(SourceInput::Cancel, time)?;
     work.put(source.clone());
     events::record(
-        which.merchant_id,
+        source.merchant_id,
         EventType::SourceCanceled,
-        (EventEntity::Source, which.id.0),
+        (EventEntity::Source, source.id.0),
         None,
         work,
         now,

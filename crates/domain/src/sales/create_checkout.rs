@@ -84,19 +84,21 @@ impl Decision for CreateCheckout {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Checkout, Stop> {
-        create(self.merchant_id, &self.checkout, context.settings.lifetimes, work, context.now)
+        let lifetimes = context.settings.lifetimes;
+        create(self.merchant_id, &self.checkout, None, lifetimes, work, context.now)
     }
 }
 
-/// Creates a checkout. The merchant's setting decides who bears the fees.
+/// Creates a checkout. The merchant's setting decides who bears the fees, unless `fee_bearer` does.
 ///
 /// # Errors
 /// [`Refusal::ExpiryInPast`], [`Refusal::ExpiryTooFar`], [`Refusal::UnknownId`] and
 /// [`Refusal::PhoneMismatch`] of the counterparty, [`Refusal::CurrencyMismatch`],
 /// [`Refusal::AmountTooLarge`].
-fn create(
+pub(crate) fn create(
     merchant_id: MerchantId,
     new: &NewCheckout,
+    fee_bearer: Option<FeeBearer>,
     lifetimes: Lifetimes,
     work: &mut Workspace,
     now: ServerTime,
@@ -121,7 +123,7 @@ fn create(
     let (counterparty, party) = payer(merchant_id, new, given, work, time)?;
     let source = create_source::create(
         merchant_id,
-        &new_source(new, counterparty.id, merchant.fee_bearer),
+        &new_source(new, counterparty.id, fee_bearer.unwrap_or(merchant.fee_bearer)),
         work,
         time,
     )?;

@@ -88,6 +88,8 @@ pub fn create(
         due_date: new.due_date,
         paid_at: None,
         open_reviews: 0,
+        payment_link_id: None,
+        cancel_at: None,
         event_count: 0,
         created_at: time,
         updated_at: time,

@@ -4,7 +4,7 @@ use crate::api_enum;
 use crate::decision::event::HasEvents;
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::currency::Currency;
-use crate::kernel::ids::{CounterpartyId, ItemId, MerchantId, SourceId};
+use crate::kernel::ids::{CounterpartyId, ItemId, MerchantId, PaymentLinkId, SourceId};
 use crate::kernel::money::Money;
 use crate::kernel::names::FeeBearer;
 use crate::kernel::refusal::{Refusal, Subject};
@@ -145,6 +145,11 @@ pub struct Source {
     /// The number of open reviews about money of its collections. While there is one, it may have been
     /// paid already, and no collection starts.
     pub open_reviews: i64,
+    /// The payment link that it is an order of.
+    pub payment_link_id: Option<PaymentLinkId>,
+    /// Merchant time from which an order of a payment link is canceled if it is not paid; `None` for
+    /// other sources, and from when it is paid or canceled.
+    pub cancel_at: Option<MerchantTime>,
     /// How many events are about it.
     pub event_count: i64,
     pub created_at: MerchantTime,
@@ -171,7 +176,8 @@ impl Source {
         if input == SourceInput::Collect && self.open_reviews > 0 && !mutant!(CollectInReview) {
             return Err(Refusal::InReview { what: self.kind.word() });
         }
-        Ok(Self { status, updated_at: time, ..self.clone() })
+        let cancel_at = self.cancel_at.filter(|_| !status.is_final());
+        Ok(Self { status, cancel_at, updated_at: time, ..self.clone() })
     }
 }
 

@@ -9,6 +9,7 @@ mod late;
 mod markets;
 mod merchants;
 mod page_payments;
+mod payment_links;
 mod payouts;
 mod positions;
 mod providers;

@@ -24,7 +24,8 @@ use domain::exceptions::review::{Resolution, Review, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
     CounterpartyId, ExecutionId, GatewayFeeId, MarketId, MerchantId, NetworkAccountId, PartyId,
-    PaymentAccountId, PlatformFeeId, RateId, ReviewId, SessionId, SourceId, TariffId, WalletId,
+    PaymentAccountId, PaymentLinkId, PlatformFeeId, RateId, ReviewId, SessionId, SourceId,
+    TariffId, WalletId,
 };
 use domain::kernel::money::{Decimal, Money, Ratio};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
@@ -48,6 +49,7 @@ use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::NewItem;
 use domain::sales::find_source::SourceRef;
+use domain::sales::payment_link::PaymentLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::source::{Source, SourceStatus, SourceType};
 use domain::tariff::{
@@ -251,6 +253,8 @@ impl Stage {
             RowKey::Review(lookup) => tables.reviews.load(lookup, None),
             RowKey::EventPosition(lookup) => tables.event_positions.load(lookup, None),
             RowKey::CheckoutConfig(lookup) => tables.checkout_configs.load(lookup, None),
+            RowKey::PaymentLink(lookup) => tables.payment_links.load(lookup, None),
+            RowKey::PaymentLinkItem(lookup) => tables.payment_link_items.load(lookup, None),
             RowKey::RequestLimit(lookup) => tables.request_limits.load(lookup, None),
             RowKey::Tariff(lookup) => tables.tariff.load(lookup, None),
             RowKey::PlatformFee(lookup) => tables.platform_fees.load(lookup, None),
@@ -531,6 +535,10 @@ impl Stage {
                 EventEntity::Review => {
                     self.work.require(ReviewId(id)).map(|row: Arc<Review>| row.event_count)
                 }
+                EventEntity::PaymentLink => self
+                    .work
+                    .require(PaymentLinkId(id))
+                    .map(|row: Arc<PaymentLink>| row.event_count),
                 EventEntity::Tariff => {
                     self.work.require(TariffId(id)).map(|row: Arc<TariffVersion>| row.event_count)
                 }

@@ -178,11 +178,14 @@ impl CheckoutResponse {
     }
 }
 
-/// The faults of items in another currency than the checkout's.
-fn items_in_other_currencies(payload: &CreateCheckout) -> Vec<Fault> {
-    let has = payload.currency;
-    let other = payload.items.0.iter().enumerate().filter(|(_, item)| item.currency != has);
-    let refused = || FaultKind::Refused(Refusal::CurrencyMismatch { what: "checkout", has });
+/// The faults of items in another currency than `has`, which is that of `what`.
+pub fn items_in_other_currencies(
+    items: &[CheckoutItem],
+    has: Currency,
+    what: &'static str,
+) -> Vec<Fault> {
+    let other = items.iter().enumerate().filter(|(_, item)| item.currency != has);
+    let refused = || FaultKind::Refused(Refusal::CurrencyMismatch { what, has });
     other
         .map(|(index, _)| {
             Fault::at(
@@ -198,14 +201,17 @@ fn items_in_other_currencies(payload: &CreateCheckout) -> Vec<Fault> {
         .collect()
 }
 
-fn new_checkout(payload: CreateCheckout, token: PageToken) -> NewCheckout {
-    let phone = payload.party_phone.0;
-    let item = |item: CheckoutItem| NewItem {
+pub fn new_item(item: CheckoutItem) -> NewItem {
+    NewItem {
         name: item.name.0,
         currency: item.currency,
         qty: item.qty.map_or(1, |qty| qty.0),
         amount: item.amount,
-    };
+    }
+}
+
+fn new_checkout(payload: CreateCheckout, token: PageToken) -> NewCheckout {
+    let phone = payload.party_phone.0;
     NewCheckout {
         party: NewParty {
             // A party must have a name: without one its phone is used.
@@ -221,7 +227,7 @@ fn new_checkout(payload: CreateCheckout, token: PageToken) -> NewCheckout {
         note: payload.note.map(|note| note.0).unwrap_or_default(),
         reference_id: payload.reference_id.map(|text| text.0),
         due_date: payload.due_date.map(|day| day.0),
-        items: payload.items.0.into_iter().map(item).collect(),
+        items: payload.items.0.into_iter().map(new_item).collect(),
         mode: payload.mode.0,
         success_url: payload.success_url.map(|url| url.0),
         cancel_url: payload.cancel_url.map(|url| url.0),
@@ -243,7 +249,7 @@ async fn create(
     tenant: Tenant,
     Body(payload): Body<CreateCheckout>,
 ) -> JsonResult<CheckoutResponse> {
-    let faults = items_in_other_currencies(&payload);
+    let faults = items_in_other_currencies(&payload.items.0, payload.currency, "checkout");
     if !faults.is_empty() {
         return Err(ApiError::Invalid(faults));
     }

@@ -15,7 +15,7 @@ use crate::api::extract::{
 };
 use crate::api::fields::{self, Fault, Payload, Schemas};
 use crate::api::listing::Listing;
-use crate::api::response::{JsonList, LargeJson};
+use crate::api::response::{JsonList, LargeJson, SVG, Svg};
 use crate::net::limits::CountTokenRequest;
 use crate::net::principal::Tenant;
 
@@ -71,8 +71,13 @@ pub struct OperationBuilder {
     needs_token: bool,
     errors: BTreeSet<u16>,
     headers: Map<String, Value>,
+    /// The media type of the answer.
+    media_type: &'static str,
     answer: Schema,
 }
+
+/// The media type of nearly all answers.
+const JSON: &str = "application/json";
 
 /// Adds what a handler's types say to an operation.
 pub type Describe = fn(&mut OperationBuilder, &mut Schemas);
@@ -266,6 +271,13 @@ impl<T: JsonSchema> DescribeResponse for JsonList<T> {
     }
 }
 
+impl DescribeResponse for Svg {
+    fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
+        builder.media_type = SVG;
+        builder.answer = schemars::json_schema!({ "type": "string" });
+    }
+}
+
 impl<R: DescribeResponse, const N: usize> DescribeResponse
     for ([(HeaderName, &'static str); N], R)
 {
@@ -331,6 +343,7 @@ impl Route {
             needs_token: false,
             errors: doc.errors.iter().copied().collect(),
             headers: Map::new(),
+            media_type: JSON,
             answer: Schema::default(),
         };
         describe(&mut builder, schemas);
@@ -355,6 +368,7 @@ impl Route {
             needs_token: false,
             errors: BTreeSet::new(),
             headers: Map::new(),
+            media_type: JSON,
             answer: Schema::default(),
         };
         describe(&mut builder, schemas);
@@ -389,7 +403,7 @@ fn render(doc: &OperationDoc, builder: OperationBuilder, route: &Route) -> Value
         operation["requestBody"] =
             json!({ "required": true, "content": { "application/json": content } });
     }
-    let mut success = json!({ "description": "Done", "content": { "application/json": { "schema": builder.answer } } });
+    let mut success = json!({ "description": "Done", "content": { builder.media_type: { "schema": builder.answer } } });
     if !builder.headers.is_empty() {
         success["headers"] = builder.headers.into();
     }

@@ -26,6 +26,7 @@ pub mod parties;
 pub mod passcode;
 pub mod payment_accounts;
 pub mod payment_intents;
+pub mod payment_links;
 pub mod predictions;
 pub mod realtime_keys;
 pub mod refusals;
@@ -54,6 +55,7 @@ fn api() -> Routes {
         .and(sources::routes())
         .and(checkouts::routes())
         .and(links::routes())
+        .and(payment_links::routes())
         .and(web::routes())
         .and(sessions::routes())
         .and(executions::routes())
@@ -152,10 +154,13 @@ mod tests {
                     "/readyz",
                     "/openapi.json",
                     "/docs",
+                    "/l/{token}",
+                    "/l/{token}/qr.svg",
                     "/pay/{token}",
                     "/pay/{token}/qr.svg",
                     "/assets/{name}",
                     "/receipt/{token}",
+                    "/verify",
                 ]
                 .contains(&path.as_str())
         }));

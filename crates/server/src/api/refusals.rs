@@ -56,6 +56,7 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         | Refusal::ReviewNotResolvable { .. }
         | Refusal::NotAwaitingAuthentication => "value_error.state",
         Refusal::InReview { .. } => "value_error.review",
+        Refusal::PaymentLinkClosed { .. } => "value_error.payment_link",
         Refusal::NoItems { .. } => "value_error.empty",
         Refusal::TooManyItems { .. } => "value_error.list.max_items",
         Refusal::SessionExpired { .. } | Refusal::CheckoutExpired { .. } => "value_error.expired",
@@ -85,6 +86,8 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::ReviewFundsInsufficient => "value_error.balance",
         Refusal::AmountTooSmall
         | Refusal::AmountTooLarge
+        | Refusal::AmountRangeEmpty
+        | Refusal::AmountOutOfRange { .. }
         | Refusal::QuoteChanged
         | Refusal::WalletLimitExceeded => "value_error.amount",
         Refusal::NoFee { .. } => "value_error.fee",

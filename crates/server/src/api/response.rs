@@ -69,6 +69,18 @@ impl<T> IntoResponse for LargeJson<T> {
     }
 }
 
+/// An SVG image.
+pub struct Svg(pub String);
+
+impl IntoResponse for Svg {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, HeaderValue::from_static(SVG))], self.0).into_response()
+    }
+}
+
+/// The media type of SVG images.
+pub const SVG: &str = "image/svg+xml";
+
 /// A time in ISO 8601, always with six decimals of a second: all texts have one length and sort by
 /// time.
 #[derive(Clone, Copy)]

@@ -23,7 +23,7 @@ use crate::api::error::ApiError;
 use crate::app::App;
 use crate::net::log::RequestLog;
 use crate::request_id;
-use crate::web::language::{PageLanguages, Visitor};
+use crate::web::language::PageLanguages;
 use crate::web::refusal;
 
 /// A router under construction, and the list of its routes.
@@ -64,16 +64,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.add(Route { method: "GET", path, doc: None }, compressed(get(handler)))
     }
 
-    /// Adds what the forms of a page are sent to.
-    #[must_use]
-    pub fn page_form<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add(Route { method: "POST", path, doc: None }, compressed(post(handler)))
-    }
-
     /// Adds what a form of an HTML page is sent to.
     #[must_use]
     pub fn form<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add(Route { method: "POST", path, doc: None }, post(handler))
+        self.add(Route { method: "POST", path, doc: None }, compressed(post(handler)))
     }
 
     fn add(mut self, route: Route, handler: MethodRouter<S, Infallible>) -> Self {
@@ -124,11 +118,11 @@ async fn finish_response(
 
 async fn answer(request: Request, next: Next, languages: PageLanguages) -> Response {
     let line = RequestLog::begin(&request);
-    let visitor = refusal::is_page_path(request.uri().path())
-        .then(|| Visitor::new(request.uri(), request.headers(), languages));
+    let for_people = refusal::is_page_path(request.uri().path())
+        .then(|| refusal::ForPeople::new(&request, languages));
     let response = catch_panic(request, next).await;
-    let mut response = match visitor {
-        Some(visitor) => refusal::as_page(response, visitor),
+    let mut response = match for_people {
+        Some(for_people) => for_people.finish(response),
         None => end_with_newline(response).await,
     };
     if let Some(line) = line {
@@ -215,6 +209,25 @@ mod tests {
         let (status, allow, body) = call("POST", "/fine").await;
         assert_eq!((status, body.as_str()), (405, "{\"detail\":\"Method not allowed\"}\n"));
         assert!(allow.contains("GET") && allow.contains("PUT"), "{allow}");
+    }
+
+    #[tokio::test]
+    async fn pages_are_compressed_for_browsers_that_ask() {
+        let page = async || "<p>a page</p>".repeat(100);
+        let routes = Routes::<()>::new().page("/p", page).form("/p", page);
+        let router = routes.build((), PageLanguages::default());
+        for (method, accept, expected) in [
+            ("GET", "gzip, deflate, br", Some("gzip")),
+            ("POST", "gzip", Some("gzip")),
+            ("GET", "identity", None),
+        ] {
+            let request = Request::builder().method(method).uri("/p");
+            let request = request.header("accept-encoding", accept).body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            let encoding = response.headers().get("content-encoding");
+            assert_eq!(encoding.map(|value| value.to_str().unwrap()), expected, "{method}");
+            assert_eq!(response.headers()["vary"], "accept-encoding");
+        }
     }
 
     #[tokio::test]

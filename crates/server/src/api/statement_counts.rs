@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use axum::http::header::AUTHORIZATION;
 use domain::kernel::ids::ApiKeyId;
+use domain::payments::receipt_code::ReceiptCodes;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
@@ -55,6 +56,8 @@ fn api(stage: &Stage) -> (Router, String) {
         hashing: HashingPool::new(),
         dispatcher,
         limits: None,
+        receipt_codes: ReceiptCodes::new(&[0; 16]),
+        receipt_guesses: Arc::default(),
         lists: permits(),
         details: permits(),
         pages: permits(),

@@ -12,7 +12,7 @@ const HEAD: &str = "\
 # Errors
 
 Every answer that is not a 200 is JSON with a `detail`. There are two exceptions: what the HTTP layer refuses before there is a
-request has no body (400 and 431), and below `/pay` and `/receipt` the answer is a page for people. `detail` is a sentence. For
+request has no body (400 and 431), and below `/pay`, `/receipt` and `/verify` the answer is a page for people. `detail` is a sentence. For
 a 422 it is a list with one entry for each fault of the request: `loc` says where the fault is, `msg` says what is wrong, and
 `type` is the kind of fault, for a program. All faults of a
 request's form are reported at once, and then all of its content.
@@ -96,6 +96,7 @@ that was left behind by a process that died counts as wrong after 30 seconds.
 | `value_error.list.min_items`, `.max_items` | ensure this value has at least 1 items, ... |
 | `value_error.str.regex` | string does not match regex ...; for a phone with an example |
 | `value_error.str.control` | control characters are not allowed |
+| `value_error.one_of` | exactly one of these fields is required: ... |
 | `value_error.jsondecode` | where the JSON is broken |
 
 ## Refusals
@@ -187,6 +188,7 @@ mod tests {
             FaultKind::NotUuid,
             FaultKind::NotCurrency,
             FaultKind::NotCountry,
+            FaultKind::NotOneOf(""),
             FaultKind::NotJson { msg: String::new(), line: 1, column: 1 },
         ] {
             let (group, last) = kind.kind().rsplit_once('.').unwrap_or_default();

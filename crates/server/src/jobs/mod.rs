@@ -3,6 +3,7 @@
 
 pub mod call_sequence;
 pub mod callbacks;
+pub mod cancel_unpaid;
 pub mod dispatch;
 pub mod due_work;
 pub mod expire;
@@ -26,5 +27,6 @@ pub fn start(
     jobs.spawn(poll::run(app.clone()));
     jobs.spawn(poll::search(app.clone()));
     jobs.spawn(expire::run(app.clone()));
+    jobs.spawn(cancel_unpaid::run(app.clone()));
     jobs
 }

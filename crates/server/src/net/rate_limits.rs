@@ -1,5 +1,5 @@
-//! Rate limits: of requests by merchant, and of token requests, invalid tokens and page requests by
-//! the client's address.
+//! Rate limits: of requests by merchant, and of token requests, invalid tokens, page requests and
+//! wrong receipt codes by the client's address.
 //!
 //! A token bucket is stored as one instant: when it is full again. The table of buckets is bounded,
 //! which is why no library is used: their tables grow with the number of addresses that call.
@@ -18,6 +18,9 @@ use crate::config::RateLimit;
 const CALLERS_MAX: usize = 65_536;
 /// How often a full table is swept of full buckets, which carry no information.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How many wrong receipt codes an address may send.
+const RECEIPT_GUESSES: RateLimit = RateLimit { requests: 20, seconds: 3_600 };
 
 /// The state of a caller's bucket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,6 +104,46 @@ impl<K: Eq + Hash + Copy> Buckets<K> {
             *full_at = taken;
         }
         (fits, self.status(*full_at, now))
+    }
+
+    /// Puts back one request that was taken out of a caller's bucket.
+    fn give_back(&self, caller: K, now: Duration) {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = &mut *table;
+        // A caller without a bucket took the request out of the shared one, or its own is full.
+        let full_at = table.full_at.get_mut(&caller).unwrap_or(&mut table.overflow);
+        *full_at = full_at.saturating_sub(self.interval()).max(now);
+    }
+}
+
+/// Limits how many wrong receipt codes may come from an address, also where requests are not
+/// limited: otherwise receipts could be found by guessing.
+pub struct ReceiptGuesses {
+    start: Instant,
+    addresses: Buckets<IpAddr>,
+}
+
+impl Default for ReceiptGuesses {
+    fn default() -> Self {
+        let addresses = Buckets::new("receipt-guesses", RECEIPT_GUESSES, CALLERS_MAX);
+        Self { start: Instant::now(), addresses }
+    }
+}
+
+impl ReceiptGuesses {
+    /// Counts a guess before it is known whether it is right, so that many at once cannot exceed the
+    /// limit.
+    ///
+    /// # Errors
+    /// The seconds until the address may guess again.
+    pub fn take(&self, address: IpAddr) -> Result<(), u64> {
+        let (fits, status) = self.addresses.take(address, self.start.elapsed());
+        if fits { Ok(()) } else { Err(status.reset_seconds.max(1)) }
+    }
+
+    /// Takes back the count of a guess that was right.
+    pub fn give_back(&self, address: IpAddr) {
+        self.addresses.give_back(address, self.start.elapsed());
     }
 }
 
@@ -206,6 +249,22 @@ mod tests {
             (true, 2, 2),
             "it never holds more than the limit"
         );
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let buckets = buckets(2, 2, 1);
+        for _ in 0..10 {
+            assert_eq!(taken(&buckets, 7, ms(0)), (true, 1, 1));
+            buckets.give_back(7, ms(0));
+        }
+        buckets.give_back(7, ms(0));
+        let full = |caller| buckets.status_of(caller, ms(0)).remaining;
+        assert_eq!(full(7), 2, "it never holds more than the limit");
+        // The table has no room for a second caller.
+        assert!(buckets.take(8, ms(0)).0);
+        buckets.give_back(8, ms(0));
+        assert_eq!((full(7), full(8)), (2, 2));
     }
 
     #[test]

@@ -59,3 +59,30 @@ async fn asset(PathSegments([name]): PathSegments<1>) -> Result<Response, ApiErr
 pub fn routes() -> Routes {
     Routes::new().page("/assets/{name}", asset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_kept_for_a_year_under_the_name_of_its_content() {
+        for known in [&STYLE, &SCRIPT, &ICON] {
+            let name = known.path().strip_prefix("/assets/").unwrap().to_owned();
+            let response = asset(PathSegments([name])).await.unwrap();
+            assert_eq!(response.headers()[CONTENT_TYPE], known.content_type);
+            assert_eq!(response.headers()[CACHE_CONTROL], "public, max-age=31536000, immutable");
+        }
+        for name in ["pages.css", "pages.0123456789abcdef.css", ""] {
+            assert!(asset(PathSegments([name.to_owned()])).await.is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn files_are_small_and_name_no_other_host() {
+        assert!(SCRIPT.content.len() <= 3 * 1024, "{} bytes", SCRIPT.content.len());
+        assert!(STYLE.content.len() <= 8 * 1024, "{} bytes", STYLE.content.len());
+        for content in [STYLE.content, SCRIPT.content] {
+            assert!(!content.contains("//fonts") && !content.contains("http"), "{content}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! HTML pages for payers: an invoice or order to pay, and its receipt. Whoever has the token in the
+//! HTML pages for payers: an invoice or order to pay, its receipt, and payment links. Whoever has the token in the
 //! link may see the page.
 
 pub(crate) mod assets;
@@ -6,11 +6,12 @@ pub(crate) mod checkout;
 pub(crate) mod form;
 pub(crate) mod language;
 pub(crate) mod page;
+pub(crate) mod payment_link;
 pub(crate) mod qr;
-pub(crate) mod receipt_page;
-pub(crate) mod receipt_payment;
+pub(crate) mod receipt;
 pub(crate) mod refusal;
 pub(crate) mod text;
+pub(crate) mod verify;
 
 use crate::api::routes::Routes;
 
@@ -19,5 +20,9 @@ pub const IN_PROGRESS_MAX: usize = 64;
 
 #[must_use]
 pub fn routes() -> Routes {
-    checkout::routes().and(receipt_page::routes()).and(assets::routes())
+    checkout::routes()
+        .and(payment_link::routes())
+        .and(receipt::routes())
+        .and(verify::routes())
+        .and(assets::routes())
 }

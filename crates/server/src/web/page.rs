@@ -18,7 +18,9 @@ use crate::web::language::texts::Texts;
 use crate::web::language::{COOKIE_NAME, Language, Visitor};
 use store::clock;
 
-static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
+pub const HTML: &str = "text/html; charset=utf-8";
+
+pub static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// The choice of a language is kept for a year.
 const COOKIE_SECONDS: u32 = 365 * 86_400;
@@ -123,9 +125,10 @@ pub fn render(
     page: &impl Template,
     permit: Option<ResponsePermit>,
 ) -> Result<Response, ApiError> {
-    let text = page.render().map_err(|error| ApiError::internal(error.to_string()))?;
+    let mut text = page.render().map_err(|error| ApiError::internal(error.to_string()))?;
+    text.push('\n');
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CONTENT_TYPE, HeaderValue::from_static(HTML)),
         (CONTENT_LANGUAGE, HeaderValue::from_static(frame.language().code())),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),

@@ -1,18 +1,19 @@
 //! Errors as HTML pages: a person who follows a link must not be shown JSON.
 
 use askama::Template;
-use axum::http::header::{ALLOW, RETRY_AFTER};
-use axum::http::{HeaderName, StatusCode};
-use axum::response::Response;
+use axum::extract::Request;
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, Method, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::api::error::REQUEST_ID;
-use crate::web::language::Visitor;
 use crate::web::language::texts::{Foreign, Html, Texts};
-use crate::web::page::{self, Frame};
+use crate::web::language::{PageLanguages, Visitor};
+use crate::web::page::{self, Frame, HTML};
 use crate::web::text::escape;
 
 /// The paths of pages. A link that lost its token still leads to an HTML error.
-const PAGE_PATHS: [&str; 2] = ["/pay", "/receipt"];
+const PAGE_PATHS: [&str; 4] = ["/pay", "/receipt", "/verify", "/l"];
 
 /// Whether a path is below one of the pages.
 #[must_use]
@@ -23,6 +24,42 @@ pub fn is_page_path(path: &str) -> bool {
         path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     PAGE_PATHS.into_iter().any(below)
+}
+
+/// A request for a page: who made it, and where its link may have been meant to lead.
+pub struct ForPeople {
+    visitor: Visitor,
+    meant: Option<String>,
+}
+
+impl ForPeople {
+    #[must_use]
+    pub fn new(request: &Request, languages: PageLanguages) -> Self {
+        let meant =
+            if request.method() == Method::GET { meant(request.uri().path()) } else { None };
+        Self { visitor: Visitor::new(request.uri(), request.headers(), languages), meant }
+    }
+
+    /// Turns an error into a page. A link that was written a little differently leads on.
+    #[must_use]
+    pub fn finish(self, response: Response) -> Response {
+        match self.meant {
+            Some(path) if response.status() == StatusCode::NOT_FOUND => {
+                Redirect::permanent(&path).into_response()
+            }
+            _ => as_page(response, self.visitor),
+        }
+    }
+}
+
+/// The path without what people and programs change in a link: upper case in its fixed part, and a
+/// slash or a full stop at its end. `None` for one that has nothing of it.
+fn meant(path: &str) -> Option<String> {
+    let (place, token) = path.strip_prefix('/')?.split_once('/')?;
+    let token = token.trim_end_matches(['/', '.', ',']);
+    let meant = format!("/{}/{token}", place.to_ascii_lowercase());
+    let is_link = !token.is_empty() && !token.contains('/');
+    (is_link && meant != path).then_some(meant)
 }
 
 #[derive(Template)]
@@ -37,7 +74,8 @@ struct RefusalTemplate<'a> {
 #[must_use]
 pub fn as_page(refused: Response, visitor: Visitor) -> Response {
     let status = refused.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_page = refused.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == HTML);
+    if is_page || !status.is_client_error() && !status.is_server_error() {
         return refused;
     }
     let field = |name: &HeaderName| refused.headers().get(name).cloned();
@@ -90,10 +128,8 @@ fn words(
 mod tests {
     use super::*;
     use crate::api::error::ApiError;
-    use crate::web::language::PageLanguages;
     use axum::http::HeaderMap;
     use axum::http::header::{CONTENT_LANGUAGE, CONTENT_TYPE};
-    use axum::response::IntoResponse;
 
     fn visitor(query: &str) -> Visitor {
         let uri = format!("/pay/x?{query}").parse().unwrap();
@@ -139,6 +175,24 @@ mod tests {
         let body = axum::body::to_bytes(page.into_body(), 100_000).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
         assert!(text.contains("Page introuvable") && text.contains("<html lang=\"fr\">"), "{text}");
+    }
+
+    #[test]
+    fn a_link_that_was_changed_a_little_leads_on() {
+        for (path, expected) in [
+            ("/pay/abc/", Some("/pay/abc")),
+            ("/PAY/aBc", Some("/pay/aBc")),
+            ("/Receipt/abc//", Some("/receipt/abc")),
+            ("/pay/abc.", Some("/pay/abc")),
+            ("/receipt/abc.pdf", None),
+            ("/pay/abc", None),
+            ("/pay/", None),
+            ("/pay", None),
+            ("/pay/a/b/", None),
+            ("/pay//evil.example", None),
+        ] {
+            assert_eq!(meant(path).as_deref(), expected, "{path}");
+        }
     }
 
     #[test]

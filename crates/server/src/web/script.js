@@ -1,6 +1,9 @@
 // Saves waiting; every page works without it.
 "use strict";
 (function () {
+  // A step that was sent is not sent again by going back or reloading: the link is opened instead.
+  history.replaceState(history.state, "", location.href);
+
   // A page from the back and forward cache is old: show how it stands now.
   addEventListener("pageshow", function (event) {
     if (event.persisted) location.replace(location.pathname);

@@ -196,15 +196,27 @@ impl PhoneNumber<'_> {
     }
 }
 
-/// The name of a mobile-money network, or of the network that takes cards.
+/// The name of a method's network in a sentence.
 #[must_use]
 pub const fn network(method: Method) -> &'static str {
+    match method {
+        Method::MtnMomoLbr | Method::MtnMomoRwa => "MTN",
+        Method::OrangeMoneyLbr | Method::OrangeMoneyRwa => "Orange",
+        Method::AirtelRwa => "Airtel",
+        Method::CreditCard => "Stripe",
+        Method::Wallet => "kola",
+    }
+}
+
+/// The name of a method without its country.
+#[must_use]
+pub const fn short_method(method: Method, language: Language) -> &'static str {
     match method {
         Method::MtnMomoLbr | Method::MtnMomoRwa => "MTN Mobile Money",
         Method::OrangeMoneyLbr | Method::OrangeMoneyRwa => "Orange Money",
         Method::AirtelRwa => "Airtel Money",
-        Method::CreditCard => "Stripe",
-        Method::Wallet => "kola",
+        Method::CreditCard => language.texts().card,
+        Method::Wallet => language.texts().wallet,
     }
 }
 
@@ -222,11 +234,10 @@ pub const fn country(method: Method, language: Language) -> Option<&'static str>
 /// The full name of a method, such as `MTN Mobile Money, Liberia`.
 #[must_use]
 pub fn method(method: Method, language: Language) -> String {
-    let texts = language.texts();
-    match (country(method, language), method) {
-        (Some(country), _) => format!("{}, {country}", network(method)),
-        (None, Method::Wallet) => texts.wallet.to_owned(),
-        (None, _) => texts.card.to_owned(),
+    let name = short_method(method, language);
+    match country(method, language) {
+        Some(country) => format!("{name}, {country}"),
+        None => name.to_owned(),
     }
 }
 

@@ -5,9 +5,11 @@ use store::schema::verify;
 use store::workspace::codes::with_codes;
 use store::workspace::sql::{Dialect, Sql};
 
+use crate::payment_link_pages::{link_with, pay};
 use crate::reviews;
+use crate::support::payer::{Payer, until};
 use crate::support::shop::{GOOD, ending};
-use crate::support::{Server, key, open, shown, spawn, wait_for};
+use crate::support::{Server, json, key, open, shown, spawn, wait_for};
 
 /// For each rule the SQL that breaks it.
 const DAMAGE: &[(&str, &str)] = &[
@@ -24,7 +26,22 @@ const DAMAGE: &[(&str, &str)] = &[
     ("events differ from what their subject counts", "UPDATE sources SET event_count = event_count - 1 WHERE event_count > 0"),
     ("events differ from what their subject counts", "UPDATE wallets SET event_count = event_count + 1"),
     ("events differ from what their subject counts", "UPDATE reviews SET event_count = event_count + 1"),
+    ("events differ from what their subject counts", "UPDATE payment_links SET event_count = event_count + 1"),
     ("events differ from what their subject counts", "DELETE FROM reviews"),
+    ("events differ from what their subject counts", "UPDATE events SET subject_type = {event_entity REVIEW} WHERE subject_type = {event_entity EXECUTION}"),
+    (
+        "events of a subject are in another order than their positions",
+        "UPDATE events SET position = -position WHERE subject_type = {event_entity EXECUTION}",
+    ),
+    ("event of an API key that its merchant has not", "UPDATE events SET actor_id = 0 WHERE actor_id IS NOT NULL"),
+    ("event of an API key that its merchant has not", "DELETE FROM api_keys"),
+    ("counter of ids below an id that is used", "UPDATE installation SET next_id = 1"),
+    ("installation without its tariff", "DELETE FROM tariff"),
+    ("row that cannot be read", "UPDATE events SET type = 77 WHERE type = {event_type execution.completed}"),
+    ("row that cannot be read", "UPDATE events SET actor_kind = 77"),
+    ("row that cannot be read", "UPDATE sessions SET recipient_type = 'PARTY' WHERE kind = {session_kind CHECKOUT}"),
+    ("row that cannot be read", "UPDATE executions SET over_refunded_minor = NULL WHERE operation = {operation COLLECTION}"),
+    ("row that cannot be read", "UPDATE executions SET payment_account_id = NULL WHERE operation = {operation COLLECTION}"),
     ("transaction without its event", "DELETE FROM events WHERE type = {event_type execution.completed}"),
     ("wallet balance differs from its entries", "UPDATE wallets SET available_minor = available_minor + 1"),
     ("wallet below zero", "UPDATE wallets SET available_minor = -1"),
@@ -161,6 +178,23 @@ const DAMAGE: &[(&str, &str)] = &[
         "source in PROCESSING without exactly one open collection",
         "UPDATE sources SET status = 'ACTIVE' WHERE status = 'PROCESSING'",
     ),
+    ("uses of a payment link differ from its orders", "UPDATE payment_links SET uses_paid = uses_paid + 1"),
+    ("uses of a payment link differ from its orders", "UPDATE payment_links SET uses_reserved = 0 WHERE uses_reserved = 1"),
+    (
+        "uses of a payment link differ from its orders",
+        "UPDATE sources SET payment_link_id = NULL WHERE payment_link_id IS NOT NULL AND status = 'PAID'",
+    ),
+    ("payment link with more uses than it may have", "UPDATE payment_links SET max_uses = 1"),
+    ("order that does not fit its payment link", "UPDATE sources SET fee_bearer = 'PAYER' WHERE payment_link_id IS NOT NULL"),
+    ("order that does not fit its payment link", "UPDATE sources SET type = 'INVOICE' WHERE payment_link_id IS NOT NULL"),
+    ("order that does not fit its payment link", "UPDATE payment_links SET currency = 'LRD'"),
+    ("order that does not fit its payment link", "UPDATE payment_links SET total_minor = total_minor + 1"),
+    ("order that does not fit its payment link", "UPDATE sources SET payment_link_id = -1 WHERE payment_link_id IS NOT NULL"),
+    ("open order of a payment link without its end", "UPDATE sources SET cancel_at = NULL WHERE cancel_at IS NOT NULL"),
+    ("open order of a payment link without its end", "UPDATE sources SET cancel_at = updated_at WHERE status = 'PAID'"),
+    ("total of a payment link differs from its items", "UPDATE payment_link_items SET qty = qty + 1"),
+    ("total of a payment link differs from its items", "DELETE FROM payment_link_items WHERE position = 0"),
+    ("total of a payment link differs from its items", "UPDATE payment_links SET item_count = item_count + 1"),
     ("session and execution contradict each other", "UPDATE sessions SET status = {session_status EXPIRED} WHERE status = {session_status EXECUTED}"),
     ("execution without its session", "DELETE FROM sessions WHERE status = {session_status EXECUTED}"),
     (
@@ -197,6 +231,18 @@ const DAMAGE: &[(&str, &str)] = &[
     ("final execution whose network is asked", "UPDATE provider_attempts SET client_secret = 's' WHERE next_check_at IS NULL"),
     ("execution through a network without its attempt", "DELETE FROM provider_attempts"),
     ("execution through a network without its attempt", "UPDATE provider_attempts SET merchant_id = 0"),
+    ("attempt that waits at a gate and was sent, or is over", "UPDATE provider_attempts SET gate = {gate RATE}"),
+    ("completed execution that was never sent", "UPDATE provider_attempts SET send_count = 0"),
+    ("completed execution that was never sent", "UPDATE provider_attempts SET sent_at = NULL"),
+    ("request at a network with the id of another", "UPDATE provider_attempts SET request_id = (SELECT min_id FROM (SELECT request_id AS min_id FROM provider_attempts ORDER BY execution_id LIMIT 1) AS first)"),
+    ("attempt at an account that is not its network's", "DELETE FROM network_accounts"),
+    ("attempt at an account that is not its network's", "UPDATE provider_attempts SET network_account_id = 5 - network_account_id"),
+    ("attempt at an account that is not its network's", "UPDATE provider_attempts SET network_account_id = network_account_id + 2"),
+    (
+        "money at a network is booked at another account than its attempt's",
+        "UPDATE accounts SET network_account_id = network_account_id + 2 WHERE kind = 'CLEARING'",
+    ),
+    ("money at a network is booked at another account than its attempt's", "UPDATE entries SET execution_id = NULL"),
     ("attempt without its execution", "UPDATE provider_attempts SET execution_id = -execution_id"),
     ("open execution without a reason and a due time", "UPDATE provider_attempts SET next_check_at = NULL"),
     ("invoice or order numbers with a gap", "UPDATE counters SET last = last + 1"),
@@ -248,7 +294,7 @@ const DEFENCELESS_SQLITE: &str =
     DROP TRIGGER events_are_not_changed; DROP TRIGGER events_are_not_removed";
 
 /// A server with executions of every kind: paid and refunded, open, failed, and failed but paid
-/// after all.
+/// after all; and with a payment link.
 fn traded() -> Server {
     let (mut server, shop) = spawn();
     let paid = shop.paid_hundred();
@@ -271,6 +317,13 @@ fn traded() -> Server {
         Some("pm_card_authenticationRequired"),
     );
     assert_eq!(shop.take(card, "USD", "20.00")["status"], "PROCESSING");
+    // A payment link with an order that is paid and one that is being paid.
+    let link = link_with(&shop, &json!({"max_uses": 2}));
+    for (digits, state) in [("100", "Paid"), ("129", "Check your phone")] {
+        let mut payer = Payer::new(&server);
+        pay(&mut payer, &link, &ending(digits));
+        until(&mut payer, state);
+    }
     // A collection that a review has settled, and one with an open review.
     for amount in ["40.00", "30.00"] {
         let failed = shop.take(shop.momo("COLLECTION", &ending("179")), "USD", amount);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::payment_links;
 use crate::support::shop::GOOD;
 use crate::support::{Database, Merchant, Reply, id, json, key, open};
 
@@ -213,6 +214,7 @@ fn trade(shop: &Merchant) {
     shop.refund(&payment, "5.00");
     shop.refund(&payment, "4.00");
     shop.draft("orders", "USD", "PAYER");
+    shop.api.post("/v1/payment-links/create", &payment_links::donation()).ok();
 }
 
 #[test]

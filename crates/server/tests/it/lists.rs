@@ -108,6 +108,7 @@ fn a_list_continues_only_after_a_row_of_its_own() {
         "sessions/payout/list",
         "payment-intents/list",
         "payment-accounts/list",
+        "payment-links/list",
         "wallets/list",
         "events/list",
         "api-keys/list",

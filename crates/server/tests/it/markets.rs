@@ -206,7 +206,8 @@ fn rows_of_a_market_follow_each_other_in_time() {
         "UPDATE markets SET effective_to = 4070908800000000 WHERE method = 'CREDIT_CARD';
         INSERT INTO markets (id, method, provider, operation, currency, country, effective_from)
             SELECT id + 1000000, method, 'PAWAPAY', operation, currency, country, 4070908800000000 FROM markets
-            WHERE method = 'CREDIT_CARD' AND currency = 'EUR'",
+            WHERE method = 'CREDIT_CARD' AND currency = 'EUR';
+        UPDATE installation SET next_id = next_id + 2000000",
     );
     server.verify_ledger();
     server.kola(&["markets", "close", "CREDIT_CARD", "COLLECTION", "USD"]).ok();

@@ -180,7 +180,8 @@ fn an_invoice_in_review_is_not_collected_for() {
         .to_owned();
     let page = || server.api.get(&path).body.as_str().expect("a page").to_owned();
     assert!(
-        page().contains("A payment is being looked into") && page().contains("Do not pay again"),
+        page().contains("Your payment needs a check by a person.")
+            && page().contains("Do not pay again"),
         "{}",
         page()
     );

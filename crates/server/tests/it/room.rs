@@ -96,9 +96,10 @@ fn more_than_fits_into_an_account_is_neither_refused_by_it_nor_stuck() {
          INSERT INTO events (id, merchant_id, type, subject_type, subject_id, position, sequence, created_at) \
          SELECT -1, {merchant}, {{event_type wallet.funded}}, {{event_entity WALLET}}, id, last, event_count, 0 \
          FROM wallets JOIN event_positions ON event_positions.merchant_id = wallets.merchant_id WHERE id = {wallet}; \
-         INSERT INTO entries (id, merchant_id, transaction_id, account_id, bucket, amount_minor, currency, balance_minor) \
-         VALUES (-1, {merchant}, -1, -1, {{bucket SYSTEM}}, 4000000000000000000, 'USD', 4000000000000000000), \
-         (-2, {merchant}, -1, {clearing}, {{bucket SYSTEM}}, -4000000000000000000, 'USD', {before} - 4000000000000000000)"
+         INSERT INTO entries (id, merchant_id, transaction_id, execution_id, account_id, bucket, amount_minor, currency, balance_minor) \
+         SELECT -1, {merchant}, -1, id, -1, {{bucket SYSTEM}}, 4000000000000000000, 'USD', 4000000000000000000 FROM executions \
+         UNION ALL SELECT -2, {merchant}, -1, id, {clearing}, {{bucket SYSTEM}}, -4000000000000000000, 'USD', \
+         {before} - 4000000000000000000 FROM executions"
     ));
     server.verify_ledger();
     server.restart(&[("KOLA_SANDBOX_DELAY_MS", "0")]);

@@ -43,7 +43,7 @@ impl Clients<'_> {
     }
 
     /// A recent execution, mostly one that `fits`.
-    fn pick_execution(
+    pub(super) fn pick_execution(
         &mut self,
         id: i64,
         fits: impl Fn(&Execution) -> bool,
@@ -79,13 +79,8 @@ impl Clients<'_> {
             }));
         };
         let choice = self.payer_choice(source)?;
-        let payment = PagePayment {
-            reference_id: self.rng.reference_id(),
-            quoted: self.quote(source, &choice)?,
-            account_id: self.payer_account(source, &choice),
-            address: format!("192.0.2.{}", self.rng.below(3)),
-            choice,
-        };
+        let party = self.model.paying_party(source, &choice);
+        let payment = self.page_payment(source, party, choice)?;
         // Occasionally the page of another source.
         let source_id = if self.rng.chance(10) {
             self.pick_recent(id, |merchant| &merchant.sources)?
@@ -100,7 +95,23 @@ impl Clients<'_> {
         }))
     }
 
-    fn payer_choice(&mut self, source: &Source) -> Option<PayerChoice> {
+    /// What a payer sends from the page of a source.
+    pub(super) fn page_payment(
+        &mut self,
+        source: &Source,
+        party: Option<i64>,
+        choice: PayerChoice,
+    ) -> Option<PagePayment> {
+        Some(PagePayment {
+            reference_id: self.rng.reference_id(),
+            quoted: self.quote(source, &choice)?,
+            account_id: party.and_then(|party| self.payer_account(source, party, &choice)),
+            address: format!("192.0.2.{}", self.rng.below(3)),
+            choice,
+        })
+    }
+
+    pub(super) fn payer_choice(&mut self, source: &Source) -> Option<PayerChoice> {
         let liberian = if self.rng.chance(700) {
             format!("2318800000{:02}", self.rng.below(3))
         } else {
@@ -150,12 +161,17 @@ impl Clients<'_> {
     }
 
     /// An account that a page has found for the payer: mostly the right one, if there is one.
-    fn payer_account(&mut self, source: &Source, choice: &PayerChoice) -> Option<PaymentAccountId> {
+    fn payer_account(
+        &mut self,
+        source: &Source,
+        party: i64,
+        choice: &PayerChoice,
+    ) -> Option<PaymentAccountId> {
         if self.rng.chance(300) {
             return None;
         }
         let accounts = &self.model.merchants.get(&source.merchant)?.accounts;
-        let usable = |id: &&i64| self.model.account_to_use_again(**id, source, choice).is_some();
+        let usable = |id: &&i64| self.model.account_to_use_again(**id, party, choice).is_some();
         let found = accounts.iter().rev().take(40).find(usable).copied();
         let any = self.rng.chance(100).then(|| self.rng.recent(accounts)).flatten();
         any.or(found).map(PaymentAccountId)

@@ -3,6 +3,7 @@
 
 mod directory;
 pub mod figures;
+mod links;
 pub mod model;
 pub mod network;
 mod outcomes;
@@ -44,8 +45,11 @@ use domain::payments::leave_card_page::LeaveCardPage;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::sales::cancel_source::CancelSource;
+use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::create_checkout::CreateCheckout;
+use domain::sales::create_payment_link::CreatePaymentLink;
 use domain::sales::create_source::CreateSource;
+use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::RemoveItem;
 use domain::sales::edit_items::UpdateItem;
@@ -229,6 +233,17 @@ impl Model {
             }
             Command::CreateCheckout(CreateCheckout { merchant_id: id, checkout: new }) => {
                 self.checkout_created(id.0, new, observed)
+            }
+            Command::CreatePaymentLink(CreatePaymentLink { merchant_id: id, link: new }) => {
+                self.link_created(id.0, new, observed)
+            }
+            Command::DeactivatePaymentLink(DeactivatePaymentLink {
+                merchant_id: id,
+                link_id: which,
+            }) => self.link_deactivated(id.0, which.0, observed),
+            Command::PayLink(request) => self.link_paid(request, observed),
+            Command::CancelUnpaidOrder(CancelUnpaidOrder { source_id: id }) => {
+                self.unpaid_canceled(id.0, observed)
             }
             Command::OpenCheckoutPage(OpenCheckoutPage { source: which, .. }) => {
                 self.page_opened(*which, observed)

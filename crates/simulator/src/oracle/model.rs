@@ -13,6 +13,7 @@ use domain::ledger::wallet::WalletStatus;
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::pay_link::PayLink;
 use domain::sales::source::{SourceStatus, SourceType};
 
 use super::figures::{ExchangeRate, Figures, cost_of, inside_rounded_down};
@@ -36,6 +37,7 @@ pub struct Merchant {
     pub executions: Vec<i64>,
     pub wallets: Vec<i64>,
     pub keys: Vec<i64>,
+    pub links: Vec<i64>,
 }
 
 impl Merchant {
@@ -76,6 +78,25 @@ pub struct Source {
     pub status: SourceStatus,
     pub bearer: FeeBearer,
     pub items: Vec<i64>,
+    /// The payment link that it is an order of, and when it is canceled if it is not paid.
+    pub link: Option<i64>,
+    pub cancel_at: Option<i64>,
+}
+
+/// A link that many payers can pay.
+#[derive(Clone)]
+pub struct Link {
+    pub merchant: i64,
+    pub currency: Currency,
+    /// What a payer pays, in minor units: anything in between, if the payer chooses.
+    pub least: i64,
+    pub most: i64,
+    pub is_open: bool,
+    pub bearer: FeeBearer,
+    pub max_uses: Option<usize>,
+    pub end: Option<i64>,
+    pub deactivated: bool,
+    pub orders: Vec<i64>,
 }
 
 /// A line of an invoice or an order.
@@ -294,14 +315,16 @@ pub struct Model {
     pub accounts: Map<i64, Account>,
     pub sources: Map<i64, Source>,
     pub items: Map<i64, Item>,
+    pub links: Map<i64, Link>,
     pub numbers: Map<(i64, SourceType, i64), i64>,
     pub pages: Map<i64, i64>,
     /// When the checkout of a source expires, while that binds the source.
     pub page_ends: Map<i64, i64>,
     pub sessions: Map<i64, Session>,
     pub executions: Map<i64, Execution>,
-    /// What payers sent from pages, by the execution that was begun.
+    /// What payers sent from pages and from links, by the execution that was begun.
     pub page_forms: Map<i64, PayOnPage>,
+    pub link_forms: Map<i64, PayLink>,
     pub request_limits: RequestLimits,
     pub references: Map<(i64, ReferenceId), i64>,
     pub wallets: Map<i64, Wallet>,

@@ -13,24 +13,24 @@ use domain::payments::pay_on_page::{PagePayment, PayOnPage, PayerChoice};
 use domain::payments::request_limit::RequestLimitKind;
 use domain::payments::session::SessionStatus;
 use domain::sales::find_source::SourceRef;
-use kola::engine::Failure;
+use kola::engine::{Failure, Outcome};
 
 use super::directory::reasons_against_number;
 use super::figures::{self, Prices};
 use super::model::{Account, Mismatch, Model, Session, Source};
 use super::payments::Prepared;
-use super::{Observed, Reason, output};
+use super::{Observed, Reason};
 
 /// Who pays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Payer {
+pub(super) enum Payer {
     Party(i64),
     /// A party by the phone, who is created.
     New,
 }
 
 /// What must become of a payment on a page.
-struct Expected {
+pub(super) struct Expected {
     payer: Payer,
     /// The account that was given, if it is the payer's for what was chosen. Otherwise one is created.
     account: Option<i64>,
@@ -38,10 +38,26 @@ struct Expected {
     limit: Option<(RequestLimitKind, i64)>,
 }
 
+impl Expected {
+    /// The same of another payer.
+    pub(super) fn by(self, payer: Payer) -> Self {
+        Self { payer, ..self }
+    }
+}
+
 /// Whether an account is the one that the payer has chosen.
 fn is_chosen(account: &Account, choice: &PayerChoice) -> bool {
     (account.method, account.provider) == (choice.method, choice.provider)
         && account.number == choice.phone
+}
+
+/// The payment that a payer has begun.
+fn begun_payment(outcome: &Outcome) -> Option<&Executed> {
+    match outcome {
+        Ok(Output::PayOnPage(done)) => Some(done),
+        Ok(Output::PayLink(paid)) => Some(&paid.executed),
+        _ => None,
+    }
 }
 
 impl Model {
@@ -71,20 +87,32 @@ impl Model {
         };
         let which = SourceRef { merchant_id: *merchant_id, kind: source.kind, id: *source_id };
         if let Some(id) = self.references.get(&(merchant_id.0, payment.reference_id)).copied() {
-            return self.replayed_on_page(id, which, payment, observed);
+            return self.replayed_on_page(id, Some(source_id.0), payment, observed);
         }
-        let Some(done) = self.page_payment_accepted(which, &source, payment, observed)? else {
+        let time = self.payment_time(merchant_id.0, observed);
+        let expected = self.expected_on_page(which, &source, payment, time, observed.now);
+        let Some(done) = self.page_payment_accepted(expected, payment, observed)? else {
             return Ok(());
         };
         self.page_forms.insert(done.execution.id.0, request.clone());
         self.page_payment_begun(which, page_id.0, payment, &done, observed)
     }
 
+    /// The merchant's time at which a payment was begun, or refused.
+    pub(super) fn payment_time(&self, merchant: i64, observed: Observed<'_>) -> i64 {
+        match begun_payment(observed.outcome) {
+            // The merchant's clock may have been advanced in the middle of the batch.
+            Some(done) if observed.overlapped => done.execution.created_at.0,
+            _ => self.time(merchant, observed.now),
+        }
+    }
+
     /// A form that was sent before is answered with its payment, unless it says something else.
-    fn replayed_on_page(
+    /// `source` is the one that may have been paid with it.
+    pub(super) fn replayed_on_page(
         &self,
         id: i64,
-        which: SourceRef,
+        source: Option<i64>,
         payment: &PagePayment,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
@@ -95,7 +123,8 @@ impl Model {
         }
         let choice = &payment.choice;
         let account = stored.account.and_then(|account| self.accounts.get(&account));
-        let same = (stored.source, stored.outside_currency) == (Some(which.id.0), choice.currency)
+        let same = source.is_some()
+            && (stored.source, stored.outside_currency) == (source, choice.currency)
             && account.is_some_and(|account| is_chosen(account, choice));
         let refused = if same { vec![] } else { vec![(Subject::IdempotencyKey, "duplicate")] };
         // Another process that had the same form in the middle of the batch may have been quicker. Then
@@ -103,7 +132,8 @@ impl Model {
         if !(Observed { lenient: false, ..observed }.check_acceptance(refused)?) {
             return Ok(());
         }
-        let done = output!(observed, Output::PayOnPage(done) => done);
+        let done = begun_payment(observed.outcome)
+            .ok_or_else(|| format!("an answer of another kind: {:?}", observed.outcome))?;
         let is_replay = done.replayed && done.call.is_none();
         let as_stored = done.execution.status == stored.status || observed.overlapped;
         if is_replay && done.execution.id.0 == id && as_stored {
@@ -114,20 +144,12 @@ impl Model {
     }
 
     /// The answer, if the payment was accepted and had to be.
-    fn page_payment_accepted(
+    pub(super) fn page_payment_accepted(
         &self,
-        which: SourceRef,
-        source: &Source,
+        expected: Result<Expected, Vec<Reason>>,
         payment: &PagePayment,
         observed: Observed<'_>,
     ) -> Result<Option<Executed>, Mismatch> {
-        let merchant = which.merchant_id.0;
-        let time = match observed.outcome {
-            // The merchant's clock may have been advanced in the middle of the batch.
-            Ok(Output::PayOnPage(done)) if observed.overlapped => done.execution.created_at.0,
-            _ => self.time(merchant, observed.now),
-        };
-        let expected = self.expected_on_page(which, source, payment, time, observed.now);
         let mut refused = expected.as_ref().err().cloned().unwrap_or_default();
         let limit = expected.as_ref().ok().and_then(|expected| expected.limit);
         refused.extend(limit.map(|_| (Subject::Caller, "payments")));
@@ -142,7 +164,8 @@ impl Model {
                 _ => Ok(None),
             };
         }
-        let done = output!(observed, Output::PayOnPage(done) => done);
+        let done = begun_payment(observed.outcome)
+            .ok_or_else(|| format!("an answer of another kind: {:?}", observed.outcome))?;
         let seen = &done.execution;
         if seen.payer != payment.quoted {
             return Err(format!("{} was shown: {seen:?}", payment.quoted));
@@ -161,7 +184,7 @@ impl Model {
         });
         // The party or the account may have been changed in the middle of the batch.
         if fits || observed.lenient {
-            Ok(Some(done))
+            Ok(Some(done.clone()))
         } else {
             Err(format!("account {used} of party {made:?}, made now, is another's: {seen:?}"))
         }
@@ -180,23 +203,30 @@ impl Model {
         }
     }
 
+    /// The party who pays a source, if there is one yet.
+    pub fn paying_party(&self, source: &Source, choice: &PayerChoice) -> Option<i64> {
+        match self.payer_of(source, choice) {
+            Ok(Payer::Party(party)) => Some(party),
+            Ok(Payer::New) | Err(_) => None,
+        }
+    }
+
     /// An account of the payer's that may be used again for what was chosen.
     pub fn account_to_use_again(
         &self,
         id: i64,
-        source: &Source,
+        party: i64,
         choice: &PayerChoice,
     ) -> Option<&Account> {
-        let Ok(Payer::Party(party)) = self.payer_of(source, choice) else { return None };
         self.accounts.get(&id).filter(|account| {
-            (account.merchant, account.party) == (source.merchant, party)
+            account.party == party
                 && account.operation == Operation::Collection
                 && account.active
                 && is_chosen(account, choice)
         })
     }
 
-    fn expected_on_page(
+    pub(super) fn expected_on_page(
         &self,
         which: SourceRef,
         source: &Source,
@@ -215,7 +245,10 @@ impl Model {
             return Err(vec![(Subject::Method, "not_found")]);
         }
         let given = payment.account_id.map(|id| id.0);
-        let account = given.filter(|id| self.account_to_use_again(*id, source, choice).is_some());
+        let account = given.filter(|id| match payer {
+            Payer::Party(party) => self.account_to_use_again(*id, party, choice).is_some(),
+            Payer::New => false,
+        });
         if account.is_none() {
             let number = choice.phone.as_deref();
             let refused = reasons_against_number(choice.method, Operation::Collection, number);
@@ -244,7 +277,7 @@ impl Model {
     }
 
     /// Adds a payment that was accepted, with what was created for it.
-    fn page_payment_begun(
+    pub(super) fn page_payment_begun(
         &mut self,
         which: SourceRef,
         page: i64,

@@ -455,6 +455,9 @@ impl Model {
         if own.source.is_some_and(|source| self.open_reviews_of(source) > 0) {
             return expect_refusal(Subject::Source, "review");
         }
+        if self.is_link_closed(source.and_then(|source| source.link)) {
+            return expect_refusal(Subject::Source, "payment_link");
+        }
         if let Some(reason) =
             self.reasons_against_account(own.merchant, account_id, Operation::Collection)
         {

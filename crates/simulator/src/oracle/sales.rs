@@ -70,6 +70,8 @@ impl Model {
             status: SourceStatus::Idle,
             bearer: made.fee_bearer,
             items: vec![],
+            link: None,
+            cancel_at: None,
         };
         self.sources.insert(made.id.0, source);
         self.merchant(made.merchant_id.0).sources.push(made.id.0);
@@ -245,20 +247,21 @@ impl Model {
             return Ok(());
         }
         let made = output!(observed, Output::CreateCheckout(made) => made);
-        let party = made.party.id.0;
-        let first = self.first_party.get(&(merchant, new.party.phone.clone())).copied();
-        let expected = known.and_then(|(_, party)| party).or(first);
-        // Only a given counterparty may have got another party in the middle of the batch.
-        if expected.is_some_and(|expected| expected != party)
-            && !(observed.lenient && given.is_some())
-        {
-            return Err(format!("party {party} instead of {expected:?}, who has the phone"));
-        }
-        self.add_party(party, merchant, &new.party.phone);
+        let phone = &new.party.phone;
         match given {
-            None => self.add_counterparty(made.counterparty.id.0, merchant, Some(party)),
-            // A counterparty keeps the party that it has, even one from the middle of the batch.
+            None => self.add_payer(merchant, phone, made.party.id.0, made.counterparty.id.0)?,
             Some(id) => {
+                let party = made.party.id.0;
+                let first = self.first_party.get(&(merchant, phone.clone())).copied();
+                let expected = known.and_then(|(_, party)| party).or(first);
+                // A given counterparty may have got another party in the middle of the batch.
+                if expected.is_some_and(|expected| expected != party) && !observed.lenient {
+                    return Err(format!(
+                        "party {party} instead of {expected:?}, who has the phone"
+                    ));
+                }
+                self.add_party(party, merchant, phone);
+                // A counterparty keeps the party that it has, even one from the middle of the batch.
                 self.counterparties
                     .entry(id)
                     .and_modify(|(_, known)| *known = known.or(Some(party)));
@@ -270,17 +273,46 @@ impl Model {
         if made.source.fee_bearer != bearer && !observed.lenient {
             return Err(format!("{} bears the fees instead of {bearer}", made.source.fee_bearer));
         }
-        self.next_number(merchant, &made.source, observed)?;
-        self.add_source(&made.source);
         let total: i64 = new.items.iter().map(|item| item.qty * item.amount.minor).sum();
-        self.set_source(made.source.id, |source| {
+        self.add_checkout(&made.source, made.config.id.0, total, end, observed)
+    }
+
+    /// Adds the payer of a checkout, with a new counterparty: the first party with the phone.
+    pub(super) fn add_payer(
+        &mut self,
+        merchant: i64,
+        phone: &str,
+        party: i64,
+        counterparty: i64,
+    ) -> Result<(), Mismatch> {
+        let first = self.first_party.get(&(merchant, phone.to_owned())).copied();
+        if first.is_some_and(|first| first != party) {
+            return Err(format!("party {party} instead of {first:?}, who has the phone"));
+        }
+        self.add_party(party, merchant, phone);
+        self.add_counterparty(counterparty, merchant, Some(party));
+        Ok(())
+    }
+
+    /// Adds the published source of a checkout and its page, which expires at `end`.
+    pub(super) fn add_checkout(
+        &mut self,
+        made: &domain::sales::source::Source,
+        page: i64,
+        total: i64,
+        end: Option<i64>,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        self.next_number(made.merchant_id.0, made, observed)?;
+        self.add_source(made);
+        self.set_source(made.id, |source| {
             source.status = SourceStatus::Active;
             source.total = total;
         });
         if let Some(end) = end {
-            self.page_ends.insert(made.source.id.0, end);
+            self.page_ends.insert(made.id.0, end);
         }
-        self.page(made.source.id, made.config.id.0)
+        self.page(made.id, page)
     }
 
     pub(super) fn page_opened(

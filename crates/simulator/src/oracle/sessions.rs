@@ -102,6 +102,9 @@ impl Model {
                 vec![(Subject::Source, "state")]
             }
             Some(_) if self.open_reviews_of(which.id.0) > 0 => vec![(Subject::Source, "review")],
+            Some(source) if self.is_link_closed(source.link) => {
+                vec![(Subject::Source, "payment_link")]
+            }
             Some(_) if end.is_some_and(|end| *end <= time) => vec![(Subject::Source, "expired")],
             Some(_) => vec![],
         }

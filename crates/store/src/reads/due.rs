@@ -1,9 +1,10 @@
-//! Rows that fall due: executions to be polled and sessions to be expired.
+//! Rows that fall due: executions to be polled, sessions to be expired and unpaid orders to be
+//! canceled.
 //!
 //! All times are microseconds since 1970 (`_us` columns and constants are durations in
 //! microseconds). A merchant's clock may differ from the server's by `clock_offset_us`.
 
-use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SourceId};
 use domain::kernel::time::ServerTime;
 use domain::payments::attempt::{
     LEASE_US, MAX_CLOCK_SKEW_US, MAX_POLL_INTERVAL_SANDBOX_US, MAX_POLL_INTERVAL_US,
@@ -62,6 +63,16 @@ const SESSIONS: DueRows = DueRows {
     open: "status = 0",
     due: "expires_at <= :now + merchants.clock_offset_us",
     order: "expires_at",
+};
+
+const UNPAID_ORDERS: DueRows = DueRows {
+    table: "sources",
+    id: "id",
+    joins: "",
+    open: "cancel_at IS NOT NULL",
+    // The same as `cancel_unpaid_order::is_due`.
+    due: "cancel_at <= :now + merchants.clock_offset_us AND status = 'ACTIVE' AND open_reviews = 0",
+    order: "cancel_at",
 };
 
 /// The end of a lease, as a time of the server, that no lease given now exceeds.
@@ -161,6 +172,31 @@ impl SystemReads<'_> {
     ) -> Result<Vec<SessionId>, StoreError> {
         let params = params!["merchant" = merchant.0, "now" = now.0, "limit" = limit];
         self.due(&SESSIONS, &params).await
+    }
+
+    /// At most `limit` merchants that have unpaid orders of payment links, in the order of their ids
+    /// from above `after`. Each comes with one order that is to be canceled at the merchant's clock,
+    /// if there is one.
+    pub async fn merchants_with_unpaid_orders(
+        &self,
+        after: MerchantId,
+        now: ServerTime,
+        limit: u32,
+    ) -> Result<Vec<(MerchantId, Option<SourceId>)>, StoreError> {
+        let params = params!["after" = after.0, "now" = now.0, "limit" = limit];
+        self.merchants_with(&UNPAID_ORDERS, &params).await
+    }
+
+    /// At most `limit` orders of a merchant's payment links that are to be canceled at its clock, the
+    /// oldest first.
+    pub async fn due_unpaid_orders(
+        &self,
+        merchant: MerchantId,
+        now: ServerTime,
+        limit: u32,
+    ) -> Result<Vec<SourceId>, StoreError> {
+        let params = params!["merchant" = merchant.0, "now" = now.0, "limit" = limit];
+        self.due(&UNPAID_ORDERS, &params).await
     }
 
     /// Merchants with open rows, each with the id of one row that is due.

@@ -17,6 +17,8 @@ pub mod merchants;
 pub mod pages;
 pub mod parties;
 pub mod payment_accounts;
+pub mod payment_links;
+pub mod receipts;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod recorder;
 pub mod reviews;

@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | [`MerchantReads`] | a request handler, through its tenant | the rows of one merchant |
 //! | [`PageReads`](crate::reads::checkouts::PageReads) | a payer with the token of a page | one invoice or order |
+//! | [`ReceiptReads`](crate::reads::receipts::ReceiptReads) | whoever has the code of a receipt | one payment |
+//! | [`PaymentLinkReads`](crate::reads::payment_links::PaymentLinkReads) | a payer with the token of a link | one payment link |
 //! | [`AuthenticationReads`] | whoever checks credentials | API keys, with their merchants |
 //! | [`SystemReads`] | jobs, and handlers for the tariff | rows of no merchant, ids of what falls due |
 //! | [`OperatorReads`] | the command line | the rows of all merchants |
 //!
-//! [`Queries`] leads to the first four, and reads nothing itself. Only
+//! [`Queries`] leads to all but the last, and reads nothing itself. Only
 //! [`Database::operator_reads`](crate::Database::operator_reads) leads to the last one: a server
 //! holds `Queries`, so no handler can reach the rows of all merchants.
 

@@ -44,6 +44,8 @@ const PAYMENTS_REMADE: i64 = 16;
 const TARIFF_DECIDED: i64 = 17;
 /// Payers pay on pages, which are found by the fingerprints of their tokens.
 const PAID_ON_PAGES: i64 = 18;
+/// Payment links count the payments under way for their orders.
+const LINKS_COUNTED: i64 = 19;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -157,6 +159,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola does not write the fingerprints of tokens, and would read the events of
         // payers as broken rows.
         oldest: PAID_ON_PAGES,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0019_payment_links.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0019_payment_links.sql"),
+        // An older kola collects for an order of a link without reserving a use of the link.
+        oldest: LINKS_COUNTED,
     },
 ];
 

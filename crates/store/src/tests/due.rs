@@ -1,6 +1,6 @@
 //! The queries for due rows find exactly those rows that the decisions take for due.
 
-use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SourceId};
 use domain::kernel::names::Mode;
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use domain::payments::attempt::{LEASE_US, MAX_CLOCK_SKEW_US, NetworkPayment, ProviderAttempt};
@@ -137,6 +137,49 @@ fn sessions_are_swept_at_each_ones_clock() {
         assert_eq!(of(1, 9), [SessionId(100)]);
         assert_eq!(of(2, 9), [SessionId(200), SessionId(201)]);
         assert_eq!(of(2, 1), [SessionId(200)]);
+        assert_eq!(of(3, 9), []);
+    }
+}
+
+#[test]
+fn unpaid_orders_are_due_at_each_ones_clock() {
+    for mut stage in Stage::both() {
+        merchants(&mut stage);
+        for (id, merchant, left, status, reviews) in [
+            (100_i64, 1_i64, 0_i64, "ACTIVE", 0_i64),
+            (101, 1, 1, "ACTIVE", 0),
+            (102, 1, -1, "PROCESSING", 0),
+            (103, 1, -1, "ACTIVE", 1),
+            (200, 2, -1, "ACTIVE", 0),
+            (201, 2, -2, "ACTIVE", 0),
+            (300, 3, 1, "ACTIVE", 0),
+        ] {
+            let end = NOW.plus(AHEAD[usize::try_from(merchant - 1).unwrap()] + left).0;
+            let sql = "UPDATE sources SET status = :status, open_reviews = :reviews, merchant_id = :merchant, \
+                       cancel_at = :end WHERE id = :id";
+            let params = params![
+                "status" = status,
+                "reviews" = reviews,
+                "merchant" = merchant,
+                "end" = end,
+                "id" = id
+            ];
+            assert_eq!(stage.sql.execute(sql, &params).unwrap(), 1);
+        }
+        let seen = stage.ask(async |q| {
+            q.for_system().merchants_with_unpaid_orders(MerchantId(0), NOW, 9).await.unwrap()
+        });
+        let seen: Vec<_> =
+            seen.into_iter().map(|(merchant, due)| (merchant.0, due.is_some())).collect();
+        assert_eq!(seen, [(1, true), (2, true), (3, false)]);
+        let of = |merchant, limit| {
+            stage.ask(async |q| {
+                q.for_system().due_unpaid_orders(MerchantId(merchant), NOW, limit).await.unwrap()
+            })
+        };
+        assert_eq!(of(1, 9), [SourceId(100)], "others are not due, under way or in review");
+        assert_eq!(of(2, 9), [SourceId(201), SourceId(200)]);
+        assert_eq!(of(2, 1), [SourceId(201)]);
         assert_eq!(of(3, 9), []);
     }
 }

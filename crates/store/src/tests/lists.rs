@@ -130,6 +130,12 @@ fn every_list_is_read_by_an_index() {
             async |q, page| mine(q).wallets(WalletFilter::default(), page).await.unwrap(),
             |row| row.id.0,
         );
+        stage.assert_list(
+            "payment links",
+            false,
+            async |q, page| mine(q).payment_links(page).await.unwrap(),
+            |row| row.id.0,
+        );
         let invoice = SourceType::Invoice;
         let read = async |q: &Queries, page| {
             mine(q).sources(invoice, SourceFilter::default(), page).await.unwrap()

@@ -14,8 +14,8 @@ use domain::each_table;
 use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId,
-    WalletId,
+    ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, PaymentLinkId, SessionId,
+    SourceId, WalletId,
 };
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation};
@@ -297,6 +297,13 @@ impl Found for Arc<Tariff> {
     }
 }
 
+/// The UUID of the installation.
+impl Found for [u8; 16] {
+    fn count(&self) -> usize {
+        1
+    }
+}
+
 impl Found for () {
     fn count(&self) -> usize {
         0
@@ -341,6 +348,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         counterparty(CounterpartyId(10)), counterparties(None, None, PAGE),
         counterparties(Some("a"), relationship, AFTER), payment_account(10),
         payment_accounts(accounts, PAGE), payment_accounts(accounts, AFTER), payment_accounts(of_party, AFTER),
+        payment_link(PaymentLinkId(10)), payment_links(PAGE), payment_links(AFTER), payment_link_items(PaymentLinkId(10)),
         api_keys(PAGE),
         api_keys(AFTER), source(kind, id), source_by_number(kind, "INV-10"),
         sources(kind, sources.clone(), PAGE), sources(kind, sources, AFTER), sources(kind, referred, AFTER),
@@ -361,20 +369,26 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
 
 async fn all_reads(q: &Queries) -> Vec<Made> {
     let mut made = merchant_reads(q, MINE).await;
-    made.extend(reads! { Queries q => for_page("t10") });
+    made.extend(reads! { Queries q =>
+        for_page("t10"), for_payment_link("l10"), for_receipt(ExecutionId(18)),
+    });
     let execution = MerchantReads::new(q, MINE).execution(ExecutionId(10)).await.unwrap().unwrap();
     made.extend(reads! { PageReads q.for_page("t10").await.unwrap().unwrap() =>
         items(Some(7)), collection(), last_collection(), refunds_of(&execution), party_phone(),
         account_of(&execution), reviews(),
     });
+    made.extend(
+        reads! { PaymentLinkReads q.for_payment_link("l10").await.unwrap().unwrap() => items() },
+    );
     made.extend(reads! { AuthenticationReads q.for_authentication() =>
         api_key("k10"), tenant(ApiKeyId(10)),
     });
     made.extend(reads! { SystemReads q.for_system() =>
-        tariff(), signing_keys(), ping(),
+        tariff(), signing_keys(), installation(), ping(),
         merchants_with_executions(MerchantId(0), NOW, 10), due_executions(MINE, NOW, 10),
         postponed_executions(MINE, NOW, 10),
         merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
+        merchants_with_unpaid_orders(MerchantId(0), NOW, 10), due_unpaid_orders(MINE, NOW, 10),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
         merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
@@ -394,6 +408,7 @@ fn fill_related(stage: &mut Stage) {
          WHERE (id - 2) / 8 % 4 = 3",
         "UPDATE sessions SET status = {session_status ACTIVE} WHERE id % 10 = 0",
         "UPDATE wallets SET last_entry_id = 2010 WHERE id = 10",
+        "UPDATE sources SET status = 'ACTIVE', payment_link_id = id, cancel_at = id WHERE id % 10 = 0",
     ];
     changes.iter().for_each(|sql| stage.sql.script(&with_codes(sql)).unwrap());
 }
@@ -453,7 +468,8 @@ fn every_read_is_understood_and_finds_its_rows_by_an_index() {
     let declared: BTreeSet<String> =
         sources.iter().flat_map(|source| declared_in(source)).collect();
     let of_no_scope = declared.iter().filter(|name| name.starts_with("Queries::"));
-    assert_eq!(of_no_scope.collect::<Vec<_>>(), ["Queries::for_page"], "a read has a scope");
+    let by_secrets = ["Queries::for_page", "Queries::for_payment_link", "Queries::for_receipt"];
+    assert_eq!(of_no_scope.collect::<Vec<_>>(), by_secrets, "a read has a scope");
     for mut stage in Stage::both() {
         fill_related(&mut stage);
         let made = stage.ask(async |q| all_reads(q).await);

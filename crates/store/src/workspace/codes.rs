@@ -79,7 +79,7 @@ codes! {
         ApiKey = 1, Operator = 2, Network = 3, System = 4, Payer = 5,
     }
     "event_entity": domain::decision::event::EventEntity {
-        Session = 1, Execution = 2, Source = 3, Wallet = 4, Review = 5, Tariff = 6,
+        Session = 1, Execution = 2, Source = 3, Wallet = 4, Review = 5, Tariff = 6, PaymentLink = 7,
     }
     "event_type": domain::decision::event::EventType {
         SessionCreated = 1,
@@ -102,6 +102,9 @@ codes! {
         ReviewUpdated = 18,
         ReviewResolved = 19,
         TariffChanged = 20,
+        PaymentLinkCreated = 21,
+        PaymentLinkDeactivated = 22,
+        PaymentLinkUsedUp = 23,
     }
     "session_kind": domain::payments::session::SessionKind {
         Checkout = 0, Transfer = 1, Payout = 2, Refund = 3,

@@ -7,6 +7,7 @@ use domain::decision::event::{Actor, ActorKind};
 use domain::directory::passcode::{PasscodeTries, PasscodeTry};
 use domain::kernel::ids::{ApiKeyId, PasscodeTryId};
 use domain::kernel::time::ServerTime;
+use domain::sales::payment_link::LinkPrice;
 
 use crate::StoreError;
 use crate::workspace::codes::Coded;
@@ -129,10 +130,11 @@ record!(domain::sales::source::Source, "sources",
     fixed {
         id: "id", merchant_id: "merchant_id", kind: "type", number: "number", counterparty_id: "counterparty_id",
         currency: "currency", as_payment_link: "as_payment_link", created_at: "created_at",
+        payment_link_id: "payment_link_id",
     }
     changing {
         total_minor: "total_minor", item_count: "item_count", status: "status", note: "note", fee_bearer: "fee_bearer", reference_id: "reference_id",
-        due_date: "due_date", paid_at: "paid_at", open_reviews: "open_reviews", event_count: "event_count", updated_at: "updated_at",
+        due_date: "due_date", paid_at: "paid_at", open_reviews: "open_reviews", cancel_at: "cancel_at", event_count: "event_count", updated_at: "updated_at",
     }
     alt_key {});
 
@@ -155,6 +157,57 @@ record!(domain::payments::request_limit::RequestLimit, "request_limits",
     fixed { id: "id", merchant_id: "merchant_id", kind: "kind", subject: "subject" }
     changing { full_at: "full_at" }
     alt_key { "merchant_id" "kind" "subject" });
+/// Four columns, of which either the first two or the last two are null.
+impl Column for LinkPrice {
+    const WIDTH: usize = 4;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Int; 4]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let (items, open) = match self {
+            Self::Items { count, total_minor } => (Some((count, total_minor)), None),
+            Self::Open { min_minor, max_minor } => (None, Some((min_minor, max_minor))),
+        };
+        for pair in [items, open] {
+            i64::write_option(pair.map(|(first, _)| first), values);
+            i64::write_option(pair.map(|(_, second)| second), values);
+        }
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let (items, open) = <(Option<(i64, i64)>, Option<(i64, i64)>) as Column>::read(reader)?;
+        match (items, open) {
+            (Some((count, total_minor)), None) => Ok(Self::Items { count, total_minor }),
+            (None, Some((min_minor, max_minor))) => Ok(Self::Open { min_minor, max_minor }),
+            _ => {
+                Err(reader.inconsistent("it has items and limits of an amount, or none".to_owned()))
+            }
+        }
+    }
+}
+
+record!(domain::sales::payment_link::PaymentLink, "payment_links",
+    fixed {
+        id: "id", merchant_id: "merchant_id", title: "title", currency: "currency",
+        price: "item_count" "total_minor" "min_minor" "max_minor", max_uses: "max_uses", fee_bearer: "fee_bearer",
+        expires_at: "expires_at", success_url: "success_url", token: "token" "token_hash",
+        created_at: "created_at",
+    }
+    changing {
+        status: "status", uses_reserved: "uses_reserved", uses_paid: "uses_paid", event_count: "event_count",
+        updated_at: "updated_at",
+    }
+    alt_key {});
+
+record!(domain::sales::payment_link::PaymentLinkItem, "payment_link_items",
+    fixed {
+        id: "id", merchant_id: "merchant_id", payment_link_id: "payment_link_id", position: "position", name: "name",
+        qty: "qty", amount_minor: "amount_minor",
+    }
+    changing {}
+    alt_key { "payment_link_id" "position" });
 
 record!(domain::payments::session::Session, "sessions",
     fixed { id: "id", merchant_id: "merchant_id", expires_at: "expires_at", created_at: "created_at" }

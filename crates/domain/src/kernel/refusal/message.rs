@@ -38,6 +38,7 @@ impl std::fmt::Display for Refusal {
             }
             Self::NoItems { what } => write!(f, "the {what} has no items"),
             Self::TooManyItems { what, most } => write!(f, "the {what} has {most} items, and cannot have more"),
+            Self::PaymentLinkClosed { state } => write!(f, "the payment link accepts no payment: it is {state}"),
             Self::SessionExpired { at } => write!(f, "the session expired at {at}"),
             Self::CheckoutExpired { at } => write!(f, "the checkout expired at {at}; a link asked for now can be paid again"),
             Self::ExpiryInPast { now } => write!(f, "the expiry is in the past: it is {now} now"),
@@ -77,6 +78,8 @@ impl std::fmt::Display for Refusal {
             Self::NotRefundable { state } => write!(f, "only a COMPLETED collection can be refunded; this one is {state}"),
             Self::RefundExceeds { left } => write!(f, "more than is left to refund: {left}"),
             Self::AmountTooSmall => f.write_str("after fees and exchange nothing is left to pay"),
+            Self::AmountRangeEmpty => f.write_str("the smallest amount is larger than the largest"),
+            Self::AmountOutOfRange { least, most } => write!(f, "an amount from {least} to {most} is to be chosen"),
             Self::AmountTooLarge => f.write_str("the total is too large"),
             Self::NoFee { what, of, operation } => {
                 write!(

@@ -75,6 +75,11 @@ pub enum Refusal {
         what: &'static str,
         most: i64,
     },
+    /// The payment link of an order accepts no payment.
+    PaymentLinkClosed {
+        /// "USED_UP", "EXPIRED" or "DEACTIVATED".
+        state: &'static str,
+    },
     SessionExpired {
         at: MerchantTime,
     },
@@ -176,6 +181,15 @@ pub enum Refusal {
     AmountTooSmall,
     /// A sum does not fit.
     AmountTooLarge,
+    /// The smallest amount that a payer may choose is larger than the largest.
+    AmountRangeEmpty,
+    /// The payer chose no amount, or one that the payment link does not allow.
+    AmountOutOfRange {
+        /// With its currency.
+        least: String,
+        /// With its currency.
+        most: String,
+    },
     /// The tariff has no row for a fee. Every such payment requires one, even of zero.
     NoFee {
         /// "platform" or "gateway".
@@ -221,7 +235,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 57;
+    const VARIANTS: usize = 60;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -78,6 +78,7 @@ impl Refusal {
             Self::InReview { .. }
             | Self::NoItems { .. }
             | Self::TooManyItems { .. }
+            | Self::PaymentLinkClosed { .. }
             | Self::CheckoutExpired { .. } => Subject::Source,
             Self::NotRefundable { .. } => Subject::Original,
             Self::AccountInactive
@@ -91,6 +92,8 @@ impl Refusal {
             Self::QuoteChanged
             | Self::AmountTooSmall
             | Self::AmountTooLarge
+            | Self::AmountRangeEmpty
+            | Self::AmountOutOfRange { .. }
             | Self::TooManyDecimals { .. }
             | Self::RefundExceeds { .. } => Subject::Amount,
             Self::CurrencyMismatch { .. }

@@ -14,6 +14,7 @@ use crate::payments::execute::context::{
     ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
 };
 use crate::payments::execution_intent::{Collection, ExecutionIntent};
+use crate::sales::payment_link;
 use crate::sales::source::{Source, SourceInput};
 use crate::tariff::fees;
 
@@ -27,6 +28,7 @@ impl ExecutionContext<'_> {
     ) -> Result<Executed, Stop> {
         let source = work.require::<Source>(source_id)?;
         let processing = source.after(SourceInput::Collect, self.time)?;
+        payment_link::check_use(&source, work)?;
         let account = use_payment_account::usable(
             self.merchant.id,
             account_id,
@@ -84,10 +86,12 @@ impl ExecutionContext<'_> {
                 return self.fail(with_insufficient_balance(execution, payer.as_deref()), work);
             };
             work.put(processing);
+            payment_link::reserve(&source, self.time, work)?;
             return self.complete(execution.with_counter_wallet(payer), work);
         }
         // From here on no other collection of the source can start, until this one fails.
         work.put(processing);
+        payment_link::reserve(&source, self.time, work)?;
         let entity = (EventEntity::Source, source_id.0);
         events::record(
             self.merchant.id,

@@ -30,6 +30,7 @@ use crate::payments::execute::context::ExecutionContext;
 use crate::payments::execution::Execution;
 use crate::payments::provider_call::ProviderCall;
 use crate::payments::session::{Intent, Session, SessionInput};
+use crate::sales::payment_link;
 
 /// What an execution request contains, by operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,7 +115,11 @@ impl Decision for Execute {
 
     fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
         match work.get::<Session>(self.session_id) {
-            Ok(Some(session)) => session.referenced_keys(),
+            Ok(Some(session)) => {
+                let mut keys = session.referenced_keys();
+                keys.extend(payment_link::likely_key(session.source_id(), work));
+                keys
+            }
             _ => vec![],
         }
     }

@@ -84,6 +84,8 @@ pub enum FaultKind {
     NotCurrency,
     /// Letters of no country of ISO 3166.
     NotCountry,
+    /// None or several of these fields, of which exactly one is required.
+    NotOneOf(&'static str),
     /// The body is not JSON.
     NotJson {
         /// Why, with the place.
@@ -142,6 +144,7 @@ impl FaultKind {
             Self::NotUuid => "invalid uuid".to_owned(),
             Self::NotCurrency => "not a currency of ISO 4217".to_owned(),
             Self::NotCountry => "not a country of ISO 3166: two letters or three".to_owned(),
+            Self::NotOneOf(fields) => format!("exactly one of these fields is required: {fields}"),
             Self::NotJson { msg, .. } => msg.clone(),
             Self::UnknownId(what) => format!("not the id of {what} of this merchant"),
             Self::Refused(refusal) => refusals::message(refusal),
@@ -177,6 +180,7 @@ impl FaultKind {
             Self::NotUuid => "value_error.uuid",
             Self::NotCurrency => "value_error.currency",
             Self::NotCountry => "value_error.country",
+            Self::NotOneOf(_) => "value_error.one_of",
             Self::NotJson { .. } => "value_error.jsondecode",
             Self::UnknownId(_) => "value_error.not_found",
             Self::Refused(refusal) => refusals::error_type(refusal),

@@ -210,6 +210,18 @@ impl FromValue for Decimal {
     }
 }
 
+/// An amount of a request in its currency.
+///
+/// # Errors
+/// Why it is none.
+pub fn to_money(amount: Decimal, currency: Currency) -> Result<Money, FaultKind> {
+    amount.to_money(currency).map_err(|fault| match fault {
+        AmountFault::NotPositive => FaultKind::NotGreater(0),
+        AmountFault::TooManyDecimals { allowed } => FaultKind::TooManyDecimals(allowed),
+        AmountFault::TooLarge => FaultKind::NotAtMost(MAX_MINOR / currency.minor_per_major()),
+    })
+}
+
 impl Field for Money {
     const REQUIRED: bool = true;
 
@@ -218,13 +230,7 @@ impl Field for Money {
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
         let currency = fields.peek::<Currency>(&name.replace("amount", "currency"));
         let decimal = Decimal::take(fields, name)?;
-        let money = decimal.to_money(currency?).map_err(|fault| match fault {
-            AmountFault::NotPositive => FaultKind::NotGreater(0),
-            AmountFault::TooManyDecimals { allowed } => FaultKind::TooManyDecimals(allowed),
-            AmountFault::TooLarge => {
-                FaultKind::NotAtMost(MAX_MINOR / currency.map_or(1, |c| c.minor_per_major()))
-            }
-        });
+        let money = to_money(decimal, currency?);
         fields.record(name, money)
     }
 

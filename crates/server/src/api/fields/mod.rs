@@ -12,7 +12,7 @@ pub(crate) mod text;
 
 pub use fault::{Fault, FaultKind, Part};
 pub use kinds::{
-    Day, Deferred, Email, Expiry, Id, Ignored, Int, List, PaymentSource, Phone, Reference,
+    Day, Deferred, Email, Expiry, Id, Ignored, Int, List, PaymentSource, Phone, Reference, to_money,
 };
 pub use network::{AccountNetwork, Network};
 pub use schema::{

@@ -15,12 +15,14 @@ use serde::Serialize;
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, PathSegments};
 use crate::api::fields::{Code, Name, NeverNull};
+use crate::api::links::receipt_path;
 use crate::api::response::{Amount, LargeJson, Time};
 use crate::api::sources::handlers::{LargeJsonResult, by_id, by_number, permit};
 use crate::api::sources::kind::Kind;
 use crate::api::sources::responses::{ByKind, KindResponse};
 use crate::app::App;
 use crate::net::principal::Tenant;
+use crate::web::receipt::PDF;
 
 /// The exchange rate, in units of the payer's currency for one of the source's. It has enough
 /// digits that the total with fees, multiplied by it and rounded up, is exactly what was paid.
@@ -176,6 +178,11 @@ pub struct ReceiptResponse {
     #[serde(flatten)]
     payment: Payment,
     items: Vec<ReceiptItem>,
+    /// The receipt as a page for the payer. Null until a page was made: by a checkout, or by the
+    /// first request for a link of the invoice or order.
+    page_url: Option<String>,
+    /// The receipt as PDF. Null until it is paid and has a page.
+    pdf_url: Option<String>,
 }
 
 /// The data of a receipt.
@@ -185,11 +192,16 @@ struct Parts {
     counterparty: Option<Counterparty>,
     party: Option<Party>,
     payment: Payment,
+    page_url: Option<String>,
 }
 
 impl ReceiptResponse {
     fn new(parts: Parts, merchant: &Merchant) -> Self {
-        let Parts { source, items, counterparty, party, payment } = parts;
+        let Parts { source, items, counterparty, party, payment, page_url } = parts;
+        let pdf_url = page_url
+            .as_ref()
+            .filter(|_| source.status == SourceStatus::Paid)
+            .map(|url| format!("{url}{PDF}"));
         let (id, number) =
             (ByKind::new(source.kind, source.id.0), ByKind::new(source.kind, source.number));
         let (name, phone, email) =
@@ -219,6 +231,8 @@ impl ReceiptResponse {
             paid_at: source.paid_at.map(Time::from),
             payment,
             items: items.into_iter().map(Into::into).collect(),
+            page_url,
+            pdf_url,
         }
     }
 }
@@ -246,7 +260,10 @@ async fn written<K: Kind>(
     let items = reads.items(source.id, None).await?;
     let (counterparty, party) = reads.counterparty(source.counterparty_id).await?.unzip();
     let payment = payment_of(app, tenant, &source).await?;
-    let parts = Parts { source, items, counterparty, party: party.flatten(), payment };
+    let page = reads.checkout_of(source.id).await?;
+    let page_url = page
+        .map(|page| format!("{}{}", app.config.public_url, receipt_path(&page.current_token().0)));
+    let parts = Parts { source, items, counterparty, party: party.flatten(), payment, page_url };
     LargeJson::new(permit, &KindResponse::new(ReceiptResponse::new(parts, &tenant.merchant)))
 }
 
@@ -283,6 +300,7 @@ mod tests {
             counterparty: None,
             party: None,
             payment: Payment::default(),
+            page_url: Some("https://pay.example/receipt/t".to_owned()),
         };
         let value =
             serde_json::to_value(ReceiptResponse::new(parts, &samples::merchant())).unwrap();
@@ -292,6 +310,8 @@ mod tests {
                 && value["fx_rate"].is_null()
                 && value.get("invoice_id").is_none()
         );
-        assert_eq!(value.as_object().unwrap().len(), 18 + 19 + 1);
+        assert_eq!(value["page_url"], "https://pay.example/receipt/t");
+        assert!(value["pdf_url"].is_null());
+        assert_eq!(value.as_object().unwrap().len(), 18 + 19 + 1 + 2);
     }
 }

@@ -254,6 +254,8 @@ pub mod samples {
             due_date: None,
             paid_at: None,
             open_reviews: 0,
+            payment_link_id: None,
+            cancel_at: None,
             event_count: 0,
             created_at: AT,
             updated_at: AT,

@@ -6,19 +6,17 @@ use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::directory::principal::Principal;
-use domain::kernel::country;
 use domain::kernel::ids::PaymentAccountId;
 use domain::kernel::money::Money;
-use domain::kernel::names::{Mode, Operation, Provider};
+use domain::kernel::names::Mode;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::seconds;
-use domain::kernel::uuids::{ReferenceId, Uuid};
 use domain::payments::attempt::WithAttempt;
 use domain::payments::authenticate_card::{AuthenticateCard, CardResult};
 use domain::payments::check_now::CheckNow;
 use domain::payments::execute::Executed;
 use domain::payments::leave_card_page::LeaveCardPage;
-use domain::payments::pay_on_page::{self, PagePayment, PayOnPage, PayerChoice};
+use domain::payments::pay_on_page::{self, PagePayment, PayOnPage};
 use domain::payments::provider_call::ProviderCall;
 use domain::payments::record_outcome::RecordedOutcome;
 use domain::payments::request_limit::RequestLimitKind;
@@ -32,16 +30,14 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::{ClientAddress, CountPageRequest};
 use crate::request_id;
-use crate::web::checkout::phone;
 use crate::web::checkout::show::{self, Loaded};
+use crate::web::checkout::steps::{self, Chosen};
 use crate::web::checkout::view::{
-    CardPayment, CardPlace, CheckoutPage, Notice, PageState, PayWith, PhoneFault, PhoneForm, Price,
-    Review,
+    CardPayment, CardPlace, CheckoutPage, Notice, PageState, PhoneFault, PhoneForm, Review,
 };
 use crate::web::checkout::words::CARD_DECLINES;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
-use store::clock;
 
 /// Handles the form of a page.
 ///
@@ -80,14 +76,6 @@ struct Payer<'a> {
     form: &'a Form,
 }
 
-/// A method that is offered, as the payer chose it.
-#[derive(Clone, Copy)]
-struct Chosen {
-    pay_with: PayWith,
-    provider: Provider,
-    price: Price,
-}
-
 impl Payer<'_> {
     /// Leads the browser to the page, which shows the truth. A reload then sends no form again.
     fn see_page(&self) -> Result<Response, ApiError> {
@@ -118,16 +106,8 @@ impl Payer<'_> {
         self.show(loaded, state, Some(notice), status)
     }
 
-    /// The method that the form names, if it is offered now.
     fn chosen(&self, loaded: &Loaded) -> Result<Chosen, Notice> {
-        let text = self.form.field("method").ok_or(Notice::FormIncomplete)?;
-        let pay_with = PayWith::parse(text).ok_or(Notice::FormIncomplete)?;
-        let offers = loaded.rows.choices().methods;
-        let offer = offers.into_iter().find(|offer| offer.pay_with == pay_with);
-        let (provider, price) = offer
-            .and_then(|offer| Some((offer.provider, offer.price.ok()?)))
-            .ok_or(Notice::MethodNotOffered)?;
-        Ok(Chosen { pay_with, provider, price })
+        steps::chosen(self.form, &loaded.rows.choices())
     }
 
     async fn choose(&self, loaded: Loaded) -> Result<Response, ApiError> {
@@ -170,32 +150,16 @@ impl Payer<'_> {
     ) -> Result<Response, ApiError> {
         let rows = &loaded.rows;
         let Chosen { pay_with, price, .. } = chosen;
-        // A number whose operator is another one may have been ported: the payer knows.
-        let operator = phone.as_deref().and_then(|phone| rows.tariff.operator(phone, rows.now));
-        let looks_like = operator
-            .map(|operator| PayWith { method: operator.method, ..pay_with })
-            .filter(|other| *other != pay_with)
-            .filter(|other| {
-                let offers = rows.choices().methods;
-                offers.iter().any(|offer| offer.pay_with == *other && offer.price.is_ok())
-            });
-        let key = clock::random::<16>().map_err(|error| ApiError::internal(error.to_string()))?;
-        let key = uuid::Builder::from_random_bytes(key).into_uuid();
+        let looks_like = phone.as_deref().and_then(|phone| {
+            steps::looks_like(phone, pay_with, &rows.choices(), &rows.tariff, rows.now)
+        });
+        let key = steps::draw_key()?;
         let review = Review { pay_with, price, phone, looks_like, price_before, key };
         self.show(loaded, PageState::Review(review), None, StatusCode::OK)
     }
 
-    /// The number of the form, in international form.
     fn phone(&self, loaded: &Loaded, chosen: Chosen) -> Result<String, PhoneFault> {
-        let rows = &loaded.rows;
-        let country = rows.tariff.country_of(
-            chosen.pay_with.method,
-            chosen.provider,
-            Operation::Collection,
-            rows.now,
-        );
-        let code = country.and_then(country::calling_code).unwrap_or_default();
-        phone::read(self.form.field("phone").unwrap_or_default(), code)
+        steps::phone(self.form, chosen, &loaded.rows.tariff, loaded.rows.now)
     }
 
     fn give_phone(&self, loaded: Loaded) -> Result<Response, ApiError> {
@@ -236,26 +200,18 @@ impl Payer<'_> {
         } else {
             None
         };
-        let key = self.form.field("key").and_then(|key| Uuid::try_parse(key).ok());
-        let key = key.filter(|key| key.get_version() == Some(uuid::Version::Random));
-        let quote = self.form.field("quote").and_then(|quote| quote.parse::<i64>().ok());
-        let (Some(key), Some(quote)) = (key, quote) else {
+        let sent = steps::key_and_quote(self.form, chosen.pay_with.currency);
+        let Some((reference_id, quoted)) = sent else {
             return self.again(loaded, Notice::FormIncomplete, unprocessable);
         };
-        let quoted = Money::new(quote, chosen.pay_with.currency);
         let rows = &loaded.rows;
         let command = PayOnPage {
             merchant_id: rows.merchant.id,
             page_id: rows.checkout.id,
             source_id: rows.source.id,
             payment: PagePayment {
-                reference_id: ReferenceId(key),
-                choice: PayerChoice {
-                    method: chosen.pay_with.method,
-                    provider: chosen.provider,
-                    currency: chosen.pay_with.currency,
-                    phone: phone.clone(),
-                },
+                reference_id,
+                choice: chosen.by(phone.clone()),
                 quoted,
                 account_id: account_of_last(&loaded, phone.as_deref()),
                 address,
@@ -319,6 +275,9 @@ impl Payer<'_> {
             }
             Some(Refusal::PhoneOfOtherCountry { .. }) => {
                 self.ask_phone_again(loaded, chosen, PhoneFault::OtherCountry)
+            }
+            Some(Refusal::PaymentLinkClosed { .. }) => {
+                self.again(loaded, Notice::LinkClosed, StatusCode::UNPROCESSABLE_ENTITY)
             }
             // Somebody pays it, has paid it, or it has ended: the page says so.
             Some(

@@ -2,14 +2,29 @@
 
 use super::view::PhoneFault;
 
-/// The digits after the calling code that mobile numbers of a country have. Liberia's older numbers
-/// have seven, its newer ones nine. Of a country that is not here any length is taken that the
-/// international numbering plan allows.
-fn national_lengths(calling_code: &str) -> std::ops::RangeInclusive<usize> {
+/// How many digits a mobile number of a country has after its calling code, and the shorter numbers
+/// of before that are still in use: their length, and what they begin with.
+struct Plan {
+    lengths: std::ops::RangeInclusive<usize>,
+    older: Option<(usize, &'static [char])>,
+}
+
+/// By the numbering plans of Liberia and Rwanda. Of a country that is not here any length is taken
+/// that the international numbering plan allows.
+fn plan(calling_code: &str) -> Plan {
     match calling_code {
-        "231" => 7..=9,
-        "250" => 9..=9,
-        other => 6..=15_usize.saturating_sub(other.len()),
+        "231" => Plan { lengths: 9..=9, older: Some((7, &['4', '5', '6'])) },
+        "250" => Plan { lengths: 9..=9, older: None },
+        other => Plan { lengths: 6..=15_usize.saturating_sub(other.len()), older: None },
+    }
+}
+
+impl Plan {
+    fn has(&self, national: &str) -> bool {
+        let is_older = self.older.is_some_and(|(length, starts)| {
+            national.len() == length && national.starts_with(starts)
+        });
+        self.lengths.contains(&national.len()) || is_older
     }
 }
 
@@ -22,9 +37,9 @@ fn national_lengths(calling_code: &str) -> std::ops::RangeInclusive<usize> {
 pub fn read(text: &str, calling_code: &str) -> Result<String, PhoneFault> {
     let mut digits = String::new();
     let mut is_international = false;
-    for (at, c) in text.trim().char_indices() {
+    for c in text.trim().chars() {
         match c {
-            '+' | '＋' if at == 0 => is_international = true,
+            '+' | '＋' if digits.is_empty() => is_international = true,
             c if c.is_ascii_digit() => digits.push(c),
             // What phones and people put between digits, and marks of the direction of writing that
             // come with a copied number.
@@ -61,14 +76,14 @@ pub fn read(text: &str, calling_code: &str) -> Result<String, PhoneFault> {
     if !is_international && let Some(rest) = digits.strip_prefix("00") {
         (is_international, digits) = (true, rest.to_owned());
     }
-    let lengths = national_lengths(calling_code);
+    let plan = plan(calling_code);
     let after_code = digits.strip_prefix(calling_code);
     let national = match after_code {
-        Some(rest) if is_international || lengths.contains(&without_trunk(rest).len()) => rest,
+        Some(rest) if is_international || plan.has(without_trunk(rest)) => rest,
         _ if is_international => return Err(PhoneFault::OtherCountry),
         // A number that is too long to be one of this country and begins with no zero has another
         // country's code.
-        _ if !digits.starts_with('0') && digits.len() > *lengths.end() + 1 => {
+        _ if !digits.starts_with('0') && digits.len() > *plan.lengths.end() + 1 => {
             return Err(match after_code {
                 Some(_) => PhoneFault::TooLong,
                 None => PhoneFault::OtherCountry,
@@ -77,11 +92,14 @@ pub fn read(text: &str, calling_code: &str) -> Result<String, PhoneFault> {
         _ => &digits,
     };
     let national = without_trunk(national);
-    match national.len() {
-        length if length < *lengths.start() => Err(PhoneFault::TooShort),
-        length if length > *lengths.end() => Err(PhoneFault::TooLong),
-        _ if national.starts_with('0') => Err(PhoneFault::NotANumber),
-        _ => Ok(format!("{calling_code}{national}")),
+    if national.len() > *plan.lengths.end() {
+        Err(PhoneFault::TooLong)
+    } else if !plan.has(national) {
+        Err(PhoneFault::TooShort)
+    } else if national.starts_with('0') {
+        Err(PhoneFault::NotANumber)
+    } else {
+        Ok(format!("{calling_code}{national}"))
     }
 }
 
@@ -133,6 +151,8 @@ mod tests {
             ("call me", "231", PhoneFault::NotANumber),
             ("088000000x", "231", PhoneFault::NotANumber),
             ("0880", "231", PhoneFault::TooShort),
+            ("08800000", "231", PhoneFault::TooShort),
+            ("088000000", "231", PhoneFault::TooShort),
             ("+23188", "231", PhoneFault::TooShort),
             ("08800000012", "231", PhoneFault::TooLong),
             ("2318800000012", "231", PhoneFault::TooLong),

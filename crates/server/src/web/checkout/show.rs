@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use domain::directory::merchant::Merchant;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::ExecutionStatus;
-use domain::sales::source::{Item, MAX_SOURCE_ITEMS, Source, SourceStatus};
+use domain::sales::source::{Item, Source, SourceStatus};
 use store::clock;
 use store::reads::checkouts::PageReads;
 
@@ -24,13 +24,15 @@ use crate::web::checkout::view::{
     CardPlace, CheckoutPage, ClosedReason, Contact, ItemList, PageState, Revive,
 };
 use crate::web::language::Visitor;
-use crate::web::language::texts::{Foreign, Texts};
+use crate::web::language::texts::{Foreign, Texts, Unbroken};
 use crate::web::page::{self, Frame};
-use crate::web::qr;
 use crate::web::text::PhoneNumber;
+use crate::web::{qr, receipt};
 
 /// How many items a page shows.
 pub const ITEMS_SHOWN: usize = 20;
+/// How many are shown in all parts. New invoices and orders cannot have more; older ones may.
+const LINES_MAX: usize = 200;
 /// The rows of a page are read again when they changed while they were read, at most so often.
 const READS_MAX: usize = 3;
 
@@ -85,6 +87,7 @@ impl Loaded {
             cancel_url: checkout.cancel_url,
             notice: None,
             state,
+            link: None,
             permit: Some(permit),
         };
         page.frame.title = page.title();
@@ -92,17 +95,21 @@ impl Loaded {
     }
 }
 
-fn contact(merchant: &Merchant) -> Option<Contact> {
+/// How a payer reaches the merchant.
+#[must_use]
+pub fn contact(merchant: &Merchant) -> Option<Contact> {
     let phone = merchant.phone.clone().map(Contact::Phone);
     phone.or_else(|| merchant.email.clone().map(Contact::Email))
 }
 
 /// The part of the items with this number, from 1; the first for a number that there is not.
-fn part_of(items: Vec<Item>, part: usize) -> ItemList {
-    let count = items.len();
+#[must_use]
+pub fn part_of(items: Vec<Item>, part: usize) -> ItemList {
+    let (count, has_more) = (items.len().min(LINES_MAX), items.len() > LINES_MAX);
     let part = if (1..=count.div_ceil(ITEMS_SHOWN)).contains(&part) { part } else { 1 };
-    let shown = items.into_iter().skip((part - 1) * ITEMS_SHOWN).take(ITEMS_SHOWN).collect();
-    ItemList { shown, part, count }
+    let listed = items.into_iter().take(count);
+    let shown = listed.skip((part - 1) * ITEMS_SHOWN).take(ITEMS_SHOWN).collect();
+    ItemList { shown, part, count, has_more }
 }
 
 /// Reads what the page of a token is made from.
@@ -137,7 +144,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
     let Some(permit) = app.pages.acquire(reads.merchant.id).await else {
         return Err(ApiError::TooMany(1));
     };
-    let items = reads.items(u32::try_from(MAX_SOURCE_ITEMS).ok()).await?;
+    let items = reads.items(u32::try_from(LINES_MAX + 1).ok()).await?;
     let last = reads.last_collection().await?;
     let account = match &last {
         Some(WithAttempt { execution, .. }) if execution.status != ExecutionStatus::Completed => {
@@ -151,6 +158,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         SourceStatus::Paid => reads.collection().await?,
         _ => None,
     };
+    let receipt_code = paid.as_ref().and_then(|paid| app.receipt_codes.code(paid.id));
     let refunds = match &paid {
         Some(paid) => reads.refunds_of(paid).await?,
         None => vec![],
@@ -167,6 +175,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         last,
         account,
         paid,
+        receipt_code,
         refunds,
         reviews,
         party_phone,
@@ -188,7 +197,7 @@ pub fn render(mut page: CheckoutPage, status: StatusCode) -> Result<Response, Ap
 }
 
 /// Renders the page with a part of the items alone.
-fn render_items(mut page: CheckoutPage) -> Result<Response, ApiError> {
+pub(super) fn render_items(mut page: CheckoutPage) -> Result<Response, ApiError> {
     let permit = page.permit.take();
     let template = ItemsTemplate { frame: &page.frame, t: page.texts(), page: &page };
     page::render(StatusCode::OK, &page.frame, &template, permit)
@@ -201,6 +210,9 @@ async fn show(
     RawQuery(query): RawQuery,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
+    if let Some(token) = token.strip_suffix(receipt::PDF) {
+        return receipt::invoice_pdf(&app, token, visitor.language).await;
+    }
     let mut loaded = load(&app, &token).await?;
     let query = query.unwrap_or_default();
     let part = query.split('&').find_map(|pair| pair.strip_prefix("items=")?.parse().ok());

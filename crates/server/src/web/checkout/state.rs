@@ -8,22 +8,21 @@ use domain::directory::merchant::Merchant;
 use domain::directory::payment_account::PaymentAccount;
 use domain::exceptions::review::{Review as MoneyReview, ReviewStatus};
 use domain::kernel::money::Money;
-use domain::kernel::names::{Method, Mode, Operation, Provider};
-use domain::kernel::refusal::Refusal;
+use domain::kernel::names::{Method, Mode};
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::receipt_code::ReceiptCode;
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::source::{Item, Source, SourceStatus};
-use domain::tariff::fees::{self, QuoteRequest, Route};
-use domain::tariff::{Market, Tariff};
+use domain::tariff::Tariff;
 use networks::prompt::{self, Prompt};
 
 use crate::api::sources::{rate_text, refundable};
+use crate::web::checkout::offers::Offers;
 use crate::web::checkout::view::{
-    CardPayment, CardPlace, Choices, ClosedReason, Closing, Failure, FailureReason, MethodPrice,
-    NotSentYet, PageState, PayWith, Payment, Price, RefundLine, Revive, TryAgain, Unavailable,
-    UnderReview, Waiting,
+    CardPayment, CardPlace, Choices, ClosedReason, Closing, Failure, FailureReason, NotSentYet,
+    PageState, PayWith, Payment, RefundLine, Revive, TryAgain, UnderReview, Waiting,
 };
 use crate::web::text::PhoneNumber;
 
@@ -44,6 +43,8 @@ pub struct Rows {
     pub account: Option<PaymentAccount>,
     /// The collection that paid the source.
     pub paid: Option<Execution>,
+    /// The code of its receipt.
+    pub receipt_code: Option<ReceiptCode>,
     /// Its refunds that did not fail.
     pub refunds: Vec<Execution>,
     /// All reviews of collections for the source.
@@ -193,7 +194,7 @@ impl Rows {
             fx_fee: fee(paid.fx_fee_minor),
             rate: exchanged.then(rate),
             transaction_id: paid.provider_transaction_id.clone(),
-            receipt_code: None,
+            receipt_code: self.receipt_code.map(|code| code.to_string()),
             refunds: self.refunds.iter().map(line).collect(),
             left: any_refund.then(|| refundable(paid)),
             success_url: self.checkout.success_url.clone(),
@@ -218,56 +219,22 @@ impl Rows {
         }
     }
 
+    /// The ways to pay it.
+    #[must_use]
+    pub fn offers(&self) -> Offers<'_> {
+        Offers {
+            total: self.source.total(),
+            bearer: self.source.fee_bearer,
+            merchant: &self.merchant,
+            tariff: &self.tariff,
+            now: self.now,
+        }
+    }
+
     /// Every method that the market offers, with its price.
     #[must_use]
     pub fn choices(&self) -> Choices {
-        let is_offered = |market: &&Market| {
-            market.operation == Operation::Collection
-                && market.method != Method::Wallet
-                && market.effective.at(self.now)
-        };
-        let mut methods: Vec<MethodPrice> = self
-            .tariff
-            .markets
-            .iter()
-            .filter(is_offered)
-            .map(|market| {
-                let pay_with = PayWith { method: market.method, currency: market.currency };
-                let price = self.price(pay_with, market.provider);
-                MethodPrice { pay_with, provider: market.provider, price }
-            })
-            .collect();
-        // The first button of a form goes forward, so it must be one that works.
-        methods.sort_by_key(|method| method.price.is_err());
-        Choices { methods }
-    }
-
-    /// What it costs now to pay by a method in a currency.
-    ///
-    /// # Errors
-    /// Why it cannot be paid so.
-    pub fn price(&self, pay_with: PayWith, provider: Provider) -> Result<Price, Unavailable> {
-        if self.merchant.mode == Mode::Live {
-            // No network of this release moves real money.
-            return Err(Unavailable::NetworkDown);
-        }
-        let request = QuoteRequest {
-            base: self.source.total(),
-            target: pay_with.currency,
-            bearer: self.source.fee_bearer,
-            route: Route {
-                tier: &self.merchant.fee_tier,
-                operation: Operation::Collection,
-                provider,
-                method: pay_with.method,
-            },
-        };
-        match fees::predict(request, &self.tariff, self.now) {
-            Ok(quote) => Ok(Price::new(&quote, self.source.fee_bearer)),
-            Err(Refusal::AmountTooSmall) => Err(Unavailable::AmountTooSmall),
-            Err(Refusal::AmountTooLarge) => Err(Unavailable::AmountTooLarge),
-            Err(_) => Err(Unavailable::NoPrice),
-        }
+        self.offers().choices()
     }
 
     fn failure(&self, failed: &Execution, choices: &Choices) -> Failure {

@@ -1,6 +1,6 @@
-//! What the page of an invoice or order shows. The states follow from the rows (`state.rs`) or, for
-//! the two steps of a form, from what the payer sent (`pay.rs`); the template `checkout.html` renders
-//! them. All times are merchant time.
+//! What the page of an invoice or order shows, and that of a payment link, whose payer gets an order.
+//! The states follow from the rows (`state.rs`) or, for the steps of a form, from what the payer sent
+//! (`pay.rs`); the template `checkout.html` renders them. All times are merchant time.
 
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{Money, Ratio};
@@ -36,8 +36,22 @@ pub struct CheckoutPage {
     /// What came of the last form, where the state does not say it.
     pub notice: Option<Notice>,
     pub state: PageState,
+    /// Of the page of a payment link.
+    pub link: Option<LinkPayer>,
     /// Held until a large page is sent.
     pub permit: Option<ResponsePermit>,
+}
+
+/// What a payer of a payment link has given so far. There is no order yet: the forms carry it along.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct LinkPayer {
+    /// What the payer chose, where the link leaves that open.
+    pub amount: Option<Money>,
+    pub name: String,
+    /// Whether the name cannot be taken.
+    pub name_fault: bool,
+    /// The number of a payer who pays by card, with the country code.
+    pub contact_phone: Option<String>,
 }
 
 /// How a payer reaches the merchant.
@@ -57,6 +71,8 @@ pub struct ItemList {
     pub part: usize,
     /// How many items there are in all parts.
     pub count: usize,
+    /// Whether there are more than in all parts.
+    pub has_more: bool,
 }
 
 /// What came of a form that changed nothing.
@@ -68,6 +84,8 @@ pub enum Notice {
     MethodNotOffered,
     /// Too many payments were started from this page or from this address.
     TooManyPayments { again_at: MerchantTime },
+    /// The payment link of the order accepts no payment.
+    LinkClosed,
 }
 
 /// A method with the currency in which the payer pays, as the forms name it: `MTN_MOMO_LBR:LRD`.
@@ -95,6 +113,8 @@ impl std::fmt::Display for PayWith {
 /// What the payer sees of a payment: what is to be done, how it stands, or what ended it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PageState {
+    /// The payer of a payment link chooses how much.
+    Amount(AmountForm),
     /// It can be paid: the payer chooses how.
     Open(Choices),
     /// The payer chose mobile money and gives the number.
@@ -116,6 +136,25 @@ pub enum PageState {
     Closed(Closing),
     /// A person has to look at the payment.
     InReview(UnderReview),
+}
+
+/// The form that asks for the amount.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AmountForm {
+    pub min: Money,
+    pub max: Money,
+    /// What stands in the field.
+    pub typed: String,
+    pub fault: Option<AmountFault>,
+}
+
+/// What is wrong with an amount.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AmountFault {
+    Missing,
+    NotANumber,
+    TooManyDecimals,
+    OutOfRange,
 }
 
 /// The ways to pay, and what each costs.
@@ -366,6 +405,12 @@ pub enum ClosedReason {
     NotPublished,
     Expired(MerchantTime),
     Canceled(MerchantTime),
+    /// As many payers have paid through the link as may, or are paying at present.
+    LinkUsedUp {
+        /// Whether all of them have paid.
+        is_final: bool,
+    },
+    LinkDeactivated,
 }
 
 /// A payment that a person looks at.

@@ -6,10 +6,12 @@ use domain::kernel::time::MerchantTime;
 use domain::payments::attempt::Gate;
 use domain::sales::source::{Item, SourceType};
 
+use crate::api::links::pay_path;
+use crate::api::payment_links::link_path;
 use crate::web::checkout::show::ITEMS_SHOWN;
 use crate::web::checkout::view::{
-    CheckoutPage, Choices, Failure, FailureReason, MethodPrice, NotSentYet, Notice, PageState,
-    PhoneFault, PhoneForm, Price, Unavailable,
+    AmountFault, AmountForm, CheckoutPage, Choices, Failure, FailureReason, MethodPrice,
+    NotSentYet, Notice, PageState, PhoneFault, PhoneForm, Price, Unavailable,
 };
 use crate::web::language::texts::{Foreign, Html, Texts};
 use crate::web::text::{self, At, Clock, Day, PhoneNumber, Zone, escape};
@@ -30,6 +32,7 @@ impl PageState {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Amount(_) => "amount",
             Self::Open(_) => "open",
             Self::Phone(_) => "phone",
             Self::Review(_) => "review",
@@ -77,13 +80,19 @@ impl PageState {
             Self::NotSentYet(held) => Some(held.method),
             Self::Failed(failure, _) => Some(failure.method),
             Self::Paid(payment) => Some(payment.method),
-            Self::Open(_) | Self::Card(_) | Self::Closed(_) | Self::InReview(_) => None,
+            Self::Amount(_)
+            | Self::Open(_)
+            | Self::Card(_)
+            | Self::Closed(_)
+            | Self::InReview(_) => None,
         }
     }
 
     const fn title(&self, t: &Texts) -> &'static str {
         match self {
-            Self::Open(_) | Self::Phone(_) | Self::Review(_) | Self::Card(_) => t.title_to_pay,
+            Self::Amount(_) | Self::Open(_) | Self::Phone(_) | Self::Review(_) | Self::Card(_) => {
+                t.title_to_pay
+            }
             Self::Waiting(_) | Self::WaitingLong(_) | Self::NotSentYet(_) => t.title_waiting,
             Self::Failed(..) => t.title_not_paid,
             Self::Paid(_) => t.title_paid,
@@ -146,9 +155,48 @@ impl CheckoutPage {
         Foreign(self.frame.brand.as_ref().map_or("", |brand| &brand.name))
     }
 
-    /// Kind and number of what is paid.
+    /// The path of the page, to which its forms are sent.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self.link {
+            None => pay_path(&self.token),
+            Some(_) => link_path(&self.token),
+        }
+    }
+
+    /// What the forms of a payment link's page carry along: the name and value of each field that they
+    /// do not ask for.
+    pub(super) fn carried(&self) -> Vec<(&'static str, String)> {
+        let Some(payer) = &self.link else { return vec![] };
+        let mut fields = vec![];
+        fields.extend(payer.amount.map(|amount| ("amount", amount.to_string())));
+        if matches!(self.state, PageState::Review(_)) {
+            fields.push(("name", payer.name.clone()));
+            fields.extend(payer.contact_phone.clone().map(|phone| ("phone", phone)));
+        }
+        fields
+    }
+
+    /// Whether the form with the number has a fault.
+    pub(super) fn has_fault(&self, form: &PhoneForm) -> bool {
+        form.fault.is_some() || self.has_name_fault()
+    }
+
+    pub(super) fn has_name_fault(&self) -> bool {
+        self.link.as_ref().is_some_and(|payer| payer.name_fault)
+    }
+
+    /// Whether it is known what is to be paid.
+    pub(super) const fn has_bill(&self) -> bool {
+        self.link.is_none() || self.total.minor > 0
+    }
+
+    /// Kind and number of what is paid, or the title of a payment link.
     pub(super) fn bill_name(&self) -> Html {
         let t = self.texts();
+        if self.link.is_some() {
+            return t.value(Foreign(&self.number));
+        }
         let kind = match self.kind {
             SourceType::Invoice => t.invoice,
             SourceType::Order => t.order,
@@ -165,8 +213,8 @@ impl CheckoutPage {
         text::decimal(number, self.frame.language())
     }
 
-    pub(super) const fn unit_price(&self, item: &Item) -> Money {
-        Money::new(item.amount_minor, self.total.currency)
+    pub(super) fn unit_price(&self, item: &Item) -> String {
+        self.plain(&Money::new(item.amount_minor, self.total.currency))
     }
 
     pub(super) fn line_total(&self, item: &Item) -> String {
@@ -194,6 +242,10 @@ impl CheckoutPage {
 
     pub(super) fn method_name(&self, method: &Method) -> String {
         text::method(*method, self.frame.language())
+    }
+
+    pub(super) const fn short_method(&self, method: &Method) -> &'static str {
+        text::short_method(*method, self.frame.language())
     }
 
     pub(super) const fn network(&self, method: &Method) -> &'static str {
@@ -241,6 +293,18 @@ impl CheckoutPage {
             Notice::FormIncomplete => Html(escape(t.form_incomplete)),
             Notice::MethodNotOffered => Html(escape(t.method_not_offered)),
             Notice::TooManyPayments { again_at } => t.too_many_payments(self.at(again_at)),
+            Notice::LinkClosed => Html(escape(t.link_closed)),
+        }
+    }
+
+    /// What is wrong with an amount.
+    pub(super) fn amount_fault(&self, fault: &AmountFault, form: &AmountForm) -> Html {
+        let t = self.texts();
+        match fault {
+            AmountFault::Missing => Html(escape(t.amount_missing)),
+            AmountFault::NotANumber => Html(escape(t.amount_not_a_number)),
+            AmountFault::TooManyDecimals => t.amount_too_many_decimals(form.min.currency.code()),
+            AmountFault::OutOfRange => t.amount_out_of_range(form.min, form.max),
         }
     }
 

@@ -44,6 +44,16 @@ impl Value for Foreign<'_> {
     }
 }
 
+/// A code, which is kept on one line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unbroken<'a>(pub &'a str);
+
+impl Value for Unbroken<'_> {
+    fn write(&self, _: Language, html: &mut String) {
+        unbroken(self.0, html);
+    }
+}
+
 /// A text of ours.
 impl Value for str {
     fn write(&self, _: Language, html: &mut String) {
@@ -126,9 +136,28 @@ fn fill(text: &str, language: Language, values: &[(&str, &dyn Value)]) -> Html {
     Html(html)
 }
 
+/// The same without markup, for a PDF and for templates that escape it.
+#[must_use]
+pub fn plain(text: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        if let Some((_, value)) = values.iter().find(|(known, _)| *known == name) {
+            filled.push_str(value);
+        }
+        rest = after;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+// A text is followed by its places: in round brackets if they are filled with markup, in square ones
+// if they are filled with plain texts.
 macro_rules! texts { ($(
     $(#[$doc:meta])*
-    $name:ident $(($($place:ident),+))?,
+    $name:ident $(($($place:ident),+))? $([$($plain_place:ident),+])?,
 )+) => {
     /// The texts of a language.
     pub struct Texts {
@@ -143,6 +172,12 @@ macro_rules! texts { ($(
                 fill(self.$name, self.language, &[$((stringify!($place), &$place)),+])
             }
         )?)+
+        $($(
+            #[must_use]
+            pub fn $name(&self, $($plain_place: &str),+) -> String {
+                plain(self.$name, &[$((stringify!($plain_place), $plain_place)),+])
+            }
+        )?)+
     }
 
     /// The name of each text, its places, and how to read it.
@@ -151,7 +186,11 @@ macro_rules! texts { ($(
 
     #[cfg(test)]
     const ALL: &[Described] = &[
-        $((stringify!($name), &[$($(stringify!($place)),+)?], |texts| texts.$name)),+
+        $((
+            stringify!($name),
+            &[$($(stringify!($place)),+)? $($(stringify!($plain_place)),+)?],
+            |texts| texts.$name,
+        )),+
     ];
 }}
 
@@ -185,6 +224,7 @@ texts! {
     items_heading(count),
     items_part(first, last, count),
     items_all(count),
+    items_not_shown,
     items_next,
     items_previous,
     back_to_payment,
@@ -317,7 +357,6 @@ texts! {
     nothing_taken(network),
     try_again,
     other_number,
-    or_other_way,
 
     // State: paid.
     paid,
@@ -338,6 +377,62 @@ texts! {
     refunded_on(time),
     refund_since(time),
     left_of_payment,
+
+    // Receipts, and invoices as PDF.
+    receipt_of_invoice[number],
+    receipt_of_order[number],
+    issued_on[day],
+    paid_on[time],
+    not_paid_yet,
+    being_processed,
+    being_looked_into,
+    to_payment_page,
+    payment,
+    total_with_fees,
+    seller_receives,
+    confirmed_on,
+    receipt_code,
+    how_to_verify,
+    verify_qr_alt,
+    more_items,
+    invoice_pdf,
+    fees_to_come,
+    ways_to_pay,
+    scan_to_pay,
+    characters_missing,
+    page_of[page, count],
+
+    // Verification of a receipt.
+    verify_title,
+    verify_intro,
+    verify_incomplete,
+    verify,
+    amount_paid,
+    number,
+    genuine[amount, time],
+    refunded_since[amount],
+    refund_under_way[amount],
+    genuine_advice,
+    not_genuine,
+    not_genuine_advice,
+    too_many_guesses(wait),
+
+    // A payment link.
+    amount_label(currency),
+    amount_hint(least, most),
+    amount_missing,
+    amount_not_a_number,
+    amount_too_many_decimals(currency),
+    amount_out_of_range(least, most),
+    payer_heading,
+    name_label,
+    name_missing,
+    contact_phone_hint,
+    link_closed,
+    link_used_up,
+    link_is_reserved,
+    link_deactivated,
+    link_takes_no_more(merchant),
 
     // State: closed.
     expired_at(time),

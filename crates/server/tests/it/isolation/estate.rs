@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::payment_links;
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, id, json, key, shown};
 
@@ -21,6 +22,7 @@ pub(super) struct Estate {
     pub(super) intent: i64,
     pub(super) api_key: i64,
     pub(super) event: i64,
+    pub(super) link: i64,
 }
 
 /// A draft, a published and a paid invoice or order.
@@ -98,6 +100,7 @@ impl Estate {
                 .collect(),
             waiting: shown(&shop.take(card, "USD", "10.00"), "reference_id"),
             intent: paid["payment_intent_id"].as_i64().expect("an id"),
+            link: payment_links::rice(shop),
             event: id(&shop.api.get("/v1/events/list").rows()[0]),
             api_key: id(&shop.api.get("/v1/api-keys/list").rows()[0]),
         }
@@ -117,6 +120,7 @@ impl Estate {
             "orders",
             "wallets",
             "payment-accounts",
+            "payment-links",
             "api-keys",
             "events",
             "payment-intents",
@@ -133,6 +137,7 @@ impl Estate {
                 .map(|(kind, reference)| format!("/v1/status/{kind}/{reference}")),
         );
         paths.push(format!("/v1/status/collection/{}", self.waiting));
+        paths.push(format!("/v1/payment-links/retrieve/{}", self.link));
         paths.push(format!("/v1/counterparties/retrieve/{}", self.counterparty));
         for source in &self.sources {
             paths.extend(

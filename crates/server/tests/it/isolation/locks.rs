@@ -9,7 +9,7 @@ use crate::support::shop::GOOD;
 use crate::support::{id, key, on_postgres_only, open, open_two, shown, wait_for};
 
 /// The tables whose rows belong to a merchant.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
     "parties",
     "counterparties",
     "payment_accounts",
@@ -18,6 +18,8 @@ const TABLES: [&str; 12] = [
     "source_items",
     "counters",
     "checkout_configs",
+    "payment_links",
+    "payment_link_items",
     "sessions",
     "accounts",
     "api_keys",

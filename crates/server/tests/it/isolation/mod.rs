@@ -45,6 +45,9 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
         path("GET", format!("/v1/payment-intents/retrieve/{}", theirs.intent), None),
         path("POST", format!("/v1/api-keys/revoke/{}", theirs.api_key), None),
         path("GET", format!("/v1/events/retrieve/{}", theirs.event), None),
+        path("GET", format!("/v1/payment-links/retrieve/{}", theirs.link), None),
+        path("GET", format!("/v1/payment-links/{}/qr.svg", theirs.link), None),
+        path("POST", format!("/v1/payment-links/deactivate/{}", theirs.link), None),
         path(
             "POST",
             format!("/v1/sandbox/executions/{}/authenticate", theirs.waiting),
@@ -284,6 +287,7 @@ fn a_strangers_questions_find_nothing() {
         "orders",
         "payment-intents",
         "payment-accounts",
+        "payment-links",
         "sessions/checkout",
         "sessions/payout",
         "sessions/transfer",
@@ -323,12 +327,13 @@ const WITH_IDS: [(&str, &str); 20] = [
 ];
 
 /// Routes that write and take no id.
-const WITHOUT_IDS: [(&str, &str); 6] = [
+const WITHOUT_IDS: [(&str, &str); 7] = [
     ("POST", "/v1/jwt/client/obtain/token"),
     ("POST", "/v1/api-keys/create"),
     ("POST", "/v1/merchants/passcode/set"),
     ("POST", "/v1/merchants/passcode/remove"),
     ("POST", "/v1/parties/create"),
+    ("POST", "/v1/payment-links/create"),
     ("POST", "/v1/sandbox/clock/advance"),
 ];
 

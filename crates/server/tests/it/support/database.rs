@@ -1,5 +1,6 @@
 //! A database for each test: a SQLite file, or a database in the PostgreSQL that the run was given.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -153,6 +154,35 @@ impl Database {
         let rows = self.rows(query);
         assert!(rows.len() == 1 && rows[0].len() == 1, "not one value: {query}: {rows:?}");
         rows[0][0].clone()
+    }
+
+    /// Every row of every table but these, as text: what must be the same where nothing was written.
+    #[track_caller]
+    pub(crate) fn contents(&self, except: &[&str]) -> BTreeMap<String, Vec<String>> {
+        let (tables, sqlite) = match &*self.backend {
+            Backend::Sqlite(_) => (
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+                true,
+            ),
+            Backend::Postgres(_) => {
+                ("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", false)
+            }
+        };
+        let first = |row: Vec<String>| row.into_iter().next().unwrap_or_default();
+        let names = self.rows(tables).into_iter().map(first);
+        let wanted = names.filter(|name| !except.contains(&name.as_str()));
+        let rows_of = |table: &str| {
+            let row = if sqlite {
+                let columns = self.rows(&format!("SELECT name FROM pragma_table_info('{table}')"));
+                let quoted = columns.into_iter().map(|name| format!("quote(\"{}\")", first(name)));
+                quoted.collect::<Vec<_>>().join(" || ',' || ")
+            } else {
+                "t::text".to_owned()
+            };
+            let rows = self.rows(&format!("SELECT {row} FROM \"{table}\" AS t ORDER BY 1"));
+            rows.into_iter().map(first).collect()
+        };
+        wanted.map(|table| (table.clone(), rows_of(&table))).collect()
     }
 
     /// Part of the database's message about a table that does not exist.

@@ -65,22 +65,25 @@ impl Api {
         Self { address: self.address.clone(), token: token.map(str::to_owned) }
     }
 
-    fn exchange(
+    /// A request with these headers. One named `Host` replaces the usual one.
+    pub(crate) fn exchange(
         &self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Reply> {
-        let mut head =
-            format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            head.push_str(&format!("Host: {}\r\n", self.address));
+        }
         if let Some(token) = &self.token {
             head.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        if method != "GET" || !body.is_empty() {
+        if !matches!(method, "GET" | "HEAD") || !body.is_empty() {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         raw(&self.address, head.as_bytes(), body)
@@ -147,7 +150,9 @@ pub(crate) fn raw(address: &str, head: &[u8], body: &[u8]) -> io::Result<Reply> 
     let sent = stream.write_all(&request);
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    Reply::parse(&answer).ok_or_else(|| {
+    let reply =
+        if head.starts_with(b"HEAD ") { Reply::parse_head(&answer) } else { Reply::parse(&answer) };
+    reply.ok_or_else(|| {
         sent.err().or(read.err()).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
     })
 }
@@ -158,6 +163,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     pub(crate) body: Value,
+    /// The number of bytes of the body as it was sent: compressed, if the client allowed that.
+    pub(crate) size: usize,
 }
 
 /// One entry of a 422's `detail`.
@@ -169,27 +176,42 @@ pub(crate) struct Fault {
 }
 
 impl Reply {
-    fn parse(raw: &[u8]) -> Option<Self> {
+    /// The answer to a HEAD, whose headers tell of a body that is not sent.
+    fn parse_head(raw: &[u8]) -> Option<Self> {
         let end = raw.windows(4).position(|w| w == b"\r\n\r\n")?;
         let head = std::str::from_utf8(raw.get(..end)?).ok()?;
         let mut lines = head.split("\r\n");
         let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-        let headers: Vec<(String, String)> = lines
+        let headers = lines
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let rest = raw.get(end + 4..)?;
-        let find = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        let body = if find("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
+        let size = raw.len() - end - 4;
+        Some(Self { status, headers, body: Value::Null, size })
+    }
+
+    fn parse(raw: &[u8]) -> Option<Self> {
+        let head = Self::parse_head(raw)?;
+        let rest = raw.get(raw.len() - head.size..)?;
+        let chunked = head
+            .header("transfer-encoding")
+            .is_some_and(|encoding| encoding.eq_ignore_ascii_case("chunked"));
+        let body = if chunked {
             unchunk(rest)?
-        } else if let Some(length) = find("content-length") {
+        } else if let Some(length) = head.header("content-length") {
             rest.get(..length.parse().ok()?)?.to_vec()
         } else {
             rest.to_vec()
         };
+        let size = body.len();
         let body = serde_json::from_slice(&body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        Some(Self { status, headers, body })
+        Some(Self { body, size, ..head })
+    }
+
+    /// The values of a header that may be there several times.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -4,6 +4,9 @@
 pub(crate) mod database;
 pub(crate) mod http;
 mod in_process;
+pub(crate) mod page_rules;
+pub(crate) mod papers;
+pub(crate) mod payer;
 mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
@@ -11,6 +14,7 @@ mod server;
 pub(crate) mod shop;
 mod template;
 mod wire;
+pub(crate) mod words;
 
 use std::io::Write;
 use std::sync::Barrier;

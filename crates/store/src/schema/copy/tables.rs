@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 30] = [
+pub const TABLES: [Table; 32] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -41,6 +41,8 @@ pub const TABLES: [Table; 30] = [
     filled("payment_accounts"),
     filled("wallets"),
     filled("fundings"),
+    filled("payment_links"),
+    filled("payment_link_items"),
     filled("sources"),
     filled("source_items"),
     filled("counters"),

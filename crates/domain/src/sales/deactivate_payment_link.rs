@@ -1,0 +1,81 @@
+//! Deactivating a payment link.
+
+use crate::decision::event::{EventEntity, EventType};
+use crate::decision::events;
+use crate::decision::row::Lookup;
+use crate::decision::use_case::{Context, Decision, LockKey};
+use crate::decision::workspace::{RowKey, Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::kernel::ids::{MerchantId, PaymentLinkId};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::ServerTime;
+use crate::sales::payment_link::{LinkStatus, PaymentLink};
+
+/// Deactivates a payment link for good. Payments under way continue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeactivatePaymentLink {
+    pub merchant_id: MerchantId,
+    pub link_id: PaymentLinkId,
+}
+
+impl Decision for DeactivatePaymentLink {
+    type Output = PaymentLink;
+
+    fn lock_key(&self) -> Option<LockKey> {
+        let key = RowKey::PaymentLink(Lookup::Id(self.link_id));
+        Some(LockKey { key, owner: Some(self.merchant_id) })
+    }
+
+    fn hints(&self) -> Vec<RowKey> {
+        vec![
+            RowKey::PaymentLink(Lookup::Id(self.link_id)),
+            RowKey::Merchant(Lookup::Id(self.merchant_id)),
+            RowKey::EventPosition(Lookup::Id(self.merchant_id)),
+        ]
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<PaymentLink, Stop> {
+        deactivate(self.merchant_id, self.link_id, work, context.now)
+    }
+}
+
+/// The merchant's link of that id.
+///
+/// # Errors
+/// [`Refusal::NotFound`].
+pub(crate) fn owned(
+    merchant_id: MerchantId,
+    id: PaymentLinkId,
+    work: &Workspace,
+) -> Result<PaymentLink, Stop> {
+    let found = work.get::<PaymentLink>(id)?.filter(|link| link.merchant_id == merchant_id);
+    Ok((*found.ok_or(Refusal::NotFound)?).clone())
+}
+
+/// Deactivates a link for good. Repeating the request changes nothing.
+///
+/// # Errors
+/// [`Refusal::NotFound`].
+fn deactivate(
+    merchant_id: MerchantId,
+    id: PaymentLinkId,
+    work: &mut Workspace,
+    now: ServerTime,
+) -> Result<PaymentLink, Stop> {
+    let time = work.require::<Merchant>(merchant_id)?.time(now);
+    let link = owned(merchant_id, id, work)?;
+    if link.status == LinkStatus::Deactivated {
+        return Ok(link);
+    }
+    let link = PaymentLink { status: LinkStatus::Deactivated, updated_at: time, ..link };
+    work.put(link.clone());
+    events::record(
+        merchant_id,
+        EventType::PaymentLinkDeactivated,
+        (EventEntity::PaymentLink, id.0),
+        None,
+        work,
+        now,
+    )?;
+    Ok(link)
+}

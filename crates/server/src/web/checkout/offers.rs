@@ -1,0 +1,72 @@
+//! The ways to pay a sum, and what each costs.
+
+use domain::directory::merchant::Merchant;
+use domain::kernel::money::Money;
+use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::ServerTime;
+use domain::tariff::fees::{self, QuoteRequest, Route};
+use domain::tariff::{Market, Tariff};
+
+use crate::web::checkout::view::{Choices, MethodPrice, PayWith, Price, Unavailable};
+
+/// A sum that a payer of a merchant is to pay.
+#[derive(Clone, Copy)]
+pub struct Offers<'a> {
+    pub total: Money,
+    pub bearer: FeeBearer,
+    pub merchant: &'a Merchant,
+    pub tariff: &'a Tariff,
+    pub now: ServerTime,
+}
+
+impl Offers<'_> {
+    /// Every method that the market offers, with its price.
+    #[must_use]
+    pub fn choices(&self) -> Choices {
+        let is_offered = |market: &&Market| {
+            market.operation == Operation::Collection
+                && market.method != Method::Wallet
+                && market.effective.at(self.now)
+        };
+        let mut methods: Vec<MethodPrice> = self
+            .tariff
+            .markets
+            .iter()
+            .filter(is_offered)
+            .map(|market| {
+                let pay_with = PayWith { method: market.method, currency: market.currency };
+                let price = self.price(pay_with, market.provider);
+                MethodPrice { pay_with, provider: market.provider, price }
+            })
+            .collect();
+        // The first button of a form goes forward, so it must be one that works.
+        methods.sort_by_key(|method| method.price.is_err());
+        Choices { methods }
+    }
+
+    /// What it costs now to pay by a method in a currency.
+    fn price(&self, pay_with: PayWith, provider: Provider) -> Result<Price, Unavailable> {
+        if self.merchant.mode == Mode::Live {
+            // No network of this release moves real money.
+            return Err(Unavailable::NetworkDown);
+        }
+        let request = QuoteRequest {
+            base: self.total,
+            target: pay_with.currency,
+            bearer: self.bearer,
+            route: Route {
+                tier: &self.merchant.fee_tier,
+                operation: Operation::Collection,
+                provider,
+                method: pay_with.method,
+            },
+        };
+        match fees::predict(request, self.tariff, self.now) {
+            Ok(quote) => Ok(Price::new(&quote, self.bearer)),
+            Err(Refusal::AmountTooSmall) => Err(Unavailable::AmountTooSmall),
+            Err(Refusal::AmountTooLarge) => Err(Unavailable::AmountTooLarge),
+            Err(_) => Err(Unavailable::NoPrice),
+        }
+    }
+}

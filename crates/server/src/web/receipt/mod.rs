@@ -1,0 +1,198 @@
+//! Receipts: the page, the PDF, and the invoice as PDF before it is paid. Whoever has the token in
+//! the link may see them.
+
+pub mod amount;
+pub mod document;
+pub mod pdf;
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{
+    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::payments::execution::Execution;
+use domain::sales::source::{Item, SourceStatus};
+
+use crate::api::error::ApiError;
+use crate::api::extract::PathSegments;
+use crate::api::links::{pay_path, receipt_path};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::limits::CountPageRequest;
+use crate::net::response_permits::ResponsePermit;
+use crate::web::checkout::show::ITEMS_SHOWN;
+use crate::web::language::texts::Texts;
+use crate::web::language::{Language, Visitor};
+use crate::web::page::{self, Frame, ROBOTS};
+use crate::web::qr::Qr;
+use crate::web::text;
+use document::{ITEMS_MAX, InvoiceDocument, ItemLine, PaidRows, ReceiptDocument, Rows};
+use pdf::PdfError;
+use store::clock;
+use store::reads::checkouts::PageReads;
+
+/// What follows a token in the URL of a PDF.
+pub const PDF: &str = ".pdf";
+
+/// The page of a receipt.
+#[derive(Template)]
+#[template(path = "receipt.html")]
+struct ReceiptTemplate<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    document: &'a ReceiptDocument,
+    token: &'a str,
+    success_url: Option<&'a str>,
+    qr: Option<Qr>,
+}
+
+impl ReceiptTemplate<'_> {
+    /// What the page shows of the items; the page of the payment has all of them.
+    fn items(&self) -> &[ItemLine] {
+        let items = self.document.bill.items.as_slice();
+        items.get(..ITEMS_SHOWN).unwrap_or(items)
+    }
+
+    fn count(&self) -> usize {
+        self.document.bill.items.len()
+    }
+}
+
+/// What was read of an invoice or order.
+struct Loaded<'a> {
+    reads: PageReads<'a>,
+    items: Vec<Item>,
+    permit: ResponsePermit,
+}
+
+impl Loaded<'_> {
+    fn rows(&self, language: Language) -> Rows<'_> {
+        let PageReads { merchant, source, .. } = &self.reads;
+        Rows { merchant, source, items: &self.items, language }
+    }
+}
+
+async fn load<'a>(app: &'a App, token: &str) -> Result<Loaded<'a>, ApiError> {
+    let reads = app.queries.for_page(token).await?.ok_or(ApiError::NotFound)?;
+    let permit = app.pages.acquire(reads.merchant.id).await.ok_or(ApiError::TooMany(1))?;
+    let items = reads.items(u32::try_from(ITEMS_MAX + 1).ok()).await?;
+    Ok(Loaded { reads, items, permit })
+}
+
+/// The collection that paid it, with its refunds.
+async fn payment(reads: &PageReads<'_>) -> Result<Option<(Execution, Vec<Execution>)>, ApiError> {
+    if reads.source.status != SourceStatus::Paid {
+        return Ok(None);
+    }
+    let Some(paid) = reads.collection().await? else { return Ok(None) };
+    let refunds = reads.refunds_of(&paid).await?;
+    Ok(Some((paid, refunds)))
+}
+
+async fn document(
+    app: &App,
+    loaded: &Loaded<'_>,
+    language: Language,
+) -> Result<ReceiptDocument, ApiError> {
+    let payment = payment(&loaded.reads).await?;
+    let paid = payment.as_ref().map(|(paid, refunds)| PaidRows {
+        paid,
+        refunds,
+        code: app.receipt_codes.code(paid.id),
+    });
+    let public_url = &app.config.public_url;
+    let page_url = format!("{public_url}{}", receipt_path(&loaded.reads.checkout.token.0));
+    Ok(ReceiptDocument::new(&loaded.rows(language), paid.as_ref(), page_url, public_url))
+}
+
+async fn page(app: &App, token: &str, visitor: Visitor) -> Result<Response, ApiError> {
+    let loaded = load(app, token).await?;
+    let document = document(app, &loaded, visitor.language).await?;
+    let frame = Frame::of(&loaded.reads.merchant, visitor, document.bill.title.clone());
+    let template = ReceiptTemplate {
+        frame: &frame,
+        t: frame.texts(),
+        token,
+        success_url: loaded.reads.checkout.success_url.as_deref(),
+        qr: document.verification.as_ref().and_then(|verification| Qr::new(&verification.url)),
+        document: &document,
+    };
+    page::render(StatusCode::OK, &frame, &template, Some(loaded.permit))
+}
+
+async fn receipt_pdf(app: &App, token: &str, language: Language) -> Result<Response, ApiError> {
+    let loaded = load(app, token).await?;
+    let document = document(app, &loaded, language).await?;
+    if document.payment.is_none() {
+        // The page says how things stand.
+        return Ok(Redirect::to(&receipt_path(token)).into_response());
+    }
+    let name = format!("receipt-{}", document.bill.number);
+    pdf_response(loaded.permit, &name, move || pdf::receipt(&document)).await
+}
+
+/// The PDF of an invoice or order that can be paid. Any other leads to its page, which says how
+/// things stand.
+///
+/// # Errors
+/// [`ApiError`]
+pub async fn invoice_pdf(app: &App, token: &str, language: Language) -> Result<Response, ApiError> {
+    let loaded = load(app, token).await?;
+    let PageReads { checkout, merchant, source, .. } = &loaded.reads;
+    let time = merchant.time(clock::now());
+    let is_open = source.status == SourceStatus::Active
+        && source.open_reviews == 0
+        && checkout.expires_at.is_none_or(|at| time < at);
+    if !is_open {
+        return Ok(Redirect::to(&pay_path(token)).into_response());
+    }
+    let pay_url = format!("{}{}", app.config.public_url, pay_path(token));
+    let document = InvoiceDocument::new(&loaded.rows(language), checkout.expires_at, pay_url);
+    let name = document.bill.number.clone();
+    pdf_response(loaded.permit, &name, move || pdf::invoice(&document)).await
+}
+
+/// Makes a PDF on a thread that serves no requests: it takes some milliseconds.
+async fn pdf_response(
+    permit: ResponsePermit,
+    name: &str,
+    make: impl FnOnce() -> Result<Vec<u8>, PdfError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let made = tokio::task::spawn_blocking(make).await;
+    let bytes = made
+        .map_err(|_| ApiError::internal("making a PDF panicked"))?
+        .map_err(|error| ApiError::internal(error.to_string()))?;
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let disposition = HeaderValue::try_from(format!("inline; filename=\"{name}{PDF}\""));
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/pdf")),
+        (CONTENT_DISPOSITION, disposition.map_err(|error| ApiError::internal(error.to_string()))?),
+        // Browsers show a PDF by a page of their own, which a stricter policy would break.
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (ROBOTS.clone(), HeaderValue::from_static("noindex")),
+    ];
+    Ok((headers, Body::from(permit.attach_if_large(bytes))).into_response())
+}
+
+/// `GET /receipt/{token}` and `GET /receipt/{token}.pdf`.
+async fn show(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    PathSegments([token]): PathSegments<1>,
+) -> Result<Response, ApiError> {
+    match token.strip_suffix(PDF) {
+        Some(token) => receipt_pdf(&app, token, visitor.language).await,
+        None => page(&app, &token, visitor).await,
+    }
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().page("/receipt/{token}", show)
+}
