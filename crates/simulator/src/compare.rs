@@ -383,7 +383,7 @@ pub fn read_back_outcome(command: &Command, commits: &[Commit], rows: &Committed
                 let order = row.source_id().and_then(|id| rows.sources.get(id))?;
                 let page = rows.checkout_configs.by_alt_key(&order.id)?;
                 let (order, page) = ((**order).clone(), (**page).clone());
-                Some(PaidLink { order, page, executed: done(row) })
+                Some(PaidLink { order, page, executed: Box::new(done(row)) })
             });
             let fits = fits.filter(|paid| paid.order.payment_link_id == Some(*link_id));
             fits.map(Output::PayLink).ok_or(Failure::Unknown)
