@@ -60,6 +60,8 @@ pub struct Checks {
     /// Of each payment link the number of orders that are being collected for, that are paid, and of
     /// the latter those that only a review has settled.
     uses: Map<PaymentLinkId, (i64, i64, i64)>,
+    /// The payment links as of the last commit observed.
+    links: Map<PaymentLinkId, Arc<PaymentLink>>,
     open_suspense: Map<(MerchantId, Currency), i64>,
     exchange_gains: exchange_gains::ExchangeGains,
     /// The executions, and the attempts at networks, as of the last commit observed.
@@ -125,7 +127,7 @@ impl Checks {
             has_event(&commit, kind, EventEntity::Session, after.id.0)?;
         }
         self.sources(&commit)?;
-        self.payment_links(&commit, rows)?;
+        self.payment_links(&commit)?;
         self.events(&commit)?;
         self.entries.extend(commit.entries);
         Ok(())
@@ -206,9 +208,10 @@ impl Checks {
     }
 
     /// A link is never paid more often than it may be, except by what an operator has settled.
-    fn payment_links(&mut self, commit: &Commit, rows: &Committed) -> CheckResult {
-        let mut used: Vec<PaymentLinkId> =
-            commit.changes.payment_links.iter().map(|(_, link)| link.id).collect();
+    fn payment_links(&mut self, commit: &Commit) -> CheckResult {
+        let changed = commit.changes.payment_links.iter().map(|(_, link)| (link.id, link));
+        self.links.extend(changed.clone().map(|(id, link)| (id, Arc::clone(link))));
+        let mut used: Vec<PaymentLinkId> = changed.map(|(id, _)| id).collect();
         for (before, after) in &commit.changes.sources {
             let Some(link) = after.payment_link_id else { continue };
             let (_, done, _) = self.collections.get(&after.id).copied().unwrap_or_default();
@@ -224,7 +227,7 @@ impl Checks {
         }
         for id in used {
             let (reserved, paid, late) = self.uses.get(&id).copied().unwrap_or_default();
-            let row = rows.payment_links.get(id);
+            let row = self.links.get(&id);
             let counted =
                 row.is_some_and(|row| (row.uses_reserved, row.uses_paid) == (reserved, paid));
             rule(counted, "the uses of a payment link differ from its orders", || {
