@@ -9,6 +9,7 @@ use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::Operation;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{minutes, seconds};
+use domain::payments::authenticate_card::AuthenticateCard;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::ProviderOutcome;
@@ -100,6 +101,10 @@ impl Sim {
         compare::changed_rows(&mut self.model, &commits)?;
         let heard = items.iter().filter_map(|item| match &item.command {
             Command::RecordOutcome(RecordOutcome { execution_id, .. }) => Some(*execution_id),
+            Command::AuthenticateCard(AuthenticateCard { merchant_id, reference_id, .. }) => {
+                let id = self.model.references.get(&(merchant_id.0, *reference_id));
+                id.copied().map(ExecutionId)
+            }
             _ => None,
         });
         let heard = heard.collect();

@@ -11,7 +11,7 @@ use super::network::INSTALLATION;
 use crate::db::Map;
 
 /// So low that they are reached in a simulation. An hour is a multiple of the time for a token.
-pub const PAGE_LIMITS: PageLimits = PageLimits { per_phone: 3, per_source: 3, per_address: 8 };
+pub const PAGE_LIMITS: PageLimits = PageLimits { per_phone: 3, per_source: 2, per_address: 8 };
 
 /// In microseconds, as all times here.
 const HOUR: i64 = 60 * 60 * 1_000_000;
