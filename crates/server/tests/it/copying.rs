@@ -1,5 +1,7 @@
 //! `kola db copy`: an installation is copied to another database completely or not at all.
 
+use crate::checkout_pages::MTN_LRD;
+use crate::support::payer::{Payer, pay};
 use crate::support::shop::{GOOD, ending};
 use crate::support::{
     Database, Merchant, Server, assert_fields, id, json, key, on_postgres_only, on_sqlite_only,
@@ -48,7 +50,9 @@ fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
     wait_for("a review", || (reviews() == "1").then_some(()));
     let checkout = json!({"mode": "HOSTED", "source_kind": "ORDER", "party_phone": "231770999990", "currency": "USD",
         "items": [{"name": "Reis, 25 kg – “süß” 🍚", "currency": "USD", "amount": 19, "qty": 1}]});
-    shop.api.post("/v1/checkouts/create", &checkout).ok();
+    let link = shown(&shop.api.post("/v1/checkouts/create", &checkout).ok(), "url");
+    pay(&mut Payer::new(server), &link, MTN_LRD, "0880000001");
+    crate::payment_links::rice(shop);
     server.kola(&["rates", "set", "USD", "LRD", "193"]).ok();
     let merchant = shop.credentials.merchant_id.to_string();
     server.kola(&["merchant", "set", "--merchant", &merchant, "--fee-bearer", "PAYEE"]).ok();
