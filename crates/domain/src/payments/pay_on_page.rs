@@ -53,6 +53,10 @@ pub struct PagePayment {
 }
 
 /// Pays an invoice or order on its page.
+///
+/// It locks no row: where two processes decide the same form at once, the slower one may find the
+/// invoice being paid before it sees the payment. The refusal leads its payer to the page, which shows
+/// that payment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PayOnPage {
     pub merchant_id: MerchantId,
@@ -149,9 +153,14 @@ fn replay(
         return Ok(None);
     };
     let choice = &payment.choice;
+    let phone = match found.payment_account_id() {
+        Some(id) => work.require::<PaymentAccount>(id)?.account_number.clone(),
+        None => None,
+    };
     let same = found.source_id() == Some(page.source_id)
         && found.method == choice.method
-        && found.payer.currency == choice.currency;
+        && found.payer.currency == choice.currency
+        && phone == choice.phone;
     if !same {
         return Err(Refusal::DuplicateReference.into());
     }

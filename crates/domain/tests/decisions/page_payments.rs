@@ -140,8 +140,11 @@ fn whatever_is_sent_twice_pays_once() {
         "the first tab's payment is under way"
     );
     // The same key with another choice is another payment.
-    let mut changed = decision;
+    let mut changed = decision.clone();
     changed.payment.choice.currency = currency("RWF");
+    assert_eq!(page.stage.decide(&changed), Err(vec![Refusal::DuplicateReference]));
+    let mut changed = decision;
+    changed.payment.choice.phone = Some("231880000002".to_owned());
     assert_eq!(page.stage.decide(&changed), Err(vec![Refusal::DuplicateReference]));
 }
 
