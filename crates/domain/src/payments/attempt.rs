@@ -2,10 +2,11 @@
 //! the network now, and when the network is asked again.
 
 use crate::api_enum;
-use crate::decision::row::{NoAltKey, Row};
-use crate::decision::workspace::{Stop, Workspace};
+use crate::decision::row::{Lookup, NoAltKey, Row};
+use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{CheckoutConfigId, ExecutionId, MerchantId, NetworkAccountId};
 use crate::kernel::names::Mode;
+use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use crate::kernel::uuids::NetworkRequestId;
 use crate::ledger::account::AccountKind;
@@ -119,6 +120,12 @@ impl ProviderAttempt {
         }
     }
 
+    /// Whether a process may be calling the network at server time `now`.
+    #[must_use]
+    pub fn is_leased(&self, now: ServerTime) -> bool {
+        self.lease_until.is_some_and(|until| now < until)
+    }
+
     /// The ledger's account for money at the network.
     #[must_use]
     pub const fn clearing(&self) -> AccountKind {
@@ -202,6 +209,31 @@ impl NetworkPayment {
             }
         }
     }
+}
+
+/// The rows that a decision about a merchant's payment at its network will certainly read.
+#[must_use]
+pub fn keys_of(merchant: MerchantId, id: ExecutionId) -> Vec<RowKey> {
+    vec![
+        RowKey::Merchant(Lookup::Id(merchant)),
+        RowKey::Execution(Lookup::Id(id)),
+        RowKey::ProviderAttempt(Lookup::Id(id)),
+    ]
+}
+
+/// A merchant's execution with its attempt, if it is under way at a network.
+///
+/// # Errors
+/// [`Refusal::NotFound`]; [`Stop::NotLoaded`], [`Stop::Inconsistent`].
+pub fn open_payment(
+    merchant: MerchantId,
+    id: ExecutionId,
+    work: &Workspace,
+) -> Result<Option<NetworkPayment>, Stop> {
+    let found = work.get::<Execution>(id)?.filter(|execution| execution.merchant_id == merchant);
+    let execution = (*found.ok_or(Refusal::NotFound)?).clone();
+    let attempt = open_attempt(&execution, work)?;
+    Ok(attempt.map(|attempt| NetworkPayment { execution, attempt }))
 }
 
 /// An execution and, while it is under way, its attempt at the network: all that its caller sees.

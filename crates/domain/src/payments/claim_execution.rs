@@ -9,7 +9,7 @@ use crate::exceptions::open_review;
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::time::ServerTime;
 use crate::mutant;
-use crate::payments::attempt::{self, LEASE_US, NetworkPayment, ProviderAttempt};
+use crate::payments::attempt::{self, NetworkPayment};
 use crate::payments::execution::Execution;
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 
@@ -85,15 +85,5 @@ fn claim(
     // A cancellation may be lost, so it is requested each time until the status is final. Repeating
     // it moves no money, and only the reported status ends the execution.
     let kind = if unanswered || attempt.cancel_asked { CallKind::Cancel } else { CallKind::Query };
-    let attempt = ProviderAttempt {
-        cancel_asked: kind == CallKind::Cancel,
-        asked_at: Some(time),
-        next_check_at: Some(time.plus(LEASE_US)),
-        lease_until: Some(now.plus(LEASE_US)),
-        ..attempt.clone()
-    };
-    let payment = NetworkPayment { attempt, ..payment };
-    let call = provider_call::build(&payment, None, kind, work, now)?;
-    work.put(payment.attempt);
-    Ok(Some(call))
+    provider_call::take_lease(payment, kind, work, time, now).map(Some)
 }

@@ -3,11 +3,9 @@
 use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
-use crate::directory::merchant::Merchant;
 use crate::kernel::ids::{ExecutionId, MerchantId};
 use crate::kernel::refusal::Refusal;
-use crate::payments::attempt::{self, LEASE_US, NetworkPayment, ProviderAttempt};
-use crate::payments::execution::Execution;
+use crate::payments::attempt::{self, ProviderAttempt};
 use crate::payments::pay_on_page;
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 
@@ -30,11 +28,7 @@ impl Decision for LeaveCardPage {
     }
 
     fn hints(&self) -> Vec<RowKey> {
-        vec![
-            RowKey::Merchant(Lookup::Id(self.merchant_id)),
-            RowKey::Execution(Lookup::Id(self.execution_id)),
-            RowKey::ProviderAttempt(Lookup::Id(self.execution_id)),
-        ]
+        attempt::keys_of(self.merchant_id, self.execution_id)
     }
 
     fn decide(
@@ -42,31 +36,19 @@ impl Decision for LeaveCardPage {
         work: &mut Workspace,
         context: &Context<'_>,
     ) -> Result<Option<ProviderCall>, Stop> {
-        let found = work.get::<Execution>(self.execution_id)?;
-        let execution = found
-            .filter(|execution| execution.merchant_id == self.merchant_id)
-            .ok_or(Refusal::NotFound)?;
-        let merchant = work.require::<Merchant>(self.merchant_id)?;
-        let (now, time) = (context.now, merchant.time(context.now));
-        let Some(attempt) =
-            attempt::open_attempt(&execution, work)?.filter(pay_on_page::is_on_card_page)
-        else {
+        let open = attempt::open_payment(self.merchant_id, self.execution_id, work)?;
+        let Some(payment) = open.filter(|open| pay_on_page::is_on_card_page(&open.attempt)) else {
             return Err(Refusal::NotAwaitingAuthentication.into());
         };
-        let cancelled = ProviderAttempt { cancel_asked: true, ..attempt };
-        if cancelled.lease_until.is_some_and(|until| now < until) {
-            work.put(ProviderAttempt { next_check_at: Some(time), ..cancelled });
+        let (now, time) = (context.now, context.merchant_time(self.merchant_id, work)?);
+        if payment.attempt.is_leased(now) {
+            work.put(ProviderAttempt {
+                cancel_asked: true,
+                next_check_at: Some(time),
+                ..payment.attempt
+            });
             return Ok(None);
         }
-        let attempt = ProviderAttempt {
-            asked_at: Some(time),
-            next_check_at: Some(time.plus(LEASE_US)),
-            lease_until: Some(now.plus(LEASE_US)),
-            ..cancelled
-        };
-        let payment = NetworkPayment { execution: (*execution).clone(), attempt };
-        let call = provider_call::build(&payment, None, CallKind::Cancel, work, now)?;
-        work.put(payment.attempt);
-        Ok(Some(call))
+        provider_call::take_lease(payment, CallKind::Cancel, work, time, now).map(Some)
     }
 }

@@ -11,6 +11,7 @@ pub mod execute;
 pub mod execution;
 pub mod execution_intent;
 pub mod expire_session;
+pub mod hourly_limit;
 pub mod leave_card_page;
 pub mod network_account;
 pub mod outcome;

@@ -7,9 +7,8 @@ use crate::kernel::ids::{ExecutionId, MerchantId};
 use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Mode, Operation, Provider};
 use crate::kernel::time::{MerchantTime, ServerTime};
-use crate::kernel::uuids::{NetworkRequestId, ReferenceId};
-use crate::payments::attempt::{NetworkPayment, ProviderAttempt};
-use sha2::{Digest, Sha256};
+use crate::kernel::uuids::{Fingerprint, NetworkRequestId, ReferenceId};
+use crate::payments::attempt::{LEASE_US, NetworkPayment, ProviderAttempt};
 
 /// The idempotency key of a request at its network: the first 16 bytes of SHA-256 over the
 /// installation, the merchant, the caller's own idempotency key and the operation, as a version 4
@@ -23,14 +22,13 @@ pub fn network_request_id(
     reference: ReferenceId,
     operation: Operation,
 ) -> NetworkRequestId {
-    let hash = Sha256::new()
-        .chain_update(installation)
-        .chain_update(merchant.0.to_be_bytes())
-        .chain_update(reference.0.as_bytes())
-        .chain_update(operation.as_str())
-        .finalize();
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
+    let fingerprint = Fingerprint::of(&[
+        installation,
+        &merchant.0.to_be_bytes(),
+        reference.0.as_bytes(),
+        operation.as_str().as_bytes(),
+    ]);
+    let bytes = fingerprint.0.into_bytes();
     NetworkRequestId(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }
 
@@ -136,6 +134,31 @@ pub fn build(
             time,
         },
     })
+}
+
+/// Takes the lease of a payment to ask its network how it stands, or to cancel it (`kind`). Returns the
+/// call to make under the lease.
+///
+/// # Errors
+/// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
+pub(crate) fn take_lease(
+    payment: NetworkPayment,
+    kind: CallKind,
+    work: &mut Workspace,
+    time: MerchantTime,
+    now: ServerTime,
+) -> Result<ProviderCall, Stop> {
+    let attempt = ProviderAttempt {
+        cancel_asked: kind == CallKind::Cancel,
+        asked_at: Some(time),
+        next_check_at: Some(time.plus(LEASE_US)),
+        lease_until: Some(now.plus(LEASE_US)),
+        ..payment.attempt
+    };
+    let payment = NetworkPayment { attempt, ..payment };
+    let call = build(&payment, None, kind, work, now)?;
+    work.put(payment.attempt);
+    Ok(call)
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use crate::directory::party::Party;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{MerchantId, PartyId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::{ServerTime, minutes, seconds};
+use crate::kernel::time::{ServerTime, minutes};
 use crate::ledger::wallet::{Owner, Wallet};
 use crate::mutant;
+use crate::payments::hourly_limit;
 use crate::payments::session::Recipient;
 
 /// The most that the clocks of two processes may differ here, in microseconds.
@@ -33,9 +34,6 @@ pub fn resolve(sender: &Merchant, party_id: PartyId, work: &Workspace) -> Result
 /// Rate limit on telling a merchant who receives transfers to a party: the answer reveals whose phone
 /// number is a merchant's. Only the first time counts for each party.
 ///
-/// It is a token bucket that refills steadily, so one timestamp holds its whole state: when it is
-/// full again.
-///
 /// # Errors
 /// [`Refusal::TooManyRecipients`].
 pub fn limit_disclosure(
@@ -49,19 +47,11 @@ pub fn limit_disclosure(
     if party.recipient_told_at.is_some() {
         return Ok(());
     }
-    let hour = minutes(60);
-    // A bucket never takes longer than an hour to refill. A time further ahead was written by a
-    // clock that has been set back since, and is ignored.
-    let stored = merchant.recipients_full_at.filter(|at| at.since(now) <= hour + MAX_CLOCK_SKEW_US);
-    let full_at = stored.unwrap_or(now).max(now).plus(hour / limits.recipients_per_hour.max(1));
-    let late_us = full_at.since(now) - hour;
-    if late_us > 0 {
-        return Err(Refusal::TooManyRecipients {
-            seconds: late_us.saturating_add(seconds(1) - 1) / seconds(1),
-        }
-        .into());
-    }
-    work.put(Merchant { recipients_full_at: Some(full_at), ..merchant.clone() });
+    let stored = merchant.recipients_full_at.map(|at| at.0);
+    let per_hour = limits.recipients_per_hour;
+    let full_at = hourly_limit::take(stored, now.0, per_hour, MAX_CLOCK_SKEW_US)
+        .map_err(|seconds| Refusal::TooManyRecipients { seconds })?;
+    work.put(Merchant { recipients_full_at: Some(ServerTime(full_at)), ..merchant.clone() });
     work.put(Party { recipient_told_at: Some(now), ..(*party).clone() });
     Ok(())
 }

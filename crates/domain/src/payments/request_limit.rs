@@ -8,10 +8,11 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::{MerchantId, RequestLimitId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::{MerchantTime, minutes, seconds};
+use crate::kernel::time::MerchantTime;
 use crate::kernel::uuids::Fingerprint;
 use crate::mutant;
 use crate::payments::attempt::MAX_CLOCK_SKEW_US;
+use crate::payments::hourly_limit;
 
 api_enum! {
     /// What payments on pages are counted by.
@@ -50,8 +51,7 @@ impl PageLimits {
     }
 }
 
-/// A token bucket that refills steadily, so that one timestamp holds its whole state. It is the
-/// merchant's own: what one merchant's payers do limits no other merchant's.
+/// An [hourly limit](hourly_limit), the merchant's own: what one merchant's payers do limits no other merchant's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestLimit {
     pub id: RequestLimitId,
@@ -91,22 +91,11 @@ pub(crate) fn count(
     // With the installation, so that the fingerprint of a phone is another one elsewhere.
     let subject = Fingerprint::of(&[&work.installation, kind.as_str().as_bytes(), text.as_bytes()]);
     let found = work.find::<RequestLimit>(&(merchant.id, kind, subject))?;
-    let hour = minutes(60);
-    // A bucket never takes longer than an hour to refill. A time further ahead was written by a
-    // clock that has been set back since, and is ignored.
-    let stored = found
-        .as_ref()
-        .map(|row| row.full_at)
-        .filter(|at| at.since(time) <= hour + MAX_CLOCK_SKEW_US && !mutant!(LimitForgotten));
-    let full_at = stored.unwrap_or(time).max(time).plus(hour / limits.per_hour(kind).max(1));
-    let late_us = full_at.since(time) - hour;
-    if late_us > 0 {
-        return Err(Refusal::TooManyPayments {
-            kind,
-            seconds: late_us.saturating_add(seconds(1) - 1) / seconds(1),
-        }
-        .into());
-    }
+    let stored = found.as_ref().map(|row| row.full_at.0).filter(|_| !mutant!(LimitForgotten));
+    let per_hour = limits.per_hour(kind);
+    let full_at = hourly_limit::take(stored, time.0, per_hour, MAX_CLOCK_SKEW_US)
+        .map_err(|seconds| Refusal::TooManyPayments { kind, seconds })?;
+    let full_at = MerchantTime(full_at);
     let id = match &found {
         Some(row) => row.id,
         None => RequestLimitId(work.new_id()?),

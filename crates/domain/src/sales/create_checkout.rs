@@ -10,7 +10,6 @@ use crate::directory::merchant::Merchant;
 use crate::directory::party::{Counterparty, Party, Relationship};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{CheckoutConfigId, CounterpartyId, MerchantId};
-use crate::kernel::money::MAX_MINOR;
 use crate::kernel::names::FeeBearer;
 use crate::kernel::patch::Patch;
 use crate::kernel::refusal::{Refusal, Refusals};
@@ -113,11 +112,7 @@ pub(crate) fn create(
         None => None,
         Some(id) => refusals.take(counterparties::owned(merchant_id, id, work)?),
     };
-    let total = new
-        .items
-        .iter()
-        .try_fold(0_i64, |sum, item| sum.checked_add(item.qty.checked_mul(item.amount.minor)?));
-    refusals.unless(total.is_some_and(|total| total <= MAX_MINOR), Refusal::AmountTooLarge);
+    refusals.take(edit_items::total(&new.items));
     refusals.finish()?;
 
     let (counterparty, party) = payer(merchant_id, new, given, work, time)?;

@@ -9,12 +9,12 @@ use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{MerchantId, PaymentLinkId, PaymentLinkItemId};
-use crate::kernel::money::{MAX_MINOR, Money};
+use crate::kernel::money::Money;
 use crate::kernel::names::FeeBearer;
 use crate::kernel::refusal::{Refusal, Refusals};
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::sales::checkout::PageToken;
-use crate::sales::edit_items::NewItem;
+use crate::sales::edit_items::{self, NewItem};
 use crate::sales::payment_link::{LinkPrice, LinkStatus, PaymentLink, PaymentLinkItem};
 
 /// What a payer of a new link is to pay.
@@ -151,16 +151,12 @@ fn price(new: &NewPaymentLink) -> Result<LinkPrice, Refusal> {
     };
     match &new.price {
         NewLinkPrice::Items(items) => {
-            let mut total = 0_i64;
             for item in items {
-                let line = of_currency(&item.amount)?.checked_mul(item.qty);
-                total = line
-                    .and_then(|line| total.checked_add(line))
-                    .filter(|total| *total <= MAX_MINOR)
-                    .ok_or(Refusal::AmountTooLarge)?;
+                of_currency(&item.amount)?;
             }
+            let total_minor = edit_items::total(items)?;
             let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
-            Ok(LinkPrice::Items { count, total_minor: total })
+            Ok(LinkPrice::Items { count, total_minor })
         }
         NewLinkPrice::Open { min, max } => {
             let (min_minor, max_minor) = (of_currency(min)?, of_currency(max)?);

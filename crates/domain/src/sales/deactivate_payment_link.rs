@@ -7,9 +7,8 @@ use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::{MerchantId, PaymentLinkId};
-use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
-use crate::sales::payment_link::{LinkStatus, PaymentLink};
+use crate::sales::payment_link::{self, LinkStatus, PaymentLink};
 
 /// Deactivates a payment link for good. Payments under way continue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,23 +38,10 @@ impl Decision for DeactivatePaymentLink {
     }
 }
 
-/// The merchant's link of that id.
-///
-/// # Errors
-/// [`Refusal::NotFound`].
-pub(crate) fn owned(
-    merchant_id: MerchantId,
-    id: PaymentLinkId,
-    work: &Workspace,
-) -> Result<PaymentLink, Stop> {
-    let found = work.get::<PaymentLink>(id)?.filter(|link| link.merchant_id == merchant_id);
-    Ok((*found.ok_or(Refusal::NotFound)?).clone())
-}
-
 /// Deactivates a link for good. Repeating the request changes nothing.
 ///
 /// # Errors
-/// [`Refusal::NotFound`].
+/// [`Refusal::NotFound`](crate::kernel::refusal::Refusal::NotFound).
 fn deactivate(
     merchant_id: MerchantId,
     id: PaymentLinkId,
@@ -63,7 +49,7 @@ fn deactivate(
     now: ServerTime,
 ) -> Result<PaymentLink, Stop> {
     let time = work.require::<Merchant>(merchant_id)?.time(now);
-    let link = owned(merchant_id, id, work)?;
+    let link = payment_link::owned(merchant_id, id, work)?;
     if link.status == LinkStatus::Deactivated {
         return Ok(link);
     }

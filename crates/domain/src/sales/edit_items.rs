@@ -21,6 +21,18 @@ pub struct NewItem {
     pub amount: Money,
 }
 
+/// The total of new items, in minor units.
+///
+/// # Errors
+/// [`Refusal::AmountTooLarge`].
+pub(crate) fn total(items: &[NewItem]) -> Result<i64, Refusal> {
+    items
+        .iter()
+        .try_fold(0_i64, |sum, item| sum.checked_add(item.qty.checked_mul(item.amount.minor)?))
+        .filter(|total| *total <= MAX_MINOR)
+        .ok_or(Refusal::AmountTooLarge)
+}
+
 /// Changes of an item. `None` leaves a value as it is.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct ItemChanges {

@@ -18,9 +18,8 @@ use crate::payments::execution::Execution;
 use crate::payments::pay_on_page::{self, PagePayment};
 use crate::sales::checkout::{CheckoutConfig, PageMode, PageToken};
 use crate::sales::create_checkout::{self, Checkout, NewCheckout};
-use crate::sales::deactivate_payment_link;
 use crate::sales::edit_items::NewItem;
-use crate::sales::payment_link::{LinkPrice, PaymentLink, PaymentLinkItem, UNPAID_ORDER_US};
+use crate::sales::payment_link::{self, LinkPrice, PaymentLink, PaymentLinkItem, UNPAID_ORDER_US};
 use crate::sales::source::{Source, SourceType};
 
 /// Pays through a payment link.
@@ -126,7 +125,7 @@ fn create_order(
 ) -> Result<Checkout, Stop> {
     let merchant_id = request.merchant_id;
     let time = work.require::<Merchant>(merchant_id)?.time(now);
-    let link = deactivate_payment_link::owned(merchant_id, request.link_id, work)?;
+    let link = payment_link::owned(merchant_id, request.link_id, work)?;
     link.check_open(time)?;
     let new = NewCheckout {
         party: request.payer.clone(),

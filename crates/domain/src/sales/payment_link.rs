@@ -223,6 +223,19 @@ pub fn likely_key(source: Option<SourceId>, work: &Workspace) -> Option<RowKey> 
     source.payment_link_id.map(|id| RowKey::PaymentLink(Lookup::Id(id)))
 }
 
+/// The merchant's link of that id.
+///
+/// # Errors
+/// [`Refusal::NotFound`].
+pub(crate) fn owned(
+    merchant_id: MerchantId,
+    id: PaymentLinkId,
+    work: &Workspace,
+) -> Result<PaymentLink, Stop> {
+    let found = work.get::<PaymentLink>(id)?.filter(|link| link.merchant_id == merchant_id);
+    Ok((*found.ok_or(Refusal::NotFound)?).clone())
+}
+
 fn link_of(source: &Source, work: &Workspace) -> Result<Option<Arc<PaymentLink>>, Stop> {
     source.payment_link_id.map(|id| work.require::<PaymentLink>(id)).transpose()
 }

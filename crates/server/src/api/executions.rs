@@ -215,14 +215,16 @@ async fn execute_payout(
     }
 }
 
-/// Runs the execution in its own task: a client that disconnects must not cancel a payment that
-/// has begun.
-async fn run_to_completion(
-    work: impl Future<Output = Result<WithAttempt, ApiError>> + Send + 'static,
-) -> JsonResult<ExecutionResponse> {
+/// Runs what makes a payment in its own task: whoever asked may go away without canceling a payment
+/// that has begun.
+///
+/// # Errors
+/// [`ApiError`] when it panics.
+pub async fn run_to_completion<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, ApiError> {
     let done = request_id::spawn(work).await;
-    let execution = done.map_err(|_| ApiError::internal("an execution's task panicked"))??;
-    Ok(Json(execution.into()))
+    done.map_err(|_| ApiError::internal("a payment's task panicked"))
 }
 
 fn request(
@@ -247,7 +249,9 @@ async fn collection(
     let account_id = PaymentAccountId(payload.payment_account_id.0);
     let details = OperationDetails::Collection { account_id, currency: payload.currency };
     let request = request(&tenant, payload.session_id, payload.reference_id, details);
-    run_to_completion(async move { execute(&app, tenant.caller, request).await }).await
+    let done =
+        run_to_completion(async move { execute(&app, tenant.caller, request).await }).await?;
+    Ok(Json(done?.into()))
 }
 
 async fn payout(
@@ -262,7 +266,7 @@ async fn payout(
         Ok(passcode) => (passcode.map(|passcode| passcode.token.code.0), None),
         Err(kind) => (None, Some(kind)),
     };
-    run_to_completion(async move {
+    let done = run_to_completion(async move {
         let done = execute_payout(&app, tenant.caller, request, code).await;
         match (done, malformed) {
             // A passcode was given, but it is malformed. This is only an error where the merchant
@@ -278,7 +282,8 @@ async fn payout(
             (done, _) => done,
         }
     })
-    .await
+    .await?;
+    Ok(Json(done?.into()))
 }
 
 async fn transfer(
@@ -299,7 +304,9 @@ async fn refund(
 ) -> JsonResult<ExecutionResponse> {
     let request =
         request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Refund);
-    run_to_completion(async move { execute(&app, tenant.caller, request).await }).await
+    let done =
+        run_to_completion(async move { execute(&app, tenant.caller, request).await }).await?;
+    Ok(Json(done?.into()))
 }
 
 const ONCE: &str = "Repeating the call with the same `reference_id` returns the same execution and does nothing twice. An execution is \

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
 use fast_qr::{ECL, QRBuilder};
 
 use crate::api::error::ApiError;
+use crate::api::response::Svg;
 use crate::web::text::escape;
 
 /// The light border that scanners need, in squares.
@@ -90,6 +93,15 @@ const LINES_MAX: usize = 4;
 pub fn svg(text: &str) -> Result<String, ApiError> {
     let code = Qr::new(text).ok_or_else(too_long)?;
     Ok(format!("{}<path d=\"{}\"/></svg>", head(code.side(), code.side()), code.path()))
+}
+
+/// The answer with the QR code of a page's URL, which never changes.
+///
+/// # Errors
+/// See [`svg`].
+pub fn of_page(url: &str) -> Result<Response, ApiError> {
+    let cached = [(CACHE_CONTROL, "private, max-age=31536000, immutable")];
+    Ok((cached, Svg(svg(url)?)).into_response())
 }
 
 /// A QR code for printing, with a title below. It can be scanned although a quarter of it is dirty or

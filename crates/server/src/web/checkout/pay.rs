@@ -2,13 +2,12 @@
 //! asks a network for money; the steps before it show what would be asked for.
 
 use axum::extract::State;
-use axum::http::header::{LOCATION, RETRY_AFTER};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use domain::directory::principal::Principal;
 use domain::kernel::ids::PaymentAccountId;
 use domain::kernel::money::Money;
-use domain::kernel::names::Mode;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::seconds;
 use domain::payments::attempt::WithAttempt;
@@ -17,19 +16,17 @@ use domain::payments::check_now::CheckNow;
 use domain::payments::execute::Executed;
 use domain::payments::leave_card_page::LeaveCardPage;
 use domain::payments::pay_on_page::{self, PagePayment, PayOnPage};
-use domain::payments::provider_call::ProviderCall;
 use domain::payments::record_outcome::RecordedOutcome;
 use domain::payments::request_limit::RequestLimitKind;
 
 use crate::api::error::ApiError;
-use crate::api::executions::first_outcome;
+use crate::api::executions::{first_outcome, run_to_completion};
 use crate::api::extract::PathSegments;
 use crate::api::links::pay_path;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::{ClientAddress, CountPageRequest};
-use crate::request_id;
 use crate::web::checkout::show::{self, Loaded};
 use crate::web::checkout::steps::{self, Chosen};
 use crate::web::checkout::view::{
@@ -79,9 +76,7 @@ struct Payer<'a> {
 impl Payer<'_> {
     /// Leads the browser to the page, which shows the truth. A reload then sends no form again.
     fn see_page(&self) -> Result<Response, ApiError> {
-        let path = HeaderValue::try_from(pay_path(self.token))
-            .map_err(|error| ApiError::internal(error.to_string()))?;
-        Ok((StatusCode::SEE_OTHER, [(LOCATION, path)]).into_response())
+        Ok(Redirect::to(&pay_path(self.token)).into_response())
     }
 
     fn show(
@@ -217,11 +212,8 @@ impl Payer<'_> {
                 address,
             },
         };
-        // In a task of its own: a payer who goes away does not end a payment that has begun.
         let app = self.app.clone();
-        let paid = request_id::spawn(async move { pay(&app, command).await });
-        let paid = paid.await.map_err(|_| ApiError::internal("a payment's task panicked"))?;
-        match paid {
+        match run_to_completion(async move { pay(&app, command).await }).await? {
             Ok(()) => self.see_page(),
             Err(Failure::Refused(refusals)) => {
                 self.refused(loaded, chosen, phone, quoted, &refusals).await
@@ -293,39 +285,31 @@ impl Payer<'_> {
 
     /// Asks the network how the payment stands, if that was not done a moment ago.
     async fn check(&self, loaded: &Loaded) -> Result<Response, ApiError> {
-        let Some(WithAttempt { execution, attempt: Some(_) }) = &loaded.rows.last else {
+        let Some(last) = loaded.rows.last.as_ref().filter(|last| last.attempt.is_some()) else {
             return self.see_page();
         };
         let merchant_id = loaded.rows.merchant.id;
-        let command = CheckNow { merchant_id, execution_id: execution.id };
-        let app = self.app;
-        let call = app.engine.submit_for(merchant_id, Principal::Payer, command).await?;
-        self.follow(call).await
+        let command = CheckNow { merchant_id, execution_id: last.execution.id };
+        let call = self.app.engine.submit_for(merchant_id, Principal::Payer, command).await?;
+        first_outcome(self.app, last.clone(), call).await;
+        self.see_page()
     }
 
     /// Ends a card payment, so that another way can be chosen.
     async fn leave_card(&self, loaded: &Loaded) -> Result<Response, ApiError> {
-        let Some(WithAttempt { execution, attempt: Some(_) }) = &loaded.rows.last else {
+        let Some(last) = loaded.rows.last.as_ref().filter(|last| last.attempt.is_some()) else {
             return self.see_page();
         };
         let merchant_id = loaded.rows.merchant.id;
-        let command = LeaveCardPage { merchant_id, execution_id: execution.id };
+        let command = LeaveCardPage { merchant_id, execution_id: last.execution.id };
         match self.app.engine.submit_for(merchant_id, Principal::Payer, command).await {
-            Ok(call) => self.follow(call).await,
+            Ok(call) => {
+                first_outcome(self.app, last.clone(), call).await;
+                self.see_page()
+            }
             Err(Failure::Refused(_)) => self.see_page(),
             Err(failure) => Err(failure.into()),
         }
-    }
-
-    /// Waits for the call's outcome as long as an answer may take, then shows the page.
-    async fn follow(&self, call: Option<ProviderCall>) -> Result<Response, ApiError> {
-        if let Some(call) = call {
-            let dispatcher = self.app.dispatcher.clone();
-            let run = request_id::spawn(async move { dispatcher.run(call).await });
-            // The call goes on when the time is over; the page then says that it is waited for.
-            let _ = tokio::time::timeout(self.app.config.answer_within, run).await;
-        }
-        self.see_page()
     }
 
     /// Plays what a payer does on the network's page for cards: in the sandbox only.
@@ -341,8 +325,8 @@ impl Payer<'_> {
             return self.show(loaded, state, None, StatusCode::OK);
         }
         let result = chosen.and_then(card_result);
-        let (Some(WithAttempt { execution, attempt: Some(attempt) }), Some(result), Mode::Sandbox) =
-            (&rows.last, result, rows.merchant.mode)
+        let (Some(WithAttempt { execution, attempt: Some(attempt) }), Some(result)) =
+            (&rows.last, result)
         else {
             return self.see_page();
         };

@@ -3,8 +3,7 @@
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::directory::merchant::Merchant;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::ExecutionStatus;
@@ -234,10 +233,7 @@ async fn code(
     if app.queries.for_page(&token).await?.is_none() {
         return Err(ApiError::NotFound);
     }
-    let svg = qr::svg(&format!("{}{}", app.config.public_url, pay_path(&token)))?;
-    let headers =
-        [(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "private, max-age=31536000, immutable")];
-    Ok((headers, svg).into_response())
+    qr::of_page(&format!("{}{}", app.config.public_url, pay_path(&token)))
 }
 
 #[must_use]

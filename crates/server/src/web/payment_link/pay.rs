@@ -2,9 +2,9 @@
 //! something: the order of this payer with its payment. The steps before it show what it would be.
 
 use axum::extract::State;
-use axum::http::header::{LOCATION, RETRY_AFTER};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use domain::directory::create_party::NewParty;
 use domain::directory::principal::Principal;
 use domain::kernel::money::{Decimal, Money};
@@ -21,7 +21,7 @@ use domain::sales::payment_link::LinkPrice;
 use serde_json::Value;
 
 use crate::api::error::ApiError;
-use crate::api::executions::first_outcome;
+use crate::api::executions::{first_outcome, run_to_completion};
 use crate::api::extract::PathSegments;
 use crate::api::fields::{FromValue, Text};
 use crate::api::links::{draw_token, pay_path};
@@ -30,7 +30,6 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::{ClientAddress, CountPageRequest};
-use crate::request_id;
 use crate::web::checkout::phone;
 use crate::web::checkout::show::render;
 use crate::web::checkout::steps::{self, Chosen};
@@ -57,7 +56,7 @@ async fn act(
     let step = form.field("step");
     // Whoever sends a form twice is led to the order that it made, even if its use was the last one.
     if !loaded.rows.is_open() && step != Some("pay") {
-        return see(&link_path(&token));
+        return Ok(see(&link_path(&token)));
     }
     let amount = match payer.amount(&loaded) {
         Ok(amount) => amount,
@@ -75,10 +74,8 @@ async fn act(
 }
 
 /// Leads the browser to a page. A reload then sends no form again.
-fn see(path: &str) -> Result<Response, ApiError> {
-    let path =
-        HeaderValue::try_from(path).map_err(|error| ApiError::internal(error.to_string()))?;
-    Ok((StatusCode::SEE_OTHER, [(LOCATION, path)]).into_response())
+fn see(path: &str) -> Response {
+    Redirect::to(path).into_response()
 }
 
 /// A payer who has sent a form.
@@ -270,12 +267,9 @@ impl Payer<'_> {
                 address,
             },
         };
-        // In a task of its own: a payer who goes away does not end a payment that has begun.
         let app = self.app.clone();
-        let paid = request_id::spawn(async move { pay(&app, command).await });
-        let paid = paid.await.map_err(|_| ApiError::internal("a payment's task panicked"))?;
-        match paid {
-            Ok(PageToken(token)) => see(&pay_path(&token)),
+        match run_to_completion(async move { pay(&app, command).await }).await? {
+            Ok(PageToken(token)) => Ok(see(&pay_path(&token))),
             Err(Failure::Refused(refusals)) => {
                 self.refused(loaded, amount, chosen, (named, quoted), &refusals).await
             }
@@ -330,7 +324,7 @@ impl Payer<'_> {
             // It was the last use, or the link has ended: the page says so.
             Some(
                 Refusal::PaymentLinkClosed { .. } | Refusal::DuplicateReference | Refusal::NotFound,
-            ) => see(&link_path(self.token)),
+            ) => Ok(see(&link_path(self.token))),
             _ => self.choices(loaded, amount, Some(Notice::MethodNotOffered), UNPROCESSABLE),
         }
     }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::directory::merchant::Merchant;
 use domain::kernel::country;
 use domain::kernel::ids::{ItemId, SourceId};
@@ -19,7 +18,6 @@ use domain::tariff::Tariff;
 use crate::api::error::ApiError;
 use crate::api::extract::PathSegments;
 use crate::api::payment_links::link_path;
-use crate::api::response::SVG;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
@@ -200,9 +198,7 @@ async fn code(
     if app.queries.for_payment_link(&token).await?.is_none() {
         return Err(ApiError::NotFound);
     }
-    let svg = qr::svg(&format!("{}{}", app.config.public_url, link_path(&token)))?;
-    let headers = [(CONTENT_TYPE, SVG), (CACHE_CONTROL, "private, max-age=31536000, immutable")];
-    Ok((headers, svg).into_response())
+    qr::of_page(&format!("{}{}", app.config.public_url, link_path(&token)))
 }
 
 #[must_use]
