@@ -464,3 +464,30 @@ impl Pawapay {
         })
     }
 }
+
+/// Whether a callback's signature holds by a published key (its id and its PEM).
+#[cfg(test)]
+pub(crate) fn verify_callback(
+    path: &str,
+    header: &dyn Fn(&str) -> Option<String>,
+    body: &[u8],
+    (id, pem): (&str, &str),
+    now: i64,
+) -> bool {
+    let request = Signed { method: "POST", path, header, body };
+    let key = |wanted: &str| (wanted == id).then(|| signature::public_key(pem)).flatten();
+    signature::verify(&request, &key, now).is_ok()
+}
+
+/// The PEM of a merchant's key, and the headers of a deposit that is signed by it.
+#[cfg(test)]
+pub(crate) fn sign_as_merchant(
+    base_url: &str,
+    body: &str,
+    now: i64,
+) -> (String, Vec<(&'static str, String)>) {
+    let key = Key::of("merchant".to_owned(), &[9; 32]).expect("a key");
+    let url = format!("{base_url}/v2/deposits").parse().expect("a URL");
+    let digest = BodyDigest::Sha256;
+    (key.public_pem(), signature::sign(&key, digest, &url, JSON, body.as_bytes(), now))
+}

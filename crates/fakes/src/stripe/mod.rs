@@ -506,6 +506,9 @@ struct Answered {
     callbacks_first: bool,
 }
 
+#[cfg(test)]
+pub(crate) use self::checkout::soonest_end;
+
 type Shared = State<Arc<Fake<Stripe>>>;
 
 /// The API and the payer's pages, with the faults that happen to them.
