@@ -111,8 +111,8 @@ impl Controlled {
     /// The time is moved for both, and all that became due by it is done.
     pub(crate) fn advance(&self, seconds: i64) {
         self.clock.advance(seconds.saturating_mul(1_000));
-        self.pawapay.with(|_, _| ());
-        self.stripe.with(|_, _| ());
+        self.pawapay.clock_moved();
+        self.stripe.clock_moved();
     }
 
     pub(crate) fn books(&self) -> Value {

@@ -144,6 +144,11 @@ impl<N: Network> Common<N> {
         self.schedule.insert((at, self.planned), task);
     }
 
+    /// When the next thing is due.
+    fn next(&self) -> Option<i64> {
+        self.schedule.first_key_value().map(|((at, _), _)| *at)
+    }
+
     /// Plans what the network does by itself at `at`.
     pub(crate) fn at(&mut self, at: i64, job: N::Job) {
         self.plan(at, Task::Job(job));
@@ -231,7 +236,7 @@ pub(crate) struct Fake<N: Network> {
     client: Client<HttpConnector, Full<Bytes>>,
     /// Where callbacks are delivered, whatever thread they come from.
     runtime: tokio::runtime::Handle,
-    /// Told when what is due next may have changed.
+    /// Told when the time of what is due next has changed.
     changed: Notify,
     /// How many callbacks were sent and are not answered yet.
     in_flight: watch::Sender<usize>,
@@ -256,21 +261,30 @@ impl<N: Network> Fake<N> {
     /// before and after, in the order of time, however far the clock has jumped; so an answer never
     /// depends on whether a timer was in time.
     pub(crate) fn with<R>(self: &Arc<Self>, act: impl FnOnce(&mut N, i64) -> R) -> R {
-        let (result, outgoing) = {
+        let (result, outgoing, next_changed) = {
             let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
+            let next_before = network.common().next();
             self.catch_up(&mut network);
             let result = act(&mut network, self.clock.now());
             self.catch_up(&mut network);
             let outgoing = std::mem::take(&mut network.common().outgoing);
             // Counted under the lock: whoever sees the change waits for its callbacks, too.
             self.in_flight.send_modify(|count| *count += outgoing.len());
-            (result, outgoing)
+            (result, outgoing, network.common().next() != next_before)
         };
         for callback in outgoing {
             self.runtime.spawn(Self::deliver(Arc::clone(self), callback));
         }
-        self.changed.notify_one();
+        if next_changed {
+            self.changed.notify_one();
+        }
         result
+    }
+
+    /// Does what became due by a jump of the clock, and waits anew for what is due next.
+    pub(crate) fn clock_moved(self: &Arc<Self>) {
+        self.with(|_, _| ());
+        self.changed.notify_one();
     }
 
     fn catch_up(&self, network: &mut N) {
@@ -291,18 +305,16 @@ impl<N: Network> Fake<N> {
         loop {
             let next = {
                 let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
-                network.common().schedule.first_key_value().map(|((at, _), _)| *at)
+                network.common().next()
             };
             match next {
                 Some(at) if at <= self.clock.now() => self.with(|_, _| ()),
                 Some(at) if self.clock.runs() => {
                     let left = u64::try_from(at - self.clock.now()).unwrap_or(0);
                     // Either the time has come or something earlier was planned.
-                    let _ = tokio::time::timeout(
-                        Duration::from_millis(left),
-                        self.changed.notified(),
-                    )
-                    .await;
+                    let _ =
+                        tokio::time::timeout(Duration::from_millis(left), self.changed.notified())
+                            .await;
                 }
                 _ => self.changed.notified().await,
             }

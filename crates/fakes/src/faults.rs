@@ -24,7 +24,10 @@ pub(crate) enum Kind {
     /// The connection closes before anything is taken.
     RequestLost,
     /// Nothing is taken; the answer has this status (429, 503, 500, 401 and so on).
-    Refused { status: u16, retry_after: Option<i64> },
+    Refused {
+        status: u16,
+        retry_after: Option<i64>,
+    },
     /// It is taken, and no answer comes.
     AnswerLost,
     /// It is taken, and the connection is reset.
@@ -38,35 +41,57 @@ pub(crate) enum Kind {
     /// It is taken, and answered 500. Stripe stores that answer under the idempotency key.
     ServerError,
     /// It is taken, and the answer comes so much later.
-    Slow { milliseconds: u64 },
+    Slow {
+        milliseconds: u64,
+    },
 
     /// It is not final before it is told to be.
     Stuck,
     /// It is final so much later than usual.
-    Late { by: i64 },
+    Late {
+        by: i64,
+    },
     /// It fails with this code.
-    Fails { code: String },
+    Fails {
+        code: String,
+    },
     /// So long after its final state it is in the opposite one.
-    Reversed { after: i64 },
+    Reversed {
+        after: i64,
+    },
     /// Another amount moves than was asked for. A decimal text.
-    OtherAmount { amount: String },
+    OtherAmount {
+        amount: String,
+    },
     /// It moves in another currency than was asked for.
-    OtherCurrency { currency: String },
+    OtherCurrency {
+        currency: String,
+    },
     /// pawaPay: it is in reconciliation for so long.
-    InReconciliation { lasting: i64 },
+    InReconciliation {
+        lasting: i64,
+    },
     /// Until it is final, its status is this word.
-    Word { status: String },
+    Word {
+        status: String,
+    },
     /// pawaPay: for so long its status is not found.
-    Hidden { lasting: i64 },
+    Hidden {
+        lasting: i64,
+    },
     /// pawaPay: it is taken, and answered as a duplicate, without `created`.
     SaysDuplicate,
     /// It is final at once, and the answer waits until its callbacks were delivered.
     CallbackFirst,
 
     CallbackLost,
-    CallbackLate { by: i64 },
+    CallbackLate {
+        by: i64,
+    },
     /// So many copies at once.
-    CallbackRepeated { copies: u32 },
+    CallbackRepeated {
+        copies: u32,
+    },
     CallbackUnsigned,
     /// Signed with a key that is not the network's.
     CallbackForged,
@@ -75,9 +100,13 @@ pub(crate) enum Kind {
     /// The body is changed after it was signed.
     CallbackTampered,
     /// The callback tells of another amount than the status. A decimal text.
-    CallbackAmount { amount: String },
+    CallbackAmount {
+        amount: String,
+    },
     /// The callback tells of another currency than the status.
-    CallbackCurrency { currency: String },
+    CallbackCurrency {
+        currency: String,
+    },
 }
 
 impl Kind {
@@ -278,7 +307,8 @@ impl Faults {
     }
 
     pub(crate) fn list(&self) -> Value {
-        let of = |fault: &Fault| json!({ "id": fault.id, "left": fault.left, "fault": fault.written });
+        let of =
+            |fault: &Fault| json!({ "id": fault.id, "left": fault.left, "fault": fault.written });
         self.faults.iter().map(of).collect()
     }
 
@@ -368,7 +398,10 @@ mod tests {
             (json!({"kind": "LATE"}), FieldFault::Missing("seconds".to_owned())),
             (json!({"kind": "RESET", "seconds": 1}), FieldFault::Unknown("seconds".to_owned())),
             (json!({"kind": "REFUSED", "status": 200}), FieldFault::Invalid("status".to_owned())),
-            (json!({"kind": "RESET", "match": {"verb": "GET"}}), FieldFault::Unknown("verb".to_owned())),
+            (
+                json!({"kind": "RESET", "match": {"verb": "GET"}}),
+                FieldFault::Unknown("verb".to_owned()),
+            ),
         ] {
             assert_eq!(add(&mut faults, &fault), Err(expected), "{fault}");
         }

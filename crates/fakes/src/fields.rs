@@ -57,9 +57,7 @@ impl Fields {
     pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i64>, Fault> {
         match self.take(name) {
             None => Ok(None),
-            Some(value) => {
-                value.as_i64().map(Some).ok_or_else(|| Fault::Invalid(name.to_owned()))
-            }
+            Some(value) => value.as_i64().map(Some).ok_or_else(|| Fault::Invalid(name.to_owned())),
         }
     }
 
@@ -94,8 +92,9 @@ impl Fields {
     /// A list of texts.
     pub(crate) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Fault> {
         let Some(list) = self.list(name)? else { return Ok(None) };
-        let texts = list.iter().map(|value| value.as_str().map(str::to_owned)).collect();
-        Option::map_or(texts, Err(Fault::Invalid(name.to_owned())), |texts| Ok(Some(texts)))
+        let texts: Option<Vec<String>> =
+            list.iter().map(|value| value.as_str().map(str::to_owned)).collect();
+        texts.map(Some).ok_or_else(|| Fault::Invalid(name.to_owned()))
     }
 
     /// Refuses what was not read.

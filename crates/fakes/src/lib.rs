@@ -154,8 +154,8 @@ use crate::clock::Clock;
 pub use crate::control::ControlError;
 use crate::control::Controlled;
 use crate::fake::Fake;
-pub use crate::pawapay::TOKEN as PAWAPAY_TOKEN;
 use crate::pawapay::Pawapay;
+pub use crate::pawapay::TOKEN as PAWAPAY_TOKEN;
 use crate::stripe::Stripe;
 pub use crate::stripe::{
     PUBLISHABLE_KEY as STRIPE_PUBLISHABLE_KEY, SECRET_KEY as STRIPE_SECRET_KEY,

@@ -79,8 +79,7 @@ async fn play<N: Network>(
     let key = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
     let key = key.map(str::to_owned);
     let fault = fake.with(|network, _| {
-        let candidate =
-            Candidate { method: &method, path: uri.path(), event: "", body: &body };
+        let candidate = Candidate { method: &method, path: uri.path(), event: "", body: &body };
         let common = network.common();
         common.faults.take(Stage::Request, candidate, &mut common.random).pop()
     });
@@ -129,9 +128,7 @@ async fn play<N: Network>(
             (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], page).into_response()
         }
         Some(Kind::EmptyAnswer) => StatusCode::OK.into_response(),
-        Some(Kind::ServerError) if response.status().is_success() => {
-            answer(500, &N::refusal(500))
-        }
+        Some(Kind::ServerError) if response.status().is_success() => answer(500, &N::refusal(500)),
         Some(Kind::Slow { milliseconds }) => {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             response
@@ -167,8 +164,9 @@ impl hyper::body::Body for HalfBody {
         if let Some(half) = self.half.take() {
             return Poll::Ready(Some(Ok(Frame::data(half))));
         }
-        let pause =
-            self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(20))));
+        let pause = self
+            .pause
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(20))));
         ready!(pause.as_mut().poll(context));
         Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))
     }
@@ -239,8 +237,7 @@ async fn serve_connection(stream: TcpStream, router: Router) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (mut router, reset) = (router.clone(), Arc::clone(&reset));
         async move {
-            let answered: Result<Response, Infallible> =
-                router.call(request.map(Body::new)).await;
+            let answered: Result<Response, Infallible> = router.call(request.map(Body::new)).await;
             let Ok(response) = answered;
             match response.extensions().get::<Abort>() {
                 None => Ok(response),

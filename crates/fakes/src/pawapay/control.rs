@@ -6,7 +6,7 @@ use super::operators::OperatorStatus;
 use super::payment::{Operation, Outcome, Status};
 use super::signature::{BodyDigest, public_key};
 use super::statements::Line;
-use super::{PaymentKey, Pawapay};
+use super::{Pawapay, PaymentKey};
 use crate::control::ControlError;
 use crate::fake::Signature;
 use crate::faults::Kind;
@@ -48,9 +48,8 @@ impl Pawapay {
                 self.callback_urls.insert(operation, url);
             }
         }
-        let url_of = |(operation, url): (&Operation, &String)| {
-            (operation.path().to_owned(), json!(url))
-        };
+        let url_of =
+            |(operation, url): (&Operation, &String)| (operation.path().to_owned(), json!(url));
         Ok(Value::Object(self.callback_urls.iter().map(url_of).collect()))
     }
 
@@ -206,8 +205,7 @@ impl Pawapay {
         };
         let signature = named(fields, "signature", Signature::named)?.unwrap_or(Signature::Good);
         let copies = fields.integer("copies")?.unwrap_or(1);
-        let copies =
-            u32::try_from(copies).map_err(|_| Fault::Invalid("copies".to_owned()))?;
+        let copies = u32::try_from(copies).map_err(|_| Fault::Invalid("copies".to_owned()))?;
         let payment = self.payments.get(&key).ok_or(ControlError::NotFound)?.clone();
         let mut body = payment.callback_data();
         if let Some(object) = body.as_object_mut() {

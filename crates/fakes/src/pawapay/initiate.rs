@@ -51,7 +51,11 @@ impl Pawapay {
     pub(crate) fn initiate(&mut self, operation: Operation, body: &[u8], now: i64) -> Reply {
         let Some(fields) = Fields::parse(body) else {
             let reason = "We were unable to parse the body of the request.";
-            return refused(operation, None, &Refusal::Malformed("INVALID_INPUT", reason.to_owned()));
+            return refused(
+                operation,
+                None,
+                &Refusal::Malformed("INVALID_INPUT", reason.to_owned()),
+            );
         };
         let id = fields.clone().text(operation.id_field()).ok().flatten();
         match self.take(operation, fields, body, now) {
@@ -100,8 +104,7 @@ impl Pawapay {
             object.insert("nextStep".to_owned(), json!("FINAL_STATUS"));
         }
         if faults.contains(&Kind::SaysDuplicate) {
-            reply.body =
-                json!({ operation.id_field(): payment.id, "status": "DUPLICATE_IGNORED" });
+            reply.body = json!({ operation.id_field(): payment.id, "status": "DUPLICATE_IGNORED" });
         }
         reply.callbacks_first = faults.contains(&Kind::CallbackFirst);
         if payment.status == Status::Processing && payment.outcome != Outcome::Stuck {
@@ -141,12 +144,7 @@ impl Pawapay {
         }
     }
 
-    fn payment_of(
-        &self,
-        operation: Operation,
-        asked: Asked,
-        now: i64,
-    ) -> Result<Payment, Refusal> {
+    fn payment_of(&self, operation: Operation, asked: Asked, now: i64) -> Result<Payment, Refusal> {
         let missing = |name: &str| Refusal::from(Fault::Missing(name.to_owned()));
         let account = asked.account.ok_or_else(|| missing("accountDetails"))?;
         let (amount, currency) = asked.amount.ok_or_else(|| missing("amount"))?;
@@ -272,17 +270,12 @@ fn begin(operator: &Operator, operation: Operation) -> Result<Status, Refusal> {
 }
 
 /// The minor units of an amount that an operator takes.
-fn checked_amount(
-    operator: &Operator,
-    operation: Operation,
-    amount: &str,
-) -> Result<i64, Refusal> {
+fn checked_amount(operator: &Operator, operation: Operation, amount: &str) -> Result<i64, Refusal> {
     let decimals = amount.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     if u32::try_from(decimals).is_ok_and(|decimals| decimals > operator.decimals) {
         return Err(Refusal::Rejected("INVALID_AMOUNT"));
     }
-    let minor =
-        minor_of(amount, operator.currency).ok_or(Refusal::Rejected("INVALID_AMOUNT"))?;
+    let minor = minor_of(amount, operator.currency).ok_or(Refusal::Rejected("INVALID_AMOUNT"))?;
     let terms = operator.terms(operation);
     if minor < terms.min || minor > terms.max {
         return Err(Refusal::Rejected("AMOUNT_OUT_OF_BOUNDS"));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::operators::OperatorStatus;
 use super::payment::{Operation, Outcome, Payment, Status, failure_reason};
 use super::statements::Line;
-use super::{Job, PaymentKey, Pawapay, Reply};
+use super::{Job, Pawapay, PaymentKey, Reply};
 use crate::fake::{Callback, Signature};
 use crate::faults::Kind;
 use crate::money::{fee_of, minor_of};

@@ -163,9 +163,10 @@ impl Pawapay {
             let wallet = (operator.country.code.to_owned(), operator.currency.to_owned());
             (wallet, OPENING_BALANCE * 10_i64.pow(exponent(operator.currency)))
         };
-        let callback_urls = settings.pawapay_callback.iter().flat_map(|url| {
-            Operation::ALL.into_iter().map(|operation| (operation, url.clone()))
-        });
+        let callback_urls = settings
+            .pawapay_callback
+            .iter()
+            .flat_map(|url| Operation::ALL.into_iter().map(|operation| (operation, url.clone())));
         Self {
             common,
             delay: settings.delay_ms,
@@ -304,20 +305,26 @@ pub(crate) fn router(fake: &Arc<Fake<Pawapay>>) -> Router {
         routes = routes
             .route(
                 &format!("/v2/{path}"),
-                post(move |State(fake): Shared, method: Method, uri: Uri, headers: HeaderMap, body: Bytes| async move {
-                    fake.with(|pawapay, now| {
-                        let signed = Signed {
-                            method: method.as_str(),
-                            path: uri.path(),
-                            header: &|name| text_header(&headers, name),
-                            body: &body,
-                        };
-                        match pawapay.unsigned(&signed, now) {
-                            Some(refusal) => refusal,
-                            None => pawapay.initiate(operation, &body, now),
-                        }
-                    })
-                }),
+                post(
+                    move |State(fake): Shared,
+                          method: Method,
+                          uri: Uri,
+                          headers: HeaderMap,
+                          body: Bytes| async move {
+                        fake.with(|pawapay, now| {
+                            let signed = Signed {
+                                method: method.as_str(),
+                                path: uri.path(),
+                                header: &|name| text_header(&headers, name),
+                                body: &body,
+                            };
+                            match pawapay.unsigned(&signed, now) {
+                                Some(refusal) => refusal,
+                                None => pawapay.initiate(operation, &body, now),
+                            }
+                        })
+                    },
+                ),
             )
             .route(
                 &format!("/v2/{path}/{{id}}"),

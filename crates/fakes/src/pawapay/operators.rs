@@ -292,7 +292,10 @@ pub(crate) fn availability(operators: &[Operator], filter: &Filter<'_>) -> Value
 
 /// What `predict-provider` makes of a number that somebody typed: the number as it must be sent,
 /// and its operator. `None` where it is no number of a known country.
-pub(crate) fn predict<'o>(operators: &'o [Operator], typed: &str) -> Option<(String, &'o Operator)> {
+pub(crate) fn predict<'o>(
+    operators: &'o [Operator],
+    typed: &str,
+) -> Option<(String, &'o Operator)> {
     let mut digits: String = typed.chars().filter(char::is_ascii_digit).collect();
     for operator in operators {
         let country = operator.country;
@@ -317,9 +320,8 @@ mod tests {
     #[test]
     fn numbers_are_cleaned_and_their_operator_is_found() {
         let operators = operators();
-        let predicted = |typed| {
-            predict(&operators, typed).map(|(phone, operator)| (phone, operator.provider))
-        };
+        let predicted =
+            |typed| predict(&operators, typed).map(|(phone, operator)| (phone, operator.provider));
         let mtn = Some(("250783456789".to_owned(), "MTN_MOMO_RWA"));
         assert_eq!(predicted("25007 834-56789a"), mtn);
         assert_eq!(predicted("+250 783 456 789"), mtn);
@@ -342,7 +344,10 @@ mod tests {
         assert_eq!(names.collect::<Vec<_>>(), ["MTN_MOMO_LBR", "ORANGE_LBR"]);
         let currencies = providers[0]["currencies"].as_array().unwrap();
         assert_eq!(currencies.len(), 2);
-        assert_eq!(currencies[0].pointer("/operationTypes/DEPOSIT/minAmount"), Some(&json!("10.00")));
+        assert_eq!(
+            currencies[0].pointer("/operationTypes/DEPOSIT/minAmount"),
+            Some(&json!("10.00"))
+        );
         assert_eq!(currencies[0].pointer("/operationTypes/PAYOUT"), None);
     }
 }

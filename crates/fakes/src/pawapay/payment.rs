@@ -76,15 +76,9 @@ impl Status {
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [
-            Self::Processing,
-            Self::Enqueued,
-            Self::InReconciliation,
-            Self::Completed,
-            Self::Failed,
-        ]
-        .into_iter()
-        .find(|status| status.name() == name)
+        [Self::Processing, Self::Enqueued, Self::InReconciliation, Self::Completed, Self::Failed]
+            .into_iter()
+            .find(|status| status.name() == name)
     }
 
     pub(crate) const fn is_final(self) -> bool {

@@ -34,9 +34,7 @@ const fn card(
     Card { number, alias, behaviour, description }
 }
 
-use Behaviour::{
-    Challenges, ChallengesAndDeclines, Declines, IsDisputed, RefundsFail, Succeeds,
-};
+use Behaviour::{Challenges, ChallengesAndDeclines, Declines, IsDisputed, RefundsFail, Succeeds};
 
 pub(crate) static CARDS: [Card; 19] = [
     card("4242424242424242", "pm_card_visa", Succeeds, "succeeds"),

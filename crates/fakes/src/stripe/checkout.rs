@@ -14,7 +14,6 @@ use super::form::Params;
 use super::intents::{NewIntent, check_amount};
 use super::objects::{IntentStatus, Session};
 use super::{Job, Stripe};
-use crate::clock::seconds;
 use crate::fake::Fake;
 use crate::money::{exponent, text_of};
 
@@ -34,8 +33,7 @@ impl Stripe {
         }
         for mut item in items {
             let quantity = item.required_integer("quantity")?;
-            let mut price =
-                item.nested("price_data")?.ok_or_else(|| item.missing("price_data"))?;
+            let mut price = item.nested("price_data")?.ok_or_else(|| item.missing("price_data"))?;
             let unit = price.required_integer("unit_amount")?;
             let of_item = price.required("currency")?.to_ascii_lowercase();
             let mut data =
@@ -59,9 +57,11 @@ impl Stripe {
         let success_url = params.required("success_url")?;
         let cancel_url = params.text("cancel_url")?;
         let (soonest, latest) = (self.now + 30 * MINUTE, self.now + 24 * 60 * MINUTE);
-        let expires_at = params.integer("expires_at")?.map_or(latest, |at| at.saturating_mul(1_000));
+        let expires_at =
+            params.integer("expires_at")?.map_or(latest, |at| at.saturating_mul(1_000));
         if expires_at < soonest / 1_000 * 1_000 {
-            let message = "The timestamp must be at least 30 minutes from Checkout Session creation";
+            let message =
+                "The timestamp must be at least 30 minutes from Checkout Session creation";
             return Err(ApiError::parameter("parameter_invalid", "expires_at", message));
         }
         if expires_at > latest {
@@ -320,9 +320,7 @@ impl IntoResponse for Page {
             Self::Redirect(url) => {
                 (StatusCode::SEE_OTHER, [(header::LOCATION, url)]).into_response()
             }
-            Self::NotFound => {
-                (StatusCode::NOT_FOUND, Html(page("Not found", ""))).into_response()
-            }
+            Self::NotFound => (StatusCode::NOT_FOUND, Html(page("Not found", ""))).into_response(),
         }
     }
 }
@@ -375,13 +373,13 @@ pub(crate) async fn post_challenge(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
-    let success = form_urlencoded::parse(&body)
-        .any(|(name, value)| name == "success" && value == "true");
+    let success =
+        form_urlencoded::parse(&body).any(|(name, value)| name == "success" && value == "true");
     fake.with(|stripe, now| stripe.at(now).answer_challenge(&id, success)).into_response()
 }
 
 /// The least `expires_at` of a session that is made at `now`, in seconds.
 #[cfg(test)]
 pub(crate) const fn soonest_end(now: i64) -> i64 {
-    seconds(now) + 30 * 60
+    crate::clock::seconds(now) + 30 * 60
 }

@@ -32,9 +32,10 @@ impl Stripe {
                 }
                 // A refusal by the bank is what was asked for; only a wrong state is an error.
                 let waits = |stripe: &Self| {
-                    stripe.intents.get(&id).is_some_and(|intent| {
-                        intent.status == IntentStatus::RequiresAction
-                    })
+                    stripe
+                        .intents
+                        .get(&id)
+                        .is_some_and(|intent| intent.status == IntentStatus::RequiresAction)
                 };
                 if !waits(self) {
                     return Err(ControlError::of("the payment waits for no authentication"));
@@ -74,11 +75,9 @@ impl Stripe {
         let at = self.endpoints.iter().position(|endpoint| endpoint.url == url);
         let mut endpoint = match at {
             Some(at) => self.endpoints.remove(at),
-            None => Endpoint {
-                url,
-                secrets: vec![super::WEBHOOK_SECRET.to_owned()],
-                types: Vec::new(),
-            },
+            None => {
+                Endpoint { url, secrets: vec![super::WEBHOOK_SECRET.to_owned()], types: Vec::new() }
+            }
         };
         endpoint.secrets = secrets.unwrap_or(endpoint.secrets);
         endpoint.types = types.unwrap_or(endpoint.types);
@@ -130,8 +129,7 @@ impl Stripe {
         let intent = fields.required_text("payment_intent")?;
         let amount = fields.integer("amount")?;
         let reason = fields.text("reason")?.unwrap_or_else(|| "fraudulent".to_owned());
-        let id =
-            self.open_dispute(&intent, amount, &reason).ok_or(ControlError::NotFound)?;
+        let id = self.open_dispute(&intent, amount, &reason).ok_or(ControlError::NotFound)?;
         Ok(json!({ "dispute": id }))
     }
 
@@ -147,8 +145,9 @@ impl Stripe {
         let object_changes = object("set_object", fields)?;
         let signature = match fields.text("signature")? {
             None => Signature::Good,
-            Some(name) => Signature::named(&name)
-                .ok_or_else(|| Fault::Invalid("signature".to_owned()))?,
+            Some(name) => {
+                Signature::named(&name).ok_or_else(|| Fault::Invalid("signature".to_owned()))?
+            }
         };
         let copies = u32::try_from(fields.integer("copies")?.unwrap_or(1))
             .map_err(|_| Fault::Invalid("copies".to_owned()))?;

@@ -68,11 +68,7 @@ impl Params {
     }
 
     pub(crate) fn missing(&self, name: &str) -> ApiError {
-        ApiError::parameter(
-            "parameter_missing",
-            &self.name_of(name),
-            "Missing required param",
-        )
+        ApiError::parameter("parameter_missing", &self.name_of(name), "Missing required param")
     }
 
     pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i64>, ApiError> {

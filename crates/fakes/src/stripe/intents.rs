@@ -180,7 +180,11 @@ impl Stripe {
         self.intents.get(id).ok_or_else(|| ApiError::missing("payment_intent", id, "intent"))
     }
 
-    pub(crate) fn update_intent(&mut self, id: &str, mut params: Params) -> Result<Value, ApiError> {
+    pub(crate) fn update_intent(
+        &mut self,
+        id: &str,
+        mut params: Params,
+    ) -> Result<Value, ApiError> {
         let metadata = params.metadata()?;
         let description = params.text("description")?;
         let alias = params.text("payment_method")?;
@@ -227,9 +231,8 @@ impl Stripe {
     fn unexpected_state(&self, id: &str, verb: &str) -> ApiError {
         let intent = self.intents.get(id).map(Intent::show).unwrap_or_default();
         let status = intent["status"].as_str().unwrap_or_default();
-        let message = format!(
-            "You cannot {verb} this PaymentIntent because it has a status of {status}."
-        );
+        let message =
+            format!("You cannot {verb} this PaymentIntent because it has a status of {status}.");
         ApiError::invalid("payment_intent_unexpected_state", &message)
             .with("payment_intent", intent)
     }
@@ -258,8 +261,10 @@ impl Stripe {
         intent.redirect_to =
             confirmation.return_url.is_some().then(|| format!("{base_url}/3ds/{id}"));
         intent.return_url = confirmation.return_url.or(intent.return_url.take());
-        let challenged =
-            matches!(method.card.behaviour, Behaviour::Challenges | Behaviour::ChallengesAndDeclines);
+        let challenged = matches!(
+            method.card.behaviour,
+            Behaviour::Challenges | Behaviour::ChallengesAndDeclines
+        );
         if challenged && confirmation.error_on_requires_action {
             return Err(self.decline(id, "authentication_required", "authentication_required"));
         }
@@ -399,9 +404,10 @@ impl Stripe {
             error = error.with("charge", json!(charge_id));
         }
         let Some(intent) = self.intents.get_mut(id) else { return error };
-        let method = intent.method.take().map(|method| {
-            json!({ "id": method.id, "object": "payment_method", "type": "card" })
-        });
+        let method = intent
+            .method
+            .take()
+            .map(|method| json!({ "id": method.id, "object": "payment_method", "type": "card" }));
         error = error.with("payment_method", json!(method));
         intent.last_error = error.body().get("error").cloned();
         intent.status = IntentStatus::RequiresPaymentMethod;
@@ -439,7 +445,11 @@ impl Stripe {
         }
     }
 
-    pub(crate) fn cancel_intent(&mut self, id: &str, mut params: Params) -> Result<Value, ApiError> {
+    pub(crate) fn cancel_intent(
+        &mut self,
+        id: &str,
+        mut params: Params,
+    ) -> Result<Value, ApiError> {
         let reason = params.text("cancellation_reason")?;
         params.end()?;
         let reasons = ["abandoned", "duplicate", "fraudulent", "requested_by_customer"];

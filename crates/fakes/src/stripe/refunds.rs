@@ -135,8 +135,7 @@ impl Stripe {
 
     /// A refund ends, or ends otherwise than before.
     pub(crate) fn end_refund(&mut self, id: &str, status: &str, reason: Option<String>) {
-        let Some(refund) = self.refunds.get_mut(id).filter(|refund| refund.status != status)
-        else {
+        let Some(refund) = self.refunds.get_mut(id).filter(|refund| refund.status != status) else {
             return;
         };
         let gave_up = matches!(refund.status.as_str(), "failed" | "canceled");
@@ -146,8 +145,7 @@ impl Stripe {
             refund.failure_reason = Some(reason.unwrap_or_else(|| "unknown".to_owned()));
             let (amount, currency) = (refund.amount, refund.currency.clone());
             let charge = refund.charge.clone();
-            let transaction =
-                self.post("refund_failure", "refund_failure", id, amount, &currency);
+            let transaction = self.post("refund_failure", "refund_failure", id, amount, &currency);
             if let Some(refund) = self.refunds.get_mut(id) {
                 refund.failure_balance_transaction = Some(transaction);
             }
@@ -173,7 +171,11 @@ impl Stripe {
         }
     }
 
-    pub(crate) fn update_refund(&mut self, id: &str, mut params: Params) -> Result<Value, ApiError> {
+    pub(crate) fn update_refund(
+        &mut self,
+        id: &str,
+        mut params: Params,
+    ) -> Result<Value, ApiError> {
         let metadata = params.metadata()?;
         params.end()?;
         let refund =
@@ -195,13 +197,8 @@ impl Stripe {
         let amount = amount.unwrap_or(charge.amount);
         let currency = charge.currency.clone();
         let id = format!("du_1{}", self.common.random.letters(23));
-        let transaction = self.post_with_fee(
-            ("adjustment", "dispute"),
-            &id,
-            -amount,
-            DISPUTE_FEE,
-            &currency,
-        );
+        let transaction =
+            self.post_with_fee(("adjustment", "dispute"), &id, -amount, DISPUTE_FEE, &currency);
         let dispute = Dispute {
             number: self.next_number(),
             id: id.clone(),
@@ -229,8 +226,7 @@ impl Stripe {
         let (amount, currency) = (dispute.amount, dispute.currency.clone());
         let charge = dispute.charge.clone();
         if status == "won" {
-            let transaction =
-                self.post("adjustment", "dispute_reversal", id, amount, &currency);
+            let transaction = self.post("adjustment", "dispute_reversal", id, amount, &currency);
             if let Some(dispute) = self.disputes.get_mut(id) {
                 dispute.balance_transactions.push(transaction);
             }

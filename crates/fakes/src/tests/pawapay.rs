@@ -179,7 +179,11 @@ async fn requests_are_read_strictly() {
         (with("amount", json!("500.00")), 400, "INVALID_PARAMETER"),
         (with("amount", json!("0500")), 400, "INVALID_PARAMETER"),
         (with("customerMessage", json!("no!")), 400, "INVALID_PARAMETER"),
-        (with("depositId", json!("00000000-0000-1000-8000-000000000001")), 400, "INVALID_PARAMETER"),
+        (
+            with("depositId", json!("00000000-0000-1000-8000-000000000001")),
+            400,
+            "INVALID_PARAMETER",
+        ),
         (with("metadata", repeated), 400, "DUPLICATE_METADATA_FIELD"),
         (with("amount", json!("500.5")), 200, "INVALID_AMOUNT"),
         (with("amount", json!("4")), 200, "AMOUNT_OUT_OF_BOUNDS"),
@@ -327,8 +331,7 @@ async fn a_callback_can_be_first_or_late_or_lost_or_many() {
 #[tokio::test]
 async fn signatures_can_be_wrong() {
     let stage = Stage::new().await;
-    let kinds =
-        ["CALLBACK_UNSIGNED", "CALLBACK_FORGED", "CALLBACK_EXPIRED", "CALLBACK_TAMPERED"];
+    let kinds = ["CALLBACK_UNSIGNED", "CALLBACK_FORGED", "CALLBACK_EXPIRED", "CALLBACK_TAMPERED"];
     for (number, kind) in (1..).zip(kinds) {
         stage.fault(&json!({ "network": "PAWAPAY", "kind": kind }));
         stage.take("/v2/deposits", &deposit(number, COMPLETES, "500")).await;
@@ -391,7 +394,10 @@ async fn other_money_moves_than_was_asked_for() {
     stage.completed_deposit(1, "500").await;
     assert_eq!(stage.data("deposits", 1).await["amount"], "499.00");
     let entry = stage.fakes.books()["pawapay"]["payments"][0].clone();
-    assert_eq!((entry["asked_minor"].as_i64(), entry["moved_minor"].as_i64()), (Some(500), Some(499)));
+    assert_eq!(
+        (entry["asked_minor"].as_i64(), entry["moved_minor"].as_i64()),
+        (Some(500), Some(499))
+    );
 
     stage.fault(&json!({ "network": "PAWAPAY", "kind": "OTHER_CURRENCY", "currency": "USD" }));
     stage.completed_deposit(2, "500").await;
@@ -627,10 +633,8 @@ async fn a_statement_lists_what_moved() {
     let csv = String::from_utf8(file.body.to_vec()).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 3);
-    let expected = format!(
-        "2026-11-28T23:00:01Z,{COMPLETES},{},1000,RWF,RWA,MTN_MOMO_RWA,DEPOSIT,10",
-        id(1)
-    );
+    let expected =
+        format!("2026-11-28T23:00:01Z,{COMPLETES},{},1000,RWF,RWA,MTN_MOMO_RWA,DEPOSIT,10", id(1));
     assert_eq!(lines[1], expected);
     assert_eq!(stage.received()[0].path, "/statements");
 

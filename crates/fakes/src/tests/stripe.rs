@@ -201,14 +201,20 @@ async fn an_idempotency_key_answers_once_for_a_day() {
     assert!(!first.headers.contains_key("idempotent-replayed"));
     assert_eq!(again.headers["idempotent-replayed"], "true");
     let other = stage.stripe_with("POST", "/v1/payment_intents", INTENT, &key).await;
-    assert_eq!((other.status, other.json()["error"]["type"].as_str()), (400, Some("idempotency_error")));
+    assert_eq!(
+        (other.status, other.json()["error"]["type"].as_str()),
+        (400, Some("idempotency_error"))
+    );
     stage.pass(86_400).await;
     let new = stage.stripe_with("POST", "/v1/payment_intents", &body, &key).await;
     assert_ne!(new.json()["id"], first.json()["id"], "the key was forgotten: charged twice");
     assert_eq!(stage.fakes.books()["stripe"]["charges"].as_array().unwrap().len(), 2);
 
     let invalid = [("idempotency-key", "r-2:create")];
-    assert_eq!(stage.stripe_with("POST", "/v1/payment_intents", "amount=1", &invalid).await.status, 400);
+    assert_eq!(
+        stage.stripe_with("POST", "/v1/payment_intents", "amount=1", &invalid).await.status,
+        400
+    );
     let valid = stage.stripe_with("POST", "/v1/payment_intents", INTENT, &invalid).await;
     assert_eq!(valid.status, 200, "a request that was not carried out leaves its key free");
 }
@@ -221,7 +227,10 @@ async fn a_server_error_is_kept_and_replayed() {
     let body = format!("{INTENT}&confirm=true&payment_method=pm_card_visa");
     for _ in 0..2 {
         let failed = stage.stripe_with("POST", "/v1/payment_intents", &body, &key).await;
-        assert_eq!((failed.status, failed.json()["error"]["type"].as_str()), (500, Some("api_error")));
+        assert_eq!(
+            (failed.status, failed.json()["error"]["type"].as_str()),
+            (500, Some("api_error"))
+        );
     }
     let search = "/v1/payment_intents/search?query=metadata%5B%27request%27%5D%3A%27r-1%27";
     assert_eq!(stage.get(search).await["data"], json!([]), "search lags behind");
@@ -306,7 +315,10 @@ async fn a_checkout_session_is_paid_on_its_page() {
     };
     assert_eq!(stage.post("/v1/checkout/sessions", &session(ends - 1)).await.status, 400);
     let made = stage.post("/v1/checkout/sessions", &session(ends)).await.json();
-    assert_eq!((made["amount_total"].as_i64(), made["status"].as_str()), (Some(2_500), Some("open")));
+    assert_eq!(
+        (made["amount_total"].as_i64(), made["status"].as_str()),
+        (Some(2_500), Some("open"))
+    );
     assert_eq!(made["payment_intent"], Value::Null);
     let url = text(&made["url"]);
     let page = stage.send("GET", &url, &[], "").await.unwrap();
@@ -317,7 +329,10 @@ async fn a_checkout_session_is_paid_on_its_page() {
     assert_eq!(declined.status, 200);
     let path = format!("/v1/checkout/sessions/{}", text(&made["id"]));
     let open = stage.get(&path).await;
-    assert_eq!((open["status"].as_str(), open["payment_status"].as_str()), (Some("open"), Some("unpaid")));
+    assert_eq!(
+        (open["status"].as_str(), open["payment_status"].as_str()),
+        (Some("open"), Some("unpaid"))
+    );
     let intent = text(&open["payment_intent"]);
     let cancel = stage.post(&format!("/v1/payment_intents/{intent}/cancel"), "").await;
     assert_eq!(cancel.status, 400, "a session's intent ends with the session");
@@ -328,8 +343,14 @@ async fn a_checkout_session_is_paid_on_its_page() {
     let expected = format!("http://shop/back?s={}", text(&made["id"]));
     assert_eq!(back.headers["location"].to_str().unwrap(), expected);
     let complete = stage.get(&path).await;
-    assert_eq!((complete["status"].as_str(), complete["payment_status"].as_str()), (Some("complete"), Some("paid")));
-    assert_eq!(stage.get(&format!("/v1/payment_intents/{intent}")).await["metadata"]["request"], "r-9");
+    assert_eq!(
+        (complete["status"].as_str(), complete["payment_status"].as_str()),
+        (Some("complete"), Some("paid"))
+    );
+    assert_eq!(
+        stage.get(&format!("/v1/payment_intents/{intent}")).await["metadata"]["request"],
+        "r-9"
+    );
     assert_eq!(stage.post(&format!("{path}/expire"), "").await.status, 400);
     stage.pass(1).await;
     assert!(stage.event_types().contains(&"checkout.session.completed".to_owned()));
@@ -338,7 +359,8 @@ async fn a_checkout_session_is_paid_on_its_page() {
     let path = format!("/v1/checkout/sessions/{}", text(&other["id"]));
     stage.send("POST", &text(&other["url"]), &[], "card=4000000000000002").await.unwrap();
     assert_eq!(stage.post(&format!("{path}/expire"), "").await.json()["status"], "expired");
-    let late = stage.send("POST", &text(&other["url"]), &[], "card=4242424242424242").await.unwrap();
+    let late =
+        stage.send("POST", &text(&other["url"]), &[], "card=4242424242424242").await.unwrap();
     assert!(String::from_utf8(late.body.to_vec()).unwrap().contains("has expired"));
     let third = stage.post("/v1/checkout/sessions", &session(ends + 60)).await.json();
     stage.pass(31 * 60).await;
