@@ -21,6 +21,20 @@ struct Confirmation {
 }
 
 impl Confirmation {
+    /// Refuses what would leave the payer nowhere.
+    fn check(&self, automatic: Option<&Value>) -> Result<(), ApiError> {
+        let may_redirect = automatic.is_some_and(|of| of["allow_redirects"] == "always");
+        if may_redirect && self.return_url.is_none() {
+            return Err(ApiError::invalid(
+                "",
+                "This PaymentIntent is configured to accept payment methods that might redirect your \
+                 customer: provide a `return_url`, or set \
+                 automatic_payment_methods[allow_redirects] to never.",
+            ));
+        }
+        Ok(())
+    }
+
     fn read(params: &mut Params) -> Result<Self, ApiError> {
         let read = Self {
             return_url: params.text("return_url")?,
@@ -71,6 +85,13 @@ impl Stripe {
         if confirmation.return_url.is_some() && !confirm {
             let message = "You cannot pass `return_url` unless you set `confirm` to true";
             return Err(ApiError::parameter("parameter_invalid", "return_url", message));
+        }
+        if confirm {
+            confirmation.check(automatic.as_ref())?;
+        }
+        if confirm && alias.is_none() {
+            let message = "You cannot confirm a PaymentIntent without a payment method";
+            return Err(ApiError::parameter("parameter_missing", "payment_method", message));
         }
         let method = self.method_of(alias.as_deref())?;
         let id = self.add_intent(NewIntent {
@@ -189,7 +210,14 @@ impl Stripe {
         let description = params.text("description")?;
         let alias = params.text("payment_method")?;
         params.end()?;
-        self.intent(id)?;
+        let status = self.intent(id)?.status;
+        let open = matches!(
+            status,
+            IntentStatus::RequiresPaymentMethod | IntentStatus::RequiresConfirmation
+        );
+        if alias.is_some() && !open {
+            return Err(self.unexpected_state(id, "update"));
+        }
         let method = self.method_of(alias.as_deref())?;
         if let Some(intent) = self.intents.get_mut(id) {
             intent.metadata.extend(metadata);
@@ -240,18 +268,7 @@ impl Stripe {
     fn confirm(&mut self, id: &str, confirmation: Confirmation) -> Result<(), ApiError> {
         let base_url = self.base_url.clone();
         let Some(intent) = self.intents.get_mut(id) else { return Ok(()) };
-        let may_redirect = intent
-            .automatic
-            .as_ref()
-            .is_some_and(|automatic| automatic["allow_redirects"] == "always");
-        if may_redirect && confirmation.return_url.is_none() {
-            return Err(ApiError::invalid(
-                "",
-                "This PaymentIntent is configured to accept payment methods that might redirect your \
-                 customer: provide a `return_url`, or set \
-                 automatic_payment_methods[allow_redirects] to never.",
-            ));
-        }
+        confirmation.check(intent.automatic.as_ref())?;
         let Some(method) = intent.method.clone() else {
             let message = "You cannot confirm this PaymentIntent because it's missing a payment \
                            method.";
