@@ -64,7 +64,7 @@ impl Controlled {
         body: &[u8],
     ) -> Result<Value, ControlError> {
         let fields = || {
-            let body = if body.is_empty() { b"{}" } else { body };
+            let body = if body.is_empty() { b"{}".as_slice() } else { body };
             Fields::parse(body).ok_or_else(|| ControlError::of("the body is no JSON object"))
         };
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();

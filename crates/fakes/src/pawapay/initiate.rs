@@ -86,7 +86,7 @@ impl Pawapay {
         };
         let path = format!("/v2/{}", operation.path());
         let faults = self.common.payment_faults(&path, body);
-        self.apply(&mut payment, &faults);
+        apply(&mut payment, &faults);
         if operation != Operation::Deposit {
             // Reserved now, so that no two payouts have the same money.
             let wallet = self.wallet(payment.country, &payment.moved.currency);
@@ -112,36 +112,6 @@ impl Pawapay {
         }
         self.payments.insert(key, payment);
         Ok(reply)
-    }
-
-    /// What faults make of a payment before it is taken.
-    fn apply(&self, payment: &mut Payment, faults: &[Kind]) {
-        for fault in faults {
-            match fault {
-                Kind::Stuck => payment.outcome = Outcome::Stuck,
-                Kind::Late { by } => payment.takes += by,
-                Kind::Fails { code } => payment.outcome = Outcome::Failed(code.clone()),
-                Kind::Reversed { after } => payment.reversed_after = Some(*after),
-                Kind::OtherAmount { amount } => {
-                    if let Some(minor) = minor_of(amount, &payment.moved.currency) {
-                        payment.moved.minor = minor;
-                    }
-                }
-                Kind::OtherCurrency { currency } => {
-                    // The same number in the other currency.
-                    let text = payment.moved.text();
-                    payment.moved = Money {
-                        minor: minor_of(&text, currency).unwrap_or(payment.moved.minor),
-                        currency: currency.clone(),
-                    };
-                }
-                Kind::InReconciliation { lasting } => payment.reconciling = *lasting,
-                Kind::Word { status } => payment.word = Some(status.clone()),
-                Kind::Hidden { lasting } => payment.hidden_until = payment.created + lasting,
-                Kind::CallbackFirst => payment.takes = 0,
-                _ => {}
-            }
-        }
     }
 
     fn payment_of(&self, operation: Operation, asked: Asked, now: i64) -> Result<Payment, Refusal> {
@@ -255,6 +225,36 @@ impl Pawapay {
             reconciling: 0,
             reversed_after: None,
         })
+    }
+}
+
+/// What faults make of a payment before it is taken.
+fn apply(payment: &mut Payment, faults: &[Kind]) {
+    for fault in faults {
+        match fault {
+            Kind::Stuck => payment.outcome = Outcome::Stuck,
+            Kind::Late { by } => payment.takes += by,
+            Kind::Fails { code } => payment.outcome = Outcome::Failed(code.clone()),
+            Kind::Reversed { after } => payment.reversed_after = Some(*after),
+            Kind::OtherAmount { amount } => {
+                if let Some(minor) = minor_of(amount, &payment.moved.currency) {
+                    payment.moved.minor = minor;
+                }
+            }
+            Kind::OtherCurrency { currency } => {
+                // The same number in the other currency.
+                let text = payment.moved.text();
+                payment.moved = Money {
+                    minor: minor_of(&text, currency).unwrap_or(payment.moved.minor),
+                    currency: currency.clone(),
+                };
+            }
+            Kind::InReconciliation { lasting } => payment.reconciling = *lasting,
+            Kind::Word { status } => payment.word = Some(status.clone()),
+            Kind::Hidden { lasting } => payment.hidden_until = payment.created + lasting,
+            Kind::CallbackFirst => payment.takes = 0,
+            _ => {}
+        }
     }
 }
 

@@ -27,7 +27,6 @@ use self::payment::{Operation, Payment, failure_reason};
 use self::signature::{BodyDigest, Key, Signed};
 use self::statements::{Line, Statement};
 use crate::Settings;
-use crate::clock::iso;
 use crate::fake::{Common, Fake, Network, Signing};
 use crate::fields::Fields;
 use crate::money::{exponent, text_of};
@@ -267,7 +266,7 @@ impl Pawapay {
         if !self.signed_requests_only {
             return None;
         }
-        let key = |id: &str| self.request_keys.get(id).copied();
+        let key = |id: &str| self.request_keys.get(id).cloned();
         let reason = signature::verify(request, &key, now).err()?;
         let failure = json!({ "failureCode": "HTTP_SIGNATURE_ERROR", "failureMessage": reason });
         Some(Reply::of(403, json!({ "failureReason": failure })))

@@ -25,12 +25,10 @@ impl Confirmation {
     fn check(&self, automatic: Option<&Value>) -> Result<(), ApiError> {
         let may_redirect = automatic.is_some_and(|of| of["allow_redirects"] == "always");
         if may_redirect && self.return_url.is_none() {
-            return Err(ApiError::invalid(
-                "",
-                "This PaymentIntent is configured to accept payment methods that might redirect your \
-                 customer: provide a `return_url`, or set \
-                 automatic_payment_methods[allow_redirects] to never.",
-            ));
+            let message = "This PaymentIntent is configured to accept payment methods that might \
+                           redirect your customer: provide a `return_url`, or set \
+                           automatic_payment_methods[allow_redirects] to never.";
+            return Err(ApiError { executed: false, ..ApiError::invalid("", message) });
         }
         Ok(())
     }
@@ -522,7 +520,7 @@ impl Stripe {
         let fits = |intent: &&Intent| {
             intent.created + self.search_lag <= self.now
                 && wanted.iter().all(|(name, value)| {
-                    intent.metadata.get(*name).and_then(Value::as_str) == Some(value)
+                    intent.metadata.get(*name).and_then(Value::as_str) == Some(*value)
                 })
         };
         let mut found: Vec<&Intent> = self.intents.values().filter(fits).collect();

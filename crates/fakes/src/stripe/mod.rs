@@ -382,7 +382,7 @@ impl Stripe {
         params.end()?;
         let mut found = self.all(kind, payout.as_deref());
         found.retain(|(_, shown)| {
-            filters.iter().all(|(name, value)| shown[*name].as_str() == Some(value))
+            filters.iter().all(|(name, value)| shown[*name].as_str() == Some(value.as_str()))
                 && bounds.iter().all(|(name, bound)| {
                     let created = shown["created"].as_i64().unwrap_or_default();
                     match *name {
@@ -395,7 +395,8 @@ impl Stripe {
         });
         found.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
         if let Some(after) = after {
-            let at = found.iter().position(|(_, shown)| shown["id"].as_str() == Some(&after));
+            let at =
+                found.iter().position(|(_, shown)| shown["id"].as_str() == Some(after.as_str()));
             let Some(at) = at else {
                 return Err(ApiError::missing("object", &after, "starting_after"));
             };
