@@ -101,6 +101,13 @@ impl ApiError {
         self
     }
 
+    /// The request was refused before anything was done.
+    #[must_use]
+    pub(crate) fn not_executed(mut self) -> Self {
+        self.executed = false;
+        self
+    }
+
     pub(crate) fn body(&self) -> Value {
         json!({ "error": self.fields })
     }

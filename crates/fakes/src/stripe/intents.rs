@@ -28,7 +28,7 @@ impl Confirmation {
             let message = "This PaymentIntent is configured to accept payment methods that might \
                            redirect your customer: provide a `return_url`, or set \
                            automatic_payment_methods[allow_redirects] to never.";
-            return Err(ApiError { executed: false, ..ApiError::invalid("", message) });
+            return Err(ApiError::invalid("", message).not_executed());
         }
         Ok(())
     }
@@ -407,7 +407,7 @@ impl Stripe {
         };
         let mut error = ApiError::card(code, message);
         if authentication {
-            error = ApiError { status: 400, ..error };
+            error.status = 400;
         }
         let charge_id = charge.as_ref().map(|charge| charge.id.clone());
         if !decline.is_empty() {
