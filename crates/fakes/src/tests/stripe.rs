@@ -267,7 +267,10 @@ async fn refunds_are_limited_and_can_fail_afterwards() {
     assert_eq!(list["data"].as_array().unwrap().len(), 2);
     assert_eq!(stage.post("/v1/refunds", &refund("1000")).await.status, 200, "there is room again");
 
-    stage.fault(&json!({ "network": "STRIPE", "kind": "REVERSED", "seconds": 86_400 }));
+    stage.fault(&json!({
+        "network": "STRIPE", "kind": "REVERSED", "seconds": 86_400,
+        "match": { "path": "/v1/refunds" },
+    }));
     let intent = text(&stage.pay("pm_card_visa").await.json()["id"]);
     let last = stage.post("/v1/refunds", &format!("payment_intent={intent}")).await.json();
     assert_eq!(last["status"], "succeeded");
