@@ -118,7 +118,7 @@
 //! |---|---|
 //! | `POST /stripe/webhooks {"url", "secrets"?, "types"?}` | adds an endpoint or changes it; with several secrets each delivery has a signature by each |
 //! | `POST /stripe/keys {"add"?, "revoke"?}` | secret keys |
-//! | `POST /stripe/settings {"delay_ms"?, "search_lag_ms"?}` | how long events take, and how long search does not find what is new (a minute at first) |
+//! | `POST /stripe/settings {"delay_ms"?, "search_lag_ms"?, "settlement"?}` | how long events take, and how long search does not find what is new (a minute at first); with `{"currency": "usd", "rate": "0.00071"}` balance transactions are in that currency |
 //! | `POST /stripe/authenticate {"payment_intent", "success"?}` | the payer's answer to 3D Secure |
 //! | `POST /stripe/intents {"payment_intent", "status", "decline_code"?}` | `succeeded`, `failed` or `canceled` for one that is not final |
 //! | `POST /stripe/refunds {"refund", "status", "failure_reason"?}` | for example `failed` after `succeeded` |

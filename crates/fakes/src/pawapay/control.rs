@@ -206,7 +206,7 @@ impl Pawapay {
         let signature = named(fields, "signature", Signature::named)?.unwrap_or(Signature::Good);
         let copies = fields.integer("copies")?.unwrap_or(1);
         let copies = u32::try_from(copies).map_err(|_| Fault::Invalid("copies".to_owned()))?;
-        let payment = self.payments.get(&key).ok_or(ControlError::NotFound)?.clone();
+        let payment = self.payments.get(&key).ok_or(ControlError::NotFound)?;
         let mut body = payment.callback_data();
         if let Some(object) = body.as_object_mut() {
             for (name, value) in changes {
@@ -214,7 +214,7 @@ impl Pawapay {
             }
         }
         let faults = [Kind::CallbackRepeated { copies }];
-        self.send_callback(&payment, &body, signature, &faults, now);
+        self.send_callback(&key, body.to_string(), signature, &faults, now);
         Ok(body)
     }
 

@@ -111,31 +111,33 @@ impl Pawapay {
     pub(crate) fn call_back(&mut self, key: &PaymentKey, now: i64) {
         let Some(payment) = self.payments.get(key) else { return };
         let mut body = payment.callback_data();
-        let faults =
-            self.common.callback_faults(payment.operation.name(), body.to_string().as_bytes());
-        let payment = payment.clone();
-        for fault in &faults {
-            change_money(&mut body, &payment, fault);
+        let mut text = body.to_string();
+        let faults = self.common.callback_faults(payment.operation.name(), text.as_bytes());
+        if !faults.is_empty() {
+            for fault in &faults {
+                change_money(&mut body, payment, fault);
+            }
+            text = body.to_string();
         }
-        self.send_callback(&payment, &body, Signature::Good, &faults, now);
+        self.send_callback(key, text, Signature::Good, &faults, now);
     }
 
     /// Sends any body as the callback of a payment.
     pub(crate) fn send_callback(
         &mut self,
-        payment: &Payment,
-        body: &Value,
+        (operation, id): &PaymentKey,
+        body: String,
         signature: Signature,
         faults: &[Kind],
         now: i64,
     ) {
-        let Some(url) = self.callback_urls.get(&payment.operation).cloned() else { return };
+        let Some(url) = self.callback_urls.get(operation).cloned() else { return };
         let unsigned = !self.signed_callbacks && signature == Signature::Good;
         let callback = Callback {
             url,
-            event: payment.operation.name().to_owned(),
-            subject: payment.id.clone(),
-            body: body.to_string().into(),
+            event: operation.name().to_owned(),
+            subject: id.clone(),
+            body: body.into(),
             signer: self.signer(),
             signature: if unsigned { Signature::Unsigned } else { signature },
             failed: 0,

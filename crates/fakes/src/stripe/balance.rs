@@ -13,6 +13,30 @@ const DAY: i64 = 24 * 60 * 60 * 1_000;
 const FEE_BASIS_POINTS: i64 = 290;
 const FEE_FIXED: i64 = 30;
 
+/// The exchange into the currency of the balance.
+#[derive(Clone, Debug)]
+pub(crate) struct Settlement {
+    pub currency: String,
+    /// As it was written: `0.00071`.
+    pub rate: String,
+}
+
+impl Settlement {
+    /// The minor units of another currency in minor units of the balance, rounded half away from
+    /// zero. `None` where the rate is no plain decimal number or the amount does not fit.
+    pub(crate) fn exchange(&self, minor: i64, currency: &str) -> Option<i64> {
+        let (whole, fraction) = self.rate.split_once('.').unwrap_or((&self.rate, ""));
+        let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+        let decimals = u32::try_from(fraction.len()).ok()? + exponent(currency);
+        let divisor = 10_i128.checked_pow(decimals)?;
+        let product = i128::from(minor)
+            .checked_mul(digits)?
+            .checked_mul(10_i128.checked_pow(exponent(&self.currency))?)?;
+        let half = if product < 0 { -divisor / 2 } else { divisor / 2 };
+        i64::try_from((product + half) / divisor).ok()
+    }
+}
+
 impl Stripe {
     /// Books a movement of the balance. Only charges cost a fee.
     pub(crate) fn post(
@@ -23,11 +47,28 @@ impl Stripe {
         amount: i64,
         currency: &str,
     ) -> String {
-        let fixed = if exponent(currency) == 0 { 0 } else { FEE_FIXED };
-        let fee = if kind == "charge" { fee_of(amount, FEE_BASIS_POINTS) + fixed } else { 0 };
+        let (moved, settled, _) = self.settled(amount, currency);
+        let fixed = if exponent(&settled) == 0 { 0 } else { FEE_FIXED };
+        let fee = if kind == "charge" { fee_of(moved, FEE_BASIS_POINTS) + fixed } else { 0 };
         self.post_with_fee((kind, category), source, amount, fee, currency)
     }
 
+    /// What an amount is in the currency of the balance, and the rate by which it was exchanged.
+    fn settled(&self, amount: i64, currency: &str) -> (i64, String, Option<String>) {
+        let exchanged = self
+            .settlement
+            .as_ref()
+            .filter(|settlement| settlement.currency != currency)
+            .and_then(|settlement| Some((settlement, settlement.exchange(amount, currency)?)));
+        match exchanged {
+            None => (amount, currency.to_owned(), None),
+            Some((settlement, moved)) => {
+                (moved, settlement.currency.clone(), Some(settlement.rate.clone()))
+            }
+        }
+    }
+
+    /// Books a movement in the currency of the payment, with a fee in that of the balance.
     pub(crate) fn post_with_fee(
         &mut self,
         (kind, category): (&'static str, &'static str),
@@ -37,6 +78,7 @@ impl Stripe {
         currency: &str,
     ) -> String {
         let id = format!("txn_3{}", self.common.random.letters(23));
+        let (amount, currency, rate) = self.settled(amount, currency);
         let transaction = BalanceTransaction {
             number: self.next_number(),
             id: id.clone(),
@@ -45,7 +87,8 @@ impl Stripe {
             source: source.to_owned(),
             amount,
             fee,
-            currency: currency.to_owned(),
+            currency,
+            rate,
             created: self.now,
             // What was taken in is on its way for two days.
             available_on: if kind == "charge" { self.now + 2 * DAY } else { self.now },

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Stripe;
+use super::balance::Settlement;
 use super::events::Endpoint;
 use super::objects::IntentStatus;
 use crate::control::ControlError;
@@ -97,6 +98,17 @@ impl Stripe {
     fn change_settings(&mut self, fields: &mut Fields) -> Result<Value, ControlError> {
         self.delay = fields.integer("delay_ms")?.unwrap_or(self.delay);
         self.search_lag = fields.integer("search_lag_ms")?.unwrap_or(self.search_lag);
+        if let Some(mut settlement) = fields.object("settlement")? {
+            let read = Settlement {
+                currency: settlement.required_text("currency")?.to_ascii_lowercase(),
+                rate: settlement.required_text("rate")?,
+            };
+            settlement.end()?;
+            if read.exchange(1, &read.currency).is_none() {
+                return Err(Fault::Invalid("rate".to_owned()).into());
+            }
+            self.settlement = Some(read);
+        }
         Ok(json!({ "delay_ms": self.delay, "search_lag_ms": self.search_lag }))
     }
 
@@ -151,8 +163,8 @@ impl Stripe {
         };
         let copies = u32::try_from(fields.integer("copies")?.unwrap_or(1))
             .map_err(|_| Fault::Invalid("copies".to_owned()))?;
-        let event = self.events.get(&id).ok_or(ControlError::NotFound)?.clone();
-        let mut body = event.shown;
+        let event = self.event(&id).ok_or(ControlError::NotFound)?.clone();
+        let mut body = event.show();
         if let Some(of_event) = body.as_object_mut() {
             of_event.extend(changes);
         }
@@ -161,7 +173,7 @@ impl Stripe {
         }
         self.hasten = true;
         let faults = [Kind::CallbackRepeated { copies }];
-        self.deliver(&event.id, &event.kind, &body, signature, &faults);
+        self.deliver(&event.id, &event.kind, body.to_string(), signature, &faults);
         Ok(body)
     }
 

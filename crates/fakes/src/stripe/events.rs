@@ -1,5 +1,6 @@
 //! Events, and the webhook endpoints that are told of them.
 
+use axum::body::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -28,8 +29,18 @@ pub(crate) struct Event {
     pub number: u64,
     pub id: String,
     pub kind: String,
-    pub shown: Value,
+    /// Its JSON.
+    pub text: String,
 }
+
+impl Event {
+    pub(crate) fn show(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+}
+
+/// How many events are kept.
+const KEPT: usize = 20_000;
 
 impl Stripe {
     /// Records that something happened, and tells the endpoints.
@@ -46,15 +57,22 @@ impl Stripe {
             "request": { "id": self.request_id, "idempotency_key": self.idempotency_key },
             "type": kind,
         });
-        let event =
-            Event { number: self.next_number(), id, kind: kind.to_owned(), shown: shown.clone() };
-        self.events.insert(event.id.clone(), event.clone());
-        let faults = self.common.callback_faults(kind, shown.to_string().as_bytes());
-        let mut body = shown;
-        for fault in &faults {
-            change_money(&mut body, fault);
+        let text = shown.to_string();
+        let faults = self.common.callback_faults(kind, text.as_bytes());
+        let mut body = text.clone();
+        if !faults.is_empty() {
+            let mut changed = shown;
+            for fault in &faults {
+                change_money(&mut changed, fault);
+            }
+            body = changed.to_string();
         }
-        self.deliver(&event.id, kind, &body, Signature::Good, &faults);
+        self.deliver(&id, kind, body, Signature::Good, &faults);
+        if self.events.len() >= KEPT {
+            self.events.pop_front();
+        }
+        let number = self.next_number();
+        self.events.push_back(Event { number, id, kind: kind.to_owned(), text });
     }
 
     /// Delivers any body as an event.
@@ -62,10 +80,11 @@ impl Stripe {
         &mut self,
         id: &str,
         kind: &str,
-        body: &Value,
+        body: String,
         signature: Signature,
         faults: &[Kind],
     ) {
+        let body = Bytes::from(body);
         let at = if self.hasten { self.now } else { self.now + self.delay };
         let wanted = |endpoint: &&Endpoint| {
             endpoint.types.is_empty() || endpoint.types.iter().any(|wanted| wanted == kind)
@@ -75,7 +94,7 @@ impl Stripe {
                 url: endpoint.url.clone(),
                 event: kind.to_owned(),
                 subject: id.to_owned(),
-                body: body.to_string().into(),
+                body: body.clone(),
                 signer: Signer { secrets: endpoint.secrets.clone() },
                 signature,
                 failed: 0,

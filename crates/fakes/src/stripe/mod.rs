@@ -11,7 +11,7 @@ mod intents;
 mod objects;
 mod refunds;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use axum::Router;
@@ -23,6 +23,7 @@ use axum::routing::get;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
+use self::balance::Settlement;
 use self::error::ApiError;
 use self::events::{API_VERSION, Endpoint, Event};
 use self::form::Params;
@@ -74,6 +75,9 @@ pub(crate) struct Stripe {
     /// How long events and late failures take, in milliseconds.
     delay: i64,
     search_lag: i64,
+    /// The currency that the balance is kept in, and what one major unit of any other is worth in it;
+    /// `None` keeps each currency.
+    settlement: Option<Settlement>,
     base_url: String,
     keys: Vec<String>,
     endpoints: Vec<Endpoint>,
@@ -87,7 +91,8 @@ pub(crate) struct Stripe {
     sessions: BTreeMap<String, Session>,
     transactions: BTreeMap<String, BalanceTransaction>,
     payouts: BTreeMap<String, Payout>,
-    events: BTreeMap<String, Event>,
+    /// The last ones.
+    events: VecDeque<Event>,
     /// By idempotency key.
     answers: BTreeMap<String, Answer>,
 
@@ -145,6 +150,7 @@ impl Stripe {
             common: Common::new(settings.seed ^ 0x5354_5249_5045),
             delay: settings.delay_ms,
             search_lag: SEARCH_LAG,
+            settlement: None,
             base_url,
             keys: vec![SECRET_KEY.to_owned()],
             endpoints: settings.stripe_webhook.iter().map(endpoint).collect(),
@@ -157,7 +163,7 @@ impl Stripe {
             sessions: BTreeMap::new(),
             transactions: BTreeMap::new(),
             payouts: BTreeMap::new(),
-            events: BTreeMap::new(),
+            events: VecDeque::new(),
             answers: BTreeMap::new(),
             now: 0,
             request_id: None,
@@ -221,6 +227,10 @@ impl Stripe {
             Err(error) => (error.status, error.body(), error.executed),
         };
         if keep {
+            // Whoever asks for nothing new for a day leaves nothing behind.
+            if self.answers.len() % 4_096 == 4_095 {
+                self.answers.retain(|_, kept| kept.at + DAY > now);
+            }
             let body = body.clone();
             let kept = Answer { request: fingerprint, status, body, at: now };
             self.answers.insert(key.to_owned(), kept);
@@ -332,9 +342,13 @@ impl Stripe {
             "cs" => self.sessions.get(id).map(Session::show),
             "txn" => self.transactions.get(id).map(|transaction| transaction.show(self.now)),
             "po" => self.payouts.get(id).map(Payout::show),
-            "evt" => self.events.get(id).map(|event| event.shown.clone()),
+            "evt" => self.event(id).map(Event::show),
             _ => None,
         }
+    }
+
+    fn event(&self, id: &str) -> Option<&Event> {
+        self.events.iter().rev().find(|event| event.id == id)
     }
 
     /// Puts the object in place of its id, also in each element of a list.
@@ -419,7 +433,7 @@ impl Stripe {
             "disputes" => self.disputes.values().map(|o| (o.number, o.show())).collect(),
             "checkout/sessions" => self.sessions.values().map(|o| (o.number, o.show())).collect(),
             "payouts" => self.payouts.values().map(|o| (o.number, o.show())).collect(),
-            "events" => self.events.values().map(|o| (o.number, o.shown.clone())).collect(),
+            "events" => self.events.iter().map(|o| (o.number, o.show())).collect(),
             "balance_transactions" => self
                 .transactions
                 .values()

@@ -382,6 +382,8 @@ pub(crate) struct BalanceTransaction {
     pub amount: i64,
     pub fee: i64,
     pub currency: String,
+    /// By which it was exchanged from the payment's currency: `0.00071`.
+    pub rate: Option<String>,
     pub created: i64,
     pub available_on: i64,
     /// The payout to the bank that it was part of.
@@ -394,6 +396,8 @@ impl BalanceTransaction {
     }
 
     pub(crate) fn show(&self, now: i64) -> Value {
+        // A JSON number as it was written, which no float has changed.
+        let rate = self.rate.as_ref().and_then(|rate| serde_json::from_str::<Value>(rate).ok());
         json!({
             "id": self.id,
             "object": "balance_transaction",
@@ -402,7 +406,7 @@ impl BalanceTransaction {
             "created": seconds(self.created),
             "currency": self.currency,
             "description": null,
-            "exchange_rate": null,
+            "exchange_rate": rate,
             "fee": self.fee,
             "fee_details": if self.fee == 0 { json!([]) } else { json!([{
                 "amount": self.fee,

@@ -128,6 +128,28 @@ async fn a_deposit_is_taken_and_completed_and_told() {
 }
 
 #[tokio::test]
+async fn an_operator_with_two_currencies_takes_decimals() {
+    let stage = Stage::new().await;
+    for (number, currency) in [(1, "LRD"), (2, "USD")] {
+        let mut body = deposit(number, "231771234567", "10.5");
+        body["currency"] = json!(currency);
+        body["payer"]["accountDetails"]["provider"] = json!("ORANGE_LBR");
+        assert_eq!(stage.take("/v2/deposits", &body).await["status"], "ACCEPTED");
+        stage.pass(1).await;
+        let data = stage.data("deposits", number).await;
+        assert_eq!(
+            (data["amount"].as_str(), data["country"].as_str()),
+            (Some("10.50"), Some("LBR"))
+        );
+    }
+    let payments = stage.fakes.books()["pawapay"]["payments"].clone();
+    assert_eq!(
+        (payments[0]["moved_minor"].as_i64(), payments[1]["fee_minor"].as_i64()),
+        (Some(1_050), Some(11))
+    );
+}
+
+#[tokio::test]
 async fn the_number_decides_the_outcome() {
     let stage = Stage::new().await;
     for (number, (suffix, code)) in (1..).zip([

@@ -427,6 +427,25 @@ async fn webhooks_are_signed_by_each_secret_and_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn the_balance_can_be_kept_in_one_currency() {
+    let stage = Stage::new().await;
+    let settlement = json!({ "settlement": { "currency": "usd", "rate": "0.00071" } });
+    stage.control("/stripe/settings", &settlement);
+    let body = "amount=100000&currency=rwf&payment_method_types[]=card&confirm=true\
+                &payment_method=pm_card_visa&expand[]=latest_charge.balance_transaction";
+    let paid = stage.post("/v1/payment_intents", body).await.json();
+    assert_eq!(
+        (paid["currency"].as_str(), paid["amount_received"].as_i64()),
+        (Some("rwf"), Some(100_000))
+    );
+    let transaction = &paid["latest_charge"]["balance_transaction"];
+    assert_eq!(transaction["currency"], "usd");
+    assert_eq!(transaction["amount"], 7_100);
+    assert_eq!(transaction["fee"], 236);
+    assert_eq!(transaction["exchange_rate"].to_string(), "0.00071");
+}
+
+#[tokio::test]
 async fn a_payout_has_its_balance_transactions() {
     let stage = Stage::new().await;
     let intent = text(&stage.pay("pm_card_visa").await.json()["id"]);
