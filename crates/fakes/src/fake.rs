@@ -42,6 +42,9 @@ pub(crate) trait Network: Send + Sized + 'static {
     /// The headers that sign a callback.
     fn sign(signer: &Self::Signer, callback: &Signing<'_>) -> Vec<(&'static str, String)>;
 
+    /// Whether the answer to a request with this idempotency key is still under way.
+    fn set_key_in_use(&mut self, _key: &str, _in_use: bool) {}
+
     /// The body of an answer that refuses a request with this status.
     fn refusal(status: u16) -> Value;
 }
@@ -193,6 +196,7 @@ impl<N: Network> Common<N> {
             &mut self.deliveries,
             json!({
                 "at": iso(now),
+                "at_ms": now,
                 "event": callback.event,
                 "subject": callback.subject,
                 "url": callback.url,

@@ -67,6 +67,10 @@ pub(crate) enum Kind {
     OtherCurrency {
         currency: String,
     },
+    /// pawaPay: another number pays or is paid than was asked for.
+    OtherNumber {
+        phone: String,
+    },
     /// pawaPay: it is in reconciliation for so long.
     InReconciliation {
         lasting: i64,
@@ -127,6 +131,7 @@ impl Kind {
             | Self::Reversed { .. }
             | Self::OtherAmount { .. }
             | Self::OtherCurrency { .. }
+            | Self::OtherNumber { .. }
             | Self::InReconciliation { .. }
             | Self::Word { .. }
             | Self::Hidden { .. }
@@ -173,6 +178,7 @@ impl Kind {
             "REVERSED" => Self::Reversed { after: milliseconds(fields)? },
             "OTHER_AMOUNT" => Self::OtherAmount { amount: fields.required_text("amount")? },
             "OTHER_CURRENCY" => Self::OtherCurrency { currency: fields.required_text("currency")? },
+            "OTHER_NUMBER" => Self::OtherNumber { phone: fields.required_text("phone")? },
             "IN_RECONCILIATION" => Self::InReconciliation { lasting: milliseconds(fields)? },
             "WORD" => Self::Word { status: fields.required_text("status")? },
             "HIDDEN" => Self::Hidden { lasting: milliseconds(fields)? },

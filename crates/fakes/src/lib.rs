@@ -36,8 +36,8 @@
 //! | `GET /clock` | `{"now", "offset_seconds"}` |
 //! | `POST /clock/advance {"seconds"}` | moves the clock of both and does all that falls due, in its order. May be negative |
 //! | `GET /books` | `{"pawapay": {"payments", "wallets", "statement_lines"}, "stripe": {"payment_intents", "charges", "refunds", "disputes", "sessions", "balances"}}`, amounts in minor units |
-//! | `GET /requests` | the last requests by network: `{"at", "method", "path", "idempotency_key", "body", "status", "fault"}` |
-//! | `GET /deliveries` | the last deliveries of callbacks: `{"at", "event", "subject", "url", "attempt", "answer"}` |
+//! | `GET /requests` | the last requests by network: `{"at", "at_ms", "method", "path", "idempotency_key", "body", "status", "fault"}` |
+//! | `GET /deliveries` | the last deliveries of callbacks: `{"at", "at_ms", "event", "subject", "url", "attempt", "answer"}` |
 //! | `POST /flush` | answers when each callback that is due was delivered or has failed |
 //!
 //! ## Faults
@@ -63,7 +63,7 @@
 //! | `CUT_ANSWER` | | taken, half an answer |
 //! | `EMPTY_ANSWER` | | taken, 200 without a body |
 //! | `SERVER_ERROR` | | taken, 500; Stripe keeps and replays it for the idempotency key |
-//! | `SLOW` | `milliseconds` | taken, answered so much later (real time) |
+//! | `SLOW` | `milliseconds` | taken, answered so much later (real time); until then Stripe answers 409 to the same idempotency key |
 //!
 //! *To payments*, when they are taken (pawaPay) or charged or refunded (Stripe). All that match
 //! happen. `path` is `/v2/deposits` and so on, `/v1/payment_intents` or `/v1/refunds`; `body` is the
@@ -77,6 +77,7 @@
 //! | `REVERSED` | `seconds` | so long after its end it has the opposite one (Stripe: refunds only) |
 //! | `OTHER_AMOUNT` | `amount` | another amount moves; a decimal text |
 //! | `OTHER_CURRENCY` | `currency` | it moves in another currency |
+//! | `OTHER_NUMBER` | `phone` | pawaPay: another number pays or is paid |
 //! | `WORD` | `status` | until it is final its status is this word |
 //! | `IN_RECONCILIATION` | `seconds` | pawaPay: for so long, before it is final |
 //! | `HIDDEN` | `seconds` | pawaPay: for so long its status is NOT_FOUND |

@@ -108,6 +108,7 @@ async fn play<N: Network>(
         let seen = body.get(..KEPT_BODY).unwrap_or(&body);
         network.common().keep_request(json!({
             "at": iso(now),
+            "at_ms": now,
             "method": method,
             "path": uri.to_string(),
             "idempotency_key": key,
@@ -130,11 +131,32 @@ async fn play<N: Network>(
         Some(Kind::EmptyAnswer) => StatusCode::OK.into_response(),
         Some(Kind::ServerError) if response.status().is_success() => answer(500, &N::refusal(500)),
         Some(Kind::Slow { milliseconds }) => {
+            // Released also when the client goes away meanwhile, which ends this future.
+            let _in_use = key.map(|key| KeyInUse::new(&fake, key));
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             response
         }
         Some(Kind::CutAnswer) => cut(response).await,
         _ => response,
+    }
+}
+
+/// An idempotency key whose answer is under way.
+struct KeyInUse<N: Network> {
+    fake: Arc<Fake<N>>,
+    key: String,
+}
+
+impl<N: Network> KeyInUse<N> {
+    fn new(fake: &Arc<Fake<N>>, key: String) -> Self {
+        fake.with(|network, _| network.set_key_in_use(&key, true));
+        Self { fake: Arc::clone(fake), key }
+    }
+}
+
+impl<N: Network> Drop for KeyInUse<N> {
+    fn drop(&mut self) {
+        self.fake.with(|network, _| network.set_key_in_use(&self.key, false));
     }
 }
 

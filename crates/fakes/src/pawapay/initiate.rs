@@ -249,6 +249,7 @@ fn apply(payment: &mut Payment, faults: &[Kind]) {
                     currency: currency.clone(),
                 };
             }
+            Kind::OtherNumber { phone } => payment.phone.clone_from(phone),
             Kind::InReconciliation { lasting } => payment.reconciling = *lasting,
             Kind::Word { status } => payment.word = Some(status.clone()),
             Kind::Hidden { lasting } => payment.hidden_until = payment.created + lasting,

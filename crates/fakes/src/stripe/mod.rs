@@ -11,7 +11,7 @@ mod intents;
 mod objects;
 mod refunds;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use axum::Router;
@@ -95,6 +95,8 @@ pub(crate) struct Stripe {
     events: VecDeque<Event>,
     /// By idempotency key.
     answers: BTreeMap<String, Answer>,
+    /// Idempotency keys whose answers are still under way.
+    keys_in_use: BTreeSet<String>,
 
     // What holds for the request or the job that is under way.
     now: i64,
@@ -134,6 +136,14 @@ impl Network for Stripe {
         events::sign(signer, callback)
     }
 
+    fn set_key_in_use(&mut self, key: &str, in_use: bool) {
+        if in_use {
+            self.keys_in_use.insert(key.to_owned());
+        } else {
+            self.keys_in_use.remove(key);
+        }
+    }
+
     fn refusal(status: u16) -> Value {
         ApiError::of_status(status).body()
     }
@@ -165,6 +175,7 @@ impl Stripe {
             payouts: BTreeMap::new(),
             events: VecDeque::new(),
             answers: BTreeMap::new(),
+            keys_in_use: BTreeSet::new(),
             now: 0,
             request_id: None,
             idempotency_key: None,
@@ -214,6 +225,10 @@ impl Stripe {
             return answered(error.status, error.body(), false);
         }
         self.idempotency_key = Some(key.to_owned());
+        if self.keys_in_use.contains(key) {
+            let error = ApiError::of_status(409);
+            return answered(error.status, error.body(), false);
+        }
         let fingerprint = request.fingerprint();
         if let Some(kept) = self.answers.get(key).filter(|kept| kept.at + DAY > now) {
             if kept.request == fingerprint {

@@ -425,6 +425,12 @@ async fn other_money_moves_than_was_asked_for() {
     stage.completed_deposit(2, "500").await;
     assert_eq!(stage.data("deposits", 2).await["currency"], "USD");
 
+    let other = json!({ "network": "PAWAPAY", "kind": "OTHER_NUMBER", "phone": "250780000000" });
+    stage.fault(&other);
+    stage.completed_deposit(4, "500").await;
+    let payer = &stage.data("deposits", 4).await["payer"]["accountDetails"];
+    assert_eq!(payer["phoneNumber"], "250780000000");
+
     stage.fault(&json!({ "network": "PAWAPAY", "kind": "CALLBACK_AMOUNT", "amount": "1" }));
     stage.take("/v2/deposits", &deposit(3, COMPLETES, "500")).await;
     stage.pass(1).await;

@@ -1,5 +1,7 @@
 //! Stripe.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Answer, NOW, Stage};
@@ -217,6 +219,28 @@ async fn an_idempotency_key_answers_once_for_a_day() {
     );
     let valid = stage.stripe_with("POST", "/v1/payment_intents", INTENT, &invalid).await;
     assert_eq!(valid.status, 200, "a request that was not carried out leaves its key free");
+}
+
+#[tokio::test]
+async fn a_key_is_in_use_until_its_answer_has_left() {
+    let stage = Stage::new().await;
+    stage.fault(&json!({ "network": "STRIPE", "kind": "SLOW", "milliseconds": 300 }));
+    let key = [("idempotency-key", "r-1:create")];
+    let slow = stage.stripe_with("POST", "/v1/payment_intents", INTENT, &key);
+    let other = async {
+        // As soon as the first was taken.
+        while stage.fakes.look("/requests").unwrap()["stripe"] == json!([]) {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stage.stripe_with("POST", "/v1/payment_intents", INTENT, &key).await
+    };
+    let (first, second) = tokio::join!(slow, other);
+    assert_eq!(first.status, 200);
+    assert_eq!(second.status, 409);
+    assert_eq!(second.json()["error"]["code"], "idempotency_key_in_use");
+    let third = stage.stripe_with("POST", "/v1/payment_intents", INTENT, &key).await;
+    assert_eq!(third.json()["id"], first.json()["id"]);
 }
 
 #[tokio::test]
