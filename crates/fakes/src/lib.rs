@@ -1,6 +1,7 @@
-//! pawaPay and Stripe as HTTP servers on this machine, with books of their own. They are as strict as
-//! the real ones (unknown parameters are refused, repeated requests are recognized), and they lie as
-//! they are told to. What they do follows from the seed, from the requests and from their clock.
+//! pawaPay and Stripe as HTTP servers on this machine, with books of their own. They are as strict
+//! as the real ones (unknown parameters are refused, repeated requests are recognized), and they
+//! lie as they are told to. What they do follows from the seed, from the requests and from their
+//! clock.
 //!
 //! They share no code with kola: they are another reading of the networks' documentation, so that a
 //! misreading shows.
@@ -16,13 +17,15 @@
 //!
 //! - **pawaPay**: the last three digits of the number. Deposits: `019` PAYER_LIMIT_REACHED, `029`
 //!   PAYER_NOT_FOUND, `039` PAYMENT_NOT_APPROVED, `049` INSUFFICIENT_BALANCE, `059`
-//!   PAYMENT_IN_PROGRESS, `069` UNSPECIFIED_FAILURE. Payouts and refunds: `089` RECIPIENT_NOT_FOUND,
-//!   `099` WALLET_LIMIT_REACHED, `109` RECIPIENT_LIMIT_REACHED, `119` UNSPECIFIED_FAILURE. `129` is
-//!   never final by itself. Every other number completes. Operators: MTN_MOMO_LBR and ORANGE_LBR (LRD
-//!   and USD), MTN_MOMO_RWA and AIRTEL_RWA (RWF, without decimals), MTN_MOMO_ZMB (ZMW).
+//!   PAYMENT_IN_PROGRESS, `069` UNSPECIFIED_FAILURE. Payouts and refunds: `089`
+//!   RECIPIENT_NOT_FOUND, `099` WALLET_LIMIT_REACHED, `109` RECIPIENT_LIMIT_REACHED, `119`
+//!   UNSPECIFIED_FAILURE. `129` is never final by itself. Every other number completes. Operators:
+//!   MTN_MOMO_LBR and ORANGE_LBR (LRD and USD), MTN_MOMO_RWA and AIRTEL_RWA (RWF, without
+//!   decimals), MTN_MOMO_ZMB (ZMW).
 //! - **Stripe**: the test card, by its alias (`pm_card_visa`, `pm_card_visa_chargeDeclined`,
 //!   `pm_card_threeDSecure2Required` and so on) or by its number on the page of a Checkout Session.
-//!   `pm_card_createDispute` is disputed, refunds of `pm_card_refundFail` fail after they succeeded.
+//!   `pm_card_createDispute` is disputed, refunds of `pm_card_refundFail` fail after they
+//!   succeeded.
 //!
 //! # The control port
 //!
@@ -66,8 +69,8 @@
 //! | `SLOW` | `milliseconds` | taken, answered so much later (real time); until then Stripe answers 409 to the same idempotency key |
 //!
 //! *To payments*, when they are taken (pawaPay) or charged or refunded (Stripe). All that match
-//! happen. `path` is `/v2/deposits` and so on, `/v1/payment_intents` or `/v1/refunds`; `body` is the
-//! request at pawaPay and the object, with its metadata, at Stripe.
+//! happen. `path` is `/v2/deposits` and so on, `/v1/payment_intents` or `/v1/refunds`; `body` is
+//! the request at pawaPay and the object, with its metadata, at Stripe.
 //!
 //! | kind | fields | what happens |
 //! |---|---|---|

@@ -21,8 +21,8 @@ struct Arguments {
     /// The same seed and the same requests give the same ids, keys and chances.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where callbacks go: what `kola networks add` printed as callback_url. May be given twice: one
-    /// whose path has /stripe/ is Stripe's, another pawaPay's.
+    /// Where callbacks go: what `kola networks add` printed as callback_url. May be given twice:
+    /// one whose path has /stripe/ is Stripe's, another pawaPay's.
     #[arg(long, value_name = "URL")]
     callback: Vec<String>,
     /// How long a payment takes, in milliseconds.

@@ -68,9 +68,9 @@ impl ApiError {
 
     pub(crate) fn other_parameters(key: &str) -> Self {
         let message = format!(
-            "Keys for idempotent requests can only be used with the same parameters they were first \
-             used with. Try using a key other than '{key}' if you meant to execute a different \
-             request."
+            "Keys for idempotent requests can only be used with the same parameters they were \
+             first used with. Try using a key other than '{key}' if you meant to execute a \
+             different request."
         );
         let mut error = Self::new(400, "idempotency_error", "", &message);
         error.executed = false;

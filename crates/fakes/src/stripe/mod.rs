@@ -75,8 +75,7 @@ pub(crate) struct Stripe {
     /// How long events and late failures take, in milliseconds.
     delay: i64,
     search_lag: i64,
-    /// The currency that the balance is kept in, and what one major unit of any other is worth in it;
-    /// `None` keeps each currency.
+    /// The exchange into the one currency that the balance is kept in; `None` keeps each currency.
     settlement: Option<Settlement>,
     base_url: String,
     keys: Vec<String>,
