@@ -28,7 +28,8 @@ use self::error::ApiError;
 use self::events::{API_VERSION, Endpoint, Event};
 use self::form::Params;
 use self::objects::{
-    BalanceTransaction, Charge, Dispute, Intent, Method as PaymentMethod, Payout, Refund, Session,
+    BalanceTransaction, Charge, Dispute, Intent, IntentStatus, Method as PaymentMethod, Payout,
+    Refund, Session,
 };
 use crate::Settings;
 use crate::fake::{Common, Fake, Network, Signing};
@@ -120,8 +121,11 @@ impl Network for Stripe {
         self.at(now);
         match job {
             Job::Charge(id, declined) => {
-                // A decline is told by events; there is no request to answer.
-                let _ = self.end_charge(&id, declined);
+                let waits = |intent: &Intent| intent.status == IntentStatus::Processing;
+                if self.intents.get(&id).is_some_and(waits) {
+                    // A decline is told by events; there is no request to answer.
+                    let _ = self.end_charge(&id, declined);
+                }
             }
             Job::Refund(id, status, reason) => self.end_refund(&id, status, reason),
             Job::Dispute(id) => {
@@ -315,7 +319,10 @@ impl Stripe {
     fn route(&mut self, request: &ApiRequest<'_>, mut params: Params) -> Result<Value, ApiError> {
         let path = request.path.trim_matches('/');
         let segments: Vec<&str> = path.split('/').collect();
-        match (request.method, segments.get(1..).unwrap_or_default()) {
+        let ["v1", segments @ ..] = segments.as_slice() else {
+            return Err(ApiError::unknown_path(request.method, request.path));
+        };
+        match (request.method, segments) {
             ("POST", ["payment_intents"]) => self.create_intent(params),
             ("GET", ["payment_intents", "search"]) => self.search_intents(params),
             ("POST", ["payment_intents", id]) => self.update_intent(id, params),
