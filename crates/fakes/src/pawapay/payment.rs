@@ -222,6 +222,7 @@ impl Payment {
             "asked_currency": self.asked.currency,
             "moved_minor": if self.status == Status::Completed { self.moved.minor } else { 0 },
             "moved_currency": self.moved.currency,
+            "open_minor": if self.status.is_final() { 0 } else { self.moved.minor },
             "fee_minor": if self.status == Status::Completed { self.fee } else { 0 },
             "failure_code": self.failure_code,
             "provider": self.provider,

@@ -138,19 +138,25 @@ impl Stripe {
         let Some(refund) = self.refunds.get_mut(id).filter(|refund| refund.status != status) else {
             return;
         };
-        let gave_up = matches!(refund.status.as_str(), "failed" | "canceled");
-        refund.status = status.to_owned();
-        let fails = matches!(status, "failed" | "canceled");
-        if fails && !gave_up {
-            refund.failure_reason = Some(reason.unwrap_or_else(|| "unknown".to_owned()));
-            let (amount, currency) = (refund.amount, refund.currency.clone());
-            let charge = refund.charge.clone();
-            let transaction = self.post("refund_failure", "refund_failure", id, amount, &currency);
-            if let Some(refund) = self.refunds.get_mut(id) {
+        let has_ended_without = |status: &str| matches!(status, "failed" | "canceled");
+        let (before, now) = (has_ended_without(&refund.status), has_ended_without(status));
+        status.clone_into(&mut refund.status);
+        refund.failure_reason = now.then(|| reason.unwrap_or_else(|| "unknown".to_owned()));
+        let (amount, currency) = (refund.amount, refund.currency.clone());
+        let charge = refund.charge.clone();
+        // A refund that succeeds after it failed, which Stripe does not do, takes the money again.
+        let (kind, back) = match (before, now) {
+            (false, true) => ("refund_failure", amount),
+            (true, false) => ("refund", -amount),
+            _ => ("", 0),
+        };
+        if back != 0 {
+            let transaction = self.post(kind, kind, id, back, &currency);
+            if let Some(refund) = self.refunds.get_mut(id).filter(|_| now) {
                 refund.failure_balance_transaction = Some(transaction);
             }
             if let Some(charge) = self.charges.get_mut(&charge) {
-                charge.refunded -= amount;
+                charge.refunded -= back;
             }
         }
         let shown = self.refunds.get(id).map(Refund::show).unwrap_or_default();

@@ -710,6 +710,59 @@ async fn signed_requests_can_be_demanded() {
     assert_eq!(stage.send("POST", &url, &all, &changed).await.unwrap().status, 403);
 }
 
+/// Whatever goes wrong: a wallet has what it had, what statements say moved, and less what is
+/// reserved for payments under way.
+#[tokio::test]
+async fn the_books_agree_with_the_statements_under_faults() {
+    let stage = Stage::new().await;
+    for (kind, field, value) in [
+        ("REVERSED", "seconds", json!(30)),
+        ("FAILS", "code", json!("UNSPECIFIED_FAILURE")),
+        ("OTHER_AMOUNT", "amount", json!("77")),
+        ("STUCK", "percent", json!(10)),
+        ("IN_RECONCILIATION", "seconds", json!(20)),
+        ("CALLBACK_REPEATED", "copies", json!(3)),
+        ("CALLBACK_LOST", "percent", json!(10)),
+    ] {
+        stage.fault(&json!({
+            "network": "PAWAPAY", "kind": kind, "times": 1_000, "percent": 20, field: value,
+        }));
+    }
+    for number in 0..150 {
+        match number % 3 {
+            0 => stage.take("/v2/deposits", &deposit(number, COMPLETES, "500")).await,
+            1 => stage.take("/v2/payouts", &payout(number, COMPLETES, "300")).await,
+            _ => {
+                let body = json!({
+                    "refundId": id(number), "depositId": id(number - 2 - number % 9 / 3 * 3),
+                    "amount": "40", "currency": "RWF",
+                });
+                stage.take("/v2/refunds", &body).await
+            }
+        };
+        stage.pass(i64::from(number % 4)).await;
+    }
+    stage.pass(3_600).await;
+    let books = stage.fakes.books()["pawapay"].clone();
+    let sum = |list: &str, amount: &dyn Fn(&Value) -> i64| -> i64 {
+        books[list].as_array().unwrap().iter().map(amount).sum()
+    };
+    let int = |value: &Value| value.as_i64().unwrap();
+    let moved = sum("statement_lines", &|line| int(&line["minor"]) - int(&line["fee_minor"]));
+    let open =
+        |payment: &Value| payment["status"] == "PROCESSING" && payment["operation"] != "DEPOSIT";
+    let reserved = sum("payments", &|of| if open(of) { int(&of["open_minor"]) } else { 0 });
+    let wallet = sum("wallets", &|of| if of["currency"] == "RWF" { int(&of["minor"]) } else { 0 });
+    assert_eq!(wallet, 10_000_000 + moved - reserved);
+    let completed = sum("payments", &|of| i64::from(of["status"] == "COMPLETED"));
+    let failed = sum("payments", &|of| i64::from(of["status"] == "FAILED"));
+    assert!(completed > 30 && failed > 20 && reserved > 0, "{completed} {failed} {reserved}");
+    let refunded: i64 = sum("payments", &|of| {
+        if of["operation"] == "REFUND" { int(&of["moved_minor"]) } else { 0 }
+    });
+    assert!(refunded > 0);
+}
+
 #[tokio::test]
 async fn the_same_seed_gives_the_same_world() {
     let run = || async {

@@ -494,3 +494,57 @@ async fn a_payout_has_its_balance_transactions() {
     let rest = format!("/v1/balance_transactions?payout={payout}&starting_after={after}");
     assert_eq!(stage.get(&rest).await["data"].as_array().unwrap().len(), 1);
 }
+
+/// Whatever goes wrong: the balance is what its transactions say, and a charge is refunded by as much
+/// as its refunds that did not fail.
+#[tokio::test]
+async fn the_books_agree_with_each_other_under_faults() {
+    let stage = Stage::new().await;
+    for (kind, field, value) in [
+        ("REVERSED", "seconds", json!(30)),
+        ("FAILS", "code", json!("declined")),
+        ("LATE", "seconds", json!(20)),
+        ("OTHER_AMOUNT", "amount", json!("19.99")),
+    ] {
+        stage.fault(&json!({
+            "network": "STRIPE", "kind": kind, "times": 1_000, "percent": 20, field: value,
+        }));
+    }
+    let cards = ["pm_card_visa", "pm_card_refundFail", "pm_card_createDispute"];
+    for (number, card) in (0..60).zip(cards.iter().cycle()) {
+        let answer = stage.pay(card).await.json();
+        let id = answer["id"].as_str().or(answer["error"]["payment_intent"]["id"].as_str());
+        let body = format!("payment_intent={}&amount=700", id.unwrap());
+        for _ in 0..number % 3 {
+            stage.post("/v1/refunds", &body).await;
+        }
+        stage.pass(number % 4).await;
+    }
+    stage.pass(3 * 86_400).await;
+    let books = stage.fakes.books()["stripe"].clone();
+    let of = |list: &str| books[list].as_array().unwrap().clone();
+    let refunds = of("refunds");
+    for charge in of("charges") {
+        let standing: i64 = refunds
+            .iter()
+            .filter(|refund| refund["payment_intent"] == charge["payment_intent"])
+            .filter(|refund| charge["paid"] == true && refund["status"] != "failed")
+            .map(|refund| refund["minor"].as_i64().unwrap())
+            .sum();
+        assert_eq!(charge["refunded_minor"], standing, "{charge}");
+    }
+    let failed = refunds.iter().filter(|refund| refund["status"] == "failed").count();
+    assert!(failed > 3 && failed < refunds.len(), "{failed} of {}", refunds.len());
+    let (mut net, mut after) = (0, String::new());
+    loop {
+        let page = stage.get(&format!("/v1/balance_transactions?limit=100{after}")).await;
+        for row in page["data"].as_array().unwrap() {
+            net += row["net"].as_i64().unwrap();
+            after = format!("&starting_after={}", text(&row["id"]));
+        }
+        if page["has_more"] == false {
+            break;
+        }
+    }
+    assert_eq!(of("balances")[0]["available_minor"], net);
+}
