@@ -415,8 +415,7 @@ impl Stripe {
             }
         }
         params.end()?;
-        let mut found = self.all(kind, payout.as_deref());
-        found.retain(|(_, shown)| {
+        let wanted = |shown: &Value| {
             filters.iter().all(|(name, value)| shown[*name].as_str() == Some(value.as_str()))
                 && bounds.iter().all(|(name, bound)| {
                     let created = shown["created"].as_i64().unwrap_or_default();
@@ -427,39 +426,44 @@ impl Stripe {
                         _ => created < *bound,
                     }
                 })
-        });
-        found.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        };
+        let mut ids = self.ids(kind, payout.as_deref());
+        ids.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
         if let Some(after) = after {
-            let at =
-                found.iter().position(|(_, shown)| shown["id"].as_str() == Some(after.as_str()));
-            let Some(at) = at else {
+            let Some(at) = ids.iter().position(|(_, id)| *id == after) else {
                 return Err(ApiError::missing("object", &after, "starting_after"));
             };
-            found.drain(..=at);
+            ids.drain(..=at);
         }
+        // Only as many are shown as a page has, and one more, which tells that there are more.
         let limit = usize::try_from(limit).unwrap_or(10);
+        let shown = ids.into_iter().filter_map(|(_, id)| self.find(id)).filter(wanted);
+        let mut page: Vec<Value> = shown.take(limit + 1).collect();
+        let has_more = page.len() > limit;
+        page.truncate(limit);
         Ok(json!({
             "object": "list",
             "url": format!("/v1/{kind}"),
-            "has_more": found.len() > limit,
-            "data": found.into_iter().take(limit).map(|(_, shown)| shown).collect::<Value>(),
+            "has_more": has_more,
+            "data": page,
         }))
     }
 
-    fn all(&self, kind: &str, payout: Option<&str>) -> Vec<(u64, Value)> {
+    /// The objects of a list, with the order in which they were made.
+    fn ids(&self, kind: &str, payout: Option<&str>) -> Vec<(u64, &str)> {
         match kind {
-            "payment_intents" => self.intents.values().map(|o| (o.number, o.show())).collect(),
-            "charges" => self.charges.values().map(|o| (o.number, o.show())).collect(),
-            "refunds" => self.refunds.values().map(|o| (o.number, o.show())).collect(),
-            "disputes" => self.disputes.values().map(|o| (o.number, o.show())).collect(),
-            "checkout/sessions" => self.sessions.values().map(|o| (o.number, o.show())).collect(),
-            "payouts" => self.payouts.values().map(|o| (o.number, o.show())).collect(),
-            "events" => self.events.iter().map(|o| (o.number, o.show())).collect(),
+            "payment_intents" => self.intents.values().map(|o| (o.number, &*o.id)).collect(),
+            "charges" => self.charges.values().map(|o| (o.number, &*o.id)).collect(),
+            "refunds" => self.refunds.values().map(|o| (o.number, &*o.id)).collect(),
+            "disputes" => self.disputes.values().map(|o| (o.number, &*o.id)).collect(),
+            "checkout/sessions" => self.sessions.values().map(|o| (o.number, &*o.id)).collect(),
+            "payouts" => self.payouts.values().map(|o| (o.number, &*o.id)).collect(),
+            "events" => self.events.iter().map(|o| (o.number, &*o.id)).collect(),
             "balance_transactions" => self
                 .transactions
                 .values()
                 .filter(|o| payout.is_none_or(|payout| o.payout.as_deref() == Some(payout)))
-                .map(|o| (o.number, o.show(self.now)))
+                .map(|o| (o.number, &*o.id))
                 .collect(),
             _ => Vec::new(),
         }
