@@ -39,6 +39,9 @@ pub fn read_initiation(
             None => Word::unreadable("pawaPay answered 400 without a code that is known here"),
         });
     }
+    if let Some(alarm) = not_successful(response, "a request") {
+        return Reading::Word(Word::unreadable(alarm));
+    }
     let status = text_at(&answer, "/status");
     Reading::Word(match status.as_deref() {
         Some("ACCEPTED") => accepted(&answer),
@@ -67,8 +70,7 @@ pub fn read_status(operation: Operation, request_id: Uuid, response: &HttpRespon
         Ok(answer) => answer,
         Err(reading) => return reading,
     };
-    if response.status != 200 {
-        let alarm = format!("pawaPay answered {} to a question", response.status);
+    if let Some(alarm) = not_successful(response, "a question") {
         return Reading::Word(Word::unreadable(alarm));
     }
     let status = text_at(&answer, "/status");
@@ -110,7 +112,8 @@ pub fn read_fail_enqueued(
         Err(reading) => return Cancellation::Other(reading),
     };
     let unreadable = |alarm: String| Cancellation::Other(Reading::Word(Word::unreadable(alarm)));
-    if let Some(alarm) = other_id(operation, request_id, &answer) {
+    let odd = not_successful(response, "a cancellation");
+    if let Some(alarm) = odd.or_else(|| other_id(operation, request_id, &answer)) {
         return unreadable(alarm);
     }
     match text_at(&answer, "/status").as_deref() {
@@ -168,6 +171,13 @@ fn body(operation: Operation, response: &HttpResponse) -> Result<Value, Reading>
             Reading::Word(Word::unreadable(alarm))
         }),
     }
+}
+
+/// What to tell the operator of an HTTP status that pawaPay's answers do not have: a proxy's, whose
+/// body may look like pawaPay's.
+fn not_successful(response: &HttpResponse, to: &str) -> Option<String> {
+    (!(200..300).contains(&response.status))
+        .then(|| format!("pawaPay answered {} to {to}", response.status))
 }
 
 /// What to tell the operator of an answer about another payment than the one that was asked about.
@@ -444,6 +454,20 @@ mod tests {
             assert!(
                 alarm_of(read_status(Operation::Payout, ID, &response(404, body))).contains("404")
             );
+        }
+    }
+
+    #[test]
+    fn an_answer_of_something_else_than_pawapay_is_not_believed() {
+        for status in [302, 404, 405, 409, 418] {
+            let body = with_id(Operation::Payout, r#""status":"REJECTED""#);
+            let odd = response(status, &body);
+            let alarm = alarm_of(read_initiation(Operation::Payout, ID, &odd));
+            assert_eq!(alarm, format!("pawaPay answered {status} to a request"));
+            assert!(matches!(
+                read_fail_enqueued(Operation::Payout, ID, &odd),
+                Cancellation::Other(Reading::Word(_))
+            ));
         }
     }
 
