@@ -180,9 +180,7 @@ fn operation_types(currency: &Value) -> Vec<(Operation, &Value)> {
         }
         Some(Value::Array(types)) => types
             .iter()
-            .filter_map(|settings| {
-                Some((named(&text_at(settings, "/operationType")?)?, settings))
-            })
+            .filter_map(|settings| Some((named(&text_at(settings, "/operationType")?)?, settings)))
             .collect(),
         _ => vec![],
     }
@@ -264,9 +262,8 @@ fn read_pin_prompt(settings: &Value) -> Option<PinPrompt> {
 }
 
 fn read_channel(channel: &Value) -> PromptChannel {
-    let title = |language: &str| {
-        text_at(channel, &format!("/displayName/{language}")).unwrap_or_default()
-    };
+    let title =
+        |language: &str| text_at(channel, &format!("/displayName/{language}")).unwrap_or_default();
     let steps = |language: &str| {
         let steps = list_at(channel, &format!("/instructions/{language}")).iter();
         steps.filter_map(|step| text_at(step, "/text")).collect()
@@ -469,7 +466,10 @@ mod tests {
     #[test]
     fn an_account_without_operators() {
         let conf = read_active_conf(br#"{"countries":[]}"#).unwrap();
-        assert_eq!((conf.operations.len(), conf.left_out.len(), conf.signed_callbacks), (0, 0, false));
+        assert_eq!(
+            (conf.operations.len(), conf.left_out.len(), conf.signed_callbacks),
+            (0, 0, false)
+        );
         for (body, reason) in [
             ("<html>", "no JSON"),
             ("{}", "it has no list of countries"),

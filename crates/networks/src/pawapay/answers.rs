@@ -19,11 +19,7 @@ const NEEDS_PAGE: &str = "the operator wants to send the payer to a page of its 
 
 /// Reads the answer to an initiation.
 #[must_use]
-pub fn read_initiation(
-    operation: Operation,
-    request_id: Uuid,
-    response: &HttpResponse,
-) -> Reading {
+pub fn read_initiation(operation: Operation, request_id: Uuid, response: &HttpResponse) -> Reading {
     let answer = match body(operation, response) {
         Ok(answer) => answer,
         Err(reading) => return reading,
@@ -435,7 +431,8 @@ mod tests {
 
     #[test]
     fn the_number_that_was_charged_is_read() {
-        for (operation, side) in [(Operation::Collection, "payer"), (Operation::Payout, "recipient")]
+        for (operation, side) in
+            [(Operation::Collection, "payer"), (Operation::Payout, "recipient")]
         {
             let fields = format!(
                 r#""status":"PROCESSING","{side}":{{"type":"MMO","accountDetails":{{"phoneNumber":"250783456789","provider":"MTN_MOMO_RWA"}}}}"#

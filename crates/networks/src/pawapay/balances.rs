@@ -84,8 +84,14 @@ mod tests {
             ("{}", "it has no list of balances"),
             (r#"{"balances":{}}"#, "it has no list of balances"),
             (r#"{"balances":[{}]}"#, r#""" "" is no balance"#),
-            (r#"{"balances":[{"balance":"1.5","currency":"RWF"}]}"#, r#""1.5" "RWF" is no balance"#),
-            (r#"{"balances":[{"balance":"--1","currency":"RWF"}]}"#, r#""--1" "RWF" is no balance"#),
+            (
+                r#"{"balances":[{"balance":"1.5","currency":"RWF"}]}"#,
+                r#""1.5" "RWF" is no balance"#,
+            ),
+            (
+                r#"{"balances":[{"balance":"--1","currency":"RWF"}]}"#,
+                r#""--1" "RWF" is no balance"#,
+            ),
             (r#"{"balances":[{"balance":"1","currency":"XXX"}]}"#, r#""1" "XXX" is no balance"#),
         ] {
             assert!(

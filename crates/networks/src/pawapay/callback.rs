@@ -29,7 +29,11 @@ pub fn read_callback(body: &[u8]) -> Result<Callback, String> {
         .find_map(|kind| Some((kind, text_at(&data, &format!("/{}", kind.id_field()))?)));
     let (kind, id) = found.ok_or("it names no deposit, payout or refund")?;
     let request_id = Uuid::try_parse(&id).map_err(|_| format!("{} is no UUID", kind.id_field()))?;
-    Ok(Callback { operation: kind.operation(), request_id, word: word_of_payment(&data, request_id) })
+    Ok(Callback {
+        operation: kind.operation(),
+        request_id,
+        word: word_of_payment(&data, request_id),
+    })
 }
 
 #[cfg(test)]
@@ -48,10 +52,8 @@ mod tests {
             r#"{{"depositId":"{ID}","status":"COMPLETED","amount":"1500.00","currency":"RWF","country":"RWA","payer":{{"type":"MMO","accountDetails":{{"phoneNumber":"250783456789","provider":"MTN_MOMO_RWA"}}}},"customerMessage":"Kigali Books","created":"2026-05-15T07:38:56Z","providerTransactionId":"12356789","metadata":{{"merchantId":"7"}}}}"#
         );
         let amount = Some(Money::new(1_500, Currency::parse("RWF").unwrap()));
-        let outcome =
-            ProviderOutcome::Succeeded { transaction_id: "12356789".to_owned(), amount };
-        let word =
-            Word { account_number: Some("250783456789".to_owned()), ..Word::new(outcome) };
+        let outcome = ProviderOutcome::Succeeded { transaction_id: "12356789".to_owned(), amount };
+        let word = Word { account_number: Some("250783456789".to_owned()), ..Word::new(outcome) };
         let callback = Callback { operation: Operation::Collection, request_id: ID, word };
         assert_eq!(read_callback(body.as_bytes()), Ok(callback));
     }

@@ -127,7 +127,10 @@ pub(super) fn explain(code: Option<&str>, detail: Option<&str>) -> Explanation {
     let Some(code) = code.filter(|code| is_code(code)).map(current_name) else {
         return Explanation {
             message: "the network refused the payment and gave no reason".to_owned(),
-            alarm: Some(format!("pawaPay refused a payment without a code: {}", staff_text(detail))),
+            alarm: Some(format!(
+                "pawaPay refused a payment without a code: {}",
+                staff_text(detail)
+            )),
         };
     };
     match EXPLANATIONS.iter().find(|(known, _, _)| *known == code) {
@@ -153,7 +156,9 @@ pub(super) fn explain(code: Option<&str>, detail: Option<&str>) -> Explanation {
 /// Whether a text looks like a code, so that it may be shown to a merchant.
 fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// pawaPay's message to staff, on one line of a log.

@@ -143,8 +143,7 @@ mod tests {
     #[test]
     fn a_record_has_no_page_that_approves_a_payment() {
         let answer = r#"{"status":"PROCESSING","authorizationUrl":"https://operator.example/?t=1","failedUrl":null}"#;
-        let (asked, answered) =
-            redact(&HttpRequest::get("/v2/deposits/7"), &response(200, answer));
+        let (asked, answered) = redact(&HttpRequest::get("/v2/deposits/7"), &response(200, answer));
         assert_eq!(asked, "GET /v2/deposits/7");
         assert_eq!(
             answered,
@@ -164,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_callback_is_kept_without_its_number() {
-        let body = br#"{"payoutId":"7","recipient":{"accountDetails":{"phoneNumber":"231880000001"}}}"#;
+        let body =
+            br#"{"payoutId":"7","recipient":{"accountDetails":{"phoneNumber":"231880000001"}}}"#;
         assert_eq!(
             redact_callback(body),
             "{\"payoutId\":\"7\",\"recipient\":{\"accountDetails\":{\"phoneNumber\":\

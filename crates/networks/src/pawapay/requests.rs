@@ -178,10 +178,7 @@ fn account(payment: &Payment) -> Result<Account<'_>, Unsendable> {
     if !digits || !(7..=15).contains(&phone.len()) || phone.starts_with('0') {
         return Err(Unsendable::new("the number is no international number in digits"));
     }
-    Ok(Account {
-        r#type: "MMO",
-        account_details: AccountDetails { phone_number: phone, provider },
-    })
+    Ok(Account { r#type: "MMO", account_details: AccountDetails { phone_number: phone, provider } })
 }
 
 /// An amount in major units in its shortest form. pawaPay refuses zeros at the end of decimals, and
@@ -346,10 +343,7 @@ mod tests {
                 Payment { network_code: None, ..good.clone() },
                 "the network's code of the operator is missing",
             ),
-            (
-                Payment { amount: money(0, "RWF"), ..good.clone() },
-                "the amount is not above zero",
-            ),
+            (Payment { amount: money(0, "RWF"), ..good.clone() }, "the amount is not above zero"),
             (
                 Payment { amount: money(1_050, "LRD"), decimals: 0, ..good.clone() },
                 "the operator takes 0 decimals, and the amount is 10.50",
@@ -365,7 +359,8 @@ mod tests {
         ] {
             assert_eq!(initiation(&wrong).unwrap_err().reason, reason);
         }
-        for phone in ["+250783456789", "0783456789", "250 783456789", "25078", "2507834567891234", ""]
+        for phone in
+            ["+250783456789", "0783456789", "250 783456789", "25078", "2507834567891234", ""]
         {
             let wrong = Payment { phone: Some(phone.to_owned()), ..good.clone() };
             assert_eq!(

@@ -14,8 +14,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED,
     ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED, EcdsaKeyPair,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey,
-    VerificationAlgorithm,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
@@ -146,9 +145,9 @@ pub fn read_public_keys(body: &[u8]) -> Result<Vec<PublicKey>, String> {
     let answer: Value =
         serde_json::from_slice(body).map_err(|error| format!("no JSON: {error}"))?;
     let keys = answer.as_array().ok_or("it is no list of keys")?;
-    let keys = keys.iter().filter_map(|key| {
-        PublicKey::from_pem(text_at(key, "/id")?, &text_at(key, "/key")?).ok()
-    });
+    let keys = keys
+        .iter()
+        .filter_map(|key| PublicKey::from_pem(text_at(key, "/id")?, &text_at(key, "/key")?).ok());
     Ok(keys.collect())
 }
 
@@ -272,16 +271,16 @@ fn signature_base(
 
 /// The value of a header, with the values of all of its lines.
 fn field(headers: &[(String, String)], name: &str) -> Option<String> {
-    let lines: Vec<&str> =
-        headers.iter().filter(|(header, _)| header == name).map(|(_, value)| value.trim()).collect();
+    let lines: Vec<&str> = headers
+        .iter()
+        .filter(|(header, _)| header == name)
+        .map(|(_, value)| value.trim())
+        .collect();
     if lines.is_empty() { None } else { Some(lines.join(", ")) }
 }
 
 /// pawaPay's member of a header that has one for each signature.
-fn member<'a>(
-    headers: &'a [(String, String)],
-    name: &str,
-) -> Result<&'a str, SignatureFault> {
+fn member<'a>(headers: &'a [(String, String)], name: &str) -> Result<&'a str, SignatureFault> {
     let lines = headers.iter().filter(|(header, _)| header == name);
     let mut found = lines.flat_map(|(_, line)| members(line)).filter(|(label, _)| *label == LABEL);
     match (found.next(), found.next()) {
@@ -451,8 +450,7 @@ impl RequestSigner {
             .filter(|part| part.starts_with('@') || request.header(part).is_some())
             .map(|part| (*part).to_owned())
             .collect::<Vec<_>>();
-        let list =
-            covered.iter().map(|part| format!("\"{part}\"")).collect::<Vec<_>>().join(" ");
+        let list = covered.iter().map(|part| format!("\"{part}\"")).collect::<Vec<_>>().join(" ");
         let parameters = format!(
             "({list});alg=\"{}\";keyid=\"{}\";created={created};expires={expires}",
             self.algorithm, self.key_id

@@ -36,31 +36,31 @@ const SIGNATURES: [(&str, &str, &str); 4] = [
     (
         "ecdsa-p256-sha256",
         "TEST:p256",
-        "MEQCIHnCOue1Zg8YrOJWdlCXa3kJFKchsoKYbv5tlsN070QGAiAZa0NG+kUj4Cwt4Ky3HYO3eMMJfSg9 \
+        "MEQCIHnCOue1Zg8YrOJWdlCXa3kJFKchsoKYbv5tlsN070QGAiAZa0NG+kUj4Cwt4Ky3HYO3eMMJfSg9\
          02Zpc1UI8qXVNg==",
     ),
     (
         "ecdsa-p384-sha384",
         "TEST:p384",
-        "MGYCMQCrji1b7nV62as4OmJyqc3Vu+yvYaY93p3QIZtGiX9odDZmq2g7h5Z+GKbI5INCMmsCMQC/4/M4 \
+        "MGYCMQCrji1b7nV62as4OmJyqc3Vu+yvYaY93p3QIZtGiX9odDZmq2g7h5Z+GKbI5INCMmsCMQC/4/M4\
          DLFrPkIdZviYNMfc9qtK7lzLB7x4ktBk/Kbd965sUBlpg5iNob+yOKy+dM0=",
     ),
     (
         "rsa-v1_5-sha256",
         "TEST:rsa",
-        "b4d0Jzu8R51GhNogCLuXXSUDPJSk4ccc6+A6rWIqi1t561rQY06Hx3srxGh3XqZKM8X3YU+TtXyn9Zy6 \
-         wWzNnT/6bF985yvG/dUbaR4IIj6iLRfuLl+NXhH7Z8hCLilobHd22eggudNLb16JIil93oCUuh3bYQ3G \
-         y2WGnBiYOIsRqckLCoA1Ea3WIhjPk9Rn/mGI+WE41+7zvxcBZUGgAQ1VCGdiEyw4IAv+xBISSom0+hQT \
-         q9rgqMKdkBXcP2UwClFUak9jxodlWEo33ovA60/y55is4hlL1PoHCjD16lEyMYbiaOGT9n1t24GS+EKV \
+        "b4d0Jzu8R51GhNogCLuXXSUDPJSk4ccc6+A6rWIqi1t561rQY06Hx3srxGh3XqZKM8X3YU+TtXyn9Zy6\
+         wWzNnT/6bF985yvG/dUbaR4IIj6iLRfuLl+NXhH7Z8hCLilobHd22eggudNLb16JIil93oCUuh3bYQ3G\
+         y2WGnBiYOIsRqckLCoA1Ea3WIhjPk9Rn/mGI+WE41+7zvxcBZUGgAQ1VCGdiEyw4IAv+xBISSom0+hQT\
+         q9rgqMKdkBXcP2UwClFUak9jxodlWEo33ovA60/y55is4hlL1PoHCjD16lEyMYbiaOGT9n1t24GS+EKV\
          lcqmiia+ZBx2kpIE6v5ymw==",
     ),
     (
         "rsa-pss-sha512",
         "TEST:rsa",
-        "CgXKYerJ3Hv05ob3LTyc1e/cWcdlljw0nSCNZ9iESCxM9s/2o2JufhS8GbXGVo3MxRd7RldR1EBHXchD \
-         IJaejJ2GgGRmgXImi11Nnd60iy2yf1lLgbzYhnthuGkVLn9sNRZreg0JTtTgy8HZHXk1NMfBQf+lmeYg \
-         2wclmW97OM5hgs8F7BXDcxi5IuTB0+FRRGx/AXQblZtoUq2LwlMGkscQiRyiRPMGvRcdjOPbw/H0Fr4/ \
-         fabdLp2plUsfrlukygrOzGL4ImIDQR2i0QQxooIoqKaV1O6yNEY/SEQDv9wzAEYmJKenFa6wp1Efl3Ss \
+        "CgXKYerJ3Hv05ob3LTyc1e/cWcdlljw0nSCNZ9iESCxM9s/2o2JufhS8GbXGVo3MxRd7RldR1EBHXchD\
+         IJaejJ2GgGRmgXImi11Nnd60iy2yf1lLgbzYhnthuGkVLn9sNRZreg0JTtTgy8HZHXk1NMfBQf+lmeYg\
+         2wclmW97OM5hgs8F7BXDcxi5IuTB0+FRRGx/AXQblZtoUq2LwlMGkscQiRyiRPMGvRcdjOPbw/H0Fr4/\
+         fabdLp2plUsfrlukygrOzGL4ImIDQR2i0QQxooIoqKaV1O6yNEY/SEQDv9wzAEYmJKenFa6wp1Efl3Ss\
          ABa5CXfj+rvlbMo88wx//A==",
     ),
 ];
@@ -167,10 +167,7 @@ fn digests_that_are_known_are_all_checked() {
         (format!("{DIGEST_256}, {DIGEST}"), Ok(())),
         (format!("md5=:AAAA:, {DIGEST_256}"), Ok(())),
         (format!("{DIGEST_256}, sha-512=:AAAA:"), Err(SignatureFault::OtherBody)),
-        (
-            "md5=:AAAA:".to_owned(),
-            Err(SignatureFault::Malformed("no digest that is known here")),
-        ),
+        ("md5=:AAAA:".to_owned(), Err(SignatureFault::Malformed("no digest that is known here"))),
         (
             "sha-256=AAAA".to_owned(),
             Err(SignatureFault::Malformed("Content-Digest is no byte sequence")),
@@ -387,12 +384,9 @@ fn a_signature_of_two_bare_numbers_is_accepted() {
     let signer = RequestSigner::from_pem("KOLA:1", &pem).unwrap();
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).unwrap();
     let random = SystemRandom::new();
-    let raw = EcdsaKeyPair::from_pkcs8(
-        &ECDSA_P256_SHA256_FIXED_SIGNING,
-        der.secret_pkcs8_der(),
-        &random,
-    )
-    .unwrap();
+    let raw =
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der(), &random)
+            .unwrap();
     let signature = raw.sign(&random, b"message").unwrap();
     assert_eq!(signature.as_ref().len(), 64);
     let key = public_key(&signer);
