@@ -3,13 +3,12 @@
 use std::fmt;
 
 use hyper::Uri;
-use hyper::http::uri::{Authority, Scheme};
 
 /// Scheme and host of a network's API. Plain HTTP is for this machine alone, where a fake listens.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BaseUrl {
-    scheme: Scheme,
-    authority: Authority,
+    is_plain: bool,
+    authority: String,
 }
 
 impl BaseUrl {
@@ -35,9 +34,10 @@ impl BaseUrl {
         if authority.as_str().ends_with(':') {
             return Err(format!("no port behind the colon: {example}"));
         }
-        match scheme.as_str() {
-            "https" => {}
-            "http" if is_this_machine(authority.host()) => {}
+        let host = authority.host().to_ascii_lowercase();
+        let is_plain = match scheme.as_str() {
+            "https" => false,
+            "http" if is_this_machine(&host) => true,
             "http" => {
                 return Err(
                     "http is only for this machine (127.0.0.1, ::1, localhost): write https"
@@ -45,32 +45,36 @@ impl BaseUrl {
                 );
             }
             _ => return Err(format!("the scheme is not https: {example}")),
-        }
-        Ok(Self { scheme: scheme.clone(), authority: authority.clone() })
+        };
+        let own_port = if is_plain { 80 } else { 443 };
+        let authority = match authority.port_u16() {
+            Some(port) if port != own_port => format!("{host}:{port}"),
+            _ => host,
+        };
+        Ok(Self { is_plain, authority })
     }
 
     /// The host in lower case, with its port where it is not the scheme's own: what the header `Host`
     /// and signatures have.
     #[must_use]
-    pub fn authority(&self) -> String {
-        let host = self.authority.host().to_ascii_lowercase();
-        let own_port = if self.is_plain() { 80 } else { 443 };
-        match self.authority.port_u16() {
-            Some(port) if port != own_port => format!("{host}:{port}"),
-            _ => host,
-        }
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// Whether it is plain HTTP, and therefore on this machine.
     #[must_use]
-    pub fn is_plain(&self) -> bool {
-        self.scheme == Scheme::HTTP
+    pub const fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    const fn scheme(&self) -> &'static str {
+        if self.is_plain { "http" } else { "https" }
     }
 
     /// The address of a path, which begins with `/`.
     pub(super) fn with_path(&self, path: &str) -> Result<Uri, String> {
         Uri::builder()
-            .scheme(self.scheme.clone())
+            .scheme(self.scheme())
             .authority(self.authority())
             .path_and_query(path)
             .build()
@@ -80,19 +84,13 @@ impl BaseUrl {
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.authority())
-    }
-}
-
-impl fmt::Debug for BaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        write!(f, "{}://{}", self.scheme(), self.authority)
     }
 }
 
 fn is_this_machine(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
+    host == "localhost"
         || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -113,7 +111,7 @@ mod tests {
             ("http://LocalHost:80", "http://localhost", "localhost"),
         ] {
             let url = BaseUrl::parse(text).unwrap();
-            assert_eq!((url.to_string().as_str(), url.authority().as_str()), (shown, authority));
+            assert_eq!((url.to_string().as_str(), url.authority()), (shown, authority));
             let path = url.with_path("/v2/deposits?x=1").unwrap();
             assert_eq!(path.to_string(), format!("{shown}/v2/deposits?x=1"));
         }

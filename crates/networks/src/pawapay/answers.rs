@@ -20,7 +20,7 @@ const NEEDS_PAGE: &str = "the operator wants to send the payer to a page of its 
 /// Reads the answer to an initiation.
 #[must_use]
 pub fn read_initiation(operation: Operation, request_id: Uuid, response: &HttpResponse) -> Reading {
-    let answer = match body(operation, response) {
+    let answer = match body(response) {
         Ok(answer) => answer,
         Err(reading) => return reading,
     };
@@ -62,19 +62,20 @@ pub fn read_initiation(operation: Operation, request_id: Uuid, response: &HttpRe
 /// Reads the answer to the question how a payment stands.
 #[must_use]
 pub fn read_status(operation: Operation, request_id: Uuid, response: &HttpResponse) -> Reading {
-    let answer = match body(operation, response) {
+    let answer = match body(response) {
         Ok(answer) => answer,
         Err(reading) => return reading,
     };
     if let Some(alarm) = not_successful(response, "a question") {
         return Reading::Word(Word::unreadable(alarm));
     }
+    let data = answer.get("data");
+    if let Some(alarm) = other_id(operation, request_id, data.unwrap_or(&Value::Null)) {
+        return Reading::Word(Word::unreadable(alarm));
+    }
     let status = text_at(&answer, "/status");
-    Reading::Word(match (status.as_deref(), answer.get("data")) {
-        (Some("FOUND"), Some(data)) => match other_id(operation, request_id, data) {
-            Some(alarm) => Word::unreadable(alarm),
-            None => word_of_payment(data, request_id),
-        },
+    Reading::Word(match (status.as_deref(), data) {
+        (Some("FOUND"), Some(data)) => word_of_payment(data, request_id),
         (Some("FOUND"), None) => Word::unreadable("pawaPay found a payment and says nothing of it"),
         (Some("NOT_FOUND"), _) => Word::never_seen(),
         (Some(other), _) => unknown_status("to a question", other),
@@ -103,7 +104,7 @@ pub fn read_fail_enqueued(
     request_id: Uuid,
     response: &HttpResponse,
 ) -> Cancellation {
-    let answer = match body(operation, response) {
+    let answer = match body(response) {
         Ok(answer) => answer,
         Err(reading) => return Cancellation::Other(reading),
     };
@@ -145,11 +146,8 @@ pub(super) fn word_of_payment(data: &Value, request_id: Uuid) -> Word {
     Word { account_number: number, ..word }
 }
 
-/// The status and the body of an answer; what it says where it says nothing of a payment.
-fn body(operation: Operation, response: &HttpResponse) -> Result<Value, Reading> {
-    if Kind::of(operation).is_none() {
-        return Err(Reading::Word(Word::unreadable("pawaPay was asked about a transfer")));
-    }
+/// The body of an answer, or what the answer says without one.
+pub(super) fn body(response: &HttpResponse) -> Result<Value, Reading> {
     let parsed = serde_json::from_slice::<Value>(&response.body).ok().filter(Value::is_object);
     match reading::of_status(response) {
         Some(Reading::AccountRefused { reason }) => {
@@ -171,14 +169,17 @@ fn body(operation: Operation, response: &HttpResponse) -> Result<Value, Reading>
 
 /// What to tell the operator of an HTTP status that pawaPay's answers do not have: a proxy's, whose
 /// body may look like pawaPay's.
-fn not_successful(response: &HttpResponse, to: &str) -> Option<String> {
+pub(super) fn not_successful(response: &HttpResponse, to: &str) -> Option<String> {
     (!(200..300).contains(&response.status))
         .then(|| format!("pawaPay answered {} to {to}", response.status))
 }
 
 /// What to tell the operator of an answer about another payment than the one that was asked about.
 fn other_id(operation: Operation, request_id: Uuid, data: &Value) -> Option<String> {
-    let field = Kind::of(operation)?.id_field();
+    let Some(kind) = Kind::of(operation) else {
+        return Some("pawaPay was asked about a transfer".to_owned());
+    };
+    let field = kind.id_field();
     let id = text_at(data, &format!("/{field}"))?;
     (Uuid::try_parse(&id) != Ok(request_id))
         .then(|| format!("pawaPay answered about another payment: {field} {id:?}"))
@@ -219,13 +220,13 @@ fn unknown_status_text(of: &str, status: &str) -> String {
 }
 
 /// The failure's code. The guide of refunds still spells it as version 1 did.
-fn failure_code(data: &Value) -> Option<String> {
+pub(super) fn failure_code(data: &Value) -> Option<String> {
     text_at(data, "/failureReason/failureCode")
         .or_else(|| text_at(data, "/rejectionReason/rejectionCode"))
 }
 
 /// pawaPay's message to staff.
-fn failure_detail(data: &Value) -> Option<String> {
+pub(super) fn failure_detail(data: &Value) -> Option<String> {
     text_at(data, "/failureReason/failureMessage")
         .or_else(|| text_at(data, "/rejectionReason/rejectionMessage"))
 }

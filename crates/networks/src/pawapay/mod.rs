@@ -14,6 +14,7 @@ mod failures;
 pub mod redaction;
 pub mod requests;
 pub mod signature;
+pub mod statements;
 
 /// A kind of payment at pawaPay.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
