@@ -50,6 +50,9 @@ fn collect_numbers(value: &Value, numbers: &mut BTreeSet<String>) {
                     Value::String(number) if name == NUMBER_FIELD && !number.is_empty() => {
                         numbers.insert(number.clone());
                     }
+                    Value::Number(number) if name == NUMBER_FIELD => {
+                        numbers.insert(number.to_string());
+                    }
                     _ => collect_numbers(value, numbers),
                 }
             }
@@ -74,10 +77,15 @@ fn hide_in(value: &mut Value, numbers: &BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
-                if SECRET_FIELDS.contains(&name.as_str()) && !value.is_null() {
-                    *value = Value::String("***".to_owned());
-                } else {
-                    hide_in(value, numbers);
+                match value {
+                    Value::Null => {}
+                    _ if SECRET_FIELDS.contains(&name.as_str()) => {
+                        *value = Value::String("***".to_owned());
+                    }
+                    Value::Number(number) if name == NUMBER_FIELD => {
+                        *value = Value::String(mask_account_number(&number.to_string()));
+                    }
+                    _ => hide_in(value, numbers),
                 }
             }
         }
@@ -148,6 +156,16 @@ mod tests {
         assert_eq!(
             answered,
             "200\n\n{\"status\":\"PROCESSING\",\"authorizationUrl\":\"***\",\"failedUrl\":null}"
+        );
+    }
+
+    #[test]
+    fn a_number_without_quotes_is_a_number_too() {
+        let body = br#"{"depositId":"7","payer":{"phoneNumber":250783456789},"of":"250783456789"}"#;
+        assert_eq!(
+            redact_callback(body),
+            "{\"depositId\":\"7\",\"payer\":{\"phoneNumber\":\"*********789\"},\
+             \"of\":\"*********789\"}"
         );
     }
 

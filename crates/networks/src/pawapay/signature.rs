@@ -225,7 +225,7 @@ fn check(
     signature: &[u8],
 ) -> Result<(), SignatureFault> {
     // An elliptic curve's signature as DER, else as its two numbers.
-    let algorithms: &[&dyn VerificationAlgorithm] = match (key.kind, algorithm) {
+    let algorithms: &[&'static dyn VerificationAlgorithm] = match (key.kind, algorithm) {
         (KeyKind::P256, None | Some("ecdsa-p256-sha256")) => {
             &[&ECDSA_P256_SHA256_ASN1, &ECDSA_P256_SHA256_FIXED]
         }
@@ -236,7 +236,7 @@ fn check(
         (KeyKind::Rsa, Some("rsa-pss-sha512")) => &[&RSA_PSS_2048_8192_SHA512],
         _ => return Err(SignatureFault::WrongAlgorithm),
     };
-    let holds = |algorithm: &&dyn VerificationAlgorithm| {
+    let holds = |algorithm: &&'static dyn VerificationAlgorithm| {
         UnparsedPublicKey::new(*algorithm, &key.bytes).verify(message, signature).is_ok()
     };
     if algorithms.iter().any(holds) { Ok(()) } else { Err(SignatureFault::Wrong) }
