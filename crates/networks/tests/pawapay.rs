@@ -1,5 +1,6 @@
 //! pawaPay's adapter and the client against the fake pawaPay, which is another reading of the same
 //! documentation.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::time::Duration;
 
