@@ -1,0 +1,245 @@
+//! Requests to Stripe. Bodies are forms; every POST has an idempotency key, by which Stripe
+//! recognizes it for at least 24 hours and answers a repeated one with what it answered first.
+
+use domain::kernel::names::Operation;
+use domain::kernel::uuids::Uuid;
+use form_urlencoded::Serializer;
+
+use super::ids::{Kind, StripeId, is_id};
+use super::{API_VERSION, Parameters, amounts};
+use crate::exchange::{HttpRequest, Payment, Unsendable};
+
+/// The metadata by which an object is found again: our id of the request that made it.
+pub(super) const METADATA_REQUEST_ID: &str = "kola_request_id";
+const METADATA_MERCHANT_ID: &str = "kola_merchant_id";
+const METADATA_EXECUTION_ID: &str = "kola_execution_id";
+const METADATA_REFERENCE_ID: &str = "kola_reference_id";
+/// Says of an intent that it belongs to a Checkout Session.
+pub(super) const METADATA_PAGE: &str = "kola_page";
+
+/// Why every intent is cancelled. It is always the same: a repeated request with another reason
+/// would be refused, since its idempotency key is the same.
+const CANCELLATION_REASON: &str = "abandoned";
+
+/// Stripe takes at least so many characters as a description and as the name of what is sold.
+const NAME_MAX_CHARS: usize = 200;
+
+/// What a payment becomes at Stripe.
+///
+/// # Errors
+/// It is none of a card's.
+pub fn kind_of(payment: &Payment) -> Result<Kind, Unsendable> {
+    match payment.operation {
+        Operation::Collection if payment.page_url.is_some() => Ok(Kind::Session),
+        Operation::Collection => Ok(Kind::Intent),
+        Operation::Refund => Ok(Kind::Refund),
+        Operation::Payout | Operation::Transfer => {
+            Err(Unsendable::new("money cannot be sent to a card, only refunded to it"))
+        }
+    }
+}
+
+/// The body of the request that makes the intent, the session or the refund. It is stored before it
+/// is first sent, so that it is repeated word by word.
+///
+/// # Errors
+/// The payment cannot be said in Stripe's terms.
+pub fn create_body(payment: &Payment, parameters: Parameters) -> Result<Vec<u8>, Unsendable> {
+    match kind_of(payment)? {
+        Kind::Intent => intent_body(payment, parameters),
+        Kind::Session => session_body(payment),
+        Kind::Refund => refund_body(payment),
+    }
+}
+
+/// The request that makes the intent, the session or the refund, with the `body` of
+/// [`create_body`]. Repeated within 23 hours it is a question: the answer is that of the first time.
+///
+/// # Errors
+/// The payment is none of a card's.
+pub fn create(payment: &Payment, body: Vec<u8>) -> Result<HttpRequest, Unsendable> {
+    let (path, step) = match kind_of(payment)? {
+        Kind::Intent => ("/v1/payment_intents", "create"),
+        Kind::Session => ("/v1/checkout/sessions", "create"),
+        Kind::Refund => ("/v1/refunds", "refund"),
+    };
+    Ok(post(path, body, payment.request_id, step))
+}
+
+/// Confirms an intent that was made with a card and not confirmed.
+#[must_use]
+pub fn confirm(payment: &Payment, intent: &StripeId) -> HttpRequest {
+    post(&format!("{}/confirm", path_of(intent)), vec![], payment.request_id, "confirm")
+}
+
+/// Ends what the payer has not paid: cancels an intent, expires a session, cancels a refund that
+/// waits for the payer's bank details.
+#[must_use]
+pub fn cancel(payment: &Payment, id: &StripeId, parameters: Parameters) -> HttpRequest {
+    let (verb, body) = match (id.kind(), parameters) {
+        (Kind::Session, _) => ("expire", vec![]),
+        (Kind::Intent, Parameters::Current) => {
+            let mut form = Form::new();
+            form.add("cancellation_reason", CANCELLATION_REASON);
+            ("cancel", form.finish())
+        }
+        (Kind::Intent | Kind::Refund, _) => ("cancel", vec![]),
+    };
+    post(&format!("{}/{verb}", path_of(id)), body, payment.request_id, verb)
+}
+
+/// Asks how an intent, a session or a refund stands.
+#[must_use]
+pub fn get(id: &StripeId) -> HttpRequest {
+    versioned(HttpRequest::get(path_of(id)))
+}
+
+/// Looks for the intent of a request whose id at Stripe is not known. Stripe finds a new object
+/// only after a minute or so: that nothing is found proves nothing.
+#[must_use]
+pub fn search_intents(request_id: Uuid) -> HttpRequest {
+    let query = format!("metadata['{METADATA_REQUEST_ID}']:'{request_id}'");
+    let mut form = Form::new();
+    form.add("query", &query);
+    form.add("limit", "10");
+    versioned(HttpRequest::get(format!("/v1/payment_intents/search?{}", form.finish_text())))
+}
+
+/// Lists the refunds of a payment, the newest first.
+///
+/// # Errors
+/// `original` is no id of a payment at Stripe.
+pub fn list_refunds(original: &str) -> Result<HttpRequest, Unsendable> {
+    let mut form = Form::new();
+    form.add(original_parameter(original)?, original);
+    form.add("limit", "100");
+    Ok(versioned(HttpRequest::get(format!("/v1/refunds?{}", form.finish_text()))))
+}
+
+/// Asks for the balance of the account: harmless, so that it also serves to check a key.
+#[must_use]
+pub fn balance() -> HttpRequest {
+    versioned(HttpRequest::get("/v1/balance"))
+}
+
+fn intent_body(payment: &Payment, parameters: Parameters) -> Result<Vec<u8>, Unsendable> {
+    let (amount, currency) = amounts::to_stripe(payment.amount)?;
+    let mut form = Form::new();
+    form.add("amount", &amount.to_string());
+    form.add("currency", &currency);
+    form.add("payment_method_types[]", "card");
+    // Without a card, Stripe.js confirms the intent in the payer's browser.
+    if let Some(card) = &payment.card {
+        form.add("payment_method", payment_method(card)?);
+        form.add("confirm", "true");
+    }
+    form.add_metadata("metadata", payment);
+    if parameters == Parameters::Current {
+        form.add("description", &shortened(&payment.merchant_name));
+    }
+    Ok(form.finish())
+}
+
+fn session_body(payment: &Payment) -> Result<Vec<u8>, Unsendable> {
+    let (amount, currency) = amounts::to_stripe(payment.amount)?;
+    let page = payment.page_url.as_deref().unwrap_or_default();
+    let mut form = Form::new();
+    form.add("mode", "payment");
+    form.add("payment_method_types[]", "card");
+    form.add("client_reference_id", &payment.request_id.to_string());
+    form.add("line_items[0][price_data][currency]", &currency);
+    form.add("line_items[0][price_data][unit_amount]", &amount.to_string());
+    form.add("line_items[0][price_data][product_data][name]", &shortened(&payment.merchant_name));
+    form.add("line_items[0][quantity]", "1");
+    // The payer's browser says nothing of the payment: our page looks at what Stripe has answered.
+    form.add("success_url", page);
+    form.add("cancel_url", page);
+    if let Some(ends_at) = payment.page_ends_at {
+        form.add("expires_at", &ends_at.to_string());
+    }
+    form.add_metadata("payment_intent_data[metadata]", payment);
+    form.add(&format!("payment_intent_data[metadata][{METADATA_PAGE}]"), "hosted");
+    Ok(form.finish())
+}
+
+fn refund_body(payment: &Payment) -> Result<Vec<u8>, Unsendable> {
+    let (amount, _) = amounts::to_stripe(payment.amount)?;
+    let original = payment.original_reference.as_deref().unwrap_or_default();
+    let mut form = Form::new();
+    form.add(original_parameter(original)?, original);
+    form.add("amount", &amount.to_string());
+    form.add_metadata("metadata", payment);
+    Ok(form.finish())
+}
+
+/// The parameter that names what is refunded.
+fn original_parameter(original: &str) -> Result<&'static str, Unsendable> {
+    match original.split_once('_') {
+        Some(("pi", _)) if is_id(original) => Ok("payment_intent"),
+        Some(("ch" | "py", _)) if is_id(original) => Ok("charge"),
+        _ => Err(Unsendable::new("the payment to refund has no id at Stripe")),
+    }
+}
+
+/// A card's id. A card's number never reaches Stripe through us: it would have to stay out of our
+/// database, logs and backups, too.
+fn payment_method(card: &str) -> Result<&str, Unsendable> {
+    Some(card)
+        .filter(|card| card.starts_with("pm_") && is_id(card))
+        .ok_or_else(|| Unsendable::new("a card is given by its id at Stripe (pm_…)"))
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(NAME_MAX_CHARS).collect()
+}
+
+fn path_of(id: &StripeId) -> String {
+    let collection = match id.kind() {
+        Kind::Intent => "payment_intents",
+        Kind::Session => "checkout/sessions",
+        Kind::Refund => "refunds",
+    };
+    format!("/v1/{collection}/{id}")
+}
+
+fn post(path: &str, body: Vec<u8>, request_id: Uuid, step: &str) -> HttpRequest {
+    versioned(HttpRequest::post(path, "application/x-www-form-urlencoded", body))
+        .with_header("idempotency-key", format!("{request_id}:{step}"))
+}
+
+fn versioned(request: HttpRequest) -> HttpRequest {
+    request.with_header("stripe-version", API_VERSION)
+}
+
+/// A form in the order in which its fields are added.
+struct Form(Serializer<'static, String>);
+
+impl Form {
+    fn new() -> Self {
+        Self(Serializer::new(String::new()))
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        self.0.append_pair(name, value);
+    }
+
+    /// By what the object is found again. Nothing of it is personal.
+    fn add_metadata(&mut self, name: &str, payment: &Payment) {
+        for (key, value) in [
+            (METADATA_REQUEST_ID, payment.request_id.to_string()),
+            (METADATA_MERCHANT_ID, payment.merchant_id.to_string()),
+            (METADATA_EXECUTION_ID, payment.execution_id.to_string()),
+            (METADATA_REFERENCE_ID, payment.reference_id.to_string()),
+        ] {
+            self.add(&format!("{name}[{key}]"), &value);
+        }
+    }
+
+    fn finish_text(mut self) -> String {
+        self.0.finish()
+    }
+
+    fn finish(self) -> Vec<u8> {
+        self.finish_text().into_bytes()
+    }
+}
