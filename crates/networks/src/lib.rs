@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod prompt;
 pub mod reading;
 pub mod sandbox;
+pub mod stripe;
 
 /// The outcome of a call, once the provider has answered.
 pub type OutcomeFuture<'a> = Pin<Box<dyn Future<Output = ProviderOutcome> + Send + 'a>>;

@@ -54,7 +54,9 @@ pub fn to_stripe(money: Money) -> Result<(i64, String), Unsendable> {
         .ok_or_else(|| Unsendable::new(format!("cards cannot be charged in {code}")))?;
     let amount = rescale(money.minor, money.currency.exponent(), unit.decimals)
         .filter(|amount| *amount > 0 && amount % unit.step == 0)
-        .ok_or_else(|| Unsendable::new(format!("cards cannot be charged {money} {code} exactly")))?;
+        .ok_or_else(|| {
+            Unsendable::new(format!("cards cannot be charged {money} {code} exactly"))
+        })?;
     Ok((amount, code.to_ascii_lowercase()))
 }
 

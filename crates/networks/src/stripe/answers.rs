@@ -172,13 +172,15 @@ pub(super) fn read_intent(intent: &Intent, error: Option<&Error>, context: Conte
         && !matches!(context.step, Some(Step::Get(asked) | Step::Cancel { id: asked, .. }) if *asked == id);
     let card_decline = error.filter(|error| is_card_error(error));
     let decline = card_decline.or(intent.last_payment_error.as_ref());
-    let message = decline.map(|error| {
-        declines::message(error.code.as_deref(), error.decline_code.as_deref())
-    });
+    let message = decline
+        .map(|error| declines::message(error.code.as_deref(), error.decline_code.as_deref()));
     let (word, then) = match intent.status.as_str() {
         "succeeded" => {
             let received = intent.amount_received.or(intent.amount);
-            (Word::succeeded(&intent.id, amounts::moved(received, intent.currency.as_deref())), None)
+            (
+                Word::succeeded(&intent.id, amounts::moved(received, intent.currency.as_deref())),
+                None,
+            )
         }
         "canceled" | "requires_payment_method" | "requires_confirmation" | "requires_action"
             if session_goes_on =>
@@ -189,19 +191,15 @@ pub(super) fn read_intent(intent: &Intent, error: Option<&Error>, context: Conte
             let message = context.decline().map(str::to_owned).or(message);
             (Word::declined(message.unwrap_or_else(|| canceled(intent))), None)
         }
-        _ if context.is_cancelling() => (
-            Word::unreadable(format!("Stripe did not cancel {id}: it is {}", intent.status)),
-            None,
-        ),
+        _ if context.is_cancelling() => {
+            (Word::unreadable(format!("Stripe did not cancel {id}: it is {}", intent.status)), None)
+        }
         "requires_payment_method" => match message {
             Some(message) => (
                 Word::waits_for(format!("the cancellation of the payment ({message})")),
                 Some(Step::Cancel { id: id.clone(), decline: Some(message) }),
             ),
-            None => (
-                needs_payer(intent, "the payer's card"),
-                context.ask_if_replayed(id.clone()),
-            ),
+            None => (needs_payer(intent, "the payer's card"), context.ask_if_replayed(id.clone())),
         },
         "requires_confirmation" => match context.payment.map(|payment| &payment.card) {
             Some(Some(_)) if !matches!(context.step, Some(Step::Confirm(_))) => (
@@ -210,13 +208,10 @@ pub(super) fn read_intent(intent: &Intent, error: Option<&Error>, context: Conte
             ),
             _ => (needs_payer(intent, "the payer's card"), None),
         },
-        "requires_action" => (
-            needs_payer(intent, "the payer's authentication"),
-            context.ask_if_replayed(id.clone()),
-        ),
-        "processing" => {
-            (Word::waits_for("the payer's bank"), context.ask_if_replayed(id.clone()))
+        "requires_action" => {
+            (needs_payer(intent, "the payer's authentication"), context.ask_if_replayed(id.clone()))
         }
+        "processing" => (Word::waits_for("the payer's bank"), context.ask_if_replayed(id.clone())),
         "requires_capture" => (
             Word {
                 alarm: Some(format!(
@@ -226,7 +221,9 @@ pub(super) fn read_intent(intent: &Intent, error: Option<&Error>, context: Conte
             },
             None,
         ),
-        status => (Word::unreadable(format!("Stripe gives {id} an unknown status {status:?}")), None),
+        status => {
+            (Word::unreadable(format!("Stripe gives {id} an unknown status {status:?}")), None)
+        }
     };
     // The reference of a payment on Stripe's page is that of its session.
     let word = if is_from_page { word } else { word.with_reference(&intent.id) };
@@ -562,3 +559,6 @@ fn said(word: Word) -> Answer {
 fn unreadable(alarm: impl Into<String>) -> Answer {
     said(Word::unreadable(alarm))
 }
+
+#[cfg(test)]
+mod tests;

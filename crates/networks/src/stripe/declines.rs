@@ -57,7 +57,10 @@ const REASONS: &[(&str, &str)] = &[
     ("try_again_later", "the bank could not process the payment; the payer may try again"),
     ("withdrawal_count_limit_exceeded", "the card has reached its limit of money or of payments"),
     // Codes of errors that say more than `card_declined`.
-    ("card_decline_rate_limit_exceeded", "the card was declined too often; it may be tried tomorrow"),
+    (
+        "card_decline_rate_limit_exceeded",
+        "the card was declined too often; it may be tried tomorrow",
+    ),
     ("expired_payment_method", "the card has expired"),
     ("payment_intent_authentication_failure", "the payer did not authenticate the payment"),
     ("payment_intent_payment_attempt_expired", "the payer took too long"),

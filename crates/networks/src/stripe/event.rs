@@ -330,3 +330,6 @@ fn parse<T: DeserializeOwned>(object: Value) -> Result<T, EventFault> {
 fn unreadable(fault: serde_json::Error) -> EventFault {
     EventFault::Unreadable(fault.to_string())
 }
+
+#[cfg(test)]
+mod tests;

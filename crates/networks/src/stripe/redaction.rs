@@ -48,12 +48,21 @@ const ACCOUNT_FIELDS: &[&str] = &[
 /// neither.
 #[must_use]
 pub fn redact(request: &HttpRequest, response: &HttpResponse) -> (String, String) {
-    let sent = format!("{} {}\n{}", request.method, request.path, form(&request.body));
+    let sent = format!("{} {}\n\n{}", request.method, request.path, form(&request.body));
     // By this, Stripe's support finds the call.
     let id = response.header("request-id").map(|id| format!(" {id}")).unwrap_or_default();
-    let answered = format!("{}{id}\n{}", response.status, json(&response.body));
-    let record = |text: &str| cut_for_record(&without_secrets(text));
-    (record(&sent), record(&answered))
+    let answered = format!("{}{id}\n\n{}", response.status, json(&response.body));
+    (for_record(&sent), for_record(&answered))
+}
+
+/// The body of an event for the record of exchanges.
+#[must_use]
+pub fn redact_event(body: &[u8]) -> String {
+    for_record(&json(body))
+}
+
+fn for_record(text: &str) -> String {
+    cut_for_record(without_secrets(text).trim_end())
 }
 
 /// A text without keys of an account, secrets of endpoints and client secrets, whatever it says.
@@ -180,7 +189,7 @@ mod tests {
         .with_bearer("sk_test_123");
         assert_eq!(
             redact(&request, &response("{}")).0,
-            "POST /v1/payment_intents\n\
+            "POST /v1/payment_intents\n\n\
              amount=1000&currency=usd&payment_method=*********isa&metadata[kola_request_id]=r1"
         );
         let request = HttpRequest::post(
@@ -191,7 +200,7 @@ mod tests {
         );
         assert_eq!(
             redact(&request, &response("{}")).0,
-            "POST /v1/checkout/sessions\n\
+            "POST /v1/checkout/sessions\n\n\
              success_url=[removed]&line_items[0][price_data][product_data][name]=Shop"
         );
     }
@@ -211,34 +220,43 @@ mod tests {
                 r#"{"billing_details":{"email":"a@b.c","name":"A \"B\" C","phone":null}}"#,
                 r#"{"billing_details":{"email":"[removed]","name":"[removed]","phone":null}}"#,
             ),
-            (r#"{"card":{"last4":"4242","exp_year":2030}}"#, r#"{"card":{"last4":"*242","exp_year":2030}}"#),
+            (
+                r#"{"card":{"last4":"4242","exp_year":2030}}"#,
+                r#"{"card":{"last4":"*242","exp_year":2030}}"#,
+            ),
             (r#"{"payment_method":"pm_1Abc"}"#, r#"{"payment_method":"****Abc"}"#),
             (r#"{"payment_method":{"id":"pm_1"}}"#, r#"{"payment_method":{"id":"pm_1"}}"#),
             (r#"{"decline_code":"lost_card"}"#, r#"{"decline_code":"lost_card"}"#),
             (r#"{"email":["a@b.c","d@e.f"]}"#, r#"{"email":["[removed]","[removed]"]}"#),
         ] {
-            assert_eq!(answered(body), format!("200 req_1\n{expected}"));
+            assert_eq!(answered(body), format!("200 req_1\n\n{expected}").trim_end());
         }
     }
 
     #[test]
     fn half_an_answer_is_treated_alike() {
         for (body, expected) in [
-            (r#"{"id":"pi_1","client_secret":"pi_1_sec"#, r#"{"id":"pi_1","client_secret":"[removed]"#),
+            (
+                r#"{"id":"pi_1","client_secret":"pi_1_sec"#,
+                r#"{"id":"pi_1","client_secret":"[removed]"#,
+            ),
             (r#"{"email":"a@b"#, r#"{"email":"[removed]"#),
             (r#"{"email"#, r#"{"email"#),
             (r#"{"name":"A \"#, r#"{"name":"[removed]"#),
             ("<html>\"502\" Bad", "<html>\"502\" Bad"),
             ("", ""),
         ] {
-            assert_eq!(answered(body), format!("200 req_1\n{expected}"));
+            assert_eq!(answered(body), format!("200 req_1\n\n{expected}").trim_end());
         }
     }
 
     #[test]
     fn keys_are_taken_out_of_any_text() {
         for (text, expected) in [
-            ("Invalid API Key provided: sk_test_****1234", "Invalid API Key provided: sk_test_[removed]"),
+            (
+                "Invalid API Key provided: sk_test_****1234",
+                "Invalid API Key provided: sk_test_[removed]",
+            ),
             ("no such key rk_live_51Abc.", "no such key rk_live_[removed]."),
             ("whsec_abc/x", "whsec_[removed]/x"),
             ("pi_1_secret_abc, pi_2", "pi_1_secret_[removed], pi_2"),
@@ -247,6 +265,15 @@ mod tests {
         ] {
             assert_eq!(without_secrets(text), expected);
         }
+    }
+
+    #[test]
+    fn events_are_kept_like_answers() {
+        let event = br#"{"type":"payment_intent.created","data":{"object":{"client_secret":"pi_1_secret_a"}}}"#;
+        assert_eq!(
+            redact_event(event),
+            r#"{"type":"payment_intent.created","data":{"object":{"client_secret":"[removed]"}}}"#
+        );
     }
 
     #[test]

@@ -243,3 +243,208 @@ impl Form {
         self.finish_text().into_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{self, REQUEST_ID};
+    use super::*;
+    use domain::kernel::currency::Currency;
+    use domain::kernel::money::Money;
+
+    /// The fields of a body, decoded, one in each line.
+    fn fields(body: &[u8]) -> String {
+        let pairs = form_urlencoded::parse(body).map(|(name, value)| format!("{name}={value}\n"));
+        pairs.collect()
+    }
+
+    fn body(payment: &Payment, parameters: Parameters) -> String {
+        fields(&create_body(payment, parameters).unwrap())
+    }
+
+    fn refused(payment: &Payment) -> String {
+        create_body(payment, Parameters::Current).unwrap_err().reason
+    }
+
+    fn metadata(name: &str) -> String {
+        format!(
+            "{name}[kola_request_id]={REQUEST_ID}\n\
+             {name}[kola_merchant_id]=7\n\
+             {name}[kola_execution_id]=42\n\
+             {name}[kola_reference_id]=0d9b1ad2-5a7c-4e5c-8a41-6f3f2b7c9d11\n"
+        )
+    }
+
+    fn headers(request: &HttpRequest) -> [Option<&str>; 3] {
+        ["content-type", "idempotency-key", "stripe-version"].map(|name| request.header(name))
+    }
+
+    #[test]
+    fn a_known_card_is_charged_at_once() {
+        let payment = samples::card_payment();
+        let request =
+            create(&payment, create_body(&payment, Parameters::Current).unwrap()).unwrap();
+        assert_eq!((request.method, request.path.as_str()), ("POST", "/v1/payment_intents"));
+        assert_eq!(
+            headers(&request),
+            [
+                Some("application/x-www-form-urlencoded"),
+                Some("6f0c1a52-3b1e-4a7d-9c55-0b8f6f1f2a10:create"),
+                Some("2026-08-26.dahlia"),
+            ]
+        );
+        let expected = format!(
+            "amount=1000\n\
+             currency=usd\n\
+             payment_method_types[]=card\n\
+             payment_method=pm_card_visa\n\
+             confirm=true\n\
+             {}description=Fruit & Veg\n",
+            metadata("metadata")
+        );
+        assert_eq!(fields(&request.body), expected);
+    }
+
+    #[test]
+    fn an_unknown_card_is_left_to_the_browser() {
+        let expected = format!(
+            "amount=1000\ncurrency=usd\npayment_method_types[]=card\n{}",
+            metadata("metadata")
+        );
+        assert_eq!(body(&samples::client_payment(), Parameters::Basic), expected);
+    }
+
+    #[test]
+    fn basic_parameters_leave_out_what_old_servers_refuse() {
+        let basic = body(&samples::card_payment(), Parameters::Basic);
+        let current = body(&samples::card_payment(), Parameters::Current);
+        assert_eq!(format!("{basic}description=Fruit & Veg\n"), current);
+        let id = StripeId::parse("pi_1").unwrap();
+        let cancelled =
+            |parameters| fields(&cancel(&samples::card_payment(), &id, parameters).body);
+        assert_eq!(cancelled(Parameters::Current), "cancellation_reason=abandoned\n");
+        assert_eq!(cancelled(Parameters::Basic), "");
+    }
+
+    #[test]
+    fn a_page_of_stripe_leads_back_to_ours() {
+        let payment = samples::page_payment();
+        let request =
+            create(&payment, create_body(&payment, Parameters::Current).unwrap()).unwrap();
+        assert_eq!((request.method, request.path.as_str()), ("POST", "/v1/checkout/sessions"));
+        let key = format!("{REQUEST_ID}:create");
+        assert_eq!(request.header("idempotency-key"), Some(key.as_str()));
+        let expected = format!(
+            "mode=payment\n\
+             payment_method_types[]=card\n\
+             client_reference_id={REQUEST_ID}\n\
+             line_items[0][price_data][currency]=usd\n\
+             line_items[0][price_data][unit_amount]=1000\n\
+             line_items[0][price_data][product_data][name]=Fruit & Veg\n\
+             line_items[0][quantity]=1\n\
+             success_url=https://pay.example/p/abc?x=1&y=2\n\
+             cancel_url=https://pay.example/p/abc?x=1&y=2\n\
+             expires_at=1790003600\n\
+             {}payment_intent_data[metadata][kola_page]=hosted\n",
+            metadata("payment_intent_data[metadata]")
+        );
+        assert_eq!(fields(&request.body), expected);
+        let endless = Payment { page_ends_at: None, ..payment };
+        assert!(!body(&endless, Parameters::Current).contains("expires_at"));
+    }
+
+    #[test]
+    fn a_refund_names_its_payment_and_amount() {
+        let payment = samples::refund();
+        let request =
+            create(&payment, create_body(&payment, Parameters::Current).unwrap()).unwrap();
+        assert_eq!((request.method, request.path.as_str()), ("POST", "/v1/refunds"));
+        let key = format!("{REQUEST_ID}:refund");
+        assert_eq!(request.header("idempotency-key"), Some(key.as_str()));
+        let expected = format!("payment_intent=pi_orig\namount=1000\n{}", metadata("metadata"));
+        assert_eq!(fields(&request.body), expected);
+        let of_charge = Payment { original_reference: Some("ch_1".to_owned()), ..payment };
+        assert!(body(&of_charge, Parameters::Current).starts_with("charge=ch_1\n"));
+    }
+
+    #[test]
+    fn amounts_are_in_the_smallest_unit_of_stripe() {
+        for (minor, code, expected) in [
+            (1_000, "RWF", "amount=1000\ncurrency=rwf\n"),
+            (1_000, "LRD", "amount=1000\ncurrency=lrd\n"),
+            (5_120, "KWD", "amount=5120\ncurrency=kwd\n"),
+            (300, "MGA", "amount=3\ncurrency=mga\n"),
+        ] {
+            let amount = Money::new(minor, Currency::parse(code).unwrap());
+            let payment = Payment { amount, ..samples::client_payment() };
+            assert!(body(&payment, Parameters::Current).starts_with(expected), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_stripe_cannot_do_is_said_before_anything_is_sent() {
+        let card = samples::card_payment();
+        let payout = Payment { operation: Operation::Payout, ..card.clone() };
+        assert_eq!(refused(&payout), "money cannot be sent to a card, only refunded to it");
+        let amount = Money::new(5_124, Currency::parse("KWD").unwrap());
+        let odd = Payment { amount, ..card.clone() };
+        assert_eq!(refused(&odd), "cards cannot be charged 5.124 KWD exactly");
+        for number in ["4242424242424242", "", "pm_", "pm_1&confirm=false", "card_1"] {
+            let payment = Payment { card: Some(number.to_owned()), ..card.clone() };
+            assert_eq!(refused(&payment), "a card is given by its id at Stripe (pm_…)", "{number}");
+        }
+        for reference in [None, Some("cs_test_1"), Some("pi_"), Some("pi_1/x"), Some("")] {
+            let original_reference = reference.map(str::to_owned);
+            let payment = Payment { original_reference, ..samples::refund() };
+            assert_eq!(refused(&payment), "the payment to refund has no id at Stripe");
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_shortened() {
+        let payment = Payment { merchant_name: "é".repeat(255), ..samples::client_payment() };
+        let name = format!("description={}\n", "é".repeat(200));
+        assert!(body(&payment, Parameters::Current).ends_with(&name));
+    }
+
+    #[test]
+    fn every_step_has_its_own_key() {
+        let payment = samples::card_payment();
+        for (id, path, step) in [
+            ("pi_1", "/v1/payment_intents/pi_1/cancel", "cancel"),
+            ("cs_test_1", "/v1/checkout/sessions/cs_test_1/expire", "expire"),
+            ("re_1", "/v1/refunds/re_1/cancel", "cancel"),
+        ] {
+            let id = StripeId::parse(id).unwrap();
+            let request = cancel(&payment, &id, Parameters::Current);
+            assert_eq!((request.method, request.path.as_str()), ("POST", path));
+            let key = format!("{REQUEST_ID}:{step}");
+            assert_eq!(request.header("idempotency-key"), Some(key.as_str()));
+        }
+        let request = confirm(&payment, &StripeId::parse("pi_1").unwrap());
+        assert_eq!(request.path, "/v1/payment_intents/pi_1/confirm");
+        assert_eq!(request.body, b"");
+        let key = format!("{REQUEST_ID}:confirm");
+        assert_eq!(request.header("idempotency-key"), Some(key.as_str()));
+    }
+
+    #[test]
+    fn questions_change_nothing() {
+        let id = |text| StripeId::parse(text).unwrap();
+        let search = format!(
+            "/v1/payment_intents/search?query=metadata%5B%27kola_request_id%27%5D%3A%27{REQUEST_ID}%27&limit=10"
+        );
+        for (request, path) in [
+            (get(&id("pi_1")), "/v1/payment_intents/pi_1"),
+            (get(&id("cs_live_1")), "/v1/checkout/sessions/cs_live_1"),
+            (get(&id("re_1")), "/v1/refunds/re_1"),
+            (search_intents(samples::card_payment().request_id), search.as_str()),
+            (list_refunds("pi_1").unwrap(), "/v1/refunds?payment_intent=pi_1&limit=100"),
+            (balance(), "/v1/balance"),
+        ] {
+            assert_eq!((request.method, request.path.as_str()), ("GET", path));
+            assert_eq!(headers(&request), [None, None, Some(API_VERSION)]);
+            assert!(request.body.is_empty());
+        }
+        assert!(list_refunds("cs_test_1").is_err());
+    }
+}

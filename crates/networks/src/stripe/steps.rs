@@ -113,18 +113,8 @@ mod tests {
         let unknown = samples::card_payment();
         let known = Payment { reference: Some("pi_1".to_owned()), ..unknown.clone() };
         for (payment, may_repeat, ask, cancel) in [
-            (
-                &known,
-                true,
-                Step::Get(id.clone()),
-                Step::Cancel { id: id.clone(), decline: None },
-            ),
-            (
-                &known,
-                false,
-                Step::Get(id.clone()),
-                Step::Cancel { id: id.clone(), decline: None },
-            ),
+            (&known, true, Step::Get(id.clone()), Step::Cancel { id: id.clone(), decline: None }),
+            (&known, false, Step::Get(id.clone()), Step::Cancel { id: id.clone(), decline: None }),
             (&unknown, true, Step::Create, Step::Create),
             (&unknown, false, Step::Find, Step::Find),
         ] {
