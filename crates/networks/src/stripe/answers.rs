@@ -6,6 +6,7 @@
 //! payment has failed.
 
 use domain::kernel::money::Money;
+use domain::kernel::uuids::Uuid;
 use domain::payments::outcome::ProviderOutcome;
 use serde::de::DeserializeOwned;
 
@@ -24,11 +25,11 @@ const PAYER_ON_PAGE: &str = "the payer, on the card page";
 /// Reads the answer to a step.
 #[must_use]
 pub fn read(step: &Step, payment: &Payment, response: &HttpResponse) -> Answer {
-    let context = Context { payment: Some(payment), step: Some(step), is_replayed: false };
     if let Some(reading) = reading::of_status(response) {
         return read_status(reading, step, response);
     }
-    let context = Context { is_replayed: is_replayed(response), ..context };
+    let is_replayed = is_replayed(response);
+    let context = Context { payment: Some(payment), step: Some(step), is_replayed };
     match response.status {
         200..=299 => read_object(step, payment, context, response),
         _ => match serde_json::from_slice::<ErrorBody>(&response.body) {
@@ -116,7 +117,7 @@ impl Context<'_> {
     }
 
     /// Whether an object is not the one that was asked for.
-    fn is_another(&self, id: &StripeId, request_id: Option<domain::kernel::uuids::Uuid>) -> bool {
+    fn is_another(&self, id: &StripeId, request_id: Option<Uuid>) -> bool {
         let asked = self.step.and_then(Step::id);
         asked.is_some_and(|asked| asked != id)
             || request_id
@@ -248,7 +249,8 @@ fn canceled(intent: &Intent) -> String {
         Some("fraudulent") => "the payment was cancelled",
         Some("requested_by_customer") => "the payment was cancelled for the payer",
         Some("automatic" | "expired") => "the payment was not completed in time",
-        Some("failed_invoice" | "void_invoice") | Some(_) | None => "the payment was cancelled",
+        // Stripe's words for invoices, which we do not make there, and unknown ones.
+        _ => "the payment was cancelled",
     };
     format!("canceled: {words}")
 }
@@ -259,7 +261,7 @@ pub(super) fn read_session(session: &Session, context: Context<'_>) -> Answer {
         return unreadable(format!("Stripe names a session {:?}", session.id));
     };
     let found = session.client_reference_id.as_deref();
-    let found = found.and_then(|text| domain::kernel::uuids::Uuid::try_parse(text).ok());
+    let found = found.and_then(|text| Uuid::try_parse(text).ok());
     if context.is_another(&id, found) {
         return unreadable(format!("Stripe answered with another session, {id}"));
     }
@@ -317,6 +319,8 @@ pub(super) fn read_refund(refund: &Refund, context: Context<'_>) -> Answer {
         return unreadable(format!("Stripe answered with another refund, {id}"));
     }
     let (word, is_final) = match refund.status.as_deref() {
+        // It succeeded when it was first asked for, and may have failed since.
+        Some("succeeded") if context.is_replayed => (Word::waits_for("the payer's bank"), false),
         Some("succeeded") => {
             let amount = amounts::moved(refund.amount, refund.currency.as_deref());
             (Word::succeeded(&refund.id, amount), true)
@@ -410,7 +414,11 @@ fn read_error(
     response: &HttpResponse,
 ) -> Answer {
     let code = error.code.as_deref();
-    let meaning = code.and_then(errors::meaning);
+    let is_about_key = error.kind.as_deref() == Some("idempotency_error");
+    let meaning = match code.and_then(errors::meaning) {
+        None if is_about_key && response.status == 409 => Some(Meaning::Busy),
+        meaning => meaning,
+    };
     match meaning {
         Some(Meaning::Busy) => {
             let waits_for = Some("another call about it at Stripe".to_owned());
@@ -426,7 +434,7 @@ fn read_error(
         }
         _ => {}
     }
-    if error.kind.as_deref() == Some("idempotency_error") {
+    if is_about_key {
         let alarm = format!(
             "{}: the request was sent before with another body, and which of them counts is unknown",
             describe(error, response.status)

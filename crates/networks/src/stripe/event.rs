@@ -14,7 +14,7 @@ use domain::payments::outcome::ProviderOutcome;
 
 use super::answers::{Context, is_final, read_intent, read_refund, read_session};
 use super::ids::is_id;
-use super::objects::{self, Charge, Intent, Metadata, Reference, Refund, Session};
+use super::objects::{self, Charge, Intent, Reference, Refund, Session};
 use super::{amounts, redaction};
 use crate::reading::{Reading, UnreadableAmount, Word};
 
@@ -40,7 +40,7 @@ pub struct Event {
 }
 
 /// What an event says.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub enum News {
     /// A collection or a refund has ended so.
     Says(Reading),
@@ -49,6 +49,7 @@ pub enum News {
     /// The payer's bank disputes a payment.
     Dispute(Dispute),
     /// Nothing that is of use here.
+    #[default]
     Ignored,
 }
 
@@ -160,12 +161,6 @@ struct About {
     news: News,
 }
 
-impl Default for News {
-    fn default() -> Self {
-        Self::Ignored
-    }
-}
-
 fn read_object(kind: &str, object: Value, livemode: bool) -> Result<About, EventFault> {
     match kind {
         "payment_intent.succeeded"
@@ -257,7 +252,7 @@ fn about_dispute(
     let folder = if dispute.livemode.unwrap_or(livemode) { "" } else { "test/" };
     let due_at = dispute.evidence_details.and_then(|details| details.due_by);
     Ok(About {
-        request_id: Metadata::default().request_id(),
+        request_id: None,
         object_id: dispute.id.clone(),
         payment_id: id_of(dispute.payment_intent.as_ref()),
         news: News::Dispute(Dispute {

@@ -21,8 +21,21 @@ pub(super) const METADATA_PAGE: &str = "kola_page";
 /// would be refused, since its idempotency key is the same.
 const CANCELLATION_REASON: &str = "abandoned";
 
+/// The shortest and the longest that a session is open, in seconds. Stripe asks for 30 minutes to 24
+/// hours by its own clock, which may differ from ours; and while a session is open, it can be asked
+/// for by its key.
+const SESSION_SECONDS: std::ops::RangeInclusive<i64> = 31 * 60..=23 * 3_600;
+
 /// Stripe takes at least so many characters as a description and as the name of what is sold.
 const NAME_MAX_CHARS: usize = 200;
+
+/// When a session has to end that is made at `now` for a page that ends then, in seconds since 1970.
+#[must_use]
+pub fn session_end(page_ends_at: Option<i64>, now: i64) -> i64 {
+    let earliest = now.saturating_add(*SESSION_SECONDS.start());
+    let latest = now.saturating_add(*SESSION_SECONDS.end());
+    page_ends_at.unwrap_or(latest).clamp(earliest, latest)
+}
 
 /// What a payment becomes at Stripe.
 ///
@@ -350,6 +363,21 @@ mod tests {
         assert_eq!(fields(&request.body), expected);
         let endless = Payment { page_ends_at: None, ..payment };
         assert!(!body(&endless, Parameters::Current).contains("expires_at"));
+    }
+
+    #[test]
+    fn a_session_ends_with_its_page_if_stripe_lets_it() {
+        let now = 1_790_000_000;
+        for (page, expected) in [
+            (Some(now + 3_600), now + 3_600),
+            (Some(now + 60), now + 31 * 60),
+            (Some(now - 60), now + 31 * 60),
+            (Some(now + 7 * 86_400), now + 23 * 3_600),
+            (None, now + 23 * 3_600),
+        ] {
+            assert_eq!(session_end(page, now), expected, "{page:?}");
+        }
+        assert_eq!(session_end(None, i64::MAX), i64::MAX);
     }
 
     #[test]

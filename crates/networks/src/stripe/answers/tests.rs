@@ -630,6 +630,7 @@ fn errors_that_say_nothing_of_the_payment_end_nothing() {
         // The key was used with another body, or is in use.
         (400, error(json!({ "type": "idempotency_error", "message": "Keys …" }))),
         (409, error(json!({ "type": "idempotency_error", "code": "idempotency_key_in_use" }))),
+        (409, error(json!({ "type": "idempotency_error" }))),
         (409, invalid("idempotency_key_in_use")),
         (400, invalid("lock_timeout")),
         (400, invalid("brand_new_code")),
