@@ -125,6 +125,17 @@ impl Context<'_> {
                 .is_some_and(|(found, payment)| found != payment.request_id)
     }
 
+    /// Whether the call is about this very object.
+    fn asks_about(&self, id: &StripeId) -> bool {
+        self.step.and_then(Step::id) == Some(id)
+    }
+
+    /// Whether the card is known and the intent was not just confirmed.
+    fn may_confirm(&self) -> bool {
+        self.payment.is_some_and(|payment| payment.card.is_some())
+            && !matches!(self.step, Some(Step::Confirm(_)))
+    }
+
     /// Asks again for what is not final and was answered from Stripe's memory.
     fn ask_if_replayed(&self, id: StripeId) -> Option<Step> {
         self.is_replayed.then(|| Step::Get(id))
@@ -161,74 +172,74 @@ pub(super) fn read_intent(intent: &Intent, error: Option<&Error>, context: Conte
     let Some(id) = StripeId::parse(&intent.id).filter(|id| id.kind() == Kind::Intent) else {
         return unreadable(format!("Stripe names an intent {:?}", intent.id));
     };
-    let found = intent.metadata.request_id();
-    if context.is_another(&id, found) {
+    if context.is_another(&id, intent.metadata.request_id()) {
         return unreadable(format!("Stripe answered with another intent, {id}"));
     }
     let is_from_page = intent.metadata.is_from_page()
         || context.payment.is_some_and(|payment| payment.page_url.is_some());
-    // A payer on Stripe's page may try one card after the other: only the session says that this is
-    // over. Its intent is asked about when the session says so.
-    let session_goes_on = is_from_page
-        && !matches!(context.step, Some(Step::Get(asked) | Step::Cancel { id: asked, .. }) if *asked == id);
-    let card_decline = error.filter(|error| is_card_error(error));
-    let decline = card_decline.or(intent.last_payment_error.as_ref());
-    let message = decline
-        .map(|error| declines::message(error.code.as_deref(), error.decline_code.as_deref()));
     let (word, then) = match intent.status.as_str() {
         "succeeded" => {
             let received = intent.amount_received.or(intent.amount);
-            (
-                Word::succeeded(&intent.id, amounts::moved(received, intent.currency.as_deref())),
-                None,
-            )
+            let amount = amounts::moved(received, intent.currency.as_deref());
+            (Word::succeeded(&intent.id, amount), None)
         }
-        "canceled" | "requires_payment_method" | "requires_confirmation" | "requires_action"
-            if session_goes_on =>
-        {
-            (Word::waits_for(PAYER_ON_PAGE), None)
-        }
+        // A payer on Stripe's page may try one card after the other: only the session says that this
+        // is over. When it does, the intent is asked about by its id.
+        _ if is_from_page && !context.asks_about(&id) => (Word::waits_for(PAYER_ON_PAGE), None),
         "canceled" => {
-            let message = context.decline().map(str::to_owned).or(message);
-            (Word::declined(message.unwrap_or_else(|| canceled(intent))), None)
+            let known = context.decline().map(str::to_owned).or_else(|| decline(intent, error));
+            (Word::declined(known.unwrap_or_else(|| canceled(intent))), None)
         }
-        _ if context.is_cancelling() => {
-            (Word::unreadable(format!("Stripe did not cancel {id}: it is {}", intent.status)), None)
+        status if context.is_cancelling() => {
+            (Word::unreadable(format!("Stripe did not cancel {id}: it is {status}")), None)
         }
-        "requires_payment_method" => match message {
-            Some(message) => (
-                Word::waits_for(format!("the cancellation of the payment ({message})")),
-                Some(Step::Cancel { id: id.clone(), decline: Some(message) }),
-            ),
-            None => (needs_payer(intent, "the payer's card"), context.ask_if_replayed(id.clone())),
-        },
-        "requires_confirmation" => match context.payment.map(|payment| &payment.card) {
-            Some(Some(_)) if !matches!(context.step, Some(Step::Confirm(_))) => (
-                Word::waits_for("the confirmation of the payment"),
-                Some(Step::Confirm(id.clone())),
-            ),
-            _ => (needs_payer(intent, "the payer's card"), None),
-        },
-        "requires_action" => {
-            (needs_payer(intent, "the payer's authentication"), context.ask_if_replayed(id.clone()))
-        }
-        "processing" => (Word::waits_for("the payer's bank"), context.ask_if_replayed(id.clone())),
-        "requires_capture" => (
-            Word {
-                alarm: Some(format!(
-                    "{id} is authorized and not charged: capture or cancel it at Stripe"
-                )),
-                ..Word::waits_for("the operator, who has to capture the payment at Stripe")
-            },
-            None,
-        ),
-        status => {
-            (Word::unreadable(format!("Stripe gives {id} an unknown status {status:?}")), None)
-        }
+        status => read_open_intent(intent, &id, status, decline(intent, error), context),
     };
     // The reference of a payment on Stripe's page is that of its session.
     let word = if is_from_page { word } else { word.with_reference(&intent.id) };
     Answer { reading: Reading::Word(word), then }
+}
+
+/// Reads an intent that has not ended, and what is to be done about it.
+fn read_open_intent(
+    intent: &Intent,
+    id: &StripeId,
+    status: &str,
+    decline: Option<String>,
+    context: Context<'_>,
+) -> (Word, Option<Step>) {
+    let ask = context.ask_if_replayed(id.clone());
+    match (status, decline) {
+        ("requires_payment_method", Some(message)) => (
+            Word::waits_for(format!("the cancellation of the payment ({message})")),
+            Some(Step::Cancel { id: id.clone(), decline: Some(message) }),
+        ),
+        ("requires_payment_method", None) => (needs_payer(intent, "the payer's card"), ask),
+        // What has no card, or was just confirmed, is left to the payer's browser.
+        ("requires_confirmation", _) if !context.may_confirm() => {
+            (needs_payer(intent, "the payer's card"), None)
+        }
+        ("requires_confirmation", _) => {
+            let word = Word::waits_for("the confirmation of the payment");
+            (word, Some(Step::Confirm(id.clone())))
+        }
+        ("requires_action", _) => (needs_payer(intent, "the payer's authentication"), ask),
+        ("processing", _) => (Word::waits_for("the payer's bank"), ask),
+        ("requires_capture", _) => {
+            let word = Word::waits_for("the operator, who has to capture the payment at Stripe");
+            let alarm =
+                format!("{id} is authorized and not charged: capture or cancel it at Stripe");
+            (Word { alarm: Some(alarm), ..word }, None)
+        }
+        _ => (Word::unreadable(format!("Stripe gives {id} an unknown status {status:?}")), None),
+    }
+}
+
+/// Why the card of an intent was declined, for the merchant; `None` where none was.
+fn decline(intent: &Intent, error: Option<&Error>) -> Option<String> {
+    let error = error.filter(|error| is_card_error(error));
+    let error = error.or(intent.last_payment_error.as_ref())?;
+    Some(declines::message(error.code.as_deref(), error.decline_code.as_deref()))
 }
 
 fn needs_payer(intent: &Intent, waits_for: &str) -> Word {
@@ -436,7 +447,7 @@ fn read_error(
     }
     if is_about_key {
         let alarm = format!(
-            "{}: the request was sent before with another body, and which of them counts is unknown",
+            "{}: it was sent before with another body, and which of them counts is unknown",
             describe(error, response.status)
         );
         return unreadable(alarm);

@@ -19,12 +19,12 @@ impl KeyFault {
         match self {
             Self::Malformed => "the key must not be empty or have spaces or line breaks in it",
             Self::WrongPrefix => {
-                "this is another kind of key: a secret key begins with sk_ or rk_, a publishable key with \
-                 pk_, a webhook secret with whsec_"
+                "this is another kind of key: a secret key begins with sk_ or rk_, a publishable \
+                 key with pk_, a webhook secret with whsec_"
             }
             Self::WrongMode => {
-                "the key is of the other mode: TEST accounts take keys with _test_, LIVE accounts those \
-                 with _live_"
+                "the key is of the other mode: TEST accounts take keys with _test_, LIVE accounts \
+                 those with _live_"
             }
         }
     }

@@ -269,10 +269,10 @@ mod tests {
 
     #[test]
     fn events_are_kept_like_answers() {
-        let event = br#"{"type":"payment_intent.created","data":{"object":{"client_secret":"pi_1_secret_a"}}}"#;
+        let event = br#"{"type":"charge.failed","data":{"object":{"client_secret":"a","id":"b"}}}"#;
         assert_eq!(
             redact_event(event),
-            r#"{"type":"payment_intent.created","data":{"object":{"client_secret":"[removed]"}}}"#
+            r#"{"type":"charge.failed","data":{"object":{"client_secret":"[removed]","id":"b"}}}"#
         );
     }
 

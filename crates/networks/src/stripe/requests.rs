@@ -21,15 +21,15 @@ pub(super) const METADATA_PAGE: &str = "kola_page";
 /// would be refused, since its idempotency key is the same.
 const CANCELLATION_REASON: &str = "abandoned";
 
-/// The shortest and the longest that a session is open, in seconds. Stripe asks for 30 minutes to 24
-/// hours by its own clock, which may differ from ours; and while a session is open, it can be asked
-/// for by its key.
+/// The shortest and the longest that a session is open, in seconds. Stripe asks for 30 minutes to
+/// 24 hours by its own clock, which may differ from ours; and as long as a session is open, it can
+/// be asked for by its key.
 const SESSION_SECONDS: std::ops::RangeInclusive<i64> = 31 * 60..=23 * 3_600;
 
 /// Stripe takes at least so many characters as a description and as the name of what is sold.
 const NAME_MAX_CHARS: usize = 200;
 
-/// When a session has to end that is made at `now` for a page that ends then, in seconds since 1970.
+/// When a session ends that is made at `now` for a page of ours, in seconds since 1970.
 #[must_use]
 pub fn session_end(page_ends_at: Option<i64>, now: i64) -> i64 {
     let earliest = now.saturating_add(*SESSION_SECONDS.start());
@@ -66,7 +66,7 @@ pub fn create_body(payment: &Payment, parameters: Parameters) -> Result<Vec<u8>,
 }
 
 /// The request that makes the intent, the session or the refund, with the `body` of
-/// [`create_body`]. Repeated within 23 hours it is a question: the answer is that of the first time.
+/// [`create_body`]. Repeated within 23 hours it is a question: Stripe answers as it did first.
 ///
 /// # Errors
 /// The payment is none of a card's.
@@ -458,9 +458,8 @@ mod tests {
     #[test]
     fn questions_change_nothing() {
         let id = |text| StripeId::parse(text).unwrap();
-        let search = format!(
-            "/v1/payment_intents/search?query=metadata%5B%27kola_request_id%27%5D%3A%27{REQUEST_ID}%27&limit=10"
-        );
+        let query = format!("metadata%5B%27kola_request_id%27%5D%3A%27{REQUEST_ID}%27");
+        let search = format!("/v1/payment_intents/search?query={query}&limit=10");
         for (request, path) in [
             (get(&id("pi_1")), "/v1/payment_intents/pi_1"),
             (get(&id("cs_live_1")), "/v1/checkout/sessions/cs_live_1"),

@@ -16,7 +16,8 @@ const MAX_SIGNATURES: usize = 8;
 pub enum SignatureFault {
     /// The header is no `Stripe-Signature`.
     Malformed,
-    /// None of the secrets gives one of the signatures: another secret, another body, or not Stripe.
+    /// None of the secrets gives one of the signatures: another secret, another body, or somebody
+    /// else than Stripe.
     NoMatch,
     /// Signed by Stripe, too long ago: a repetition of an old message, or a clock that is ahead.
     TooOld,

@@ -85,6 +85,7 @@ fn declined_intent(decline_code: &str) -> Value {
 }
 
 fn session(status: &str, payment_status: &str) -> Value {
+    let url = "https://checkout.stripe.com/c/pay/cs_test_1#f";
     json!({
         "id": "cs_test_1",
         "object": "checkout.session",
@@ -95,7 +96,7 @@ fn session(status: &str, payment_status: &str) -> Value {
         "payment_intent": if status == "complete" { json!("pi_1") } else { Value::Null },
         "payment_status": payment_status,
         "status": status,
-        "url": if status == "open" { json!("https://checkout.stripe.com/c/pay/cs_test_1#f") } else { Value::Null },
+        "url": if status == "open" { json!(url) } else { Value::Null },
     })
 }
 
@@ -597,7 +598,8 @@ fn errors_that_refuse_a_request_end_the_payment() {
         ),
         (
             "refund_disputed_payment",
-            "refund_disputed_payment: the payer's bank disputes the payment, which cannot be refunded",
+            "refund_disputed_payment: the payer's bank disputes the payment, which cannot be \
+             refunded",
         ),
         ("charge_not_refundable", "charge_not_refundable: the payment cannot be refunded"),
         (
