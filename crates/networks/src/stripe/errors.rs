@@ -53,13 +53,6 @@ const CODES: &[(&str, Meaning)] = &[
     ("invalid_charge_amount", refused("a card cannot be charged the amount")),
     ("livemode_mismatch", Meaning::AccountRefused),
     ("lock_timeout", Meaning::Busy),
-    ("parameter_invalid_empty", MALFORMED),
-    ("parameter_invalid_integer", MALFORMED),
-    ("parameter_invalid_string_blank", MALFORMED),
-    ("parameter_invalid_string_empty", MALFORMED),
-    ("parameter_missing", MALFORMED),
-    ("parameter_unknown", MALFORMED),
-    ("parameters_exclusive", MALFORMED),
     ("payment_intent_incompatible_payment_method", refused("the card cannot pay this")),
     ("payment_intent_invalid_parameter", MALFORMED),
     ("payment_intent_rate_limit_exceeded", Meaning::RateLimited),
@@ -90,6 +83,11 @@ const CODES: &[(&str, Meaning)] = &[
 pub fn meaning(code: &str) -> Option<Meaning> {
     if declines::is_decline(code) {
         return Some(Meaning::Declined);
+    }
+    // `parameter_unknown`, `parameters_exclusive` and others: a parameter is refused before anything
+    // is done.
+    if code.starts_with("parameter_") || code.starts_with("parameters_") {
+        return Some(MALFORMED);
     }
     CODES.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning)
 }
@@ -140,6 +138,8 @@ mod tests {
             ("parameter_missing", Is::Alarm),
             ("parameter_unknown", Is::Alarm),
             ("parameter_invalid_integer", Is::Alarm),
+            ("parameter_invalid_empty", Is::Alarm),
+            ("parameters_exclusive", Is::Alarm),
             ("charge_already_refunded", Is::Refused),
             ("charge_disputed", Is::Refused),
             ("charge_not_refundable", Is::Refused),
