@@ -326,7 +326,7 @@ fn what_is_no_event_is_refused() {
         with("data", json!({})),
         with("data", json!({ "object": { "id": "pi_1" } })),
         with("data", json!({ "object": "pi_1" })),
-        format!("{}x", good),
+        format!("{good}x"),
         "[".repeat(10_000),
     ] {
         let read = read(body.as_bytes());
