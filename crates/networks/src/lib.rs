@@ -9,7 +9,9 @@ use domain::kernel::names::Mode;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::{CallKind, ProviderCall, ProviderRequest};
 
+pub mod client;
 pub mod exchange;
+pub mod pawapay;
 pub mod prompt;
 pub mod reading;
 pub mod sandbox;
