@@ -66,8 +66,8 @@ pub fn to_stripe(money: Money) -> Result<(i64, String), Unsendable> {
 /// The currency is unknown, or it has no such amount.
 pub fn from_stripe(amount: i64, currency: &str) -> Result<Money, UnreadableAmount> {
     let read = || {
-        let code = currency.to_ascii_uppercase();
-        let known = Currency::parse(&code).filter(|_| code != currency)?;
+        let is_lower_case = currency.bytes().all(|byte| byte.is_ascii_lowercase());
+        let known = Currency::parse(&currency.to_ascii_uppercase()).filter(|_| is_lower_case)?;
         let minor = rescale(amount, unit(known)?.decimals, known.exponent())?;
         Some(Money::new(minor, known))
     };

@@ -55,20 +55,18 @@ pub struct AccountBalance {
 ///
 /// # Errors
 /// What the answer says instead.
-pub fn read_balance(response: &HttpResponse) -> Result<Vec<AccountBalance>, Reading> {
+pub fn read_balance(response: &HttpResponse) -> Result<Vec<AccountBalance>, Box<Reading>> {
     if let Some(reading) = reading::of_status(response) {
-        return Err(with_stripes_message(reading, response));
+        return Err(Box::new(with_stripes_message(reading, response)));
     }
-    let balance: Balance = match response.status {
-        200..=299 => parse(response).map_err(Reading::Word)?,
-        status => {
-            let said = match serde_json::from_slice::<ErrorBody>(&response.body) {
-                Ok(body) => describe(&body.error, status),
-                Err(_) => format!("Stripe answered {status}"),
-            };
-            return Err(Reading::Word(Word::unreadable(said)));
-        }
+    let balance: Result<Balance, String> = match response.status {
+        200..=299 => parse(response),
+        status => Err(match serde_json::from_slice::<ErrorBody>(&response.body) {
+            Ok(body) => describe(&body.error, status),
+            Err(_) => format!("Stripe answered {status}"),
+        }),
     };
+    let balance = balance.map_err(|alarm| Box::new(Reading::Word(Word::unreadable(alarm))))?;
     let mut balances: Vec<AccountBalance> = vec![];
     let available = balance.available.iter().map(|entry| (entry, true));
     let pending = balance.pending.iter().map(|entry| (entry, false));
@@ -138,7 +136,7 @@ impl Context<'_> {
 
     /// Asks again for what is not final and was answered from Stripe's memory.
     fn ask_if_replayed(&self, id: StripeId) -> Option<Step> {
-        self.is_replayed.then(|| Step::Get(id))
+        self.is_replayed.then_some(Step::Get(id))
     }
 }
 
@@ -164,7 +162,7 @@ fn read_object(
         (_, Kind::Session) => parse(response).map(|session| read_session(&session, context)),
         (_, Kind::Refund) => parse(response).map(|refund| read_refund(&refund, context)),
     };
-    read.unwrap_or_else(said)
+    read.unwrap_or_else(unreadable)
 }
 
 /// Reads an intent. `error` is that of the answer in which it stands.
@@ -565,10 +563,10 @@ fn describe(error: &Error, status: u16) -> String {
     redaction::without_secrets(&text)
 }
 
-fn parse<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, Word> {
-    serde_json::from_slice(&response.body).map_err(|fault| {
-        Word::unreadable(format!("Stripe's answer {} cannot be read: {fault}", response.status))
-    })
+/// The object of an answer, or what to tell the operator of a body that has none.
+fn parse<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, String> {
+    serde_json::from_slice(&response.body)
+        .map_err(|fault| format!("Stripe's answer {} cannot be read: {fault}", response.status))
 }
 
 fn said(word: Word) -> Answer {
