@@ -469,7 +469,11 @@ fn read_error(
             Answer { reading: Reading::Word(Word::unreadable(alarm)), then: Some(Step::Find) }
         }
         // Most faults of parameters have no code.
-        (Step::Create, None) if code.is_none() && is_invalid_request(error) => {
+        (Step::Create, None)
+            if code.is_none()
+                && matches!(response.status, 400 | 404)
+                && is_invalid_request(error) =>
+        {
             let message = "invalid_request: the card network did not take the request";
             said(Word { alarm: Some(alarm), ..Word::declined(message) })
         }

@@ -638,6 +638,7 @@ fn errors_that_say_nothing_of_the_payment_end_nothing() {
         (400, invalid("brand_new_code")),
         (400, error(json!({ "type": "api_error" }))),
         (402, error(json!({ "type": "brand_new_error", "code": "brand_new_code" }))),
+        (402, error(json!({ "type": "invalid_request_error", "message": "Request failed." }))),
         (424, error(json!({ "type": "api_error" }))),
     ] {
         for payment in &payments {
