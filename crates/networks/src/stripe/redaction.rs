@@ -65,7 +65,8 @@ fn for_record(text: &str) -> String {
     cut_for_record(without_secrets(text).trim_end())
 }
 
-/// A text without keys of an account, secrets of endpoints and client secrets, whatever it says.
+/// A text without keys of an account, secrets of endpoints, client secrets and ids of cards, whatever
+/// it says.
 #[must_use]
 pub fn without_secrets(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '*';
@@ -90,6 +91,9 @@ fn without_secret(word: &str) -> String {
     if let Some(start) = word.find(CLIENT) {
         let shown = word.get(..start + CLIENT.len()).unwrap_or_default();
         return format!("{shown}{REMOVED}");
+    }
+    if word.starts_with("pm_") {
+        return mask_account_number(word);
     }
     match KEYS.iter().find(|prefix| word.starts_with(**prefix)) {
         Some(prefix) => format!("{prefix}{REMOVED}"),
@@ -225,7 +229,7 @@ mod tests {
                 r#"{"card":{"last4":"*242","exp_year":2030}}"#,
             ),
             (r#"{"payment_method":"pm_1Abc"}"#, r#"{"payment_method":"****Abc"}"#),
-            (r#"{"payment_method":{"id":"pm_1"}}"#, r#"{"payment_method":{"id":"pm_1"}}"#),
+            (r#"{"payment_method":{"id":"pm_1Abc"}}"#, r#"{"payment_method":{"id":"****Abc"}}"#),
             (r#"{"decline_code":"lost_card"}"#, r#"{"decline_code":"lost_card"}"#),
             (r#"{"email":["a@b.c","d@e.f"]}"#, r#"{"email":["[removed]","[removed]"]}"#),
         ] {
@@ -260,6 +264,7 @@ mod tests {
             ("no such key rk_live_51Abc.", "no such key rk_live_[removed]."),
             ("whsec_abc/x", "whsec_[removed]/x"),
             ("pi_1_secret_abc, pi_2", "pi_1_secret_[removed], pi_2"),
+            ("No such PaymentMethod: 'pm_1Abc'", "No such PaymentMethod: '****Abc'"),
             ("naïve sk_test", "naïve sk_test"),
             ("", ""),
         ] {
