@@ -92,8 +92,10 @@ fn hide_in(value: &mut Value, numbers: &BTreeSet<String>) {
         Value::Array(values) => values.iter_mut().for_each(|value| hide_in(value, numbers)),
         // A message may repeat the number.
         Value::String(text) => {
-            for number in numbers.iter().filter(|number| text.contains(number.as_str())) {
-                *text = text.replace(number.as_str(), &mask_account_number(number));
+            for number in numbers {
+                if text.contains(number.as_str()) {
+                    *text = text.replace(number.as_str(), &mask_account_number(number));
+                }
             }
         }
         _ => {}
