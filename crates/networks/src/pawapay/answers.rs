@@ -22,7 +22,7 @@ const NEEDS_PAGE: &str = "the operator wants to send the payer to a page of its 
 pub fn read_initiation(operation: Operation, request_id: Uuid, response: &HttpResponse) -> Reading {
     let answer = match body(response) {
         Ok(answer) => answer,
-        Err(reading) => return reading,
+        Err(reading) => return *reading,
     };
     if let Some(alarm) = other_id(operation, request_id, &answer) {
         return Reading::Word(Word::unreadable(alarm));
@@ -64,7 +64,7 @@ pub fn read_initiation(operation: Operation, request_id: Uuid, response: &HttpRe
 pub fn read_status(operation: Operation, request_id: Uuid, response: &HttpResponse) -> Reading {
     let answer = match body(response) {
         Ok(answer) => answer,
-        Err(reading) => return reading,
+        Err(reading) => return *reading,
     };
     if let Some(alarm) = not_successful(response, "a question") {
         return Reading::Word(Word::unreadable(alarm));
@@ -106,7 +106,7 @@ pub fn read_fail_enqueued(
 ) -> Cancellation {
     let answer = match body(response) {
         Ok(answer) => answer,
-        Err(reading) => return Cancellation::Other(reading),
+        Err(reading) => return Cancellation::Other(*reading),
     };
     let unreadable = |alarm: String| Cancellation::Other(Reading::Word(Word::unreadable(alarm)));
     let odd = not_successful(response, "a cancellation");
@@ -147,7 +147,7 @@ pub(super) fn word_of_payment(data: &Value, request_id: Uuid) -> Word {
 }
 
 /// The body of an answer, or what the answer says without one.
-pub(super) fn body(response: &HttpResponse) -> Result<Value, Reading> {
+pub(super) fn body(response: &HttpResponse) -> Result<Value, Box<Reading>> {
     let parsed = serde_json::from_slice::<Value>(&response.body).ok().filter(Value::is_object);
     match reading::of_status(response) {
         Some(Reading::AccountRefused { reason }) => {
@@ -157,12 +157,12 @@ pub(super) fn body(response: &HttpResponse) -> Result<Value, Reading> {
                 Some(code) => format!("{code}, {}", failures::staff_text(detail.as_deref())),
                 None => "without a code".to_owned(),
             };
-            Err(Reading::AccountRefused { reason: format!("{reason}: {said}") })
+            Err(Box::new(Reading::AccountRefused { reason: format!("{reason}: {said}") }))
         }
-        Some(reading) => Err(reading),
+        Some(reading) => Err(Box::new(reading)),
         None => parsed.ok_or_else(|| {
             let alarm = format!("pawaPay answered {} with an unreadable body", response.status);
-            Reading::Word(Word::unreadable(alarm))
+            Box::new(Reading::Word(Word::unreadable(alarm)))
         }),
     }
 }

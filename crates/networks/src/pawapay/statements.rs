@@ -97,7 +97,7 @@ pub enum NoStatement {
     /// pawaPay does not know it.
     NotFound,
     /// The answer says neither: refused credentials, too many calls, no usable answer.
-    Other(Reading),
+    Other(Box<Reading>),
 }
 
 /// How far a statement is.
@@ -172,7 +172,7 @@ fn refused(data: &Value) -> NoStatement {
 }
 
 fn unreadable(alarm: &str) -> NoStatement {
-    NoStatement::Other(Reading::Word(Word::unreadable(alarm)))
+    NoStatement::Other(Box::new(Reading::Word(Word::unreadable(alarm))))
 }
 
 #[cfg(test)]
