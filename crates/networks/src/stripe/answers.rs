@@ -56,17 +56,7 @@ pub struct AccountBalance {
 /// # Errors
 /// What the answer says instead.
 pub fn read_balance(response: &HttpResponse) -> Result<Vec<AccountBalance>, Box<Reading>> {
-    if let Some(reading) = reading::of_status(response) {
-        return Err(Box::new(with_stripes_message(reading, response)));
-    }
-    let balance: Result<Balance, String> = match response.status {
-        200..=299 => parse(response),
-        status => Err(match serde_json::from_slice::<ErrorBody>(&response.body) {
-            Ok(body) => describe(&body.error, status),
-            Err(_) => format!("Stripe answered {status}"),
-        }),
-    };
-    let balance = balance.map_err(|alarm| Box::new(Reading::Word(Word::unreadable(alarm))))?;
+    let balance: Balance = read_other(response)?;
     let mut balances: Vec<AccountBalance> = vec![];
     let available = balance.available.iter().map(|entry| (entry, true));
     let pending = balance.pending.iter().map(|entry| (entry, false));
@@ -86,6 +76,28 @@ pub fn read_balance(response: &HttpResponse) -> Result<Vec<AccountBalance>, Box<
         }
     }
     Ok(balances)
+}
+
+/// Reads a list.
+pub(super) fn read_list<T: DeserializeOwned>(
+    response: &HttpResponse,
+) -> Result<List<T>, Box<Reading>> {
+    read_other(response)
+}
+
+/// Reads an answer that is about no single payment.
+fn read_other<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, Box<Reading>> {
+    if let Some(reading) = reading::of_status(response) {
+        return Err(Box::new(with_stripes_message(reading, response)));
+    }
+    let read = match response.status {
+        200..=299 => parse(response),
+        status => Err(match serde_json::from_slice::<ErrorBody>(&response.body) {
+            Ok(body) => describe(&body.error, status),
+            Err(_) => format!("Stripe answered {status}"),
+        }),
+    };
+    read.map_err(|alarm| Box::new(Reading::Word(Word::unreadable(alarm))))
 }
 
 /// Where an object comes from.

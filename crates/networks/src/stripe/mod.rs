@@ -6,7 +6,8 @@
 //! page of ours is led to a *Checkout Session*, a page of Stripe. Money goes back by a *Refund*.
 //!
 //! [`steps`] says which call comes next, [`requests`] makes it, [`answers`] reads what comes of it,
-//! and [`event`] reads what Stripe sends by itself.
+//! [`event`] reads what Stripe sends by itself, and [`statements`] what
+//! moved the account's balance.
 
 pub mod amounts;
 pub mod answers;
@@ -19,6 +20,7 @@ mod objects;
 pub mod redaction;
 pub mod requests;
 pub mod signature;
+pub mod statements;
 pub mod steps;
 
 /// The version of Stripe's API that all requests ask for: the last one in which a PaymentIntent

@@ -220,19 +220,19 @@ fn post(path: &str, body: Vec<u8>, request_id: Uuid, step: &str) -> HttpRequest 
         .with_header("idempotency-key", format!("{request_id}:{step}"))
 }
 
-fn versioned(request: HttpRequest) -> HttpRequest {
+pub(super) fn versioned(request: HttpRequest) -> HttpRequest {
     request.with_header("stripe-version", API_VERSION)
 }
 
 /// A form in the order in which its fields are added.
-struct Form(Serializer<'static, String>);
+pub(super) struct Form(Serializer<'static, String>);
 
 impl Form {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(Serializer::new(String::new()))
     }
 
-    fn add(&mut self, name: &str, value: &str) {
+    pub fn add(&mut self, name: &str, value: &str) {
         self.0.append_pair(name, value);
     }
 
@@ -248,7 +248,7 @@ impl Form {
         }
     }
 
-    fn finish_text(mut self) -> String {
+    pub fn finish_text(mut self) -> String {
         self.0.finish()
     }
 
