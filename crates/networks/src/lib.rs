@@ -15,6 +15,7 @@ pub mod pawapay;
 pub mod prompt;
 pub mod reading;
 pub mod sandbox;
+pub mod stripe;
 
 /// The outcome of a call, once the provider has answered.
 pub type OutcomeFuture<'a> = Pin<Box<dyn Future<Output = ProviderOutcome> + Send + 'a>>;
