@@ -131,14 +131,17 @@ pub struct Setting<T>(Option<T>);
 
 /// `None` for an empty text.
 fn display_name(text: &str) -> Result<Setting<String>, String> {
-    let name = text.trim();
-    if name.chars().any(char::is_control) {
-        return Err("control characters are not allowed".to_owned());
+    if text.is_empty() {
+        return Ok(Setting(None));
     }
-    if name.chars().count() > NAME_CHARACTERS {
-        return Err(format!("at most {NAME_CHARACTERS} characters"));
-    }
-    Ok(Setting(Some(name.to_owned()).filter(|name| !name.is_empty())))
+    let name = Text::<NAME_CHARACTERS>::read(&json!(text));
+    let fault = |_| {
+        format!(
+            "a name has 1 to {NAME_CHARACTERS} characters, at least one of them visible, and none that changes the \
+             direction of text"
+        )
+    };
+    name.map(|Text(name)| Setting(Some(name))).map_err(fault)
 }
 
 fn colour(text: &str) -> Result<Setting<Colour>, String> {

@@ -494,7 +494,10 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
         other.api.get("/v1/payment-intents/list").rows(),
         shop.api.get("/v1/payment-intents/list").rows()
     );
-    assert_eq!(server.database.value("SELECT count(*) FROM executions WHERE motto = 'Always'"), "5");
+    assert_eq!(
+        server.database.value("SELECT count(*) FROM executions WHERE motto = 'Always'"),
+        "5"
+    );
     server.verify_ledger();
 }
 

@@ -374,7 +374,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
     });
     let execution = MerchantReads::new(q, MINE).execution(ExecutionId(10)).await.unwrap().unwrap();
     made.extend(reads! { PageReads q.for_page("t10").await.unwrap().unwrap() =>
-        items(Some(7)), collection(), last_collection(), refunds_of(&execution), party_phone(),
+        items(Some(7)), collection(), last_collection(), payment_link(), refunds_of(&execution), party_phone(),
         account_of(&execution), reviews(),
     });
     made.extend(

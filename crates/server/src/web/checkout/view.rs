@@ -52,6 +52,8 @@ pub struct LinkPayer {
     pub name_fault: bool,
     /// The number of a payer who pays by card, with the country code.
     pub contact_phone: Option<String>,
+    /// The path of the page of an order that this browser made through the link before.
+    pub own_order: Option<String>,
 }
 
 /// How a payer reaches the merchant.

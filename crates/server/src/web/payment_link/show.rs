@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::directory::merchant::Merchant;
 use domain::kernel::country;
@@ -29,6 +29,7 @@ use crate::web::checkout::view::{
 };
 use crate::web::language::Visitor;
 use crate::web::page::Frame;
+use crate::web::payment_link::own_order;
 use crate::web::qr;
 use store::clock;
 use store::reads::payment_links::PaymentLinkReads;
@@ -182,11 +183,14 @@ async fn show(
     State(app): State<App>,
     _: CountPageRequest,
     visitor: Visitor,
+    headers: HeaderMap,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
     let loaded = load(&app, &token).await?;
+    let own_order = own_order::find(&app, &loaded.rows.link, &headers).await?;
     let state = loaded.rows.state();
-    render(loaded.page_in(state, LinkPayer::default(), visitor), StatusCode::OK)
+    let payer = LinkPayer { own_order, ..LinkPayer::default() };
+    render(loaded.page_in(state, payer, visitor), StatusCode::OK)
 }
 
 /// The link of the page as a QR code, to go on with a phone.
