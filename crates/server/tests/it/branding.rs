@@ -10,7 +10,12 @@ use crate::support::payer::{Browser as _, Payer, pay, shows, until};
 use crate::support::{Server, open};
 
 /// A picture of this size in a file.
-fn picture(directory: &TempDir, name: &str, format: ImageFormat, size: (u32, u32)) -> String {
+pub(crate) fn picture(
+    directory: &TempDir,
+    name: &str,
+    format: ImageFormat,
+    size: (u32, u32),
+) -> String {
     let mut bytes = vec![];
     RgbImage::from_pixel(size.0, size.1, Rgb([255, 204, 0]))
         .write_to(&mut Cursor::new(&mut bytes), format)
