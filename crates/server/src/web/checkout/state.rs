@@ -14,7 +14,7 @@ use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::receipt_code::ReceiptCode;
 use domain::sales::checkout::CheckoutConfig;
-use domain::sales::payment_link::{LinkState, PaymentLink};
+use domain::sales::payment_link::PaymentLink;
 use domain::sales::source::{Item, Source, SourceStatus};
 use domain::tariff::Tariff;
 use networks::prompt::{self, Prompt};
@@ -82,24 +82,11 @@ impl Rows {
             SourceStatus::Active | SourceStatus::Processing => match self.checkout.expires_at {
                 Some(at) if at <= self.time() => self.closed(ClosedReason::Expired(at)),
                 Some(_) | None => {
-                    self.end_of_link().map_or_else(|| self.open(), |end| self.closed(end))
+                    let link = self.link.as_ref();
+                    let end = link.and_then(|link| ClosedReason::of_link(link, self.time()));
+                    end.map_or_else(|| self.open(), |end| self.closed(end))
                 }
             },
-        }
-    }
-
-    /// Why the payment link of the order takes no more payments, if it takes none.
-    fn end_of_link(&self) -> Option<ClosedReason> {
-        let link = self.link.as_ref()?;
-        match link.state(self.time()) {
-            LinkState::Open => None,
-            LinkState::UsedUp => {
-                Some(ClosedReason::LinkUsedUp { is_final: link.uses_reserved == 0 })
-            }
-            LinkState::Expired => {
-                Some(ClosedReason::Expired(link.expires_at.unwrap_or_else(|| self.time())))
-            }
-            LinkState::Deactivated => Some(ClosedReason::LinkDeactivated),
         }
     }
 

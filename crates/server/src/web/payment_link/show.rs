@@ -58,19 +58,10 @@ impl Rows {
     /// What the page shows first.
     #[must_use]
     pub fn state(&self) -> PageState {
-        let closed = |reason| PageState::Closed(Closing { reason, nothing_taken: false });
-        match self.link.state(self.time()) {
-            LinkState::Open => match self.link.total() {
-                Some(total) => PageState::Open(self.choices(total)),
-                None => self.ask_amount(String::new(), None),
-            },
-            LinkState::UsedUp => {
-                closed(ClosedReason::LinkUsedUp { is_final: self.link.uses_reserved == 0 })
-            }
-            LinkState::Expired => {
-                closed(ClosedReason::Expired(self.link.expires_at.unwrap_or_else(|| self.time())))
-            }
-            LinkState::Deactivated => closed(ClosedReason::LinkDeactivated),
+        match (ClosedReason::of_link(&self.link, self.time()), self.link.total()) {
+            (Some(reason), _) => PageState::Closed(Closing { reason, nothing_taken: false }),
+            (None, Some(total)) => PageState::Open(self.choices(total)),
+            (None, None) => self.ask_amount(String::new(), None),
         }
     }
 
