@@ -49,6 +49,24 @@ pub fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item 
     pairs.filter(move |(known, _)| *known == name).map(|(_, value)| value)
 }
 
+/// Makes the browser keep a value for the pages below a path.
+///
+/// # Errors
+/// [`ApiError`] when value or path have characters that no header has.
+pub fn set_cookie(
+    response: &mut Response,
+    name: &str,
+    value: &str,
+    path: &str,
+    seconds: u32,
+) -> Result<(), ApiError> {
+    let cookie = format!("{name}={value}; Path={path}; Max-Age={seconds}; SameSite=Lax; HttpOnly");
+    let cookie =
+        HeaderValue::try_from(cookie).map_err(|error| ApiError::internal(error.to_string()))?;
+    response.headers_mut().append(SET_COOKIE, cookie);
+    Ok(())
+}
+
 /// What stands around the content of a page. A template has it in its field `frame` and extends
 /// `base.html`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -133,13 +151,8 @@ pub fn render(
     };
     let mut response = (status, headers, body).into_response();
     if frame.visitor.chose_language {
-        let cookie = format!(
-            "{COOKIE_NAME}={}; Path=/; Max-Age={COOKIE_SECONDS}; SameSite=Lax; HttpOnly",
-            frame.language().code()
-        );
-        let cookie =
-            HeaderValue::try_from(cookie).map_err(|error| ApiError::internal(error.to_string()))?;
-        response.headers_mut().insert(SET_COOKIE, cookie);
+        let language = frame.language().code();
+        set_cookie(&mut response, COOKIE_NAME, language, "/", COOKIE_SECONDS)?;
     }
     Ok(response)
 }

@@ -1,15 +1,15 @@
 //! The order that a browser made through a payment link. The link's page leads to it, because that
 //! page alone says what became of the payment.
 
-use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use domain::sales::payment_link::PaymentLink;
 
 use crate::api::error::ApiError;
 use crate::api::links::pay_path;
 use crate::api::payment_links::link_path;
 use crate::app::App;
-use crate::web::page::cookies;
+use crate::web::page::{cookies, set_cookie};
 
 const NAME: &str = "kola_order";
 
@@ -19,14 +19,9 @@ const SECONDS: u32 = 30 * 86_400;
 /// Makes the browser keep the token of its order, for the page of this link alone.
 ///
 /// # Errors
-/// [`ApiError`] when a token is none.
-pub fn remember(order: &str, link: &str, headers: &mut HeaderMap) -> Result<(), ApiError> {
-    let path = link_path(link);
-    let cookie = format!("{NAME}={order}; Path={path}; Max-Age={SECONDS}; SameSite=Lax; HttpOnly");
-    let cookie =
-        HeaderValue::try_from(cookie).map_err(|error| ApiError::internal(error.to_string()))?;
-    headers.append(SET_COOKIE, cookie);
-    Ok(())
+/// See [`set_cookie`].
+pub fn remember(order: &str, link: &str, response: &mut Response) -> Result<(), ApiError> {
+    set_cookie(response, NAME, order, &link_path(link), SECONDS)
 }
 
 /// The path of the page of the order that the browser kept, if it is one of this link.

@@ -271,7 +271,7 @@ impl Payer<'_> {
         match run_to_completion(async move { pay(&app, command).await }).await? {
             Ok(PageToken(order)) => {
                 let mut response = see(&pay_path(&order));
-                own_order::remember(&order, self.token, response.headers_mut())?;
+                own_order::remember(&order, self.token, &mut response)?;
                 Ok(response)
             }
             Err(Failure::Refused(refusals)) => {

@@ -13,7 +13,6 @@ use axum::http::header::{
 };
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::kernel::ids::MerchantId;
 use domain::payments::execution::Execution;
 use domain::sales::payment_link::LinkState;
 use domain::sales::source::{Item, SourceStatus};
@@ -137,9 +136,7 @@ async fn receipt_pdf(app: &App, token: &str, language: Language) -> Result<Respo
         return Ok(Redirect::to(&receipt_path(token)).into_response());
     }
     let name = format!("receipt-{}", document.bill.number);
-    let merchant = loaded.reads.merchant.id;
-    drop(loaded);
-    pdf_response(app, merchant, &name, move || pdf::receipt(&document)).await
+    pdf_response(app, loaded, &name, move || pdf::receipt(&document)).await
 }
 
 /// The PDF of an invoice or order that can be paid. Any other leads to its page, which says how
@@ -162,9 +159,7 @@ pub async fn invoice_pdf(app: &App, token: &str, language: Language) -> Result<R
     let pay_url = format!("{}{}", app.config.public_url, pay_path(token));
     let document = InvoiceDocument::new(&loaded.rows(language), checkout.expires_at, pay_url);
     let name = document.bill.number.clone();
-    let merchant = merchant.id;
-    drop(loaded);
-    pdf_response(app, merchant, &name, move || pdf::invoice(&document)).await
+    pdf_response(app, loaded, &name, move || pdf::invoice(&document)).await
 }
 
 /// Makes a PDF on a thread that serves no requests: it takes some milliseconds, and longer for
@@ -172,10 +167,13 @@ pub async fn invoice_pdf(app: &App, token: &str, language: Language) -> Result<R
 /// has left.
 async fn pdf_response(
     app: &App,
-    merchant: MerchantId,
+    loaded: Loaded<'_>,
     name: &str,
     make: impl FnOnce() -> Result<Vec<u8>, PdfError> + Send + 'static,
 ) -> Result<Response, ApiError> {
+    let merchant = loaded.reads.merchant.id;
+    // What waits for its turn keeps nobody from a page.
+    drop(loaded);
     let permit = app.pdfs.acquire(merchant).await.ok_or(ApiError::TooMany(1))?;
     let made = tokio::task::spawn_blocking(move || (make(), permit)).await;
     let (made, permit) = made.map_err(|_| ApiError::internal("making a PDF panicked"))?;
