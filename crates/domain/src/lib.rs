@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod ledger;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod network_accounts;
 pub mod payments;
 pub mod sales;
 pub mod tariff;

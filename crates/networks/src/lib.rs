@@ -6,9 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use domain::kernel::names::Mode;
+use domain::kernel::time::ServerTime;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::{CallKind, ProviderCall, ProviderRequest};
 
+use crate::accounts::Accounts;
+use crate::calls::{AccountNews, Called, NetworkCalls, Outside};
+
+pub mod accounts;
+pub mod calls;
 pub mod client;
 pub mod exchange;
 pub mod pawapay;
@@ -38,22 +44,39 @@ pub trait Provider: Send + Sync {
 #[derive(Clone)]
 pub struct ProviderRouter {
     sandbox: Arc<dyn Provider>,
+    networks: NetworkCalls,
 }
 
 impl ProviderRouter {
-    /// A router that knows only the sandbox. Sandbox merchants never reach another provider.
+    /// A router that knows no other network than the sandbox.
     #[must_use]
-    pub fn new(sandbox: Arc<dyn Provider>) -> Self {
-        Self { sandbox }
+    pub fn sandbox_only(sandbox: Arc<dyn Provider>) -> Self {
+        let nothing = Outside { now: || ServerTime(0), random: || 0 };
+        Self { sandbox, networks: NetworkCalls::new(None, Accounts::default(), nothing) }
     }
 
-    /// Makes a call. As no live provider is configured, the outcome of a live merchant's call is
-    /// unknown: its execution waits.
-    pub async fn call(&self, call: &ProviderCall) -> ProviderOutcome {
-        let provider = match call.mode {
-            Mode::Sandbox => &self.sandbox,
-            Mode::Live => return ProviderOutcome::Unknown,
-        };
+    /// Sandbox merchants never reach another provider than the sandbox.
+    #[must_use]
+    pub fn new(sandbox: Arc<dyn Provider>, networks: NetworkCalls) -> Self {
+        Self { sandbox, networks }
+    }
+
+    #[must_use]
+    pub const fn networks(&self) -> &NetworkCalls {
+        &self.networks
+    }
+
+    /// Makes a call. The second value is what it shows of the network account.
+    pub async fn call(&self, call: &ProviderCall) -> (Called, Option<AccountNews>) {
+        match call.mode {
+            Mode::Sandbox => (Called::answered(self.ask_sandbox(call).await), None),
+            Mode::Test | Mode::Live => self.networks.call(call).await,
+        }
+    }
+
+    /// Makes a call to the sandbox.
+    pub async fn ask_sandbox(&self, call: &ProviderCall) -> ProviderOutcome {
+        let provider = &self.sandbox;
         match call.kind {
             CallKind::Send => provider.start(&call.request).await,
             CallKind::Query => provider.status(&call.request).await,

@@ -259,9 +259,11 @@ fn client_secret(request: &ProviderRequest) -> String {
 #[cfg(test)]
 mod tests {
     use domain::kernel::currency::Currency;
+    use domain::kernel::ids::NetworkAccountId;
     use domain::kernel::money::Money;
     use domain::kernel::time::{MerchantTime, seconds};
-    use domain::kernel::uuids::{NetworkRequestId, Uuid};
+    use domain::kernel::uuids::{NetworkRequestId, ReferenceId, Uuid};
+    use domain::payments::provider_call::RequestDetails;
 
     use super::*;
 
@@ -281,6 +283,18 @@ mod tests {
             requires_action: false,
             cancel_asked: false,
             from_page: false,
+            details: Box::new(RequestDetails {
+                network_account_id: NetworkAccountId(1),
+                reference_id: ReferenceId(Uuid::from_u128(2)),
+                merchant_name: "Shop".to_owned(),
+                network_code: None,
+                decimals: 2,
+                reference: None,
+                original_reference: None,
+                body: None,
+                page: None,
+                created_at: MerchantTime(0),
+            }),
             time: MerchantTime(0),
         }
     }

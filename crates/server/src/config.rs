@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use domain::decision::settings::Settings;
 
+use crate::credentials::sealing::KeyFile;
 use crate::web::language::PageLanguages;
 
 /// A limit of so many requests in so many seconds.
@@ -53,6 +54,10 @@ pub struct Config {
     pub idle_max: Duration,
     /// The origins whose pages may call this server from a browser: `https://shop.example`.
     pub cors_origins: Vec<HeaderValue>,
+    /// Where the key is that secrets of network accounts are encrypted with.
+    pub secrets_key: KeyFile,
+    /// The proxy through which networks are called.
+    pub network_proxy: Option<String>,
     /// The languages that pages for payers are offered in.
     pub page_languages: PageLanguages,
     /// Whether `POST /v1/noop` is served, which benchmarks compare with.
@@ -71,6 +76,8 @@ impl Default for Config {
             connections_max: 16_384,
             idle_max: Duration::from_secs(75),
             cors_origins: vec![],
+            secrets_key: KeyFile::Unknown,
+            network_proxy: None,
             page_languages: PageLanguages::default(),
             bench_routes: false,
         }

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod app;
+mod callbacks;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "crash-points")]

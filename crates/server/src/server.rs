@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::Context;
 use domain::payments::receipt_code::ReceiptCodes;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -19,6 +20,9 @@ use crate::net::listen;
 use crate::net::rate_limits::Limits;
 use crate::net::response_permits::{self, ResponsePermits};
 use crate::{api, jobs, web};
+use networks::accounts::Accounts;
+use networks::calls::{NetworkCalls, Outside};
+use networks::client::Client;
 use networks::sandbox::Sandbox;
 use networks::{Provider, ProviderRouter};
 use store::{Database, Store, clock};
@@ -60,7 +64,15 @@ impl Server {
             None => (stores, sandbox),
         };
         let (engine, lanes) = Engine::start(stores, &options)?;
-        let providers = ProviderRouter::new(sandbox);
+        let accounts = Accounts::default();
+        let (version, read) = jobs::network_accounts::read(&queries, &config.secrets_key).await?;
+        accounts.replace(read);
+        if let Some(proxy) = &config.network_proxy {
+            Client::check_proxy(proxy).map_err(anyhow::Error::msg).context("--network-proxy")?;
+        }
+        let outside = Outside { now: clock::now, random: clock::random_number };
+        let networks = NetworkCalls::new(config.network_proxy.clone(), accounts.clone(), outside);
+        let providers = ProviderRouter::new(sandbox, networks);
         let app = App {
             dispatcher: Dispatcher::new(engine.clone(), providers),
             engine,
@@ -77,6 +89,12 @@ impl Server {
             config: Arc::new(config),
         };
         let mut jobs = jobs::start(&app, callbacks);
+        jobs.spawn(jobs::network_accounts::refresh(
+            app.queries.clone(),
+            accounts,
+            app.config.secrets_key.clone(),
+            version,
+        ));
         jobs.spawn(jobs::file_watch::run(app.queries.clone()));
         jobs.spawn(jobs::signing_keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
         Ok(Self { app, jobs, lanes })

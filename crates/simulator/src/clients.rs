@@ -733,6 +733,7 @@ impl Clients<'_> {
             display_name: self.changed_to("Kola Shop".to_owned()),
             colour: self.changed_to(Colour(0x0B_5C_4B)),
             logo: self.changed_to("iVBORw0KGgo=".to_owned()),
+            ..MerchantChanges::default()
         }
     }
 

@@ -346,7 +346,14 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::EndPhonePrefix(_)
         | Output::LeaveCardPage(_)
         | Output::CheckNow(_)
-        | Output::ClaimExecution(_) => true,
+        | Output::ClaimExecution(_)
+        | Output::DeferSend(_)
+        | Output::AddNetworkAccount(_)
+        | Output::ChangeNetworkAccount(_)
+        | Output::AddNetworkSecret(())
+        | Output::RetireNetworkSecret(())
+        | Output::ResealSecrets(())
+        | Output::RecordTerms(_) => true,
     };
     rule(there, "what was acknowledged is not there", || format!("{answer:?}"))
 }

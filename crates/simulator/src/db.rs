@@ -166,6 +166,8 @@ impl Committed {
             rates: self.rates.all(),
             markets: self.markets.all(),
             phone_prefixes: self.phone_prefixes.all(),
+            network_accounts: self.network_accounts.all(),
+            operator_terms: self.operator_terms.all(),
         }
     }
 

@@ -23,6 +23,7 @@ use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
+use domain::payments::defer_send::DeferSend;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::Execution;
 use domain::payments::expire_session::ExpireSession;
@@ -140,8 +141,11 @@ pub fn command(command: &Command) -> String {
         Command::LeaveCardPage(LeaveCardPage { execution_id: id, .. })
         | Command::CheckNow(CheckNow { execution_id: id, .. })
         | Command::ClaimExecution(ClaimExecution { execution_id: id }) => format!("execution {id}"),
-        Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome }) => {
+        Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome, .. }) => {
             format!("execution {id}{}: {}", outcome_source(*source), provider_outcome(outcome))
+        }
+        Command::DeferSend(DeferSend { execution_id: id, gate, .. }) => {
+            format!("execution {id} behind {gate}")
         }
         Command::AuthenticateCard(AuthenticateCard { reference_id: reference, result, .. }) => {
             format!("key {}: {result:?}", short(*reference))
@@ -153,7 +157,13 @@ pub fn command(command: &Command) -> String {
         | Command::SetPasscode(..)
         | Command::UnlockPasscode(_)
         | Command::ReservePasscodeChange(..)
-        | Command::ReplacePasscode(..) => String::new(),
+        | Command::ReplacePasscode(..)
+        | Command::AddNetworkAccount(_)
+        | Command::ChangeNetworkAccount(_)
+        | Command::AddNetworkSecret(_)
+        | Command::RetireNetworkSecret(_)
+        | Command::ResealSecrets(_)
+        | Command::RecordTerms(_) => String::new(),
     };
     match crate::plan::merchant_of(&mut command.clone()) {
         Some(merchant) => format!("{name} (merchant {merchant}) {what}"),
@@ -229,7 +239,7 @@ fn execution(request: &Execute) -> String {
 }
 
 fn page_payment(payment: &PagePayment) -> String {
-    let PagePayment { reference_id, choice, quoted, account_id, address } = payment;
+    let PagePayment { reference_id, choice, quoted, account_id, address, page_url: _ } = payment;
     format!(
         "key {}: {quoted} {} by {} {}, account {}, address {address}",
         short(*reference_id),
@@ -283,7 +293,15 @@ fn answered(answer: &Output) -> String {
         | Output::UnlockPasscode(())
         | Output::ReplacePasscode(())
         | Output::FinishPasscodeAttempt(())
-        | Output::RemoveItem(()) => "done".to_owned(),
+        | Output::RemoveItem(())
+        | Output::AddNetworkSecret(())
+        | Output::RetireNetworkSecret(())
+        | Output::ResealSecrets(()) => "done".to_owned(),
+        Output::AddNetworkAccount(row) | Output::ChangeNetworkAccount(row) => {
+            format!("network account {} {}", row.id, row.status)
+        }
+        Output::RecordTerms(changed) => format!("terms changed: {changed}"),
+        Output::DeferSend(deferred) => state(&deferred.execution),
         Output::ExpireSession(changed) | Output::CancelUnpaidOrder(changed) => {
             format!("changed: {changed}")
         }

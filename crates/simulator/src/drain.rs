@@ -9,7 +9,7 @@ use domain::kernel::ids::ExecutionId;
 use domain::kernel::time::seconds;
 use domain::kernel::uuids::NetworkRequestId;
 use domain::payments::claim_execution::ClaimExecution;
-use domain::payments::outcome::OutcomeSource;
+use domain::payments::outcome::{Heard, OutcomeSource};
 use domain::payments::record_outcome::RecordOutcome;
 
 use crate::checks::{CheckResult, rule};
@@ -105,6 +105,7 @@ impl Sim {
                         execution_id: request.execution,
                         source: OutcomeSource::Callback,
                         outcome,
+                        heard: Heard::default(),
                     }),
                     Origin::Callback,
                 )

@@ -35,6 +35,7 @@ use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
+use domain::payments::defer_send::DeferSend;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::leave_card_page::LeaveCardPage;
@@ -338,6 +339,7 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::ClaimExecution(ClaimExecution { execution_id: id })
         | Command::RecordOutcome(RecordOutcome { execution_id: id, .. }) => visit(&mut id.0),
         Command::ResolveReview(ResolveReview { review_id: id, .. }) => visit(&mut id.0),
+        Command::DeferSend(DeferSend { execution_id: id, .. }) => visit(&mut id.0),
         Command::CreateMerchant(_)
         | Command::UpdateMerchant(..)
         | Command::CreateApiKey(..)
@@ -357,6 +359,12 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::CloseMarket(_)
         | Command::AssignPhonePrefix(_)
         | Command::EndPhonePrefix(_)
+        | Command::AddNetworkAccount(_)
+        | Command::ChangeNetworkAccount(_)
+        | Command::AddNetworkSecret(_)
+        | Command::RetireNetworkSecret(_)
+        | Command::ResealSecrets(_)
+        | Command::RecordTerms(_)
         | Command::AuthenticateCard(..) => {}
     }
 }
@@ -441,6 +449,13 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::CloseMarket(_)
         | Command::AssignPhonePrefix(_)
         | Command::EndPhonePrefix(_)
+        | Command::DeferSend(_)
+        | Command::AddNetworkAccount(_)
+        | Command::ChangeNetworkAccount(_)
+        | Command::AddNetworkSecret(_)
+        | Command::RetireNetworkSecret(_)
+        | Command::ResealSecrets(_)
+        | Command::RecordTerms(_)
         | Command::ResolveReview(..) => None,
     }
 }

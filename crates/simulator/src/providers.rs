@@ -438,7 +438,7 @@ impl Provider for Adapter {
 impl SimulatedProviders {
     pub fn new() -> Self {
         let state = Arc::new(Mutex::new(ProvidersState::default()));
-        let interface = ProviderRouter::new(Arc::new(Adapter(Arc::clone(&state))));
+        let interface = ProviderRouter::sandbox_only(Arc::new(Adapter(Arc::clone(&state))));
         Self { state, interface }
     }
 
@@ -457,7 +457,7 @@ impl SimulatedProviders {
     /// new.
     pub fn call(&self, job: &ProviderCall, numbers: Rng) -> ProviderOutcome {
         self.state().next = Some(numbers);
-        let mut call = Box::pin(self.interface.call(job));
+        let mut call = Box::pin(self.interface.ask_sandbox(job));
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => ProviderOutcome::Unknown,

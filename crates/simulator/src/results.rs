@@ -304,8 +304,10 @@ impl Sim {
 
     /// Counts the answers to calls from before a request was sent again.
     fn count_earlier_sending(&mut self, command: &Command, outcome: &Outcome) {
-        if let (Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome }), Ok(_)) =
-            (command, outcome)
+        if let (
+            Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome, .. }),
+            Ok(_),
+        ) = (command, outcome)
             && self.model.was_sent_since(id.0, *source)
         {
             let what = match outcome {

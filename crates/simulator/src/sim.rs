@@ -11,7 +11,7 @@ use domain::kernel::time::{minutes, seconds};
 use domain::kernel::uuids::ReferenceId;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::expire_session::ExpireSession;
-use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
+use domain::payments::outcome::{Heard, OutcomeSource, ProviderOutcome};
 use domain::payments::record_outcome::RecordOutcome;
 use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::checkout::PageToken;
@@ -485,7 +485,7 @@ impl Sim {
                 }
                 Scheduled::ProviderAnswer(process, incarnation, calls, outcome) => {
                     if self.incarnations[process] == incarnation {
-                        let (_, command) = calls.record(outcome);
+                        let (_, command) = calls.record(outcome, Heard::default());
                         batches[process]
                             .push(QueuedCommand::untagged(command, Origin::CallSequence(*calls)));
                     }
@@ -564,6 +564,7 @@ impl Sim {
                 execution_id: request.execution,
                 source: OutcomeSource::Callback,
                 outcome,
+                heard: Heard::default(),
             }),
             Origin::Callback,
         ));

@@ -17,3 +17,10 @@ pub fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
+
+/// A random number, for what needs no secret: how long to wait. Zero where the operating system has
+/// none.
+#[must_use]
+pub fn random_number() -> u64 {
+    random().map_or(0, u64::from_be_bytes)
+}

@@ -51,6 +51,7 @@ macro_rules! each_decision {
             LeaveCardPage = $crate::payments::leave_card_page::LeaveCardPage,
             CheckNow = $crate::payments::check_now::CheckNow,
             ClaimExecution = $crate::payments::claim_execution::ClaimExecution,
+            DeferSend = $crate::payments::defer_send::DeferSend,
             RecordOutcome = $crate::payments::record_outcome::RecordOutcome,
             AuthenticateCard = $crate::payments::authenticate_card::AuthenticateCard,
             ResolveReview = $crate::exceptions::resolve_review::ResolveReview,
@@ -61,6 +62,12 @@ macro_rules! each_decision {
             CloseMarket = $crate::tariff::close_market::CloseMarket,
             AssignPhonePrefix = $crate::tariff::assign_phone_prefix::AssignPhonePrefix,
             EndPhonePrefix = $crate::tariff::end_phone_prefix::EndPhonePrefix,
+            AddNetworkAccount = $crate::network_accounts::add_account::AddNetworkAccount,
+            ChangeNetworkAccount = $crate::network_accounts::change_account::ChangeNetworkAccount,
+            AddNetworkSecret = $crate::network_accounts::secret::AddNetworkSecret,
+            RetireNetworkSecret = $crate::network_accounts::secret::RetireNetworkSecret,
+            ResealSecrets = $crate::network_accounts::secret::ResealSecrets,
+            RecordTerms = $crate::network_accounts::record_terms::RecordTerms,
         }
     };
 }

@@ -3,6 +3,7 @@
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{MerchantTime, minutes, seconds};
 use crate::ledger::wallet;
+use crate::payments::provider_call::WriteBody;
 use crate::payments::request_limit::PageLimits;
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -11,6 +12,7 @@ pub struct Settings {
     pub deadlines: Deadlines,
     pub transfers: TransferLimits,
     pub page_limits: PageLimits,
+    pub write_body: WriteBody,
 }
 
 /// How long sessions can be executed. The defaults hold unless the operator sets other values.

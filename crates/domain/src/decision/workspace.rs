@@ -240,6 +240,11 @@ macro_rules! each_table {
             payment_links: PaymentLink = $crate::sales::payment_link::PaymentLink,
             /// The version of the tariff: one row.
             tariff: Tariff = $crate::tariff::TariffVersion,
+            network_accounts: NetworkAccount =
+                $crate::network_accounts::account::NetworkAccount,
+            network_secrets: NetworkSecret = $crate::network_accounts::secret::NetworkSecret,
+            operator_terms: OperatorTerms =
+                $crate::network_accounts::operator_terms::OperatorTerms,
             signing_keys: SigningKey = $crate::directory::signing_key::SigningKey,
             /// Also by mode and phone.
             merchants: Merchant = $crate::directory::merchant::Merchant,
@@ -279,6 +284,7 @@ macro_rules! each_table {
             rates: Rate = $crate::tariff::Rate,
             markets: Market = $crate::tariff::Market,
             phone_prefixes: PhonePrefix = $crate::tariff::PhonePrefix,
+            exchanges: Exchange = $crate::network_accounts::exchange::Exchange,
         }
     };
 }

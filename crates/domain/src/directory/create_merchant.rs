@@ -11,6 +11,7 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::ledger::open_wallet;
 use crate::ledger::wallet::Owner;
+use crate::network_accounts::account::BoundAccounts;
 
 /// Creates a merchant with one API key and its wallets.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,6 +74,7 @@ fn create(
         display_name: None,
         colour: None,
         logo: None,
+        network_accounts: BoundAccounts::default(),
         created_at: now,
         updated_at: now,
     };

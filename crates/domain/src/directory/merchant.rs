@@ -7,6 +7,7 @@ use crate::kernel::ids::{ApiKeyId, MerchantId};
 use crate::kernel::names::{FeeBearer, Mode};
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::kernel::uuids::Fingerprint;
+use crate::network_accounts::account::BoundAccounts;
 
 api_enum! {
     MerchantType {
@@ -44,6 +45,8 @@ pub struct Merchant {
     pub colour: Option<Colour>,
     /// The logo of its pages, a row of [`Logo`](crate::directory::brand::Logo).
     pub logo: Option<Fingerprint>,
+    /// The network accounts that it is bound to, instead of the oldest of its mode.
+    pub network_accounts: BoundAccounts,
     pub created_at: ServerTime,
     pub updated_at: ServerTime,
 }

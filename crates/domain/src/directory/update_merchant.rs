@@ -4,11 +4,12 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::brand::{Colour, Logo};
 use crate::directory::merchant::Merchant;
-use crate::kernel::ids::MerchantId;
-use crate::kernel::names::FeeBearer;
+use crate::kernel::ids::{MerchantId, NetworkAccountId};
+use crate::kernel::names::{FeeBearer, Provider};
 use crate::kernel::patch::Patch;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
+use crate::network_accounts::fault::NetworkAccountFault;
 
 /// The changes of an operator to a merchant. `None` and [`Patch::Keep`] leave a value as it is.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -24,6 +25,10 @@ pub struct MerchantChanges {
     pub colour: Patch<Colour>,
     /// The logo of its pages, a PNG in Base64.
     pub logo: Patch<String>,
+    /// The network accounts through which its new payments go.
+    pub network_accounts: Vec<NetworkAccountId>,
+    /// The networks at which the oldest account of its mode counts again.
+    pub unbound_networks: Vec<Provider>,
 }
 
 /// Changes a merchant. For the operator only.
@@ -69,6 +74,20 @@ fn update(
         // Read, so that it is known whether there is a row to change.
         work.get::<Logo>(id)?;
         work.put(logo);
+    }
+    for network in &changes.unbound_networks {
+        merchant.network_accounts = merchant.network_accounts.with(*network, None);
+    }
+    for account in &changes.network_accounts {
+        let found = work.tariff.network_account(*account);
+        let account = found.ok_or(NetworkAccountFault::Unknown(*account))?;
+        if account.mode != merchant.mode {
+            let modes =
+                NetworkAccountFault::OtherMode { merchant: merchant.mode, account: account.mode };
+            return Err(modes.into());
+        }
+        merchant.network_accounts =
+            merchant.network_accounts.with(account.network, Some(account.id));
     }
     // Written even if nothing else changes: a changed row is locked and compared, so that a concurrent
     // change by another process is noticed.

@@ -48,6 +48,12 @@ ids! {
     ExecutionId
     /// An account at a network: one contract with it, or its stand-in in the sandbox.
     NetworkAccountId
+    /// A secret of a network account.
+    NetworkSecretId
+    /// A call to a network or a callback of it, as it was said.
+    ExchangeId
+    /// What a network says that an operator can do for an account.
+    OperatorTermsId
     /// A balance of a merchant or of a party under a merchant.
     WalletId
     /// A credit of sandbox money under an idempotency key.

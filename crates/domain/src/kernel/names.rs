@@ -119,6 +119,8 @@ api_enum! {
     Mode {
         /// Test money: the built-in provider simulates the networks.
         Sandbox = "SANDBOX",
+        /// A network's own test system: real calls, no real money.
+        Test = "TEST",
         /// Real money over real networks.
         Live = "LIVE",
     }

@@ -3,9 +3,10 @@
 
 use crate::api_enum;
 use crate::decision::row::{Lookup, NoAltKey, Row};
+use crate::decision::settings::Deadlines;
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{CheckoutConfigId, ExecutionId, MerchantId, NetworkAccountId};
-use crate::kernel::names::Mode;
+use crate::kernel::names::{Mode, Operation};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use crate::kernel::uuids::NetworkRequestId;
@@ -53,6 +54,37 @@ api_enum! {
     }
 }
 
+impl Gate {
+    /// What an execution waits for behind it, for the merchant.
+    #[must_use]
+    pub const fn waiting_for(self) -> &'static str {
+        match self {
+            Self::Circuit => "the network, which does not answer at present; it was not sent yet",
+            Self::Rate => {
+                "the network, which takes no more requests at present; it was not sent yet"
+            }
+            Self::RefundQueue => "another refund of this payment, which is under way",
+            Self::Approval => "approval",
+            Self::Held => {
+                "the operator, who has stopped payments at this network; it was not sent yet"
+            }
+        }
+    }
+}
+
+/// How often a gate is looked at again, in microseconds.
+pub const GATE_CHECK_US: i64 = seconds(10);
+
+/// A collection that was not sent within this time is failed, in microseconds: nobody is asked for a
+/// PIN hours later, at an old rate.
+pub const UNSENT_COLLECTION_US: i64 = minutes(15);
+
+/// A payout or refund that was not sent within this time is failed, in microseconds.
+pub const UNSENT_OUTGOING_US: i64 = minutes(24 * 60);
+
+/// One that nobody approved within this time is failed, in microseconds.
+pub const UNAPPROVED_US: i64 = minutes(72 * 60);
+
 /// The attempt at a network to carry out an execution. The id of a request at a network follows from
 /// the execution, so that there is one attempt for each: it is sent again, never replaced.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,6 +124,9 @@ pub struct ProviderAttempt {
     /// The page on which the payer began it. A card is then entered on a page of the network, which
     /// leads back to this one.
     pub page_id: Option<CheckoutConfigId>,
+    /// The refund of this payment that was sent last. A network takes one at a time: the next one
+    /// waits until it is final.
+    pub last_refund_id: Option<ExecutionId>,
 }
 
 impl Row for ProviderAttempt {
@@ -118,6 +153,26 @@ impl ProviderAttempt {
             requires_action: false,
             ..self
         }
+    }
+
+    /// This attempt, sent for the first time. Its deadline begins now.
+    #[must_use]
+    pub fn first_sent(self, deadlines: Deadlines, time: MerchantTime, now: ServerTime) -> Self {
+        Self {
+            gate: None,
+            send_count: 1,
+            sent_at: Some(time),
+            next_check_at: Some(time.plus(LEASE_US)),
+            lease_until: Some(now.plus(LEASE_US)),
+            deadline_at: time.plus(deadlines.deadline_us),
+            ..self
+        }
+    }
+
+    /// Whether it was ever sent. What was not is not asked about: the network cannot know it.
+    #[must_use]
+    pub const fn was_sent(&self) -> bool {
+        self.send_count > 0
     }
 
     /// Whether a process may be calling the network at server time `now`.
@@ -176,7 +231,7 @@ impl NetworkPayment {
     fn poll_interval(&self, mode: Mode, time: MerchantTime) -> i64 {
         let longest = match mode {
             Mode::Sandbox => MAX_POLL_INTERVAL_SANDBOX_US,
-            Mode::Live => MAX_POLL_INTERVAL_US,
+            Mode::Test | Mode::Live => MAX_POLL_INTERVAL_US,
         };
         let to_deadline = self.attempt.deadline_at.since(time);
         let longest = if to_deadline > 0 {
@@ -185,6 +240,16 @@ impl NetworkPayment {
             longest
         };
         (time.since(self.execution.created_at) / 2).clamp(MIN_POLL_INTERVAL_US, longest)
+    }
+
+    /// How long it may wait behind its gate, in microseconds.
+    #[must_use]
+    pub fn unsent_limit(&self) -> i64 {
+        match (self.attempt.gate, self.execution.operation()) {
+            (Some(Gate::Approval), _) => UNAPPROVED_US,
+            (_, Operation::Collection) => UNSENT_COLLECTION_US,
+            _ => UNSENT_OUTGOING_US,
+        }
     }
 
     #[must_use]

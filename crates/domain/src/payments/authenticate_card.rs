@@ -11,8 +11,8 @@ use crate::kernel::time::ServerTime;
 use crate::kernel::uuids::ReferenceId;
 use crate::payments::attempt;
 use crate::payments::execution::Execution;
-use crate::payments::outcome::{OutcomeSource, ProviderOutcome};
-use crate::payments::record_outcome::{self, RecordedOutcome};
+use crate::payments::outcome::{Heard, OutcomeSource, ProviderOutcome};
+use crate::payments::record_outcome::{self, RecordOutcome, RecordedOutcome};
 
 /// What the payer of a sandbox card payment did, or the bank said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,7 +77,13 @@ fn authenticate(
             message: "authentication_required: the payer did not authenticate".to_owned(),
         },
     };
-    record_outcome::record(execution.id, OutcomeSource::Callback, &outcome, work, now)
+    let recorded = RecordOutcome {
+        execution_id: execution.id,
+        source: OutcomeSource::Callback,
+        outcome,
+        heard: Heard::default(),
+    };
+    record_outcome::record(&recorded, work, now)
 }
 
 fn declined(code: &str) -> ProviderOutcome {

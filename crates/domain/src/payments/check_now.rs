@@ -4,8 +4,8 @@ use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{ExecutionId, MerchantId};
-use crate::kernel::time::seconds;
-use crate::payments::attempt;
+use crate::kernel::time::{ServerTime, seconds};
+use crate::payments::attempt::{self, LEASE_US, NetworkPayment};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 
 /// A network is not asked about a payment more often than this because a payer asks, in
@@ -18,6 +18,8 @@ const MIN_INTERVAL_US: i64 = seconds(10);
 pub struct CheckNow {
     pub merchant_id: MerchantId,
     pub execution_id: ExecutionId,
+    /// Whether a final payment is asked about, too, because its network hints at something else.
+    pub even_if_final: bool,
 }
 
 impl Decision for CheckNow {
@@ -39,7 +41,7 @@ impl Decision for CheckNow {
     ) -> Result<Option<ProviderCall>, Stop> {
         let Some(payment) = attempt::open_payment(self.merchant_id, self.execution_id, work)?
         else {
-            return Ok(None);
+            return self.ask_about_final(work, context.now);
         };
         let (now, time) = (context.now, context.merchant_time(self.merchant_id, work)?);
         let attempt = &payment.attempt;
@@ -51,5 +53,22 @@ impl Decision for CheckNow {
         }
         let kind = if attempt.cancel_asked { CallKind::Cancel } else { CallKind::Query };
         provider_call::take_lease(payment, kind, work, time, now).map(Some)
+    }
+}
+
+impl CheckNow {
+    /// The question about a final payment. Its row has no lease; who calls limits how often it asks.
+    fn ask_about_final(
+        &self,
+        work: &Workspace,
+        now: ServerTime,
+    ) -> Result<Option<ProviderCall>, Stop> {
+        if !self.even_if_final {
+            return Ok(None);
+        }
+        let payment = NetworkPayment::require(self.execution_id, work)?;
+        let mut call = provider_call::build(&payment, None, CallKind::Query, work, now)?;
+        call.lease_until = now.plus(LEASE_US);
+        Ok(Some(call))
     }
 }

@@ -1,13 +1,17 @@
 //! Checks of a session, made when it is created and again when it is executed.
 
 use crate::decision::workspace::{Stop, Workspace};
-use crate::kernel::ids::{ExecutionId, MerchantId, WalletId};
+use crate::directory::merchant::Merchant;
+use crate::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId, WalletId};
 use crate::kernel::money::Money;
-use crate::kernel::names::Operation;
+use crate::kernel::names::{Method, Mode, Operation, Provider};
 use crate::kernel::refusal::{Refusal, Refusals, Subject};
 use crate::ledger::wallet::Wallet;
 use crate::mutant;
+use crate::network_accounts::account::AccountStatus;
+use crate::network_accounts::operator_terms::{NotTaken, network_code};
 use crate::payments::execution::Execution;
+use crate::tariff::Tariff;
 
 pub(crate) fn check_debit(wallet: &Wallet, amount: Money, refusals: &mut Refusals) {
     let is_debitable = wallet.status.allows_debit() || mutant!(FrozenPays);
@@ -91,4 +95,53 @@ pub fn recheck_wallet(id: WalletId, amount: Money, work: &Workspace) -> Result<W
     check_debit(&wallet, amount, &mut refusals);
     refusals.finish()?;
     Ok((*wallet).clone())
+}
+
+/// Checks that a real network takes a payment now: an account of the merchant's mode, and what the
+/// network says of the operator. `subject` is what an amount is reported on. A refund goes to the
+/// account of its payment, which `of_payment` gives.
+///
+/// # Errors
+/// [`Refusal::NoNetworkAccount`], [`Refusal::OperatorUnavailable`],
+/// [`Refusal::OutsideNetworkBounds`], [`Refusal::NetworkDecimals`].
+pub fn check_network(
+    merchant: &Merchant,
+    (provider, method): (Provider, Method),
+    (operation, amount): (Operation, Money),
+    subject: Subject,
+    of_payment: Option<NetworkAccountId>,
+    tariff: &Tariff,
+) -> Result<(), Refusal> {
+    if merchant.mode == Mode::Sandbox || provider == Provider::Platform {
+        return Ok(());
+    }
+    let account = match of_payment {
+        Some(id) => {
+            let account = tariff.network_account(id);
+            account.filter(|account| account.status != AccountStatus::Closed).map(|open| open.id)
+        }
+        None => tariff.account_for(merchant, provider),
+    };
+    let account = account.ok_or(Refusal::NoNetworkAccount { network: provider })?;
+    if provider != Provider::PawaPay {
+        return Ok(());
+    }
+    let code = network_code(method).unwrap_or_default();
+    // Where the network has said nothing of the operator, nothing is sent.
+    let terms = tariff
+        .operator_terms(account, &code, amount.currency, operation)
+        .ok_or(Refusal::OperatorUnavailable { method })?;
+    terms.check(amount).map_err(|fault| {
+        let outside = |bound, limit: Money| Refusal::OutsideNetworkBounds {
+            subject,
+            bound,
+            amount: format!("{limit} {}", limit.currency),
+        };
+        match fault {
+            NotTaken::Unavailable => Refusal::OperatorUnavailable { method },
+            NotTaken::BelowMinimum(limit) => outside("least", limit),
+            NotTaken::AboveMaximum(limit) => outside("most", limit),
+            NotTaken::Decimals(allowed) => Refusal::NetworkDecimals { subject, allowed },
+        }
+    })
 }

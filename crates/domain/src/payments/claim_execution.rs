@@ -7,11 +7,13 @@ use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::exceptions::open_review;
 use crate::kernel::ids::ExecutionId;
-use crate::kernel::time::ServerTime;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::mutant;
-use crate::payments::attempt::{self, NetworkPayment};
+use crate::payments::attempt::{self, GATE_CHECK_US, Gate, NetworkPayment, ProviderAttempt};
 use crate::payments::execution::Execution;
+use crate::payments::gate;
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
+use crate::payments::settle;
 
 /// Takes the lease of an execution that is due. The output is the call to make under the lease;
 /// `None` if the execution is not due any more.
@@ -71,6 +73,9 @@ fn claim(
     if !payment.is_due(merchant.mode, time, now) {
         return Ok(None);
     }
+    if !payment.attempt.was_sent() {
+        return pass_gate(payment, deadlines, work, time, now);
+    }
     let NetworkPayment { execution, attempt } = &payment;
     if time >= attempt.deadline_at && !mutant!(OverdueIgnored) {
         open_review::open_deadline(
@@ -86,4 +91,34 @@ fn claim(
     // it moves no money, and only the reported status ends the execution.
     let kind = if unanswered || attempt.cancel_asked { CallKind::Cancel } else { CallKind::Query };
     provider_call::take_lease(payment, kind, work, time, now).map(Some)
+}
+
+/// Looks at the gate of a payment that was not sent: sends it, lets it wait on, or fails it when it
+/// has waited too long. The network is asked nothing of it, because it cannot know it.
+fn pass_gate(
+    payment: NetworkPayment,
+    deadlines: Deadlines,
+    work: &mut Workspace,
+    time: MerchantTime,
+    now: ServerTime,
+) -> Result<Option<ProviderCall>, Stop> {
+    let limit = payment.unsent_limit();
+    let NetworkPayment { execution, attempt } = payment;
+    if time.since(execution.created_at) >= limit {
+        let reason = attempt.gate.map_or("it was never sent", Gate::waiting_for);
+        let message = format!("it could not be sent in time: it waited for {reason}");
+        settle::fail(execution, message, time, work, now)?;
+        return Ok(None);
+    }
+    if let Some(gate) = gate::closed_gate(&execution, &attempt, work)? {
+        let next_check_at = Some(time.plus(GATE_CHECK_US));
+        work.put(ProviderAttempt { gate: Some(gate), next_check_at, ..attempt });
+        return Ok(None);
+    }
+    gate::note_refund(&execution, &attempt, work)?;
+    let attempt = attempt.first_sent(deadlines, time, now);
+    let payment = NetworkPayment { execution, attempt };
+    let call = provider_call::build(&payment, None, CallKind::Send, work, now)?;
+    work.put(payment.attempt);
+    Ok(Some(call))
 }

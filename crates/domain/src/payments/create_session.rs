@@ -17,6 +17,7 @@ use crate::kernel::names::{Operation, Provider};
 use crate::kernel::refusal::{self, Refusal, Refusals, Subject};
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::wallet::{Owner, Wallet};
+use crate::payments::attempt::ProviderAttempt;
 use crate::payments::checks;
 use crate::payments::recipient;
 use crate::payments::session::{Intent, Session, SessionStatus};
@@ -121,7 +122,7 @@ pub(crate) fn create(
             let expires_at = expires_at.unwrap_or_else(|| time.plus(lifetimes.payout_us));
             let mut refusals = Refusals::default();
             let wallet = payout_wallet(
-                merchant_id,
+                &merchant,
                 *wallet_id,
                 *account_id,
                 *amount,
@@ -173,6 +174,19 @@ pub(crate) fn create(
                     refusals.take(refusal::request_amount(*amount, original.payer.currency))?;
                 refusals.take(checks::check_refund_capacity(original, amount))
             });
+            if let Some((original, amount)) = original.as_ref().zip(amount)
+                && original.has_network()
+            {
+                let attempt = work.require::<ProviderAttempt>(original.id)?;
+                refusals.take(checks::check_network(
+                    &merchant,
+                    (original.provider, original.method),
+                    (Operation::Refund, amount),
+                    Subject::Amount,
+                    Some(attempt.network_account_id),
+                    &work.tariff,
+                ));
+            }
             refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
             let (original, amount) = refusals.finish_with(original.zip(amount))?;
             let intent = Intent::Refund {
@@ -262,7 +276,7 @@ fn own_wallet(
 
 /// The wallet that a payout debits: the merchant's, or that of the party whose account is paid.
 fn payout_wallet(
-    merchant_id: MerchantId,
+    merchant: &Merchant,
     wallet_id: Option<WalletId>,
     account_id: PaymentAccountId,
     amount: Money,
@@ -270,6 +284,7 @@ fn payout_wallet(
     now: ServerTime,
     refusals: &mut Refusals,
 ) -> Result<Option<Wallet>, Stop> {
+    let merchant_id = merchant.id;
     let account = refusals.take(use_payment_account::usable(
         merchant_id,
         account_id,
@@ -317,6 +332,14 @@ fn payout_wallet(
                 method: account.method.as_str(),
             },
         );
+        refusals.take(checks::check_network(
+            merchant,
+            (account.provider, account.method),
+            (Operation::Payout, amount),
+            Subject::Amount,
+            None,
+            &work.tariff,
+        ));
     }
     Ok(wallet.map(|wallet| (*wallet).clone()))
 }

@@ -1,6 +1,7 @@
 //! The outcomes that providers report, and the state machine of executions.
 
 use crate::kernel::money::Money;
+use crate::network_accounts::exchange::Said;
 use crate::payments::execution::ExecutionStatus;
 
 /// What a provider reports of a request.
@@ -30,6 +31,19 @@ pub enum ProviderOutcome {
     Unknown,
     /// The provider does not know the request.
     NeverSeen,
+}
+
+/// What a network said beside the outcome.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Heard {
+    /// The network's own id of the request, from the moment it is known.
+    pub reference: Option<String>,
+    /// Why the payment waits, in words for the merchant.
+    pub waiting_for: Option<String>,
+    /// The number that the network charged or paid, where it says so.
+    pub account_number: Option<String>,
+    /// The calls or the callback that brought the outcome. The sandbox has none.
+    pub exchanges: Vec<Said>,
 }
 
 /// What an outcome answers.

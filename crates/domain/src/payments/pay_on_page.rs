@@ -20,8 +20,9 @@ use crate::kernel::uuids::ReferenceId;
 use crate::mutant;
 use crate::payments::attempt::{self, ProviderAttempt};
 use crate::payments::create_session::{self, NewSession};
-use crate::payments::execute::{self, Execute, Executed, OperationDetails};
+use crate::payments::execute::{self, Execute, Executed, OperationDetails, PaysOn};
 use crate::payments::execution::Execution;
+use crate::payments::provider_call::ReturnPage;
 use crate::payments::request_limit::{self, RequestLimitKind};
 use crate::sales::checkout::CheckoutConfig;
 use crate::sales::source::Source;
@@ -50,6 +51,8 @@ pub struct PagePayment {
     pub account_id: Option<PaymentAccountId>,
     /// The address that the request came from, for its limit.
     pub address: String,
+    /// Where the page is, for the network's own page to lead back to.
+    pub page_url: String,
 }
 
 /// Pays an invoice or order on its page.
@@ -123,7 +126,11 @@ pub(crate) fn pay(
         session_id: session.id,
         details: OperationDetails::Collection { account_id, currency: payment.choice.currency },
     };
-    let executed = execute::execute(&request, Some(page.id), settings, work, now)?;
+    let pays_on = PaysOn {
+        id: page.id,
+        return_page: ReturnPage { url: payment.page_url.clone(), ends_at: page.expires_at },
+    };
+    let executed = execute::execute(&request, Some(&pays_on), settings, work, now)?;
     // A refused command leaves no change, so this may be found out at the end.
     if executed.execution.payer != payment.quoted && !mutant!(OtherQuotePaid) {
         return Err(Refusal::QuoteChanged.into());

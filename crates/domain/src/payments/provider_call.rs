@@ -3,12 +3,15 @@
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::directory::payment_account::PaymentAccount;
-use crate::kernel::ids::{ExecutionId, MerchantId};
+use crate::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId};
 use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Mode, Operation, Provider};
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::kernel::uuids::{Fingerprint, NetworkRequestId, ReferenceId};
+use crate::network_accounts::operator_terms::network_code;
 use crate::payments::attempt::{LEASE_US, NetworkPayment, ProviderAttempt};
+use crate::payments::execution::Execution;
+use crate::tariff::Tariff;
 
 /// The idempotency key of a request at its network: the first 16 bytes of SHA-256 over the
 /// installation, the merchant, the caller's own idempotency key and the operation, as a version 4
@@ -70,9 +73,64 @@ pub struct ProviderRequest {
     /// Whether the payer pays on a page of ours. A card is then entered on a page of the network, to
     /// which ours leads.
     pub from_page: bool,
+    /// What a real network must be told besides.
+    pub details: Box<RequestDetails>,
     /// Merchant time now.
     pub time: MerchantTime,
 }
+
+/// What a real network must be told of a payment; the sandbox needs none of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestDetails {
+    pub network_account_id: NetworkAccountId,
+    /// The caller's own idempotency key.
+    pub reference_id: ReferenceId,
+    /// The name that payers know.
+    pub merchant_name: String,
+    /// The network's own code of the operator; `None` for a card.
+    pub network_code: Option<String>,
+    /// How many decimals the network takes.
+    pub decimals: u32,
+    /// The network's own id of this request, if it is known.
+    pub reference: Option<String>,
+    /// Refund: the network's own id of the collection, if it is known.
+    pub original_reference: Option<String>,
+    /// The body of the request as it was first sent.
+    pub body: Option<String>,
+    /// The page that the payer comes back to. Known only when the body is written.
+    pub page: Option<ReturnPage>,
+    /// When the request may first have reached the network.
+    pub created_at: MerchantTime,
+}
+
+/// The page of ours that the network's page leads back to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReturnPage {
+    pub url: String,
+    /// When it ends.
+    pub ends_at: Option<MerchantTime>,
+}
+
+/// Writes the body of the request with which a payment is first sent to a real network. The domain
+/// knows no network's words, and the body must be on disk with the payment, so that it is repeated
+/// word by word whatever changes afterwards. `Err` says why the network cannot be asked.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteBody(pub fn(Provider, &ProviderRequest) -> Result<String, String>);
+
+impl Default for WriteBody {
+    fn default() -> Self {
+        Self(|network, _| Err(format!("{network} is not connected")))
+    }
+}
+
+/// All of them write the same.
+impl PartialEq for WriteBody {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for WriteBody {}
 
 /// A call that a commit has made due.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -103,9 +161,12 @@ pub fn build(
         (None, Some(id)) => work.require::<PaymentAccount>(id)?.account_number.clone(),
         (None, None) => None,
     };
-    let original_request_id = match execution.original_execution_id() {
-        Some(id) => Some(work.require::<ProviderAttempt>(id)?.request_id),
-        None => None,
+    let (original_request_id, original_reference) = match execution.original_execution_id() {
+        Some(id) => {
+            let reference = work.require::<Execution>(id)?.provider_transaction_id.clone();
+            (Some(work.require::<ProviderAttempt>(id)?.request_id), reference)
+        }
+        None => (None, None),
     };
     let time = merchant.time(now);
     Ok(ProviderCall {
@@ -131,9 +192,31 @@ pub fn build(
             requires_action: attempt.requires_action,
             cancel_asked: attempt.cancel_asked,
             from_page: attempt.page_id.is_some(),
+            details: Box::new(RequestDetails {
+                network_account_id: attempt.network_account_id,
+                reference_id: execution.reference_id,
+                merchant_name: merchant.shown_name().to_owned(),
+                network_code: network_code(execution.method),
+                decimals: decimals(execution, attempt, &work.tariff),
+                reference: attempt.network_reference.clone(),
+                original_reference,
+                body: attempt.body.clone(),
+                page: None,
+                created_at: execution.created_at,
+            }),
             time,
         },
     })
+}
+
+/// How many decimals the network takes of the amount that moves outside.
+fn decimals(execution: &Execution, attempt: &ProviderAttempt, tariff: &Tariff) -> u32 {
+    let currency = execution.outside_amount().currency;
+    let terms = network_code(execution.method).and_then(|code| {
+        let account = attempt.network_account_id;
+        tariff.operator_terms(account, &code, currency, execution.operation())
+    });
+    terms.map_or(currency.exponent(), |terms| u32::try_from(terms.decimals).unwrap_or(0))
 }
 
 /// Takes the lease of a payment to ask its network how it stands, or to cancel it (`kind`). Returns the

@@ -7,6 +7,7 @@ use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::payment_account::PaymentAccount;
 use crate::exceptions::contradiction;
 use crate::exceptions::open_review;
 use crate::exceptions::review::{self, ReviewKind};
@@ -15,11 +16,12 @@ use crate::kernel::names::Provider;
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::recipes::DebitFrom;
 use crate::mutant;
+use crate::network_accounts::exchange;
 use crate::payments::attempt::{
     LEASE_US, NEVER_SEEN_US, NetworkPayment, ProviderAttempt, STRIPE_RESEND_US,
 };
 use crate::payments::execution::Execution;
-use crate::payments::outcome::{OutcomeKind, OutcomeSource, ProviderOutcome, Transition};
+use crate::payments::outcome::{Heard, OutcomeKind, OutcomeSource, ProviderOutcome, Transition};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 use crate::payments::settle;
 use crate::sales::payment_link;
@@ -40,6 +42,7 @@ pub struct RecordOutcome {
     pub execution_id: ExecutionId,
     pub source: OutcomeSource,
     pub outcome: ProviderOutcome,
+    pub heard: Heard,
 }
 
 impl Decision for RecordOutcome {
@@ -72,7 +75,7 @@ impl Decision for RecordOutcome {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<RecordedOutcome, Stop> {
-        record(self.execution_id, self.source, &self.outcome, work, context.now)
+        record(self, work, context.now)
     }
 }
 
@@ -81,17 +84,20 @@ impl Decision for RecordOutcome {
 /// # Errors
 /// [`Stop::Inconsistent`] when the execution is not there.
 pub fn record(
-    id: ExecutionId,
-    source: OutcomeSource,
-    outcome: &ProviderOutcome,
+    recorded: &RecordOutcome,
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<RecordedOutcome, Stop> {
-    let payment = NetworkPayment::require(id, work)?;
+    let RecordOutcome { execution_id, source, outcome, heard } = recorded;
+    let source = *source;
+    let payment = with_reference(NetworkPayment::require(*execution_id, work)?, heard, work);
+    exchange::record(payment.execution.merchant_id, *execution_id, &heard.exchanges, work)?;
     let execution = &payment.execution;
     let time = work.require::<Merchant>(execution.merchant_id)?.time(now);
+    let is_of_other_number = is_of_other_number(outcome, heard, execution, work)?;
+    let outcome = if is_of_other_number { &ProviderOutcome::Unknown } else { outcome };
     let input = outcome_kind(outcome, execution);
-    if is_outdated(source, input, &payment.attempt) {
+    if is_outdated(source, input, &payment.attempt) || is_of_unsent(input, &payment) {
         return Ok(RecordedOutcome::without_call(payment));
     }
     // While an operator decides, no outcome moves money: it would be booked twice.
@@ -102,7 +108,13 @@ pub fn record(
     mutant!(FailedCompletes => return complete_failed(&payment, input, work));
     let final_now = |execution| RecordedOutcome { execution, attempt: None, call: None };
     Ok(match execution.status.on(input) {
-        Transition::Wait => RecordedOutcome::without_call(wait(payment, input, time, work, now)?),
+        Transition::Wait => {
+            let waiting_for = match heard.waiting_for.as_deref() {
+                _ if is_of_other_number => Some(OTHER_NUMBER),
+                other => other,
+            };
+            RecordedOutcome::without_call(wait(payment, input, waiting_for, time, work, now)?)
+        }
         Transition::WaitForAction => {
             RecordedOutcome::without_call(wait_for_action(payment, outcome, time, work, now)?)
         }
@@ -126,6 +138,36 @@ pub fn record(
     })
 }
 
+/// The payment with the network's own id of the request, once the network has told it. It is kept
+/// whatever else the answer says, and whether or not it is out of date.
+fn with_reference(payment: NetworkPayment, heard: &Heard, work: &mut Workspace) -> NetworkPayment {
+    if heard.reference.is_none() || heard.reference == payment.attempt.network_reference {
+        return payment;
+    }
+    let network_reference = heard.reference.clone();
+    let attempt = ProviderAttempt { network_reference, ..payment.attempt };
+    work.put(attempt.clone());
+    NetworkPayment { attempt, ..payment }
+}
+
+const OTHER_NUMBER: &str = "the network reports that another number paid or was paid";
+
+/// Whether the network reports that money moved from or to another number than it was asked for. Such
+/// money cannot be booked before a person has looked at it.
+fn is_of_other_number(
+    outcome: &ProviderOutcome,
+    heard: &Heard,
+    execution: &Execution,
+    work: &Workspace,
+) -> Result<bool, Stop> {
+    let (ProviderOutcome::Succeeded { .. }, Some(number)) = (outcome, &heard.account_number) else {
+        return Ok(false);
+    };
+    let Some(account) = execution.payment_account_id() else { return Ok(false) };
+    let asked = &work.require::<PaymentAccount>(account)?.account_number;
+    Ok(asked.as_ref().is_some_and(|asked| asked != number))
+}
+
 /// Whether an outcome answers a question that was asked before the request was last sent. What the
 /// network did not know or refused then says nothing of what it was sent since; that money moved
 /// stays true.
@@ -137,6 +179,13 @@ fn is_outdated(source: OutcomeSource, outcome: OutcomeKind, attempt: &ProviderAt
         }
         OutcomeSource::Callback => false,
     }
+}
+
+/// Whether a network says something of a payment that was never sent. It cannot know it; only that
+/// money moved would be news, and is booked.
+fn is_of_unsent(outcome: OutcomeKind, payment: &NetworkPayment) -> bool {
+    let moved = matches!(outcome, OutcomeKind::Succeeded | OutcomeKind::Mismatch);
+    !moved && !payment.execution.status.is_final() && !payment.attempt.was_sent()
 }
 
 impl RecordedOutcome {
@@ -174,14 +223,15 @@ fn message_of(outcome: &ProviderOutcome) -> String {
 fn wait(
     payment: NetworkPayment,
     input: OutcomeKind,
+    waiting_for: Option<&str>,
     time: MerchantTime,
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<NetworkPayment, Stop> {
-    let waiting_for = match input {
+    let waiting_for = waiting_for.unwrap_or(match input {
         OutcomeKind::Unknown => "the provider did not answer; it is asked again",
         _ => "the provider's result",
-    };
+    });
     let attempt = match input {
         // The provider needs nothing more: the payer has acted.
         OutcomeKind::Accepted => ProviderAttempt {

@@ -8,18 +8,20 @@ use crate::decision::use_case::LockKey;
 use crate::decision::workspace::{Loaded, Stop, Workspace};
 use crate::kernel::ids::MerchantId;
 use crate::kernel::time::ServerTime;
+use crate::network_accounts::account::NetworkAccount;
+use crate::network_accounts::operator_terms::OperatorTerms;
 use crate::tariff::{
     Effective, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, TariffVersion,
 };
 
 /// The lock key of every change. On PostgreSQL the row is locked before the tariff is read, so of
 /// two changes at once the second is decided on what the first has left.
-pub(super) fn lock_key() -> LockKey {
+pub(crate) fn lock_key() -> LockKey {
     LockKey { key: TariffVersion::key(Lookup::Id(TariffVersion::ID)), owner: None }
 }
 
 /// A type of rows with effective dates.
-pub(super) trait DatedRow: Loaded {
+pub(crate) trait DatedRow: Loaded {
     fn rows(tariff: &Tariff) -> &Vec<Self>;
     fn rows_mut(tariff: &mut Tariff) -> &mut Vec<Self>;
     fn effective(&self) -> Effective;
@@ -59,7 +61,7 @@ dated_rows!(
 );
 
 /// A change of the tariff that is being decided.
-pub(super) struct Change<'a> {
+pub(crate) struct Change<'a> {
     work: &'a mut Workspace,
     version: TariffVersion,
     pub tariff: Tariff,
@@ -126,6 +128,43 @@ impl<'a> Change<'a> {
         R::rows_mut(&mut self.tariff).push(row);
     }
 
+    /// A row that the tariff as it was read does not have.
+    ///
+    /// # Errors
+    /// [`Stop::NotLoaded`].
+    pub fn get<R: Loaded + Clone>(&self, id: R::Id) -> Result<Option<R>, Stop> {
+        Ok(self.work.get::<R>(id)?.map(|row| (*row).clone()))
+    }
+
+    /// As [`Self::get`], for a row that must be there.
+    ///
+    /// # Errors
+    /// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
+    pub fn require<R: Loaded + Clone>(&self, id: R::Id) -> Result<R, Stop> {
+        Ok((*self.work.require::<R>(id)?).clone())
+    }
+
+    pub fn put<R: Loaded>(&mut self, row: R) {
+        self.work.put(row);
+    }
+
+    /// Adds a network account, or changes one.
+    ///
+    /// # Errors
+    /// [`Stop::NotLoaded`].
+    pub fn put_account(&mut self, account: NetworkAccount) -> Result<(), Stop> {
+        let account = NetworkAccount { updated_at: self.now, ..account };
+        put_undated(&mut self.tariff.network_accounts, account, self.work)
+    }
+
+    /// Adds what a network says of an operator, or changes it.
+    ///
+    /// # Errors
+    /// [`Stop::NotLoaded`].
+    pub fn put_terms(&mut self, terms: OperatorTerms) -> Result<(), Stop> {
+        put_undated(&mut self.tariff.operator_terms, terms, self.work)
+    }
+
     /// Raises the version of the tariff, by which lanes and readers notice the change, and records
     /// the event. `note` says in words what was changed.
     ///
@@ -146,4 +185,22 @@ impl<'a> Change<'a> {
         )?;
         Ok(())
     }
+}
+
+/// Puts a row without effective dates in the place of the one with its id, or adds it.
+fn put_undated<R: Loaded + Clone>(
+    rows: &mut Vec<R>,
+    row: R,
+    work: &mut Workspace,
+) -> Result<(), Stop> {
+    match rows.iter_mut().find(|known| known.id() == row.id()) {
+        Some(known) => {
+            // Read, so that the change is compared with what is stored.
+            work.require::<R>(row.id())?;
+            *known = row.clone();
+        }
+        None => rows.push(row.clone()),
+    }
+    work.put(row);
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //! and how the operator changes them.
 
 pub mod assign_phone_prefix;
-mod change;
+pub(crate) mod change;
 pub mod close_market;
 pub mod end_phone_prefix;
 mod fault;

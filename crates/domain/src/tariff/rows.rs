@@ -9,6 +9,8 @@ use crate::kernel::money::{Money, Ratio};
 use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::time::ServerTime;
 use crate::mutant;
+use crate::network_accounts::account::NetworkAccount;
+use crate::network_accounts::operator_terms::OperatorTerms;
 use std::fmt;
 
 /// The time in which a row of the tariff is in effect.
@@ -192,6 +194,10 @@ pub struct Tariff {
     pub rates: Vec<Rate>,
     pub markets: Vec<Market>,
     pub phone_prefixes: Vec<PhonePrefix>,
+    /// The operator's accounts at networks, and what the networks say that can be done with them. They
+    /// are no prices, but like prices every process must see a change of them at once.
+    pub network_accounts: Vec<NetworkAccount>,
+    pub operator_terms: Vec<OperatorTerms>,
 }
 
 impl Tariff {

@@ -71,6 +71,7 @@ impl Page {
                 quoted: usd(COST),
                 account_id: None,
                 address: "192.0.2.1".into(),
+                page_url: String::new(),
             },
         }
     }
@@ -300,7 +301,8 @@ fn a_payer_may_ask_how_it_stands_but_not_too_often() {
     let mut page = Page::new();
     let executed = page.pay(Some(PHONE)).unwrap();
     let id = executed.execution.id;
-    let check = CheckNow { merchant_id: page.stage.merchant, execution_id: id };
+    let check =
+        CheckNow { merchant_id: page.stage.merchant, execution_id: id, even_if_final: false };
     page.stage.hear(id, ProviderOutcome::Accepted);
     page.stage.now = page.stage.now.plus(seconds(9));
     assert_eq!(page.stage.decide(&check), Ok(None), "it was sent a moment ago");

@@ -166,7 +166,14 @@ fn payment(reference_id: ReferenceId, phone: &str, minor: i64) -> PagePayment {
     };
     // Payers come from many addresses.
     let address = phone.to_owned();
-    PagePayment { reference_id, choice, quoted: usd(minor), account_id: None, address }
+    PagePayment {
+        reference_id,
+        choice,
+        quoted: usd(minor),
+        account_id: None,
+        address,
+        page_url: String::new(),
+    }
 }
 
 #[test]

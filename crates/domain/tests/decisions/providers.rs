@@ -8,7 +8,7 @@ use domain::kernel::time::{minutes, seconds};
 use domain::payments::authenticate_card::{AuthenticateCard, CardResult};
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::execution::{Execution, ExecutionStatus};
-use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
+use domain::payments::outcome::{Heard, OutcomeSource, ProviderOutcome};
 use domain::payments::provider_call::CallKind;
 use domain::payments::record_outcome::{RecordOutcome, RecordedOutcome};
 use domain::sales::source::SourceStatus;
@@ -21,7 +21,12 @@ fn answer(
     outcome: ProviderOutcome,
 ) -> RecordedOutcome {
     let source = OutcomeSource::Answer { send_count };
-    match stage.decide(&RecordOutcome { execution_id: execution.id, source, outcome }) {
+    match stage.decide(&RecordOutcome {
+        execution_id: execution.id,
+        source,
+        outcome,
+        heard: Heard::default(),
+    }) {
         Ok(recorded) => recorded,
         other => panic!("{other:?}"),
     }

@@ -40,7 +40,7 @@ use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::Execution;
-use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
+use domain::payments::outcome::{Heard, OutcomeSource, ProviderOutcome};
 use domain::payments::provider_call::ProviderCall;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::session::Session;
@@ -263,6 +263,10 @@ impl Stage {
             RowKey::Rate(lookup) => tables.rates.load(lookup, None),
             RowKey::Market(lookup) => tables.markets.load(lookup, None),
             RowKey::PhonePrefix(lookup) => tables.phone_prefixes.load(lookup, None),
+            RowKey::NetworkAccount(lookup) => tables.network_accounts.load(lookup, None),
+            RowKey::NetworkSecret(lookup) => tables.network_secrets.load(lookup, None),
+            RowKey::OperatorTerms(lookup) => tables.operator_terms.load(lookup, None),
+            RowKey::Exchange(lookup) => tables.exchanges.load(lookup, None),
         }
     }
 
@@ -391,7 +395,12 @@ impl Stage {
 
     pub(crate) fn hear(&mut self, id: ExecutionId, word: ProviderOutcome) -> Execution {
         let source = OutcomeSource::Callback;
-        match self.decide(&RecordOutcome { execution_id: id, source, outcome: word }) {
+        match self.decide(&RecordOutcome {
+            execution_id: id,
+            source,
+            outcome: word,
+            heard: Heard::default(),
+        }) {
             Ok(settled) => settled.execution,
             other => panic!("{other:?}"),
         }

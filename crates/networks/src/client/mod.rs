@@ -98,6 +98,14 @@ impl Client {
         Self::with_roots(roots, proxy)
     }
 
+    /// Whether a proxy can be one.
+    ///
+    /// # Errors
+    /// How it is written.
+    pub fn check_proxy(proxy: &str) -> Result<(), String> {
+        tunnel(proxy, HttpConnector::new()).map(drop)
+    }
+
     fn with_roots(roots: RootCertStore, proxy: Option<&str>) -> Result<Self, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)

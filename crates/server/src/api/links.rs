@@ -40,6 +40,12 @@ pub struct LinkResponse {
     url: String,
 }
 
+/// The address of a page for payers.
+#[must_use]
+pub fn page_url(public_url: &str, token: &str) -> String {
+    format!("{public_url}{}", pay_path(token))
+}
+
 #[must_use]
 pub fn pay_path(token: &str) -> String {
     format!("/pay/{token}")

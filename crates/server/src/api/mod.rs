@@ -43,6 +43,7 @@ use std::sync::LazyLock;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::app::App;
+use crate::callbacks;
 use crate::net::{cors, limits, unread};
 use crate::web;
 use routes::Routes;
@@ -71,6 +72,7 @@ fn api() -> Routes {
         .and(merchants::routes())
         .and(realtime_keys::routes())
         .and(sandbox::routes())
+        .and(callbacks::routes())
         .and(health::routes())
 }
 
@@ -127,7 +129,7 @@ mod tests {
     fn every_path_stands_literally_in_the_sources() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut sources = String::new();
-        for part in ["api", "web"] {
+        for part in ["api", "callbacks", "web"] {
             sources_below(&folder.join(part), &mut sources);
         }
         for (method, path) in route_list() {
@@ -161,6 +163,8 @@ mod tests {
                     "/assets/{name}",
                     "/receipt/{token}",
                     "/verify",
+                    "/callbacks/pawapay/{account}/{token}",
+                    "/callbacks/stripe/{account}/{token}",
                 ]
                 .contains(&path.as_str())
         }));

@@ -123,6 +123,10 @@ fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind>
         {
             Some(FaultKind::Refused(Refusal::UnknownCard))
         }
+        // The number of a card is not for kola: a real network gives its cards ids.
+        Method::CreditCard if mode != Mode::Sandbox && !number.starts_with("pm_") => {
+            Some(FaultKind::Refused(Refusal::UnknownCard))
+        }
         // Checked here and not by the field's type, because the rule depends on the method.
         method if method.is_mobile_money() => {
             (!is_phone(number)).then_some(FaultKind::Refused(Refusal::InvalidPhoneNumber))

@@ -1,6 +1,7 @@
 //! Payment intents: executions with their events and ledger entries.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -12,6 +13,7 @@ use domain::ledger::account::{AccountKind, Entry};
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::Execution;
 use domain::payments::session::SessionKind;
+use domain::tariff::Tariff;
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::reads::pages::PageOfRows;
@@ -168,7 +170,11 @@ fn kind_of(execution: &Execution) -> SessionKind {
 }
 
 /// The ledger entries of some events, by the event that caused them.
-pub(crate) struct Transactions(HashMap<EventId, Vec<(Entry, Option<AccountKind>)>>);
+pub(crate) struct Transactions {
+    entries: HashMap<EventId, Vec<(Entry, Option<AccountKind>)>>,
+    /// Names the networks of clearing accounts.
+    tariff: Arc<Tariff>,
+}
 
 impl Transactions {
     /// Reads the entries of all events with one statement.
@@ -185,12 +191,24 @@ impl Transactions {
         for (entry, kind) in tenant.reads(app).entries_of(&ids).await? {
             transactions.entry(entry.transaction_id).or_default().push((entry, kind));
         }
-        Ok(Self(transactions))
+        let kinds = transactions.values().flatten().filter_map(|(_, kind)| *kind);
+        // The accounts of the sandbox are built in.
+        let sandbox = Tariff::default();
+        let is_known = |kind| match kind {
+            AccountKind::Clearing(id) => sandbox.network_of(id).is_some(),
+            _ => true,
+        };
+        let tariff = if kinds.clone().all(is_known) {
+            Arc::new(sandbox)
+        } else {
+            app.queries.for_system().tariff().await?
+        };
+        Ok(Self { entries: transactions, tariff })
     }
 
     /// An event with its entries.
     pub(crate) fn answer(&self, event: Event) -> EventResponse {
-        let entries = self.0.get(&event.id).into_iter().flatten();
+        let entries = self.entries.get(&event.id).into_iter().flatten();
         let note = event.public_note().map(str::to_owned);
         EventResponse {
             id: event.id.0,
@@ -203,7 +221,9 @@ impl Transactions {
             actor: event.actor.map(ActorResponse::from),
             created_at: Time::from(event.created_at),
             entries: entries
-                .map(|(entry, kind)| EntryResponse::new(entry, *kind, event.created_at))
+                .map(|(entry, kind)| {
+                    EntryResponse::new(entry, *kind, event.created_at, &self.tariff)
+                })
                 .collect(),
         }
     }

@@ -76,6 +76,9 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::ClockTooFar { .. } => "value_error.clock",
         Refusal::UnknownFeeTier => "value_error.fee_tier",
         Refusal::Tariff(_) => "value_error.tariff",
+        Refusal::NetworkAccount(_) => "value_error.network_account",
+        Refusal::NoNetworkAccount { .. } | Refusal::Unsendable { .. } => "value_error.network",
+        Refusal::OperatorUnavailable { .. } => "value_error.unavailable",
         Refusal::CounterpartyWithoutParty | Refusal::PhoneMismatch => "value_error.party",
         Refusal::TransferToSelf => "value_error.self_transfer",
         Refusal::RecipientChanged => "value_error.recipient",
@@ -88,10 +91,13 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         | Refusal::AmountTooLarge
         | Refusal::AmountRangeEmpty
         | Refusal::AmountOutOfRange { .. }
+        | Refusal::OutsideNetworkBounds { .. }
         | Refusal::QuoteChanged
         | Refusal::WalletLimitExceeded => "value_error.amount",
         Refusal::NoFee { .. } => "value_error.fee",
-        Refusal::TooManyDecimals { .. } => "value_error.decimal.max_places",
+        Refusal::TooManyDecimals { .. } | Refusal::NetworkDecimals { .. } => {
+            "value_error.decimal.max_places"
+        }
     };
     (StatusCode::UNPROCESSABLE_ENTITY, error_type)
 }
@@ -144,6 +150,7 @@ pub const fn usual_field(refusal: &Refusal) -> Option<&'static str> {
         // Only the command line names these.
         Subject::FeeTier => "fee_tier",
         Subject::Tariff => "tariff",
+        Subject::NetworkAccount => "network_account",
         Subject::FundingKey => "key",
     })
 }

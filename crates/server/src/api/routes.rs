@@ -70,6 +70,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.add(Route { method: "POST", path, doc: None }, compressed(post(handler)))
     }
 
+    /// Adds what a network calls by itself. It is no operation of the API.
+    #[must_use]
+    pub fn callback<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add(Route { method: "POST", path, doc: None }, post(handler))
+    }
+
     fn add(mut self, route: Route, handler: MethodRouter<S, Infallible>) -> Self {
         self.router = self.router.route(route.path, handler);
         self.list.push(route);

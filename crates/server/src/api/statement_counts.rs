@@ -45,7 +45,7 @@ fn api(stage: &Stage) -> (Router, String) {
     let permits = || ResponsePermits::new(1, Duration::ZERO);
     let dispatcher = Dispatcher::new(
         engine.clone(),
-        ProviderRouter::new(Arc::new(Sandbox::new(Duration::ZERO, callbacks))),
+        ProviderRouter::sandbox_only(Arc::new(Sandbox::new(Duration::ZERO, callbacks))),
     );
     let queries = stage.queries.clone();
     let config = Arc::new(config);

@@ -8,7 +8,7 @@ use domain::kernel::money::Money;
 use domain::kernel::time::ServerTime;
 use domain::ledger::account::{AccountKind, Bucket, Entry};
 use domain::ledger::wallet::{OwnerType, Wallet, WalletStatus};
-use domain::payments::network_account;
+use domain::tariff::Tariff;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -103,8 +103,14 @@ impl EntryResponse {
     /// An entry, the kind of its account if that is a system account, and the time of its
     /// transaction.
     #[must_use]
-    pub fn new(entry: &Entry, kind: Option<AccountKind>, created_at: ServerTime) -> Self {
-        let account = kind.map_or_else(|| format!("WALLET {}", entry.account_id), account_name);
+    pub fn new(
+        entry: &Entry,
+        kind: Option<AccountKind>,
+        created_at: ServerTime,
+        tariff: &Tariff,
+    ) -> Self {
+        let wallet = || format!("WALLET {}", entry.account_id);
+        let account = kind.map_or_else(wallet, |kind| account_name(kind, tariff));
         Self {
             account,
             id: entry.id.0,
@@ -121,9 +127,9 @@ impl EntryResponse {
 }
 
 /// The kind of a system account; clearing has the name of the network.
-fn account_name(kind: AccountKind) -> String {
+fn account_name(kind: AccountKind, tariff: &Tariff) -> String {
     match kind {
-        AccountKind::Clearing(id) => match network_account::network(id) {
+        AccountKind::Clearing(id) => match tariff.network_of(id) {
             Some(network) => format!("CLEARING_{network}"),
             None => "CLEARING".to_owned(),
         },
@@ -170,10 +176,12 @@ async fn entries(
     let reads = listing.tenant.reads(&app);
     let wallet = reads.wallet(WalletId(id)).await?.ok_or(ApiError::NotFound)?;
     let found = reads.wallet_entries(&wallet, page).await?;
+    // Entries of a wallet name no network.
+    let tariff = Tariff::default();
     listing.respond(
         page,
         found,
-        |(entry, created_at)| EntryResponse::new(&entry, None, created_at),
+        |(entry, created_at)| EntryResponse::new(&entry, None, created_at, &tariff),
         |row| row.id,
     )
 }

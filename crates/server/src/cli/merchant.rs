@@ -14,15 +14,17 @@ use domain::directory::set_passcode::UnlockPasscode;
 use domain::directory::update_merchant::MerchantChanges;
 use domain::directory::update_merchant::UpdateMerchant;
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{MerchantId, WalletId};
+use domain::kernel::ids::{MerchantId, NetworkAccountId, WalletId};
 use domain::kernel::money::{Decimal, Money};
-use domain::kernel::names::{FeeBearer, Mode};
+use domain::kernel::names::{FeeBearer, Mode, Provider};
 use domain::kernel::patch::Patch;
 use domain::kernel::phone::is_phone;
 use domain::ledger::fund_wallet::FundWallet;
+use domain::network_accounts::account::AccountStatus;
 use serde_json::{Value, json};
 
 use crate::api::fields::{FromValue, Text};
+use crate::cli::networks::network;
 use crate::cli::output::{self, moment};
 use crate::cli::{Target, input, logo};
 use crate::credentials::secrets::{HashMemory, NewKey, PASSCODE_CHARS, hash_passcode};
@@ -35,8 +37,8 @@ pub const LIST_STEP: u32 = 1_000;
 
 #[derive(Subcommand)]
 pub enum Merchant {
-    /// Create a sandbox merchant that can be used at once: verified, with money in wallets of USD,
-    /// LRD and RWF. Its secret is shown only once.
+    /// Create a merchant that can be used at once: verified, with wallets of USD, LRD and RWF, which
+    /// have money unless it is a live one. Its secret is shown only once.
     Create {
         /// The merchant's name.
         #[arg(long)]
@@ -58,8 +60,12 @@ pub enum Merchant {
         /// Put no money into the wallets: `kola wallet fund` does it later.
         #[arg(long)]
         empty: bool,
-        /// Create a merchant with real money. Refused while no live provider is configured.
-        #[arg(long)]
+        /// sandbox for the built-in networks, test for the networks' own test systems, live for real
+        /// money. test and live need a network account (`kola networks add`). It is never changed.
+        #[arg(long, default_value = "sandbox", value_name = "MODE", value_parser = mode)]
+        mode: Mode,
+        /// The same as --mode live.
+        #[arg(long, hide = true, conflicts_with = "mode")]
         live: bool,
     },
     /// List the merchants, oldest first.
@@ -80,6 +86,13 @@ pub enum Merchant {
         /// Who bears the fees of the merchant's checkouts: PAYER or PAYEE.
         #[arg(long, group = "what", value_name = "PAYER|PAYEE", value_parser = fee_bearer)]
         fee_bearer: Option<FeeBearer>,
+        /// The network account through which its new payments at that network go, instead of the
+        /// oldest one of its mode. May be given once for each network.
+        #[arg(long, group = "what", value_name = "ID")]
+        network_account: Vec<i64>,
+        /// The network (pawapay, stripe) at which the oldest account of its mode counts again.
+        #[arg(long, group = "what", value_name = "NETWORK", value_parser = network)]
+        no_network_account: Vec<Provider>,
         #[command(flatten)]
         brand: Brand,
     },
@@ -156,6 +169,10 @@ fn merchant_type(text: &str) -> Result<MerchantType, String> {
     MerchantType::parse(text).ok_or_else(|| "use ORGANIZATION or MICRO_ORGANIZATION".to_owned())
 }
 
+fn mode(text: &str) -> Result<Mode, String> {
+    Mode::parse(&text.to_ascii_uppercase()).ok_or_else(|| "use sandbox, test or live".to_owned())
+}
+
 fn fee_bearer(text: &str) -> Result<FeeBearer, String> {
     FeeBearer::parse(text).ok_or_else(|| "use PAYER or PAYEE".to_owned())
 }
@@ -180,19 +197,26 @@ pub struct Created {
 impl Merchant {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::Create { live: true, .. } => {
-                bail!(
-                    "no live provider is configured: a live merchant's payments would never be carried out"
-                )
-            }
-            Self::Create { name, kind, phone, verified: _, unverified, empty, live: false } => {
+            Self::Create { name, kind, phone, verified: _, unverified, empty, mode, live } => {
+                let mode = if live { Mode::Live } else { mode };
+                // Real money comes from payers, not from nothing.
+                let empty = empty || mode == Mode::Live;
                 drop(target.open()?);
-                let created = create(target, &name, kind, phone, !unverified)?;
+                check_network_account(target, mode)?;
+                let created = create_in(target, mode, &name, kind, phone, !unverified)?;
                 created.show_or_undo(target, &created.as_json(empty), &created.as_text(empty))?;
                 if empty { Ok(()) } else { created.fund(target) }
             }
             Self::List => list(target),
-            Self::Set { merchant, verified, fee_tier, fee_bearer, brand } => {
+            Self::Set {
+                merchant,
+                verified,
+                fee_tier,
+                fee_bearer,
+                network_account,
+                no_network_account,
+                brand,
+            } => {
                 let Brand { display_name, colour, logo } = brand;
                 let logo = match logo.unwrap_or_default() {
                     Patch::Set(path) => Patch::Set(logo::read(&path)?),
@@ -206,6 +230,8 @@ impl Merchant {
                     display_name: display_name.unwrap_or_default(),
                     colour: colour.unwrap_or_default(),
                     logo,
+                    network_accounts: network_account.into_iter().map(NetworkAccountId).collect(),
+                    unbound_networks: no_network_account,
                 };
                 set(target, MerchantId(merchant), changes)
             }
@@ -214,6 +240,23 @@ impl Merchant {
             Self::Passcode { merchant, remove, .. } => change_passcode(target, merchant, remove),
         }
     }
+}
+
+/// Refuses a merchant that nothing could be paid to.
+fn check_network_account(target: &Target, mode: Mode) -> anyhow::Result<()> {
+    let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
+    let is_there = tariff
+        .network_accounts
+        .iter()
+        .any(|account| account.mode == mode && account.status != AccountStatus::Closed);
+    if mode != Mode::Sandbox && !is_there {
+        let word = mode.as_str().to_ascii_lowercase();
+        bail!(
+            "there is no {mode} account at a network, so that nothing could be paid: add one with \
+             `kola networks add --mode {word}`"
+        );
+    }
+    Ok(())
 }
 
 /// Creates a sandbox merchant.
@@ -227,12 +270,23 @@ pub fn create(
     phone: Option<String>,
     verified: bool,
 ) -> anyhow::Result<Created> {
+    create_in(target, Mode::Sandbox, name, kind, phone, verified)
+}
+
+fn create_in(
+    target: &Target,
+    mode: Mode,
+    name: &str,
+    kind: MerchantType,
+    phone: Option<String>,
+    verified: bool,
+) -> anyhow::Result<Created> {
     let name = self::name::<255>(name).map_err(anyhow::Error::msg)?;
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let new = CreateMerchant {
         name,
         kind,
-        mode: Mode::Sandbox,
+        mode,
         phone,
         email: None,
         verified,
@@ -367,6 +421,8 @@ fn row_as_json(merchant: &MerchantRow) -> Value {
         "phone": merchant.phone,
         "display_name": merchant.display_name,
         "colour": merchant.colour.map(|colour| colour.to_string()),
+        "pawapay_account_id": merchant.network_accounts.pawapay.map(|id| id.0),
+        "stripe_account_id": merchant.network_accounts.stripe.map(|id| id.0),
         "has_logo": merchant.logo.is_some(),
         "created_at": format!("{:.6}", merchant.created_at),
     })

@@ -11,10 +11,12 @@ mod ledger;
 mod logo;
 mod markets;
 pub mod merchant;
+mod networks;
 mod output;
 mod phones;
 mod rates;
 mod review;
+mod secrets;
 pub mod serve;
 mod tariff_rows;
 mod wallet;
@@ -37,6 +39,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::credentials::sealing::KeyFile;
 use crate::engine::{Failure, Lane};
 use store::reads::scope::OperatorReads;
 use store::schema::migrate;
@@ -68,6 +71,10 @@ struct Cli {
     /// a new database gets the shipped tariff.
     #[arg(long, global = true, env = "KOLA_MARKET", value_name = "FILE")]
     market: Option<PathBuf>,
+    /// The file with the key that the secrets of network accounts are encrypted with. Beside an SQLite
+    /// database it is made when it is needed, as DATABASE.key.
+    #[arg(long, global = true, env = "KOLA_SECRETS_KEY_FILE", value_name = "FILE")]
+    secrets_key_file: Option<PathBuf>,
     /// Print the answer as one JSON document.
     #[arg(long, global = true)]
     json: bool,
@@ -106,6 +113,12 @@ enum Group {
     /// List and assign the phone prefixes of mobile-money operators.
     #[command(subcommand)]
     Phones(phones::Phones),
+    /// Add, list and change accounts at payment networks, their tokens and keys.
+    #[command(subcommand)]
+    Networks(networks::Networks),
+    /// Make and change the key that the secrets of network accounts are encrypted with.
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     /// Rotate the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -138,7 +151,7 @@ pub fn main() -> ExitCode {
             return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE"));
         }
     };
-    let target = Target { database, market: cli.market };
+    let target = Target { database, market: cli.market, secrets_key_file: cli.secrets_key_file };
     if let Err(error) = start_log() {
         return fail(&error);
     }
@@ -153,6 +166,8 @@ pub fn main() -> ExitCode {
         Group::Rates(command) => command.run(&target),
         Group::Markets(command) => command.run(&target),
         Group::Phones(command) => command.run(&target),
+        Group::Networks(command) => command.run(&target),
+        Group::Secrets(command) => command.run(&target),
         Group::Keys(command) => command.run(&target),
         Group::Db(command) => command.run(&target),
         Group::Errors => output::tell(&errors::as_json(), &errors::catalogue()),
@@ -206,6 +221,9 @@ fn is_used(path: &str, option: &str) -> bool {
     match option {
         "database" => !matches!(path, "demo" | "db copy" | "errors" | "openapi"),
         "market" => matches!(path, "" | "serve" | "merchant create"),
+        "secrets_key_file" => {
+            matches!(path, "" | "serve") || path.starts_with("networks") || path == "secrets rekey"
+        }
         "json" => !matches!(path, "" | "serve" | "demo" | "openapi"),
         _ => true,
     }
@@ -277,19 +295,39 @@ fn start_log() -> anyhow::Result<()> {
 pub struct Target {
     database: Database,
     market: Option<PathBuf>,
+    secrets_key_file: Option<PathBuf>,
 }
 
 impl Target {
     /// A database. If it is new, it gets the shipped tariff.
     #[must_use]
     pub const fn new(database: Database) -> Self {
-        Self { database, market: None }
+        Self { database, market: None, secrets_key_file: None }
     }
 
     /// A database in a file.
     #[must_use]
     pub const fn file(path: PathBuf) -> Self {
-        Self { database: Database::Sqlite(path), market: None }
+        Self { database: Database::Sqlite(path), market: None, secrets_key_file: None }
+    }
+
+    /// The same database with a secrets key in this file.
+    #[must_use]
+    pub fn with_secrets_key_file(self, file: PathBuf) -> Self {
+        Self { secrets_key_file: Some(file), ..self }
+    }
+
+    /// Where the key is that secrets are encrypted with.
+    fn secrets_key(&self) -> KeyFile {
+        match (&self.secrets_key_file, &self.database) {
+            (Some(path), _) => KeyFile::Given(path.clone()),
+            (None, Database::Sqlite(path)) => {
+                let mut beside = path.clone().into_os_string();
+                beside.push(".key");
+                KeyFile::BesideDatabase(beside.into())
+            }
+            (None, Database::Postgres(_)) => KeyFile::Unknown,
+        }
     }
 
     /// Whether the database exists and has a schema.

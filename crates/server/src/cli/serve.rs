@@ -15,6 +15,7 @@ use domain::kernel::ids::MerchantId;
 use domain::kernel::money::Decimal;
 use domain::kernel::time::minutes;
 use domain::ledger::wallet;
+use domain::payments::provider_call::WriteBody;
 use domain::payments::request_limit::PageLimits;
 use domain::sales::checkout::PageMode;
 use domain::sales::create_checkout::CreateCheckout;
@@ -72,6 +73,10 @@ pub struct Serve {
     /// not been read by a speaker yet.
     #[arg(long, env = "KOLA_PAGE_LANGUAGES", default_value = "en,fr", value_name = "LANGUAGES")]
     page_languages: PageLanguages,
+    /// The proxy through which networks are called: http://host:port or
+    /// http://user:password@host:port.
+    #[arg(long, env = "KOLA_NETWORK_PROXY", hide_env_values = true, value_name = "URL")]
+    network_proxy: Option<String>,
     /// How far ahead the `expires_at` of a session or a page may be, in days.
     #[arg(long, env = "KOLA_EXPIRY_MAX_DAYS", default_value_t = 366, value_name = "DAYS",
         value_parser = clap::value_parser!(i64).range(1..=3_650))]
@@ -242,7 +247,14 @@ impl Serve {
             per_address: self.page_payments_per_address,
         };
         Config {
-            settings: Settings { lifetimes, deadlines, transfers, page_limits },
+            settings: Settings {
+                lifetimes,
+                deadlines,
+                transfers,
+                page_limits,
+                write_body: WriteBody(networks::calls::write_body),
+            },
+            network_proxy: self.network_proxy.clone(),
             answer_within: Duration::from_millis(self.answer_within_ms),
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,
@@ -310,6 +322,7 @@ impl Serve {
         let address = listener.local_addr()?;
         config.public_url =
             self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
+        config.secrets_key = target.secrets_key();
         let welcome = welcome(target, reachable(address), &config.public_url)?;
         let stores =
             target.database.stores().with_context(|| format!("cannot open {}", target.database))?;

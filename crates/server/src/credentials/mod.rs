@@ -1,5 +1,6 @@
 //! API keys, passcodes and access tokens: drawing, hashing, signing and checking.
 
 pub mod hashing;
+pub mod sealing;
 pub mod secrets;
 pub mod tokens;

@@ -30,7 +30,7 @@ use domain::payments::cancel_session::CancelSession;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
-use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
+use domain::payments::outcome::{Heard, OutcomeSource, ProviderOutcome};
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::session::{Intent, Session, SessionKind, SessionStatus};
 use domain::sales::create_checkout::CreateCheckout;
@@ -462,6 +462,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
             execution_id: id,
             source: OutcomeSource::Callback,
             outcome: ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: None },
+            heard: Heard::default(),
         },
     );
     (merchant.id, id)
@@ -483,6 +484,7 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
             execution_id: original_id,
             source: OutcomeSource::Callback,
             outcome: ProviderOutcome::Declined { message: "charged back".into() },
+            heard: Heard::default(),
         },
     );
     let request = Execute {

@@ -4,9 +4,11 @@
 
 use domain::kernel::ids::MerchantId;
 use domain::kernel::time::ServerTime;
-use domain::payments::attempt::WithAttempt;
-use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
-use domain::payments::provider_call::ProviderCall;
+use domain::network_accounts::exchange::Said;
+use domain::payments::attempt::{Gate, WithAttempt};
+use domain::payments::defer_send::DeferSend;
+use domain::payments::outcome::{Heard, OutcomeSource, ProviderOutcome};
+use domain::payments::provider_call::{ProviderCall, ProviderRequest};
 use domain::payments::record_outcome::{RecordOutcome, RecordedOutcome};
 
 use crate::engine::Failure;
@@ -57,10 +59,27 @@ impl CallSequence {
 
     /// The command that records the outcome of the call, and the merchant whose lane decides it.
     #[must_use]
-    pub const fn record(&self, outcome: ProviderOutcome) -> (MerchantId, RecordOutcome) {
+    pub const fn record(
+        &self,
+        outcome: ProviderOutcome,
+        heard: Heard,
+    ) -> (MerchantId, RecordOutcome) {
         let request = &self.call.request;
         let source = OutcomeSource::Answer { send_count: request.send_count };
-        (request.merchant_id, RecordOutcome { execution_id: request.execution_id, source, outcome })
+        let execution_id = request.execution_id;
+        (request.merchant_id, RecordOutcome { execution_id, source, outcome, heard })
+    }
+
+    /// The command that puts a request back that certainly was not taken.
+    #[must_use]
+    pub fn defer(
+        &self,
+        gate: Gate,
+        again_after_us: i64,
+        exchanges: Vec<Said>,
+    ) -> (MerchantId, DeferSend) {
+        let ProviderRequest { merchant_id, execution_id, send_count, .. } = self.call.request;
+        (merchant_id, DeferSend { execution_id, send_count, gate, again_after_us, exchanges })
     }
 
     /// What follows when the recording was decided.

@@ -1,7 +1,7 @@
 //! Delivers the callbacks of the sandbox, each after its delay.
 
 use domain::directory::principal::Principal;
-use domain::payments::outcome::OutcomeSource;
+use domain::payments::outcome::{Heard, OutcomeSource};
 use domain::payments::record_outcome::RecordOutcome;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -34,6 +34,7 @@ async fn deliver(engine: Engine, callback: Callback) {
         execution_id: callback.execution_id,
         source: OutcomeSource::Callback,
         outcome: callback.outcome,
+        heard: Heard::default(),
     };
     if let Err(failure) = engine.submit_for(callback.merchant_id, Principal::Network, command).await
     {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::directory::principal::Principal;
+use domain::kernel::ids::MerchantId;
+use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
 use domain::payments::attempt::WithAttempt;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderCall;
@@ -12,13 +14,14 @@ use tokio::sync::Semaphore;
 use crate::engine::Engine;
 use crate::jobs::call_sequence::{CallSequence, Next};
 use networks::ProviderRouter;
+use networks::calls::{AccountNews, Called, NetworkCalls};
 use store::clock;
 
 /// The most calls to providers that are under way at once.
 const CALLS_MAX: usize = 256;
 /// The time-out of a call, after which its outcome is unknown. It is well within the lease, so that
 /// no other process calls meanwhile.
-pub const CALL: Duration = Duration::from_secs(10);
+pub const CALL: Duration = Duration::from_secs(13);
 
 /// Calls providers. Cheap to clone.
 #[derive(Clone)]
@@ -35,6 +38,12 @@ impl Dispatcher {
         Self { engine, providers, permits: Arc::new(Semaphore::new(CALLS_MAX)) }
     }
 
+    /// The real networks, for what is about no payment.
+    #[must_use]
+    pub const fn networks(&self) -> &NetworkCalls {
+        self.providers.networks()
+    }
+
     /// How many more calls may be begun now.
     #[must_use]
     pub fn free_calls(&self) -> usize {
@@ -47,22 +56,62 @@ impl Dispatcher {
     pub async fn run(&self, call: ProviderCall) -> Option<WithAttempt> {
         let mut sequence = CallSequence::new(call);
         loop {
-            let outcome = {
+            let (called, news) = {
                 let _permit = self.permits.acquire().await.ok()?;
                 // The wait for the permit may have taken longer than the lease.
                 if !sequence.may_call(clock::now()) {
                     return None;
                 }
                 let call = tokio::time::timeout(CALL, self.providers.call(sequence.call()));
-                call.await.unwrap_or(ProviderOutcome::Unknown)
+                let unknown = || (Called::answered(ProviderOutcome::Unknown), None);
+                call.await.unwrap_or_else(|_| unknown())
             };
-            let (merchant, command) = sequence.record(outcome);
-            let recorded = self.engine.submit_for(merchant, Principal::Network, command).await;
+            if let Some(news) = news {
+                self.mark_account(sequence.call(), news).await;
+            }
+            let recorded = match called {
+                Called::Answered { outcome, heard } => {
+                    let (merchant, command) = sequence.record(outcome, heard);
+                    self.engine.submit_for(merchant, Principal::Network, command).await
+                }
+                Called::NotSent { gate, after, exchanges } => {
+                    let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
+                    let (merchant, command) = sequence.defer(gate, after, exchanges);
+                    let deferred =
+                        self.engine.submit_for(merchant, Principal::Network, command).await;
+                    return deferred
+                        .inspect_err(|failure| {
+                            tracing::warn!(%failure, "a request that was not sent could not be put back");
+                        })
+                        .ok();
+                }
+                // The check that the claim set takes it up again.
+                Called::NotAsked => return None,
+            };
             match sequence.next(recorded) {
                 Next::Call(next) => sequence = next,
                 Next::Done(execution) => return Some(*execution),
                 Next::Unrecorded => return None,
             }
+        }
+    }
+
+    /// Records what a call has shown of its network account.
+    async fn mark_account(&self, call: &ProviderCall, news: AccountNews) {
+        let AccountNews::TokenRefused { reason, known_at } = news;
+        let account_id = call.request.details.network_account_id;
+        tracing::error!(
+            account = account_id.0,
+            reason,
+            "a network refuses the token of an account: its payments wait until \
+             `kola networks set-token` gives another"
+        );
+        let change =
+            ChangeNetworkAccount { account_id, change: AccountChange::TokenRefused { known_at } };
+        if let Err(failure) =
+            self.engine.submit_for(MerchantId::INSTALLATION, Principal::Network, change).await
+        {
+            tracing::warn!(%failure, "a refused token could not be recorded");
         }
     }
 }

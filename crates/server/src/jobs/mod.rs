@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod due_work;
 pub mod expire;
 pub mod file_watch;
+pub mod network_accounts;
 pub mod poll;
 pub mod round_robin;
 pub mod signing_keys;
@@ -28,5 +29,6 @@ pub fn start(
     jobs.spawn(poll::search(app.clone()));
     jobs.spawn(expire::run(app.clone()));
     jobs.spawn(cancel_unpaid::run(app.clone()));
+    jobs.spawn(network_accounts::ask_for_terms(app.clone()));
     jobs
 }

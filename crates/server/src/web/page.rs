@@ -91,7 +91,7 @@ impl Frame {
     pub fn of(merchant: &Merchant, visitor: Visitor, title: impl Into<String>) -> Self {
         Self {
             brand: Some(Brand::of(merchant)),
-            sandbox: merchant.mode == Mode::Sandbox,
+            sandbox: merchant.mode != Mode::Live,
             ..Self::new(visitor, title)
         }
     }

@@ -77,7 +77,7 @@ impl Genuine {
             refunded: some(refunds.given_back_minor).map(|sum| texts.refunded_since(&sum)),
             refund_under_way: some(under_way).map(|sum| texts.refund_under_way(&sum)),
             in_review: paid.in_review,
-            test_money: merchant.mode == Mode::Sandbox,
+            test_money: merchant.mode != Mode::Live,
         }
     }
 }

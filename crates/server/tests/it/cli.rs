@@ -341,7 +341,7 @@ fn a_live_merchant_is_refused_without_a_live_provider() {
         "ORGANIZATION",
         "--live",
     ]);
-    assert!(run.refused().contains("no live provider"));
+    assert!(run.refused().contains("kola networks add --mode live"));
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Clients<'_> {
             1 => self.send_form_again(id)?,
             2 => {
                 let execution_id = self.pick_execution(id, |own| !own.is_final())?;
-                Command::CheckNow(CheckNow { merchant_id, execution_id })
+                Command::CheckNow(CheckNow { merchant_id, execution_id, even_if_final: false })
             }
             3 => {
                 let on_card_page = |own: &Execution| own.requires_action && own.page.is_some();
@@ -108,6 +108,7 @@ impl Clients<'_> {
             account_id: party.and_then(|party| self.payer_account(source, party, &choice)),
             address: format!("192.0.2.{}", self.rng.below(3)),
             choice,
+            page_url: "https://pay.example/pay/token".to_owned(),
         })
     }
 

@@ -262,13 +262,13 @@ impl Model {
             Command::LeaveCardPage(LeaveCardPage { merchant_id: id, execution_id: which }) => {
                 self.card_page_left(id.0, which.0, observed)
             }
-            Command::CheckNow(CheckNow { merchant_id: id, execution_id: which }) => {
+            Command::CheckNow(CheckNow { merchant_id: id, execution_id: which, .. }) => {
                 self.checked_now(id.0, which.0, observed)
             }
             Command::ClaimExecution(ClaimExecution { execution_id: id }) => {
                 self.claimed(id.0, observed)
             }
-            Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome }) => {
+            Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome, .. }) => {
                 self.outcome_recorded(id.0, *source, outcome, observed)
             }
             Command::AuthenticateCard(AuthenticateCard {
@@ -286,6 +286,14 @@ impl Model {
             Command::CloseMarket(_) => self.unused_market_closed(observed),
             Command::AssignPhonePrefix(_) => self.unused_prefix_assigned(observed),
             Command::EndPhonePrefix(_) => self.unused_prefix_ended(observed),
+            // No client of the simulator sends these: its networks are the sandbox's.
+            Command::DeferSend(_)
+            | Command::AddNetworkAccount(_)
+            | Command::ChangeNetworkAccount(_)
+            | Command::AddNetworkSecret(_)
+            | Command::RetireNetworkSecret(_)
+            | Command::ResealSecrets(_)
+            | Command::RecordTerms(_) => Err("a command about a real network".to_owned()),
         }
     }
 

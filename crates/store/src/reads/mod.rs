@@ -14,6 +14,7 @@ pub mod entries;
 pub mod events;
 pub mod executions;
 pub mod merchants;
+mod network_accounts;
 pub mod pages;
 pub mod parties;
 pub mod payment_accounts;

@@ -46,6 +46,8 @@ const TARIFF_DECIDED: i64 = 17;
 const PAID_ON_PAGES: i64 = 18;
 /// Payment links count the payments under way for their orders.
 const LINKS_COUNTED: i64 = 19;
+/// Networks are called through accounts, and what was not sent waits at a gate.
+const NETWORKS_CONNECTED: i64 = 21;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -171,6 +173,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0020_brands.sql"),
         // An older kola shows the merchant's name alone, and keeps what it does not know.
         oldest: LINKS_COUNTED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0021_network_accounts.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0021_network_accounts.sql"),
+        // An older kola does not know the mode TEST, and would ask a network for what was not sent.
+        oldest: NETWORKS_CONNECTED,
     },
 ];
 

@@ -14,8 +14,8 @@ use domain::each_table;
 use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, PaymentLinkId, SessionId,
-    SourceId, WalletId,
+    ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, NetworkAccountId, PartyId,
+    PaymentLinkId, SessionId, SourceId, WalletId,
 };
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation};
@@ -356,7 +356,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         last_collection_of(id), refunds_of(ExecutionId(10)), reviews_of(id),
         session(SessionKind::Payout, SessionId(10)), sessions(SessionKind::Payout, PAGE),
         sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, ReferenceId(Uuid::from_u128(10))),
-        execution(ExecutionId(10)), open_attempts([&open]), with_attempt(open.clone()), executions(PAGE), executions(AFTER), events_of(10),
+        exchanges(ExecutionId(10)), execution(ExecutionId(10)), open_attempts([&open]), with_attempt(open.clone()), executions(PAGE), executions(AFTER), events_of(10),
         event(EventId(10)), events(events, PAGE), events(events, AFTER), events(about, PAGE),
         events(about, AFTER), events_after(events, 3, 10), events_after(about, 3, 10), last_event_position(),
         entries_of(&[EventId(10)]), entries_of(&many), wallet(WalletId(10)), wallets(wallets, PAGE),
@@ -389,9 +389,11 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         postponed_executions(MINE, NOW, 10),
         merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
         merchants_with_unpaid_orders(MerchantId(0), NOW, 10), due_unpaid_orders(MINE, NOW, 10),
+        network_secrets(), payment_of_request(NetworkAccountId(1), Uuid::nil()),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
         merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
+        open_payments(NetworkAccountId(1)),
     });
     made
 }
@@ -415,14 +417,23 @@ fn fill_related(stage: &mut Stage) {
 
 /// The line of a plan that scans a whole table, unless the table stays small.
 fn read_whole(plan: &str) -> Option<&str> {
-    const SMALL: [&str; 7] =
-        ["installation", "signing_keys", "chain", "found", "json_each", "wanted", "CONSTANT"];
+    const SMALL: [&str; 8] = [
+        "installation",
+        "signing_keys",
+        "network_secrets",
+        "chain",
+        "found",
+        "json_each",
+        "wanted",
+        "CONSTANT",
+    ];
     let table = |line: &'_ str| {
         let after = ["Seq Scan on ", "SCAN "].into_iter().find_map(|scan| line.split_once(scan));
         after.and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
     };
-    // An index of open reviews may be read as a whole: it does not grow.
-    let lines = plan.lines().filter(|line| !line.contains("USING INDEX reviews_open"));
+    // An index of what is open may be read as a whole: it does not grow.
+    let of_open = ["USING INDEX reviews_open", "USING INDEX provider_attempts_waiting"];
+    let lines = plan.lines().filter(|line| !of_open.iter().any(|index| line.contains(index)));
     lines.into_iter().find(|line| table(line).is_some_and(|table| !SMALL.contains(&table.as_str())))
 }
 

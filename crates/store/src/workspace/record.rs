@@ -485,6 +485,9 @@ integer_columns!(
     domain::kernel::ids::SessionId,
     domain::kernel::ids::ExecutionId,
     NetworkAccountId,
+    domain::kernel::ids::NetworkSecretId,
+    domain::kernel::ids::ExchangeId,
+    domain::kernel::ids::OperatorTermsId,
     domain::kernel::ids::WalletId,
     domain::kernel::ids::AccountId,
     domain::kernel::ids::EntryId,
@@ -533,6 +536,9 @@ enum_columns!(
     domain::ledger::wallet::WalletStatus,
     domain::exceptions::review::ReviewKind,
     domain::exceptions::review::ReviewStatus,
+    domain::network_accounts::account::AccountStatus,
+    domain::network_accounts::secret::SecretKind,
+    domain::network_accounts::operator_terms::Availability,
 );
 
 /// A table's columns, and its statements for one row at a time, with `?` for a value.

@@ -5,8 +5,13 @@ use std::borrow::Cow;
 
 use domain::decision::event::{Actor, ActorKind};
 use domain::directory::passcode::{PasscodeTries, PasscodeTry};
-use domain::kernel::ids::{ApiKeyId, PasscodeTryId};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{ApiKeyId, NetworkAccountId, PasscodeTryId};
+use domain::kernel::names::Operation;
 use domain::kernel::time::ServerTime;
+use domain::network_accounts::account::BoundAccounts;
+use domain::network_accounts::exchange::Said;
+use domain::network_accounts::operator_terms::{Availability, Terms};
 use domain::sales::payment_link::LinkPrice;
 
 use crate::StoreError;
@@ -27,7 +32,8 @@ record!(domain::directory::merchant::Merchant, "merchants",
     changing {
         verified: "verified", fee_tier: "fee_tier", fee_tier_assigned_at: "fee_tier_assigned_at", fee_bearer: "fee_bearer",
         recipients_full_at: "recipients_full_at",
-        clock_offset_us: "clock_offset_us", display_name: "display_name", colour: "colour", logo: "logo", updated_at: "updated_at",
+        clock_offset_us: "clock_offset_us", display_name: "display_name", colour: "colour", logo: "logo",
+        network_accounts: "pawapay_account_id" "stripe_account_id", updated_at: "updated_at",
     }
     alt_key { "mode" "phone" });
 
@@ -253,12 +259,13 @@ record!(domain::payments::execution::Execution, "executions",
 record!(domain::payments::attempt::ProviderAttempt, "provider_attempts",
     fixed {
         execution_id: "execution_id", merchant_id: "merchant_id", network_account_id: "network_account_id",
-        request_id: "request_id", deadline_at: "deadline_at", page_id: "page_id",
+        request_id: "request_id", page_id: "page_id",
     }
     changing {
         network_reference: "network_reference", gate: "gate", send_count: "send_count", sent_at: "sent_at", body: "body",
         next_check_at: "next_check_at", lease_until: "lease_until", cancel_asked: "cancel_asked",
         requires_action: "requires_action", client_secret: "client_secret", asked_at: "asked_at",
+        deadline_at: "deadline_at", last_refund_id: "last_refund_id",
     }
     alt_key {});
 
@@ -391,5 +398,138 @@ record!(domain::tariff::PhonePrefix, "phone_prefixes",
         id: "id", prefix: "prefix", digits: "digits", carrier: "carrier", country: "country", method: "method",
     }
     partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
+    changing {}
+    alt_key {});
+
+record!(domain::network_accounts::account::NetworkAccount, "network_accounts",
+    fixed {
+        id: "id", network: "network", mode: "mode", name: "name", base_url: "base_url", callback_token: "callback_token",
+        created_at: "created_at",
+    }
+    changing {
+        status: "status", held: "held", token_refused_at: "token_refused_at", signed_callbacks: "signed_callbacks",
+        calls_per_second: "calls_per_second", updated_at: "updated_at",
+    }
+    alt_key {});
+
+/// Two columns, one for each network.
+impl Column for BoundAccounts {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Int; 2]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.pawapay.write(values);
+        self.stripe.write(values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let (pawapay, stripe) =
+            <(Option<NetworkAccountId>, Option<NetworkAccountId>)>::read(reader)?;
+        Ok(Self { pawapay, stripe })
+    }
+}
+
+record!(domain::network_accounts::secret::NetworkSecret, "network_secrets",
+    fixed { id: "id", network_account_id: "network_account_id", kind: "kind", created_at: "created_at" }
+    changing { sealed: "sealed", key_id: "key_id", retired_at: "retired_at" }
+    alt_key {});
+
+/// The columns of the terms, in the order of their fields.
+impl Column for Terms {
+    const WIDTH: usize = 11;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        String::types(types);
+        Currency::types(types);
+        Operation::types(types);
+        Availability::types(types);
+        types.extend([ColumnType::Int; 3]);
+        types.extend([ColumnType::Text; 4]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.operator.write(values);
+        self.currency.write(values);
+        self.operation.write(values);
+        self.availability.write(values);
+        self.min_minor.write(values);
+        self.max_minor.write(values);
+        self.decimals.write(values);
+        self.country.write(values);
+        self.prefix.write(values);
+        self.display_name.write(values);
+        self.pin_prompt.write(values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            operator: Column::read(reader)?,
+            currency: Column::read(reader)?,
+            operation: Column::read(reader)?,
+            availability: Column::read(reader)?,
+            min_minor: Column::read(reader)?,
+            max_minor: Column::read(reader)?,
+            decimals: Column::read(reader)?,
+            country: Column::read(reader)?,
+            prefix: Column::read(reader)?,
+            display_name: Column::read(reader)?,
+            pin_prompt: Column::read(reader)?,
+        })
+    }
+}
+
+record!(domain::network_accounts::operator_terms::OperatorTerms, "operator_terms",
+    fixed { id: "id", network_account_id: "network_account_id" }
+    changing {
+        terms: "operator" "currency" "operation" "availability" "min_minor" "max_minor" "decimals" "country" "prefix"
+            "display_name" "pin_prompt",
+        updated_at: "updated_at",
+    }
+    alt_key {});
+
+/// The columns of an exchange, in the order of their fields.
+impl Column for Said {
+    const WIDTH: usize = 8;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Int; 4]);
+        types.push(ColumnType::Text);
+        types.push(ColumnType::Int);
+        types.extend([ColumnType::Text; 2]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.network_account_id.write(values);
+        self.is_callback.write(values);
+        self.begun_at.write(values);
+        self.duration_us.write(values);
+        self.request.write(values);
+        self.status.write(values);
+        self.answer.write(values);
+        self.digest.write(values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            network_account_id: Column::read(reader)?,
+            is_callback: Column::read(reader)?,
+            begun_at: Column::read(reader)?,
+            duration_us: Column::read(reader)?,
+            request: Column::read(reader)?,
+            status: Column::read(reader)?,
+            answer: Column::read(reader)?,
+            digest: Column::read(reader)?,
+        })
+    }
+}
+
+record!(domain::network_accounts::exchange::Exchange, "exchanges",
+    fixed {
+        id: "id", merchant_id: "merchant_id", execution_id: "execution_id",
+        said: "network_account_id" "is_callback" "begun_at" "duration_us" "request" "status" "answer" "digest",
+    }
     changing {}
     alt_key {});

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use domain::kernel::uuids::{Fingerprint, ReferenceId, Uuid};
+use domain::kernel::uuids::{Fingerprint, NetworkRequestId, ReferenceId, Uuid};
 
 use crate::StoreError;
 
@@ -116,7 +116,7 @@ macro_rules! uuids {
         }
     )+};
 }
-uuids!(ReferenceId, Fingerprint);
+uuids!(ReferenceId, Fingerprint, NetworkRequestId);
 
 impl<'a> IntoSqlValue<'a> for String {
     const TYPE: ColumnType = ColumnType::Text;

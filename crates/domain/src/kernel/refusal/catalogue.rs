@@ -1,9 +1,10 @@
 //! An example of each refusal.
 
 use crate::kernel::currency::Currency;
-use crate::kernel::names::Method;
+use crate::kernel::names::{Method, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::MerchantTime;
+use crate::network_accounts::fault::NetworkAccountFault;
 use crate::payments::request_limit::RequestLimitKind;
 use crate::tariff::TariffFault;
 
@@ -59,6 +60,16 @@ impl Refusal {
             Self::ClockTooFar { years: 100 },
             Self::UnknownFeeTier,
             Self::Tariff(TariffFault::MethodWithoutMarket(Method::CreditCard)),
+            Self::NetworkAccount(NetworkAccountFault::InUse { payments: 3 }),
+            Self::NoNetworkAccount { network: Provider::PawaPay },
+            Self::OperatorUnavailable { method: Method::MtnMomoLbr },
+            Self::OutsideNetworkBounds {
+                subject: Subject::Amount,
+                bound: "least",
+                amount: "0.50 USD".to_owned(),
+            },
+            Self::NetworkDecimals { subject: Subject::Amount, allowed: 0 },
+            Self::Unsendable { reason: "cards cannot be charged in LYD".to_owned() },
             Self::CounterpartyWithoutParty,
             Self::PhoneMismatch,
             Self::TransferToSelf,

@@ -65,6 +65,21 @@ impl std::fmt::Display for Refusal {
             Self::ClockTooFar { years } => write!(f, "the sandbox clock would be more than {years} years ahead"),
             Self::UnknownFeeTier => f.write_str("no fee tier has this name"),
             Self::Tariff(fault) => fault.fmt(f),
+            Self::NetworkAccount(fault) => fault.fmt(f),
+            Self::NoNetworkAccount { network } => {
+                write!(f, "{network} takes no payments of this merchant: an operator adds an account with `kola networks add`")
+            }
+            Self::OperatorUnavailable { method } => {
+                write!(f, "{method} is temporarily unavailable: try again later, or another way to pay")
+            }
+            Self::OutsideNetworkBounds { bound, amount, .. } => {
+                write!(f, "the {bound} that the network takes is {amount}, fees included")
+            }
+            Self::NetworkDecimals { allowed: 0, .. } => f.write_str("the network takes whole amounts only"),
+            Self::NetworkDecimals { allowed, .. } => {
+                write!(f, "the network takes amounts with at most {allowed} decimals")
+            }
+            Self::Unsendable { reason } => write!(f, "the network cannot be asked for this payment: {reason}"),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
             Self::RecipientChanged => {

@@ -12,7 +12,9 @@ pub use collect::{Refusals, request_amount};
 pub use subject::Subject;
 
 use crate::kernel::currency::Currency;
+use crate::kernel::names::{Method, Provider};
 use crate::kernel::time::MerchantTime;
+use crate::network_accounts::fault::NetworkAccountFault;
 use crate::payments::request_limit::RequestLimitKind;
 use crate::tariff::TariffFault;
 
@@ -149,6 +151,35 @@ pub enum Refusal {
     UnknownFeeTier,
     /// A change of the tariff is not possible.
     Tariff(TariffFault),
+    /// A change of a network account is not possible.
+    NetworkAccount(NetworkAccountFault),
+    /// No account at the network takes payments of the merchant.
+    NoNetworkAccount {
+        network: Provider,
+    },
+    /// The network says that the operator takes no payments now.
+    OperatorUnavailable {
+        method: Method,
+    },
+    /// The network does not take amounts as small or as large.
+    OutsideNetworkBounds {
+        /// [`Subject::Account`] of a collection, whose fees count too, or [`Subject::Amount`].
+        subject: Subject,
+        /// "least" or "most".
+        bound: &'static str,
+        /// The bound, with its currency.
+        amount: String,
+    },
+    /// The network takes fewer decimals than the currency has.
+    NetworkDecimals {
+        /// As in [`Self::OutsideNetworkBounds`].
+        subject: Subject,
+        allowed: u32,
+    },
+    /// The payment cannot be said in the network's terms.
+    Unsendable {
+        reason: String,
+    },
     /// The counterparty has no party.
     CounterpartyWithoutParty,
     /// The counterparty's party has another phone than the payer of the checkout.
@@ -235,7 +266,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 60;
+    const VARIANTS: usize = 66;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

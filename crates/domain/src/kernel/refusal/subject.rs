@@ -46,6 +46,8 @@ pub enum Subject {
     FeeTier,
     /// The tariff of the installation, which a command changes.
     Tariff,
+    /// An account at a network, which a command changes.
+    NetworkAccount,
     /// The key by which a repeated funding is recognized.
     FundingKey,
 }
@@ -68,7 +70,9 @@ impl Refusal {
             Self::NotFound => Subject::Target,
             Self::UnknownId { subject, .. }
             | Self::InvalidState { subject, .. }
-            | Self::WalletState { subject, .. } => *subject,
+            | Self::WalletState { subject, .. }
+            | Self::OutsideNetworkBounds { subject, .. }
+            | Self::NetworkDecimals { subject, .. } => *subject,
             // Another recipient than declared is no fault of the recipient: the session is out of
             // date.
             Self::SessionExpired { .. } | Self::RecipientChanged => Subject::Session,
@@ -100,13 +104,18 @@ impl Refusal {
             | Self::CurrencyNotSupported { .. }
             | Self::NoRate { .. }
             | Self::NoWallet { .. } => Subject::Currency,
-            Self::NoMarket { .. } | Self::NoFee { .. } => Subject::Method,
+            Self::NoMarket { .. }
+            | Self::NoFee { .. }
+            | Self::NoNetworkAccount { .. }
+            | Self::OperatorUnavailable { .. }
+            | Self::Unsendable { .. } => Subject::Method,
             Self::ExpiryInPast { .. } | Self::ExpiryTooFar { .. } => Subject::Expiry,
             Self::PhoneTaken | Self::UnknownOperator => Subject::Phone,
             Self::UnknownCard => Subject::Card,
             Self::ClockTooFar { .. } => Subject::ClockAdvance,
             Self::UnknownFeeTier => Subject::FeeTier,
             Self::Tariff(_) => Subject::Tariff,
+            Self::NetworkAccount(_) => Subject::NetworkAccount,
             Self::DuplicateFunding => Subject::FundingKey,
         }
     }

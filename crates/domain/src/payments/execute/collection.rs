@@ -9,6 +9,7 @@ use crate::kernel::ids::{PaymentAccountId, SourceId};
 use crate::kernel::names::{Operation, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::wallet::{self, Owner, Wallet};
+use crate::payments::checks;
 use crate::payments::execute::Executed;
 use crate::payments::execute::context::{
     ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
@@ -64,6 +65,14 @@ impl ExecutionContext<'_> {
             route,
             &work.tariff,
             self.now,
+        )?;
+        checks::check_network(
+            self.merchant,
+            (account.provider, account.method),
+            (Operation::Collection, quote.payer),
+            Subject::Account,
+            None,
+            &work.tariff,
         )?;
         let intent = ExecutionIntent::Collection(Collection::new(source_id, account_id));
         let execution =

@@ -6,9 +6,9 @@ use crate::decision::settings::Settings;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::directory::payment_account::PaymentAccount;
-use crate::kernel::ids::{CheckoutConfigId, ExecutionId, WalletId};
+use crate::kernel::ids::{ExecutionId, WalletId};
 use crate::kernel::money::Money;
-use crate::kernel::names::{Method, Provider};
+use crate::kernel::names::{Method, Mode, Provider};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::incoming;
@@ -16,12 +16,12 @@ use crate::ledger::post;
 use crate::ledger::recipes::{self, DebitFrom};
 use crate::ledger::wallet::Wallet;
 use crate::mutant;
-use crate::payments::attempt::{LEASE_US, NetworkPayment, ProviderAttempt};
-use crate::payments::execute::{Execute, Executed};
+use crate::payments::attempt::{GATE_CHECK_US, NetworkPayment, ProviderAttempt};
+use crate::payments::execute::{Execute, Executed, PaysOn};
 use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::payments::execution_intent::ExecutionIntent;
-use crate::payments::network_account;
-use crate::payments::provider_call::{self, CallKind};
+use crate::payments::gate;
+use crate::payments::provider_call::{self, CallKind, WriteBody};
 use crate::payments::session::Session;
 use crate::payments::settle;
 use crate::tariff::fees::{self, Quote, Route};
@@ -30,7 +30,7 @@ use crate::tariff::fees::{self, Quote, Route};
 pub(super) struct ExecutionContext<'a> {
     pub(super) request: &'a Execute,
     /// The page on which the payer pays; `None` for a request of the merchant's program.
-    pub(super) page_id: Option<CheckoutConfigId>,
+    pub(super) page: Option<&'a PaysOn>,
     pub(super) merchant: &'a Merchant,
     pub(super) session: &'a Session,
     pub(super) settings: &'a Settings,
@@ -84,13 +84,16 @@ impl ExecutionContext<'_> {
         execution: &Execution,
         work: &Workspace,
     ) -> Result<ProviderAttempt, Stop> {
-        let account = network_account::network_account(execution.provider, self.merchant.mode);
+        // A refund goes to the account that its payment came through.
+        let account = match execution.original_execution_id() {
+            Some(original) => Some(work.require::<ProviderAttempt>(original)?.network_account_id),
+            None => work.tariff.account_for(self.merchant, execution.provider),
+        };
         Ok(ProviderAttempt {
             execution_id: execution.id,
             merchant_id: execution.merchant_id,
-            network_account_id: account.ok_or_else(|| {
-                Stop::Inconsistent(format!("execution {} has no network", execution.id))
-            })?,
+            network_account_id: account
+                .ok_or(Refusal::NoNetworkAccount { network: execution.provider })?,
             request_id: provider_call::network_request_id(
                 &work.installation,
                 execution.merchant_id,
@@ -109,7 +112,8 @@ impl ExecutionContext<'_> {
             cancel_asked: false,
             requires_action: false,
             client_secret: None,
-            page_id: self.page_id,
+            page_id: self.page.map(|page| page.id),
+            last_refund_id: None,
         })
     }
 
@@ -189,18 +193,51 @@ impl ExecutionContext<'_> {
         if let Some((wallet, money)) = execution.hold().filter(|_| !mutant!(HoldNotTaken)) {
             post::post(event, Some(execution.id), &recipes::hold(wallet, money)?, work, self.now)?;
         }
-        let attempt = ProviderAttempt {
-            send_count: 1,
-            sent_at: Some(self.time),
-            next_check_at: Some(self.time.plus(LEASE_US)),
-            lease_until: Some(self.now.plus(LEASE_US)),
-            ..self.new_attempt(&execution, work)?
-        };
+        let attempt = self.new_attempt(&execution, work)?;
+        let payment = self.with_body(NetworkPayment { execution, attempt }, account, work)?;
+        let NetworkPayment { execution, attempt } = payment;
+        if let Some(gate) = gate::closed_gate(&execution, &attempt, work)? {
+            let held = NetworkPayment {
+                execution: Execution {
+                    waiting_for: Some(gate.waiting_for().to_owned()),
+                    ..execution
+                },
+                attempt: ProviderAttempt {
+                    gate: Some(gate),
+                    next_check_at: Some(self.time.plus(GATE_CHECK_US)),
+                    ..attempt
+                },
+            };
+            held.put(work);
+            let NetworkPayment { execution, attempt } = held;
+            return Ok(Executed { execution, attempt: Some(attempt), replayed: false, call: None });
+        }
+        gate::note_refund(&execution, &attempt, work)?;
+        let attempt = attempt.first_sent(self.settings.deadlines, self.time, self.now);
         let payment = NetworkPayment { execution, attempt };
         let call = provider_call::build(&payment, account, CallKind::Send, work, self.now)?;
         payment.put(work);
         let NetworkPayment { execution, attempt } = payment;
         Ok(Executed { execution, attempt: Some(attempt), replayed: false, call: Some(call) })
+    }
+
+    /// The payment with the body of its request, for a real network.
+    fn with_body(
+        &self,
+        payment: NetworkPayment,
+        account: Option<&PaymentAccount>,
+        work: &Workspace,
+    ) -> Result<NetworkPayment, Stop> {
+        if self.merchant.mode == Mode::Sandbox {
+            return Ok(payment);
+        }
+        let mut call = provider_call::build(&payment, account, CallKind::Send, work, self.now)?;
+        call.request.details.page = self.page.map(|page| page.return_page.clone());
+        let WriteBody(write) = self.settings.write_body;
+        let body = write(call.provider, &call.request);
+        let body = Some(body.map_err(|reason| Refusal::Unsendable { reason })?);
+        let NetworkPayment { execution, attempt } = payment;
+        Ok(NetworkPayment { execution, attempt: ProviderAttempt { body, ..attempt } })
     }
 }
 

@@ -28,7 +28,7 @@ use crate::mutant;
 use crate::payments::attempt::{self, ProviderAttempt, WithAttempt};
 use crate::payments::execute::context::ExecutionContext;
 use crate::payments::execution::Execution;
-use crate::payments::provider_call::ProviderCall;
+use crate::payments::provider_call::{ProviderCall, ReturnPage};
 use crate::payments::session::{Intent, Session, SessionInput};
 use crate::sales::payment_link;
 
@@ -80,6 +80,13 @@ pub struct Execute {
     pub reference_id: ReferenceId,
     pub session_id: SessionId,
     pub details: OperationDetails,
+}
+
+/// The page on which a payer pays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PaysOn {
+    pub id: CheckoutConfigId,
+    pub return_page: ReturnPage,
 }
 
 /// The execution, and the provider call that is due next.
@@ -155,13 +162,13 @@ pub fn replay(request: &Execute, work: &Workspace) -> Result<Option<WithAttempt>
     Ok(Some(WithAttempt { execution: (*found).clone(), attempt }))
 }
 
-/// Executes a session. `page_id` is the page on which the payer pays, if it is done there.
+/// Executes a session. `page` is the page on which the payer pays, if it is done there.
 ///
 /// # Errors
 /// Every refusal that an execution can have.
 pub(crate) fn execute(
     request: &Execute,
-    page_id: Option<CheckoutConfigId>,
+    page: Option<&PaysOn>,
     settings: &Settings,
     work: &mut Workspace,
     now: ServerTime,
@@ -190,7 +197,7 @@ pub(crate) fn execute(
 
     let context = ExecutionContext {
         request,
-        page_id,
+        page,
         merchant: &merchant,
         session: &session,
         settings,

@@ -54,6 +54,14 @@ impl ExecutionContext<'_> {
             &work.tariff,
             self.now,
         )?;
+        checks::check_network(
+            self.merchant,
+            (account.provider, account.method),
+            (Operation::Payout, amount),
+            Subject::Amount,
+            None,
+            &work.tariff,
+        )?;
         let intent = ExecutionIntent::Payout { wallet_id, payee_account_id, payee_wallet_id: None };
         let execution =
             self.new_execution(intent, &quote, (account.provider, account.method), work)?;

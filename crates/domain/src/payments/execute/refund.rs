@@ -3,10 +3,11 @@
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::money::Money;
-use crate::kernel::names::Provider;
+use crate::kernel::names::{Operation, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::wallet::{self, Wallet};
 use crate::mutant;
+use crate::payments::attempt::ProviderAttempt;
 use crate::payments::checks;
 use crate::payments::execute::Executed;
 use crate::payments::execute::context::{
@@ -26,6 +27,17 @@ impl ExecutionContext<'_> {
     ) -> Result<Executed, Stop> {
         let original = work.require::<Execution>(original_id)?;
         checks::recheck_original(&original)?;
+        if original.has_network() {
+            let account = work.require::<ProviderAttempt>(original_id)?.network_account_id;
+            checks::check_network(
+                self.merchant,
+                (original.provider, original.method),
+                (Operation::Refund, amount),
+                Subject::Amount,
+                Some(account),
+                &work.tariff,
+            )?;
+        }
         let wallet_id = original.credited_wallet()?;
         let wallet = work.require::<Wallet>(wallet_id)?;
         if !wallet.status.allows_debit() {

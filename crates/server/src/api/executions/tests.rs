@@ -66,6 +66,7 @@ fn execution(status: ExecutionStatus, intent: ExecutionIntent) -> WithAttempt {
         cancel_asked: false,
         asked_at: None,
         page_id: None,
+        last_refund_id: None,
         requires_action: false,
         client_secret: None,
     };

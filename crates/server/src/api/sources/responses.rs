@@ -214,6 +214,7 @@ pub mod samples {
     use domain::kernel::ids::{CounterpartyId, MerchantId, SourceId};
     use domain::kernel::names::Mode;
     use domain::kernel::time::{MerchantTime, ServerTime};
+    use domain::network_accounts::account::BoundAccounts;
 
     const AT: MerchantTime = MerchantTime(1_795_348_800_000_000);
 
@@ -234,6 +235,7 @@ pub mod samples {
             display_name: None,
             colour: None,
             logo: None,
+            network_accounts: BoundAccounts::default(),
             created_at: ServerTime(AT.0),
             updated_at: ServerTime(AT.0),
         }

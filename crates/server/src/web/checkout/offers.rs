@@ -2,9 +2,10 @@
 
 use domain::directory::merchant::Merchant;
 use domain::kernel::money::Money;
-use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
-use domain::kernel::refusal::Refusal;
+use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::ServerTime;
+use domain::payments::checks;
 use domain::tariff::fees::{self, QuoteRequest, Route};
 use domain::tariff::{Market, Tariff};
 
@@ -51,10 +52,6 @@ impl Offers<'_> {
 
     /// What it costs now to pay by a method in a currency.
     fn price(&self, pay_with: PayWith, provider: Provider) -> Result<Price, Unavailable> {
-        if self.merchant.mode == Mode::Live {
-            // No network of this release moves real money.
-            return Err(Unavailable::NetworkDown);
-        }
         let request = QuoteRequest {
             base: self.total,
             target: pay_with.currency,
@@ -67,10 +64,33 @@ impl Offers<'_> {
             },
         };
         match fees::predict(request, self.tariff, self.now) {
-            Ok(quote) => Ok(Price::new(&quote, self.bearer)),
+            Ok(quote) => {
+                let route = (provider, pay_with.method);
+                self.check_network(route, quote.payer)?;
+                Ok(Price::new(&quote, self.bearer))
+            }
             Err(Refusal::AmountTooSmall) => Err(Unavailable::AmountTooSmall),
             Err(Refusal::AmountTooLarge) => Err(Unavailable::AmountTooLarge),
             Err(_) => Err(Unavailable::NoPrice),
         }
+    }
+
+    /// Whether a real network takes such a payment now.
+    fn check_network(&self, route: (Provider, Method), amount: Money) -> Result<(), Unavailable> {
+        let operation = (Operation::Collection, amount);
+        let checked = checks::check_network(
+            self.merchant,
+            route,
+            operation,
+            Subject::Account,
+            None,
+            self.tariff,
+        );
+        checked.map_err(|refusal| match refusal {
+            Refusal::NoNetworkAccount { .. } => Unavailable::NoPrice,
+            Refusal::OutsideNetworkBounds { bound: "least", .. } => Unavailable::AmountTooSmall,
+            Refusal::OutsideNetworkBounds { .. } => Unavailable::AmountTooLarge,
+            _ => Unavailable::NetworkDown,
+        })
     }
 }

@@ -22,7 +22,7 @@ use domain::payments::request_limit::RequestLimitKind;
 use crate::api::error::ApiError;
 use crate::api::executions::{first_outcome, run_to_completion};
 use crate::api::extract::PathSegments;
-use crate::api::links::pay_path;
+use crate::api::links::{page_url, pay_path};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::engine::Failure;
@@ -222,6 +222,7 @@ impl Payer<'_> {
                 quoted,
                 account_id: account_of_last(&loaded, phone.as_deref()),
                 address,
+                page_url: page_url(&self.app.config.public_url, self.token),
             },
         };
         let app = self.app.clone();
@@ -301,7 +302,8 @@ impl Payer<'_> {
             return self.see_page();
         };
         let merchant_id = loaded.rows.merchant.id;
-        let command = CheckNow { merchant_id, execution_id: last.execution.id };
+        let command =
+            CheckNow { merchant_id, execution_id: last.execution.id, even_if_final: false };
         let call = self.app.engine.submit_for(merchant_id, Principal::Payer, command).await?;
         first_outcome(self.app, last.clone(), call).await;
         self.see_page()

@@ -8,8 +8,9 @@ use domain::directory::merchant::Merchant;
 use domain::directory::payment_account::PaymentAccount;
 use domain::exceptions::review::{Review as MoneyReview, ReviewStatus};
 use domain::kernel::money::Money;
-use domain::kernel::names::{Method, Mode};
+use domain::kernel::names::{Method, Mode, Operation};
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
+use domain::network_accounts::operator_terms::network_code;
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::receipt_code::ReceiptCode;
@@ -17,6 +18,7 @@ use domain::sales::checkout::CheckoutConfig;
 use domain::sales::payment_link::PaymentLink;
 use domain::sales::source::{Item, Source, SourceStatus};
 use domain::tariff::Tariff;
+use networks::pawapay::active_conf::PinPrompt;
 use networks::prompt::{self, Prompt};
 
 use crate::api::sources::{rate_text, refundable};
@@ -58,6 +60,13 @@ pub struct Rows {
     /// How long a payer may take to confirm a card payment, in microseconds.
     pub action_us: i64,
     pub now: ServerTime,
+}
+
+/// What a payer is told of the network's request.
+struct ShownPrompt {
+    revive: Option<Revive>,
+    /// How long the network keeps a request that nobody answers, in microseconds.
+    kept_us: Option<i64>,
 }
 
 impl Rows {
@@ -129,9 +138,13 @@ impl Rows {
                 payer: execution.payer,
                 since: execution.created_at,
                 until: execution.created_at.plus(self.action_us),
-                place: match attempt.page_id {
-                    Some(_) => CardPlace::Sandbox,
-                    None => CardPlace::Merchant,
+                place: match (attempt.page_id, self.merchant.mode) {
+                    (None, _) => CardPlace::Merchant,
+                    (Some(_), Mode::Sandbox) => CardPlace::Sandbox,
+                    // The secret of a page of the network is its address.
+                    (Some(_), Mode::Test | Mode::Live) => CardPlace::Network {
+                        url: attempt.client_secret.clone().unwrap_or_default(),
+                    },
                 },
             }));
         }
@@ -145,7 +158,7 @@ impl Rows {
 
     fn waiting(&self, execution: &Execution, attempt: Option<&ProviderAttempt>) -> Waiting {
         let since = attempt.and_then(|attempt| attempt.sent_at).unwrap_or(execution.created_at);
-        let prompt = self.prompt(execution.method);
+        let prompt = self.prompt(execution, attempt);
         let number = self.account.as_ref().and_then(|account| account.account_number.as_deref());
         let phone = number.filter(|_| execution.method.is_mobile_money());
         let shows_revive = self.time().since(since) >= REVIVE_AFTER_US;
@@ -156,21 +169,38 @@ impl Rows {
             since,
             asked_at: attempt.and_then(|attempt| attempt.asked_at),
             ask_at: attempt.and_then(|attempt| attempt.next_check_at),
-            closes_at: prompt.map(|prompt| since.plus(prompt.kept_us)),
+            closes_at: prompt.as_ref().and_then(|prompt| Some(since.plus(prompt.kept_us?))),
             asked_until: attempt.map_or(since, |attempt| attempt.deadline_at),
-            revive: prompt
-                .and_then(|prompt| prompt.revive_code)
-                .filter(|_| shows_revive)
-                .map(|code| Revive::Dial(code.to_owned())),
+            revive: prompt.and_then(|prompt| prompt.revive).filter(|_| shows_revive),
         }
     }
 
-    /// How the network asks the payer; only the sandbox's requests are known.
-    const fn prompt(&self, method: Method) -> Option<Prompt> {
-        match self.merchant.mode {
-            Mode::Sandbox => prompt::sandbox(method),
-            Mode::Live => None,
+    /// How the network asks the payer; `None` where it does not say.
+    fn prompt(
+        &self,
+        execution: &Execution,
+        attempt: Option<&ProviderAttempt>,
+    ) -> Option<ShownPrompt> {
+        if self.merchant.mode == Mode::Sandbox {
+            let Prompt { revive_code, kept_us } = prompt::sandbox(execution.method)?;
+            let revive = revive_code.map(|code| Revive::Dial(code.to_owned()));
+            return Some(ShownPrompt { revive, kept_us: Some(kept_us) });
         }
+        let code = network_code(execution.method)?;
+        let terms = self.tariff.operator_terms(
+            attempt?.network_account_id,
+            &code,
+            execution.outside_amount().currency,
+            Operation::Collection,
+        )?;
+        let prompt: PinPrompt = serde_json::from_str(terms.pin_prompt.as_deref()?).ok()?;
+        let channel = prompt.channels.into_iter().find(|_| prompt.revivable)?;
+        let revive = match channel.quick_link {
+            Some(code) => Revive::Dial(code),
+            None => Revive::Follow { en: channel.steps.en, fr: channel.steps.fr },
+        };
+        // How long the operator keeps its request is not told.
+        Some(ShownPrompt { revive: Some(revive), kept_us: None })
     }
 
     fn paid(&self) -> PageState {

@@ -182,6 +182,7 @@ fn attempt() -> ProviderAttempt {
         requires_action: false,
         client_secret: None,
         page_id: None,
+        last_refund_id: None,
     }
 }
 

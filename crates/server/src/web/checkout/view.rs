@@ -286,6 +286,8 @@ pub struct Waiting {
 pub enum Revive {
     /// By dialling this code.
     Dial(String),
+    /// By following these steps, in the languages that networks write.
+    Follow { en: Vec<String>, fr: Vec<String> },
 }
 
 /// A payment that may not be sent yet.
@@ -311,8 +313,10 @@ pub struct CardPayment {
 }
 
 /// Where a card payment is confirmed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CardPlace {
+    /// On a page of the network.
+    Network { url: String },
     /// On this page, which plays the network's: in the sandbox.
     Sandbox,
     /// The same, after the payer asked for the bank's confirmation (3-D Secure).

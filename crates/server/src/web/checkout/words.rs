@@ -13,6 +13,7 @@ use crate::web::checkout::view::{
     AmountFault, AmountForm, CheckoutPage, Choices, Failure, FailureReason, MethodPrice,
     NotSentYet, Notice, PageState, PaidRate, PhoneFault, PhoneForm, Price, Unavailable,
 };
+use crate::web::language::Language;
 use crate::web::language::texts::{Foreign, Html, Texts};
 use crate::web::text::{self, At, Clock, Day, PhoneNumber, Zone, escape};
 
@@ -119,6 +120,13 @@ impl Choices {
 }
 
 impl CheckoutPage {
+    /// What a network wrote in its two languages, in the one that is nearest to the page's.
+    #[must_use]
+    pub fn in_network_language<'a>(&self, en: &'a [String], fr: &'a [String]) -> &'a [String] {
+        let is_french = self.frame.language() == Language::French;
+        if (is_french && !fr.is_empty()) || en.is_empty() { fr } else { en }
+    }
+
     #[must_use]
     pub const fn texts(&self) -> &'static Texts {
         self.frame.texts()

@@ -99,6 +99,7 @@ pub const TEXTS: Texts = Texts {
     closes_at: "{network} closes an unanswered request at {time}.",
     can_close: "You can close this page: the payment goes on, and this link shows the result.",
     revive_by_dialling: "Nothing to approve on your phone? Dial {code} to see the request.",
+    revive_by_steps: "Nothing to approve on your phone? Do this to see the request:",
     check_now: "Check now",
     checks_itself: "This page checks by itself.",
     stop_checking: "Stop checking",
@@ -121,6 +122,7 @@ pub const TEXTS: Texts = Texts {
 
     card_heading: "Pay {amount} by card",
     card_sandbox: "This page plays that of the card network. No card is needed: choose what is to happen.",
+    card_on_network_page: "You enter the card on the page of Stripe, our card partner. It leads back here.",
     card_until: "If nothing is chosen, the payment is canceled on {time}.",
     card_succeed: "Pay {amount}",
     card_three_d_secure: "Ask the bank first (3-D Secure)",

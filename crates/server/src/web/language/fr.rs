@@ -99,6 +99,7 @@ pub const TEXTS: Texts = Texts {
     closes_at: "{network} ferme une demande sans réponse à {time}.",
     can_close: "Vous pouvez fermer cette page : le paiement continue, et ce lien en montre le résultat.",
     revive_by_dialling: "Rien à valider sur votre téléphone ? Composez {code} pour voir la demande.",
+    revive_by_steps: "Rien à valider sur votre téléphone ? Faites ceci pour voir la demande :",
     check_now: "Vérifier maintenant",
     checks_itself: "Cette page vérifie d’elle-même.",
     stop_checking: "Arrêter de vérifier",
@@ -121,6 +122,7 @@ pub const TEXTS: Texts = Texts {
 
     card_heading: "Payer {amount} par carte",
     card_sandbox: "Cette page joue celle du réseau de cartes. Aucune carte n’est nécessaire : choisissez ce qui doit se passer.",
+    card_on_network_page: "Vous saisissez la carte sur la page de Stripe, notre partenaire pour les cartes. Elle ramène ici.",
     card_until: "Si rien n’est choisi, le paiement est annulé le {time}.",
     card_succeed: "Payer {amount}",
     card_three_d_secure: "Demander d’abord à la banque (3-D Secure)",

@@ -100,6 +100,7 @@ pub const TEXTS: Texts = Texts {
     closes_at: "{network} ifunga ubusabe butasubijwe saa {time}.",
     can_close: "Ushobora gufunga uru rupapuro: kwishyura birakomeza, kandi iri huza ryerekana uko byagenze.",
     revive_by_dialling: "Nta busabe ubona kuri telefoni yawe? Kanda {code} ububone.",
+    revive_by_steps: "Nta busabe ubona kuri telefoni yawe? Kora ibi ububone:",
     check_now: "Reba ubu",
     checks_itself: "Uru rupapuro rwireba ubwarwo.",
     stop_checking: "Hagarika kureba",
@@ -122,6 +123,7 @@ pub const TEXTS: Texts = Texts {
 
     card_heading: "Ishyura {amount} n’ikarita",
     card_sandbox: "Uru rupapuro rukina urw’umuyoboro w’amakarita. Nta karita ikenewe: hitamo ikigomba kuba.",
+    card_on_network_page: "Wandika ikarita ku rupapuro rwa Stripe, umufatanyabikorwa wacu w’amakarita. Rukugarura hano.",
     card_until: "Niba nta cyo uhisemo, ubwishyu burahagarikwa ku wa {time}.",
     card_succeed: "Ishyura {amount}",
     card_three_d_secure: "Banza ubaze banki (3-D Secure)",

@@ -296,6 +296,7 @@ texts! {
     closes_at(network, time),
     can_close,
     revive_by_dialling(code),
+    revive_by_steps,
     check_now,
     checks_itself,
     stop_checking,
@@ -321,6 +322,7 @@ texts! {
     // State: card.
     card_heading(amount),
     card_sandbox,
+    card_on_network_page,
     card_until(time),
     card_succeed(amount),
     card_three_d_secure,

@@ -24,7 +24,7 @@ use crate::api::error::ApiError;
 use crate::api::executions::{first_outcome, run_to_completion};
 use crate::api::extract::PathSegments;
 use crate::api::fields::{FromValue, Text};
-use crate::api::links::{draw_token, pay_path};
+use crate::api::links::{draw_token, page_url, pay_path};
 use crate::api::payment_links::link_path;
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -248,6 +248,7 @@ impl Payer<'_> {
             return self.choices(loaded, amount, Some(Notice::FormIncomplete), UNPROCESSABLE);
         };
         let asked = chosen.pay_with.method.is_mobile_money();
+        let token = draw_token()?;
         let command = PayLink {
             merchant_id: loaded.rows.merchant.id,
             link_id: loaded.rows.link.id,
@@ -258,13 +259,14 @@ impl Payer<'_> {
                 country_code: None,
             },
             amount: amount.and_then(|amount| Decimal::parse(&amount.to_string())),
-            token: draw_token()?,
+            token: token.clone(),
             payment: PagePayment {
                 reference_id,
                 choice: chosen.by(asked.then(|| named.phone.clone())),
                 quoted,
                 account_id: None,
                 address,
+                page_url: page_url(&self.app.config.public_url, &token.0),
             },
         };
         let app = self.app.clone();

@@ -158,7 +158,7 @@ impl Bill {
             },
             title,
             number: source.number.clone(),
-            test_money: (merchant.mode == Mode::Sandbox).then_some(texts.sandbox_band),
+            test_money: (merchant.mode != Mode::Live).then_some(texts.sandbox_band),
             dates,
             note: source.note.clone(),
             items: items.iter().take(ITEMS_MAX).map(line).collect(),

@@ -71,7 +71,11 @@ impl Drop for InProcess {
 }
 
 pub(super) fn place(database: &Database) -> Target {
-    Target::new(database.url().parse().unwrap_or_else(|error| panic!("{error}")))
+    let target = Target::new(database.url().parse().unwrap_or_else(|error| panic!("{error}")));
+    match database.secrets_key() {
+        Some(file) => target.with_secrets_key_file(file),
+        None => target,
+    }
 }
 
 /// Threads that a test starts, and those that they start, write into the captured output of that

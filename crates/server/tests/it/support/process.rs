@@ -33,7 +33,21 @@ impl Database {
     pub(super) fn command_at(&self, url: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kola"));
         command.args(arguments).args(["--database", url]).current_dir(self.dir.path());
+        if let Some(file) = self.secrets_key() {
+            command.env("KOLA_SECRETS_KEY_FILE", file);
+        }
         command
+    }
+
+    /// Makes the key for secrets of network accounts, which all further commands and servers use.
+    #[track_caller]
+    pub(crate) fn make_secrets_key(&self) {
+        self.kola(&["secrets", "init-key", "secrets.key"]).ok();
+    }
+
+    /// The file of that key, if it was made.
+    pub(super) fn secrets_key(&self) -> Option<PathBuf> {
+        Some(self.dir.path().join("secrets.key")).filter(|file| file.exists())
     }
 
     pub(crate) fn kola(&self, arguments: &[&str]) -> Run {

@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 33] = [
+pub const TABLES: [Table; 37] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -33,6 +33,9 @@ pub const TABLES: [Table; 33] = [
     seeded("rates"),
     seeded("markets"),
     seeded("phone_prefixes"),
+    seeded("network_accounts"),
+    filled("network_secrets"),
+    filled("operator_terms"),
     filled("merchants"),
     Table { name: "logos", key: "merchant_id", seeded: false },
     filled("api_keys"),
@@ -57,6 +60,7 @@ pub const TABLES: [Table; 33] = [
     filled("events"),
     Table { name: "event_positions", key: "merchant_id", seeded: false },
     filled("entries"),
+    filled("exchanges"),
 ];
 
 /// The columns of a table with their types, ordered by name: migrations may have added them in
@@ -104,7 +108,7 @@ mod tests {
 
     /// Tables that are not copied: what processes and migrations record about themselves, and
     /// rows that migrations insert and nobody changes.
-    const NOT_COPIED: [&str; 4] = ["lanes", "network_accounts", "schema_versions", "stored_codes"];
+    const NOT_COPIED: [&str; 3] = ["lanes", "schema_versions", "stored_codes"];
 
     fn fresh() -> (tempfile::TempDir, Box<dyn Sql>) {
         let dir = tempfile::tempdir().unwrap();

@@ -5,6 +5,8 @@ mod seed;
 
 use std::sync::LazyLock;
 
+use domain::network_accounts::account::NetworkAccount;
+use domain::network_accounts::operator_terms::OperatorTerms;
 use domain::tariff::{
     GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, TariffVersion, Tier,
 };
@@ -20,8 +22,8 @@ pub const VERSION: &str = "SELECT version FROM tariff WHERE id = 1";
 
 /// The queries that read the whole tariff, some hundred rows. [`build`] takes their rows in this
 /// order.
-pub fn queries() -> &'static [String; 7] {
-    static QUERIES: LazyLock<[String; 7]> = LazyLock::new(|| {
+pub fn queries() -> &'static [String; 9] {
+    static QUERIES: LazyLock<[String; 9]> = LazyLock::new(|| {
         [
             all::<TariffVersion>(),
             all::<Tier>(),
@@ -30,6 +32,8 @@ pub fn queries() -> &'static [String; 7] {
             all::<Rate>(),
             all::<Market>(),
             all::<PhonePrefix>(),
+            all::<NetworkAccount>(),
+            all::<OperatorTerms>(),
         ]
     });
     &QUERIES
@@ -41,7 +45,17 @@ fn all<R: Record>() -> String {
 
 /// Builds the tariff from the rows of [`queries`].
 pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
-    let [version, tiers, platform_fees, gateway_fees, rates, markets, phone_prefixes] = tables
+    let [
+        version,
+        tiers,
+        platform_fees,
+        gateway_fees,
+        rates,
+        markets,
+        phone_prefixes,
+        network_accounts,
+        operator_terms,
+    ] = tables
     else {
         return Err(StoreError::Unexpected("the tariff has a table too few or too many"));
     };
@@ -54,6 +68,8 @@ pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
         rates: rows(rates)?,
         markets: rows(markets)?,
         phone_prefixes: rows(phone_prefixes)?,
+        network_accounts: rows(network_accounts)?,
+        operator_terms: rows(operator_terms)?,
     })
 }
 

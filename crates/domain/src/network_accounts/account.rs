@@ -1,0 +1,138 @@
+//! An account at a network: one contract with it, through which merchants pay.
+
+use crate::api_enum;
+use crate::decision::row::{NoAltKey, Row};
+use crate::directory::merchant::Merchant;
+use crate::kernel::ids::NetworkAccountId;
+use crate::kernel::names::{Mode, Provider};
+use crate::kernel::time::ServerTime;
+use crate::tariff::Tariff;
+
+/// The accounts of the built-in sandbox. Their rows are made with the schema, so that their ids are
+/// the same everywhere.
+pub const SANDBOX: [(NetworkAccountId, Provider); 2] =
+    [(NetworkAccountId(1), Provider::PawaPay), (NetworkAccountId(2), Provider::Stripe)];
+
+api_enum! {
+    /// What an account still does.
+    AccountStatus {
+        /// It takes payments.
+        Active = "ACTIVE",
+        /// It takes no new payments, and goes on with those under way and with refunds.
+        Draining = "DRAINING",
+        /// Nothing of it is under way, and nothing will be.
+        Closed = "CLOSED",
+    }
+}
+
+/// An account at a network. An attempt keeps its account for ever: status, refunds and callbacks of a
+/// payment go only there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetworkAccount {
+    pub id: NetworkAccountId,
+    pub network: Provider,
+    /// The mode of the merchants that pay through it.
+    pub mode: Mode,
+    pub name: String,
+    /// Where the network is called; `None` for the built-in sandbox.
+    pub base_url: Option<String>,
+    pub status: AccountStatus,
+    /// Whether an operator has stopped it: nothing is sent, and what is under way is still asked about.
+    pub held: bool,
+    /// Since when the network refuses its token or key. Nothing is sent until there is another.
+    pub token_refused_at: Option<ServerTime>,
+    /// pawaPay: whether callbacks are signed. A callback that is not is then refused.
+    pub signed_callbacks: bool,
+    /// How many calls a second a process makes.
+    pub calls_per_second: i64,
+    /// The last part of the path of its callbacks, drawn at random. It is no password, but who does
+    /// not know it is refused at once.
+    pub callback_token: Option<String>,
+    pub created_at: ServerTime,
+    pub updated_at: ServerTime,
+}
+
+impl Row for NetworkAccount {
+    type Id = NetworkAccountId;
+    type AltKey = NoAltKey;
+
+    fn id(&self) -> NetworkAccountId {
+        self.id
+    }
+
+    fn alt_key(&self) -> Option<NoAltKey> {
+        None
+    }
+}
+
+impl Tariff {
+    /// The account of that id, if it is one at a real network.
+    #[must_use]
+    pub fn network_account(&self, id: NetworkAccountId) -> Option<&NetworkAccount> {
+        self.network_accounts.iter().find(|account| account.id == id)
+    }
+
+    /// Whether nothing may be sent through an account at present.
+    #[must_use]
+    pub fn is_stopped(&self, id: NetworkAccountId) -> bool {
+        self.network_account(id)
+            .is_some_and(|account| account.held || account.token_refused_at.is_some())
+    }
+
+    /// The network of an account.
+    #[must_use]
+    pub fn network_of(&self, id: NetworkAccountId) -> Option<Provider> {
+        let sandbox = SANDBOX.iter().find(|(account, _)| *account == id);
+        sandbox
+            .map(|(_, network)| *network)
+            .or_else(|| self.network_account(id).map(|account| account.network))
+    }
+
+    /// The account through which a merchant's new payments at a network go: the one that the merchant
+    /// is bound to, or else the oldest active one of its mode. `None` where there is none, and for
+    /// payments between wallets.
+    #[must_use]
+    pub fn account_for(&self, merchant: &Merchant, network: Provider) -> Option<NetworkAccountId> {
+        if merchant.mode == Mode::Sandbox {
+            return SANDBOX.iter().find(|(_, of)| *of == network).map(|(id, _)| *id);
+        }
+        let fits = |account: &&NetworkAccount| {
+            (account.network, account.mode, account.status)
+                == (network, merchant.mode, AccountStatus::Active)
+        };
+        let mut fitting = self.network_accounts.iter().filter(fits);
+        match merchant.network_accounts.of(network) {
+            Some(bound) => fitting.find(|account| account.id == bound),
+            None => fitting.min_by_key(|account| account.id),
+        }
+        .map(|account| account.id)
+    }
+}
+
+/// The accounts that a merchant is bound to, one a network at most.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct BoundAccounts {
+    pub pawapay: Option<NetworkAccountId>,
+    pub stripe: Option<NetworkAccountId>,
+}
+
+impl BoundAccounts {
+    #[must_use]
+    pub const fn of(self, network: Provider) -> Option<NetworkAccountId> {
+        match network {
+            Provider::PawaPay => self.pawapay,
+            Provider::Stripe => self.stripe,
+            Provider::Platform => None,
+        }
+    }
+
+    /// These with the account of one network replaced.
+    #[must_use]
+    pub const fn with(self, network: Provider, account: Option<NetworkAccountId>) -> Self {
+        match network {
+            Provider::PawaPay => Self { pawapay: account, ..self },
+            Provider::Stripe => Self { stripe: account, ..self },
+            Provider::Platform => self,
+        }
+    }
+}

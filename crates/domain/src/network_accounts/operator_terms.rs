@@ -1,0 +1,137 @@
+//! What a network says that can be done for an account: for each operator, currency and operation
+//! whether it works now, between which bounds, and how the payer is asked.
+
+use crate::api_enum;
+use crate::decision::row::{NoAltKey, Row};
+use crate::kernel::currency::Currency;
+use crate::kernel::ids::{NetworkAccountId, OperatorTermsId};
+use crate::kernel::money::Money;
+use crate::kernel::names::{Method, Operation};
+use crate::kernel::time::ServerTime;
+use crate::tariff::Tariff;
+
+api_enum! {
+    /// Whether an operator works.
+    Availability {
+        Operational = "OPERATIONAL",
+        /// Collections are refused; payouts and refunds wait in the network's queue.
+        Delayed = "DELAYED",
+        /// Nothing is taken.
+        Closed = "CLOSED",
+    }
+}
+
+/// What an account can do with one operator in one currency.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OperatorTerms {
+    pub id: OperatorTermsId,
+    pub network_account_id: NetworkAccountId,
+    pub terms: Terms,
+    pub updated_at: ServerTime,
+}
+
+/// The terms as the network says them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// The network's code of the operator.
+    pub operator: String,
+    pub currency: Currency,
+    pub operation: Operation,
+    pub availability: Availability,
+    /// In minor units; `None` without a bound.
+    pub min_minor: Option<i64>,
+    /// In minor units; `None` without a bound.
+    pub max_minor: Option<i64>,
+    /// How many decimals an amount may have.
+    pub decimals: i64,
+    /// Three letters.
+    pub country: String,
+    /// The calling code.
+    pub prefix: String,
+    pub display_name: String,
+    /// How the payer is asked for the PIN, as JSON; `None` where the network does not say.
+    pub pin_prompt: Option<String>,
+}
+
+impl Row for OperatorTerms {
+    type Id = OperatorTermsId;
+    type AltKey = NoAltKey;
+
+    fn id(&self) -> OperatorTermsId {
+        self.id
+    }
+
+    fn alt_key(&self) -> Option<NoAltKey> {
+        None
+    }
+}
+
+/// Why an account does not take a payment now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotTaken {
+    /// The network has said nothing of this operator, or that it is closed.
+    Unavailable,
+    BelowMinimum(Money),
+    AboveMaximum(Money),
+    Decimals(u32),
+}
+
+impl Terms {
+    /// Whether `amount` is taken now. A payout or refund to an operator that is delayed is: it waits
+    /// at the network.
+    ///
+    /// # Errors
+    /// [`NotTaken`]
+    pub fn check(&self, amount: Money) -> Result<(), NotTaken> {
+        let works = match self.availability {
+            Availability::Operational => true,
+            Availability::Delayed => self.operation != Operation::Collection,
+            Availability::Closed => false,
+        };
+        if !works {
+            return Err(NotTaken::Unavailable);
+        }
+        let bound = |minor| Money::new(minor, self.currency);
+        if let Some(min) = self.min_minor.filter(|min| amount.minor < *min) {
+            return Err(NotTaken::BelowMinimum(bound(min)));
+        }
+        if let Some(max) = self.max_minor.filter(|max| amount.minor > *max) {
+            return Err(NotTaken::AboveMaximum(bound(max)));
+        }
+        let decimals = u32::try_from(self.decimals).unwrap_or(0);
+        let unused = self.currency.exponent().saturating_sub(decimals);
+        if amount.minor % 10_i64.pow(unused) != 0 {
+            return Err(NotTaken::Decimals(decimals));
+        }
+        Ok(())
+    }
+}
+
+impl Tariff {
+    /// What an account can do with an operator.
+    #[must_use]
+    pub fn operator_terms(
+        &self,
+        account: NetworkAccountId,
+        operator: &str,
+        currency: Currency,
+        operation: Operation,
+    ) -> Option<&Terms> {
+        let mut rows = self.operator_terms.iter().filter(|row| row.network_account_id == account);
+        rows.find(|row| {
+            let terms = &row.terms;
+            terms.operator == operator && (terms.currency, terms.operation) == (currency, operation)
+        })
+        .map(|row| &row.terms)
+    }
+}
+
+/// The network's own code of a method's operator; `None` for a card and a wallet.
+#[must_use]
+pub fn network_code(method: Method) -> Option<String> {
+    match method {
+        Method::CreditCard | Method::Wallet => None,
+        Method::OrangeMoneyLbr => Some("ORANGE_LBR".to_owned()),
+        other => Some(other.to_string()),
+    }
+}

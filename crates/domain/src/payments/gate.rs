@@ -1,0 +1,54 @@
+//! Gates: why a request may not be sent to a real network yet.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::ids::ExecutionId;
+use crate::kernel::names::Provider;
+use crate::payments::attempt::{Gate, ProviderAttempt};
+use crate::payments::execution::Execution;
+
+/// The gate behind which a request has to wait now. The sandbox has none.
+///
+/// # Errors
+/// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
+pub(crate) fn closed_gate(
+    execution: &Execution,
+    attempt: &ProviderAttempt,
+    work: &Workspace,
+) -> Result<Option<Gate>, Stop> {
+    if attempt.gate == Some(Gate::Approval) {
+        return Ok(attempt.gate);
+    }
+    if work.tariff.is_stopped(attempt.network_account_id) {
+        return Ok(Some(Gate::Held));
+    }
+    let Some(original) = queued_refund(execution, attempt) else { return Ok(None) };
+    let last = work.require::<ProviderAttempt>(original)?.last_refund_id;
+    let is_under_way = match last.filter(|last| *last != execution.id) {
+        Some(last) => !work.require::<Execution>(last)?.status.is_final(),
+        None => false,
+    };
+    Ok(is_under_way.then_some(Gate::RefundQueue))
+}
+
+/// Notes with its payment that a refund is being sent, so that the next one waits for it.
+///
+/// # Errors
+/// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
+pub(crate) fn note_refund(
+    execution: &Execution,
+    attempt: &ProviderAttempt,
+    work: &mut Workspace,
+) -> Result<(), Stop> {
+    if let Some(original) = queued_refund(execution, attempt) {
+        let original = (*work.require::<ProviderAttempt>(original)?).clone();
+        work.put(ProviderAttempt { last_refund_id: Some(execution.id), ..original });
+    }
+    Ok(())
+}
+
+/// The payment of a refund that its network takes one after the other: pawaPay's. Only requests to
+/// real networks have a body.
+fn queued_refund(execution: &Execution, attempt: &ProviderAttempt) -> Option<ExecutionId> {
+    let is_queued = execution.provider == Provider::PawaPay && attempt.body.is_some();
+    execution.original_execution_id().filter(|_| is_queued)
+}

@@ -1,0 +1,300 @@
+//! The network accounts that this process calls: their addresses and credentials, how many calls each
+//! makes a second, and whether its network is worth calling.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use domain::kernel::ids::NetworkAccountId;
+use domain::kernel::names::Provider;
+use domain::kernel::time::{ServerTime, seconds};
+
+use crate::client::BaseUrl;
+use crate::client::circuit::{Circuit, Permit};
+use crate::client::limit::CallLimit;
+use crate::pawapay::signature::PublicKey;
+
+/// The secrets of an account, in the clear. They are in no log and in no answer.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Credentials {
+    /// pawaPay's token or Stripe's secret key, with which calls are made.
+    pub bearer: Option<String>,
+    /// Stripe: what a payer's browser is given.
+    pub publishable_key: Option<String>,
+    /// Stripe: with which events are signed.
+    pub webhook_secrets: Vec<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({} webhook secrets)", self.webhook_secrets.len())
+    }
+}
+
+/// An account as it is called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    pub id: NetworkAccountId,
+    pub network: Provider,
+    /// For log lines.
+    pub name: String,
+    pub base_url: BaseUrl,
+    pub calls_per_second: u32,
+    /// See [`NetworkAccount::callback_token`](domain::network_accounts::account::NetworkAccount).
+    pub callback_token: String,
+    pub signed_callbacks: bool,
+    /// Whether real money moves.
+    pub is_live: bool,
+    /// When the account's row was changed last, as far as this process knows.
+    pub updated_at: ServerTime,
+    pub credentials: Credentials,
+}
+
+/// An account with what its calls have shown. Clones of the [`Arc`] share it.
+#[derive(Debug)]
+pub struct CalledAccount {
+    pub account: Account,
+    calls: Arc<Mutex<Calls>>,
+    /// pawaPay: the keys that callbacks are signed with, as they were last fetched.
+    callback_keys: Arc<RwLock<Vec<PublicKey>>>,
+}
+
+#[derive(Debug)]
+struct Calls {
+    per_second: u32,
+    limit: CallLimit,
+    circuit: Circuit,
+    keys_fetched_at: Option<ServerTime>,
+}
+
+/// The keys of callbacks are fetched at most this often, in microseconds.
+const KEYS_AGAIN_US: i64 = seconds(5);
+
+/// What a call is for. A payment that cannot be sent now waits; a question can be left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    Send,
+    Ask,
+}
+
+/// Why a call is not made now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotNow {
+    /// The network does not work.
+    Circuit { until: ServerTime },
+    /// The account has made its calls of this second, or the network asked for a pause.
+    Rate { until: ServerTime },
+}
+
+/// A call that may be made. What became of it must be reported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Permitted {
+    is_probe: bool,
+}
+
+impl CalledAccount {
+    fn new(account: Account) -> Self {
+        let calls = Calls {
+            per_second: account.calls_per_second,
+            limit: CallLimit::new(account.calls_per_second),
+            circuit: Circuit::default(),
+            keys_fetched_at: None,
+        };
+        Self { account, calls: Arc::new(Mutex::new(calls)), callback_keys: Arc::default() }
+    }
+
+    /// The same account with other settings. Its limit goes on where it was, unless that was changed.
+    fn updated(&self, account: Account) -> Self {
+        let mut calls = self.lock();
+        if calls.per_second != account.calls_per_second {
+            calls.per_second = account.calls_per_second;
+            calls.limit = CallLimit::new(account.calls_per_second);
+        }
+        drop(calls);
+        let (calls, callback_keys) = (Arc::clone(&self.calls), Arc::clone(&self.callback_keys));
+        Self { account, calls, callback_keys }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks to make a call.
+    ///
+    /// # Errors
+    /// Until when it has to wait.
+    pub fn permit(&self, purpose: Purpose, now: ServerTime) -> Result<Permitted, NotNow> {
+        let mut calls = self.lock();
+        if purpose == Purpose::Ask {
+            let taken = if calls.circuit.is_open() {
+                calls.limit.take_slowly(now)
+            } else {
+                calls.limit.take(now)
+            };
+            return taken
+                .map(|()| Permitted { is_probe: false })
+                .map_err(|until| NotNow::Rate { until });
+        }
+        // The limit first: a probe that is permitted must be made.
+        calls.limit.take(now).map_err(|until| NotNow::Rate { until })?;
+        match calls.circuit.permit(now) {
+            Permit::Send => Ok(Permitted { is_probe: false }),
+            Permit::Probe => Ok(Permitted { is_probe: true }),
+            Permit::Wait { until } => Err(NotNow::Circuit { until }),
+        }
+    }
+
+    /// Reports what became of a call that was permitted: whether the network failed.
+    pub fn report(&self, permitted: Permitted, failed: bool, now: ServerTime) {
+        let mut calls = self.lock();
+        if !failed {
+            calls.circuit.succeeded();
+            calls.limit.answered();
+        } else if permitted.is_probe {
+            calls.circuit.probe_failed(now);
+        } else if calls.circuit.failed(now) {
+            tracing::error!(
+                account = self.account.name,
+                "the network fails: payments wait until it answers again"
+            );
+        }
+    }
+
+    /// The network refused a call for now.
+    pub fn pause(&self, after: Option<Duration>, random: u64, now: ServerTime) {
+        self.lock().limit.refused(after, random, now);
+    }
+
+    /// Whether payments wait because the network fails.
+    #[must_use]
+    pub fn circuit_is_open(&self) -> bool {
+        self.lock().circuit.is_open()
+    }
+
+    /// Whether the keys of callbacks may be fetched now: whoever sends callbacks with unknown keys must
+    /// not make this server ask all the time.
+    pub fn may_fetch_keys(&self, now: ServerTime) -> bool {
+        let mut calls = self.lock();
+        let may = calls.keys_fetched_at.is_none_or(|at| now.since(at) >= KEYS_AGAIN_US);
+        if may {
+            calls.keys_fetched_at = Some(now);
+        }
+        may
+    }
+
+    /// pawaPay: the keys that callbacks are signed with, as they were last fetched.
+    #[must_use]
+    pub fn callback_keys(&self) -> Vec<PublicKey> {
+        self.callback_keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_callback_keys(&self, keys: Vec<PublicKey>) {
+        *self.callback_keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+}
+
+/// The accounts of an installation, as this process knows them. Cheap to clone.
+#[derive(Clone, Default, Debug)]
+pub struct Accounts(Arc<RwLock<HashMap<NetworkAccountId, Arc<CalledAccount>>>>);
+
+impl Accounts {
+    /// The account of that id, if this process knows it.
+    #[must_use]
+    pub fn get(&self, id: NetworkAccountId) -> Option<Arc<CalledAccount>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<CalledAccount>> {
+        let accounts = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = accounts.values().cloned().collect();
+        all.sort_by_key(|called| called.account.id);
+        all
+    }
+
+    /// Takes the accounts as they are now. Those that were known keep their limits and circuits.
+    pub fn replace(&self, accounts: Vec<Account>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let called = |account: Account| {
+            let called = match known.get(&account.id) {
+                Some(before) if before.account == account => {
+                    return (account.id, Arc::clone(before));
+                }
+                Some(before) => before.updated(account),
+                None => CalledAccount::new(account),
+            };
+            (called.account.id, Arc::new(called))
+        };
+        let new = accounts.into_iter().map(called).collect();
+        *known = new;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(per_second: u32, bearer: &str) -> Account {
+        Account {
+            id: NetworkAccountId(7),
+            network: Provider::PawaPay,
+            name: "a".to_owned(),
+            base_url: BaseUrl::parse("http://127.0.0.1:1").unwrap(),
+            calls_per_second: per_second,
+            callback_token: "t".to_owned(),
+            signed_callbacks: false,
+            is_live: false,
+            updated_at: ServerTime(0),
+            credentials: Credentials { bearer: Some(bearer.to_owned()), ..Credentials::default() },
+        }
+    }
+
+    fn at(second: i64) -> ServerTime {
+        ServerTime(seconds(1_780_000_000 + second))
+    }
+
+    #[test]
+    fn a_new_token_keeps_what_calls_have_shown() {
+        let accounts = Accounts::default();
+        accounts.replace(vec![account(100, "one")]);
+        let called = accounts.get(NetworkAccountId(7)).unwrap();
+        for _ in 0..10 {
+            let permitted = called.permit(Purpose::Send, at(0)).unwrap();
+            called.report(permitted, true, at(0));
+        }
+        assert!(called.circuit_is_open());
+        accounts.replace(vec![account(100, "two")]);
+        let called = accounts.get(NetworkAccountId(7)).unwrap();
+        assert_eq!(called.account.credentials.bearer.as_deref(), Some("two"));
+        assert_eq!(called.permit(Purpose::Send, at(1)), Err(NotNow::Circuit { until: at(5) }));
+        // A question goes on, and its success closes the circuit.
+        let permitted = called.permit(Purpose::Ask, at(1)).unwrap();
+        called.report(permitted, false, at(1));
+        assert!(called.permit(Purpose::Send, at(1)).is_ok());
+        accounts.replace(vec![]);
+        assert!(accounts.get(NetworkAccountId(7)).is_none());
+    }
+
+    #[test]
+    fn another_limit_counts_at_once() {
+        let accounts = Accounts::default();
+        accounts.replace(vec![account(1, "one")]);
+        let called = accounts.get(NetworkAccountId(7)).unwrap();
+        assert!(called.permit(Purpose::Send, at(0)).is_ok());
+        assert!(matches!(called.permit(Purpose::Send, at(0)), Err(NotNow::Rate { .. })));
+        accounts.replace(vec![account(5, "one")]);
+        let called = accounts.get(NetworkAccountId(7)).unwrap();
+        assert!(called.permit(Purpose::Send, at(0)).is_ok());
+    }
+
+    #[test]
+    fn no_log_has_a_secret() {
+        let credentials = Credentials {
+            bearer: Some("s1".to_owned()),
+            publishable_key: None,
+            webhook_secrets: vec!["s2".to_owned()],
+        };
+        assert_eq!(format!("{credentials:?}"), "Credentials(1 webhook secrets)");
+    }
+}

@@ -1,0 +1,89 @@
+//! pawaPay's callbacks: signed with a key that pawaPay publishes, or, where the account is set so,
+//! not signed at all.
+
+use axum::extract::{Path, Request, State};
+use domain::kernel::names::Provider;
+use networks::accounts::CalledAccount;
+use networks::pawapay::callback::read_callback;
+use networks::pawapay::redaction::redact_callback;
+use networks::pawapay::requests;
+use networks::pawapay::signature::{self, SignatureFault, SignedMessage};
+
+use super::{
+    Refused, account_of, ask, body_of, headers_of, on_record, payment_of, public_address, record,
+};
+use crate::api::routes::Routes;
+use crate::app::App;
+use store::clock;
+
+pub fn routes() -> Routes {
+    Routes::new().callback("/callbacks/pawapay/{account}/{token}", receive)
+}
+
+async fn receive(
+    State(app): State<App>,
+    Path((id, token)): Path<(i64, String)>,
+    request: Request,
+) -> Result<&'static str, Refused> {
+    let begun_at = clock::now();
+    let called = account_of(&app, Provider::PawaPay, id, &token)?;
+    let (parts, body) = request.into_parts();
+    let body = body_of(body).await?;
+    let path = format!("/callbacks/pawapay/{id}/{token}");
+    let headers = headers_of(&parts.headers);
+    let is_signed = headers.iter().any(|(name, _)| name == "signature");
+    // An account whose callbacks are signed believes no other; a signature that is there must hold.
+    let is_trusted = called.account.signed_callbacks || is_signed;
+    if is_trusted {
+        let authority = public_address::authority(&app.config.public_url);
+        let message = SignedMessage {
+            method: "POST",
+            authority: &authority,
+            path: &path,
+            headers: &headers,
+            body: &body,
+        };
+        verify(&app, &called, &message).await?;
+    }
+    let callback = read_callback(&body).map_err(Refused::Unreadable)?;
+    let Some(payment) = payment_of(&app, &called, callback.request_id).await? else {
+        return Ok("");
+    };
+    if is_trusted {
+        // The token of the path stays out of the record.
+        let shown = format!("/callbacks/pawapay/{id}");
+        let said = on_record(&called, &shown, &body, redact_callback(&body), begun_at);
+        record(&app, &called, payment, callback.word, said).await?;
+    } else {
+        ask(&app, payment).await?;
+    }
+    Ok("")
+}
+
+/// Checks the signature with the keys that are known, and once more with those that pawaPay publishes
+/// now, in case they were changed.
+async fn verify(
+    app: &App,
+    called: &CalledAccount,
+    message: &SignedMessage<'_>,
+) -> Result<(), Refused> {
+    let mut result = signature::verify(message, &called.callback_keys(), clock::now());
+    if matches!(result, Err(SignatureFault::UnknownKey(_))) && called.may_fetch_keys(clock::now()) {
+        let answer = app.dispatcher.networks().ask(called, requests::public_keys()).await;
+        match answer.and_then(|response| signature::read_public_keys(&response.body)) {
+            Ok(keys) => {
+                result = signature::verify(message, &keys, clock::now());
+                called.set_callback_keys(keys);
+            }
+            Err(reason) => {
+                let account = &called.account.name;
+                tracing::warn!(account, reason, "pawaPay's public keys could not be fetched");
+            }
+        }
+    }
+    result.map_err(|fault| {
+        let account = &called.account.name;
+        tracing::warn!(account, %fault, "a callback of pawaPay was refused");
+        Refused::NotSigned(fault.to_string())
+    })
+}

@@ -1,0 +1,523 @@
+//! `kola networks`: accounts at payment networks, their tokens and keys.
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use domain::kernel::ids::{NetworkAccountId, NetworkSecretId};
+use domain::kernel::names::{Mode, Provider};
+use domain::network_accounts::account::NetworkAccount;
+use domain::network_accounts::add_account::AddNetworkAccount;
+use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
+use domain::network_accounts::secret::{
+    AddNetworkSecret, NetworkSecret, RetireNetworkSecret, SealedSecret, SecretKind,
+};
+use networks::accounts::Accounts;
+use networks::calls::{NetworkCalls, Outside};
+use networks::client::BaseUrl;
+use networks::pawapay;
+use networks::stripe::keys;
+use serde_json::{Map, Value, json};
+
+use crate::cli::output::{self, moment};
+use crate::cli::{Target, input};
+use crate::jobs::network_accounts;
+use store::clock;
+use store::hex::hex;
+
+/// How many calls a second a process makes of a new account.
+const PAWAPAY_CALLS: i64 = 20;
+const STRIPE_CALLS: i64 = 80;
+
+#[derive(Subcommand)]
+pub enum Networks {
+    /// Add an account. Its secrets are read from standard input as one JSON object: {"token"} for
+    /// pawaPay, {"secret_key", "publishable_key", "webhook_secret"} for Stripe. A running server uses
+    /// it within two seconds.
+    Add {
+        /// The network: pawapay or stripe.
+        #[arg(long, value_parser = network)]
+        network: Provider,
+        /// test for the network's own test system, live for real money.
+        #[arg(long, value_parser = mode)]
+        mode: Mode,
+        /// A name for the account, as you know it.
+        #[arg(long, value_parser = account_name)]
+        name: String,
+        /// Where the network is called. Without it the network's own address for the mode. http is
+        /// for test accounts on this machine only.
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
+        /// How many calls a second each process of kola makes at most.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        calls_per_second: Option<i64>,
+        #[command(flatten)]
+        address: PublicAddress,
+    },
+    /// List the accounts, their secrets (not what they are) and where callbacks go.
+    List {
+        #[command(flatten)]
+        address: PublicAddress,
+    },
+    /// Give an account another token (pawaPay) or secret key (Stripe), read from standard input. It
+    /// is used from now on; the older one stays until it is retired.
+    SetToken {
+        /// The account's id.
+        #[arg(long)]
+        account: i64,
+    },
+    /// Give a Stripe account another webhook secret, read from standard input. Events signed with any
+    /// of its secrets are taken.
+    AddWebhookSecret {
+        /// The account's id.
+        #[arg(long)]
+        account: i64,
+    },
+    /// Retire a secret: it is no longer used.
+    Retire {
+        /// The account's id.
+        #[arg(long)]
+        account: i64,
+        /// The secret's id, from `kola networks list`.
+        #[arg(long)]
+        secret: i64,
+    },
+    /// Take no new payments through an account. Those under way and their refunds go on.
+    Drain {
+        #[arg(long)]
+        account: i64,
+    },
+    /// Take payments again through an account that was drained.
+    Activate {
+        #[arg(long)]
+        account: i64,
+    },
+    /// Close a drained account. Refused while a payment of it is under way.
+    Close {
+        #[arg(long)]
+        account: i64,
+    },
+    /// Ask the network something harmless, and say what is wrong.
+    Check {
+        #[arg(long)]
+        account: i64,
+    },
+    /// Send nothing through an account until it is resumed. What was sent is still asked about.
+    Hold {
+        #[arg(long)]
+        account: i64,
+    },
+    /// Send through an account again. Without an account: through all of them.
+    Resume {
+        #[arg(long)]
+        account: Option<i64>,
+    },
+    /// Ask pawaPay now what an account can do, and list the operators that no method names.
+    Refresh {
+        #[arg(long)]
+        account: i64,
+    },
+    /// Change how many calls a second each process of kola makes at most.
+    SetLimit {
+        #[arg(long)]
+        account: i64,
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        calls_per_second: i64,
+    },
+}
+
+/// The address that networks know the server by.
+#[derive(clap::Args)]
+pub struct PublicAddress {
+    /// The server's --public-url, for the addresses of callbacks.
+    #[arg(
+        long,
+        env = "KOLA_PUBLIC_URL",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    public_url: String,
+}
+
+impl PublicAddress {
+    fn callback_url(&self, account: &NetworkAccount) -> Option<String> {
+        let token = account.callback_token.as_deref()?;
+        let network = account.network.as_str().to_ascii_lowercase();
+        let base = self.public_url.trim_end_matches('/');
+        Some(format!("{base}/callbacks/{network}/{}/{token}", account.id))
+    }
+}
+
+pub(super) fn network(text: &str) -> Result<Provider, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "pawapay" => Ok(Provider::PawaPay),
+        "stripe" => Ok(Provider::Stripe),
+        _ => Err("use pawapay or stripe".to_owned()),
+    }
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "test" => Ok(Mode::Test),
+        "live" => Ok(Mode::Live),
+        _ => Err("use test or live; the sandbox's accounts are built in".to_owned()),
+    }
+}
+
+fn account_name(text: &str) -> Result<String, String> {
+    let fits = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if fits && text.trim() == text {
+        Ok(text.to_owned())
+    } else {
+        Err("a name has 1 to 100 characters, without blanks around it".to_owned())
+    }
+}
+
+/// The network's own address.
+const fn own_base_url(network: Provider, mode: Mode) -> &'static str {
+    match (network, mode) {
+        (Provider::Stripe, _) => "https://api.stripe.com",
+        (_, Mode::Live) => "https://api.pawapay.io",
+        (_, Mode::Test | Mode::Sandbox) => "https://api.sandbox.pawapay.io",
+    }
+}
+
+impl Networks {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
+        match self {
+            Self::Add { network, mode, name, base_url, calls_per_second, address } => {
+                let new = New { network, mode, name, base_url, calls_per_second };
+                add(target, new, &address)
+            }
+            Self::List { address } => list(target, &address),
+            Self::SetToken { account } => set_token(target, account),
+            Self::AddWebhookSecret { account } => {
+                let secret = input::secret("webhook secret")?;
+                keys::check_webhook_secret(&secret)
+                    .map_err(|fault| anyhow::Error::msg(fault.message()))?;
+                add_secret(target, account, SecretKind::WebhookSecret, &secret)
+            }
+            Self::Retire { account, secret } => retire(target, account, secret),
+            Self::Drain { account } => change(target, account, AccountChange::Drain),
+            Self::Activate { account } => change(target, account, AccountChange::Activate),
+            Self::Close { account } => {
+                let id = NetworkAccountId(account);
+                drop(target.open_existing()?);
+                let open_payments = target.read(async |reads| reads.open_payments(id).await)?;
+                change(target, account, AccountChange::Close { open_payments })
+            }
+            Self::Check { account } => check(target, account),
+            Self::Hold { account } => change(target, account, AccountChange::Hold),
+            Self::Resume { account: Some(account) } => {
+                change(target, account, AccountChange::Resume)
+            }
+            Self::Resume { account: None } => resume_all(target),
+            Self::Refresh { account } => refresh(target, account),
+            Self::SetLimit { account, calls_per_second } => {
+                change(target, account, AccountChange::CallsPerSecond(calls_per_second))
+            }
+        }
+    }
+}
+
+struct New {
+    network: Provider,
+    mode: Mode,
+    name: String,
+    base_url: Option<String>,
+    calls_per_second: Option<i64>,
+}
+
+fn add(target: &Target, new: New, address: &PublicAddress) -> anyhow::Result<()> {
+    let New { network, mode, name, base_url, calls_per_second } = new;
+    let base_url = base_url.unwrap_or_else(|| own_base_url(network, mode).to_owned());
+    let base_url = BaseUrl::parse(&base_url).map_err(anyhow::Error::msg).context("--base-url")?;
+    if base_url.is_plain() && mode == Mode::Live {
+        bail!("--base-url: http is for test accounts on this machine: write https");
+    }
+    let secrets = read_secrets(network, mode)?;
+    drop(target.open()?);
+    let key = target.secrets_key().read(true)?;
+    let callback_token = hex(&clock::random::<16>()?);
+    let sealed: anyhow::Result<Vec<SealedSecret>> =
+        secrets.iter().map(|(kind, secret)| key.seal(&callback_token, *kind, secret)).collect();
+    let calls = if network == Provider::Stripe { STRIPE_CALLS } else { PAWAPAY_CALLS };
+    let account = target.run_once(AddNetworkAccount {
+        network,
+        mode,
+        name,
+        base_url: base_url.to_string(),
+        calls_per_second: calls_per_second.unwrap_or(calls),
+        callback_token,
+        secrets: sealed?,
+    })?;
+    let callback_url = address.callback_url(&account).unwrap_or_default();
+    let json = json!({ "id": account.id.0, "callback_url": callback_url });
+    let text = format!(
+        "network account  {}\ncallback URL     {callback_url}\n\
+         Enter the callback URL in the dashboard of {network}, with the host that it reaches this server by.",
+        account.id
+    );
+    output::done(&json, &text)
+}
+
+/// Reads the secrets of a new account: a JSON object on standard input.
+fn read_secrets(network: Provider, mode: Mode) -> anyhow::Result<Vec<(SecretKind, String)>> {
+    let fields = match network {
+        Provider::Stripe => [
+            ("secret_key", SecretKind::SecretKey),
+            ("publishable_key", SecretKind::PublishableKey),
+            ("webhook_secret", SecretKind::WebhookSecret),
+        ]
+        .as_slice(),
+        Provider::PawaPay | Provider::Platform => &[("token", SecretKind::Token)],
+    };
+    let names: Vec<String> = fields.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    let expected = format!("standard input must have {{{}}} as JSON", names.join(", "));
+    let text = input::secret("JSON object of secrets")?;
+    let given: Map<String, Value> =
+        serde_json::from_str(&text).map_err(|_| anyhow::anyhow!(expected.clone()))?;
+    if let Some(other) = given.keys().find(|name| !fields.iter().any(|(known, _)| known == name)) {
+        bail!("{expected}: {other} is none of them");
+    }
+    let mut secrets = vec![];
+    for (name, kind) in fields {
+        let secret = given.get(*name).and_then(Value::as_str).map(str::trim);
+        let secret = secret.filter(|secret| !secret.is_empty());
+        let Some(secret) = secret else { bail!("{expected}: {name} is missing") };
+        check_secret(*kind, secret, mode).context(*name)?;
+        secrets.push((*kind, secret.to_owned()));
+    }
+    Ok(secrets)
+}
+
+/// Whether a secret can be one of its kind, as far as its form tells.
+fn check_secret(kind: SecretKind, secret: &str, mode: Mode) -> anyhow::Result<()> {
+    let is_live = mode == Mode::Live;
+    let checked = match kind {
+        SecretKind::Token => {
+            let fits = secret.len() >= 8 && secret.bytes().all(|byte| byte.is_ascii_graphic());
+            if fits {
+                return Ok(());
+            }
+            bail!(
+                "a token is one line of letters, digits and signs, as pawaPay's dashboard shows it"
+            );
+        }
+        SecretKind::SecretKey => keys::check_secret_key(secret, is_live),
+        SecretKind::PublishableKey => keys::check_publishable_key(secret, is_live),
+        SecretKind::WebhookSecret => keys::check_webhook_secret(secret),
+    };
+    checked.map_err(|fault| anyhow::Error::msg(fault.message()))
+}
+
+/// The account of this id.
+fn find(target: &Target, id: i64) -> anyhow::Result<NetworkAccount> {
+    let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
+    let found = tariff.network_account(NetworkAccountId(id));
+    let found = found.filter(|account| account.mode != Mode::Sandbox);
+    found
+        .cloned()
+        .with_context(|| format!("there is no network account {id}: see `kola networks list`"))
+}
+
+fn secrets_of(target: &Target, account: NetworkAccountId) -> anyhow::Result<Vec<NetworkSecret>> {
+    let mut secrets =
+        target.read_existing(async |reads| reads.for_system().network_secrets().await)?;
+    secrets.retain(|secret| secret.network_account_id == account);
+    Ok(secrets)
+}
+
+fn set_token(target: &Target, id: i64) -> anyhow::Result<()> {
+    let account = find(target, id)?;
+    let kind =
+        if account.network == Provider::Stripe { SecretKind::SecretKey } else { SecretKind::Token };
+    let secret = input::secret("token")?;
+    check_secret(kind, &secret, account.mode)?;
+    add_secret(target, id, kind, &secret)
+}
+
+fn add_secret(target: &Target, id: i64, kind: SecretKind, secret: &str) -> anyhow::Result<()> {
+    let account = find(target, id)?;
+    let key = target.secrets_key().read(true)?;
+    let token = account.callback_token.as_deref().unwrap_or_default();
+    let sealed = key.seal(token, kind, secret)?;
+    let active = secrets_of(target, account.id)?;
+    let active = active.iter().filter(|secret| secret.kind == kind).map(|secret| secret.id);
+    target.run_once(AddNetworkSecret {
+        account_id: account.id,
+        secret: sealed,
+        active: active.collect(),
+    })?;
+    let text =
+        format!("the network account {} has a new {kind}, which is used from now on", account.name);
+    output::done(&json!({ "id": account.id.0, "kind": kind.as_str() }), &text)
+}
+
+fn retire(target: &Target, id: i64, secret: i64) -> anyhow::Result<()> {
+    let account = find(target, id)?;
+    let secrets = secrets_of(target, account.id)?;
+    let retired = secrets.iter().find(|row| row.id.0 == secret);
+    let remaining = secrets
+        .iter()
+        .find(|row| row.id.0 != secret && retired.is_some_and(|retired| retired.kind == row.kind));
+    target.run_once(RetireNetworkSecret {
+        account_id: account.id,
+        secret_id: NetworkSecretId(secret),
+        remaining: remaining.map(|row| row.id),
+    })?;
+    output::done(
+        &json!({ "id": account.id.0, "secret": secret, "retired": true }),
+        &format!("secret {secret} of the network account {} is no longer used", account.name),
+    )
+}
+
+fn change(target: &Target, id: i64, change: AccountChange) -> anyhow::Result<()> {
+    let account = find(target, id)?;
+    let account = target.run_once(ChangeNetworkAccount { account_id: account.id, change })?;
+    output::done(&as_json(&account, &[], None), &one_line(&account))
+}
+
+fn resume_all(target: &Target) -> anyhow::Result<()> {
+    let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
+    let held = tariff.network_accounts.iter().filter(|account| account.held);
+    let mut resumed = vec![];
+    for account in held {
+        let change = ChangeNetworkAccount { account_id: account.id, change: AccountChange::Resume };
+        resumed.push(target.run_once(change)?);
+    }
+    let lines: Vec<String> = resumed.iter().map(one_line).collect();
+    let text =
+        if lines.is_empty() { "no network account is held".to_owned() } else { lines.join("\n") };
+    output::done(&resumed.iter().map(|account| as_json(account, &[], None)).collect(), &text)
+}
+
+/// A runtime, and the account as a server would call it.
+fn called(
+    target: &Target,
+    id: i64,
+) -> anyhow::Result<(tokio::runtime::Runtime, NetworkCalls, NetworkAccountId)> {
+    let account = find(target, id)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let accounts = Accounts::default();
+    let queries = runtime.block_on(async { target.database.queries() })?;
+    let (_, read) = runtime.block_on(network_accounts::read(&queries, &target.secrets_key()))?;
+    accounts.replace(read);
+    let proxy = std::env::var("KOLA_NETWORK_PROXY").ok().filter(|proxy| !proxy.is_empty());
+    let outside = Outside { now: clock::now, random: clock::random_number };
+    Ok((runtime, NetworkCalls::new(proxy, accounts, outside), account.id))
+}
+
+fn check(target: &Target, id: i64) -> anyhow::Result<()> {
+    let (runtime, networks, id) = called(target, id)?;
+    let called = networks.accounts.get(id).context("the network account is closed")?;
+    let said = runtime.block_on(network_accounts::check(&networks, &called));
+    let said = said.map_err(anyhow::Error::msg)?;
+    output::tell(&json!({ "id": id.0, "ok": true, "said": said }), &said)
+}
+
+fn refresh(target: &Target, id: i64) -> anyhow::Result<()> {
+    let (runtime, networks, id) = called(target, id)?;
+    let called = networks.accounts.get(id).context("the network account is closed")?;
+    if called.account.network != Provider::PawaPay {
+        bail!("only pawaPay says which operators there are");
+    }
+    let request = pawapay::requests::active_conf();
+    let response = runtime.block_on(networks.ask(&called, request)).map_err(anyhow::Error::msg)?;
+    let command = network_accounts::terms_of(&called, response.status, &response.body)
+        .map_err(anyhow::Error::msg)?;
+    let said = command.terms.clone();
+    let changed = target.run_once(command)?;
+    let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
+    let known: Vec<String> = tariff
+        .markets
+        .iter()
+        .filter_map(|market| domain::network_accounts::operator_terms::network_code(market.method))
+        .collect();
+    let mut new: Vec<String> = said
+        .iter()
+        .filter(|terms| !known.contains(&terms.operator))
+        .map(|terms| format!("{}  {}  {}", terms.operator, terms.country, terms.currency))
+        .collect();
+    new.sort_unstable();
+    new.dedup();
+    let mut lines = vec![format!("{} terms, of which {changed} have changed", said.len())];
+    if !new.is_empty() {
+        lines.push("No method names these operators yet (`kola markets open`):".to_owned());
+        lines.extend(new.iter().cloned());
+    }
+    output::done(
+        &json!({ "terms": said.len(), "changed": changed, "unnamed": new }),
+        &lines.join("\n"),
+    )
+}
+
+fn list(target: &Target, address: &PublicAddress) -> anyhow::Result<()> {
+    let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
+    let secrets = target.read(async |reads| reads.for_system().network_secrets().await)?;
+    let accounts: Vec<&NetworkAccount> =
+        tariff.network_accounts.iter().filter(|account| account.mode != Mode::Sandbox).collect();
+    let mut cells = vec![];
+    let mut json = vec![];
+    for account in accounts {
+        let own: Vec<&NetworkSecret> =
+            secrets.iter().filter(|secret| secret.network_account_id == account.id).collect();
+        let names = own.iter().map(|secret| format!("{} {}", secret.kind, secret.id));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let callback_url = address.callback_url(account);
+        json.push(as_json(account, &own, callback_url.clone()));
+        cells.push([
+            account.id.to_string(),
+            account.network.to_string(),
+            account.mode.to_string(),
+            account.name.clone(),
+            state(account),
+            names,
+            callback_url.unwrap_or_default(),
+        ]);
+    }
+    let head = ["id", "network", "mode", "name", "state", "secrets", "callback URL"];
+    output::tell(&Value::Array(json), &output::table(head, &cells))
+}
+
+/// The status in a word or two.
+fn state(account: &NetworkAccount) -> String {
+    let mut state = account.status.to_string();
+    if account.held {
+        state.push_str(", held");
+    }
+    if account.token_refused_at.is_some() {
+        state.push_str(", TOKEN_REFUSED");
+    }
+    state
+}
+
+fn one_line(account: &NetworkAccount) -> String {
+    format!("network account {} ({}): {}", account.id, account.name, state(account))
+}
+
+fn as_json(
+    account: &NetworkAccount,
+    secrets: &[&NetworkSecret],
+    callback_url: Option<String>,
+) -> Value {
+    let secret = |row: &&NetworkSecret| {
+        json!({
+            "id": row.id.0,
+            "kind": row.kind.as_str(),
+            "created_at": format!("{:.6}", row.created_at),
+        })
+    };
+    json!({
+        "id": account.id.0,
+        "network": account.network.as_str(),
+        "mode": account.mode.as_str(),
+        "name": account.name,
+        "base_url": account.base_url,
+        "status": account.status.as_str(),
+        "held": account.held,
+        "token_refused_at": account.token_refused_at.map(moment),
+        "signed_callbacks": account.signed_callbacks,
+        "calls_per_second": account.calls_per_second,
+        "callback_url": callback_url,
+        "secrets": secrets.iter().map(secret).collect::<Vec<_>>(),
+    })
+}

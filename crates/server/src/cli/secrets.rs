@@ -1,0 +1,67 @@
+//! `kola secrets`: the key that the secrets of network accounts are encrypted with.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Subcommand;
+use domain::network_accounts::secret::ResealSecrets;
+use serde_json::json;
+
+use crate::cli::{Target, output};
+use crate::credentials::sealing::SealingKey;
+
+#[derive(Subcommand)]
+pub enum Secrets {
+    /// Make a new key in a file that is not there yet, readable for its owner only. Keep a copy of it
+    /// apart from the backups of the database: without it the secrets are lost.
+    InitKey {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Encrypt all secrets with another key. Running servers must be started again with it.
+    Rekey {
+        /// The file with the new key, from `kola secrets init-key`.
+        #[arg(value_name = "NEW_FILE")]
+        new: PathBuf,
+    },
+}
+
+impl Secrets {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
+        match self {
+            Self::InitKey { file } => {
+                SealingKey::make(&file)?;
+                let id = SealingKey::read(&file)?.id().to_owned();
+                let text = format!(
+                    "key {id} in {}: keep a copy of it apart from the database's backups",
+                    file.display()
+                );
+                output::done(&json!({ "key_id": id, "file": file }), &text)
+            }
+            Self::Rekey { new } => {
+                let secrets = target
+                    .read_existing(async |reads| reads.for_system().network_secrets().await)?;
+                let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
+                let (old, new) = (target.secrets_key().read(false)?, SealingKey::read(&new)?);
+                let mut resealed = vec![];
+                for secret in &secrets {
+                    let account = tariff
+                        .network_account(secret.network_account_id)
+                        .with_context(|| format!("secret {} has no account", secret.id))?;
+                    let token = account.callback_token.as_deref().unwrap_or_default();
+                    let text = old.open(account, secret)?;
+                    resealed.push((secret.id, new.seal(token, secret.kind, &text)?));
+                }
+                let count = resealed.len();
+                target.run_once(ResealSecrets { secrets: resealed })?;
+                let text = format!(
+                    "{count} secrets are encrypted with the key {} now: give its file as \
+                     --secrets-key-file, or put it in the place of the old one",
+                    new.id()
+                );
+                output::done(&json!({ "secrets": count, "key_id": new.id() }), &text)
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Secrets of network accounts at rest: encrypted and authenticated with a key that is not in the
+//! database.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use domain::network_accounts::account::NetworkAccount;
+use domain::network_accounts::secret::{NetworkSecret, SealedSecret, SecretKind};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use sha2::{Digest, Sha256};
+use store::clock;
+use store::hex::{hex, unhex};
+
+/// The key that secrets are encrypted with: 32 bytes in a file, in hexadecimal.
+pub struct SealingKey {
+    id: String,
+    key: LessSafeKey,
+}
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealingKey({})", self.id)
+    }
+}
+
+/// Where the key is, and where it may be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KeyFile {
+    /// Beside an SQLite database. The first secret makes it.
+    BesideDatabase(PathBuf),
+    /// Named by a setting.
+    Given(PathBuf),
+    /// PostgreSQL, without the setting.
+    Unknown,
+}
+
+/// What to say where there is no key.
+pub const NO_KEY_FILE: &str = "the secrets of network accounts are encrypted with a key that is not in the database: make one with \
+     `kola secrets init-key FILE`, and give FILE as --secrets-key-file or KOLA_SECRETS_KEY_FILE";
+
+impl KeyFile {
+    /// Reads the key. With `make`, a key beside an SQLite database is made where there is none.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub fn read(&self, make: bool) -> anyhow::Result<SealingKey> {
+        match self {
+            Self::Unknown => bail!(NO_KEY_FILE),
+            Self::Given(path) => SealingKey::read(path),
+            Self::BesideDatabase(path) => {
+                if make && !path.exists() {
+                    SealingKey::make(path)?;
+                }
+                SealingKey::read(path)
+            }
+        }
+    }
+}
+
+impl SealingKey {
+    /// Makes a new key in a file that must not exist yet, readable for its owner only.
+    ///
+    /// # Errors
+    /// The file is there already or cannot be written.
+    pub fn make(path: &Path) -> anyhow::Result<()> {
+        let text = format!("{}\n", hex(&clock::random::<32>()?));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = match options.open(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                bail!("{} is there already: a key is never overwritten", path.display())
+            }
+            opened => opened.with_context(|| format!("cannot make {}", path.display()))?,
+        };
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        // The name is on disk, too, before anything is encrypted with the key.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or_else(|| Path::new(".")))
+            .and_then(|folder| folder.sync_all())
+            .with_context(|| format!("cannot write the folder of {}", path.display()))
+    }
+
+    /// Reads the key in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read or has no key.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the secrets key {}", path.display()))?;
+        let bytes: [u8; 32] = unhex(text.trim())
+            .with_context(|| format!("{} has no key of 64 hexadecimal digits", path.display()))?;
+        Self::new(&bytes)
+    }
+
+    fn new(bytes: &[u8; 32]) -> anyhow::Result<Self> {
+        let key = UnboundKey::new(&CHACHA20_POLY1305, bytes)
+            .map_err(|_| anyhow::anyhow!("a key of another length"))?;
+        let digest = Sha256::new().chain_update(b"kola secrets key id").chain_update(bytes);
+        let digest = digest.finalize();
+        let id = hex(digest.get(..4).unwrap_or_default());
+        Ok(Self { id, key: LessSafeKey::new(key) })
+    }
+
+    /// Names the key; it tells nothing of it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Encrypts a secret of the account with this callback token.
+    ///
+    /// # Errors
+    /// No random numbers.
+    pub fn seal(
+        &self,
+        callback_token: &str,
+        kind: SecretKind,
+        secret: &str,
+    ) -> anyhow::Result<SealedSecret> {
+        let nonce: [u8; NONCE_LEN] = clock::random()?;
+        let mut bytes = secret.as_bytes().to_vec();
+        let bound = Aad::from(bound_to(callback_token, kind));
+        self.key
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound, &mut bytes)
+            .map_err(|_| anyhow::anyhow!("the secret cannot be encrypted"))?;
+        let sealed = BASE64.encode([nonce.as_slice(), &bytes].concat());
+        Ok(SealedSecret { kind, sealed, key_id: self.id.clone() })
+    }
+
+    /// Decrypts a secret of an account.
+    ///
+    /// # Errors
+    /// It was encrypted with another key, for another account or kind, or changed since.
+    pub fn open(&self, account: &NetworkAccount, secret: &NetworkSecret) -> anyhow::Result<String> {
+        if secret.key_id != self.id {
+            bail!(
+                "a {} of the network account {} is encrypted with the secrets key {}, and this one is {}",
+                secret.kind,
+                account.name,
+                secret.key_id,
+                self.id
+            );
+        }
+        let unusable =
+            || format!("a {} of the network account {} was changed", secret.kind, account.name);
+        let bytes = BASE64.decode(&secret.sealed).with_context(unusable)?;
+        let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN).with_context(unusable)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce)
+            .map_err(|_| anyhow::anyhow!("no nonce"))
+            .with_context(unusable)?;
+        let bound = bound_to(account.callback_token.as_deref().unwrap_or_default(), secret.kind);
+        let mut sealed = sealed.to_vec();
+        let opened = self
+            .key
+            .open_in_place(nonce, Aad::from(bound), &mut sealed)
+            .map_err(|_| anyhow::anyhow!("it does not decrypt"))
+            .with_context(unusable)?;
+        String::from_utf8(opened.to_vec()).with_context(unusable)
+    }
+}
+
+/// What a secret is encrypted for: it cannot be moved to another account or another kind. The token
+/// stands for the account, because it is drawn before the account has an id and never changes.
+fn bound_to(callback_token: &str, kind: SecretKind) -> String {
+    format!("network_secrets sealed {callback_token} {kind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::kernel::ids::{NetworkAccountId, NetworkSecretId};
+    use domain::kernel::names::{Mode, Provider};
+    use domain::kernel::time::ServerTime;
+    use domain::network_accounts::account::AccountStatus;
+
+    use super::*;
+
+    fn account(token: &str) -> NetworkAccount {
+        NetworkAccount {
+            id: NetworkAccountId(10),
+            network: Provider::PawaPay,
+            mode: Mode::Test,
+            name: "main".to_owned(),
+            base_url: None,
+            status: AccountStatus::Active,
+            held: false,
+            token_refused_at: None,
+            signed_callbacks: false,
+            calls_per_second: 20,
+            callback_token: Some(token.to_owned()),
+            created_at: ServerTime(0),
+            updated_at: ServerTime(0),
+        }
+    }
+
+    fn row(sealed: SealedSecret) -> NetworkSecret {
+        NetworkSecret {
+            id: NetworkSecretId(1),
+            network_account_id: NetworkAccountId(10),
+            kind: sealed.kind,
+            sealed: sealed.sealed,
+            key_id: sealed.key_id,
+            created_at: ServerTime(0),
+            retired_at: None,
+        }
+    }
+
+    #[test]
+    fn a_secret_opens_for_its_own_account_and_kind_only() {
+        let key = SealingKey::new(&[7; 32]).unwrap();
+        let sealed = key.seal("t1", SecretKind::Token, "pawapay token").unwrap();
+        assert!(!sealed.sealed.contains("pawapay"));
+        let again = key.seal("t1", SecretKind::Token, "pawapay token").unwrap();
+        assert_ne!(sealed.sealed, again.sealed);
+        let secret = row(sealed);
+        assert_eq!(key.open(&account("t1"), &secret).unwrap(), "pawapay token");
+        assert!(key.open(&account("t2"), &secret).is_err());
+        let other_kind = NetworkSecret { kind: SecretKind::SecretKey, ..secret.clone() };
+        assert!(key.open(&account("t1"), &other_kind).is_err());
+        let other_key = SealingKey::new(&[8; 32]).unwrap();
+        let error = other_key.open(&account("t1"), &secret).unwrap_err().to_string();
+        assert!(error.contains(key.id()) && error.contains(other_key.id()), "{error}");
+        for at in [0, 20, secret.sealed.len() - 1] {
+            let mut sealed = secret.sealed.clone().into_bytes();
+            sealed[at] = if sealed[at] == b'A' { b'B' } else { b'A' };
+            let sealed = String::from_utf8(sealed).unwrap();
+            let changed = NetworkSecret { sealed, ..secret.clone() };
+            assert!(key.open(&account("t1"), &changed).is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_key_file_is_made_once_and_for_its_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kola.db.key");
+        let file = KeyFile::BesideDatabase(path.clone());
+        assert!(file.read(false).is_err());
+        let id = file.read(true).unwrap().id().to_owned();
+        assert_eq!(file.read(true).unwrap().id(), id);
+        assert!(SealingKey::make(&path).unwrap_err().to_string().contains("already"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        std::fs::write(&path, "abc\n").unwrap();
+        assert!(file.read(true).unwrap_err().to_string().contains("64 hexadecimal"));
+        assert!(KeyFile::Unknown.read(true).unwrap_err().to_string().contains("init-key"));
+    }
+}

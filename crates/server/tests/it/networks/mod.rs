@@ -1,0 +1,7 @@
+//! Payments through networks that are played by the crate `fakes`: real HTTP, with books of their own,
+//! which must agree with the ledger at the end of each test.
+
+mod accounts;
+mod pawapay;
+mod stage;
+mod stripe;

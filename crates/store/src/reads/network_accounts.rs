@@ -1,0 +1,56 @@
+//! Network accounts: their sealed secrets, the payments under way through them, and what was said to
+//! their networks.
+
+use domain::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId};
+use domain::kernel::uuids::{NetworkRequestId, Uuid};
+use domain::network_accounts::exchange::Exchange;
+use domain::network_accounts::secret::NetworkSecret;
+
+use crate::StoreError;
+use crate::reads::scope::{MerchantReads, OperatorReads, SystemReads};
+use crate::workspace::record::{Column, Record, RowReader};
+use crate::workspace::sql::integer;
+use crate::workspace::sql_value::{ResultRow, params};
+
+impl SystemReads<'_> {
+    /// The secrets that are not retired, the newest first.
+    pub async fn network_secrets(&self) -> Result<Vec<NetworkSecret>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM network_secrets WHERE retired_at IS NULL ORDER BY id DESC",
+            NetworkSecret::statements().columns
+        );
+        self.0.rows(&sql, &vec![], |row| NetworkSecret::from_row(row, 0)).await
+    }
+
+    /// The payment that has this request id at a real network, if it is one of the account.
+    pub async fn payment_of_request(
+        &self,
+        account: NetworkAccountId,
+        request: Uuid,
+    ) -> Result<Option<(MerchantId, ExecutionId)>, StoreError> {
+        const SQL: &str = "SELECT merchant_id, execution_id FROM provider_attempts \
+             WHERE request_id = :request AND body IS NOT NULL AND network_account_id = :account";
+        let params = params!["request" = NetworkRequestId(request), "account" = account.0];
+        let read = |row: &dyn ResultRow| {
+            <(MerchantId, ExecutionId)>::read(&mut RowReader::new(row, "provider_attempts", 0))
+        };
+        Ok(self.0.rows(SQL, &params, read).await?.pop())
+    }
+}
+
+impl OperatorReads {
+    /// How many payments of an account are under way.
+    pub async fn open_payments(&self, account: NetworkAccountId) -> Result<i64, StoreError> {
+        const SQL: &str = "SELECT count(*) FROM provider_attempts \
+             WHERE next_check_at IS NOT NULL AND network_account_id = :account";
+        let rows = self.0.rows(SQL, &params!["account" = account.0], integer).await?;
+        Ok(rows.first().copied().unwrap_or(0))
+    }
+}
+
+impl MerchantReads<'_> {
+    /// What was said to a network about an execution, oldest first.
+    pub async fn exchanges(&self, execution: ExecutionId) -> Result<Vec<Exchange>, StoreError> {
+        self.many("execution_id = :execution", "id", params!["execution" = execution.0]).await
+    }
+}
