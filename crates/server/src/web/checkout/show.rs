@@ -7,7 +7,7 @@ use axum::response::Response;
 use domain::directory::merchant::Merchant;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::ExecutionStatus;
-use domain::sales::source::{Item, Source, SourceStatus};
+use domain::sales::source::{Item, SourceStatus};
 use store::clock;
 use store::reads::checkouts::PageReads;
 
@@ -32,8 +32,6 @@ use crate::web::{qr, receipt};
 pub const ITEMS_SHOWN: usize = 20;
 /// How many are shown in all parts. New invoices and orders cannot have more; older ones may.
 const LINES_MAX: usize = 200;
-/// The rows of a page are read again when they changed while they were read, at most so often.
-const READS_MAX: usize = 3;
 
 #[derive(Template)]
 #[template(path = "checkout.html")]
@@ -116,27 +114,6 @@ pub fn part_of(items: Vec<Item>, part: usize) -> ItemList {
 /// # Errors
 /// 404 for an unknown token, 429 when too many pages of the merchant are being answered.
 pub async fn load(app: &App, token: &str) -> Result<Loaded, ApiError> {
-    for _ in 1..READS_MAX {
-        let loaded = load_once(app, token).await?;
-        if agree(&loaded.rows.source, loaded.rows.last.as_ref()) {
-            return Ok(loaded);
-        }
-    }
-    load_once(app, token).await
-}
-
-/// Whether a source and its newest collection, which are read one after the other, can have been
-/// like this at one time.
-fn agree(source: &Source, last: Option<&WithAttempt>) -> bool {
-    let last = last.map(|last| last.execution.status);
-    match source.status {
-        SourceStatus::Processing => last.is_some_and(|last| !last.is_final()),
-        SourceStatus::Active => last.is_none_or(|last| last == ExecutionStatus::Failed),
-        SourceStatus::Idle | SourceStatus::Paid | SourceStatus::Canceled => true,
-    }
-}
-
-async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
     let Some(reads) = app.queries.for_page(token).await? else {
         return Err(ApiError::NotFound);
     };
