@@ -321,7 +321,9 @@ impl Ratio {
         let (mut digits, mut rest) = ((num / den).to_string(), num % den);
         for _ in 0..places {
             rest *= 10;
-            digits.push_str(&(rest / den).to_string());
+            let digit =
+                u32::try_from(rest / den).ok().and_then(|digit| char::from_digit(digit, 10));
+            digits.extend(digit);
             rest %= den;
         }
         (digits, rest)
