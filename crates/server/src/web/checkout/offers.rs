@@ -5,7 +5,7 @@ use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::ServerTime;
-use domain::tariff::fees::{self, QuoteRequest, Route};
+use domain::tariff::fees::{self, Route};
 use domain::tariff::{Market, Tariff};
 
 use crate::web::checkout::view::{Choices, MethodPrice, PayWith, Price, Unavailable};
@@ -49,24 +49,20 @@ impl Offers<'_> {
         Choices { methods }
     }
 
-    /// What it costs now to pay by a method in a currency.
+    /// What it costs now to pay by a method in a currency that the market offers.
     fn price(&self, pay_with: PayWith, provider: Provider) -> Result<Price, Unavailable> {
         if self.merchant.mode == Mode::Live {
             // No network of this release moves real money.
             return Err(Unavailable::NetworkDown);
         }
-        let request = QuoteRequest {
-            base: self.total,
-            target: pay_with.currency,
-            bearer: self.bearer,
-            route: Route {
-                tier: &self.merchant.fee_tier,
-                operation: Operation::Collection,
-                provider,
-                method: pay_with.method,
-            },
+        let route = Route {
+            tier: &self.merchant.fee_tier,
+            operation: Operation::Collection,
+            provider,
+            method: pay_with.method,
         };
-        match fees::predict(request, self.tariff, self.now) {
+        let Self { total, bearer, tariff, now, .. } = *self;
+        match fees::quote_collection(total, pay_with.currency, bearer, route, tariff, now) {
             Ok(quote) => Ok(Price::new(&quote, self.bearer)),
             Err(Refusal::AmountTooSmall) => Err(Unavailable::AmountTooSmall),
             Err(Refusal::AmountTooLarge) => Err(Unavailable::AmountTooLarge),
