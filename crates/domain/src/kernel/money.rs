@@ -337,7 +337,10 @@ const MAX_PLACES: u32 = 38;
 fn with_decimal_point(digits: &str, places: u32) -> String {
     let (whole, fraction) =
         digits.split_at(digits.len() - usize::try_from(places).unwrap_or(0).min(digits.len()));
-    format!("{whole}.{fraction}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    match fraction.trim_end_matches('0') {
+        "" => whole.to_owned(),
+        fraction => format!("{whole}.{fraction}"),
+    }
 }
 
 fn gcd(a: u128, b: u128) -> u128 {
