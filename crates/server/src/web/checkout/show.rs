@@ -51,7 +51,8 @@ struct ItemsTemplate<'a> {
 
 /// What was read for a page.
 pub struct Loaded {
-    pub rows: Rows,
+    /// In a box, because they are large and handed on several times.
+    pub rows: Box<Rows>,
     token: String,
     permit: ResponsePermit,
 }
@@ -68,7 +69,7 @@ impl Loaded {
     #[must_use]
     pub fn page_in(self, state: PageState, visitor: Visitor) -> CheckoutPage {
         let Self { rows, token, permit } = self;
-        let Rows { checkout, merchant, source, items, .. } = rows;
+        let Rows { checkout, merchant, source, items, .. } = *rows;
         let mut page = CheckoutPage {
             frame: Frame::of(&merchant, visitor, ""),
             contact: contact(&merchant),
@@ -144,7 +145,7 @@ pub async fn load(app: &App, token: &str) -> Result<Loaded, ApiError> {
     let PageReads { checkout, merchant, source, .. } = reads;
     let action_us = app.config.settings.deadlines.action_us;
     let now = clock::now();
-    let rows = Rows {
+    let rows = Box::new(Rows {
         checkout,
         merchant,
         source,
@@ -160,7 +161,7 @@ pub async fn load(app: &App, token: &str) -> Result<Loaded, ApiError> {
         tariff,
         action_us,
         now,
-    };
+    });
     Ok(Loaded { rows, token: token.to_owned(), permit })
 }
 
