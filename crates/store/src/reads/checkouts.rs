@@ -42,9 +42,9 @@ pub struct PageReads<'a> {
 /// Selects the page whose column has the value `:hash`: its row, its merchant, its source and the
 /// newest collection of it.
 ///
-/// The newest collection is selected by maxima, because SQLite makes a temporary table for an ORDER
-/// BY with LIMIT, which costs more than all other parts of the statement. The unary plus is explained
-/// at [`of_merchant`](crate::reads::of_merchant).
+/// The newest collection is selected by two maxima: for an ORDER BY with LIMIT, SQLite makes a
+/// temporary table at each read, even if the source has no collection. The unary plus is explained at
+/// [`of_merchant`](crate::reads::of_merchant).
 fn select_page(hash_column: &str) -> String {
     format!(
         "SELECT {}, {}, {}, {} FROM checkout_configs \
