@@ -7,8 +7,8 @@ pub struct Currency {
     exponent: u32,
 }
 
-/// Codes by number of decimals: ISO 4217 list one of 2026-01-01, without funds, metals and testing
-/// codes.
+/// Codes by number of decimals, each with one space after it: ISO 4217 list one of 2026-01-01, without
+/// funds, metals and testing codes.
 const ZERO: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF";
 
 const TWO: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC \
@@ -20,11 +20,14 @@ USD UYU UZS VES WST XCD XCG YER ZAR ZMW ZWG";
 const THREE: &str = "BHD IQD JOD KWD LYD OMR TND";
 
 impl Currency {
+    pub const USD: Self = Self { code: *b"USD", exponent: 2 };
+
     /// The currency of an upper-case code; `None` when ISO 4217 does not list it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let code: [u8; 3] = text.as_bytes().try_into().ok()?;
-        let listed = |list: &str| list.split(' ').any(|entry| entry == text);
+        let listed =
+            |list: &str| list.as_bytes().chunks(4).any(|entry| entry.first_chunk() == Some(&code));
         // Two decimals first: nearly every currency has them.
         let exponent = if listed(TWO) {
             2
@@ -80,6 +83,7 @@ mod tests {
 
     #[test]
     fn knows_the_decimals_of_iso_4217() {
+        assert_eq!(Currency::parse("USD"), Some(Currency::USD));
         let decimals = |code| Currency::parse(code).map(|c| c.exponent());
         for (code, expected) in [
             ("USD", 2),

@@ -321,7 +321,9 @@ impl Ratio {
         let (mut digits, mut rest) = ((num / den).to_string(), num % den);
         for _ in 0..places {
             rest *= 10;
-            digits.push_str(&(rest / den).to_string());
+            let digit =
+                u32::try_from(rest / den).ok().and_then(|digit| char::from_digit(digit, 10));
+            digits.extend(digit);
             rest %= den;
         }
         (digits, rest)
@@ -335,7 +337,10 @@ const MAX_PLACES: u32 = 38;
 fn with_decimal_point(digits: &str, places: u32) -> String {
     let (whole, fraction) =
         digits.split_at(digits.len() - usize::try_from(places).unwrap_or(0).min(digits.len()));
-    format!("{whole}.{fraction}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    match fraction.trim_end_matches('0') {
+        "" => whole.to_owned(),
+        fraction => format!("{whole}.{fraction}"),
+    }
 }
 
 fn gcd(a: u128, b: u128) -> u128 {

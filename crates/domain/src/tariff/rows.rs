@@ -361,8 +361,8 @@ impl Tariff {
             return Some(Ratio::ONE);
         }
         self.direct(from, to, now).or_else(|| {
-            let usd = Currency::parse("USD")?;
-            self.direct(from, usd, now)?.times(self.direct(usd, to, now)?)
+            let to_usd = self.direct(from, Currency::USD, now)?;
+            to_usd.times(self.direct(Currency::USD, to, now)?)
         })
     }
 

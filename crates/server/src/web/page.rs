@@ -23,6 +23,9 @@ pub const HTML: &str = "text/html; charset=utf-8";
 
 pub static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
+/// Most pages are not larger, so that their text is not moved while it grows.
+const USUAL_BYTES: usize = 8 * 1024;
+
 /// The choice of a language is kept for a year.
 const COOKIE_SECONDS: u32 = 365 * 86_400;
 
@@ -135,7 +138,8 @@ pub fn render(
     page: &impl Template,
     permit: Option<ResponsePermit>,
 ) -> Result<Response, ApiError> {
-    let mut text = page.render().map_err(|error| ApiError::internal(error.to_string()))?;
+    let mut text = String::with_capacity(USUAL_BYTES);
+    page.render_into(&mut text).map_err(|error| ApiError::internal(error.to_string()))?;
     text.push('\n');
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(HTML)),

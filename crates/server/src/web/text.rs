@@ -9,17 +9,34 @@ use crate::web::language::Language;
 /// Escapes a text for HTML.
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
+    push_escaped(&mut safe, text);
     safe
+}
+
+/// Appends a text, escaped for HTML.
+pub fn push_escaped(html: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some((before, special, after)) = split_at_special(rest) {
+        html.push_str(before);
+        html.push_str(special);
+        rest = after;
+    }
+    html.push_str(rest);
+}
+
+/// A text before and after its first character that has to be escaped, with the escape between.
+fn split_at_special(text: &str) -> Option<(&str, &'static str, &str)> {
+    let escape_of = |byte: u8| match byte {
+        b'&' => Some("&amp;"),
+        b'<' => Some("&lt;"),
+        b'>' => Some("&gt;"),
+        b'"' => Some("&quot;"),
+        b'\'' => Some("&#39;"),
+        _ => None,
+    };
+    let mut bytes = text.bytes().enumerate();
+    let (at, escape) = bytes.find_map(|(at, byte)| Some((at, escape_of(byte)?)))?;
+    Some((text.get(..at)?, escape, text.get(at + 1..)?))
 }
 
 /// The time zone of a country whose clocks never change.
@@ -127,7 +144,10 @@ fn day_in_words(date: jiff::civil::Date, language: Language) -> String {
 /// `1 234,50 USD`, `1.234,50 USD`.
 #[must_use]
 pub fn money(amount: Money, language: Language) -> String {
-    format!("{} {}", decimal(&amount.to_string(), language), amount.currency)
+    let mut text = decimal(&amount.to_string(), language);
+    text.push(' ');
+    text.push_str(amount.currency.code());
+    text
 }
 
 /// A decimal number, such as a rate, with its digits grouped as the language does.

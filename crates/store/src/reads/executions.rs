@@ -76,15 +76,6 @@ impl MerchantReads<'_> {
         Ok(self.many(&condition, order, params!["source" = source.0]).await?.pop())
     }
 
-    /// The newest collection of a source, whatever its status.
-    pub async fn last_collection_of(
-        &self,
-        source: SourceId,
-    ) -> Result<Option<Execution>, StoreError> {
-        let order = "created_at DESC, id DESC LIMIT 1";
-        Ok(self.many("source_id = :source", order, params!["source" = source.0]).await?.pop())
-    }
-
     /// The refunds of a payment that did not fail, oldest first, at most [`MAX_REFUNDS_READ`].
     pub async fn refunds_of(&self, paid: ExecutionId) -> Result<Vec<Execution>, StoreError> {
         let condition = format!(

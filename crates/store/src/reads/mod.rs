@@ -118,11 +118,9 @@ impl Queries {
         condition: &str,
         params: &Params<'_>,
     ) -> Result<Option<R>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM {} WHERE {condition} LIMIT 1",
-            R::statements().columns,
-            R::TABLE
-        );
+        let columns = &R::statements().columns;
+        let sql =
+            ["SELECT ", columns, " FROM ", R::TABLE, " WHERE ", condition, " LIMIT 1"].concat();
         Ok(self.rows(&sql, params, |row| R::from_row(row, 0)).await?.pop())
     }
 
@@ -132,11 +130,10 @@ impl Queries {
         order: &str,
         params: &Params<'_>,
     ) -> Result<Vec<R>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM {} WHERE {condition} ORDER BY {order}",
-            R::statements().columns,
-            R::TABLE
-        );
+        let columns = &R::statements().columns;
+        let sql =
+            ["SELECT ", columns, " FROM ", R::TABLE, " WHERE ", condition, " ORDER BY ", order]
+                .concat();
         self.rows(&sql, params, |row| R::from_row(row, 0)).await
     }
 }
@@ -144,7 +141,7 @@ impl Queries {
 /// The condition, and that a row is the merchant's. The unary plus keeps both databases from looking
 /// through all of the merchant's rows: the condition has the key by which rows are found.
 fn of_merchant(condition: &str) -> String {
-    format!("({condition}) AND +merchant_id = :merchant")
+    ["(", condition, ") AND +merchant_id = :merchant"].concat()
 }
 
 impl SystemReads<'_> {

@@ -353,7 +353,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         api_keys(AFTER), source(kind, id), source_by_number(kind, "INV-10"),
         sources(kind, sources.clone(), PAGE), sources(kind, sources, AFTER), sources(kind, referred, AFTER),
         source_types(&[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
-        last_collection_of(id), refunds_of(ExecutionId(10)), reviews_of(id),
+        refunds_of(ExecutionId(10)), reviews_of(id),
         session(SessionKind::Payout, SessionId(10)), sessions(SessionKind::Payout, PAGE),
         sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, ReferenceId(Uuid::from_u128(10))),
         exchanges(ExecutionId(10)), execution(ExecutionId(10)), open_attempts([&open]), with_attempt(open.clone()), executions(PAGE), executions(AFTER), events_of(10),
@@ -413,6 +413,29 @@ fn fill_related(stage: &mut Stage) {
         "UPDATE sources SET status = 'ACTIVE', payment_link_id = id, cancel_at = id WHERE id % 10 = 0",
     ];
     changes.iter().for_each(|sql| stage.sql.script(&with_codes(sql)).unwrap());
+}
+
+#[test]
+fn a_page_has_the_newest_collection_of_its_source() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        let mut last = |changes: &[(i64, i64)]| {
+            for (id, created_at) in changes {
+                let sql = format!(
+                    "UPDATE executions SET operation = {{operation COLLECTION}}, source_id = 10, refunded_minor = 0, \
+                     over_refunded_minor = 0, given_back_minor = 0, refunded_total_minor = 0, \
+                     over_refunded_total_minor = 0, created_at = {created_at} WHERE id = {id}"
+                );
+                stage.sql.script(&with_codes(&sql)).unwrap();
+            }
+            let page = stage.ask(async |q| q.for_page("t10").await.unwrap().map(|page| page.last));
+            page.unwrap().map(|last| last.id.0)
+        };
+        assert_eq!(last(&[]), None);
+        assert_eq!(last(&[(18, 7), (26, 5)]), Some(18), "ids are not in the order of time");
+        assert_eq!(last(&[(34, 7)]), Some(34), "of the same time, the higher id counts");
+        assert_eq!(last(&[(43, 9)]), Some(34), "it belongs to another merchant");
+    }
 }
 
 /// The line of a plan that scans a whole table, unless the table stays small.

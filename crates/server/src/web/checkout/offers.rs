@@ -6,7 +6,7 @@ use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
 use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::ServerTime;
 use domain::payments::checks;
-use domain::tariff::fees::{self, QuoteRequest, Route};
+use domain::tariff::fees::{self, Route};
 use domain::tariff::{Market, Tariff};
 
 use crate::web::checkout::view::{Choices, MethodPrice, PayWith, Price, Unavailable};
@@ -50,23 +50,18 @@ impl Offers<'_> {
         Choices { methods }
     }
 
-    /// What it costs now to pay by a method in a currency.
+    /// What it costs now to pay by a method in a currency that the market offers.
     fn price(&self, pay_with: PayWith, provider: Provider) -> Result<Price, Unavailable> {
-        let request = QuoteRequest {
-            base: self.total,
-            target: pay_with.currency,
-            bearer: self.bearer,
-            route: Route {
-                tier: &self.merchant.fee_tier,
-                operation: Operation::Collection,
-                provider,
-                method: pay_with.method,
-            },
+        let route = Route {
+            tier: &self.merchant.fee_tier,
+            operation: Operation::Collection,
+            provider,
+            method: pay_with.method,
         };
-        match fees::predict(request, self.tariff, self.now) {
+        let Self { total, bearer, tariff, now, .. } = *self;
+        match fees::quote_collection(total, pay_with.currency, bearer, route, tariff, now) {
             Ok(quote) => {
-                let route = (provider, pay_with.method);
-                self.check_network(route, quote.payer)?;
+                self.check_network((provider, pay_with.method), quote.payer)?;
                 Ok(Price::new(&quote, self.bearer))
             }
             Err(Refusal::AmountTooSmall) => Err(Unavailable::AmountTooSmall),

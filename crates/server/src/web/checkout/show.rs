@@ -7,7 +7,7 @@ use axum::response::Response;
 use domain::directory::merchant::Merchant;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::ExecutionStatus;
-use domain::sales::source::{Item, Source, SourceStatus};
+use domain::sales::source::{Item, SourceStatus};
 use store::clock;
 use store::reads::checkouts::PageReads;
 
@@ -32,8 +32,6 @@ use crate::web::{qr, receipt};
 pub const ITEMS_SHOWN: usize = 20;
 /// How many are shown in all parts. New invoices and orders cannot have more; older ones may.
 const LINES_MAX: usize = 200;
-/// The rows of a page are read again when they changed while they were read, at most so often.
-const READS_MAX: usize = 3;
 
 #[derive(Template)]
 #[template(path = "checkout.html")]
@@ -53,7 +51,8 @@ struct ItemsTemplate<'a> {
 
 /// What was read for a page.
 pub struct Loaded {
-    pub rows: Rows,
+    /// In a box, because they are large and handed on several times.
+    pub rows: Box<Rows>,
     token: String,
     permit: ResponsePermit,
 }
@@ -70,7 +69,7 @@ impl Loaded {
     #[must_use]
     pub fn page_in(self, state: PageState, visitor: Visitor) -> CheckoutPage {
         let Self { rows, token, permit } = self;
-        let Rows { checkout, merchant, source, items, .. } = rows;
+        let Rows { checkout, merchant, source, items, .. } = *rows;
         let mut page = CheckoutPage {
             frame: Frame::of(&merchant, visitor, ""),
             contact: contact(&merchant),
@@ -116,27 +115,6 @@ pub fn part_of(items: Vec<Item>, part: usize) -> ItemList {
 /// # Errors
 /// 404 for an unknown token, 429 when too many pages of the merchant are being answered.
 pub async fn load(app: &App, token: &str) -> Result<Loaded, ApiError> {
-    for _ in 1..READS_MAX {
-        let loaded = load_once(app, token).await?;
-        if agree(&loaded.rows.source, loaded.rows.last.as_ref()) {
-            return Ok(loaded);
-        }
-    }
-    load_once(app, token).await
-}
-
-/// Whether a source and its newest collection, which are read one after the other, can have been
-/// like this at one time.
-fn agree(source: &Source, last: Option<&WithAttempt>) -> bool {
-    let last = last.map(|last| last.execution.status);
-    match source.status {
-        SourceStatus::Processing => last.is_some_and(|last| !last.is_final()),
-        SourceStatus::Active => last.is_none_or(|last| last == ExecutionStatus::Failed),
-        SourceStatus::Idle | SourceStatus::Paid | SourceStatus::Canceled => true,
-    }
-}
-
-async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
     let Some(reads) = app.queries.for_page(token).await? else {
         return Err(ApiError::NotFound);
     };
@@ -167,7 +145,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
     let PageReads { checkout, merchant, source, .. } = reads;
     let action_us = app.config.settings.deadlines.action_us;
     let now = clock::now();
-    let rows = Rows {
+    let rows = Box::new(Rows {
         checkout,
         merchant,
         source,
@@ -183,7 +161,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         tariff,
         action_us,
         now,
-    };
+    });
     Ok(Loaded { rows, token: token.to_owned(), permit })
 }
 

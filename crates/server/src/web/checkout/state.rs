@@ -250,7 +250,7 @@ impl Rows {
             Some(WithAttempt { execution, .. }) if execution.status == ExecutionStatus::Failed => {
                 PageState::Failed(self.failure(execution, &choices), choices)
             }
-            // The source was read before this collection of it ended.
+            // What is settled has paid the source: this must never lead to a second payment.
             Some(WithAttempt { execution, .. }) if execution.is_settled() => {
                 PageState::Waiting(self.waiting(execution, None))
             }

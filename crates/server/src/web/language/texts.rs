@@ -2,25 +2,33 @@
 //! missing text does not compile. A text with places for values also has a method of its name, which
 //! takes them.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::{self, Display, Write as _};
 
 use askama::filters::HtmlSafe;
+use askama::{FastWritable, Values};
 use domain::kernel::money::Money;
 
 use crate::web::language::Language;
-use crate::web::text::{self, At, Clock, Day, PhoneNumber, escape};
+use crate::web::text::{self, At, Clock, Day, PhoneNumber, escape, push_escaped};
 
 /// Markup: it is not escaped again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Html(pub String);
 
 impl Display for Html {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 impl HtmlSafe for Html {}
+
+/// Templates write it as it is, without the formatting machinery that `Display` needs.
+impl FastWritable for Html {
+    fn write_into(&self, html: &mut dyn fmt::Write, _: &dyn Values) -> askama::Result<()> {
+        Ok(html.write_str(&self.0)?)
+    }
+}
 
 /// A value in a text.
 pub trait Value {
@@ -40,7 +48,9 @@ pub struct Foreign<'a>(pub &'a str);
 
 impl Value for Foreign<'_> {
     fn write(&self, _: Language, html: &mut String) {
-        let _ = write!(html, "<bdi>{}</bdi>", escape(self.0));
+        html.push_str("<bdi>");
+        push_escaped(html, self.0);
+        html.push_str("</bdi>");
     }
 }
 
@@ -57,7 +67,7 @@ impl Value for Unbroken<'_> {
 /// A text of ours.
 impl Value for str {
     fn write(&self, _: Language, html: &mut String) {
-        html.push_str(&escape(self));
+        push_escaped(html, self);
     }
 }
 
@@ -75,7 +85,9 @@ impl Value for Html {
 
 /// Kept on one line.
 fn unbroken(text: &str, html: &mut String) {
-    let _ = write!(html, "<span class=\"n\">{}</span>", escape(text));
+    html.push_str("<span class=\"n\">");
+    push_escaped(html, text);
+    html.push_str("</span>");
 }
 
 impl Value for Money {
@@ -98,7 +110,7 @@ impl Value for u64 {
 
 impl Value for At {
     fn write(&self, language: Language, html: &mut String) {
-        html.push_str(&escape(&self.in_words(language)));
+        push_escaped(html, &self.in_words(language));
     }
 }
 
@@ -110,13 +122,15 @@ impl Value for Clock {
 
 impl Value for Day {
     fn write(&self, language: Language, html: &mut String) {
-        html.push_str(&escape(&self.in_words(language)));
+        push_escaped(html, &self.in_words(language));
     }
 }
 
 impl Value for PhoneNumber<'_> {
     fn write(&self, _: Language, html: &mut String) {
-        let _ = write!(html, "<bdi class=\"n\" dir=\"ltr\">{}</bdi>", escape(&self.grouped()));
+        html.push_str("<bdi class=\"n\" dir=\"ltr\">");
+        push_escaped(html, &self.grouped());
+        html.push_str("</bdi>");
     }
 }
 
@@ -125,14 +139,14 @@ fn fill(text: &str, language: Language, values: &[(&str, &dyn Value)]) -> Html {
     let mut html = String::with_capacity(text.len() + 64);
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
-        html.push_str(&escape(before));
+        push_escaped(&mut html, before);
         let (name, after) = after.split_once('}').unwrap_or((after, ""));
         if let Some((_, value)) = values.iter().find(|(known, _)| *known == name) {
             value.write(language, &mut html);
         }
         rest = after;
     }
-    html.push_str(&escape(rest));
+    push_escaped(&mut html, rest);
     Html(html)
 }
 
