@@ -16,15 +16,16 @@ CREATE TABLE new_network_accounts (
     status           TEXT    NOT NULL CHECK (status IN ('ACTIVE', 'DRAINING', 'CLOSED')),
     held             INTEGER NOT NULL CHECK (held IN (0, 1)),
     token_refused_at INTEGER,
+    restored_at      INTEGER,
     signed_callbacks INTEGER NOT NULL CHECK (signed_callbacks IN (0, 1)),
     calls_per_second INTEGER NOT NULL CHECK (calls_per_second > 0),
     callback_token   TEXT,
     created_at       INTEGER NOT NULL,
     updated_at       INTEGER NOT NULL
 ) STRICT;
-INSERT INTO new_network_accounts (id, network, mode, name, base_url, status, held, token_refused_at, signed_callbacks,
-    calls_per_second, callback_token, created_at, updated_at)
-SELECT id, network, mode, name, NULL, CASE mode WHEN 'SANDBOX' THEN 'ACTIVE' ELSE 'CLOSED' END, 0, NULL, 0, 1000, NULL, 0, 0
+INSERT INTO new_network_accounts (id, network, mode, name, base_url, status, held, token_refused_at, restored_at,
+    signed_callbacks, calls_per_second, callback_token, created_at, updated_at)
+SELECT id, network, mode, name, NULL, CASE mode WHEN 'SANDBOX' THEN 'ACTIVE' ELSE 'CLOSED' END, 0, NULL, NULL, 0, 1000, NULL, 0, 0
 FROM network_accounts
 WHERE mode = 'SANDBOX' OR id IN (SELECT network_account_id FROM provider_attempts)
     OR id IN (SELECT network_account_id FROM accounts);

@@ -5,13 +5,17 @@ use crate::decision::row::{NoAltKey, Row};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::NetworkAccountId;
 use crate::kernel::names::{Mode, Provider};
-use crate::kernel::time::ServerTime;
+use crate::kernel::time::{ServerTime, minutes};
 use crate::tariff::Tariff;
 
 /// The accounts of the built-in sandbox. Their rows are made with the schema, so that their ids are
 /// the same everywhere.
 pub const SANDBOX: [(NetworkAccountId, Provider); 2] =
     [(NetworkAccountId(1), Provider::PawaPay), (NetworkAccountId(2), Provider::Stripe)];
+
+/// For so long after a backup was put back each request is asked about before it is sent, in
+/// microseconds.
+const ASK_FIRST_US: i64 = minutes(30 * 24 * 60);
 
 api_enum! {
     /// What an account still does.
@@ -41,6 +45,9 @@ pub struct NetworkAccount {
     pub held: bool,
     /// Since when the network refuses its token or key. Nothing is sent until there is another.
     pub token_refused_at: Option<ServerTime>,
+    /// When a backup with this account was put back. What was made after that backup is forgotten, and
+    /// the network may know it.
+    pub restored_at: Option<ServerTime>,
     /// pawaPay: whether callbacks are signed. A callback that is not is then refused.
     pub signed_callbacks: bool,
     /// How many calls a second a process makes.
@@ -77,6 +84,13 @@ impl Tariff {
     pub fn is_stopped(&self, id: NetworkAccountId) -> bool {
         self.network_account(id)
             .is_some_and(|account| account.held || account.token_refused_at.is_some())
+    }
+
+    /// Whether a backup was put back lately, so that the network may know requests that seem new.
+    #[must_use]
+    pub fn was_restored(&self, id: NetworkAccountId, now: ServerTime) -> bool {
+        let restored_at = self.network_account(id).and_then(|account| account.restored_at);
+        restored_at.is_some_and(|at| now.since(at) < ASK_FIRST_US)
     }
 
     /// The network of an account.

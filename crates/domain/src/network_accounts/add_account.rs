@@ -44,6 +44,7 @@ impl Decision for AddNetworkAccount {
             status: AccountStatus::Active,
             held: false,
             token_refused_at: None,
+            restored_at: None,
             signed_callbacks: false,
             calls_per_second: self.calls_per_second,
             callback_token: Some(self.callback_token.clone()),

@@ -104,7 +104,9 @@ fn pass_gate(
 ) -> Result<Option<ProviderCall>, Stop> {
     let limit = payment.unsent_limit();
     let NetworkPayment { execution, attempt } = payment;
-    if time.since(execution.created_at) >= limit {
+    let is_overdue = time.since(execution.created_at) >= limit;
+    let kind = gate::first_call(&execution, &attempt, work, now);
+    if is_overdue && kind == CallKind::Send {
         let reason = attempt.gate.map_or("it was never sent", Gate::waiting_for);
         let message = format!("it could not be sent in time: it waited for {reason}");
         settle::fail(execution, message, time, work, now)?;
@@ -117,8 +119,10 @@ fn pass_gate(
     }
     gate::note_refund(&execution, &attempt, work)?;
     let attempt = attempt.first_sent(deadlines, time, now);
-    let payment = NetworkPayment { execution, attempt };
-    let call = provider_call::build(&payment, None, CallKind::Send, work, now)?;
+    // What is too late to be sent is only asked about: past its deadline it is never sent.
+    let deadline_at = if is_overdue { time } else { attempt.deadline_at };
+    let payment = NetworkPayment { execution, attempt: ProviderAttempt { deadline_at, ..attempt } };
+    let call = provider_call::build(&payment, None, kind, work, now)?;
     work.put(payment.attempt);
     Ok(Some(call))
 }

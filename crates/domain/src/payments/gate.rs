@@ -3,8 +3,10 @@
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::names::Provider;
+use crate::kernel::time::ServerTime;
 use crate::payments::attempt::{Gate, ProviderAttempt};
 use crate::payments::execution::Execution;
+use crate::payments::provider_call::CallKind;
 
 /// The gate behind which a request has to wait now. The sandbox has none.
 ///
@@ -51,4 +53,21 @@ pub(crate) fn note_refund(
 fn queued_refund(execution: &Execution, attempt: &ProviderAttempt) -> Option<ExecutionId> {
     let is_queued = execution.provider == Provider::PawaPay && attempt.body.is_some();
     execution.original_execution_id().filter(|_| is_queued)
+}
+
+/// How the network is first called about a payment: the request is sent, or asked about where the
+/// network may know it from before a backup was put back. Stripe recognizes a repeated request by
+/// itself, and a search there proves nothing.
+pub(crate) fn first_call(
+    execution: &Execution,
+    attempt: &ProviderAttempt,
+    work: &Workspace,
+    now: ServerTime,
+) -> CallKind {
+    let was_restored = work.tariff.was_restored(attempt.network_account_id, now);
+    if was_restored && execution.provider == Provider::PawaPay {
+        CallKind::Query
+    } else {
+        CallKind::Send
+    }
 }

@@ -76,7 +76,7 @@ fn restore(file: &Path, database: &Database) -> anyhow::Result<()> {
         );
     };
     let restored = backup::restore(file, path);
-    let Restored { report, before } =
+    let Restored { report, held_accounts, before } =
         restored.with_context(|| format!("{} was not restored", file.display()))?;
     let before = before.map(|before| before.display().to_string());
     let json = json!({
@@ -92,6 +92,7 @@ fn restore(file: &Path, database: &Database) -> anyhow::Result<()> {
         report.wallets,
         report.checks
     );
+    text.push_str(&held(held_accounts));
     if let Some(before) = before {
         text.push_str(&format!("\nwhat was there before is {before}"));
     }
@@ -124,6 +125,17 @@ fn copy(from: &Database, to: &Database) -> anyhow::Result<()> {
     tell(&copied?)
 }
 
+/// What to say where networks are not called before an operator says so.
+fn held(accounts: u64) -> String {
+    if accounts == 0 {
+        return String::new();
+    }
+    format!(
+        "\n{accounts} network accounts are held: nothing is sent before `kola networks resume`. Make sure \
+         first that no other server works with the old database"
+    )
+}
+
 fn is_same(from: &Database, to: &Database) -> bool {
     match (from, to) {
         // A file may have several names. A file that does not exist yet cannot be the same.
@@ -150,11 +162,12 @@ fn tell(copied: &Copied) -> anyhow::Result<()> {
         .tables
         .iter()
         .map(|copied| [copied.table.to_owned(), copied.rows.to_string(), copied.checksum.clone()]);
-    let text = format!(
+    let mut text = format!(
         "{}rows and checksums are the same at both ends; {} rules of the ledger checked at both, 0 violations",
         output::table(["table", "rows", "checksum"], &cells.collect::<Vec<_>>()),
         copied.report.checks
     );
+    text.push_str(&held(copied.held_accounts));
     if copied.lanes > 0 {
         output::warn(&format!(
             "{} lanes of the source did not sign off: make sure that no server runs on it",

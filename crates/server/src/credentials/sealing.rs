@@ -193,6 +193,7 @@ mod tests {
             status: AccountStatus::Active,
             held: false,
             token_refused_at: None,
+            restored_at: None,
             signed_callbacks: false,
             calls_per_second: 20,
             callback_token: Some(token.to_owned()),

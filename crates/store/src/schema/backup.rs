@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::schema::network_hold;
 use crate::schema::verify::{self, Report};
 use crate::workspace::{file, sqlite};
 use crate::{Database, StoreError, clock};
@@ -73,6 +74,8 @@ fn check(path: &Path) -> Result<(), StoreError> {
 
 /// What a restore did.
 pub struct Restored {
+    /// How many accounts at real networks are held until an operator resumes them.
+    pub held_accounts: u64,
     /// The verification of the restored database.
     pub report: Report,
     /// Where the previous database is kept now.
@@ -92,16 +95,19 @@ pub fn restore(from: &Path, to: &Path) -> Result<Restored, StoreError> {
     }
     let aside = file::aside(to, "restoring")?;
     let done = prepare(from, &aside)
-        .and_then(|report| Ok(Restored { report, before: exchange(&aside, to)? }));
+        .and_then(|(report, held_accounts)| {
+            Ok(Restored { report, held_accounts, before: exchange(&aside, to)? })
+        });
     done.inspect_err(|_| file::remove(&aside))
 }
 
-fn prepare(from: &Path, aside: &Path) -> Result<Report, StoreError> {
+fn prepare(from: &Path, aside: &Path) -> Result<(Report, u64), StoreError> {
     copy(&sqlite::open_as_it_is(from)?, aside)?;
     let mut sql = Database::Sqlite(aside.to_owned()).open(None)?;
     let report = verify::verify(sql.as_mut())?;
+    let held_accounts = network_hold::hold(sql.as_mut(), Some(clock::now()))?;
     match report.violations.first() {
-        None => Ok(report),
+        None => Ok((report, held_accounts)),
         Some((rule, place)) => Err(StoreError::Refused(format!(
             "the ledger of {} is broken: {rule}: {place}; {} violations in all",
             from.display(),

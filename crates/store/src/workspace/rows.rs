@@ -407,7 +407,7 @@ record!(domain::network_accounts::account::NetworkAccount, "network_accounts",
         created_at: "created_at",
     }
     changing {
-        status: "status", held: "held", token_refused_at: "token_refused_at", signed_callbacks: "signed_callbacks",
+        status: "status", held: "held", token_refused_at: "token_refused_at", restored_at: "restored_at", signed_callbacks: "signed_callbacks",
         calls_per_second: "calls_per_second", updated_at: "updated_at",
     }
     alt_key {});

@@ -215,7 +215,8 @@ impl ExecutionContext<'_> {
         gate::note_refund(&execution, &attempt, work)?;
         let attempt = attempt.first_sent(self.settings.deadlines, self.time, self.now);
         let payment = NetworkPayment { execution, attempt };
-        let call = provider_call::build(&payment, account, CallKind::Send, work, self.now)?;
+        let kind = gate::first_call(&payment.execution, &payment.attempt, work, self.now);
+        let call = provider_call::build(&payment, account, kind, work, self.now)?;
         payment.put(work);
         let NetworkPayment { execution, attempt } = payment;
         Ok(Executed { execution, attempt: Some(attempt), replayed: false, call: Some(call) })

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::StoreError;
 use crate::hex::hex;
+use crate::schema::network_hold;
 use crate::schema::migrate;
 use crate::schema::verify::{self, Report};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
@@ -35,6 +36,8 @@ pub struct CopiedTable {
 /// What was copied.
 #[derive(Clone, Debug)]
 pub struct Copied {
+    /// How many accounts at real networks are held at the target until an operator resumes them.
+    pub held_accounts: u64,
     pub tables: Vec<CopiedTable>,
     /// The report of `kola ledger verify`, which is the same for source and target.
     pub report: Report,
@@ -71,7 +74,8 @@ pub fn copy(source: &mut dyn Sql, target: &mut dyn Sql) -> Result<Copied, StoreE
             if verified(target, "target")? != report {
                 return Err(refused("the ledgers of source and target differ".to_owned()));
             }
-            Ok(Copied { tables, report, lanes })
+            let held_accounts = network_hold::hold(target, None)?;
+            Ok(Copied { tables, report, lanes, held_accounts })
         })
     })
 }

@@ -1,0 +1,26 @@
+//! Keeping a copy of an installation from calling real networks before an operator says so: the
+//! original may still be running, or may have made payments that the copy does not know.
+
+use domain::kernel::time::ServerTime;
+
+use crate::StoreError;
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::params;
+
+/// Holds all accounts at real networks. Returns how many there are. `restored_at` is given for a copy
+/// that lacks what was made after it. The server that reads it next takes it up, because the version
+/// of the tariff is raised.
+///
+/// # Errors
+/// [`StoreError`]
+pub fn hold(sql: &mut dyn Sql, restored_at: Option<ServerTime>) -> Result<u64, StoreError> {
+    let held = sql.execute(
+        "UPDATE network_accounts SET held = 1, restored_at = coalesce(:restored_at, restored_at) \
+         WHERE mode <> 'SANDBOX' AND status <> 'CLOSED'",
+        &params!["restored_at" = restored_at.map(|at| at.0)],
+    )?;
+    if held > 0 {
+        sql.execute("UPDATE tariff SET version = version + 1", &vec![])?;
+    }
+    Ok(held)
+}
