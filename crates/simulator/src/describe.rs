@@ -158,6 +158,7 @@ pub fn command(command: &Command) -> String {
         | Command::UnlockPasscode(_)
         | Command::ReservePasscodeChange(..)
         | Command::ReplacePasscode(..)
+        | Command::CancelEnqueued(_)
         | Command::AddNetworkAccount(_)
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
@@ -301,7 +302,9 @@ fn answered(answer: &Output) -> String {
             format!("network account {} {}", row.id, row.status)
         }
         Output::RecordTerms(changed) => format!("terms changed: {changed}"),
-        Output::DeferSend(deferred) => state(&deferred.execution),
+        Output::DeferSend(deferred) | Output::CancelEnqueued(deferred) => {
+            state(&deferred.execution)
+        }
         Output::ExpireSession(changed) | Output::CancelUnpaidOrder(changed) => {
             format!("changed: {changed}")
         }

@@ -51,6 +51,7 @@ macro_rules! each_decision {
             LeaveCardPage = $crate::payments::leave_card_page::LeaveCardPage,
             CheckNow = $crate::payments::check_now::CheckNow,
             ClaimExecution = $crate::payments::claim_execution::ClaimExecution,
+            CancelEnqueued = $crate::payments::cancel_enqueued::CancelEnqueued,
             DeferSend = $crate::payments::defer_send::DeferSend,
             RecordOutcome = $crate::payments::record_outcome::RecordOutcome,
             AuthenticateCard = $crate::payments::authenticate_card::AuthenticateCard,

@@ -147,6 +147,7 @@ impl ProviderAttempt {
     #[must_use]
     pub fn ended(self) -> Self {
         Self {
+            gate: None,
             next_check_at: None,
             lease_until: None,
             client_secret: None,

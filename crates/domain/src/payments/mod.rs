@@ -2,6 +2,7 @@
 
 pub mod attempt;
 pub mod authenticate_card;
+pub mod cancel_enqueued;
 pub mod cancel_session;
 pub mod check_now;
 pub mod checks;

@@ -3,12 +3,15 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::directory::merchant::Merchant;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::SourceId;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
 use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::ServerTime;
+use domain::payments::checks;
+use domain::tariff::Tariff;
 use domain::tariff::fees::{self, Quote, QuoteRequest, Route};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
@@ -182,6 +185,25 @@ fn network(network: Network, method: Method) -> Result<Provider, ApiError> {
         .ok_or_else(|| on_query("provider", FaultKind::NotEnum(Network::names(&[method]))))
 }
 
+/// Whether a real network takes the payment now, as its execution would find it.
+fn check_network(
+    merchant: &Merchant,
+    route: Route<'_>,
+    moved: Money,
+    tariff: &Tariff,
+    amount: &'static str,
+) -> Result<(), ApiError> {
+    checks::check_network(
+        merchant,
+        (route.provider, route.method),
+        (route.operation, moved),
+        Subject::Amount,
+        None,
+        tariff,
+    )
+    .map_err(|refusal| refused(refusal, amount))
+}
+
 async fn amount(
     State(app): State<App>,
     tenant: Tenant,
@@ -210,6 +232,8 @@ async fn amount(
     let tariff = app.queries.for_system().tariff().await?;
     let quote = fees::predict(question, &tariff, tenant.now)
         .map_err(|refusal| refused(refusal, "base_amount"))?;
+    let moved = if operation == Operation::Collection { quote.payer } else { quote.payee };
+    check_network(merchant, route, moved, &tariff, "base_amount")?;
     Ok(Json(quote.into()))
 }
 
@@ -238,6 +262,7 @@ async fn source(
     let tariff = app.queries.for_system().tariff().await?;
     let quote = fees::predict(question, &tariff, tenant.now)
         .map_err(|refusal| refused(refusal, "source_id"))?;
+    check_network(&tenant.merchant, route, quote.payer, &tariff, "source_id")?;
     Ok(Json(quote.into()))
 }
 

@@ -13,6 +13,7 @@ mod markets;
 pub mod merchant;
 mod networks;
 mod output;
+mod payouts;
 mod phones;
 mod rates;
 mod review;
@@ -116,6 +117,9 @@ enum Group {
     /// Add, list and change accounts at payment networks, their tokens and keys.
     #[command(subcommand)]
     Networks(networks::Networks),
+    /// Take back payouts and refunds that wait.
+    #[command(subcommand)]
+    Payouts(payouts::Payouts),
     /// Make and change the key that the secrets of network accounts are encrypted with.
     #[command(subcommand)]
     Secrets(secrets::Secrets),
@@ -167,6 +171,7 @@ pub fn main() -> ExitCode {
         Group::Markets(command) => command.run(&target),
         Group::Phones(command) => command.run(&target),
         Group::Networks(command) => command.run(&target),
+        Group::Payouts(command) => command.run(&target),
         Group::Secrets(command) => command.run(&target),
         Group::Keys(command) => command.run(&target),
         Group::Db(command) => command.run(&target),

@@ -94,10 +94,9 @@ pub fn restore(from: &Path, to: &Path) -> Result<Restored, StoreError> {
         return Err(StoreError::Refused(format!("{} is the database itself", from.display())));
     }
     let aside = file::aside(to, "restoring")?;
-    let done = prepare(from, &aside)
-        .and_then(|(report, held_accounts)| {
-            Ok(Restored { report, held_accounts, before: exchange(&aside, to)? })
-        });
+    let done = prepare(from, &aside).and_then(|(report, held_accounts)| {
+        Ok(Restored { report, held_accounts, before: exchange(&aside, to)? })
+    });
     done.inspect_err(|_| file::remove(&aside))
 }
 

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::StoreError;
 use crate::hex::hex;
-use crate::schema::network_hold;
 use crate::schema::migrate;
+use crate::schema::network_hold;
 use crate::schema::verify::{self, Report};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 use crate::workspace::sql_value::{ColumnType, SqlValue, params};

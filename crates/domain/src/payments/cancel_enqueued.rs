@@ -1,0 +1,64 @@
+//! Taking a payout or refund back that waits: in the network's queue, because its operator is delayed,
+//! or here, because it could not be sent yet.
+
+use crate::decision::row::Lookup;
+use crate::decision::use_case::{Context, Decision};
+use crate::decision::workspace::{RowKey, Stop, Workspace};
+use crate::kernel::ids::MerchantId;
+use crate::kernel::names::{Operation, Provider};
+use crate::kernel::refusal::{Refusal, Subject};
+use crate::kernel::uuids::ReferenceId;
+use crate::payments::attempt::{self, ProviderAttempt, WithAttempt};
+use crate::payments::execution::Execution;
+use crate::payments::settle;
+
+/// Cancels a payout or refund that waits. What was never sent fails at once. For what is at the
+/// network, the network is asked to take it out of its queue, and only its word fails it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CancelEnqueued {
+    pub merchant_id: MerchantId,
+    pub reference_id: ReferenceId,
+}
+
+impl Decision for CancelEnqueued {
+    type Output = WithAttempt;
+
+    fn hints(&self) -> Vec<RowKey> {
+        let reference = (self.merchant_id, self.reference_id);
+        vec![
+            RowKey::Execution(Lookup::AltKey(reference)),
+            RowKey::Merchant(Lookup::Id(self.merchant_id)),
+        ]
+    }
+
+    fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
+        match work.find::<Execution>(&(self.merchant_id, self.reference_id)) {
+            Ok(Some(execution)) => execution.referenced_keys(),
+            _ => vec![],
+        }
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<WithAttempt, Stop> {
+        let found = work.find::<Execution>(&(self.merchant_id, self.reference_id))?;
+        let execution = (*found.ok_or(Refusal::NotFound)?).clone();
+        let is_queued = matches!(execution.operation(), Operation::Payout | Operation::Refund)
+            && execution.provider == Provider::PawaPay;
+        let open = attempt::open_attempt(&execution, work)?.filter(|_| is_queued);
+        let attempt = open.ok_or(Refusal::InvalidState {
+            subject: Subject::Execution,
+            what: "payment",
+            state: execution.status.as_str(),
+            needs: "a payout or refund under way at pawaPay",
+        })?;
+        let time = context.merchant_time(self.merchant_id, work)?;
+        if !attempt.was_sent() {
+            let message = "it was canceled by the operator before it was sent".to_owned();
+            let execution = settle::fail(execution, message, time, work, context.now)?;
+            return Ok(WithAttempt { execution, attempt: None });
+        }
+        // Whoever polls next asks the network; a call that is under way now is not disturbed.
+        let attempt = ProviderAttempt { cancel_asked: true, next_check_at: Some(time), ..attempt };
+        work.put(attempt.clone());
+        Ok(WithAttempt { execution, attempt: Some(attempt) })
+    }
+}
