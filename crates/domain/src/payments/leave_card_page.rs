@@ -1,4 +1,5 @@
-//! Ending a card payment that the payer began on a page and does not want to finish.
+//! Ending a payment that the payer began on a page and does not want to finish: by card, or one that
+//! could not be sent yet.
 
 use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision, LockKey};
@@ -8,9 +9,10 @@ use crate::kernel::refusal::Refusal;
 use crate::payments::attempt::{self, ProviderAttempt};
 use crate::payments::pay_on_page;
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
+use crate::payments::settle;
 
 /// Asks the network to cancel a card payment. Only the network's word ends it: a payment that was
-/// made in the meantime counts.
+/// made in the meantime counts. What was never sent ends at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LeaveCardPage {
     pub merchant_id: MerchantId,
@@ -37,6 +39,13 @@ impl Decision for LeaveCardPage {
         context: &Context<'_>,
     ) -> Result<Option<ProviderCall>, Stop> {
         let open = attempt::open_payment(self.merchant_id, self.execution_id, work)?;
+        if let Some(payment) = open.as_ref().filter(|open| pay_on_page::can_withdraw(&open.attempt))
+        {
+            let message = "the payer withdrew it before it was sent".to_owned();
+            let time = context.merchant_time(self.merchant_id, work)?;
+            settle::fail(payment.execution.clone(), message, time, work, context.now)?;
+            return Ok(None);
+        }
         let Some(payment) = open.filter(|open| pay_on_page::is_on_card_page(&open.attempt)) else {
             return Err(Refusal::NotAwaitingAuthentication.into());
         };

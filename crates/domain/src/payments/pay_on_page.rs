@@ -243,3 +243,9 @@ fn payer_party(
 pub fn is_on_card_page(attempt: &ProviderAttempt) -> bool {
     attempt.page_id.is_some() && attempt.requires_action && !attempt.cancel_asked
 }
+
+/// Whether the payer of a page can withdraw a payment: one that was never sent.
+#[must_use]
+pub fn can_withdraw(attempt: &ProviderAttempt) -> bool {
+    attempt.page_id.is_some() && attempt.gate.is_some() && !attempt.was_sent()
+}

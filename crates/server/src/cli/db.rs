@@ -10,6 +10,7 @@ use crate::cli::{Target, output};
 use store::Database;
 use store::schema::backup::{self, Restored};
 use store::schema::copy::{self, Copied};
+use store::schema::networks;
 use store::workspace::file;
 
 #[derive(Subcommand)]
@@ -65,8 +66,16 @@ fn backup(database: &Database, file: &Path) -> anyhow::Result<()> {
     };
     let bytes = backup::sqlite(path, file)
         .with_context(|| format!("{} was not copied to {}", path.display(), file.display()))?;
-    let json = json!({ "file": file.display().to_string(), "bytes": bytes });
-    output::done(&json, &format!("{}: {bytes} bytes, on disk and checked", file.display()))
+    let keys = networks::secrets_keys(database.open_as_it_is()?.as_mut()).unwrap_or_default();
+    let json = json!({ "file": file.display().to_string(), "bytes": bytes, "secrets_keys": keys });
+    let mut text = format!("{}: {bytes} bytes, on disk and checked", file.display());
+    if !keys.is_empty() {
+        text.push_str(&format!(
+            "\nits secrets need the key {}, which is not in it: keep the key file, too",
+            keys.join(" and ")
+        ));
+    }
+    output::done(&json, &text)
 }
 
 fn restore(file: &Path, database: &Database) -> anyhow::Result<()> {

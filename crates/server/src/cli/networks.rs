@@ -2,11 +2,13 @@
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use domain::kernel::ids::{NetworkAccountId, NetworkSecretId};
-use domain::kernel::names::{Mode, Provider};
+use domain::kernel::ids::{MerchantId, NetworkAccountId, NetworkSecretId};
+use domain::kernel::names::{Mode, Operation, Provider};
+use domain::kernel::uuids::ReferenceId;
 use domain::network_accounts::account::NetworkAccount;
 use domain::network_accounts::add_account::AddNetworkAccount;
 use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
+use domain::network_accounts::exchange::Exchange;
 use domain::network_accounts::secret::{
     AddNetworkSecret, NetworkSecret, RetireNetworkSecret, SealedSecret, SecretKind,
 };
@@ -18,6 +20,7 @@ use networks::stripe::keys;
 use serde_json::{Map, Value, json};
 
 use crate::cli::output::{self, moment};
+use crate::cli::payouts::reference;
 use crate::cli::{Target, input};
 use crate::jobs::network_accounts;
 use store::clock;
@@ -115,6 +118,16 @@ pub enum Networks {
         #[arg(long)]
         account: i64,
     },
+    /// Print what was said to a network about a payment, and what it said: without secrets, and of
+    /// numbers the last three digits.
+    Exchanges {
+        /// The reference_id of the execution.
+        #[arg(value_parser = reference)]
+        reference: ReferenceId,
+        /// The merchant's id.
+        #[arg(long)]
+        merchant: i64,
+    },
     /// Change how many calls a second each process of kola makes at most.
     SetLimit {
         #[arg(long)]
@@ -211,6 +224,7 @@ impl Networks {
             }
             Self::Resume { account: None } => resume_all(target),
             Self::Refresh { account } => refresh(target, account),
+            Self::Exchanges { reference, merchant } => exchanges(target, merchant, reference),
             Self::SetLimit { account, calls_per_second } => {
                 change(target, account, AccountChange::CallsPerSecond(calls_per_second))
             }
@@ -448,6 +462,48 @@ fn refresh(target: &Target, id: i64) -> anyhow::Result<()> {
         &json!({ "terms": said.len(), "changed": changed, "unnamed": new }),
         &lines.join("\n"),
     )
+}
+
+fn exchanges(target: &Target, merchant: i64, reference: ReferenceId) -> anyhow::Result<()> {
+    let said = target.read_existing(async |reads| {
+        let reads = reads.of(MerchantId(merchant));
+        let mut found = None;
+        for operation in [Operation::Collection, Operation::Payout, Operation::Refund] {
+            if found.is_none() {
+                found = reads.execution_by_reference(operation, reference).await?;
+            }
+        }
+        match found {
+            Some(execution) => Ok(Some(reads.exchanges(execution.id).await?)),
+            None => Ok(None),
+        }
+    })?;
+    let said =
+        said.context("this merchant has no payment through a network with that reference_id")?;
+    let json = said.iter().map(exchange_as_json).collect();
+    let text = said.iter().map(exchange_as_text).collect::<Vec<_>>().join("\n\n");
+    output::tell(&json, if text.is_empty() { "nothing was said" } else { &text })
+}
+
+fn exchange_as_json(exchange: &Exchange) -> Value {
+    let said = &exchange.said;
+    json!({
+        "at": format!("{:.6}", said.begun_at),
+        "network_account_id": said.network_account_id.0,
+        "is_callback": said.is_callback,
+        "request": said.request,
+        "status": said.status,
+        "answer": said.answer,
+        "milliseconds": said.duration_us / 1_000,
+        "sha256": said.digest,
+    })
+}
+
+fn exchange_as_text(exchange: &Exchange) -> String {
+    let said = &exchange.said;
+    let who = if said.is_callback { "the network called" } else { "kola called" };
+    let ms = said.duration_us / 1_000;
+    format!("== {} {who}, {ms} ms\n{}\n-- {}", moment(said.begun_at), said.request, said.answer)
 }
 
 fn list(target: &Target, address: &PublicAddress) -> anyhow::Result<()> {

@@ -25,7 +25,7 @@ pub enum Payouts {
     },
 }
 
-fn reference(text: &str) -> Result<ReferenceId, String> {
+pub(super) fn reference(text: &str) -> Result<ReferenceId, String> {
     Reference::read(&json!(text))
         .map(|reference| reference.0)
         .map_err(|_| "a UUID of version 4".to_owned())

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::schema::network_hold;
+use crate::schema::networks;
 use crate::schema::verify::{self, Report};
 use crate::workspace::{file, sqlite};
 use crate::{Database, StoreError, clock};
@@ -104,7 +104,7 @@ fn prepare(from: &Path, aside: &Path) -> Result<(Report, u64), StoreError> {
     copy(&sqlite::open_as_it_is(from)?, aside)?;
     let mut sql = Database::Sqlite(aside.to_owned()).open(None)?;
     let report = verify::verify(sql.as_mut())?;
-    let held_accounts = network_hold::hold(sql.as_mut(), Some(clock::now()))?;
+    let held_accounts = networks::hold(sql.as_mut(), Some(clock::now()))?;
     match report.violations.first() {
         None => Ok((report, held_accounts)),
         Some((rule, place)) => Err(StoreError::Refused(format!(

@@ -6,7 +6,7 @@ pub mod copy;
 pub mod installation;
 pub mod market;
 pub mod migrate;
-pub mod network_hold;
+pub mod networks;
 pub mod page_tokens;
 pub mod recount;
 pub mod tariff;

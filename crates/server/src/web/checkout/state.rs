@@ -13,6 +13,7 @@ use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use domain::network_accounts::operator_terms::network_code;
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::pay_on_page;
 use domain::payments::receipt_code::ReceiptCode;
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::payment_link::PaymentLink;
@@ -129,7 +130,7 @@ impl Rows {
                 payer: execution.payer,
                 gate,
                 next_try_at: attempt.next_check_at,
-                can_withdraw: false,
+                can_withdraw: pay_on_page::can_withdraw(attempt),
             }));
         }
         // While a card payment is being ended, the network's word is waited for.

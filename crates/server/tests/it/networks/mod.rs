@@ -2,6 +2,7 @@
 //! which must agree with the ledger at the end of each test.
 
 mod accounts;
+mod pages;
 mod pawapay;
 mod stage;
 mod stripe;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::StoreError;
 use crate::hex::hex;
 use crate::schema::migrate;
-use crate::schema::network_hold;
+use crate::schema::networks;
 use crate::schema::verify::{self, Report};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 use crate::workspace::sql_value::{ColumnType, SqlValue, params};
@@ -74,7 +74,7 @@ pub fn copy(source: &mut dyn Sql, target: &mut dyn Sql) -> Result<Copied, StoreE
             if verified(target, "target")? != report {
                 return Err(refused("the ledgers of source and target differ".to_owned()));
             }
-            let held_accounts = network_hold::hold(target, None)?;
+            let held_accounts = networks::hold(target, None)?;
             Ok(Copied { tables, report, lanes, held_accounts })
         })
     })

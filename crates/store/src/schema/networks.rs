@@ -1,5 +1,6 @@
-//! Keeping a copy of an installation from calling real networks before an operator says so: the
-//! original may still be running, or may have made payments that the copy does not know.
+//! What a copy of an installation has to do with real networks. It must not call them before an
+//! operator says so: the original may still be running, or may have made payments that the copy does
+//! not know. And it needs the key of its secrets, which is not in it.
 
 use domain::kernel::time::ServerTime;
 
@@ -23,4 +24,15 @@ pub fn hold(sql: &mut dyn Sql, restored_at: Option<ServerTime>) -> Result<u64, S
         sql.execute("UPDATE tariff SET version = version + 1", &vec![])?;
     }
     Ok(held)
+}
+
+/// The ids of the keys that the secrets in this database are encrypted with.
+///
+/// # Errors
+/// [`StoreError`]
+pub fn secrets_keys(sql: &mut dyn Sql) -> Result<Vec<String>, StoreError> {
+    let ids =
+        "SELECT DISTINCT key_id FROM network_secrets WHERE retired_at IS NULL ORDER BY key_id";
+    let rows = sql.rows(ids, &vec![])?;
+    Ok(rows.iter().filter_map(|row| row.text(0)).map(str::to_owned).collect())
 }
