@@ -1,7 +1,7 @@
 //! pawaPay's callbacks: signed with a key that pawaPay publishes, or, where the account is set so,
 //! not signed at all.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use domain::kernel::names::Provider;
 use networks::accounts::CalledAccount;
 use networks::pawapay::callback::read_callback;
@@ -12,6 +12,7 @@ use networks::pawapay::signature::{self, SignatureFault, SignedMessage};
 use super::{
     Refused, account_of, ask, body_of, headers_of, on_record, payment_of, public_address, record,
 };
+use crate::api::extract::PathSegments;
 use crate::api::routes::Routes;
 use crate::app::App;
 use store::clock;
@@ -22,11 +23,11 @@ pub fn routes() -> Routes {
 
 async fn receive(
     State(app): State<App>,
-    Path((id, token)): Path<(i64, String)>,
+    PathSegments([id, token]): PathSegments<2>,
     request: Request,
 ) -> Result<&'static str, Refused> {
     let begun_at = clock::now();
-    let called = account_of(&app, Provider::PawaPay, id, &token)?;
+    let called = account_of(&app, Provider::PawaPay, &id, &token)?;
     let (parts, body) = request.into_parts();
     let body = body_of(body).await?;
     let path = format!("/callbacks/pawapay/{id}/{token}");

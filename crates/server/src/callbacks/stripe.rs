@@ -1,6 +1,6 @@
 //! Stripe's events, signed with a secret of the endpoint.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use domain::kernel::names::Provider;
 use networks::reading::Reading;
 use networks::stripe::event::{self, EventFault, News};
@@ -8,6 +8,7 @@ use networks::stripe::redaction::redact_event;
 use networks::stripe::signature;
 
 use super::{Refused, account_of, ask, body_of, on_record, payment_of, record};
+use crate::api::extract::PathSegments;
 use crate::api::routes::Routes;
 use crate::app::App;
 use store::clock;
@@ -18,11 +19,11 @@ pub fn routes() -> Routes {
 
 async fn receive(
     State(app): State<App>,
-    Path((id, token)): Path<(i64, String)>,
+    PathSegments([id, token]): PathSegments<2>,
     request: Request,
 ) -> Result<&'static str, Refused> {
     let begun_at = clock::now();
-    let called = account_of(&app, Provider::Stripe, id, &token)?;
+    let called = account_of(&app, Provider::Stripe, &id, &token)?;
     let account = called.account.name.as_str();
     let (parts, body) = request.into_parts();
     let header = parts.headers.get("stripe-signature").and_then(|value| value.to_str().ok());
