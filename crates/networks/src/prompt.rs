@@ -16,10 +16,10 @@ pub struct Prompt {
 #[must_use]
 pub const fn sandbox(method: Method) -> Option<Prompt> {
     let revive_code = match method {
-        Method::MtnMomoLbr => Some("*156#"),
-        Method::MtnMomoRwa => Some("*182*7*1#"),
-        Method::OrangeMoneyLbr | Method::AirtelRwa | Method::OrangeMoneyRwa => None,
-        Method::CreditCard | Method::Wallet => return None,
+        Method::MTN_MOMO_LBR => Some("*156#"),
+        Method::MTN_MOMO_RWA => Some("*182*7*1#"),
+        Method::ORANGE_MONEY_LBR | Method::AIRTEL_RWA | Method::ORANGE_MONEY_RWA => None,
+        Method::CREDIT_CARD | Method::WALLET => return None,
     };
     // The sandbox's request that stays open ends after a quarter of an hour.
     Some(Prompt { revive_code, kept_us: minutes(15) })

@@ -24,15 +24,15 @@ const START: ServerTime = ServerTime(0);
 /// The available methods with their provider, operations and currencies.
 const MARKETS: &[(Method, Provider, &[Operation], &[&str])] = &[
     (
-        Method::MtnMomoLbr,
+        Method::MTN_MOMO_LBR,
         Provider::PawaPay,
         &[Operation::Collection, Operation::Payout],
         &["LRD", "USD"],
     ),
-    (Method::MtnMomoRwa, Provider::PawaPay, &[Operation::Collection, Operation::Payout], &["RWF"]),
-    (Method::CreditCard, Provider::Stripe, &[Operation::Collection], &["USD", "LRD", "RWF"]),
+    (Method::MTN_MOMO_RWA, Provider::PawaPay, &[Operation::Collection, Operation::Payout], &["RWF"]),
+    (Method::CREDIT_CARD, Provider::Stripe, &[Operation::Collection], &["USD", "LRD", "RWF"]),
     (
-        Method::Wallet,
+        Method::WALLET,
         Provider::Platform,
         &[Operation::Collection, Operation::Payout],
         &["USD", "LRD", "RWF"],
@@ -89,14 +89,14 @@ pub fn shipped() -> Tariff {
         ],
         gateway_fees: vec![gateway(
             Provider::Stripe,
-            Method::CreditCard,
+            Method::CREDIT_CARD,
             Operation::Collection,
             29_000,
             30,
         )],
         ..Tariff::default()
     };
-    for method in [Method::MtnMomoLbr, Method::MtnMomoRwa] {
+    for method in [Method::MTN_MOMO_LBR, Method::MTN_MOMO_RWA] {
         tariff.gateway_fees.push(gateway(
             Provider::PawaPay,
             method,
@@ -107,7 +107,7 @@ pub fn shipped() -> Tariff {
         tariff.gateway_fees.push(gateway(Provider::PawaPay, method, Operation::Payout, 10_000, 0));
     }
     for operation in [Operation::Collection, Operation::Payout] {
-        tariff.gateway_fees.push(gateway(Provider::Platform, Method::Wallet, operation, 0, 0));
+        tariff.gateway_fees.push(gateway(Provider::Platform, Method::WALLET, operation, 0, 0));
     }
     for (code, units) in [("LRD", 192), ("RWF", 1_440)] {
         if let (Some(from), Some(to), Some(rate)) =
@@ -126,7 +126,7 @@ pub fn shipped() -> Tariff {
     for (method, provider, operations, codes) in MARKETS {
         for operation in *operations {
             for currency in codes.iter().filter_map(|code| Currency::parse(code)) {
-                let country = if *method == Method::MtnMomoRwa { "RW" } else { "LR" }.to_owned();
+                let country = if *method == Method::MTN_MOMO_RWA { "RW" } else { "LR" }.to_owned();
                 tariff.markets.push(Market {
                     id: MarketId(0),
                     method: *method,
@@ -151,7 +151,7 @@ pub fn shipped() -> Tariff {
 /// A phone prefix and a market that no payment uses, so that a change of them changes no payment.
 pub const PREFIX: &str = "999";
 const PREFIX_DIGITS: i64 = 12;
-const UNUSED: (Method, Operation, &str) = (Method::CreditCard, Operation::Collection, "EUR");
+const UNUSED: (Method, Operation, &str) = (Method::CREDIT_CARD, Operation::Collection, "EUR");
 
 /// Draws a change of the tariff: of a price, which may keep its value, or of what no payment uses.
 pub fn change(rng: &mut Rng) -> Option<Command> {
@@ -192,7 +192,7 @@ pub fn change(rng: &mut Rng) -> Option<Command> {
             digits: PREFIX_DIGITS,
             carrier: "C".to_owned(),
             country: Country::parse("LR")?,
-            method: Method::MtnMomoLbr,
+            method: Method::MTN_MOMO_LBR,
         }),
     })
 }

@@ -181,7 +181,7 @@ fn payer_account(
     let Some(party_id) = payer_party(source, choice, work, time)? else {
         return Err(Refusal::CounterpartyWithoutParty.into());
     };
-    if choice.method == Method::Wallet {
+    if choice.method == Method::WALLET {
         // Who has a link has not shown to be the owner of a wallet.
         return Err(Refusal::UnknownId { subject: Subject::Method, what: "a method" }.into());
     }

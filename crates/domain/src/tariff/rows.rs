@@ -386,7 +386,7 @@ fn sorted<'a>(rows: impl Iterator<Item = &'a Market>) -> Vec<Currency> {
 mod tests {
     use super::*;
 
-    const MOMO: (Method, Provider) = (Method::MtnMomoLbr, Provider::PawaPay);
+    const MOMO: (Method, Provider) = (Method::MTN_MOMO_LBR, Provider::PawaPay);
 
     fn currency(code: &str) -> Currency {
         Currency::parse(code).unwrap()

@@ -97,9 +97,9 @@ pub(crate) fn tariff() -> Tariff {
         });
     }
     for (method, provider) in [
-        (Method::MtnMomoLbr, Provider::PawaPay),
-        (Method::CreditCard, Provider::Stripe),
-        (Method::Wallet, Provider::Platform),
+        (Method::MTN_MOMO_LBR, Provider::PawaPay),
+        (Method::CREDIT_CARD, Provider::Stripe),
+        (Method::WALLET, Provider::Platform),
     ] {
         for operation in [Operation::Collection, Operation::Payout] {
             let ppm = if provider == Provider::Platform { 0 } else { 20_000 };
@@ -322,8 +322,8 @@ impl Stage {
         operation: Operation,
     ) -> PaymentAccountId {
         let provider = match method {
-            Method::CreditCard => Provider::Stripe,
-            Method::Wallet => Provider::Platform,
+            Method::CREDIT_CARD => Provider::Stripe,
+            Method::WALLET => Provider::Platform,
             _ => Provider::PawaPay,
         };
         let new = NewAccount {

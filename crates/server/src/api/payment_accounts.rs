@@ -116,7 +116,7 @@ impl From<PaymentAccount> for PaymentAccountResponse {
 fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind> {
     let number = &payload.insensitive_account_number.as_ref()?.0;
     match payload.method {
-        Method::CreditCard
+        Method::CREDIT_CARD
             if mode == Mode::Sandbox
                 && payload.provider.0 == Provider::Stripe
                 && test_card(number).is_none() =>

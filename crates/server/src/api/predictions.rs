@@ -313,7 +313,7 @@ async fn card(
     tenant: Tenant,
     Query(query): Query<PredictCard>,
 ) -> JsonResult<CardResponse> {
-    let method = Method::CreditCard;
+    let method = Method::CREDIT_CARD;
     let provider = Provider::Stripe;
     if query.provider.is_some_and(|network| network.for_method(method) != Some(provider)) {
         return Err(on_query("provider", FaultKind::NotEnum(vec![provider.as_str()])));

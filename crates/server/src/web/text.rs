@@ -37,9 +37,9 @@ impl Zone {
     #[must_use]
     pub const fn of(method: Method) -> Self {
         match method {
-            Method::MtnMomoLbr | Method::OrangeMoneyLbr => Self::Gmt,
-            Method::AirtelRwa | Method::MtnMomoRwa | Method::OrangeMoneyRwa => Self::Cat,
-            Method::CreditCard | Method::Wallet => Self::Utc,
+            Method::MTN_MOMO_LBR | Method::ORANGE_MONEY_LBR => Self::Gmt,
+            Method::AIRTEL_RWA | Method::MTN_MOMO_RWA | Method::ORANGE_MONEY_RWA => Self::Cat,
+            Method::CREDIT_CARD | Method::WALLET => Self::Utc,
         }
     }
 
@@ -200,11 +200,11 @@ impl PhoneNumber<'_> {
 #[must_use]
 pub const fn network(method: Method) -> &'static str {
     match method {
-        Method::MtnMomoLbr | Method::MtnMomoRwa => "MTN",
-        Method::OrangeMoneyLbr | Method::OrangeMoneyRwa => "Orange",
-        Method::AirtelRwa => "Airtel",
-        Method::CreditCard => "Stripe",
-        Method::Wallet => "kola",
+        Method::MTN_MOMO_LBR | Method::MTN_MOMO_RWA => "MTN",
+        Method::ORANGE_MONEY_LBR | Method::ORANGE_MONEY_RWA => "Orange",
+        Method::AIRTEL_RWA => "Airtel",
+        Method::CREDIT_CARD => "Stripe",
+        Method::WALLET => "kola",
     }
 }
 
@@ -212,11 +212,11 @@ pub const fn network(method: Method) -> &'static str {
 #[must_use]
 pub const fn short_method(method: Method, language: Language) -> &'static str {
     match method {
-        Method::MtnMomoLbr | Method::MtnMomoRwa => "MTN Mobile Money",
-        Method::OrangeMoneyLbr | Method::OrangeMoneyRwa => "Orange Money",
-        Method::AirtelRwa => "Airtel Money",
-        Method::CreditCard => language.texts().card,
-        Method::Wallet => language.texts().wallet,
+        Method::MTN_MOMO_LBR | Method::MTN_MOMO_RWA => "MTN Mobile Money",
+        Method::ORANGE_MONEY_LBR | Method::ORANGE_MONEY_RWA => "Orange Money",
+        Method::AIRTEL_RWA => "Airtel Money",
+        Method::CREDIT_CARD => language.texts().card,
+        Method::WALLET => language.texts().wallet,
     }
 }
 
@@ -225,9 +225,9 @@ pub const fn short_method(method: Method, language: Language) -> &'static str {
 pub const fn country(method: Method, language: Language) -> Option<&'static str> {
     let texts = language.texts();
     match method {
-        Method::MtnMomoLbr | Method::OrangeMoneyLbr => Some(texts.liberia),
-        Method::AirtelRwa | Method::MtnMomoRwa | Method::OrangeMoneyRwa => Some(texts.rwanda),
-        Method::CreditCard | Method::Wallet => None,
+        Method::MTN_MOMO_LBR | Method::ORANGE_MONEY_LBR => Some(texts.liberia),
+        Method::AIRTEL_RWA | Method::MTN_MOMO_RWA | Method::ORANGE_MONEY_RWA => Some(texts.rwanda),
+        Method::CREDIT_CARD | Method::WALLET => None,
     }
 }
 
@@ -298,8 +298,8 @@ mod tests {
         let time = MerchantTime::parse("2026-11-06T22:05:59.9Z").unwrap();
         let at = |zone: Zone, language| zone.at(time).in_words(language);
         assert_eq!(at(Zone::Utc, EN), "6 November 2026, 22:05 UTC");
-        assert_eq!(at(Zone::of(Method::MtnMomoLbr), EN), "6 November 2026, 22:05 GMT");
-        assert_eq!(at(Zone::of(Method::AirtelRwa), RW), "7 Ugushyingo 2026, 00:05 CAT");
+        assert_eq!(at(Zone::of(Method::MTN_MOMO_LBR), EN), "6 November 2026, 22:05 GMT");
+        assert_eq!(at(Zone::of(Method::AIRTEL_RWA), RW), "7 Ugushyingo 2026, 00:05 CAT");
         assert_eq!(Zone::Cat.clock(time).in_words(), "00:05:59 CAT");
     }
 

@@ -173,7 +173,7 @@ fn changed(stage: &mut Stage) -> Tariff {
     let store = &mut *stage.database.store().unwrap();
     let (usd, lrd) = (Currency::parse("USD").unwrap(), Currency::parse("LRD").unwrap());
     let fee = Fee { percentage_ppm: 1, fixed: Some((2, usd)) };
-    let (method, operation) = (Method::MtnMomoLbr, Operation::Collection);
+    let (method, operation) = (Method::MTN_MOMO_LBR, Operation::Collection);
     let country = Country::parse("GH").unwrap();
     let (prefix, digits) = ("23188".to_owned(), 12);
     let platform =

@@ -75,7 +75,7 @@ fn an_upgrade_mends_the_tariff() {
         for at in [then, now] {
             let wallet = |operation| {
                 tariff
-                    .gateway_fee(Provider::Platform, Method::Wallet, operation, at)
+                    .gateway_fee(Provider::Platform, Method::WALLET, operation, at)
                     .map(|row| row.fee.percentage_ppm)
             };
             assert_eq!([Operation::Collection, Operation::Payout].map(wallet), [Some(0), Some(0)]);
@@ -90,11 +90,11 @@ fn an_upgrade_mends_the_tariff() {
                 [Some((10_000, 10_000)), Some((0, 0))]
             );
             let momo = tariff
-                .gateway_fee(Provider::PawaPay, Method::MtnMomoLbr, Operation::Collection, at)
+                .gateway_fee(Provider::PawaPay, Method::MTN_MOMO_LBR, Operation::Collection, at)
                 .unwrap();
             assert_eq!(momo.fee.percentage_ppm, 20_000);
             assert!(tariff.has_market(
-                Method::MtnMomoLbr,
+                Method::MTN_MOMO_LBR,
                 Provider::PawaPay,
                 Operation::Collection,
                 at
@@ -109,7 +109,7 @@ fn an_upgrade_mends_the_tariff() {
         let euros = tariff
             .markets
             .iter()
-            .filter(|row| row.method == Method::CreditCard && row.currency.code() == "EUR");
+            .filter(|row| row.method == Method::CREDIT_CARD && row.currency.code() == "EUR");
         let mut begins: Vec<i64> = euros.map(|row| row.effective.from.0).collect();
         begins.sort_unstable();
         assert_eq!((begins.len(), begins.last()), (2, Some(&ahead.0)), "no two rows at once");
@@ -140,11 +140,11 @@ fn a_new_book_has_always_held() {
             assert!(tariff.platform_fee("default", Operation::Collection, at).is_some());
             assert!(
                 tariff
-                    .gateway_fee(Provider::Stripe, Method::CreditCard, Operation::Collection, at)
+                    .gateway_fee(Provider::Stripe, Method::CREDIT_CARD, Operation::Collection, at)
                     .is_some()
             );
             assert!(tariff.has_market(
-                Method::CreditCard,
+                Method::CREDIT_CARD,
                 Provider::Stripe,
                 Operation::Collection,
                 at

@@ -58,7 +58,7 @@ impl Refusal {
             Self::UnknownCard,
             Self::ClockTooFar { years: 100 },
             Self::UnknownFeeTier,
-            Self::Tariff(TariffFault::MethodWithoutMarket(Method::CreditCard)),
+            Self::Tariff(TariffFault::MethodWithoutMarket(Method::CREDIT_CARD)),
             Self::CounterpartyWithoutParty,
             Self::PhoneMismatch,
             Self::TransferToSelf,

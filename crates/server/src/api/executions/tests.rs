@@ -39,7 +39,7 @@ fn execution(status: ExecutionStatus, intent: ExecutionIntent) -> WithAttempt {
         platform_fee_id: None,
         gateway_fee_id: None,
         provider: Provider::PawaPay,
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         provider_transaction_id: None,
         gateway_message: None,
         wallet_message: None,

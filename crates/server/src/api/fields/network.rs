@@ -98,9 +98,9 @@ mod tests {
         let read = |text: &str| Network::read(&Value::String(text.to_owned()));
         let provider =
             |text: &str, method| read(text).ok().and_then(|network| network.for_method(method));
-        assert_eq!(provider("PAWAPAY", Method::AirtelRwa), Some(Provider::PawaPay));
-        assert_eq!(provider("MTN_MOMO_LBR", Method::MtnMomoLbr), Some(Provider::PawaPay));
-        assert_eq!(provider("MTN_MOMO_LBR", Method::AirtelRwa), None);
+        assert_eq!(provider("PAWAPAY", Method::AIRTEL_RWA), Some(Provider::PawaPay));
+        assert_eq!(provider("MTN_MOMO_LBR", Method::MTN_MOMO_LBR), Some(Provider::PawaPay));
+        assert_eq!(provider("MTN_MOMO_LBR", Method::AIRTEL_RWA), None);
         assert!(matches!(read("WALLET"), Err(FaultKind::NotEnum(names)) if names.len() == 8));
     }
 

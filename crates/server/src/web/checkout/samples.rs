@@ -94,17 +94,17 @@ pub fn choices() -> Choices {
         |minor| Price { payer: money(minor, "USD"), fees: money(minor - 3_900, "USD"), rate: None };
     Choices {
         methods: vec![
-            offer(Method::MtnMomoLbr, "LRD", Provider::PawaPay, Ok(price())),
-            offer(Method::MtnMomoLbr, "USD", Provider::PawaPay, Ok(in_dollars(4_017))),
-            offer(Method::CreditCard, "USD", Provider::Stripe, Ok(in_dollars(4_082))),
-            offer(Method::MtnMomoRwa, "RWF", Provider::PawaPay, Err(Unavailable::NetworkDown)),
+            offer(Method::MTN_MOMO_LBR, "LRD", Provider::PawaPay, Ok(price())),
+            offer(Method::MTN_MOMO_LBR, "USD", Provider::PawaPay, Ok(in_dollars(4_017))),
+            offer(Method::CREDIT_CARD, "USD", Provider::Stripe, Ok(in_dollars(4_082))),
+            offer(Method::MTN_MOMO_RWA, "RWF", Provider::PawaPay, Err(Unavailable::NetworkDown)),
         ],
     }
 }
 
 pub fn phone_form() -> PhoneForm {
     PhoneForm {
-        pay_with: pay_with(Method::MtnMomoLbr, "LRD"),
+        pay_with: pay_with(Method::MTN_MOMO_LBR, "LRD"),
         price: price(),
         phone: "0880000001".to_owned(),
         fault: None,
@@ -113,7 +113,7 @@ pub fn phone_form() -> PhoneForm {
 
 pub fn review() -> Review {
     Review {
-        pay_with: pay_with(Method::MtnMomoLbr, "LRD"),
+        pay_with: pay_with(Method::MTN_MOMO_LBR, "LRD"),
         price: price(),
         phone: Some("231880000001".to_owned()),
         looks_like: None,
@@ -124,7 +124,7 @@ pub fn review() -> Review {
 
 pub fn waiting() -> Waiting {
     Waiting {
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         payer: money(778_752, "LRD"),
         phone: Some("231 88 ••• 0001".to_owned()),
         since: AT,
@@ -154,7 +154,7 @@ pub fn payment() -> Payment {
     Payment {
         payer: money(778_752, "LRD"),
         at: AT,
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         platform_fee: money(39, "USD"),
         gateway_fee: money(78, "USD"),
         fx_fee: money(39, "USD"),
@@ -188,7 +188,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         (
             "review of another network's number",
             PageState::Review(Review {
-                looks_like: Some(pay_with(Method::OrangeMoneyLbr, "LRD")),
+                looks_like: Some(pay_with(Method::ORANGE_MONEY_LBR, "LRD")),
                 ..review()
             }),
         ),
@@ -199,7 +199,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         (
             "review of a card",
             PageState::Review(Review {
-                pay_with: pay_with(Method::CreditCard, "USD"),
+                pay_with: pay_with(Method::CREDIT_CARD, "USD"),
                 phone: None,
                 ..review()
             }),
@@ -208,7 +208,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         (
             "waiting for a card",
             PageState::Waiting(Waiting {
-                method: Method::CreditCard,
+                method: Method::CREDIT_CARD,
                 phone: None,
                 revive: None,
                 ..waiting()
@@ -218,7 +218,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         (
             "not sent yet",
             PageState::NotSentYet(NotSentYet {
-                method: Method::MtnMomoLbr,
+                method: Method::MTN_MOMO_LBR,
                 payer: money(778_752, "LRD"),
                 gate: Gate::Circuit,
                 next_try_at: Some(AT),
@@ -230,7 +230,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         ("card elsewhere", card(CardPlace::Merchant)),
         (
             "failed",
-            PageState::Failed(failure(FailureReason::NotApproved, Method::MtnMomoLbr), choices()),
+            PageState::Failed(failure(FailureReason::NotApproved, Method::MTN_MOMO_LBR), choices()),
         ),
         ("paid", PageState::Paid(payment())),
         (

@@ -277,7 +277,7 @@ fn failure_reason(failed: &Execution) -> FailureReason {
         "incorrect_cvc" => FailureReason::CardCodeWrong,
         "canceled" => FailureReason::CardLeft,
         // A bank's other reasons, such as a lost or stolen card, are not for whoever holds it.
-        _ if failed.method == Method::CreditCard => FailureReason::CardDeclined,
+        _ if failed.method == Method::CREDIT_CARD => FailureReason::CardDeclined,
         _ => FailureReason::NoReason,
     }
 }

@@ -6,7 +6,7 @@ use crate::schema::market::*;
 fn what_is_shipped_can_be_read() {
     let file = MarketFile::shipped().unwrap();
     assert_eq!(file.markets.len(), Method::ALL.len());
-    assert_eq!(file.providers_of(Method::CreditCard), [Provider::Stripe]);
+    assert_eq!(file.providers_of(Method::CREDIT_CARD), [Provider::Stripe]);
 }
 
 fn refused(from: &str, to: &str) -> String {
@@ -115,7 +115,7 @@ fn a_method_may_change_its_network() {
     );
     let after = row("STRIPE", "RWF", "from = \"2027-01-01\"");
     let file = MarketFile::read(&format!("{before}\n{after}")).unwrap();
-    assert_eq!(file.providers_of(Method::AirtelRwa), [Provider::PawaPay, Provider::Stripe]);
+    assert_eq!(file.providers_of(Method::AIRTEL_RWA), [Provider::PawaPay, Provider::Stripe]);
 }
 
 #[test]
