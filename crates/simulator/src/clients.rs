@@ -5,6 +5,7 @@ use domain::decision::command::Command;
 use domain::directory::advance_clock::AdvanceClock;
 use domain::directory::api_keys::CreateApiKey;
 use domain::directory::api_keys::RevokeApiKey;
+use domain::directory::brand::Colour;
 use domain::directory::counterparties::CreateCounterparty;
 use domain::directory::counterparties::UpdateCounterparty;
 use domain::directory::create_merchant::CreateMerchant;
@@ -710,6 +711,12 @@ impl Clients<'_> {
     }
 
     /// Merchants are mostly verified, so that they can pay out.
+    /// Rarely something, and then sometimes nothing instead of what was.
+    fn changed_to<T>(&mut self, value: T) -> Option<Option<T>> {
+        let is_set = self.rng.chance(700);
+        if self.rng.chance(200) { Some(Some(value).filter(|_| is_set)) } else { None }
+    }
+
     fn merchant_changes(&mut self) -> MerchantChanges {
         MerchantChanges {
             verified: if self.rng.chance(300) { Some(self.rng.chance(800)) } else { None },
@@ -719,6 +726,9 @@ impl Clients<'_> {
                 None
             },
             fee_bearer: if self.rng.chance(700) { self.rng.pick(FeeBearer::ALL) } else { None },
+            display_name: self.changed_to("Kola Shop".to_owned()),
+            colour: self.changed_to(Colour(0x0B_5C_4B)),
+            logo: self.changed_to("iVBORw0KGgo=".to_owned()),
         }
     }
 

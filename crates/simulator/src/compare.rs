@@ -183,6 +183,19 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
         let stored = (row.verified, row.fee_bearer == FeeBearer::Payee, row.clock_offset_us);
         rule(known == Some(stored), STORED, || format!("{row:?}, {known:?} was expected"))?;
     }
+    for row in last(commits, |commit| &commit.changes.merchants, |row| row.id.0) {
+        let known = model.merchants.get(&row.id.0).map(|known| &known.brand);
+        let same = known.is_some_and(|known| {
+            (&known.name, known.colour, known.has_logo)
+                == (&row.display_name, row.colour, row.logo.is_some())
+        });
+        rule(same, STORED, || format!("{row:?}, {known:?} was expected"))?;
+    }
+    for row in last(commits, |commit| &commit.changes.logos, |row| row.merchant_id.0) {
+        let known =
+            model.merchants.get(&row.merchant_id.0).and_then(|known| known.brand.picture.as_ref());
+        rule(known == Some(&row.png), STORED, || format!("{row:?}, {known:?} was expected"))?;
+    }
     for row in last(commits, |commit| &commit.changes.passcodes, |row| row.merchant_id.0) {
         let known =
             model.merchants.get(&row.merchant_id.0).and_then(|known| known.passcode.clone());

@@ -291,6 +291,9 @@ pub fn fill(stage: &mut Stage) {
         "id, 'HOSTED', 't' || id, at",
     );
     page_tokens::run(stage.sql.as_mut()).unwrap();
+    stage.fill(&format!(
+        "INSERT INTO logos (merchant_id, fingerprint, png, updated_at) SELECT id, {uuid}, 'iVBOR', created_at FROM merchants"
+    ));
     insert(stage, "request_limits", "kind, subject, full_at", &format!("'PHONE', {uuid}, at"));
     insert(
         stage,

@@ -4,7 +4,7 @@
 
 use std::future::poll_fn;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::pin::Pin;
 
@@ -19,6 +19,8 @@ pub struct Client {
     stream: TcpStream,
     request: Vec<u8>,
     input: Vec<u8>,
+    /// The address that this client says it forwards for, as a proxy does.
+    pub forwarded_for: Option<Ipv4Addr>,
 }
 
 /// The body of an answer.
@@ -29,7 +31,7 @@ impl Client {
     pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, request: Vec::new(), input: vec![0; MAX_ANSWER] })
+        Ok(Self { stream, request: Vec::new(), input: vec![0; MAX_ANSWER], forwarded_for: None })
     }
 
     pub async fn post(
@@ -47,6 +49,11 @@ impl Client {
 
     pub async fn get(&mut self, token: &str, path: &str) -> anyhow::Result<Answer<'_>> {
         self.call("GET", token, path, None).await
+    }
+
+    /// Sends the form of a page.
+    pub async fn form(&mut self, path: &str, form: &str) -> anyhow::Result<(u16, Answer<'_>)> {
+        self.ask("POST", "", path, Some(form)).await
     }
 
     /// Sends a request. Any status but 200 is an error that shows request and answer.
@@ -92,12 +99,15 @@ impl Client {
             self.request,
             "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n"
         )?;
+        if let Some(address) = self.forwarded_for {
+            write!(self.request, "X-Forwarded-For: {address}\r\n")?;
+        }
         if let Some(body) = body {
-            write!(
-                self.request,
-                "Content-Type: application/json\r\nContent-Length: {}\r\n",
-                body.len()
-            )?;
+            let kind = match body.as_bytes() {
+                [b'{', ..] => "application/json",
+                _ => "application/x-www-form-urlencoded",
+            };
+            write!(self.request, "Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len())?;
         }
         write!(self.request, "\r\n{}", body.unwrap_or_default())
     }

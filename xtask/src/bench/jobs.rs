@@ -1,8 +1,10 @@
 //! The calls that a connection repeats: those that are measured, and those that prepare them.
 
-use anyhow::ensure;
+use std::net::Ipv4Addr;
 
-use super::client::Client;
+use anyhow::{Context as _, ensure};
+
+use super::client::{Answer, Client};
 use crate::merchant::Merchant;
 
 /// A merchant with the objects that its payments refer to.
@@ -28,6 +30,8 @@ pub enum Job {
     Prediction,
     /// Reads the payment page of an open order, with the price of each method.
     Page,
+    /// Creates a checkout, opens its page, and pays there by mobile money.
+    PagePayment,
     /// Creates a transfer session.
     Session,
     /// Executes a prepared session.
@@ -76,6 +80,7 @@ impl Job {
                 ensure!(answer.0.starts_with(b"<!doctype html>"), "not a page: {answer}");
                 Ok(0)
             }
+            Self::PagePayment => page_payment(client, tenant, random).await.map(|()| 0),
             Self::Session => session(client, tenant, &common.expires_at).await,
             Self::Execute => execute(client, tenant, item.id, &random.uuid()).await.map(|()| 0),
             Self::Payment => {
@@ -171,6 +176,45 @@ async fn checkout(
         .expect_status("COMPLETED")?;
     let path = format!("/v1/status/source?source_type=INVOICE&source_id={invoice}");
     client.get(&tenant.token, &path).await?.expect_status("PAID")
+}
+
+async fn page_payment(
+    client: &mut Client,
+    tenant: &Tenant,
+    random: &mut Random,
+) -> anyhow::Result<()> {
+    // Each payer has a phone and an address of its own, as the limits expect. In the sandbox a
+    // payment from a number that ends in 1 succeeds.
+    let [first, second, phone] = [random.next(), random.next(), random.next() % 10_000];
+    let phone = format!("23188{phone:04}001");
+    client.forwarded_for = Some(Ipv4Addr::from_bits(0x0a00_0000 | (first & 0x00ff_ffff) as u32));
+    let party = 231_770_000_000 + second % 1_000_000;
+    let body = format!(
+        r#"{{"mode":"HOSTED","source_kind":"ORDER","party_phone":"{party}","currency":"USD",
+        "items":[{{"name":"Rice, 25 kg","currency":"USD","amount":19.50,"qty":2}}]}}"#
+    );
+    let made = client.post(&tenant.token, "/v1/checkouts/create", &body).await?;
+    let page = made.text("hosted_path_or_token").context("a page")?.to_owned();
+    let shown = |(status, answer): (u16, Answer<'_>), words: &str| {
+        let text = String::from_utf8_lossy(answer.0).into_owned();
+        ensure!(status == 200 && text.contains(words), "{status}, no {words}: {text}");
+        Ok(text)
+    };
+    let method = "MTN_MOMO_LBR%3ALRD";
+    shown(client.ask("GET", "", &page, None).await?, "MTN")?;
+    let form = format!("step=method&method={method}");
+    shown(client.form(&page, &form).await?, "name=\"phone\"")?;
+    let form = format!("step=phone&method={method}&phone={phone}");
+    let review = shown(client.form(&page, &form).await?, "name=\"quote\"")?;
+    let field = |name: &str| {
+        let (_, rest) = review.split_once(&format!("name=\"{name}\" value=\""))?;
+        rest.split_once('"').map(|(value, _)| value)
+    };
+    let (quote, key) = field("quote").zip(field("key")).context("no quote and key")?;
+    let form = format!("step=pay&method={method}&phone={phone}&quote={quote}&key={key}");
+    let (status, answer) = client.form(&page, &form).await?;
+    ensure!(status == 303, "{status}: {answer}");
+    shown(client.ask("GET", "", &page, None).await?, "Paid").map(|_| ())
 }
 
 /// SplitMix64. Reference ids must be spread like random ones, but need not be secret.

@@ -87,6 +87,8 @@ pub enum Phase {
     Prediction,
     /// The payment page of one open order, read again and again
     Page,
+    /// Checkouts that are created, opened and paid on their page, 500 payers at once
+    PagePayment,
     /// Execution of transfers out of one wallet
     Execute,
     /// Session, execution and status of transfers out of one wallet
@@ -124,6 +126,7 @@ impl Phase {
             Self::Status => "read status",
             Self::Prediction => "prediction",
             Self::Page => "payment page",
+            Self::PagePayment => "payment on the page",
             Self::Execute => "execute",
             Self::Payment => "create + execute + status",
             Self::Checkout => "checkout",

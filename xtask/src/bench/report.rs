@@ -7,7 +7,7 @@ use super::rounds::PAYMENTS;
 use super::{Figures, Kind, Options, Phase, Sample, ServerStats};
 
 /// The phases in the order of the report, which is not that of the measurements.
-const PHASES: [Phase; 17] = [
+const PHASES: [Phase; 18] = [
     Phase::Raw,
     Phase::Pgbench,
     Phase::StatementsHot,
@@ -21,6 +21,7 @@ const PHASES: [Phase; 17] = [
     Phase::Spread,
     Phase::Payment,
     Phase::Checkout,
+    Phase::PagePayment,
     Phase::TwoHot,
     Phase::TwoSpread,
     Phase::Grown,

@@ -23,6 +23,8 @@ const SPREAD: usize = 100;
 pub const PAYMENTS: i64 = 100_000;
 /// The connections for preparations, which are not measured.
 const CROWD: usize = 64;
+/// So many payers pay on pages of one merchant at the same time.
+const PAYERS: usize = 500;
 /// How often each number of rows is measured.
 const GROWN_WINDOWS: u32 = 5;
 /// The connections of measurements in which the number of rows changes.
@@ -124,7 +126,7 @@ impl<'a> Rounds<'a> {
         fs::create_dir(&dir)?;
         let mut raw = Raw::create(&dir.join("raw.db"), &crate::root().join("migrations/sqlite"))?;
         for batch in RAW_BATCHES {
-            let sessions = self.enough(Phase::Raw, batch);
+            let sessions = self.enough(Phase::Raw, batch, batch);
             let outcome = raw.run(sessions, batch, self.options.window())?;
             self.note(Sample {
                 round,
@@ -191,6 +193,7 @@ impl<'a> Rounds<'a> {
             Phase::Execute,
             Phase::Payment,
             Phase::Checkout,
+            Phase::PagePayment,
         ];
         let last = round + 1 == options.runs && options.wants(Phase::Memory);
         if !last && !phases.into_iter().any(|phase| options.wants(phase)) {
@@ -214,6 +217,7 @@ impl<'a> Rounds<'a> {
         for connections in options.high_connection_counts() {
             site.measure(Phase::Checkout, connections)?;
         }
+        site.measure(Phase::PagePayment, PAYERS)?;
         if last {
             site.fill_up(PAYMENTS)?;
         }
@@ -296,7 +300,7 @@ impl<'a> Rounds<'a> {
 
     /// How many items to prepare so that a measurement does not run out of them: by the rate of
     /// earlier measurements, or else a guess that is above the rate of a fast machine.
-    fn enough(&self, phase: Phase, width: usize) -> usize {
+    fn enough(&self, phase: Phase, width: usize, connections: usize) -> usize {
         let seen = self
             .figures
             .samples
@@ -314,7 +318,7 @@ impl<'a> Rounds<'a> {
             _ => 20_000.0,
         };
         let rate = seen.map_or(guess, |sample| sample.per_second * 1.25);
-        (rate * self.options.seconds) as usize + width
+        (rate * self.options.seconds) as usize + connections
     }
 
     fn note(&mut self, sample: Sample) {
@@ -365,12 +369,13 @@ impl Site<'_, '_> {
         if !self.rounds.options.wants(phase) {
             return Ok(());
         }
-        let enough = self.rounds.enough(phase, width);
+        let enough = self.rounds.enough(phase, width, connections);
         let (job, items) = match phase {
             Phase::Noop => (Job::Noop, hot(usize::MAX)),
             Phase::Status => (Job::Status, hot(usize::MAX)),
             Phase::Prediction => (Job::Prediction, hot(usize::MAX)),
             Phase::Page => (Job::Page, hot(usize::MAX)),
+            Phase::PagePayment => (Job::PagePayment, hot(usize::MAX)),
             Phase::Payment | Phase::Raw | Phase::Memory => (Job::Payment, hot(usize::MAX)),
             Phase::Execute | Phase::BatchOne | Phase::TwoHot | Phase::Grown => {
                 (Job::Execute, self.take_sessions(hot, enough)?)
@@ -466,7 +471,7 @@ impl Site<'_, '_> {
     /// them.
     fn replace_by_statements(&mut self, phase: Phase, connections: usize) -> anyhow::Result<()> {
         let turns = if phase == Phase::StatementsHot { hot } else { spread };
-        let enough = self.rounds.enough(phase, connections);
+        let enough = self.rounds.enough(phase, connections, connections);
         if let Items::Made(made) = self.take_sessions(turns, enough)? {
             self.sessions = made;
         }

@@ -243,6 +243,8 @@ macro_rules! each_table {
             signing_keys: SigningKey = $crate::directory::signing_key::SigningKey,
             /// Also by mode and phone.
             merchants: Merchant = $crate::directory::merchant::Merchant,
+            /// By merchant.
+            logos: Logo = $crate::directory::brand::Logo,
             /// Also by client id.
             api_keys: ApiKey = $crate::directory::merchant::ApiKey,
             /// By merchant.

@@ -70,6 +70,9 @@ fn create(
         fee_bearer: FeeBearer::Payer,
         recipients_full_at: None,
         clock_offset_us: 0,
+        display_name: None,
+        colour: None,
+        logo: None,
         created_at: now,
         updated_at: now,
     };

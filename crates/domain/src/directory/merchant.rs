@@ -2,9 +2,11 @@
 
 use crate::api_enum;
 use crate::decision::row::Row;
+use crate::directory::brand::Colour;
 use crate::kernel::ids::{ApiKeyId, MerchantId};
 use crate::kernel::names::{FeeBearer, Mode};
 use crate::kernel::time::{MerchantTime, ServerTime};
+use crate::kernel::uuids::Fingerprint;
 
 api_enum! {
     MerchantType {
@@ -36,6 +38,12 @@ pub struct Merchant {
     pub recipients_full_at: Option<ServerTime>,
     /// How far its sandbox clock is ahead, in microseconds; zero for a live merchant.
     pub clock_offset_us: i64,
+    /// What payers see instead of the name.
+    pub display_name: Option<String>,
+    /// The colour of its pages.
+    pub colour: Option<Colour>,
+    /// The logo of its pages, a row of [`Logo`](crate::directory::brand::Logo).
+    pub logo: Option<Fingerprint>,
     pub created_at: ServerTime,
     pub updated_at: ServerTime,
 }
@@ -45,6 +53,21 @@ impl Merchant {
     #[must_use]
     pub const fn time(&self, now: ServerTime) -> MerchantTime {
         MerchantTime(now.plus(self.clock_offset_us).0)
+    }
+
+    /// The seller on a receipt: the name that payers know, and the merchant's own if it is another.
+    #[must_use]
+    pub fn seller_name(&self) -> String {
+        match &self.display_name {
+            Some(shown) if *shown != self.name => format!("{shown} ({})", self.name),
+            Some(_) | None => self.name.clone(),
+        }
+    }
+
+    /// The name that payers see.
+    #[must_use]
+    pub fn shown_name(&self) -> &str {
+        self.display_name.as_deref().unwrap_or(&self.name)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod advance_clock;
 pub mod api_keys;
+pub mod brand;
 pub mod counterparties;
 pub mod create_merchant;
 pub mod create_party;

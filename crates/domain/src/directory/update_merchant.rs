@@ -2,6 +2,7 @@
 
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::brand::{Colour, Logo};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::names::FeeBearer;
@@ -16,6 +17,12 @@ pub struct MerchantChanges {
     pub fee_tier: Option<String>,
     /// Who bears the fees of its checkouts.
     pub fee_bearer: Option<FeeBearer>,
+    /// What payers see instead of the name; `Some(None)` for the name again.
+    pub display_name: Option<Option<String>>,
+    /// The colour of its pages; `Some(None)` for none.
+    pub colour: Option<Option<Colour>>,
+    /// The logo of its pages, a PNG in Base64; `Some(None)` for none.
+    pub logo: Option<Option<String>>,
 }
 
 /// Changes a merchant. For the operator only.
@@ -53,6 +60,21 @@ fn update(
     }
     merchant.verified = changes.verified.unwrap_or(merchant.verified);
     merchant.fee_bearer = changes.fee_bearer.unwrap_or(merchant.fee_bearer);
+    if let Some(name) = &changes.display_name {
+        merchant.display_name.clone_from(name);
+    }
+    merchant.colour = changes.colour.unwrap_or(merchant.colour);
+    match &changes.logo {
+        None => {}
+        Some(None) => merchant.logo = None,
+        Some(Some(png)) => {
+            // Read, so that it is known whether there is a row to change.
+            work.get::<Logo>(id)?;
+            let logo = Logo::new(id, png.clone(), now);
+            merchant.logo = Some(logo.fingerprint);
+            work.put(logo);
+        }
+    }
     // Written even if nothing else changes: a changed row is locked and compared, so that a concurrent
     // change by another process is noticed.
     merchant.updated_at = now;

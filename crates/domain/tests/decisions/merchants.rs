@@ -5,6 +5,7 @@ use domain::decision::command::Command;
 use domain::decision::row::Lookup;
 use domain::directory::api_keys::CreateApiKey;
 use domain::directory::api_keys::RevokeApiKey;
+use domain::directory::brand::{Colour, Logo};
 use domain::directory::merchant::Merchant;
 use domain::directory::principal::Caller;
 use domain::directory::set_passcode::ReplacePasscode;
@@ -291,7 +292,7 @@ fn what_is_set_of_a_merchant_leaves_the_rest_as_it_is() {
     let nothing = MerchantChanges {
         fee_tier: Some("default".into()),
         verified: Some(true),
-        fee_bearer: None,
+        ..MerchantChanges::default()
     };
     let before = update(&mut stage, id, &nothing).unwrap();
     assert_eq!(
@@ -306,14 +307,55 @@ fn what_is_set_of_a_merchant_leaves_the_rest_as_it_is() {
     let unverified = MerchantChanges { verified: Some(false), ..MerchantChanges::default() };
     assert_eq!(update(&mut stage, id, &unverified), Ok(Merchant { verified: false, ..expected }));
 
-    let no_tier =
-        MerchantChanges { fee_tier: Some("gold".into()), verified: Some(true), fee_bearer: None };
+    let no_tier = MerchantChanges {
+        fee_tier: Some("gold".into()),
+        verified: Some(true),
+        ..MerchantChanges::default()
+    };
     assert_eq!(update(&mut stage, id, &no_tier), Err(vec![Refusal::UnknownFeeTier]));
     assert!(
         !stage.work.get::<Merchant>(id).unwrap().unwrap().verified,
         "refused is refused as a whole"
     );
     assert_eq!(update(&mut stage, MerchantId(999), &bearer), Err(vec![Refusal::NotFound]));
+}
+
+#[test]
+fn a_merchant_looks_as_it_was_set() {
+    let mut stage = Stage::new();
+    let id = stage.merchant;
+    let mut set = |changes| {
+        let merchant = stage.decide(&UpdateMerchant { merchant_id: id, changes }).unwrap();
+        (merchant, stage.work.get::<Logo>(id).ok().flatten())
+    };
+    let (plain, logo) = set(MerchantChanges::default());
+    assert_eq!((plain.shown_name(), plain.colour, plain.logo, logo), ("M", None, None, None));
+    let (set_up, logo) = set(MerchantChanges {
+        display_name: Some(Some("Ama’s Shop".to_owned())),
+        colour: Some(Colour::parse("#FFCC00")),
+        logo: Some(Some("iVBORw0KGgo=".to_owned())),
+        ..MerchantChanges::default()
+    });
+    let first = logo.unwrap();
+    assert_eq!(
+        (set_up.shown_name(), set_up.colour, set_up.logo, first.png.as_str()),
+        ("Ama’s Shop", Some(Colour(0xFF_CC_00)), Some(first.fingerprint), "iVBORw0KGgo=")
+    );
+    // What is not named stays as it is.
+    let (same, _) = set(MerchantChanges::default());
+    assert_eq!(same, set_up);
+    // Another picture has another name, so that no browser shows the old one.
+    let (other, logo) =
+        set(MerchantChanges { logo: Some(Some("AAAA".to_owned())), ..MerchantChanges::default() });
+    assert!(other.logo.is_some() && other.logo != set_up.logo);
+    assert_eq!(other.logo, logo.map(|logo| logo.fingerprint));
+    let (none, _) = set(MerchantChanges {
+        display_name: Some(None),
+        colour: Some(None),
+        logo: Some(None),
+        ..MerchantChanges::default()
+    });
+    assert_eq!((none.shown_name(), none.colour, none.logo), ("M", None, None));
 }
 
 #[test]

@@ -255,6 +255,7 @@ impl Stage {
             RowKey::CheckoutConfig(lookup) => tables.checkout_configs.load(lookup, None),
             RowKey::PaymentLink(lookup) => tables.payment_links.load(lookup, None),
             RowKey::PaymentLinkItem(lookup) => tables.payment_link_items.load(lookup, None),
+            RowKey::Logo(lookup) => tables.logos.load(lookup, None),
             RowKey::RequestLimit(lookup) => tables.request_limits.load(lookup, None),
             RowKey::Tariff(lookup) => tables.tariff.load(lookup, None),
             RowKey::PlatformFee(lookup) => tables.platform_fees.load(lookup, None),

@@ -1,9 +1,12 @@
 //! `kola merchant`: merchants and their credentials.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, bail};
-use clap::{ArgGroup, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use domain::directory::api_keys::CreateApiKey;
 use domain::directory::api_keys::RevokeApiKey;
+use domain::directory::brand::{Colour, NAME_CHARACTERS};
 use domain::directory::create_merchant::{CreateMerchant, CreatedMerchant};
 use domain::directory::merchant::{Merchant as MerchantRow, MerchantType};
 use domain::directory::set_passcode::SetPasscode;
@@ -20,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::api::fields::{FromValue, Text};
 use crate::cli::output::{self, moment};
-use crate::cli::{Target, input};
+use crate::cli::{Target, input, logo};
 use crate::credentials::secrets::{HashMemory, NewKey, PASSCODE_CHARS, hash_passcode};
 use store::schema::installation;
 
@@ -76,6 +79,8 @@ pub enum Merchant {
         /// Who bears the fees of the merchant's checkouts: PAYER or PAYEE.
         #[arg(long, group = "what", value_name = "PAYER|PAYEE", value_parser = fee_bearer)]
         fee_bearer: Option<FeeBearer>,
+        #[command(flatten)]
+        brand: Brand,
     },
     /// Create another API key for a merchant, even if all others are revoked. Its secret is shown
     /// only once.
@@ -104,6 +109,47 @@ pub enum Merchant {
         #[arg(long, group = "action")]
         remove: bool,
     },
+}
+
+/// How payers see a merchant on its pages. An empty text takes a value away.
+#[derive(Args)]
+pub struct Brand {
+    /// The name on the merchant's pages, instead of the merchant's name.
+    #[arg(long, group = "what", value_name = "NAME", value_parser = display_name)]
+    display_name: Option<Setting<String>>,
+    /// The colour of the main button on the merchant's pages.
+    #[arg(long, group = "what", value_name = "#RRGGBB", value_parser = colour)]
+    colour: Option<Setting<Colour>>,
+    /// A PNG or WebP for the top of the merchant's pages, shown 40 pixels high.
+    #[arg(long, group = "what", value_name = "FILE", value_parser = logo_file)]
+    logo: Option<Setting<PathBuf>>,
+}
+
+/// A value, or that there is to be none.
+#[derive(Clone)]
+pub struct Setting<T>(Option<T>);
+
+/// `None` for an empty text.
+fn display_name(text: &str) -> Result<Setting<String>, String> {
+    let name = text.trim();
+    if name.chars().any(char::is_control) {
+        return Err("control characters are not allowed".to_owned());
+    }
+    if name.chars().count() > NAME_CHARACTERS {
+        return Err(format!("at most {NAME_CHARACTERS} characters"));
+    }
+    Ok(Setting(Some(name.to_owned()).filter(|name| !name.is_empty())))
+}
+
+fn colour(text: &str) -> Result<Setting<Colour>, String> {
+    match Colour::parse(text) {
+        None if !text.is_empty() => Err("a colour such as #0B5C4B".to_owned()),
+        colour => Ok(Setting(colour)),
+    }
+}
+
+fn logo_file(text: &str) -> Result<Setting<PathBuf>, String> {
+    Ok(Setting(Some(PathBuf::from(text)).filter(|_| !text.is_empty())))
 }
 
 fn merchant_type(text: &str) -> Result<MerchantType, String> {
@@ -146,11 +192,23 @@ impl Merchant {
                 if empty { Ok(()) } else { created.fund(target) }
             }
             Self::List => list(target),
-            Self::Set { merchant, verified, fee_tier, fee_bearer } => set(
-                target,
-                MerchantId(merchant),
-                MerchantChanges { verified, fee_tier, fee_bearer },
-            ),
+            Self::Set { merchant, verified, fee_tier, fee_bearer, brand } => {
+                let Brand { display_name, colour, logo } = brand;
+                let logo = match logo {
+                    Some(Setting(Some(path))) => Some(Some(logo::read(&path)?)),
+                    Some(Setting(None)) => Some(None),
+                    None => None,
+                };
+                let changes = MerchantChanges {
+                    verified,
+                    fee_tier,
+                    fee_bearer,
+                    display_name: display_name.map(|Setting(name)| name),
+                    colour: colour.map(|Setting(colour)| colour),
+                    logo,
+                };
+                set(target, MerchantId(merchant), changes)
+            }
             Self::CreateKey { merchant } => create_key(target, MerchantId(merchant)),
             Self::SetPasscode { merchant } => set_passcode(target, merchant),
             Self::Passcode { merchant, remove, .. } => change_passcode(target, merchant, remove),
@@ -311,6 +369,9 @@ fn row_as_json(merchant: &MerchantRow) -> Value {
         "fee_tier": merchant.fee_tier,
         "fee_bearer": merchant.fee_bearer.as_str(),
         "phone": merchant.phone,
+        "display_name": merchant.display_name,
+        "colour": merchant.colour.map(|colour| colour.to_string()),
+        "has_logo": merchant.logo.is_some(),
         "created_at": format!("{:.6}", merchant.created_at),
     })
 }
@@ -345,6 +406,12 @@ fn set(target: &Target, id: MerchantId, changes: MerchantChanges) -> anyhow::Res
         format!("verified    {}", yes_or_no(merchant.verified)),
         format!("fee tier    {}", merchant.fee_tier),
         format!("fee bearer  {}", merchant.fee_bearer),
+        format!("shown as    {}", merchant.shown_name()),
+        format!(
+            "colour      {}",
+            merchant.colour.map_or("-".to_owned(), |colour| colour.to_string())
+        ),
+        format!("logo        {}", yes_or_no(merchant.logo.is_some())),
     ];
     output::done(&row_as_json(&merchant), &lines.join("\n"))
 }

@@ -8,6 +8,7 @@ mod fees;
 mod input;
 mod keys;
 mod ledger;
+mod logo;
 mod markets;
 pub mod merchant;
 mod output;

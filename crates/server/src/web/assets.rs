@@ -3,6 +3,8 @@
 
 use std::sync::LazyLock;
 
+use axum::extract::State;
+use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -10,7 +12,12 @@ use sha2::{Digest, Sha256};
 use crate::api::error::ApiError;
 use crate::api::extract::PathSegments;
 use crate::api::routes::Routes;
+use crate::app::App;
+use crate::web::brand;
 use store::hex::hex;
+
+/// What a file is sent with whose name changes with its content.
+pub const CACHED: (HeaderName, &str) = (CACHE_CONTROL, "public, max-age=31536000, immutable");
 
 /// How many bytes of the hash stand in a name.
 const HASH_BYTES: usize = 8;
@@ -33,8 +40,7 @@ pub struct Asset {
 
 impl Asset {
     fn new(name: &str, extension: &str, content_type: &'static str, content: &'static str) -> Self {
-        let hash = Sha256::digest(content);
-        let hash = hex(hash.get(..HASH_BYTES).unwrap_or(&hash));
+        let hash = hash_of(content);
         Self { path: format!("/assets/{name}.{hash}.{extension}"), content_type, content }
     }
 
@@ -44,15 +50,27 @@ impl Asset {
     }
 }
 
-async fn asset(PathSegments([name]): PathSegments<1>) -> Result<Response, ApiError> {
-    let known = [&STYLE, &SCRIPT, &ICON];
-    let found = known.into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(&name));
-    let asset = found.ok_or(ApiError::NotFound)?;
-    let headers = [
-        (CONTENT_TYPE, asset.content_type),
-        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
-    ];
-    Ok((headers, asset.content).into_response())
+/// The part of a content's hash that stands in the name of its file.
+#[must_use]
+pub fn hash_of(content: &str) -> String {
+    let hash = Sha256::digest(content);
+    hex(hash.get(..HASH_BYTES).unwrap_or(&hash))
+}
+
+fn compiled_in(name: &str) -> Option<&'static Asset> {
+    let known: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
+    known.into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name))
+}
+
+async fn asset(
+    State(app): State<App>,
+    PathSegments([name]): PathSegments<1>,
+) -> Result<Response, ApiError> {
+    if let Some(asset) = compiled_in(&name) {
+        let headers = [(CONTENT_TYPE, asset.content_type), CACHED];
+        return Ok((headers, asset.content).into_response());
+    }
+    brand::file(&app, &name).await?.ok_or(ApiError::NotFound)
 }
 
 #[must_use]
@@ -64,16 +82,15 @@ pub fn routes() -> Routes {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_file_is_kept_for_a_year_under_the_name_of_its_content() {
+    #[test]
+    fn a_file_has_the_name_of_its_content() {
         for known in [&STYLE, &SCRIPT, &ICON] {
-            let name = known.path().strip_prefix("/assets/").unwrap().to_owned();
-            let response = asset(PathSegments([name])).await.unwrap();
-            assert_eq!(response.headers()[CONTENT_TYPE], known.content_type);
-            assert_eq!(response.headers()[CACHE_CONTROL], "public, max-age=31536000, immutable");
+            let name = known.path().strip_prefix("/assets/").unwrap();
+            let found = compiled_in(name).unwrap();
+            assert_eq!((found.path(), found.content), (known.path(), known.content));
         }
         for name in ["pages.css", "pages.0123456789abcdef.css", ""] {
-            assert!(asset(PathSegments([name.to_owned()])).await.is_err(), "{name}");
+            assert!(compiled_in(name).is_none(), "{name}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! link may see the page.
 
 pub(crate) mod assets;
+pub(crate) mod brand;
 pub(crate) mod checkout;
 pub(crate) mod form;
 pub(crate) mod language;

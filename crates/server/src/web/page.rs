@@ -14,6 +14,7 @@ use domain::kernel::names::Mode;
 use crate::api::error::ApiError;
 use crate::net::response_permits::ResponsePermit;
 use crate::web::assets;
+use crate::web::brand::Brand;
 use crate::web::language::texts::Texts;
 use crate::web::language::{COOKIE_NAME, Language, Visitor};
 use store::clock;
@@ -38,23 +39,6 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 pub fn nonce() -> Result<String, ApiError> {
     let random = clock::random::<16>().map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
-}
-
-/// Whose page it is, as the payer sees it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Brand {
-    pub name: String,
-    /// The path of the stylesheet with the brand's colour.
-    pub stylesheet: Option<String>,
-    /// The path of the logo.
-    pub logo: Option<String>,
-}
-
-impl Brand {
-    #[must_use]
-    pub fn of(merchant: &Merchant) -> Self {
-        Self { name: merchant.name.clone(), stylesheet: None, logo: None }
-    }
 }
 
 /// What stands around the content of a page. A template has it in its field `frame` and extends

@@ -127,14 +127,19 @@ fn day_in_words(date: jiff::civil::Date, language: Language) -> String {
 /// `1 234,50 USD`, `1.234,50 USD`.
 #[must_use]
 pub fn money(amount: Money, language: Language) -> String {
+    format!("{} {}", decimal(&amount.to_string(), language), amount.currency)
+}
+
+/// A decimal number, such as a rate, with its digits grouped as the language does.
+#[must_use]
+pub fn decimal(number: &str, language: Language) -> String {
     let (group, point) = match language {
         Language::English => (',', '.'),
         Language::French => ('\u{a0}', ','),
         Language::Kinyarwanda => ('.', ','),
     };
-    let text = amount.to_string();
-    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
-    let mut grouped = String::with_capacity(text.len() * 2);
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
+    let mut grouped = String::with_capacity(number.len() * 2);
     for (place, digit) in whole.char_indices() {
         let digits_left = whole.len() - place;
         if place > 0 && digits_left % 3 == 0 && !grouped.ends_with('-') {
@@ -146,16 +151,7 @@ pub fn money(amount: Money, language: Language) -> String {
         grouped.push(point);
         grouped.push_str(decimals);
     }
-    format!("{grouped} {}", amount.currency)
-}
-
-/// A rate or another decimal number as the language writes it.
-#[must_use]
-pub fn decimal(number: &str, language: Language) -> String {
-    match language {
-        Language::English => number.to_owned(),
-        Language::French | Language::Kinyarwanda => number.replace('.', ","),
-    }
+    grouped
 }
 
 /// A phone number: digits with the country code, or the same with most of them hidden.

@@ -72,7 +72,7 @@ impl Genuine {
         let at = paid.settled_at().map(|at| zone.at(at).in_words(language)).unwrap_or_default();
         Self {
             paid: texts.genuine(&money(paid.payer, language), &at),
-            seller: merchant.name.clone(),
+            seller: merchant.seller_name(),
             number: source.number.clone(),
             refunded: some(refunds.given_back_minor).map(|sum| texts.refunded_since(&sum)),
             refund_under_way: some(under_way).map(|sum| texts.refund_under_way(&sum)),

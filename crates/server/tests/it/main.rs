@@ -11,6 +11,7 @@ mod amounts;
 mod api_keys;
 mod authentication;
 mod backups;
+mod branding;
 mod browser;
 mod checkout_pages;
 mod checkouts;

@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use domain::directory::brand::Colour;
 use domain::exceptions::review::ReviewKind;
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
@@ -38,6 +39,17 @@ pub struct Merchant {
     pub wallets: Vec<i64>,
     pub keys: Vec<i64>,
     pub links: Vec<i64>,
+    pub brand: Brand,
+}
+
+/// How payers see a merchant.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Brand {
+    pub name: Option<String>,
+    pub colour: Option<Colour>,
+    pub has_logo: bool,
+    /// The logo that was set last.
+    pub picture: Option<String>,
 }
 
 impl Merchant {

@@ -1,11 +1,21 @@
 //! Merchants.
 
+use domain::directory::brand::Logo;
 use domain::directory::merchant::Merchant;
 use domain::kernel::ids::MerchantId;
+use domain::kernel::uuids::Fingerprint;
 
 use crate::StoreError;
+use crate::reads::Queries;
 use crate::reads::scope::OperatorReads;
 use crate::workspace::sql_value::params;
+
+impl Queries {
+    /// The logo with this fingerprint. It is public: pages show it.
+    pub async fn logo(&self, fingerprint: Fingerprint) -> Result<Option<Logo>, StoreError> {
+        self.one("fingerprint = :fingerprint", &params!["fingerprint" = fingerprint]).await
+    }
+}
 
 impl OperatorReads {
     pub async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {

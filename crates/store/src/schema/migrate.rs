@@ -166,6 +166,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola collects for an order of a link without reserving a use of the link.
         oldest: LINKS_COUNTED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0020_brands.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0020_brands.sql"),
+        // An older kola shows the merchant's name alone, and keeps what it does not know.
+        oldest: LINKS_COUNTED,
+    },
 ];
 
 /// The table of versions. On PostgreSQL processes that start at once wait for its lock. SQLite also

@@ -468,6 +468,7 @@ macro_rules! integer_columns {
 integer_columns!(
     ServerTime,
     MerchantTime,
+    domain::directory::brand::Colour,
     domain::kernel::ids::MerchantId,
     domain::kernel::ids::ApiKeyId,
     domain::kernel::ids::SigningKeyId,

@@ -27,9 +27,14 @@ record!(domain::directory::merchant::Merchant, "merchants",
     changing {
         verified: "verified", fee_tier: "fee_tier", fee_tier_assigned_at: "fee_tier_assigned_at", fee_bearer: "fee_bearer",
         recipients_full_at: "recipients_full_at",
-        clock_offset_us: "clock_offset_us", updated_at: "updated_at",
+        clock_offset_us: "clock_offset_us", display_name: "display_name", colour: "colour", logo: "logo", updated_at: "updated_at",
     }
     alt_key { "mode" "phone" });
+
+record!(domain::directory::brand::Logo, "logos",
+    fixed { merchant_id: "merchant_id" }
+    changing { fingerprint: "fingerprint", png: "png", updated_at: "updated_at" }
+    alt_key {});
 
 record!(domain::directory::merchant::ApiKey, "api_keys",
     fixed { id: "id", merchant_id: "merchant_id", client_id: "client_id", secret_hash: "secret_hash", created_at: "created_at" }

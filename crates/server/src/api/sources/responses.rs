@@ -231,6 +231,9 @@ pub mod samples {
             fee_bearer: FeeBearer::Payer,
             recipients_full_at: None,
             clock_offset_us: 0,
+            display_name: None,
+            colour: None,
+            logo: None,
             created_at: ServerTime(AT.0),
             updated_at: ServerTime(AT.0),
         }

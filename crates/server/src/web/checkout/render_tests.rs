@@ -127,7 +127,7 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
             &[
                 "Not sent yet",
                 "MTN is not working at present.",
-                "It is tried next on 22 November 2026, 12:00 GMT.",
+                "Next try: 22 November 2026, 12:00 GMT.",
                 "Withdraw it",
             ],
         ),

@@ -116,7 +116,7 @@ pub const TEXTS: Texts = Texts {
     gate_refund_queue: "Another one is sent first.",
     gate_approval: "The seller has to approve it first.",
     gate_held: "Payments by {network} are paused at present.",
-    next_try_at: "It is tried next on {time}.",
+    next_try_at: "Next try: {time}.",
     withdraw: "Withdraw it",
 
     card_heading: "Pay {amount} by card",

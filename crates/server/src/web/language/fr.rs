@@ -116,7 +116,7 @@ pub const TEXTS: Texts = Texts {
     gate_refund_queue: "Un autre est envoyé d’abord.",
     gate_approval: "Le vendeur doit d’abord l’approuver.",
     gate_held: "Les paiements par {network} sont suspendus pour le moment.",
-    next_try_at: "Prochain essai le {time}.",
+    next_try_at: "Prochain essai : {time}.",
     withdraw: "Le retirer",
 
     card_heading: "Payer {amount} par carte",

@@ -153,7 +153,7 @@ impl Bill {
         Self {
             language,
             seller: Seller {
-                name: merchant.name.clone(),
+                name: merchant.seller_name(),
                 contact: phone.or_else(|| merchant.email.clone()),
             },
             title,

@@ -111,7 +111,11 @@ async fn document(
 async fn page(app: &App, token: &str, visitor: Visitor) -> Result<Response, ApiError> {
     let loaded = load(app, token).await?;
     let document = document(app, &loaded, visitor.language).await?;
-    let frame = Frame::of(&loaded.reads.merchant, visitor, document.bill.title.clone());
+    let mut frame = Frame::of(&loaded.reads.merchant, visitor, document.bill.title.clone());
+    // A receipt names the merchant itself, as its PDF does, and not only the name for payers.
+    if let Some(brand) = &mut frame.brand {
+        brand.name.clone_from(&document.bill.seller.name);
+    }
     let template = ReceiptTemplate {
         frame: &frame,
         t: frame.texts(),

@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 32] = [
+pub const TABLES: [Table; 33] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -34,6 +34,7 @@ pub const TABLES: [Table; 32] = [
     seeded("markets"),
     seeded("phone_prefixes"),
     filled("merchants"),
+    Table { name: "logos", key: "merchant_id", seeded: false },
     filled("api_keys"),
     Table { name: "passcodes", key: "merchant_id", seeded: false },
     filled("parties"),
