@@ -9,8 +9,13 @@ use domain::kernel::names::Mode;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::{CallKind, ProviderCall, ProviderRequest};
 
+pub mod client;
+pub mod exchange;
+pub mod pawapay;
 pub mod prompt;
+pub mod reading;
 pub mod sandbox;
+pub mod stripe;
 
 /// The outcome of a call, once the provider has answered.
 pub type OutcomeFuture<'a> = Pin<Box<dyn Future<Output = ProviderOutcome> + Send + 'a>>;

@@ -14,8 +14,9 @@ use domain::sales::source::{Item, SourceType};
 use crate::api::sources::responses::samples;
 use crate::web::checkout::view::{
     CardPayment, CardPlace, CheckoutPage, Choices, ClosedReason, Closing, Contact, Failure,
-    FailureReason, ItemList, MethodPrice, NotSentYet, PageState, PayWith, Payment, PhoneFault,
-    PhoneForm, Price, RefundLine, Review, Revive, TryAgain, Unavailable, UnderReview, Waiting,
+    FailureReason, ItemList, MethodPrice, NotSentYet, PageState, PaidRate, PayWith, Payment,
+    PhoneFault, PhoneForm, Price, RefundLine, Review, Revive, TryAgain, Unavailable, UnderReview,
+    Waiting,
 };
 use crate::web::language::{Language, PageLanguages, Visitor};
 use crate::web::page::Frame;
@@ -158,7 +159,11 @@ pub fn payment() -> Payment {
         platform_fee: money(39, "USD"),
         gateway_fee: money(78, "USD"),
         fx_fee: money(39, "USD"),
-        rate: Some("1 USD = 192 LRD".to_owned()),
+        rate: Some(PaidRate {
+            one: money(0, "USD").currency,
+            rate: "192".to_owned(),
+            many: money(0, "LRD").currency,
+        }),
         transaction_id: Some("sandbox-7".to_owned()),
         receipt_code: Some("7KQ2-9M4X".to_owned()),
         refunds: vec![],

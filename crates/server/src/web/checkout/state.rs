@@ -22,7 +22,7 @@ use crate::api::sources::{rate_text, refundable};
 use crate::web::checkout::offers::Offers;
 use crate::web::checkout::view::{
     CardPayment, CardPlace, Choices, ClosedReason, Closing, Failure, FailureReason, NotSentYet,
-    PageState, PayWith, Payment, RefundLine, Revive, TryAgain, UnderReview, Waiting,
+    PageState, PaidRate, PayWith, Payment, RefundLine, Revive, TryAgain, UnderReview, Waiting,
 };
 use crate::web::text::PhoneNumber;
 
@@ -176,8 +176,10 @@ impl Rows {
         };
         let fee = |minor| Money::new(minor, paid.wallet_currency());
         let exchanged = paid.payer.currency != paid.wallet_currency();
-        let rate = || {
-            format!("1 {} = {} {}", paid.wallet_currency(), rate_text(paid), paid.payer.currency)
+        let rate = || PaidRate {
+            one: paid.wallet_currency(),
+            rate: rate_text(paid),
+            many: paid.payer.currency,
         };
         let line = |refund: &Execution| RefundLine {
             amount: refund.payee,

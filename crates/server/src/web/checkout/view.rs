@@ -359,6 +359,15 @@ pub enum FailureReason {
     NoReason,
 }
 
+/// The rate of an exchange: a unit of one currency is so many of the other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PaidRate {
+    pub one: Currency,
+    /// With as many digits as it takes.
+    pub rate: String,
+    pub many: Currency,
+}
+
 /// How it was paid.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Payment {
@@ -370,8 +379,8 @@ pub struct Payment {
     pub platform_fee: Money,
     pub gateway_fee: Money,
     pub fx_fee: Money,
-    /// The rate of exchange, as text with as many digits as it takes; `None` without an exchange.
-    pub rate: Option<String>,
+    /// `None` without an exchange.
+    pub rate: Option<PaidRate>,
     /// The network's own id of the payment.
     pub transaction_id: Option<String>,
     pub receipt_code: Option<String>,

@@ -11,7 +11,7 @@ use crate::api::payment_links::link_path;
 use crate::web::checkout::show::ITEMS_SHOWN;
 use crate::web::checkout::view::{
     AmountFault, AmountForm, CheckoutPage, Choices, Failure, FailureReason, MethodPrice,
-    NotSentYet, Notice, PageState, PhoneFault, PhoneForm, Price, Unavailable,
+    NotSentYet, Notice, PageState, PaidRate, PhoneFault, PhoneForm, Price, Unavailable,
 };
 use crate::web::language::texts::{Foreign, Html, Texts};
 use crate::web::text::{self, At, Clock, Day, PhoneNumber, Zone, escape};
@@ -275,6 +275,11 @@ impl CheckoutPage {
         let rate = self.decimal(&price.rate?.to_text(DECIMALS));
         let one = format!("1 {}", self.total.currency);
         Some(self.texts().rate(one, format!("{rate} {}", price.payer.currency)))
+    }
+
+    pub(super) fn paid_rate(&self, rate: &PaidRate) -> Html {
+        let PaidRate { one, rate, many } = rate;
+        self.texts().rate(format!("1 {one}"), format!("{} {many}", self.decimal(rate)))
     }
 
     pub(super) const fn unavailable(&self, why: &Unavailable) -> &'static str {
