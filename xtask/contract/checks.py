@@ -211,7 +211,8 @@ atexit.register(lambda: print("answers by status:", dict(sorted(_ANSWERS.items()
 @schemathesis.hook
 def after_call(context, case, response):
     _ANSWERS[response.status_code] += 1
-    if response.status_code != 200:
+    # The QR code of a payment link is a picture, and has no ids.
+    if response.status_code != 200 or not response.text.lstrip().startswith(("{", "[")):
         return
     words = _words(case)
     answer = response.json()

@@ -30,17 +30,23 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(crate::common::conclude(passed))
 }
 
-/// Writes the pictures of a phone in light colours in few colours, which makes them small.
+/// Writes the pictures that the handbook shows, of a phone in light colours, in few colours, which
+/// makes them small.
 fn for_handbook(screens: &Path, pictures: &Path) -> anyhow::Result<()> {
     if !quiet(&["pngquant", "--version"]) {
         apt_install(&["pngquant"]);
     }
+    let page = std::fs::read_to_string(pictures.with_file_name("checkout.md"))?;
     std::fs::create_dir_all(pictures)?;
     for entry in std::fs::read_dir(screens)? {
         let screen = entry?.path();
         let name = screen.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let Some(state) = name.strip_suffix("-phone-light.png") else { continue };
-        let picture = pictures.join(format!("{state}.png"));
+        let file = format!("{state}.png");
+        if !page.contains(&format!("(pictures/{file})")) {
+            continue;
+        }
+        let picture = pictures.join(file);
         let reduced = Command::new("pngquant")
             .args(["24", "--force", "--strip", "--output"])
             .args([&picture, &screen])

@@ -472,7 +472,7 @@ async fn lies_on_the_wire_are_unknown() {
         let fault = json!({"network": "PAWAPAY", "kind": kind, "match": {"method": "POST"}});
         stage.control("/faults", fault);
         let request = requests::initiation(&payment).unwrap().with_bearer(PAWAPAY_TOKEN);
-        match stage.client.call(&stage.base, &request, Duration::from_secs(1)).await {
+        match stage.client.call(&stage.base, &request, Duration::from_secs(3)).await {
             Ok(response) => {
                 let word = word(read_initiation(Payout, payment.request_id, &response));
                 assert_eq!(word.outcome, ProviderOutcome::Unknown, "{kind}");

@@ -39,6 +39,8 @@ pub struct App {
     pub details: Arc<ResponsePermits>,
     /// Permits for pages that are being answered.
     pub pages: Arc<ResponsePermits>,
+    /// Of their own, so that they keep nobody from a page.
+    pub pdfs: Arc<ResponsePermits>,
     /// The settings.
     pub config: Arc<Config>,
 }

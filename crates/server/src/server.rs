@@ -73,6 +73,7 @@ impl Server {
             lists: ResponsePermits::new(api::listing::IN_PROGRESS_MAX, response_permits::WAIT),
             details: ResponsePermits::new(api::sources::IN_PROGRESS_MAX, response_permits::WAIT),
             pages: ResponsePermits::new(web::IN_PROGRESS_MAX, response_permits::WAIT),
+            pdfs: ResponsePermits::new(web::PDFS_IN_PROGRESS_MAX, response_permits::WAIT),
             config: Arc::new(config),
         };
         let mut jobs = jobs::start(&app, callbacks);

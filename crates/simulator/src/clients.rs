@@ -712,9 +712,13 @@ impl Clients<'_> {
 
     /// Merchants are mostly verified, so that they can pay out.
     /// Rarely something, and then sometimes nothing instead of what was.
-    fn changed_to<T>(&mut self, value: T) -> Option<Option<T>> {
+    fn changed_to<T>(&mut self, value: T) -> Patch<T> {
         let is_set = self.rng.chance(700);
-        if self.rng.chance(200) { Some(Some(value).filter(|_| is_set)) } else { None }
+        match self.rng.chance(200) {
+            true if is_set => Patch::Set(value),
+            true => Patch::Clear,
+            false => Patch::Keep,
+        }
     }
 
     fn merchant_changes(&mut self) -> MerchantChanges {

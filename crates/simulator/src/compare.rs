@@ -176,20 +176,14 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
         rule(same, STORED, || format!("{row:?}, {known:?} was expected"))?;
     }
     for row in last(commits, |commit| &commit.changes.merchants, |row| row.id.0) {
-        let known = model
-            .merchants
-            .get(&row.id.0)
-            .map(|known| (known.verified, known.payee_bears, known.offset));
-        let stored = (row.verified, row.fee_bearer == FeeBearer::Payee, row.clock_offset_us);
-        rule(known == Some(stored), STORED, || format!("{row:?}, {known:?} was expected"))?;
-    }
-    for row in last(commits, |commit| &commit.changes.merchants, |row| row.id.0) {
-        let known = model.merchants.get(&row.id.0).map(|known| &known.brand);
-        let same = known.is_some_and(|known| {
-            (&known.name, known.colour, known.has_logo)
-                == (&row.display_name, row.colour, row.logo.is_some())
+        let known = model.merchants.get(&row.id.0).map(|known| {
+            let brand = (&known.brand.name, known.brand.colour, known.brand.has_logo);
+            (known.verified, known.payee_bears, known.offset, brand)
         });
-        rule(same, STORED, || format!("{row:?}, {known:?} was expected"))?;
+        let brand = (&row.display_name, row.colour, row.logo.is_some());
+        let payee_bears = row.fee_bearer == FeeBearer::Payee;
+        let stored = (row.verified, payee_bears, row.clock_offset_us, brand);
+        rule(known == Some(stored), STORED, || format!("{row:?}, {known:?} was expected"))?;
     }
     for row in last(commits, |commit| &commit.changes.logos, |row| row.merchant_id.0) {
         let known =

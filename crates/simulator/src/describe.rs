@@ -165,14 +165,9 @@ fn changed(changes: &MerchantChanges) -> String {
     let verified = changes.verified.map(|verified| format!("verified {verified}"));
     let bearer = changes.fee_bearer.map(|bearer| format!("{bearer} bears"));
     let tier = changes.fee_tier.as_ref().map(|tier| format!("tier {tier}"));
-    let name = changes.display_name.as_ref().map(|name| format!("name {name:?}"));
-    let colour = changes.colour.map(|colour| format!("colour {colour:?}"));
-    let logo = changes.logo.as_ref().map(|logo| format!("logo {}", logo.is_some()));
-    [verified, bearer, tier, name, colour, logo]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(", ")
+    let MerchantChanges { display_name, colour, logo, .. } = changes;
+    let brand = format!("name {display_name:?}, colour {colour:?}, logo {logo:?}");
+    [verified, bearer, tier, Some(brand)].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn offer(new: &NewPaymentLink) -> String {

@@ -183,10 +183,10 @@ async fn page_payment(
     tenant: &Tenant,
     random: &mut Random,
 ) -> anyhow::Result<()> {
-    // Each payer has a phone and an address of its own, as the limits expect. In the sandbox a
+    // Each payer has a phone and an address of its own, because both are limited. In the sandbox a
     // payment from a number that ends in 1 succeeds.
-    let [first, second, phone] = [random.next(), random.next(), random.next() % 10_000];
-    let phone = format!("23188{phone:04}001");
+    let [first, second, phone] = [random.next(), random.next(), random.next() % 1_000_000];
+    let phone = format!("23188{phone:06}1");
     client.forwarded_for = Some(Ipv4Addr::from_bits(0x0a00_0000 | (first & 0x00ff_ffff) as u32));
     let party = 231_770_000_000 + second % 1_000_000;
     let body = format!(

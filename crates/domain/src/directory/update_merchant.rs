@@ -6,10 +6,11 @@ use crate::directory::brand::{Colour, Logo};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::names::FeeBearer;
+use crate::kernel::patch::Patch;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 
-/// The changes of an operator to a merchant. `None` leaves a value as it is.
+/// The changes of an operator to a merchant. `None` and [`Patch::Keep`] leave a value as it is.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct MerchantChanges {
     /// Whether it may pay out, transfer and refund.
@@ -17,12 +18,12 @@ pub struct MerchantChanges {
     pub fee_tier: Option<String>,
     /// Who bears the fees of its checkouts.
     pub fee_bearer: Option<FeeBearer>,
-    /// What payers see instead of the name; `Some(None)` for the name again.
-    pub display_name: Option<Option<String>>,
-    /// The colour of its pages; `Some(None)` for none.
-    pub colour: Option<Option<Colour>>,
-    /// The logo of its pages, a PNG in Base64; `Some(None)` for none.
-    pub logo: Option<Option<String>>,
+    /// What payers see instead of the name.
+    pub display_name: Patch<String>,
+    /// The colour of its pages.
+    pub colour: Patch<Colour>,
+    /// The logo of its pages, a PNG in Base64.
+    pub logo: Patch<String>,
 }
 
 /// Changes a merchant. For the operator only.
@@ -60,20 +61,14 @@ fn update(
     }
     merchant.verified = changes.verified.unwrap_or(merchant.verified);
     merchant.fee_bearer = changes.fee_bearer.unwrap_or(merchant.fee_bearer);
-    if let Some(name) = &changes.display_name {
-        merchant.display_name.clone_from(name);
-    }
-    merchant.colour = changes.colour.unwrap_or(merchant.colour);
-    match &changes.logo {
-        None => {}
-        Some(None) => merchant.logo = None,
-        Some(Some(png)) => {
-            // Read, so that it is known whether there is a row to change.
-            work.get::<Logo>(id)?;
-            let logo = Logo::new(id, png.clone(), now);
-            merchant.logo = Some(logo.fingerprint);
-            work.put(logo);
-        }
+    merchant.display_name = changes.display_name.clone().apply_to(merchant.display_name);
+    merchant.colour = changes.colour.apply_to(merchant.colour);
+    let logo = changes.logo.clone().map(|png| Logo::new(id, png, now));
+    merchant.logo = logo.as_ref().map(|logo| logo.fingerprint).apply_to(merchant.logo);
+    if let Patch::Set(logo) = logo {
+        // Read, so that it is known whether there is a row to change.
+        work.get::<Logo>(id)?;
+        work.put(logo);
     }
     // Written even if nothing else changes: a changed row is locked and compared, so that a concurrent
     // change by another process is noticed.

@@ -26,6 +26,16 @@ impl<T> Patch<T> {
         self.apply_to(None)
     }
 
+    /// The same change, whose value stays where it is.
+    #[must_use]
+    pub const fn as_ref(&self) -> Patch<&T> {
+        match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => Patch::Set(value),
+        }
+    }
+
     /// The same change with another kind of value.
     #[must_use]
     pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Patch<U> {

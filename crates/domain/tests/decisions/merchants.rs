@@ -18,6 +18,7 @@ use domain::directory::update_merchant::MerchantChanges;
 use domain::directory::update_merchant::UpdateMerchant;
 use domain::kernel::ids::{ApiKeyId, MerchantId, PasscodeTryId, SessionId, SigningKeyId};
 use domain::kernel::names::FeeBearer;
+use domain::kernel::patch::Patch;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{minutes, seconds};
 use domain::ledger::fund_wallet::FundWallet;
@@ -331,9 +332,9 @@ fn a_merchant_looks_as_it_was_set() {
     let (plain, logo) = set(MerchantChanges::default());
     assert_eq!((plain.shown_name(), plain.colour, plain.logo, logo), ("M", None, None, None));
     let (set_up, logo) = set(MerchantChanges {
-        display_name: Some(Some("Ama’s Shop".to_owned())),
-        colour: Some(Colour::parse("#FFCC00")),
-        logo: Some(Some("iVBORw0KGgo=".to_owned())),
+        display_name: Patch::Set("Ama’s Shop".to_owned()),
+        colour: Patch::Set(Colour::parse("#FFCC00").unwrap()),
+        logo: Patch::Set("iVBORw0KGgo=".to_owned()),
         ..MerchantChanges::default()
     });
     let first = logo.unwrap();
@@ -346,13 +347,13 @@ fn a_merchant_looks_as_it_was_set() {
     assert_eq!(same, set_up);
     // Another picture has another name, so that no browser shows the old one.
     let (other, logo) =
-        set(MerchantChanges { logo: Some(Some("AAAA".to_owned())), ..MerchantChanges::default() });
+        set(MerchantChanges { logo: Patch::Set("AAAA".to_owned()), ..MerchantChanges::default() });
     assert!(other.logo.is_some() && other.logo != set_up.logo);
     assert_eq!(other.logo, logo.map(|logo| logo.fingerprint));
     let (none, _) = set(MerchantChanges {
-        display_name: Some(None),
-        colour: Some(None),
-        logo: Some(None),
+        display_name: Patch::Clear,
+        colour: Patch::Clear,
+        logo: Patch::Clear,
         ..MerchantChanges::default()
     });
     assert_eq!((none.shown_name(), none.colour, none.logo), ("M", None, None));

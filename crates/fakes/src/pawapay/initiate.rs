@@ -130,29 +130,16 @@ impl Pawapay {
             return Err(Refusal::Rejected("INVALID_PHONE_NUMBER"));
         }
         let minor = checked_amount(operator, operation, &amount)?;
+        let money = Money { minor, currency };
+        let place = (operator.country.code, operator.provider);
+        let status = begin(operator, operation)?;
         Ok(Payment {
-            operation,
-            outcome: Outcome::of_number(operation, &account.phone),
-            status: begin(operator, operation)?,
-            id: asked.id,
-            deposit_id: None,
-            asked: Money { minor, currency: currency.clone() },
-            moved: Money { minor, currency },
-            fee: 0,
-            country: operator.country.code,
-            provider: operator.provider,
-            phone: account.phone,
             customer_message: asked.customer_message,
             client_reference: asked.client_reference,
             metadata: asked.metadata,
             created: now,
-            word: None,
-            hidden_until: 0,
-            failure_code: None,
-            transaction_id: None,
             takes: self.delay,
-            reconciling: 0,
-            reversed_after: None,
+            ..Payment::taken(operation, asked.id, money, place, account.phone, status)
         })
     }
 
@@ -201,29 +188,16 @@ impl Pawapay {
             return Err(Refusal::Rejected("AMOUNT_TOO_LARGE"));
         }
         let money = Money { minor, currency: deposit.moved.currency.clone() };
+        let place = (deposit.country, deposit.provider);
+        let status = begin(operator, Operation::Refund)?;
+        let phone = deposit.phone.clone();
         Ok(Payment {
-            operation: Operation::Refund,
-            id: asked.id,
             deposit_id: Some(deposit_id),
-            asked: money.clone(),
-            moved: money,
-            status: begin(operator, Operation::Refund)?,
-            outcome: Outcome::of_number(Operation::Refund, &deposit.phone),
-            fee: 0,
-            country: deposit.country,
-            provider: deposit.provider,
-            phone: deposit.phone.clone(),
-            customer_message: None,
             client_reference: asked.client_reference,
             metadata: asked.metadata,
             created: now,
-            word: None,
-            hidden_until: 0,
-            failure_code: None,
-            transaction_id: None,
             takes: self.delay,
-            reconciling: 0,
-            reversed_after: None,
+            ..Payment::taken(Operation::Refund, asked.id, money, place, phone, status)
         })
     }
 }

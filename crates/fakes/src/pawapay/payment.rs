@@ -166,6 +166,41 @@ pub(crate) struct Payment {
 }
 
 impl Payment {
+    /// A payment that has just been taken, and that no fault has touched.
+    pub(crate) fn taken(
+        operation: Operation,
+        id: String,
+        money: Money,
+        (country, provider): (&'static str, &'static str),
+        phone: String,
+        status: Status,
+    ) -> Self {
+        Self {
+            outcome: Outcome::of_number(operation, &phone),
+            operation,
+            id,
+            deposit_id: None,
+            asked: money.clone(),
+            moved: money,
+            fee: 0,
+            country,
+            provider,
+            phone,
+            customer_message: None,
+            client_reference: None,
+            metadata: Map::new(),
+            created: 0,
+            status,
+            word: None,
+            hidden_until: 0,
+            failure_code: None,
+            transaction_id: None,
+            takes: 0,
+            reconciling: 0,
+            reversed_after: None,
+        }
+    }
+
     /// As the status check shows it.
     pub(crate) fn data(&self) -> Value {
         let word = self.word.as_deref().filter(|_| !self.status.is_final());

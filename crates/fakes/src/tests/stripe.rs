@@ -224,7 +224,7 @@ async fn an_idempotency_key_answers_once_for_a_day() {
 #[tokio::test]
 async fn a_key_is_in_use_until_its_answer_has_left() {
     let stage = Stage::new().await;
-    stage.fault(&json!({ "network": "STRIPE", "kind": "SLOW", "milliseconds": 300 }));
+    stage.fault(&json!({ "network": "STRIPE", "kind": "SLOW", "milliseconds": 3000 }));
     let key = [("idempotency-key", "r-1:create")];
     let slow = stage.stripe_with("POST", "/v1/payment_intents", INTENT, &key);
     let other = async {

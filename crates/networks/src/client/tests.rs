@@ -179,8 +179,11 @@ async fn a_connection_that_was_closed_meanwhile_is_replaced() {
     let client = client();
     for _ in 0..3 {
         call(&client, &server).await.unwrap();
-        // Until the end of the connection has arrived.
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Until the end of the connection has arrived. In several turns of the runtime, so that on a
+        // busy machine the sockets are looked at before the time is over.
+        for _ in 0..50 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
     assert_eq!(server.connections.load(Ordering::Relaxed), 3);
 }

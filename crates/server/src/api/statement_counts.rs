@@ -61,6 +61,7 @@ fn api(stage: &Stage) -> (Router, String) {
         lists: permits(),
         details: permits(),
         pages: permits(),
+        pdfs: permits(),
         config,
     };
     (crate::api::router(app), token)

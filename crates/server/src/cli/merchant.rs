@@ -17,6 +17,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::{MerchantId, WalletId};
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{FeeBearer, Mode};
+use domain::kernel::patch::Patch;
 use domain::kernel::phone::is_phone;
 use domain::ledger::fund_wallet::FundWallet;
 use serde_json::{Value, json};
@@ -116,40 +117,39 @@ pub enum Merchant {
 pub struct Brand {
     /// The name on the merchant's pages, instead of the merchant's name.
     #[arg(long, group = "what", value_name = "NAME", value_parser = display_name)]
-    display_name: Option<Setting<String>>,
+    display_name: Option<Patch<String>>,
     /// The colour of the main button on the merchant's pages.
     #[arg(long, group = "what", value_name = "#RRGGBB", value_parser = colour)]
-    colour: Option<Setting<Colour>>,
+    colour: Option<Patch<Colour>>,
     /// A PNG or WebP for the top of the merchant's pages, shown 40 pixels high.
     #[arg(long, group = "what", value_name = "FILE", value_parser = logo_file)]
-    logo: Option<Setting<PathBuf>>,
+    logo: Option<Patch<PathBuf>>,
 }
 
-/// A value, or that there is to be none.
-#[derive(Clone)]
-pub struct Setting<T>(Option<T>);
-
-/// `None` for an empty text.
-fn display_name(text: &str) -> Result<Setting<String>, String> {
-    let name = text.trim();
-    if name.chars().any(char::is_control) {
-        return Err("control characters are not allowed".to_owned());
-    }
-    if name.chars().count() > NAME_CHARACTERS {
-        return Err(format!("at most {NAME_CHARACTERS} characters"));
-    }
-    Ok(Setting(Some(name.to_owned()).filter(|name| !name.is_empty())))
+/// An empty text takes the value away; any other is read as one.
+fn patch<T>(text: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Result<Patch<T>, String> {
+    if text.is_empty() { Ok(Patch::Clear) } else { read(text).map(Patch::Set) }
 }
 
-fn colour(text: &str) -> Result<Setting<Colour>, String> {
-    match Colour::parse(text) {
-        None if !text.is_empty() => Err("a colour such as #0B5C4B".to_owned()),
-        colour => Ok(Setting(colour)),
-    }
+fn display_name(text: &str) -> Result<Patch<String>, String> {
+    patch(text, name::<NAME_CHARACTERS>)
 }
 
-fn logo_file(text: &str) -> Result<Setting<PathBuf>, String> {
-    Ok(Setting(Some(PathBuf::from(text)).filter(|_| !text.is_empty())))
+fn colour(text: &str) -> Result<Patch<Colour>, String> {
+    patch(text, |text| Colour::parse(text).ok_or_else(|| "a colour such as #0B5C4B".to_owned()))
+}
+
+fn logo_file(text: &str) -> Result<Patch<PathBuf>, String> {
+    patch(text, |text| Ok(PathBuf::from(text)))
+}
+
+/// The name of a merchant, which people must be able to read.
+fn name<const MAX: usize>(text: &str) -> Result<String, String> {
+    Text::<MAX>::read(&json!(text)).map(|Text(name)| name).map_err(|_| {
+        format!(
+            "a name has 1 to {MAX} characters, at least one of them visible, and none that changes the direction of text"
+        )
+    })
 }
 
 fn merchant_type(text: &str) -> Result<MerchantType, String> {
@@ -194,17 +194,17 @@ impl Merchant {
             Self::List => list(target),
             Self::Set { merchant, verified, fee_tier, fee_bearer, brand } => {
                 let Brand { display_name, colour, logo } = brand;
-                let logo = match logo {
-                    Some(Setting(Some(path))) => Some(Some(logo::read(&path)?)),
-                    Some(Setting(None)) => Some(None),
-                    None => None,
+                let logo = match logo.unwrap_or_default() {
+                    Patch::Set(path) => Patch::Set(logo::read(&path)?),
+                    Patch::Clear => Patch::Clear,
+                    Patch::Keep => Patch::Keep,
                 };
                 let changes = MerchantChanges {
                     verified,
                     fee_tier,
                     fee_bearer,
-                    display_name: display_name.map(|Setting(name)| name),
-                    colour: colour.map(|Setting(colour)| colour),
+                    display_name: display_name.unwrap_or_default(),
+                    colour: colour.unwrap_or_default(),
                     logo,
                 };
                 set(target, MerchantId(merchant), changes)
@@ -227,11 +227,7 @@ pub fn create(
     phone: Option<String>,
     verified: bool,
 ) -> anyhow::Result<Created> {
-    let Ok(Text(name)) = Text::<255>::read(&json!(name)) else {
-        bail!(
-            "a name has 1 to 255 characters, at least one of them visible, and none that changes the direction of text"
-        );
-    };
+    let name = self::name::<255>(name).map_err(anyhow::Error::msg)?;
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let new = CreateMerchant {
         name,

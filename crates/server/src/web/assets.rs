@@ -4,7 +4,6 @@
 use std::sync::LazyLock;
 
 use axum::extract::State;
-use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -15,9 +14,6 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::web::brand;
 use store::hex::hex;
-
-/// What a file is sent with whose name changes with its content.
-pub const CACHED: (HeaderName, &str) = (CACHE_CONTROL, "public, max-age=31536000, immutable");
 
 /// How many bytes of the hash stand in a name.
 const HASH_BYTES: usize = 8;
@@ -57,20 +53,27 @@ pub fn hash_of(content: &str) -> String {
     hex(hash.get(..HASH_BYTES).unwrap_or(&hash))
 }
 
-fn compiled_in(name: &str) -> Option<&'static Asset> {
-    let known: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
-    known.into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name))
+/// The answer with a file whose name changes with its content.
+pub fn kept_for_a_year(content_type: &'static str, content: impl IntoResponse) -> Response {
+    let headers =
+        [(CONTENT_TYPE, content_type), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    (headers, content).into_response()
+}
+
+fn compiled_in(name: &str) -> Option<Response> {
+    let known = [&STYLE, &SCRIPT, &ICON];
+    let found = known.into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name));
+    found.map(|asset| kept_for_a_year(asset.content_type, asset.content))
 }
 
 async fn asset(
     State(app): State<App>,
     PathSegments([name]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
-    if let Some(asset) = compiled_in(&name) {
-        let headers = [(CONTENT_TYPE, asset.content_type), CACHED];
-        return Ok((headers, asset.content).into_response());
+    match compiled_in(&name) {
+        Some(file) => Ok(file),
+        None => brand::file(&app, &name).await?.ok_or(ApiError::NotFound),
     }
-    brand::file(&app, &name).await?.ok_or(ApiError::NotFound)
 }
 
 #[must_use]
@@ -83,11 +86,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_has_the_name_of_its_content() {
+    fn a_file_is_kept_for_a_year_under_the_name_of_its_content() {
         for known in [&STYLE, &SCRIPT, &ICON] {
             let name = known.path().strip_prefix("/assets/").unwrap();
-            let found = compiled_in(name).unwrap();
-            assert_eq!((found.path(), found.content), (known.path(), known.content));
+            let response = compiled_in(name).unwrap();
+            assert_eq!(response.headers()[CONTENT_TYPE], known.content_type);
+            assert_eq!(response.headers()[CACHE_CONTROL], "public, max-age=31536000, immutable");
         }
         for name in ["pages.css", "pages.0123456789abcdef.css", ""] {
             assert!(compiled_in(name).is_none(), "{name}");

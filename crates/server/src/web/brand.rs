@@ -2,8 +2,7 @@
 //! files are named by their content, so that browsers may keep them.
 #![expect(clippy::float_arithmetic, reason = "the contrast of colours: no money is computed here")]
 
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::directory::brand::Colour;
@@ -12,7 +11,7 @@ use domain::kernel::uuids::Fingerprint;
 
 use crate::api::error::ApiError;
 use crate::app::App;
-use crate::web::assets::{self, hash_of};
+use crate::web::assets::{hash_of, kept_for_a_year};
 
 /// What the pages' own stylesheet calls `--card`, in light and in dark colours.
 const CARDS: [Colour; 2] = [Colour(0xFF_FF_FF), Colour(0x18_21_1E)];
@@ -96,8 +95,7 @@ pub async fn file(app: &App, name: &str) -> Result<Option<Response>, ApiError> {
     if let Some(colour) = name.strip_prefix("colour-").and_then(|rest| rest.get(..6)) {
         let known = Colour::parse(&format!("#{colour}")).map(stylesheet);
         let known = known.filter(|(path, _)| path.strip_prefix("/assets/") == Some(name));
-        let css = |(_, css)| ([(CONTENT_TYPE, "text/css; charset=utf-8"), assets::CACHED], css);
-        return Ok(known.map(|file| css(file).into_response()));
+        return Ok(known.map(|(_, css)| kept_for_a_year("text/css; charset=utf-8", css)));
     }
     let fingerprint = name.strip_prefix("logo.").and_then(|rest| rest.strip_suffix(".png"));
     let fingerprint = fingerprint.and_then(|text| text.parse().ok()).map(Fingerprint);
@@ -110,7 +108,7 @@ pub async fn file(app: &App, name: &str) -> Result<Option<Response>, ApiError> {
     let png = BASE64
         .decode(logo.png)
         .map_err(|error| ApiError::internal(format!("a stored logo: {error}")))?;
-    Ok(Some(([(CONTENT_TYPE, "image/png"), assets::CACHED], png).into_response()))
+    Ok(Some(kept_for_a_year("image/png", png)))
 }
 
 #[cfg(test)]

@@ -28,7 +28,11 @@ impl FromRequest<App> for Form {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        if !is_own(&parts.headers, &app.config.public_url) {
+        let public_url = &app.config.public_url;
+        if !is_own(&parts.headers, public_url) {
+            // The usual cause: the server is reached by a name that is not its public one.
+            let origin = parts.headers.get(ORIGIN);
+            tracing::info!(?origin, %public_url, "a form of another origin than --public-url was refused");
             return Err(ApiError::Forbidden(
                 "this form was sent by a page of another site".to_owned(),
             ));

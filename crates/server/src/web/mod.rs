@@ -19,6 +19,9 @@ use crate::api::routes::Routes;
 /// How many pages of one merchant may be in progress at once.
 pub const IN_PROGRESS_MAX: usize = 64;
 
+/// How many PDFs of one merchant may be made at once.
+pub const PDFS_IN_PROGRESS_MAX: usize = 4;
+
 #[must_use]
 pub fn routes() -> Routes {
     checkout::routes()

@@ -3,10 +3,10 @@
 use askama::Template;
 use axum::body::Body;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    SET_COOKIE,
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE,
+    REFERRER_POLICY, SET_COOKIE,
 };
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::directory::merchant::Merchant;
 use domain::kernel::names::Mode;
@@ -39,6 +39,32 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 pub fn nonce() -> Result<String, ApiError> {
     let random = clock::random::<16>().map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
+}
+
+/// The values of the cookies of this name.
+pub fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
+    let cookies = fields.flat_map(|field| field.split(';')).map(str::trim);
+    let pairs = cookies.filter_map(|cookie| cookie.split_once('='));
+    pairs.filter(move |(known, _)| *known == name).map(|(_, value)| value)
+}
+
+/// Makes the browser keep a value for the pages below a path.
+///
+/// # Errors
+/// [`ApiError`] when value or path have characters that no header has.
+pub fn set_cookie(
+    response: &mut Response,
+    name: &str,
+    value: &str,
+    path: &str,
+    seconds: u32,
+) -> Result<(), ApiError> {
+    let cookie = format!("{name}={value}; Path={path}; Max-Age={seconds}; SameSite=Lax; HttpOnly");
+    let cookie =
+        HeaderValue::try_from(cookie).map_err(|error| ApiError::internal(error.to_string()))?;
+    response.headers_mut().append(SET_COOKIE, cookie);
+    Ok(())
 }
 
 /// What stands around the content of a page. A template has it in its field `frame` and extends
@@ -125,13 +151,8 @@ pub fn render(
     };
     let mut response = (status, headers, body).into_response();
     if frame.visitor.chose_language {
-        let cookie = format!(
-            "{COOKIE_NAME}={}; Path=/; Max-Age={COOKIE_SECONDS}; SameSite=Lax; HttpOnly",
-            frame.language().code()
-        );
-        let cookie =
-            HeaderValue::try_from(cookie).map_err(|error| ApiError::internal(error.to_string()))?;
-        response.headers_mut().insert(SET_COOKIE, cookie);
+        let language = frame.language().code();
+        set_cookie(&mut response, COOKIE_NAME, language, "/", COOKIE_SECONDS)?;
     }
     Ok(response)
 }

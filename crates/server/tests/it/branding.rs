@@ -10,7 +10,12 @@ use crate::support::payer::{Browser as _, Payer, pay, shows, until};
 use crate::support::{Server, open};
 
 /// A picture of this size in a file.
-fn picture(directory: &TempDir, name: &str, format: ImageFormat, size: (u32, u32)) -> String {
+pub(crate) fn picture(
+    directory: &TempDir,
+    name: &str,
+    format: ImageFormat,
+    size: (u32, u32),
+) -> String {
     let mut bytes = vec![];
     RgbImage::from_pixel(size.0, size.1, Rgb([255, 204, 0]))
         .write_to(&mut Cursor::new(&mut bytes), format)
@@ -84,7 +89,9 @@ fn a_payer_sees_the_name_colour_and_logo_of_the_shop() {
     payer.open(&checkout.link);
     assert_ne!(payer.attribute(".brand img", "src").as_ref(), Some(&shown));
     assert_eq!(server.paper(&shown).status, 404);
+    let used = payer.attribute(".brand img", "src").expect("a logo");
     set(&server, merchant, &["--display-name", "", "--colour", "", "--logo", ""]).ok();
+    assert_eq!(server.paper(&used).status, 404);
     payer.open(&checkout.link);
     assert_eq!(
         (payer.words(".brand"), payer.attribute(".brand img", "src")),
@@ -103,8 +110,10 @@ fn what_is_no_name_colour_or_logo_is_refused() {
     for (options, reason) in [
         (["--colour", "red"], "#0B5C4B"),
         (["--colour", "#12345"], "#0B5C4B"),
-        (["--display-name", "two\nlines"], "control characters"),
-        (["--display-name", &long], "at most 100 characters"),
+        (["--display-name", "two\nlines"], "at least one of them visible"),
+        (["--display-name", "\u{202e}AMA"], "changes the direction"),
+        (["--display-name", "\u{3164}"], "at least one of them visible"),
+        (["--display-name", &long], "1 to 100 characters"),
         (["--logo", &svg], "give a PNG or WebP"),
         (["--logo", "/nowhere/logo.png"], "cannot be read"),
     ] {

@@ -1,5 +1,6 @@
 //! `kola db copy`: an installation is copied to another database completely or not at all.
 
+use crate::branding::picture;
 use crate::checkout_pages::MTN_LRD;
 use crate::support::payer::{Payer, pay};
 use crate::support::shop::{GOOD, ending};
@@ -7,7 +8,9 @@ use crate::support::{
     Database, Merchant, Server, assert_fields, id, json, key, on_postgres_only, on_sqlite_only,
     shown, wait_for,
 };
+use image::ImageFormat;
 use serde_json::Value;
+use tempfile::TempDir;
 
 mod million;
 
@@ -55,7 +58,10 @@ fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
     crate::payment_links::rice(shop);
     server.kola(&["rates", "set", "USD", "LRD", "193"]).ok();
     let merchant = shop.credentials.merchant_id.to_string();
-    server.kola(&["merchant", "set", "--merchant", &merchant, "--fee-bearer", "PAYEE"]).ok();
+    let directory = TempDir::new().expect("a directory");
+    let logo = picture(&directory, "logo.png", ImageFormat::Png, (20, 20));
+    let changes = ["--fee-bearer", "PAYEE", "--display-name", "Ama’s Shop", "--logo", &logo];
+    server.kola(&[&["merchant", "set", "--merchant", &merchant][..], &changes].concat()).ok();
     let pending = shop.send(shop.momo("PAYOUT", &ending("129")), "USD", "10.00");
     shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": "482913"})).ok();
     (paid, pending)

@@ -190,7 +190,7 @@ fn a_failed_payment_gives_its_use_back() {
     pay(&mut second, &link, &ending("200"));
     until(&mut second, "Paid");
     first.submit(&late);
-    shows(&mut first, &["The link of this order takes no more payments. Nothing was sent."]);
+    shows(&mut first, &[USED_UP]);
     first.open(&order_page);
     assert_executions(&shop, &["FAILED", "COMPLETED"]);
     assert_uses(&shop, &link, "0", "1");
@@ -438,4 +438,52 @@ fn a_link_is_read_in_the_payers_language() {
     payer.go_on();
     payer.choose("method", MTN_USD);
     shows(&mut payer, &["Votre nom"]);
+}
+
+/// Who paid, or is asked, and opens the link again is led to what became of it, and nobody else is.
+#[test]
+fn who_comes_back_to_a_link_finds_the_own_payment() {
+    let (server, shop) = open_with(&WITHIN_AN_HOUR);
+    let link = link_with(&shop, &json!({"max_uses": 1}));
+    let mut payer = Payer::new(&server);
+    pay(&mut payer, &link, "0880000001");
+    let order = payer.path().to_owned();
+    payer.open(&link.url);
+    shows(&mut payer, &[USED_UP, "see your payment"]);
+    assert_eq!(payer.attribute(".notice a", "href").as_deref(), Some(order.as_str()));
+    hides(&mut Payer::at(&server, &link.url), &["see your payment"]);
+    // The order of another link is none of this one's, whatever a browser says.
+    let other = link_with(&shop, &json!({}));
+    let token = order.rsplit('/').next().expect("a token");
+    let cookie = format!("kola_order={token}");
+    let mut stranger = Payer::new(&server).with_header("Cookie", &cookie);
+    stranger.open(&other.url);
+    hides(&mut stranger, &["see your payment"]);
+    stranger.open(&link.url);
+    shows(&mut stranger, &["see your payment"]);
+}
+
+/// The order of who failed to pay is not offered for payment when the link takes no more.
+#[test]
+fn the_page_of_an_order_says_that_its_link_has_ended() {
+    let (server, shop) = open();
+    let link = link_with(&shop, &json!({"max_uses": 1}));
+    let mut failed = Payer::new(&server);
+    pay(&mut failed, &link, &ending("039"));
+    until(&mut failed, "not approved");
+    pay(&mut Payer::new(&server), &link, "0880000001");
+    failed.reload();
+    shows(&mut failed, &[USED_UP]);
+    is_closed(&failed);
+    let pdf = server.paper(&format!("{}.pdf", failed.path()));
+    assert_eq!(pdf.status, 303, "the page says so");
+    let link = link_with(&shop, &json!({}));
+    let mut failed = Payer::new(&server);
+    pay(&mut failed, &link, &ending("039"));
+    until(&mut failed, "not approved");
+    let path = format!("/v1/payment-links/deactivate/{}", link.id);
+    shop.api.post(&path, &json!({})).ok();
+    failed.reload();
+    shows(&mut failed, &["This link is not used any more"]);
+    is_closed(&failed);
 }

@@ -465,9 +465,9 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
     for table in tables.iter().chain(&["accounts", "markets", "gateway_fees", "installation"]) {
         server
             .database
-            .sql(&format!("ALTER TABLE {table} ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'"));
+            .sql(&format!("ALTER TABLE {table} ADD COLUMN motto TEXT NOT NULL DEFAULT 'Always'"));
     }
-    server.database.sql("CREATE TABLE colours (name TEXT NOT NULL)");
+    server.database.sql("CREATE TABLE mottos (name TEXT NOT NULL)");
     newer(&server.database, known);
     assert_eq!(shop.execute("payout", declared, &key()).ok()["status"], "COMPLETED");
     shop.refund(&paid, "10.00");
@@ -494,7 +494,10 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
         other.api.get("/v1/payment-intents/list").rows(),
         shop.api.get("/v1/payment-intents/list").rows()
     );
-    assert_eq!(server.database.value("SELECT count(*) FROM executions WHERE colour = 'blue'"), "5");
+    assert_eq!(
+        server.database.value("SELECT count(*) FROM executions WHERE motto = 'Always'"),
+        "5"
+    );
     server.verify_ledger();
 }
 

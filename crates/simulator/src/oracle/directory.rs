@@ -102,13 +102,14 @@ impl Model {
             known.verified = changes.verified.unwrap_or(known.verified);
             known.payee_bears =
                 changes.fee_bearer.map_or(known.payee_bears, |bearer| bearer == FeeBearer::Payee);
-            if let Some(name) = &changes.display_name {
-                known.brand.name.clone_from(name);
-            }
-            known.brand.colour = changes.colour.unwrap_or(known.brand.colour);
-            if let Some(logo) = &changes.logo {
-                known.brand.has_logo = logo.is_some();
-                known.brand.picture = logo.clone().or(known.brand.picture.take());
+            let brand = &mut known.brand;
+            brand.name = changes.display_name.clone().apply_to(brand.name.take());
+            brand.colour = changes.colour.apply_to(brand.colour);
+            brand.picture = changes.logo.clone().set().or(brand.picture.take());
+            match changes.logo {
+                Patch::Keep => {}
+                Patch::Clear => brand.has_logo = false,
+                Patch::Set(_) => brand.has_logo = true,
             }
             self.dependencies_version += 1;
         }

@@ -7,6 +7,7 @@ use domain::kernel::ids::SourceId;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::Execution;
 use domain::sales::checkout::{CheckoutConfig, PageToken};
+use domain::sales::payment_link::PaymentLink;
 use domain::sales::source::{Item, Source};
 
 use crate::StoreError;
@@ -65,6 +66,14 @@ impl PageReads<'_> {
     /// The collection that paid the invoice or order: see [`MerchantReads::collection_of`].
     pub async fn collection(&self) -> Result<Option<Execution>, StoreError> {
         self.reads.collection_of(self.source.id).await
+    }
+
+    /// The payment link through which the order was made, if it was.
+    pub async fn payment_link(&self) -> Result<Option<PaymentLink>, StoreError> {
+        match self.source.payment_link_id {
+            Some(id) => self.reads.payment_link(id).await,
+            None => Ok(None),
+        }
     }
 
     /// The newest collection, whatever its status.

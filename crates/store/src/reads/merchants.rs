@@ -11,9 +11,11 @@ use crate::reads::scope::OperatorReads;
 use crate::workspace::sql_value::params;
 
 impl Queries {
-    /// The logo with this fingerprint. It is public: pages show it.
+    /// The logo with this fingerprint, while its merchant uses it. It is public: pages show it.
     pub async fn logo(&self, fingerprint: Fingerprint) -> Result<Option<Logo>, StoreError> {
-        self.one("fingerprint = :fingerprint", &params!["fingerprint" = fingerprint]).await
+        let used = "fingerprint = :fingerprint AND EXISTS \
+                    (SELECT 1 FROM merchants AS m WHERE m.id = merchant_id AND m.logo = fingerprint)";
+        self.one(used, &params!["fingerprint" = fingerprint]).await
     }
 }
 

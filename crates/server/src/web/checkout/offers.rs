@@ -40,6 +40,10 @@ impl Offers<'_> {
                 MethodPrice { pay_with, provider: market.provider, price }
             })
             .collect();
+        // A payer can do nothing about a price that nobody has set.
+        if methods.iter().any(|method| method.price.is_ok()) {
+            methods.retain(|method| method.price != Err(Unavailable::NoPrice));
+        }
         // The first button of a form goes forward, so it must be one that works.
         methods.sort_by_key(|method| method.price.is_err());
         Choices { methods }

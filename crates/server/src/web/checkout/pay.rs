@@ -111,16 +111,28 @@ impl Payer<'_> {
             Err(notice) => return self.again(loaded, notice, StatusCode::UNPROCESSABLE_ENTITY),
         };
         if chosen.pay_with.method.is_mobile_money() {
-            let page = self.app.queries.for_page(self.token).await?;
-            let phone = match page {
-                Some(page) => page.party_phone().await?,
-                None => None,
+            let phone = match self.form.field("phone") {
+                Some(typed) => typed.to_owned(),
+                None => self.known_phone(&loaded, chosen).await?.unwrap_or_default(),
             };
-            let phone = phone.unwrap_or_default();
             self.ask_phone(loaded, chosen, phone, None, StatusCode::OK)
         } else {
             self.review(loaded, chosen, None, None)
         }
+    }
+
+    /// The number of the invoice's party, if it is one of the chosen network.
+    async fn known_phone(
+        &self,
+        loaded: &Loaded,
+        chosen: Chosen,
+    ) -> Result<Option<String>, ApiError> {
+        let Some(page) = self.app.queries.for_page(self.token).await? else { return Ok(None) };
+        let phone = page.party_phone().await?;
+        Ok(phone.filter(|phone| {
+            let operator = loaded.rows.tariff.operator(phone, loaded.rows.now);
+            operator.is_some_and(|row| row.method == chosen.pay_with.method)
+        }))
     }
 
     fn ask_phone(

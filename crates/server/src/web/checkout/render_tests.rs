@@ -62,7 +62,7 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
                 "40.17 USD",
                 "MTN Mobile Money, Liberia",
                 "RWF Cannot be chosen now: the network is not working.",
-                "Cancel and go back",
+                "Back to the shop without paying",
                 "Call AMA SHOP : +231 77 000 0009",
                 "Sandbox: no real money moves here.",
                 "Go on on your phone",

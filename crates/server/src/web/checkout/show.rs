@@ -162,6 +162,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         Some(paid) => reads.refunds_of(paid).await?,
         None => vec![],
     };
+    let link = reads.payment_link().await?;
     let tariff = app.queries.for_system().tariff().await?;
     let PageReads { checkout, merchant, source, .. } = reads;
     let action_us = app.config.settings.deadlines.action_us;
@@ -170,6 +171,7 @@ async fn load_once(app: &App, token: &str) -> Result<Loaded, ApiError> {
         checkout,
         merchant,
         source,
+        link,
         items,
         last,
         account,

@@ -14,6 +14,7 @@ use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::receipt_code::ReceiptCode;
 use domain::sales::checkout::CheckoutConfig;
+use domain::sales::payment_link::PaymentLink;
 use domain::sales::source::{Item, Source, SourceStatus};
 use domain::tariff::Tariff;
 use networks::prompt::{self, Prompt};
@@ -36,6 +37,8 @@ pub struct Rows {
     pub checkout: CheckoutConfig,
     pub merchant: Merchant,
     pub source: Source,
+    /// The payment link through which the order was made.
+    pub link: Option<PaymentLink>,
     pub items: Vec<Item>,
     /// The newest collection, whatever its status.
     pub last: Option<WithAttempt>,
@@ -78,7 +81,11 @@ impl Rows {
             SourceStatus::Idle => self.closed(ClosedReason::NotPublished),
             SourceStatus::Active | SourceStatus::Processing => match self.checkout.expires_at {
                 Some(at) if at <= self.time() => self.closed(ClosedReason::Expired(at)),
-                Some(_) | None => self.open(),
+                Some(_) | None => {
+                    let link = self.link.as_ref();
+                    let end = link.and_then(|link| ClosedReason::of_link(link, self.time()));
+                    end.map_or_else(|| self.open(), |end| self.closed(end))
+                }
             },
         }
     }

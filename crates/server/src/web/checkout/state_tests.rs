@@ -101,6 +101,7 @@ fn tariff() -> Tariff {
 /// An order of 39.00 USD in this status, that nobody has tried to pay.
 fn rows(status: SourceStatus) -> Rows {
     Rows {
+        link: None,
         checkout: CheckoutConfig {
             id: CheckoutConfigId(1),
             merchant_id: MerchantId(1),
@@ -469,10 +470,15 @@ fn every_offered_method_has_its_price_or_a_reason() {
             ("MTN_MOMO_LBR:LRD".to_owned(), Ok(money(778_752, "LRD"))),
             ("MTN_MOMO_LBR:USD".to_owned(), Ok(money(4_017, "USD"))),
             ("CREDIT_CARD:USD".to_owned(), Ok(money(4_017, "USD"))),
-            // There is no rate. What cannot be chosen stands last.
-            ("MTN_MOMO_RWA:RWF".to_owned(), Err(Unavailable::NoPrice)),
+            // There is no rate to francs, about which a payer can do nothing.
         ]
     );
+    // Where nothing can be chosen, the payer is told so.
+    let mut unpriced = rows(SourceStatus::Active);
+    unpriced.source.currency = currency("EUR");
+    let methods = unpriced.choices().methods;
+    assert_eq!(methods.len(), 4);
+    assert!(methods.iter().all(|offer| offer.price == Err(Unavailable::NoPrice)));
     let price = choices.methods[0].price.unwrap();
     assert_eq!((price.fees, price.rate), (money(29_952, "LRD"), Ratio::new(192, 1)));
     let mut small = rows(SourceStatus::Active);

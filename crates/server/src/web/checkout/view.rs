@@ -8,6 +8,7 @@ use domain::kernel::names::{FeeBearer, Method, Provider};
 use domain::kernel::time::MerchantTime;
 use domain::kernel::uuids::Uuid;
 use domain::payments::attempt::Gate;
+use domain::sales::payment_link::{LinkState, PaymentLink};
 use domain::sales::source::{Item, SourceType};
 use domain::tariff::fees::Quote;
 
@@ -52,6 +53,8 @@ pub struct LinkPayer {
     pub name_fault: bool,
     /// The number of a payer who pays by card, with the country code.
     pub contact_phone: Option<String>,
+    /// The path of the page of an order that this browser made through the link before.
+    pub own_order: Option<String>,
 }
 
 /// How a payer reaches the merchant.
@@ -420,6 +423,19 @@ pub enum ClosedReason {
         is_final: bool,
     },
     LinkDeactivated,
+}
+
+impl ClosedReason {
+    /// Why a payment link takes no more payments at `time`; `None` while it does.
+    #[must_use]
+    pub fn of_link(link: &PaymentLink, time: MerchantTime) -> Option<Self> {
+        match link.state(time) {
+            LinkState::Open => None,
+            LinkState::UsedUp => Some(Self::LinkUsedUp { is_final: link.uses_reserved == 0 }),
+            LinkState::Expired => Some(Self::Expired(link.expires_at.unwrap_or(time))),
+            LinkState::Deactivated => Some(Self::LinkDeactivated),
+        }
+    }
 }
 
 /// A payment that a person looks at.

@@ -187,6 +187,10 @@ impl CheckoutPage {
     }
 
     /// Whether it is known what is to be paid.
+    pub(super) fn own_order(&self) -> Option<&str> {
+        self.link.as_ref().and_then(|payer| payer.own_order.as_deref())
+    }
+
     pub(super) const fn has_bill(&self) -> bool {
         self.link.is_none() || self.total.minor > 0
     }

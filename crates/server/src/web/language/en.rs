@@ -60,7 +60,7 @@ pub const TEXTS: Texts = Texts {
     amount_too_large: "Cannot be chosen: the amount is too large.",
     no_price: "Cannot be chosen: it has no price at present.",
     nothing_offered: "No way to pay is offered at present. Please ask the seller.",
-    cancel_and_go_back: "Cancel and go back",
+    cancel_and_go_back: "Back to the shop without paying",
 
     phone_heading: "Your {method} number",
     phone_label: "Phone number",
@@ -224,6 +224,7 @@ pub const TEXTS: Texts = Texts {
     name_missing: "Write your name, in at most 255 letters.",
     contact_phone_hint: "Of another country with its code, such as +44 1632 960001",
     link_closed: "The link of this order takes no more payments. Nothing was sent.",
+    own_order: "You have paid through this link, or begun to: see your payment",
     link_used_up: "This link has been used up",
     link_is_reserved: "Others are paying the last of it at present. If one of them does not pay, the link opens again.",
     link_deactivated: "This link is not used any more",

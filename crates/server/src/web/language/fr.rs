@@ -58,9 +58,9 @@ pub const TEXTS: Texts = Texts {
     network_down: "Indisponible pour le moment : le réseau ne fonctionne pas.",
     amount_too_small: "Indisponible : le montant est trop petit.",
     amount_too_large: "Indisponible : le montant est trop grand.",
-    no_price: "Indisponible : il n’a pas de prix pour le moment.",
+    no_price: "Indisponible : pas de prix pour le moment.",
     nothing_offered: "Aucun moyen de paiement n’est proposé pour le moment. Veuillez demander au vendeur.",
-    cancel_and_go_back: "Annuler et revenir",
+    cancel_and_go_back: "Retour à la boutique sans payer",
 
     phone_heading: "Votre numéro {method}",
     phone_label: "Numéro de téléphone",
@@ -105,7 +105,7 @@ pub const TEXTS: Texts = Texts {
     start_checking: "Vérifier de nouveau automatiquement",
 
     not_told_yet: "{network} ne nous a pas encore répondu.",
-    may_be_charged: "Il se peut que vous ayez été débité : le SMS de votre réseau fait preuve.",
+    may_be_charged: "Il se peut que vous ayez été débité : le SMS de votre réseau fait foi.",
     asked_until: "Nous continuons à demander jusqu’au {time}.",
     keep_link: "Gardez ce lien : il montre le résultat.",
 
@@ -138,7 +138,7 @@ pub const TEXTS: Texts = Texts {
     card_confirm_elsewhere: "Un paiement attend que vous le confirmiez",
     card_confirm_elsewhere_hint: "Votre banque vous demande de le confirmer : revenez là où vous avez commencé à payer.",
 
-    not_made: "Le paiement n’a pas été fait",
+    not_made: "Le paiement n’a pas été effectué",
     not_approved: "Le paiement n’a pas été validé sur le téléphone.",
     not_enough_money: "Il n’y avait pas assez d’argent sur le compte.",
     limit_reached: "Le compte a atteint une limite de son réseau.",
@@ -224,6 +224,7 @@ pub const TEXTS: Texts = Texts {
     name_missing: "Indiquez votre nom, en 255 lettres au plus.",
     contact_phone_hint: "D’un autre pays avec son indicatif, par exemple +44 1632 960001",
     link_closed: "Le lien de cette commande n’accepte plus de paiement. Rien n’a été envoyé.",
+    own_order: "Vous avez déjà payé, ou commencé à payer, par ce lien : voir votre paiement",
     link_used_up: "Ce lien est épuisé",
     link_is_reserved: "D’autres personnes paient en ce moment ce qui en restait. Si l’une d’elles ne paie pas, le lien s’ouvre de nouveau.",
     link_deactivated: "Ce lien n’est plus utilisé",

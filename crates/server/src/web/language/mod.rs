@@ -9,11 +9,12 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{ACCEPT_LANGUAGE, COOKIE};
+use axum::http::header::ACCEPT_LANGUAGE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 
 use crate::app::App;
+use crate::web::page::cookies;
 use texts::Texts;
 
 /// The name of the cookie that keeps a visitor's choice.
@@ -160,12 +161,7 @@ impl FromRequestParts<App> for Visitor {
 
 /// The language of the visitor's cookie.
 fn kept(headers: &HeaderMap, offered: PageLanguages) -> Option<Language> {
-    let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
-    let cookies = fields.flat_map(|field| field.split(';')).map(str::trim);
-    cookies
-        .filter_map(|cookie| cookie.split_once('='))
-        .filter(|(name, _)| *name == COOKIE_NAME)
-        .find_map(|(_, code)| offered.parse(code))
+    cookies(headers, COOKIE_NAME).find_map(|code| offered.parse(code))
 }
 
 /// The offered language that the browser prefers, by the weights of RFC 9110; of equal ones the
@@ -198,6 +194,8 @@ fn weight(text: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+
+    use axum::http::header::COOKIE;
 
     use super::*;
 

@@ -61,7 +61,7 @@ pub const TEXTS: Texts = Texts {
     amount_too_large: "Ntibishoboka: amafaranga ni menshi cyane.",
     no_price: "Ntibishoboka: nta giciro gifite ubu.",
     nothing_offered: "Ubu nta buryo bwo kwishyura buhari. Baza ugurisha.",
-    cancel_and_go_back: "Reka usubire inyuma",
+    cancel_and_go_back: "Subira mu iduka utishyuye",
 
     phone_heading: "Nimero yawe ya {method}",
     phone_label: "Nimero ya telefoni",
@@ -225,6 +225,7 @@ pub const TEXTS: Texts = Texts {
     name_missing: "Andika izina ryawe, mu nyuguti zitarenga 255.",
     contact_phone_hint: "Iyo mu kindi gihugu andikaho kode yacyo, urugero +44 1632 960001",
     link_closed: "Ihuza ry’ibi watumije ntiricyakira ubwishyu. Nta cyoherejwe.",
+    own_order: "Wishyuye cyangwa watangiye kwishyura ukoresheje iri huza: reba ubwishyu bwawe",
     link_used_up: "Iri huza ryararangiye",
     link_is_reserved: "Abandi barimo kwishyura ibyari bisigaye. Nihagira utishyura, ihuza rizongera rifunguke.",
     link_deactivated: "Iri huza ntirigikoreshwa",

@@ -429,6 +429,7 @@ texts! {
     name_missing,
     contact_phone_hint,
     link_closed,
+    own_order,
     link_used_up,
     link_is_reserved,
     link_deactivated,

@@ -2,6 +2,7 @@
 //! steps of the page of an order (`checkout`); the last one makes the order and leads to its page.
 
 pub mod amount;
+pub mod own_order;
 pub mod pay;
 pub mod show;
 

@@ -38,8 +38,8 @@ use crate::web::checkout::view::{
 };
 use crate::web::form::Form;
 use crate::web::language::Visitor;
-use crate::web::payment_link::amount;
 use crate::web::payment_link::show::{self, Loaded};
+use crate::web::payment_link::{amount, own_order};
 
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 
@@ -222,7 +222,7 @@ impl Payer<'_> {
         let (phone, contact_phone) = if asked { (Some(phone), None) } else { (None, Some(phone)) };
         let state =
             PageState::Review(Review { pay_with, price, phone, looks_like, price_before, key });
-        let payer = LinkPayer { amount, name, name_fault: false, contact_phone };
+        let payer = LinkPayer { amount, name, contact_phone, ..LinkPayer::default() };
         self.show(loaded, (state, payer), None, StatusCode::OK)
     }
 
@@ -269,7 +269,11 @@ impl Payer<'_> {
         };
         let app = self.app.clone();
         match run_to_completion(async move { pay(&app, command).await }).await? {
-            Ok(PageToken(token)) => Ok(see(&pay_path(&token))),
+            Ok(PageToken(order)) => {
+                let mut response = see(&pay_path(&order));
+                own_order::remember(&order, self.token, &mut response)?;
+                Ok(response)
+            }
             Err(Failure::Refused(refusals)) => {
                 self.refused(loaded, amount, chosen, (named, quoted), &refusals).await
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::directory::merchant::Merchant;
 use domain::kernel::country;
@@ -29,6 +29,7 @@ use crate::web::checkout::view::{
 };
 use crate::web::language::Visitor;
 use crate::web::page::Frame;
+use crate::web::payment_link::own_order;
 use crate::web::qr;
 use store::clock;
 use store::reads::payment_links::PaymentLinkReads;
@@ -57,19 +58,10 @@ impl Rows {
     /// What the page shows first.
     #[must_use]
     pub fn state(&self) -> PageState {
-        let closed = |reason| PageState::Closed(Closing { reason, nothing_taken: false });
-        match self.link.state(self.time()) {
-            LinkState::Open => match self.link.total() {
-                Some(total) => PageState::Open(self.choices(total)),
-                None => self.ask_amount(String::new(), None),
-            },
-            LinkState::UsedUp => {
-                closed(ClosedReason::LinkUsedUp { is_final: self.link.uses_reserved == 0 })
-            }
-            LinkState::Expired => {
-                closed(ClosedReason::Expired(self.link.expires_at.unwrap_or_else(|| self.time())))
-            }
-            LinkState::Deactivated => closed(ClosedReason::LinkDeactivated),
+        match (ClosedReason::of_link(&self.link, self.time()), self.link.total()) {
+            (Some(reason), _) => PageState::Closed(Closing { reason, nothing_taken: false }),
+            (None, Some(total)) => PageState::Open(self.choices(total)),
+            (None, None) => self.ask_amount(String::new(), None),
         }
     }
 
@@ -182,11 +174,14 @@ async fn show(
     State(app): State<App>,
     _: CountPageRequest,
     visitor: Visitor,
+    headers: HeaderMap,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
     let loaded = load(&app, &token).await?;
+    let own_order = own_order::find(&app, &loaded.rows.link, &headers).await?;
     let state = loaded.rows.state();
-    render(loaded.page_in(state, LinkPayer::default(), visitor), StatusCode::OK)
+    let payer = LinkPayer { own_order, ..LinkPayer::default() };
+    render(loaded.page_in(state, payer, visitor), StatusCode::OK)
 }
 
 /// The link of the page as a QR code, to go on with a phone.

@@ -14,6 +14,7 @@ use axum::http::header::{
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::payments::execution::Execution;
+use domain::sales::payment_link::LinkState;
 use domain::sales::source::{Item, SourceStatus};
 
 use crate::api::error::ApiError;
@@ -135,7 +136,7 @@ async fn receipt_pdf(app: &App, token: &str, language: Language) -> Result<Respo
         return Ok(Redirect::to(&receipt_path(token)).into_response());
     }
     let name = format!("receipt-{}", document.bill.number);
-    pdf_response(loaded.permit, &name, move || pdf::receipt(&document)).await
+    pdf_response(app, loaded, &name, move || pdf::receipt(&document)).await
 }
 
 /// The PDF of an invoice or order that can be paid. Any other leads to its page, which says how
@@ -147,7 +148,9 @@ pub async fn invoice_pdf(app: &App, token: &str, language: Language) -> Result<R
     let loaded = load(app, token).await?;
     let PageReads { checkout, merchant, source, .. } = &loaded.reads;
     let time = merchant.time(clock::now());
+    let link = loaded.reads.payment_link().await?;
     let is_open = source.status == SourceStatus::Active
+        && link.is_none_or(|link| link.state(time) == LinkState::Open)
         && source.open_reviews == 0
         && checkout.expires_at.is_none_or(|at| time < at);
     if !is_open {
@@ -156,19 +159,25 @@ pub async fn invoice_pdf(app: &App, token: &str, language: Language) -> Result<R
     let pay_url = format!("{}{}", app.config.public_url, pay_path(token));
     let document = InvoiceDocument::new(&loaded.rows(language), checkout.expires_at, pay_url);
     let name = document.bill.number.clone();
-    pdf_response(loaded.permit, &name, move || pdf::invoice(&document)).await
+    pdf_response(app, loaded, &name, move || pdf::invoice(&document)).await
 }
 
-/// Makes a PDF on a thread that serves no requests: it takes some milliseconds.
+/// Makes a PDF on a thread that serves no requests: it takes some milliseconds, and longer for
+/// hundreds of long items. The thread itself holds the permit, because it goes on when the client
+/// has left.
 async fn pdf_response(
-    permit: ResponsePermit,
+    app: &App,
+    loaded: Loaded<'_>,
     name: &str,
     make: impl FnOnce() -> Result<Vec<u8>, PdfError> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let made = tokio::task::spawn_blocking(make).await;
-    let bytes = made
-        .map_err(|_| ApiError::internal("making a PDF panicked"))?
-        .map_err(|error| ApiError::internal(error.to_string()))?;
+    let merchant = loaded.reads.merchant.id;
+    // What waits for its turn keeps nobody from a page.
+    drop(loaded);
+    let permit = app.pdfs.acquire(merchant).await.ok_or(ApiError::TooMany(1))?;
+    let made = tokio::task::spawn_blocking(move || (make(), permit)).await;
+    let (made, permit) = made.map_err(|_| ApiError::internal("making a PDF panicked"))?;
+    let bytes = made.map_err(|error| ApiError::internal(error.to_string()))?;
     let name: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let disposition = HeaderValue::try_from(format!("inline; filename=\"{name}{PDF}\""));

@@ -70,10 +70,7 @@ impl Measures {
     #[must_use]
     pub fn width(&self, text: &str, style: Style) -> i32 {
         let face = self.face(style.weight);
-        let units: i32 = text.chars().map(|character| advance(face, character)).sum();
-        let per_em = i32::from(face.units_per_em());
-        // Rounded up: no text is wider than its width.
-        units.saturating_mul(style.size).saturating_add(per_em - 1) / per_em
+        in_style(text.chars().map(|character| advance(face, character)).sum(), face, style)
     }
 
     /// The lines of a printable text that is at most `width` wide. All but the last end with a blank,
@@ -109,14 +106,17 @@ impl Measures {
         let face = self.face(style.weight);
         let mut parts = vec![];
         let mut part = String::new();
+        // The width of the part in units of the font.
+        let mut units = 0i32;
         for character in word.chars() {
-            part.push(character);
-            let is_mark = advance(face, character) == 0;
-            if !is_mark && part.chars().count() > 1 && self.width(&part, style) > width {
-                part.pop();
+            let further = advance(face, character);
+            let is_mark = further == 0;
+            if !is_mark && !part.is_empty() && in_style(units + further, face, style) > width {
                 parts.push(std::mem::take(&mut part));
-                part.push(character);
+                units = 0;
             }
+            part.push(character);
+            units += further;
         }
         parts.push(part);
         parts
@@ -129,6 +129,12 @@ impl Measures {
 pub fn visible(text: &str) -> String {
     let visible = text.chars().filter(|character| !is_invisible(*character));
     visible.map(|character| if character.is_whitespace() { ' ' } else { character }).collect()
+}
+
+/// The width of so many units of the font. It is rounded up: no text is wider than its width.
+fn in_style(units: i32, face: &Face<'_>, style: Style) -> i32 {
+    let per_em = i32::from(face.units_per_em());
+    units.saturating_mul(style.size).saturating_add(per_em - 1) / per_em
 }
 
 /// How far a character moves the next one, in units of the font.
