@@ -272,7 +272,11 @@ mod tests {
             operation,
             request_id: NetworkRequestId(Uuid::from_u128(1)),
             original_request_id: None,
-            method: if number.starts_with("pm_") { Method::CREDIT_CARD } else { Method::MTN_MOMO_LBR },
+            method: if number.starts_with("pm_") {
+                Method::CREDIT_CARD
+            } else {
+                Method::MTN_MOMO_LBR
+            },
             account_number: Some(number.to_owned()),
             operator: None,
             amount: Money::new(100, Currency::parse("USD").unwrap()),
@@ -356,7 +360,10 @@ mod tests {
         assert_eq!(with(orange, Operation::Payout), "RECIPIENT_NOT_FOUND");
         assert_eq!(with(orange, Operation::Refund), "ok");
         assert_eq!(
-            [with(None, Operation::Collection), with(Some(Method::MTN_MOMO_LBR), Operation::Payout)],
+            [
+                with(None, Operation::Collection),
+                with(Some(Method::MTN_MOMO_LBR), Operation::Payout)
+            ],
             ["ok", "ok"]
         );
     }

@@ -29,7 +29,12 @@ const MARKETS: &[(Method, Provider, &[Operation], &[&str])] = &[
         &[Operation::Collection, Operation::Payout],
         &["LRD", "USD"],
     ),
-    (Method::MTN_MOMO_RWA, Provider::PawaPay, &[Operation::Collection, Operation::Payout], &["RWF"]),
+    (
+        Method::MTN_MOMO_RWA,
+        Provider::PawaPay,
+        &[Operation::Collection, Operation::Payout],
+        &["RWF"],
+    ),
     (Method::CREDIT_CARD, Provider::Stripe, &[Operation::Collection], &["USD", "LRD", "RWF"]),
     (
         Method::WALLET,

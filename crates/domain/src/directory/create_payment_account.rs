@@ -58,11 +58,7 @@ pub(crate) fn create(
     let (method, provider, operation) = (new.method, new.provider, new.operation);
     refusals.unless(
         work.tariff.has_market(method, provider, operation, now),
-        Refusal::NoMarket {
-            method: method.as_str(),
-            provider: provider.as_str(),
-            operation: operation.as_str(),
-        },
+        Refusal::NoMarket { method, provider: provider.as_str(), operation: operation.as_str() },
     );
     let phone = party.filter(|_| method.is_mobile_money()).map(|party| party.phone);
     let number = new.account_number.clone().or(phone);
@@ -71,7 +67,7 @@ pub(crate) fn create(
         if let Some(code) =
             country.and_then(country::calling_code).filter(|code| !number.starts_with(code))
         {
-            refusals.add(Refusal::PhoneOfOtherCountry { method: method.as_str(), code });
+            refusals.add(Refusal::PhoneOfOtherCountry { method, code: code.to_owned() });
         }
     }
     refusals.finish()?;

@@ -198,7 +198,8 @@ mod tests {
         for name in ["MTN_MOMO_ZMB", "M2P", "A23456789_123456789_123456789_123456789_"] {
             assert_eq!(Method::parse(name).map(|method| method.to_string()).as_deref(), Some(name));
         }
-        for name in ["", "AB", "mtn_momo_zmb", "1TN", "_TN", "MTN MOMO", "MTN-MOMO", "MTN\0", "É23"] {
+        for name in ["", "AB", "mtn_momo_zmb", "1TN", "_TN", "MTN MOMO", "MTN-MOMO", "MTN\0", "É23"]
+        {
             assert_eq!(Method::parse(name), None, "{name}");
         }
         assert_eq!(Method::parse(&"A".repeat(41)), None);

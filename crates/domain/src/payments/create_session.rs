@@ -312,10 +312,7 @@ fn payout_wallet(
                 amount.currency,
                 now,
             ),
-            Refusal::CurrencyNotSupported {
-                currency: amount.currency,
-                method: account.method.as_str(),
-            },
+            Refusal::CurrencyNotSupported { currency: amount.currency, method: account.method },
         );
     }
     Ok(wallet.map(|wallet| (*wallet).clone()))

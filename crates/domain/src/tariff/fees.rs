@@ -286,14 +286,14 @@ pub fn predict(
         }
     };
     if !open {
-        let (method, provider) = (method.as_str(), provider.as_str());
-        return Err(Refusal::NoMarket { method, provider, operation: operation.as_str() });
+        let (provider, operation) = (provider.as_str(), operation.as_str());
+        return Err(Refusal::NoMarket { method, provider, operation });
     }
     if operation != Operation::Collection && target != base.currency {
         return Err(Refusal::CurrencyMismatch { what: "payment", has: base.currency });
     }
     if !takes {
-        return Err(Refusal::CurrencyNotSupported { currency: target, method: method.as_str() });
+        return Err(Refusal::CurrencyNotSupported { currency: target, method });
     }
     match operation {
         Operation::Collection => quote_collection(base, target, bearer, route, tariff, now),
@@ -381,7 +381,13 @@ mod tests {
                 platform(Operation::Payout, 5_000),
             ],
             gateway_fees: vec![
-                gateway(Provider::PawaPay, Method::MTN_MOMO_LBR, Operation::Collection, 20_000, None),
+                gateway(
+                    Provider::PawaPay,
+                    Method::MTN_MOMO_LBR,
+                    Operation::Collection,
+                    20_000,
+                    None,
+                ),
                 gateway(Provider::PawaPay, Method::MTN_MOMO_LBR, Operation::Payout, 10_000, None),
                 gateway(
                     Provider::Stripe,

@@ -9,6 +9,7 @@ use crate::kernel::money::{Money, Ratio};
 use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::time::ServerTime;
 use crate::mutant;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The time in which a row of the tariff is in effect.
@@ -204,6 +205,19 @@ impl Tariff {
     #[must_use]
     pub fn tier(&self, name: &str) -> Option<&Tier> {
         self.tiers.iter().find(|tier| tier.name == name)
+    }
+
+    /// All methods that have or had a market, cards and wallets: mobile money first, the shipped
+    /// methods in the order of the documentation and before others.
+    #[must_use]
+    pub fn methods(&self) -> Vec<Method> {
+        let has_market = |method: Method| self.markets.iter().any(|row| row.method == method);
+        let is_shipped = |method: Method| Method::SHIPPED.contains(&method);
+        let mobile = |method: &Method| method.is_mobile_money();
+        let others: BTreeSet<Method> =
+            self.markets.iter().map(|row| row.method).filter(|of| !is_shipped(*of)).collect();
+        let shipped = Method::SHIPPED.iter().copied().filter(mobile).filter(|of| has_market(*of));
+        shipped.chain(others).chain([Method::CREDIT_CARD, Method::WALLET]).collect()
     }
 
     /// The network of a method at `now`. A method has one network at a time.

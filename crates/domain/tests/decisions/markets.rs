@@ -42,11 +42,11 @@ impl Stage {
 }
 
 fn no_market(operation: &'static str) -> Refusal {
-    Refusal::NoMarket { method: "MTN_MOMO_LBR", provider: "PAWAPAY", operation }
+    Refusal::NoMarket { method: Method::MTN_MOMO_LBR, provider: "PAWAPAY", operation }
 }
 
 fn not_supported() -> Vec<Refusal> {
-    vec![Refusal::CurrencyNotSupported { currency: currency("USD"), method: "MTN_MOMO_LBR" }]
+    vec![Refusal::CurrencyNotSupported { currency: currency("USD"), method: Method::MTN_MOMO_LBR }]
 }
 
 #[test]

@@ -14,7 +14,9 @@ fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
 }
 
 pub fn method(text: &str) -> Result<Method, String> {
-    Method::parse(text).ok_or_else(|| one_of(Method::ALL, Method::as_str))
+    Method::parse(text).ok_or_else(|| {
+        "use 3 to 40 capital letters, digits and underscores, like MTN_MOMO_LBR".to_owned()
+    })
 }
 
 pub fn operation(text: &str) -> Result<Operation, String> {

@@ -39,7 +39,7 @@ impl Zone {
         match method {
             Method::MTN_MOMO_LBR | Method::ORANGE_MONEY_LBR => Self::Gmt,
             Method::AIRTEL_RWA | Method::MTN_MOMO_RWA | Method::ORANGE_MONEY_RWA => Self::Cat,
-            Method::CREDIT_CARD | Method::WALLET => Self::Utc,
+            _ => Self::Utc,
         }
     }
 
@@ -200,7 +200,7 @@ pub const fn network(method: Method) -> &'static str {
         Method::ORANGE_MONEY_LBR | Method::ORANGE_MONEY_RWA => "Orange",
         Method::AIRTEL_RWA => "Airtel",
         Method::CREDIT_CARD => "Stripe",
-        Method::WALLET => "kola",
+        _ => "kola",
     }
 }
 
@@ -212,7 +212,7 @@ pub const fn short_method(method: Method, language: Language) -> &'static str {
         Method::ORANGE_MONEY_LBR | Method::ORANGE_MONEY_RWA => "Orange Money",
         Method::AIRTEL_RWA => "Airtel Money",
         Method::CREDIT_CARD => language.texts().card,
-        Method::WALLET => language.texts().wallet,
+        _ => language.texts().wallet,
     }
 }
 
@@ -223,7 +223,7 @@ pub const fn country(method: Method, language: Language) -> Option<&'static str>
     match method {
         Method::MTN_MOMO_LBR | Method::ORANGE_MONEY_LBR => Some(texts.liberia),
         Method::AIRTEL_RWA | Method::MTN_MOMO_RWA | Method::ORANGE_MONEY_RWA => Some(texts.rwanda),
-        Method::CREDIT_CARD | Method::WALLET => None,
+        _ => None,
     }
 }
 

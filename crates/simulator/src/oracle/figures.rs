@@ -161,11 +161,11 @@ pub fn inside_rounded_down(r: i64, rate: ExchangeRate) -> i64 {
 }
 
 /// The calling code of a method's country.
-pub const fn calling_code(method: Method) -> Option<&'static str> {
+pub fn calling_code(method: Method) -> Option<&'static str> {
     match method {
         Method::MTN_MOMO_LBR | Method::ORANGE_MONEY_LBR => Some("231"),
         Method::MTN_MOMO_RWA | Method::AIRTEL_RWA | Method::ORANGE_MONEY_RWA => Some("250"),
-        Method::CREDIT_CARD | Method::WALLET => None,
+        _ => None,
     }
 }
 
@@ -174,7 +174,9 @@ pub fn is_supported(method: Method, operation: Operation, currency: Currency) ->
     let codes: &[&str] = match (method, operation) {
         (Method::MTN_MOMO_LBR, _) => &["LRD", "USD"],
         (Method::MTN_MOMO_RWA, _) => &["RWF"],
-        (Method::CREDIT_CARD, Operation::Collection) | (Method::WALLET, _) => &["USD", "LRD", "RWF"],
+        (Method::CREDIT_CARD, Operation::Collection) | (Method::WALLET, _) => {
+            &["USD", "LRD", "RWF"]
+        }
         _ => &[],
     };
     codes.contains(&currency.code())

@@ -125,7 +125,7 @@ fn a_refusal_is_reported_on_the_field_that_names_its_object() {
         (Refusal::WalletLimitExceeded, "session_id", "session_id", "session_id"),
         (Refusal::InReview { what: "order" }, "session_id", "session_id", "session_id"),
         (
-            Refusal::CurrencyNotSupported { currency: usd, method: "MTN" },
+            Refusal::CurrencyNotSupported { currency: usd, method: Method::MTN_MOMO_LBR },
             "currency",
             "session_id",
             "session_id",

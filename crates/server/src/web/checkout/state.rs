@@ -166,7 +166,7 @@ impl Rows {
     }
 
     /// How the network asks the payer; only the sandbox's requests are known.
-    const fn prompt(&self, method: Method) -> Option<Prompt> {
+    fn prompt(&self, method: Method) -> Option<Prompt> {
         match self.merchant.mode {
             Mode::Sandbox => prompt::sandbox(method),
             Mode::Live => None,
