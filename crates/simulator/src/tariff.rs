@@ -14,7 +14,9 @@ use domain::tariff::open_market::OpenMarket;
 use domain::tariff::set_gateway_fee::SetGatewayFee;
 use domain::tariff::set_platform_fee::SetPlatformFee;
 use domain::tariff::set_rate::SetRate;
-use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
+use domain::tariff::{
+    Effective, Fee, GatewayFee, Market, MethodDetails, PlatformFee, Rate, Tariff, Tier,
+};
 
 use crate::rng::Rng;
 
@@ -132,13 +134,20 @@ pub fn shipped() -> Tariff {
         for operation in *operations {
             for currency in codes.iter().filter_map(|code| Currency::parse(code)) {
                 let country = if *method == Method::MTN_MOMO_RWA { "RW" } else { "LR" }.to_owned();
+                let details = MethodDetails {
+                    network_code: method.to_string(),
+                    display_name: method.to_string(),
+                };
                 tariff.markets.push(Market {
                     id: MarketId(0),
                     method: *method,
                     provider: *provider,
                     operation: *operation,
                     currency,
+                    decimals: currency.exponent().into(),
                     country,
+                    dial_prefix: None,
+                    details,
                     effective: ALWAYS,
                 });
             }
@@ -182,14 +191,7 @@ pub fn change(rng: &mut Rng) -> Option<Command> {
             let fee = Fee { percentage_ppm: 29_000, fixed: Some((30, usd)) };
             Command::SetGatewayFee(SetGatewayFee { method, operation, fee })
         }
-        7 => Command::OpenMarket(OpenMarket {
-            method,
-            operation,
-            currency,
-            provider: None,
-            country: None,
-            fee: None,
-        }),
+        7 => Command::OpenMarket(OpenMarket::as_before(method, operation, currency)),
         8 if rng.chance(500) => Command::CloseMarket(CloseMarket { method, operation, currency }),
         8 => Command::EndPhonePrefix(EndPhonePrefix { prefix, digits: PREFIX_DIGITS }),
         _ => Command::AssignPhonePrefix(AssignPhonePrefix {

@@ -53,7 +53,8 @@ use domain::sales::payment_link::PaymentLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::source::{Source, SourceStatus, SourceType};
 use domain::tariff::{
-    Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, TariffVersion, Tier,
+    Effective, Fee, GatewayFee, Market, MethodDetails, PlatformFee, Rate, Tariff, TariffVersion,
+    Tier,
 };
 
 pub(crate) fn currency(code: &str) -> Currency {
@@ -122,7 +123,13 @@ pub(crate) fn tariff() -> Tariff {
                     provider,
                     operation,
                     currency,
+                    decimals: currency.exponent().into(),
                     country,
+                    dial_prefix: None,
+                    details: MethodDetails {
+                        network_code: method.to_string(),
+                        display_name: method.to_string(),
+                    },
                     effective,
                 });
             }

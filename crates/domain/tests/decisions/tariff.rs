@@ -24,7 +24,9 @@ use domain::tariff::rates::RateFault;
 use domain::tariff::set_gateway_fee::SetGatewayFee;
 use domain::tariff::set_platform_fee::SetPlatformFee;
 use domain::tariff::set_rate::SetRate;
-use domain::tariff::{Effective, Fee, NewMethodNeeds, PlatformFee, TariffFault, TariffVersion};
+use domain::tariff::{
+    Effective, Fee, NewMethodNeeds as Needs, PlatformFee, TariffFault, TariffVersion,
+};
 
 const COLLECTION: Operation = Operation::Collection;
 
@@ -40,7 +42,7 @@ fn refused(fault: TariffFault) -> Vec<Refusal> {
 
 fn open_in_euros(provider: Option<Provider>, fee: Option<Fee>) -> OpenMarket {
     let (method, currency) = (Method::CREDIT_CARD, currency("EUR"));
-    OpenMarket { method, operation: COLLECTION, currency, provider, country: None, fee }
+    OpenMarket { provider, fee, ..OpenMarket::as_before(method, COLLECTION, currency) }
 }
 
 #[test]
@@ -144,9 +146,19 @@ fn a_market_opens_once_and_on_one_network() {
     let mut stage = Stage::new();
     let new = OpenMarket { method: Method::AIRTEL_RWA, ..open_in_euros(None, None) };
     let needs = |needs| refused(TariffFault::NewMethod { method: Method::AIRTEL_RWA, needs });
-    assert_eq!(stage.decide(&new).unwrap_err(), needs(NewMethodNeeds::Network));
+    let all = [Needs::Network, Needs::NetworkCode, Needs::Country, Needs::DialPrefix];
+    let all = [&all[..], &[Needs::Decimals, Needs::DisplayName]].concat();
+    assert_eq!(stage.decide(&new).unwrap_err(), needs(all.clone()));
     let new = OpenMarket { provider: Some(Provider::PawaPay), ..new };
-    assert_eq!(stage.decide(&new).unwrap_err(), needs(NewMethodNeeds::Country));
+    assert_eq!(stage.decide(&new).unwrap_err(), needs(all[1..].to_vec()));
+    let new = OpenMarket {
+        network_code: Some("AIRTEL_RWA".to_owned()),
+        dial_prefix: Some("250".to_owned()),
+        decimals: Some(2),
+        display_name: Some("Airtel Money".to_owned()),
+        ..new
+    };
+    assert_eq!(stage.decide(&new).unwrap_err(), needs(vec![Needs::Country]));
     let new = OpenMarket { country: Country::parse("RW"), ..new };
     let (method, operation, network) = (Method::AIRTEL_RWA, COLLECTION, Provider::PawaPay);
     let no_fee = TariffFault::NoGatewayFee { method, operation, network };

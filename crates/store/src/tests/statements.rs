@@ -179,12 +179,8 @@ fn changed(stage: &mut Stage) -> Tariff {
     let platform =
         SetPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: Some(3) };
     let market = OpenMarket {
-        method,
-        operation,
-        currency: usd,
-        provider: None,
         country: Some(country.clone()),
-        fee: None,
+        ..OpenMarket::as_before(method, operation, usd)
     };
     let carrier = "New".to_owned();
     let numbers = AssignPhonePrefix { prefix: prefix.clone(), digits, carrier, country, method };

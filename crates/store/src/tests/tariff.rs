@@ -6,6 +6,7 @@ use domain::kernel::time::{ServerTime, minutes};
 use domain::tariff::Tariff;
 
 use crate::clock;
+use crate::schema::market::MarketFile;
 use crate::schema::{migrate, tariff};
 use crate::testing::{Cleanup, OwnDatabase, superuser};
 use crate::tests::without_schema;
@@ -27,15 +28,29 @@ fn empty() -> Vec<(Box<dyn Sql>, Cleanup)> {
 }
 
 fn read(sql: &mut dyn Sql) -> Tariff {
-    read_with_version(sql, &tariff::queries()[0])
+    let tables: Vec<_> =
+        tariff::queries().iter().map(|query| sql.rows(query, &vec![]).unwrap()).collect();
+    tariff::build(&tables).unwrap()
 }
 
-/// The tariff, with the version by a query of its own.
-fn read_with_version(sql: &mut dyn Sql, version: &str) -> Tariff {
-    let queries =
-        std::iter::once(version).chain(tariff::queries().iter().skip(1).map(String::as_str));
-    let tables: Vec<_> = queries.map(|query| sql.rows(query, &vec![]).unwrap()).collect();
-    tariff::build(&tables).unwrap()
+/// The tariff of an older schema, in which the installation had the version and markets said less of
+/// their methods. They say what the shipped markets say.
+fn read_older(sql: &mut dyn Sql) -> Tariff {
+    let version = "SELECT id, book_version, 0 FROM installation".to_owned();
+    let queries = std::iter::once(version).chain(tariff::queries().iter().skip(1).map(|query| {
+        let known = query.replace("markets.dial_prefix", "NULL").replace("markets.decimals", "0");
+        known.replace("markets.network_code", "''").replace("markets.display_name", "''")
+    }));
+    let tables: Vec<_> = queries.map(|query| sql.rows(&query, &vec![]).unwrap()).collect();
+    let mut tariff = tariff::build(&tables).unwrap();
+    let shipped = MarketFile::shipped().unwrap();
+    for row in &mut tariff.markets {
+        let entry = shipped.markets.iter().find(|entry| entry.method.0 == row.method).unwrap();
+        row.details = entry.details().unwrap();
+        row.dial_prefix = entry.dial_prefix().map(str::to_owned);
+        row.decimals = entry.decimals(row.currency);
+    }
+    tariff
 }
 
 /// An old tariff with faults: its rows begin at `ahead`, because the clock of the first start was
@@ -60,7 +75,7 @@ fn damaged(sql: &mut dyn Sql, ahead: ServerTime) -> Tariff {
     .unwrap();
     sql.script("DELETE FROM gateway_fees WHERE method = 'WALLET'; DELETE FROM platform_fees WHERE operation = 'PAYOUT'")
         .unwrap();
-    read_with_version(sql, "SELECT id, book_version, 0 FROM installation")
+    read_older(sql)
 }
 
 #[test]
@@ -132,8 +147,7 @@ fn a_new_book_has_always_held() {
         let tables =
             ["platform_fees", "gateway_fees", "rates", "markets", "phone_prefixes", "fee_tiers"];
         tables.iter().for_each(|table| sql.script(&format!("DELETE FROM {table}")).unwrap());
-        tariff::seed(sql.as_mut(), &crate::schema::market::MarketFile::shipped().unwrap(), ahead)
-            .unwrap();
+        tariff::seed(sql.as_mut(), &MarketFile::shipped().unwrap(), ahead).unwrap();
         let tariff = read(sql.as_mut());
         assert_eq!(tariff.tiers[0].created_at, ahead);
         for at in [ServerTime(0), clock::now(), ahead] {
@@ -167,7 +181,7 @@ fn an_upgrade_keeps_the_ids_of_the_tariff_and_goes_on_above_them() {
             "UPDATE phone_prefixes SET id = 5000 WHERE id = (SELECT max(id) FROM phone_prefixes)",
         )
         .unwrap();
-        let before = read_with_version(sql, "SELECT id, book_version, 0 FROM installation");
+        let before = read_older(sql);
         migrate::run(sql, None).unwrap();
         assert_eq!(read(sql), before);
         let next = sql.rows("SELECT next_id FROM installation", &vec![]).unwrap();

@@ -17,8 +17,8 @@ fn refused(from: &str, to: &str) -> String {
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     assert!(
-        refused("method = \"MTN_MOMO_LBR\"", "method = \"MTN\"")
-            .contains("\"MTN\" is not a method")
+        refused("method = \"MTN_MOMO_LBR\"", "method = \"mtn\"")
+            .contains("\"mtn\" is not a method")
     );
     let said = refused("percentage = \"2.9\"", "percentage = 2.9");
     assert!(said.contains("line") && said.contains("expected a string"), "{said}");

@@ -51,6 +51,8 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(
     insert(sql, &platform_fees)?;
     let mut markets = vec![];
     for row in &market.markets {
+        let incomplete = || StoreError::Market(format!("{} has no details", row.method.0));
+        let details = row.details().ok_or_else(incomplete)?;
         for (operation, currency) in row.pairs() {
             markets.push(Market {
                 id: MarketId(ids.draw()),
@@ -58,7 +60,10 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(
                 provider: row.provider.0,
                 operation,
                 currency,
+                decimals: row.decimals(currency),
                 country: row.country.0.0.clone(),
+                dial_prefix: row.dial_prefix().map(str::to_owned),
+                details: details.clone(),
                 effective: effective(row.from, row.to),
             });
         }
