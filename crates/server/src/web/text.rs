@@ -1,7 +1,6 @@
 //! Texts, times, phone numbers and amounts formatted for HTML pages.
 
 use domain::kernel::money::Money;
-use domain::kernel::names::Method;
 use domain::kernel::time::{MerchantTime, minutes};
 
 use crate::web::language::Language;
@@ -26,28 +25,27 @@ pub fn escape(text: &str) -> String {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Zone {
     Utc,
-    /// Liberia.
+    /// West Africa without summer time.
     Gmt,
-    /// Rwanda: Central Africa Time.
+    /// West Africa Time.
+    Wat,
+    /// Central Africa Time.
     Cat,
+    /// South African Standard Time.
+    Sast,
+    /// East Africa Time.
+    Eat,
 }
 
 impl Zone {
-    /// The zone of the method's country; UTC for one that belongs to none.
-    #[must_use]
-    pub const fn of(method: Method) -> Self {
-        match method {
-            Method::MTN_MOMO_LBR | Method::ORANGE_MONEY_LBR => Self::Gmt,
-            Method::AIRTEL_RWA | Method::MTN_MOMO_RWA | Method::ORANGE_MONEY_RWA => Self::Cat,
-            _ => Self::Utc,
-        }
-    }
-
     const fn name(self) -> &'static str {
         match self {
             Self::Utc => "UTC",
             Self::Gmt => "GMT",
+            Self::Wat => "WAT",
             Self::Cat => "CAT",
+            Self::Sast => "SAST",
+            Self::Eat => "EAT",
         }
     }
 
@@ -55,7 +53,9 @@ impl Zone {
     const fn offset_us(self) -> i64 {
         match self {
             Self::Utc | Self::Gmt => 0,
-            Self::Cat => minutes(120),
+            Self::Wat => minutes(60),
+            Self::Cat | Self::Sast => minutes(120),
+            Self::Eat => minutes(180),
         }
     }
 
@@ -192,51 +192,6 @@ impl PhoneNumber<'_> {
     }
 }
 
-/// The name of a method's network in a sentence.
-#[must_use]
-pub const fn network(method: Method) -> &'static str {
-    match method {
-        Method::MTN_MOMO_LBR | Method::MTN_MOMO_RWA => "MTN",
-        Method::ORANGE_MONEY_LBR | Method::ORANGE_MONEY_RWA => "Orange",
-        Method::AIRTEL_RWA => "Airtel",
-        Method::CREDIT_CARD => "Stripe",
-        _ => "kola",
-    }
-}
-
-/// The name of a method without its country.
-#[must_use]
-pub const fn short_method(method: Method, language: Language) -> &'static str {
-    match method {
-        Method::MTN_MOMO_LBR | Method::MTN_MOMO_RWA => "MTN Mobile Money",
-        Method::ORANGE_MONEY_LBR | Method::ORANGE_MONEY_RWA => "Orange Money",
-        Method::AIRTEL_RWA => "Airtel Money",
-        Method::CREDIT_CARD => language.texts().card,
-        _ => language.texts().wallet,
-    }
-}
-
-/// The country of a method, in the language.
-#[must_use]
-pub const fn country(method: Method, language: Language) -> Option<&'static str> {
-    let texts = language.texts();
-    match method {
-        Method::MTN_MOMO_LBR | Method::ORANGE_MONEY_LBR => Some(texts.liberia),
-        Method::AIRTEL_RWA | Method::MTN_MOMO_RWA | Method::ORANGE_MONEY_RWA => Some(texts.rwanda),
-        _ => None,
-    }
-}
-
-/// The full name of a method, such as `MTN Mobile Money, Liberia`.
-#[must_use]
-pub fn method(method: Method, language: Language) -> String {
-    let name = short_method(method, language);
-    match country(method, language) {
-        Some(country) => format!("{name}, {country}"),
-        None => name.to_owned(),
-    }
-}
-
 /// A note of more characters or lines than this is collapsed.
 const FOLDED_FROM: (usize, usize) = (280, 5);
 /// The number of characters shown of a collapsed note.
@@ -294,8 +249,8 @@ mod tests {
         let time = MerchantTime::parse("2026-11-06T22:05:59.9Z").unwrap();
         let at = |zone: Zone, language| zone.at(time).in_words(language);
         assert_eq!(at(Zone::Utc, EN), "6 November 2026, 22:05 UTC");
-        assert_eq!(at(Zone::of(Method::MTN_MOMO_LBR), EN), "6 November 2026, 22:05 GMT");
-        assert_eq!(at(Zone::of(Method::AIRTEL_RWA), RW), "7 Ugushyingo 2026, 00:05 CAT");
+        assert_eq!(at(Zone::Gmt, EN), "6 November 2026, 22:05 GMT");
+        assert_eq!(at(Zone::Cat, RW), "7 Ugushyingo 2026, 00:05 CAT");
         assert_eq!(Zone::Cat.clock(time).in_words(), "00:05:59 CAT");
     }
 

@@ -19,6 +19,7 @@ use crate::web::checkout::view::{
     Waiting,
 };
 use crate::web::language::{Language, PageLanguages, Visitor};
+use crate::web::methods::samples::methods;
 use crate::web::page::Frame;
 
 /// 22 November 2026, noon.
@@ -73,6 +74,7 @@ pub fn page(state: PageState, language: Language) -> CheckoutPage {
         cancel_url: Some("https://shop.example/basket".to_owned()),
         notice: None,
         state,
+        methods: methods(),
         link: None,
         permit: None,
     };

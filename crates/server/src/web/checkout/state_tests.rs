@@ -18,7 +18,9 @@ use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::execution_intent::{Collection, ExecutionIntent};
 use domain::sales::checkout::{CheckoutConfig, PageToken};
 use domain::sales::source::{Source, SourceStatus, SourceType};
-use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff};
+use domain::tariff::{
+    Effective, Fee, GatewayFee, Market, MethodDetails, PlatformFee, Rate, Tariff,
+};
 
 use crate::api::sources::responses::samples;
 use crate::web::checkout::samples::{AT, TOKEN, money};
@@ -36,13 +38,19 @@ fn currency(code: &str) -> Currency {
 /// MTN in two currencies, cards, and Rwandan francs without a rate.
 fn tariff() -> Tariff {
     let effective = Effective { from: ServerTime(0), to: None };
-    let market = |method, provider, code| Market {
+    let market = |method: Method, provider, code| Market {
         id: MarketId(1),
         method,
         provider,
         operation: Operation::Collection,
         currency: currency(code),
+        decimals: currency(code).exponent().into(),
         country: "LR".to_owned(),
+        dial_prefix: None,
+        details: MethodDetails {
+            network_code: method.to_string(),
+            display_name: method.to_string(),
+        },
         effective,
     };
     let gateway = |method, provider| GatewayFee {
