@@ -172,7 +172,7 @@ fn is_another_operators(request: &ProviderRequest) -> bool {
 /// The scenario of a request, and its final outcome.
 fn scenario(request: &ProviderRequest) -> (Scenario, ProviderOutcome) {
     let number = request.account_number.as_deref().unwrap_or("");
-    if request.method == Method::CreditCard {
+    if request.method == Method::CREDIT_CARD {
         return card_scenario(request, number);
     }
     let suffix = number.len().checked_sub(3).and_then(|start| number.get(start..)).unwrap_or("");
@@ -274,7 +274,11 @@ mod tests {
             operation,
             request_id: NetworkRequestId(Uuid::from_u128(1)),
             original_request_id: None,
-            method: if number.starts_with("pm_") { Method::CreditCard } else { Method::MtnMomoLbr },
+            method: if number.starts_with("pm_") {
+                Method::CREDIT_CARD
+            } else {
+                Method::MTN_MOMO_LBR
+            },
             account_number: Some(number.to_owned()),
             operator: None,
             amount: Money::new(100, Currency::parse("USD").unwrap()),
@@ -365,12 +369,15 @@ mod tests {
                 other => kind(&other).to_owned(),
             }
         };
-        let orange = Some(Method::OrangeMoneyLbr);
+        let orange = Some(Method::ORANGE_MONEY_LBR);
         assert_eq!(with(orange, Operation::Collection), "PAYER_NOT_FOUND");
         assert_eq!(with(orange, Operation::Payout), "RECIPIENT_NOT_FOUND");
         assert_eq!(with(orange, Operation::Refund), "ok");
         assert_eq!(
-            [with(None, Operation::Collection), with(Some(Method::MtnMomoLbr), Operation::Payout)],
+            [
+                with(None, Operation::Collection),
+                with(Some(Method::MTN_MOMO_LBR), Operation::Payout)
+            ],
             ["ok", "ok"]
         );
     }

@@ -346,19 +346,19 @@ impl Clients<'_> {
 
     fn account(&mut self, id: i64) -> Option<NewAccount> {
         let (method, provider) = self.rng.pick(&[
-            (Method::MtnMomoLbr, Provider::PawaPay),
-            (Method::MtnMomoLbr, Provider::PawaPay),
-            (Method::MtnMomoRwa, Provider::PawaPay),
-            (Method::CreditCard, Provider::Stripe),
-            (Method::Wallet, Provider::Platform),
-            (Method::Wallet, Provider::Platform),
+            (Method::MTN_MOMO_LBR, Provider::PawaPay),
+            (Method::MTN_MOMO_LBR, Provider::PawaPay),
+            (Method::MTN_MOMO_RWA, Provider::PawaPay),
+            (Method::CREDIT_CARD, Provider::Stripe),
+            (Method::WALLET, Provider::Platform),
+            (Method::WALLET, Provider::Platform),
         ])?;
         let operation =
             if self.rng.chance(550) { Operation::Collection } else { Operation::Payout };
         let account_name = "A".to_owned();
         let party_id = self.recent_party(id)?;
         // Otherwise the number is the party's phone, which is of another country and is refused.
-        let rwandan = method == Method::MtnMomoRwa && self.rng.chance(950);
+        let rwandan = method == Method::MTN_MOMO_RWA && self.rng.chance(950);
         let account_number = rwandan.then(|| "250780000001".to_owned());
         Some(NewAccount {
             party_id,
@@ -500,8 +500,8 @@ impl Clients<'_> {
         let account = self.account_for(id, Operation::Payout)?;
         let method = self.model.accounts.get(&account)?.method;
         let currency = match method {
-            Method::MtnMomoRwa if self.rng.chance(900) => Currency::parse("RWF")?,
-            Method::MtnMomoLbr if self.rng.chance(900) => {
+            Method::MTN_MOMO_RWA if self.rng.chance(900) => Currency::parse("RWF")?,
+            Method::MTN_MOMO_LBR if self.rng.chance(900) => {
                 Currency::parse(self.rng.pick(&["USD", "LRD"])?)?
             }
             _ => currency(self.rng)?,
@@ -598,7 +598,7 @@ impl Clients<'_> {
                 let account = self.account_for(id, Operation::Collection)?;
                 let source = self.model.sources.get(&session.source?)?;
                 let currency = match self.model.accounts.get(&account)?.method {
-                    Method::MtnMomoRwa if self.rng.chance(900) => Currency::parse("RWF")?,
+                    Method::MTN_MOMO_RWA if self.rng.chance(900) => Currency::parse("RWF")?,
                     _ if self.rng.chance(650) => source.currency,
                     _ => currency(self.rng)?,
                 };

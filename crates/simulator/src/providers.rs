@@ -90,7 +90,7 @@ pub struct ProvidersState {
 /// The clearing account on which a request is booked.
 fn clearing_account(request: &ProviderRequest) -> Option<AccountKind> {
     network::clearing_account(match request.method {
-        Method::CreditCard => names::Provider::Stripe,
+        Method::CREDIT_CARD => names::Provider::Stripe,
         _ => names::Provider::PawaPay,
     })
 }
@@ -153,7 +153,7 @@ impl ProvidersState {
             planned.amount = Money::new((asked.minor + rng.between(-3, 5)).max(1), currency);
         }
         let card =
-            request.method == Method::CreditCard && request.operation == Operation::Collection;
+            request.method == Method::CREDIT_CARD && request.operation == Operation::Collection;
         let lost = if rng.chance(p / 4) { 1 + u32::from(rng.chance(300)) } else { 0 };
         let silent = rng.chance(p / 3);
         // A refusal is final if it is heard. If not, the network knows nothing of the request, and

@@ -14,7 +14,9 @@ use domain::tariff::open_market::OpenMarket;
 use domain::tariff::set_gateway_fee::SetGatewayFee;
 use domain::tariff::set_platform_fee::SetPlatformFee;
 use domain::tariff::set_rate::SetRate;
-use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
+use domain::tariff::{
+    Effective, Fee, GatewayFee, Market, MethodDetails, PlatformFee, Rate, Tariff, Tier,
+};
 
 use crate::rng::Rng;
 
@@ -24,15 +26,20 @@ const START: ServerTime = ServerTime(0);
 /// The available methods with their provider, operations and currencies.
 const MARKETS: &[(Method, Provider, &[Operation], &[&str])] = &[
     (
-        Method::MtnMomoLbr,
+        Method::MTN_MOMO_LBR,
         Provider::PawaPay,
         &[Operation::Collection, Operation::Payout],
         &["LRD", "USD"],
     ),
-    (Method::MtnMomoRwa, Provider::PawaPay, &[Operation::Collection, Operation::Payout], &["RWF"]),
-    (Method::CreditCard, Provider::Stripe, &[Operation::Collection], &["USD", "LRD", "RWF"]),
     (
-        Method::Wallet,
+        Method::MTN_MOMO_RWA,
+        Provider::PawaPay,
+        &[Operation::Collection, Operation::Payout],
+        &["RWF"],
+    ),
+    (Method::CREDIT_CARD, Provider::Stripe, &[Operation::Collection], &["USD", "LRD", "RWF"]),
+    (
+        Method::WALLET,
         Provider::Platform,
         &[Operation::Collection, Operation::Payout],
         &["USD", "LRD", "RWF"],
@@ -89,14 +96,14 @@ pub fn shipped() -> Tariff {
         ],
         gateway_fees: vec![gateway(
             Provider::Stripe,
-            Method::CreditCard,
+            Method::CREDIT_CARD,
             Operation::Collection,
             29_000,
             30,
         )],
         ..Tariff::default()
     };
-    for method in [Method::MtnMomoLbr, Method::MtnMomoRwa] {
+    for method in [Method::MTN_MOMO_LBR, Method::MTN_MOMO_RWA] {
         tariff.gateway_fees.push(gateway(
             Provider::PawaPay,
             method,
@@ -107,7 +114,7 @@ pub fn shipped() -> Tariff {
         tariff.gateway_fees.push(gateway(Provider::PawaPay, method, Operation::Payout, 10_000, 0));
     }
     for operation in [Operation::Collection, Operation::Payout] {
-        tariff.gateway_fees.push(gateway(Provider::Platform, Method::Wallet, operation, 0, 0));
+        tariff.gateway_fees.push(gateway(Provider::Platform, Method::WALLET, operation, 0, 0));
     }
     for (code, units) in [("LRD", 192), ("RWF", 1_440)] {
         if let (Some(from), Some(to), Some(rate)) =
@@ -126,14 +133,21 @@ pub fn shipped() -> Tariff {
     for (method, provider, operations, codes) in MARKETS {
         for operation in *operations {
             for currency in codes.iter().filter_map(|code| Currency::parse(code)) {
-                let country = if *method == Method::MtnMomoRwa { "RW" } else { "LR" }.to_owned();
+                let country = if *method == Method::MTN_MOMO_RWA { "RW" } else { "LR" }.to_owned();
+                let details = MethodDetails {
+                    network_code: method.to_string(),
+                    display_name: method.to_string(),
+                };
                 tariff.markets.push(Market {
                     id: MarketId(0),
                     method: *method,
                     provider: *provider,
                     operation: *operation,
                     currency,
+                    decimals: currency.exponent().into(),
                     country,
+                    dial_prefix: None,
+                    details,
                     effective: ALWAYS,
                 });
             }
@@ -151,7 +165,7 @@ pub fn shipped() -> Tariff {
 /// A phone prefix and a market that no payment uses, so that a change of them changes no payment.
 pub const PREFIX: &str = "999";
 const PREFIX_DIGITS: i64 = 12;
-const UNUSED: (Method, Operation, &str) = (Method::CreditCard, Operation::Collection, "EUR");
+const UNUSED: (Method, Operation, &str) = (Method::CREDIT_CARD, Operation::Collection, "EUR");
 
 /// Draws a change of the tariff: of a price, which may keep its value, or of what no payment uses.
 pub fn change(rng: &mut Rng) -> Option<Command> {
@@ -177,14 +191,7 @@ pub fn change(rng: &mut Rng) -> Option<Command> {
             let fee = Fee { percentage_ppm: 29_000, fixed: Some((30, usd)) };
             Command::SetGatewayFee(SetGatewayFee { method, operation, fee })
         }
-        7 => Command::OpenMarket(OpenMarket {
-            method,
-            operation,
-            currency,
-            provider: None,
-            country: None,
-            fee: None,
-        }),
+        7 => Command::OpenMarket(OpenMarket::as_before(method, operation, currency)),
         8 if rng.chance(500) => Command::CloseMarket(CloseMarket { method, operation, currency }),
         8 => Command::EndPhonePrefix(EndPhonePrefix { prefix, digits: PREFIX_DIGITS }),
         _ => Command::AssignPhonePrefix(AssignPhonePrefix {
@@ -192,7 +199,7 @@ pub fn change(rng: &mut Rng) -> Option<Command> {
             digits: PREFIX_DIGITS,
             carrier: "C".to_owned(),
             country: Country::parse("LR")?,
-            method: Method::MtnMomoLbr,
+            method: Method::MTN_MOMO_LBR,
         }),
     })
 }

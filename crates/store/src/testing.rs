@@ -259,6 +259,12 @@ pub fn fill(stage: &mut Stage) {
     ));
     insert(
         stage,
+        "exchanges",
+        "execution_id, network_account_id, is_callback, begun_at, duration_us, request, status, answer, digest",
+        "id, 1, 0, at, 1, 'GET /', 200, '{}', 'd'",
+    );
+    insert(
+        stage,
         "source_items",
         "source_id, name, qty, amount_minor, currency, removed, created_at, updated_at",
         "id, 'Rice', 1, 1, 'USD', 0, at, at",

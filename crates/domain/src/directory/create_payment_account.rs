@@ -5,11 +5,11 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::create_party;
 use crate::directory::merchant::Merchant;
 use crate::directory::payment_account::PaymentAccount;
-use crate::kernel::country;
 use crate::kernel::ids::{MerchantId, PartyId, PaymentAccountId};
 use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::refusal::{Refusal, Refusals};
 use crate::kernel::time::ServerTime;
+use crate::tariff::Market;
 
 /// A request to create a payment account.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,20 +58,15 @@ pub(crate) fn create(
     let (method, provider, operation) = (new.method, new.provider, new.operation);
     refusals.unless(
         work.tariff.has_market(method, provider, operation, now),
-        Refusal::NoMarket {
-            method: method.as_str(),
-            provider: provider.as_str(),
-            operation: operation.as_str(),
-        },
+        Refusal::NoMarket { method, provider: provider.as_str(), operation: operation.as_str() },
     );
     let phone = party.filter(|_| method.is_mobile_money()).map(|party| party.phone);
     let number = new.account_number.clone().or(phone);
     if let Some(number) = number.as_deref().filter(|_| method.is_mobile_money()) {
-        let country = work.tariff.country_of(method, provider, operation, now);
-        if let Some(code) =
-            country.and_then(country::calling_code).filter(|code| !number.starts_with(code))
-        {
-            refusals.add(Refusal::PhoneOfOtherCountry { method: method.as_str(), code });
+        let market = work.tariff.open_market(method, provider, operation, now);
+        let start = market.and_then(Market::number_start);
+        if let Some(code) = start.filter(|start| !number.starts_with(start)) {
+            refusals.add(Refusal::PhoneOfOtherCountry { method, code: code.to_owned() });
         }
     }
     refusals.finish()?;

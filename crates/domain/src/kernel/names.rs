@@ -59,37 +59,90 @@ api_enum! {
     }
 }
 
-api_enum! {
-    /// How a payer pays or a payee is paid.
-    Method {
-        /// MTN mobile money, Liberia.
-        MtnMomoLbr = "MTN_MOMO_LBR",
-        /// Orange Money, Liberia.
-        OrangeMoneyLbr = "ORANGE_MONEY_LBR",
-        /// Airtel Money, Rwanda.
-        AirtelRwa = "AIRTEL_RWA",
-        /// MTN mobile money, Rwanda.
-        MtnMomoRwa = "MTN_MOMO_RWA",
-        /// Orange Money, Rwanda.
-        OrangeMoneyRwa = "ORANGE_MONEY_RWA",
-        /// A credit or debit card.
-        CreditCard = "CREDIT_CARD",
-        /// A wallet held here.
-        Wallet = "WALLET",
-    }
+/// The most characters of a method's name.
+const METHOD_CHARACTERS: usize = 40;
+
+/// How a payer pays or a payee is paid, such as `MTN_MOMO_LBR`: 3 to 40 capital letters, digits and
+/// underscores that begin with a letter. Which methods there are is said by the rows of the market,
+/// so that an operator opens another without a new release.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Method {
+    /// ASCII, filled up with zeros.
+    name: [u8; METHOD_CHARACTERS],
 }
 
 impl Method {
-    #[must_use]
-    pub const fn is_mobile_money(self) -> bool {
-        match self {
-            Self::MtnMomoLbr
-            | Self::OrangeMoneyLbr
-            | Self::AirtelRwa
-            | Self::MtnMomoRwa
-            | Self::OrangeMoneyRwa => true,
-            Self::CreditCard | Self::Wallet => false,
+    /// MTN mobile money, Liberia.
+    pub const MTN_MOMO_LBR: Self = Self::known("MTN_MOMO_LBR");
+    /// Orange Money, Liberia.
+    pub const ORANGE_MONEY_LBR: Self = Self::known("ORANGE_MONEY_LBR");
+    /// Airtel Money, Rwanda.
+    pub const AIRTEL_RWA: Self = Self::known("AIRTEL_RWA");
+    /// MTN mobile money, Rwanda.
+    pub const MTN_MOMO_RWA: Self = Self::known("MTN_MOMO_RWA");
+    /// Orange Money, Rwanda.
+    pub const ORANGE_MONEY_RWA: Self = Self::known("ORANGE_MONEY_RWA");
+    /// A credit or debit card.
+    pub const CREDIT_CARD: Self = Self::known("CREDIT_CARD");
+    /// A wallet held here.
+    pub const WALLET: Self = Self::known("WALLET");
+
+    /// The methods of the shipped market, in the order of the documentation.
+    pub const SHIPPED: &'static [Self] = &[
+        Self::MTN_MOMO_LBR,
+        Self::ORANGE_MONEY_LBR,
+        Self::AIRTEL_RWA,
+        Self::MTN_MOMO_RWA,
+        Self::ORANGE_MONEY_RWA,
+        Self::CREDIT_CARD,
+        Self::WALLET,
+    ];
+
+    /// The pattern of a name.
+    pub const PATTERN: &'static str = "^[A-Z][A-Z0-9_]{2,39}$";
+
+    const fn known(text: &str) -> Self {
+        match Self::read(text.as_bytes()) {
+            Some(method) => method,
+            None => panic!("a name of a method that no method could have"),
         }
+    }
+
+    const fn read(text: &[u8]) -> Option<Self> {
+        if text.len() < 3 || text.len() > METHOD_CHARACTERS || !text[0].is_ascii_uppercase() {
+            return None;
+        }
+        let mut name = [0; METHOD_CHARACTERS];
+        let mut at = 0;
+        while at < text.len() {
+            let character = text[at];
+            let permitted =
+                character.is_ascii_uppercase() || character.is_ascii_digit() || character == b'_';
+            if !permitted {
+                return None;
+            }
+            name[at] = character;
+            at += 1;
+        }
+        Some(Self { name })
+    }
+
+    /// The method of this name, if a method could have it.
+    #[must_use]
+    pub const fn parse(text: &str) -> Option<Self> {
+        Self::read(text.as_bytes())
+    }
+
+    /// The name in the API and in the database.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let length = self.name.iter().position(|byte| *byte == 0).unwrap_or(METHOD_CHARACTERS);
+        self.name.get(..length).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn is_mobile_money(self) -> bool {
+        self != Self::CREDIT_CARD && self != Self::WALLET
     }
 
     /// The network that a request's `provider` field means for this method: the network's name, or for
@@ -101,6 +154,18 @@ impl Method {
         } else {
             Provider::parse(provider)
         }
+    }
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::fmt::Debug for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -123,5 +188,24 @@ api_enum! {
         Test = "TEST",
         /// Real money over real networks.
         Live = "LIVE",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_has_an_open_name() {
+        for name in ["MTN_MOMO_ZMB", "M2P", "A23456789_123456789_123456789_123456789_"] {
+            assert_eq!(Method::parse(name).map(|method| method.to_string()).as_deref(), Some(name));
+        }
+        for name in ["", "AB", "mtn_momo_zmb", "1TN", "_TN", "MTN MOMO", "MTN-MOMO", "MTN\0", "É23"]
+        {
+            assert_eq!(Method::parse(name), None, "{name}");
+        }
+        assert_eq!(Method::parse(&"A".repeat(41)), None);
+        assert!(Method::parse("MTN_MOMO_ZMB").unwrap().is_mobile_money());
+        assert!(!Method::CREDIT_CARD.is_mobile_money() && !Method::WALLET.is_mobile_money());
     }
 }

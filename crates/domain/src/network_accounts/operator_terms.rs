@@ -108,6 +108,15 @@ impl Terms {
 }
 
 impl Tariff {
+    /// The network's own code of a method's operator, as the method's newest market says; `None` for a
+    /// card and a wallet.
+    #[must_use]
+    pub fn network_code(&self, method: Method) -> Option<&str> {
+        let rows = self.markets.iter().filter(|row| row.method == method);
+        let newest = rows.max_by_key(|row| row.effective.from);
+        newest.filter(|_| method.is_mobile_money()).map(|row| row.details.network_code.as_str())
+    }
+
     /// What an account can do with an operator.
     #[must_use]
     pub fn operator_terms(
@@ -123,15 +132,5 @@ impl Tariff {
             terms.operator == operator && (terms.currency, terms.operation) == (currency, operation)
         })
         .map(|row| &row.terms)
-    }
-}
-
-/// The network's own code of a method's operator; `None` for a card and a wallet.
-#[must_use]
-pub fn network_code(method: Method) -> Option<String> {
-    match method {
-        Method::CreditCard | Method::Wallet => None,
-        Method::OrangeMoneyLbr => Some("ORANGE_LBR".to_owned()),
-        other => Some(other.to_string()),
     }
 }

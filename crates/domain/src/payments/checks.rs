@@ -9,7 +9,7 @@ use crate::kernel::refusal::{Refusal, Refusals, Subject};
 use crate::ledger::wallet::Wallet;
 use crate::mutant;
 use crate::network_accounts::account::AccountStatus;
-use crate::network_accounts::operator_terms::{NotTaken, network_code};
+use crate::network_accounts::operator_terms::NotTaken;
 use crate::payments::execution::Execution;
 use crate::tariff::Tariff;
 
@@ -126,10 +126,10 @@ pub fn check_network(
     if provider != Provider::PawaPay {
         return Ok(());
     }
-    let code = network_code(method).unwrap_or_default();
+    let code = tariff.network_code(method).unwrap_or_default();
     // Where the network has said nothing of the operator, nothing is sent.
     let terms = tariff
-        .operator_terms(account, &code, amount.currency, operation)
+        .operator_terms(account, code, amount.currency, operation)
         .ok_or(Refusal::OperatorUnavailable { method })?;
     terms.check(amount).map_err(|fault| {
         let outside = |bound, limit: Money| Refusal::OutsideNetworkBounds {

@@ -327,10 +327,7 @@ fn payout_wallet(
                 amount.currency,
                 now,
             ),
-            Refusal::CurrencyNotSupported {
-                currency: amount.currency,
-                method: account.method.as_str(),
-            },
+            Refusal::CurrencyNotSupported { currency: amount.currency, method: account.method },
         );
         refusals.take(checks::check_network(
             merchant,

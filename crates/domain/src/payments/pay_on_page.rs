@@ -188,7 +188,7 @@ fn payer_account(
     let Some(party_id) = payer_party(source, choice, work, time)? else {
         return Err(Refusal::CounterpartyWithoutParty.into());
     };
-    if choice.method == Method::Wallet {
+    if choice.method == Method::WALLET {
         // Who has a link has not shown to be the owner of a wallet.
         return Err(Refusal::UnknownId { subject: Subject::Method, what: "a method" }.into());
     }
@@ -206,15 +206,16 @@ fn payer_account(
         }
     }
     let party = work.require::<Party>(party_id)?;
-    let country =
-        work.tariff.country_of(choice.method, choice.provider, Operation::Collection, now);
+    let market =
+        work.tariff.open_market(choice.method, choice.provider, Operation::Collection, now);
+    let country = market.filter(|_| choice.method.is_mobile_money());
     let new = NewAccount {
         party_id,
         account_name: party.fullname.clone(),
         provider: choice.provider,
         method: choice.method,
         operation: Operation::Collection,
-        country_code: country.filter(|_| choice.method.is_mobile_money()).map(str::to_owned),
+        country_code: country.map(|market| market.country.clone()),
         account_number: choice.phone.clone(),
     };
     Ok(create_payment_account::create(page.merchant_id, &new, work, now)?.id)

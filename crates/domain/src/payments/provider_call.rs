@@ -8,7 +8,6 @@ use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Mode, Operation, Provider};
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::kernel::uuids::{Fingerprint, NetworkRequestId, ReferenceId};
-use crate::network_accounts::operator_terms::network_code;
 use crate::payments::attempt::{LEASE_US, NetworkPayment, ProviderAttempt};
 use crate::payments::execution::Execution;
 use crate::tariff::Tariff;
@@ -196,7 +195,7 @@ pub fn build(
                 network_account_id: attempt.network_account_id,
                 reference_id: execution.reference_id,
                 merchant_name: merchant.shown_name().to_owned(),
-                network_code: network_code(execution.method),
+                network_code: work.tariff.network_code(execution.method).map(str::to_owned),
                 decimals: decimals(execution, attempt, &work.tariff),
                 reference: attempt.network_reference.clone(),
                 original_reference,
@@ -212,9 +211,9 @@ pub fn build(
 /// How many decimals the network takes of the amount that moves outside.
 fn decimals(execution: &Execution, attempt: &ProviderAttempt, tariff: &Tariff) -> u32 {
     let currency = execution.outside_amount().currency;
-    let terms = network_code(execution.method).and_then(|code| {
+    let terms = tariff.network_code(execution.method).and_then(|code| {
         let account = attempt.network_account_id;
-        tariff.operator_terms(account, &code, currency, execution.operation())
+        tariff.operator_terms(account, code, currency, execution.operation())
     });
     terms.map_or(currency.exponent(), |terms| u32::try_from(terms.decimals).unwrap_or(0))
 }

@@ -36,6 +36,12 @@ impl Decision for AssignPhonePrefix {
         if i64::try_from(prefix.len()).is_ok_and(|length| length > digits) {
             return Err(Refusal::Tariff(TariffFault::PrefixTooLong { prefix, digits }).into());
         }
+        // A misspelt name would be a method of its own.
+        let is_known = Method::SHIPPED.contains(&self.method)
+            || change.tariff.latest_market(self.method, change.now).is_some();
+        if !is_known {
+            return Err(Refusal::Tariff(TariffFault::MethodWithoutMarket(self.method)).into());
+        }
         let is_it = |row: &PhonePrefix| (&row.prefix, row.digits) == (&self.prefix, digits);
         change.end(is_it)?;
         let row = PhonePrefix {

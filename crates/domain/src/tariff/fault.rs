@@ -2,6 +2,7 @@
 
 use crate::kernel::currency::Currency;
 use crate::kernel::names::{Method, Operation, Provider};
+use crate::tariff::MethodDetails;
 use crate::tariff::rates::RateFault;
 use std::fmt;
 
@@ -25,7 +26,28 @@ pub enum TariffFault {
     /// The method never had a market, and the command leaves out what is taken from the last one.
     NewMethod {
         method: Method,
-        needs: NewMethodNeeds,
+        needs: Vec<NewMethodNeeds>,
+    },
+    /// A card or wallet has no phone numbers.
+    NoPhoneNumbers(Method),
+    /// The dial prefix is not one of the country, whose numbers begin with `code`.
+    PrefixOfOtherCountry {
+        prefix: String,
+        country: String,
+        code: &'static str,
+    },
+    /// The network was said to take more decimals than the currency has.
+    TooManyDecimals(Currency),
+    /// The method is open with other details.
+    OtherDetails {
+        method: Method,
+        says: MethodDetails,
+    },
+    /// Another method has this code of the network.
+    NetworkCodeTaken {
+        code: String,
+        network: Provider,
+        by: Method,
     },
     /// The method is open on another network.
     OtherNetwork {
@@ -58,7 +80,11 @@ pub enum TariffFault {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NewMethodNeeds {
     Network,
+    NetworkCode,
     Country,
+    DialPrefix,
+    Decimals,
+    DisplayName,
 }
 
 impl fmt::Display for TariffFault {
@@ -79,6 +105,24 @@ impl fmt::Display for TariffFault {
             ),
             Self::MethodWithoutMarket(method) => write!(f, "{method} has no market"),
             Self::NewMethod { method, .. } => write!(f, "{method} is new"),
+            Self::NoPhoneNumbers(method) => write!(f, "{method} has no phone numbers"),
+            Self::PrefixOfOtherCountry { prefix, country, code } => {
+                write!(f, "numbers in {country} begin with {code}, not with {prefix}")
+            }
+            Self::TooManyDecimals(currency) => {
+                write!(f, "{currency} has {} decimals", currency.exponent())
+            }
+            Self::OtherDetails { method, says } => {
+                let MethodDetails { network_code, display_name } = says;
+                write!(
+                    f,
+                    "{method} is open with the network's code {network_code} and the name \"{display_name}\": \
+                     close its markets to change that"
+                )
+            }
+            Self::NetworkCodeTaken { code, network, by } => {
+                write!(f, "{code} of {network} is {by} already")
+            }
             Self::OtherNetwork { method, network } => {
                 write!(f, "{method} is carried by {network}, and a method has one network")
             }

@@ -277,7 +277,7 @@ pub fn predict(
     let (open, takes) = match operation {
         // Between wallets, no market is needed.
         Operation::Transfer => {
-            let is_internal = (provider, method) == (Provider::Platform, Method::Wallet);
+            let is_internal = (provider, method) == (Provider::Platform, Method::WALLET);
             (is_internal, is_internal)
         }
         _ => {
@@ -286,14 +286,14 @@ pub fn predict(
         }
     };
     if !open {
-        let (method, provider) = (method.as_str(), provider.as_str());
-        return Err(Refusal::NoMarket { method, provider, operation: operation.as_str() });
+        let (provider, operation) = (provider.as_str(), operation.as_str());
+        return Err(Refusal::NoMarket { method, provider, operation });
     }
     if operation != Operation::Collection && target != base.currency {
         return Err(Refusal::CurrencyMismatch { what: "payment", has: base.currency });
     }
     if !takes {
-        return Err(Refusal::CurrencyNotSupported { currency: target, method: method.as_str() });
+        return Err(Refusal::CurrencyNotSupported { currency: target, method });
     }
     match operation {
         Operation::Collection => quote_collection(base, target, bearer, route, tariff, now),
@@ -381,16 +381,22 @@ mod tests {
                 platform(Operation::Payout, 5_000),
             ],
             gateway_fees: vec![
-                gateway(Provider::PawaPay, Method::MtnMomoLbr, Operation::Collection, 20_000, None),
-                gateway(Provider::PawaPay, Method::MtnMomoLbr, Operation::Payout, 10_000, None),
+                gateway(
+                    Provider::PawaPay,
+                    Method::MTN_MOMO_LBR,
+                    Operation::Collection,
+                    20_000,
+                    None,
+                ),
+                gateway(Provider::PawaPay, Method::MTN_MOMO_LBR, Operation::Payout, 10_000, None),
                 gateway(
                     Provider::Stripe,
-                    Method::CreditCard,
+                    Method::CREDIT_CARD,
                     Operation::Collection,
                     29_000,
                     Some((30, currency("USD"))),
                 ),
-                gateway(Provider::Platform, Method::Wallet, Operation::Collection, 0, None),
+                gateway(Provider::Platform, Method::WALLET, Operation::Collection, 0, None),
             ],
             rates: vec![rate("LRD", 192), rate("RWF", 1_440)],
             ..Tariff::default()
@@ -401,13 +407,13 @@ mod tests {
         tier: "default",
         operation: Operation::Collection,
         provider: Provider::PawaPay,
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
     };
     const CARD: Route<'_> =
-        Route { provider: Provider::Stripe, method: Method::CreditCard, ..MOMO };
+        Route { provider: Provider::Stripe, method: Method::CREDIT_CARD, ..MOMO };
     const PAYOUT: Route<'_> = Route { operation: Operation::Payout, ..MOMO };
     const WALLET: Route<'_> =
-        Route { provider: Provider::Platform, method: Method::Wallet, ..MOMO };
+        Route { provider: Provider::Platform, method: Method::WALLET, ..MOMO };
     const NOW: ServerTime = ServerTime(1);
 
     fn usd(minor: i64) -> Money {

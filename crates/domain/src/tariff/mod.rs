@@ -16,6 +16,6 @@ pub mod set_rate;
 
 pub use fault::{NewMethodNeeds, TariffFault};
 pub use rows::{
-    Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, TariffVersion,
-    Tier, percent,
+    Effective, Fee, GatewayFee, Market, MethodDetails, PhonePrefix, PlatformFee, Rate, Tariff,
+    TariffVersion, Tier, percent,
 };

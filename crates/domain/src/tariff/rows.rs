@@ -3,6 +3,7 @@
 
 use crate::decision::event::HasEvents;
 use crate::decision::row::{NoAltKey, Row};
+use crate::kernel::country;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{GatewayFeeId, MarketId, PhonePrefixId, PlatformFeeId, RateId, TariffId};
 use crate::kernel::money::{Money, Ratio};
@@ -11,6 +12,7 @@ use crate::kernel::time::ServerTime;
 use crate::mutant;
 use crate::network_accounts::account::NetworkAccount;
 use crate::network_accounts::operator_terms::OperatorTerms;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The time in which a row of the tariff is in effect.
@@ -144,6 +146,15 @@ pub struct Rate {
     pub created_at: ServerTime,
 }
 
+/// What the markets of a method say about it: those that are open at one time say the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MethodDetails {
+    /// What the network calls the method: `ORANGE_LBR`.
+    pub network_code: String,
+    /// What payers see, without the country: `Orange Money`.
+    pub display_name: String,
+}
+
 /// The availability of an operation of a method in a currency.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Market {
@@ -152,9 +163,23 @@ pub struct Market {
     pub provider: Provider,
     pub operation: Operation,
     pub currency: Currency,
+    /// How many decimals of the currency the network takes.
+    pub decimals: i64,
     /// ISO 3166, two letters.
     pub country: String,
+    /// What the phone numbers of its customers begin with; `None` for the calling code of the
+    /// country, and for a method that asks nobody on a phone.
+    pub dial_prefix: Option<String>,
+    pub details: MethodDetails,
     pub effective: Effective,
+}
+
+impl Market {
+    /// What the phone numbers of the market begin with, where that is known.
+    #[must_use]
+    pub fn number_start(&self) -> Option<&str> {
+        self.dial_prefix.as_deref().or_else(|| country::calling_code(&self.country))
+    }
 }
 
 /// A fee tier, to which merchants are assigned.
@@ -210,6 +235,19 @@ impl Tariff {
     #[must_use]
     pub fn tier(&self, name: &str) -> Option<&Tier> {
         self.tiers.iter().find(|tier| tier.name == name)
+    }
+
+    /// All methods that have or had a market, cards and wallets: mobile money first, the shipped
+    /// methods in the order of the documentation and before others.
+    #[must_use]
+    pub fn methods(&self) -> Vec<Method> {
+        let has_market = |method: Method| self.markets.iter().any(|row| row.method == method);
+        let is_shipped = |method: Method| Method::SHIPPED.contains(&method);
+        let mobile = |method: &Method| method.is_mobile_money();
+        let others: BTreeSet<Method> =
+            self.markets.iter().map(|row| row.method).filter(|of| !is_shipped(*of)).collect();
+        let shipped = Method::SHIPPED.iter().copied().filter(mobile).filter(|of| has_market(*of));
+        shipped.chain(others).chain([Method::CREDIT_CARD, Method::WALLET]).collect()
     }
 
     /// The network of a method at `now`. A method has one network at a time.
@@ -268,18 +306,16 @@ impl Tariff {
         rows.filter(|row| row.effective.at(now)).max_by_key(|row| row.prefix.len())
     }
 
-    /// The country of a method's market.
+    /// A market of the method and operation that is open at `now`, in whatever currency.
     #[must_use]
-    pub fn country_of(
+    pub fn open_market(
         &self,
         method: Method,
         provider: Provider,
         operation: Operation,
         now: ServerTime,
-    ) -> Option<&str> {
-        self.markets_of(method, provider, operation)
-            .find(|row| row.effective.at(now))
-            .map(|row| row.country.as_str())
+    ) -> Option<&Market> {
+        self.markets_of(method, provider, operation).find(|row| row.effective.at(now))
     }
 
     /// Whether the method supports the operation in any currency.
@@ -291,7 +327,7 @@ impl Tariff {
         operation: Operation,
         now: ServerTime,
     ) -> bool {
-        self.markets_of(method, provider, operation).any(|row| row.effective.at(now))
+        self.open_market(method, provider, operation, now).is_some()
     }
 
     /// Whether the method supports the operation in that currency.
@@ -392,7 +428,7 @@ fn sorted<'a>(rows: impl Iterator<Item = &'a Market>) -> Vec<Currency> {
 mod tests {
     use super::*;
 
-    const MOMO: (Method, Provider) = (Method::MtnMomoLbr, Provider::PawaPay);
+    const MOMO: (Method, Provider) = (Method::MTN_MOMO_LBR, Provider::PawaPay);
 
     fn currency(code: &str) -> Currency {
         Currency::parse(code).unwrap()
@@ -406,7 +442,13 @@ mod tests {
             provider: MOMO.1,
             operation: Operation::Collection,
             currency: currency("USD"),
+            decimals: 2,
             country: "LR".into(),
+            dial_prefix: Some("231".into()),
+            details: MethodDetails {
+                network_code: "MTN_MOMO_LBR".into(),
+                display_name: "MTN Mobile Money".into(),
+            },
             effective: Effective { from: ServerTime(from), to: to.map(ServerTime) },
         }
     }

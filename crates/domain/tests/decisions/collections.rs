@@ -14,7 +14,7 @@ fn a_collection_pays_its_source_and_credits_the_wallet() {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payer);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
     assert_eq!(
         (execution.status, stage.source(source)),
@@ -43,7 +43,7 @@ fn a_failed_collection_opens_its_source_again() {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payee);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let first = stage
         .declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: source })
         .unwrap();

@@ -20,8 +20,8 @@ proptest! {
         let mut stage = Stage::new();
         stage.fund(20_000);
         let party = stage.party("231880000002");
-        let payout = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
-        let collection = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+        let payout = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
+        let collection = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
         let mut executions: Vec<ExecutionId> = vec![];
         let mut finals: BTreeMap<ExecutionId, ExecutionStatus> = BTreeMap::new();
         for (step, pick, amount) in steps {

@@ -20,7 +20,7 @@ use domain::sales::source::{SourceStatus, SourceType};
 fn shop(stage: &mut Stage, bearer: FeeBearer) -> (SourceId, PaymentAccountId) {
     let source = stage.invoice(10_000, bearer);
     let party = stage.party("231880000179");
-    (source, stage.account(party, Method::MtnMomoLbr, Operation::Collection))
+    (source, stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection))
 }
 
 /// Makes a collection that fails and succeeds afterwards.

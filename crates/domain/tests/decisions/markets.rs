@@ -18,7 +18,7 @@ impl Stage {
     /// Closes the mobile-money market of this operation from now on.
     fn close(&mut self, operation: Operation) {
         for code in ["USD", "RWF"] {
-            let (method, currency) = (Method::MtnMomoLbr, currency(code));
+            let (method, currency) = (Method::MTN_MOMO_LBR, currency(code));
             self.decide(&CloseMarket { method, operation, currency }).unwrap();
         }
     }
@@ -29,7 +29,7 @@ impl Stage {
             tier: "default",
             operation,
             provider: Provider::PawaPay,
-            method: Method::MtnMomoLbr,
+            method: Method::MTN_MOMO_LBR,
         };
         let question = QuoteRequest {
             base: usd(10_000),
@@ -42,18 +42,18 @@ impl Stage {
 }
 
 fn no_market(operation: &'static str) -> Refusal {
-    Refusal::NoMarket { method: "MTN_MOMO_LBR", provider: "PAWAPAY", operation }
+    Refusal::NoMarket { method: Method::MTN_MOMO_LBR, provider: "PAWAPAY", operation }
 }
 
 fn not_supported() -> Vec<Refusal> {
-    vec![Refusal::CurrencyNotSupported { currency: currency("USD"), method: "MTN_MOMO_LBR" }]
+    vec![Refusal::CurrencyNotSupported { currency: currency("USD"), method: Method::MTN_MOMO_LBR }]
 }
 
 #[test]
 fn a_closed_market_collects_no_more() {
     let mut stage = Stage::new();
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let (open, declared) =
         (stage.invoice(10_000, FeeBearer::Payer), stage.invoice(10_000, FeeBearer::Payer));
     let under_way = stage.collect(open, account, "USD").unwrap();
@@ -74,7 +74,7 @@ fn a_closed_market_collects_no_more() {
         party_id: party,
         account_name: "A".into(),
         provider: Provider::PawaPay,
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         operation: Operation::Collection,
         country_code: None,
         account_number: None,
@@ -97,7 +97,7 @@ fn a_closed_market_pays_out_no_more() {
     let mut stage = Stage::new();
     stage.fund(100_000);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     let under_way = stage.payout(account, usd(10_000)).unwrap();
     assert_eq!(stage.predicted(Operation::Payout), Ok(under_way.payer.minor));
     let amount = usd(10_000);
@@ -124,9 +124,9 @@ fn server_time_rules_markets_and_not_the_sandbox_clock() {
     stage.work.put_tariff(tariff);
     stage.work.accept_draft().unwrap();
     stage.decide(&AdvanceClock { merchant_id: stage.merchant, by_seconds: 7_200 }).unwrap();
-    stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     stage.now = ServerTime(closes.0 - 1);
-    stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     stage.now = closes;
     assert_eq!(stage.predicted(Operation::Collection), Err(no_market("COLLECTION")));
 }

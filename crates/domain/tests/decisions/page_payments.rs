@@ -52,8 +52,8 @@ impl Page {
     fn decision(&mut self, phone: Option<&str>) -> PayOnPage {
         self.references += 1;
         let (method, provider) = match phone {
-            Some(_) => (Method::MtnMomoLbr, Provider::PawaPay),
-            None => (Method::CreditCard, Provider::Stripe),
+            Some(_) => (Method::MTN_MOMO_LBR, Provider::PawaPay),
+            None => (Method::CREDIT_CARD, Provider::Stripe),
         };
         let choice = PayerChoice {
             method,
@@ -242,7 +242,7 @@ fn a_page_pays_for_its_own_invoice_only_and_never_from_a_wallet() {
     assert_eq!(page.stage.decide(&decision), Err(vec![Refusal::NotFound]));
     let mut decision = page.decision(Some(PHONE));
     (decision.payment.choice.method, decision.payment.choice.provider) =
-        (Method::Wallet, Provider::Platform);
+        (Method::WALLET, Provider::Platform);
     let refused = page.stage.decide(&decision).unwrap_err();
     assert!(matches!(refused[..], [Refusal::UnknownId { .. }]), "{refused:?}");
     let mut decision = page.decision(Some("250880000001"));

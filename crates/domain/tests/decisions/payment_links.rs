@@ -159,7 +159,7 @@ impl Links {
 
 fn payment(reference_id: ReferenceId, phone: &str, minor: i64) -> PagePayment {
     let choice = PayerChoice {
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         provider: Provider::PawaPay,
         currency: currency("USD"),
         phone: Some(phone.to_owned()),
@@ -372,7 +372,7 @@ fn of_two_payers_of_the_last_use_the_second_is_refused() {
     let mut links = Links::with_uses(1);
     let orders = [links.unpaid().order, links.unpaid().order];
     let party = links.stage.party("231880000001");
-    let account_id = links.stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account_id = links.stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let sessions = orders.clone().map(|order| {
         let request = NewSession::Checkout { kind: SourceType::Order, source_id: order.id };
         links.stage.declare(request).unwrap()

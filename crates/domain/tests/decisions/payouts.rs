@@ -9,7 +9,7 @@ fn a_payout_holds_then_settles_or_releases() {
     let mut stage = Stage::new();
     stage.fund(100_000);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     let execution = stage.payout(account, usd(50_000)).unwrap();
     // 500.00 and fees of 0.5 % (platform) and 2 % (gateway).
     assert_eq!(stage.mine("USD"), (48_750, 51_250));

@@ -37,7 +37,7 @@ fn silence_is_asked_about_and_never_fails() {
     let mut stage = Stage::new();
     stage.fund(100_000);
     let party = stage.party("231880000139");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     let execution = stage.payout(account, usd(1_000)).unwrap();
     let execution = stage.hear(execution.id, ProviderOutcome::Unknown);
     assert_eq!(execution.status, ExecutionStatus::Processing);
@@ -77,7 +77,7 @@ fn what_was_never_seen_is_given_up_only_past_its_deadline_and_a_quarter_of_an_ho
     let mut stage = Stage::new();
     stage.fund(100_000);
     let party = stage.party("231880000149");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     let execution = stage.payout(account, usd(1_000)).unwrap();
     let start = stage.now;
     let hear = |stage: &mut Stage, at| {
@@ -102,7 +102,7 @@ fn a_payer_who_never_authenticates_is_canceled_at_the_provider_first() {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payer);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::CreditCard, Operation::Collection);
+    let account = stage.account(party, Method::CREDIT_CARD, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
     let execution =
         stage.hear(execution.id, ProviderOutcome::NeedsAction { client_secret: "s".into() });
@@ -134,7 +134,7 @@ fn an_answer_to_an_earlier_sending_changes_nothing_unless_money_moved() {
     let mut stage = Stage::new();
     stage.fund(100_000);
     let party = stage.party("231880000149");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     let execution = stage.payout(account, usd(1_000)).unwrap();
     let resent = answer(&mut stage, &execution, 1, ProviderOutcome::NeverSeen);
     assert_eq!(resent.call.map(|call| call.request.send_count), Some(2));

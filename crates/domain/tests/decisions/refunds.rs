@@ -23,7 +23,7 @@ fn refunds_never_exceed_their_payment() {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payer);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
     stage.hear(execution.id, paid("t"));
     stage.fund(1_000_000);
@@ -57,7 +57,7 @@ fn exchanged(total: i64) -> (Stage, Execution) {
     let mut stage = Stage::new();
     let source = stage.invoice(total, FeeBearer::Payee);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let execution = stage.collect(source, account, "RWF").unwrap();
     let execution = stage.hear(execution.id, paid("t"));
     stage.fund(100_000);
@@ -208,7 +208,7 @@ fn send(stage: &mut Stage, party: PartyId, amount: Money) {
 fn a_refund_without_a_network_needs_what_it_takes_and_no_more() {
     let mut stage = Stage::new();
     let party = stage.party("231880000003");
-    let wallet = stage.account(party, Method::Wallet, Operation::Collection);
+    let wallet = stage.account(party, Method::WALLET, Operation::Collection);
     send(&mut stage, party, Money::new(100_000, currency("RWF")));
     let source = stage.invoice(1_000, FeeBearer::Payee);
     let execution = stage.collect(source, wallet, "RWF").unwrap();

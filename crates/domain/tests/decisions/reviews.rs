@@ -18,7 +18,7 @@ use domain::sales::source::SourceStatus;
 fn collection(stage: &mut Stage) -> Execution {
     let source = stage.invoice(10_000, FeeBearer::Payee);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     stage.collect(source, account, "USD").unwrap()
 }
 
@@ -30,7 +30,7 @@ fn a_contradiction_opens_a_review_and_changes_nothing_final() {
         let mut stage = Stage::new();
         let source = stage.invoice(10_000, FeeBearer::Payer);
         let party = stage.party("231880000179");
-        let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+        let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
         let execution = stage.collect(source, account, "USD").unwrap();
         stage.hear(execution.id, declined());
         let after = stage.hear(execution.id, paid("late"));
@@ -58,7 +58,7 @@ fn a_success_taken_back_is_missing_money() {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payee);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
     stage.hear(execution.id, paid("t"));
     let after = stage.hear(execution.id, declined());
@@ -83,7 +83,7 @@ fn another_amount_than_asked_for_waits_for_a_human() {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payee);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
     let word = ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) };
     assert_eq!(stage.hear(execution.id, word).status, ExecutionStatus::Processing);
@@ -98,7 +98,7 @@ fn another_amount_than_asked_for_waits_for_a_human() {
 fn short_paid(stage: &mut Stage) -> (SourceId, Execution, Review) {
     let source = stage.invoice(10_000, FeeBearer::Payee);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
     let execution = stage.hear(
         execution.id,
@@ -142,7 +142,7 @@ fn a_review_of_a_deadline_never_touches_what_is_final() {
     let mut stage = Stage::new();
     stage.fund(100_000);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     let (execution, other) =
         (stage.payout(account, usd(1_000)).unwrap(), stage.payout(account, usd(1_000)).unwrap());
     stage.now = stage.now.plus(minutes(25 * 60));
@@ -173,7 +173,7 @@ fn a_payout_of_another_amount_is_paid_for_from_its_own_hold() {
     let mut stage = Stage::new();
     stage.fund(10_250);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     let execution = stage.payout(account, usd(10_000)).unwrap();
     assert_eq!(stage.mine("USD"), (0, 10_250));
     stage.hear(
@@ -208,7 +208,7 @@ fn exchanged() -> (Stage, Execution, Execution) {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payee);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let collection = stage.collect(source, account, "RWF").unwrap();
     stage.hear(collection.id, paid("t"));
     stage.fund(10_000);
@@ -302,7 +302,7 @@ fn money_of_a_third_currency_is_taken_from_a_wallet_of_that_currency() {
     let mut stage = Stage::new();
     stage.fund(10_250);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     let execution = stage.payout(account, usd(10_000)).unwrap();
     let lrd = Money::new(50_000, Currency::parse("LRD").unwrap());
     stage.hear(

@@ -21,7 +21,7 @@ const QUINTILLION: i64 = 1_000_000_000_000_000_000;
 
 fn momo(stage: &mut Stage) -> PaymentAccountId {
     let party = stage.party("231880000002");
-    stage.account(party, Method::MtnMomoLbr, Operation::Collection)
+    stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection)
 }
 
 /// Begins a collection of `minor`, whose fees the payee bears.
@@ -244,7 +244,7 @@ fn strangers_do_not_fill_a_wallet() {
 fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it() {
     let mut stage = Stage::new();
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     let owner = Owner::Merchant(stage.merchant);
     let rwf = currency("RWF");
     let collect = |stage: &mut Stage| {

@@ -53,7 +53,8 @@ use domain::sales::payment_link::PaymentLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::source::{Source, SourceStatus, SourceType};
 use domain::tariff::{
-    Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, TariffVersion, Tier,
+    Effective, Fee, GatewayFee, Market, MethodDetails, PlatformFee, Rate, Tariff, TariffVersion,
+    Tier,
 };
 
 pub(crate) fn currency(code: &str) -> Currency {
@@ -97,9 +98,9 @@ pub(crate) fn tariff() -> Tariff {
         });
     }
     for (method, provider) in [
-        (Method::MtnMomoLbr, Provider::PawaPay),
-        (Method::CreditCard, Provider::Stripe),
-        (Method::Wallet, Provider::Platform),
+        (Method::MTN_MOMO_LBR, Provider::PawaPay),
+        (Method::CREDIT_CARD, Provider::Stripe),
+        (Method::WALLET, Provider::Platform),
     ] {
         for operation in [Operation::Collection, Operation::Payout] {
             let ppm = if provider == Provider::Platform { 0 } else { 20_000 };
@@ -122,7 +123,13 @@ pub(crate) fn tariff() -> Tariff {
                     provider,
                     operation,
                     currency,
+                    decimals: currency.exponent().into(),
                     country,
+                    dial_prefix: None,
+                    details: MethodDetails {
+                        network_code: method.to_string(),
+                        display_name: method.to_string(),
+                    },
                     effective,
                 });
             }
@@ -327,8 +334,8 @@ impl Stage {
         operation: Operation,
     ) -> PaymentAccountId {
         let provider = match method {
-            Method::CreditCard => Provider::Stripe,
-            Method::Wallet => Provider::Platform,
+            Method::CREDIT_CARD => Provider::Stripe,
+            Method::WALLET => Provider::Platform,
             _ => Provider::PawaPay,
         };
         let new = NewAccount {

@@ -24,7 +24,9 @@ use domain::tariff::rates::RateFault;
 use domain::tariff::set_gateway_fee::SetGatewayFee;
 use domain::tariff::set_platform_fee::SetPlatformFee;
 use domain::tariff::set_rate::SetRate;
-use domain::tariff::{Effective, Fee, NewMethodNeeds, PlatformFee, TariffFault, TariffVersion};
+use domain::tariff::{
+    Effective, Fee, NewMethodNeeds as Needs, PlatformFee, TariffFault, TariffVersion,
+};
 
 const COLLECTION: Operation = Operation::Collection;
 
@@ -39,8 +41,8 @@ fn refused(fault: TariffFault) -> Vec<Refusal> {
 }
 
 fn open_in_euros(provider: Option<Provider>, fee: Option<Fee>) -> OpenMarket {
-    let (method, currency) = (Method::CreditCard, currency("EUR"));
-    OpenMarket { method, operation: COLLECTION, currency, provider, country: None, fee }
+    let (method, currency) = (Method::CREDIT_CARD, currency("EUR"));
+    OpenMarket { provider, fee, ..OpenMarket::as_before(method, COLLECTION, currency) }
 }
 
 #[test]
@@ -78,7 +80,7 @@ fn later_commands_of_a_batch_are_decided_by_the_changed_tariff() {
         tier: "default",
         operation: COLLECTION,
         provider: Provider::PawaPay,
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
     };
     let (base, target) = (usd(10_000), currency("USD"));
     let question = QuoteRequest { base, target, bearer: FeeBearer::Payer, route };
@@ -110,7 +112,7 @@ fn a_change_is_never_decided_on_a_stale_tariff() {
 #[test]
 fn what_cannot_be_charged_is_refused() {
     let mut stage = Stage::new();
-    let (method, operation) = (Method::OrangeMoneyLbr, COLLECTION);
+    let (method, operation) = (Method::ORANGE_MONEY_LBR, COLLECTION);
     let none = Fee::NONE;
     let is = |decided: Result<_, Vec<Refusal>>, fault| {
         assert_eq!(decided, Err(refused(fault)));
@@ -142,19 +144,29 @@ fn what_cannot_be_charged_is_refused() {
 #[test]
 fn a_market_opens_once_and_on_one_network() {
     let mut stage = Stage::new();
-    let new = OpenMarket { method: Method::AirtelRwa, ..open_in_euros(None, None) };
-    let needs = |needs| refused(TariffFault::NewMethod { method: Method::AirtelRwa, needs });
-    assert_eq!(stage.decide(&new).unwrap_err(), needs(NewMethodNeeds::Network));
+    let new = OpenMarket { method: Method::AIRTEL_RWA, ..open_in_euros(None, None) };
+    let needs = |needs| refused(TariffFault::NewMethod { method: Method::AIRTEL_RWA, needs });
+    let all = [Needs::Network, Needs::NetworkCode, Needs::Country, Needs::DialPrefix];
+    let all = [&all[..], &[Needs::Decimals, Needs::DisplayName]].concat();
+    assert_eq!(stage.decide(&new).unwrap_err(), needs(all.clone()));
     let new = OpenMarket { provider: Some(Provider::PawaPay), ..new };
-    assert_eq!(stage.decide(&new).unwrap_err(), needs(NewMethodNeeds::Country));
+    assert_eq!(stage.decide(&new).unwrap_err(), needs(all[1..].to_vec()));
+    let new = OpenMarket {
+        network_code: Some("AIRTEL_RWA".to_owned()),
+        dial_prefix: Some("250".to_owned()),
+        decimals: Some(2),
+        display_name: Some("Airtel Money".to_owned()),
+        ..new
+    };
+    assert_eq!(stage.decide(&new).unwrap_err(), needs(vec![Needs::Country]));
     let new = OpenMarket { country: Country::parse("RW"), ..new };
-    let (method, operation, network) = (Method::AirtelRwa, COLLECTION, Provider::PawaPay);
+    let (method, operation, network) = (Method::AIRTEL_RWA, COLLECTION, Provider::PawaPay);
     let no_fee = TariffFault::NoGatewayFee { method, operation, network };
     assert_eq!(stage.decide(&new).unwrap_err(), refused(no_fee));
     assert!(!stage.decide(&OpenMarket { fee: Some(Fee::NONE), ..new.clone() }).unwrap().was_open);
 
     let other = stage.decide(&open_in_euros(Some(Provider::PawaPay), None)).unwrap_err();
-    let (method, network) = (Method::CreditCard, Provider::Stripe);
+    let (method, network) = (Method::CREDIT_CARD, Provider::Stripe);
     assert_eq!(other, refused(TariffFault::OtherNetwork { method, network }));
     let transfer = OpenMarket { operation: Operation::Transfer, ..open_in_euros(None, None) };
     assert_eq!(stage.decide(&transfer).unwrap_err(), refused(TariffFault::OperationWithoutMarket));
@@ -173,7 +185,7 @@ fn what_begins_later_still_begins() {
     let now = stage.now;
     let later = ServerTime(now.0 + 1_000);
     let euros = CloseMarket {
-        method: Method::CreditCard,
+        method: Method::CREDIT_CARD,
         operation: COLLECTION,
         currency: currency("EUR"),
     };
@@ -213,7 +225,7 @@ fn a_phone_prefix_has_one_operator() {
         digits,
         carrier: carrier.to_owned(),
         country: Country::parse("LR").unwrap(),
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
     };
     let too_long = TariffFault::PrefixTooLong { prefix, digits: 4 };
     assert_eq!(stage.decide(&assigned("One", 4)).unwrap_err(), refused(too_long));

@@ -146,8 +146,8 @@ fn wallets_of_parties_pay_and_are_paid_without_a_network() {
     let mut stage = Stage::new();
     stage.fund(50_000);
     let party = stage.party("231880000002");
-    let out = stage.account(party, Method::Wallet, Operation::Payout);
-    let into = stage.account(party, Method::Wallet, Operation::Collection);
+    let out = stage.account(party, Method::WALLET, Operation::Payout);
+    let into = stage.account(party, Method::WALLET, Operation::Collection);
     let source = stage.invoice(10_000, FeeBearer::Payer);
     let failed = stage.collect(source, into, "USD").unwrap();
     assert_eq!(

@@ -16,14 +16,14 @@ use domain::sales::source::SourceType;
 fn card_payment(stage: &mut Stage) -> Execution {
     let source = stage.invoice(10_000, FeeBearer::Payer);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::CreditCard, Operation::Collection);
+    let account = stage.account(party, Method::CREDIT_CARD, Operation::Collection);
     stage.collect(source, account, "USD").unwrap()
 }
 
 fn payout(stage: &mut Stage) -> Execution {
     stage.fund(100_000);
     let party = stage.party("231880000129");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     stage.payout(account, usd(1_000)).unwrap()
 }
 

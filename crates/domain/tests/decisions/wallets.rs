@@ -32,7 +32,7 @@ impl Stage {
     fn collection_in(&mut self, code: &str) -> Execution {
         let source = self.invoice(10_000, FeeBearer::Payee);
         let party = self.party("231880000002");
-        let account = self.account(party, Method::MtnMomoLbr, Operation::Collection);
+        let account = self.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
         self.collect(source, account, code).unwrap()
     }
 }
@@ -48,7 +48,7 @@ fn a_wallet_is_closed_when_nothing_is_in_it_and_nothing_under_way() {
     assert!(stage.closes("USD"));
 
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     stage.fund(10_250);
     assert!(!stage.closes("USD"), "money");
     let execution = stage.payout(account, usd(10_000)).unwrap();
@@ -126,7 +126,7 @@ fn a_passed_deadline_counts_by_what_is_under_way() {
     let mut stage = Stage::new();
     stage.fund(10_250);
     let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     let execution = stage.payout(account, usd(10_000)).unwrap();
     stage.now = stage.now.plus(domain::kernel::time::minutes(25 * 60));
     stage.decide(&ClaimExecution { execution_id: execution.id }).unwrap();

@@ -67,7 +67,7 @@ impl FromValue for Mode {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         let known =
             value.as_str().and_then(|text| PageMode::parse(&text.trim().to_ascii_uppercase()));
-        known.map(Self).ok_or_else(|| FaultKind::NotEnum(PageMode::names()))
+        known.map(Self).ok_or_else(|| FaultKind::not_enum(PageMode::names()))
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {
@@ -288,7 +288,7 @@ mod tests {
         for value in [json!("online"), json!(""), json!(1)] {
             assert_eq!(
                 Mode::read(&value),
-                Err(FaultKind::NotEnum(vec!["HOSTED", "DIRECT"])),
+                Err(FaultKind::not_enum(["HOSTED", "DIRECT"])),
                 "{value}"
             );
         }

@@ -7,9 +7,10 @@ use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Query as Pairs, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap};
+use axum::http::{Extensions, HeaderMap, Uri};
 use domain::kernel::time::MerchantTime;
 use domain::payments::session::SessionKind;
+use domain::tariff::Tariff;
 use http_body_util::LengthLimitError;
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
@@ -132,18 +133,42 @@ fn under(root: &'static str, faults: Vec<Fault>) -> Vec<Fault> {
     faults.into_iter().map(|fault| fault.under(Part::Name(root))).collect()
 }
 
-fn read_body<P: Payload>(bytes: &[u8], context: Option<ReadContext>) -> Result<P, Vec<Fault>> {
-    fields::read(&object(bytes)?, context).map_err(|faults| under("body", faults))
+fn read_body<P: Payload>(
+    bytes: &[u8],
+    context: Option<ReadContext>,
+    tariff: &Tariff,
+) -> Result<P, Vec<Fault>> {
+    fields::read_with(&object(bytes)?, context, tariff).map_err(|faults| under("body", faults))
 }
 
 /// Reads the query. All its values are texts; an empty one counts as absent.
-fn read_query<P: Payload>(parts: &Parts) -> Result<P, Vec<Fault>> {
+fn read_query<P: Payload>(uri: &Uri, tariff: &Tariff) -> Result<P, Vec<Fault>> {
     let pairs: Vec<(String, String)> =
-        Pairs::try_from_uri(&parts.uri).map(|pairs| pairs.0).unwrap_or_default();
+        Pairs::try_from_uri(uri).map(|pairs| pairs.0).unwrap_or_default();
     let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
     let object: Map<String, Value> =
         given.map(|(name, value)| (name, Value::String(value))).collect();
-    fields::read(&object, None).map_err(|faults| under("query", faults))
+    fields::read_with(&object, None, tariff).map_err(|faults| under("query", faults))
+}
+
+/// Reads a request by the tariff that was read last, which says what methods there are. A method may
+/// have been opened since: before a name is refused, the current tariff is looked at.
+async fn by_tariff<T>(
+    app: &App,
+    read: impl Fn(&Tariff) -> Result<T, Vec<Fault>>,
+) -> Result<T, ApiError> {
+    let known = app.queries.for_system().last_tariff();
+    let faults = match read(&known) {
+        Ok(payload) => return Ok(payload),
+        Err(faults) => faults,
+    };
+    if faults.iter().any(|fault| matches!(fault.kind, FaultKind::NotEnum(_))) {
+        let current = app.queries.for_system().tariff().await?;
+        if current.version != known.version {
+            return Ok(read(&current)?);
+        }
+    }
+    Err(faults.into())
 }
 
 async fn json_bytes(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, ApiError> {
@@ -157,15 +182,16 @@ impl<P: Payload> FromRequest<App> for Body<P> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let bytes = json_bytes(&parts.headers, body).await?;
-        Ok(Self(read_body(&bytes, context(&parts.extensions, app))?))
+        let context = context(&parts.extensions, app);
+        by_tariff(app, |tariff| read_body(&bytes, context, tariff)).await.map(Self)
     }
 }
 
-impl<P: Payload, S: Send + Sync> FromRequestParts<S> for Query<P> {
+impl<P: Payload> FromRequestParts<App> for Query<P> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Ok(Self(read_query(parts)?))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        by_tariff(app, |tariff| read_query(&parts.uri, tariff)).await.map(Self)
     }
 }
 
@@ -175,17 +201,18 @@ impl<Q: Payload, P: Payload> FromRequest<App> for QueryAndBody<Q, P> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let bytes = json_bytes(&parts.headers, body).await?;
-        match (read_query(&parts), read_body(&bytes, context(&parts.extensions, app))) {
+        let context = context(&parts.extensions, app);
+        let read = |tariff: &Tariff| match (
+            read_query(&parts.uri, tariff),
+            read_body(&bytes, context, tariff),
+        ) {
             (Ok(query), Ok(body)) => Ok(Self(query, body)),
             (query, body) => {
                 let of_query = query.err().unwrap_or_default();
-                Err(of_query
-                    .into_iter()
-                    .chain(body.err().unwrap_or_default())
-                    .collect::<Vec<_>>()
-                    .into())
+                Err(of_query.into_iter().chain(body.err().unwrap_or_default()).collect())
             }
-        }
+        };
+        by_tariff(app, read).await
     }
 }
 
@@ -335,7 +362,7 @@ mod tests {
     #[test]
     fn a_repeated_field_counts_once_and_bytes_that_are_no_text_are_refused() {
         assert_eq!(
-            read_body::<Sample>(br#"{"id":1,"id":2,"name":"x"}"#, None)
+            read_body::<Sample>(br#"{"id":1,"id":2,"name":"x"}"#, None, &Tariff::default())
                 .ok()
                 .map(|sample| sample.id.0),
             Some(2)
@@ -386,10 +413,10 @@ mod tests {
 
     #[test]
     fn the_query_is_read_like_a_body() {
-        let parts = |uri: &str| Request::builder().uri(uri).body(()).unwrap().into_parts().0;
-        let sample = read_query::<Sample>(&parts("/x?id=7&name=a%20b&other=1")).ok().unwrap();
+        let read = |uri: &str| read_query::<Sample>(&uri.parse().unwrap(), &Tariff::default());
+        let sample = read("/x?id=7&name=a%20b&other=1").ok().unwrap();
         assert_eq!((sample.id.0, sample.name.0.as_str()), (7, "a b"));
-        let faults = read_query::<Sample>(&parts("/x?id=seven&name=")).err().unwrap();
+        let faults = read("/x?id=seven&name=").err().unwrap();
         assert_eq!(
             faults,
             [

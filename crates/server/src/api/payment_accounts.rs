@@ -116,7 +116,7 @@ impl From<PaymentAccount> for PaymentAccountResponse {
 fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind> {
     let number = &payload.insensitive_account_number.as_ref()?.0;
     match payload.method {
-        Method::CreditCard
+        Method::CREDIT_CARD
             if mode == Mode::Sandbox
                 && payload.provider.0 == Provider::Stripe
                 && test_card(number).is_none() =>
@@ -124,7 +124,7 @@ fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind>
             Some(FaultKind::Refused(Refusal::UnknownCard))
         }
         // The number of a card is not for kola: a real network gives its cards ids.
-        Method::CreditCard if mode != Mode::Sandbox && !number.starts_with("pm_") => {
+        Method::CREDIT_CARD if mode != Mode::Sandbox && !number.starts_with("pm_") => {
             Some(FaultKind::Refused(Refusal::UnknownCard))
         }
         // Checked here and not by the field's type, because the rule depends on the method.

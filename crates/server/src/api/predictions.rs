@@ -182,7 +182,7 @@ fn refused(refusal: Refusal, amount: &'static str) -> ApiError {
 fn network(network: Network, method: Method) -> Result<Provider, ApiError> {
     network
         .for_method(method)
-        .ok_or_else(|| on_query("provider", FaultKind::NotEnum(Network::names(&[method]))))
+        .ok_or_else(|| on_query("provider", FaultKind::not_enum(Network::names(&[method]))))
 }
 
 /// Whether a real network takes the payment now, as its execution would find it.
@@ -276,8 +276,7 @@ async fn currencies(
     let tariff = app.queries.for_system().tariff().await?;
     let found = fees::currencies(&tariff, method, provider, operation, now);
     if found.is_empty() {
-        let (method, provider, operation) =
-            (method.as_str(), provider.as_str(), operation.as_str());
+        let (provider, operation) = (provider.as_str(), operation.as_str());
         return Err(on_query(
             "operation_type",
             FaultKind::Refused(Refusal::NoMarket { method, provider, operation }),
@@ -338,10 +337,10 @@ async fn card(
     tenant: Tenant,
     Query(query): Query<PredictCard>,
 ) -> JsonResult<CardResponse> {
-    let method = Method::CreditCard;
+    let method = Method::CREDIT_CARD;
     let provider = Provider::Stripe;
     if query.provider.is_some_and(|network| network.for_method(method) != Some(provider)) {
-        return Err(on_query("provider", FaultKind::NotEnum(vec![provider.as_str()])));
+        return Err(on_query("provider", FaultKind::not_enum([provider.as_str()])));
     }
     let unknown = || on_query("payment_method_id", FaultKind::Refused(Refusal::UnknownCard));
     let name = &query.payment_method_id.0;

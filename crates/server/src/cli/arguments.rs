@@ -7,14 +7,18 @@ use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::tariff::Fee;
 
-use store::schema::market::{Country, Digits, Fixed, FromText, Percentage};
+use store::schema::market::{
+    Country, Digits, DisplayName, Fixed, FromText, NetworkCode, Percentage,
+};
 
 fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
     format!("use one of {}", all.iter().map(|member| name(*member)).collect::<Vec<_>>().join(", "))
 }
 
 pub fn method(text: &str) -> Result<Method, String> {
-    Method::parse(text).ok_or_else(|| one_of(Method::ALL, Method::as_str))
+    Method::parse(text).ok_or_else(|| {
+        "use 3 to 40 capital letters, digits and underscores, like MTN_MOMO_LBR".to_owned()
+    })
 }
 
 pub fn operation(text: &str) -> Result<Operation, String> {
@@ -35,6 +39,14 @@ pub fn country(text: &str) -> Result<Country, String> {
 
 pub fn prefix(text: &str) -> Result<Digits, String> {
     Digits::from_text(text).ok_or_else(|| format!("use {}", Digits::WHAT))
+}
+
+pub fn network_code(text: &str) -> Result<NetworkCode, String> {
+    NetworkCode::from_text(text).ok_or_else(|| format!("use {}", NetworkCode::WHAT))
+}
+
+pub fn display_name(text: &str) -> Result<DisplayName, String> {
+    DisplayName::from_text(text).ok_or_else(|| format!("use {}", DisplayName::WHAT))
 }
 
 pub fn percentage(text: &str) -> Result<Percentage, String> {

@@ -2,19 +2,24 @@
 //! row that holds from now on.
 
 use clap::{Args, Subcommand};
+use domain::kernel::country::calling_code;
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::tariff::close_market::CloseMarket;
 use domain::tariff::open_market::OpenMarket;
-use domain::tariff::{Effective, Fee, Market};
+use domain::tariff::{Effective, Fee, Market, Tariff};
 use serde_json::{Value, json};
 
-use crate::cli::arguments::{FixedFee, country, currency, method, operation, percentage, provider};
+use crate::cli::arguments::{
+    FixedFee, country, currency, display_name, method, network_code, operation, percentage, prefix,
+    provider,
+};
 use crate::cli::tariff_rows::{
     TariffRow, change, fee_json, list, period, report_ended, since_and_until, with_period,
 };
 use crate::cli::{Target, output};
-use store::schema::market::{Country, Percentage};
+use store::clock;
+use store::schema::market::{Country, Digits, DisplayName, MarketFile, NetworkCode, Percentage};
 
 #[derive(Subcommand)]
 pub enum Markets {
@@ -31,10 +36,8 @@ pub enum Markets {
         /// The network: PAWAPAY, STRIPE or PLATFORM. Without it the method's current network.
         #[arg(long, value_parser = provider)]
         provider: Option<Provider>,
-        /// The country, by two or three letters of ISO 3166. Without it the market's last country,
-        /// or the method's.
-        #[arg(long, value_parser = country)]
-        country: Option<Country>,
+        #[command(flatten)]
+        details: Box<Details>,
         #[command(flatten)]
         price: Price,
     },
@@ -59,6 +62,29 @@ pub struct Which {
     currency: Currency,
 }
 
+/// What the market says of its method. A method that is opened for the first time must say all of it.
+#[derive(Args)]
+pub struct Details {
+    /// What the network calls the method: MTN_MOMO_ZMB. Without it the method's last code.
+    #[arg(long, value_name = "CODE", value_parser = network_code)]
+    network_code: Option<NetworkCode>,
+    /// The country, by two or three letters of ISO 3166. Without it the market's last country,
+    /// or the method's.
+    #[arg(long, value_parser = country)]
+    country: Option<Country>,
+    /// What the numbers of its customers begin with: 260. Without it the market's last prefix, or
+    /// the calling code of the country.
+    #[arg(long, value_name = "DIGITS", value_parser = prefix)]
+    dial_prefix: Option<Digits>,
+    /// How many decimals of the currency the network takes. Without it what the market said last,
+    /// or as many as the currency has.
+    #[arg(long, value_name = "NUMBER")]
+    decimals: Option<u8>,
+    /// What payers see, without the country: "MTN Mobile Money". Without it the method's last name.
+    #[arg(long, value_name = "NAME", value_parser = display_name)]
+    display_name: Option<DisplayName>,
+}
+
 /// The gateway fee of the operation, which holds in all currencies. Without it the current fee
 /// stays.
 #[derive(Args)]
@@ -81,27 +107,53 @@ impl Markets {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
             Self::List { all } => list(target, all, |tariff| &tariff.markets),
-            Self::Open { which, provider, country, price } => {
-                open(target, which, provider, country, &price)
+            Self::Open { which, provider, details, price } => {
+                open(target, which, provider, *details, &price)
             }
             Self::Close { which } => close(target, which),
         }
     }
 }
 
-impl TariffRow<7> for Market {
-    const HEAD: [&'static str; 7] =
-        ["method", "operation", "currency", "provider", "country", "since", "until"];
+impl TariffRow<11> for Market {
+    const HEAD: [&'static str; 11] = [
+        "method",
+        "operation",
+        "currency",
+        "provider",
+        "country",
+        "since",
+        "until",
+        "code",
+        "prefix",
+        "decimals",
+        "name",
+    ];
 
     fn effective(&self) -> Effective {
         self.effective
     }
 
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> [String; 11] {
         let [since, until] = since_and_until(self.effective);
         let (method, operation) = (self.method.as_str(), self.operation.as_str());
         let (currency, provider) = (self.currency.code(), self.provider.as_str());
-        [method, operation, currency, provider, &self.country, &since, &until].map(str::to_owned)
+        let (code, name) = (self.details.network_code.as_str(), self.details.display_name.as_str());
+        let (prefix, decimals) = (number_start(self).unwrap_or("-"), self.decimals.to_string());
+        [
+            method,
+            operation,
+            currency,
+            provider,
+            &self.country,
+            &since,
+            &until,
+            code,
+            prefix,
+            &decimals,
+            name,
+        ]
+        .map(str::to_owned)
     }
 
     fn as_json(&self) -> Value {
@@ -111,9 +163,18 @@ impl TariffRow<7> for Market {
             "currency": self.currency.code(),
             "provider": self.provider.as_str(),
             "country": self.country,
+            "network_code": self.details.network_code,
+            "dial_prefix": number_start(self),
+            "decimals": self.decimals,
+            "display_name": self.details.display_name,
         });
         with_period(fields, self.effective)
     }
+}
+
+/// What the numbers of a method's customers begin with, if it asks them by phone.
+fn number_start(row: &Market) -> Option<&str> {
+    row.number_start().filter(|_| row.method.is_mobile_money())
 }
 
 fn shown(row: &Market) -> String {
@@ -122,18 +183,54 @@ fn shown(row: &Market) -> String {
     format!("{method:<16}  {operation:<10}  {}  {provider:<8}  {}", row.currency, row.country)
 }
 
+/// What the shipped market says, for a shipped method that has never been open here.
+fn complete(command: OpenMarket, tariff: &Tariff) -> anyhow::Result<OpenMarket> {
+    let OpenMarket { method, currency, .. } = command;
+    let file = MarketFile::shipped().map_err(anyhow::Error::msg)?;
+    let shipped = file.markets.iter().find(|row| row.method.0 == method);
+    let (None, Some(row)) = (tariff.latest_market(method, clock::now()), shipped) else {
+        return Ok(command);
+    };
+    let elsewhere = command.country.as_ref().filter(|country| **country != row.country.0);
+    let prefix = match elsewhere {
+        Some(country) => calling_code(&country.0).filter(|_| method.is_mobile_money()),
+        None => row.dial_prefix(),
+    };
+    let prefix = prefix.map(str::to_owned);
+    let details = row.details();
+    let code = details.as_ref().map(|details| details.network_code.clone());
+    Ok(OpenMarket {
+        network_code: command.network_code.or(code),
+        dial_prefix: command.dial_prefix.or(prefix),
+        decimals: command.decimals.or_else(|| Some(currency.exponent().into())),
+        display_name: command.display_name.or(details.map(|details| details.display_name)),
+        ..command
+    })
+}
+
 fn open(
     target: &Target,
     which: Which,
     provider: Option<Provider>,
-    country: Option<Country>,
+    details: Details,
     price: &Price,
 ) -> anyhow::Result<()> {
     let fee = price.fee()?;
-    drop(target.open_existing()?);
+    let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
     let Which { method, operation, currency } = which;
-    let opened =
-        change(target, OpenMarket { method, operation, currency, provider, country, fee })?;
+    let command = OpenMarket {
+        method,
+        operation,
+        currency,
+        provider,
+        country: details.country,
+        dial_prefix: details.dial_prefix.map(|prefix| prefix.0),
+        network_code: details.network_code.map(|code| code.0),
+        display_name: details.display_name.map(|name| name.0),
+        decimals: details.decimals.map(i64::from),
+        fee,
+    };
+    let opened = change(target, complete(command, &tariff)?)?;
     let row = opened.market;
     let (mut json, mut text) =
         (row.as_json(), format!("{}  {}", shown(&row), period(row.effective)));

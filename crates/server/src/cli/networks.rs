@@ -1,5 +1,7 @@
 //! `kola networks`: accounts at payment networks, their tokens and keys.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use domain::kernel::ids::{MerchantId, NetworkAccountId, NetworkSecretId};
@@ -441,14 +443,11 @@ fn refresh(target: &Target, id: i64) -> anyhow::Result<()> {
     let said = command.terms.clone();
     let changed = target.run_once(command)?;
     let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
-    let known: Vec<String> = tariff
-        .markets
-        .iter()
-        .filter_map(|market| domain::network_accounts::operator_terms::network_code(market.method))
-        .collect();
+    let codes = tariff.markets.iter().map(|market| market.details.network_code.as_str());
+    let known: BTreeSet<&str> = codes.collect();
     let mut new: Vec<String> = said
         .iter()
-        .filter(|terms| !known.contains(&terms.operator))
+        .filter(|terms| !known.contains(terms.operator.as_str()))
         .map(|terms| format!("{}  {}  {}", terms.operator, terms.country, terms.currency))
         .collect();
     new.sort_unstable();

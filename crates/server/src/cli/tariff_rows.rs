@@ -68,12 +68,21 @@ pub fn change<D: ListedDecision>(target: &Target, decision: D) -> anyhow::Result
 }
 
 /// What to add to a refused command.
-const fn remedy(fault: &TariffFault) -> Option<&'static str> {
+fn remedy(fault: &TariffFault) -> Option<String> {
     match fault {
-        TariffFault::NewMethod { needs: NewMethodNeeds::Network, .. } => Some("say --provider"),
-        TariffFault::NewMethod { needs: NewMethodNeeds::Country, .. } => Some("say --country"),
+        TariffFault::NewMethod { needs, .. } => {
+            let flag = |needs: &NewMethodNeeds| match needs {
+                NewMethodNeeds::Network => "--provider",
+                NewMethodNeeds::NetworkCode => "--network-code",
+                NewMethodNeeds::Country => "--country",
+                NewMethodNeeds::DialPrefix => "--dial-prefix",
+                NewMethodNeeds::Decimals => "--decimals",
+                NewMethodNeeds::DisplayName => "--display-name",
+            };
+            Some(format!("say {}", needs.iter().map(flag).collect::<Vec<_>>().join(", ")))
+        }
         TariffFault::NoGatewayFee { .. } => {
-            Some("say --percentage, 0 where the network takes nothing")
+            Some("say --percentage, 0 where the network takes nothing".to_owned())
         }
         _ => None,
     }

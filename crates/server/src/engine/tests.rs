@@ -438,7 +438,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
         party_id: checkout.party.id,
         account_name: "A".into(),
         provider: Provider::PawaPay,
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         operation: Operation::Collection,
         country_code: None,
         account_number: None,

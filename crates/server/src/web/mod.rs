@@ -4,8 +4,10 @@
 pub(crate) mod assets;
 pub(crate) mod brand;
 pub(crate) mod checkout;
+pub(crate) mod countries;
 pub(crate) mod form;
 pub(crate) mod language;
+pub(crate) mod methods;
 pub(crate) mod page;
 pub(crate) mod payment_link;
 pub(crate) mod qr;

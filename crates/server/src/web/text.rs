@@ -1,7 +1,6 @@
 //! Texts, times, phone numbers and amounts formatted for HTML pages.
 
 use domain::kernel::money::Money;
-use domain::kernel::names::Method;
 use domain::kernel::time::{MerchantTime, minutes};
 
 use crate::web::language::Language;
@@ -43,28 +42,27 @@ fn split_at_special(text: &str) -> Option<(&str, &'static str, &str)> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Zone {
     Utc,
-    /// Liberia.
+    /// West Africa without summer time.
     Gmt,
-    /// Rwanda: Central Africa Time.
+    /// West Africa Time.
+    Wat,
+    /// Central Africa Time.
     Cat,
+    /// South African Standard Time.
+    Sast,
+    /// East Africa Time.
+    Eat,
 }
 
 impl Zone {
-    /// The zone of the method's country; UTC for one that belongs to none.
-    #[must_use]
-    pub const fn of(method: Method) -> Self {
-        match method {
-            Method::MtnMomoLbr | Method::OrangeMoneyLbr => Self::Gmt,
-            Method::AirtelRwa | Method::MtnMomoRwa | Method::OrangeMoneyRwa => Self::Cat,
-            Method::CreditCard | Method::Wallet => Self::Utc,
-        }
-    }
-
     const fn name(self) -> &'static str {
         match self {
             Self::Utc => "UTC",
             Self::Gmt => "GMT",
+            Self::Wat => "WAT",
             Self::Cat => "CAT",
+            Self::Sast => "SAST",
+            Self::Eat => "EAT",
         }
     }
 
@@ -72,7 +70,9 @@ impl Zone {
     const fn offset_us(self) -> i64 {
         match self {
             Self::Utc | Self::Gmt => 0,
-            Self::Cat => minutes(120),
+            Self::Wat => minutes(60),
+            Self::Cat | Self::Sast => minutes(120),
+            Self::Eat => minutes(180),
         }
     }
 
@@ -212,51 +212,6 @@ impl PhoneNumber<'_> {
     }
 }
 
-/// The name of a method's network in a sentence.
-#[must_use]
-pub const fn network(method: Method) -> &'static str {
-    match method {
-        Method::MtnMomoLbr | Method::MtnMomoRwa => "MTN",
-        Method::OrangeMoneyLbr | Method::OrangeMoneyRwa => "Orange",
-        Method::AirtelRwa => "Airtel",
-        Method::CreditCard => "Stripe",
-        Method::Wallet => "kola",
-    }
-}
-
-/// The name of a method without its country.
-#[must_use]
-pub const fn short_method(method: Method, language: Language) -> &'static str {
-    match method {
-        Method::MtnMomoLbr | Method::MtnMomoRwa => "MTN Mobile Money",
-        Method::OrangeMoneyLbr | Method::OrangeMoneyRwa => "Orange Money",
-        Method::AirtelRwa => "Airtel Money",
-        Method::CreditCard => language.texts().card,
-        Method::Wallet => language.texts().wallet,
-    }
-}
-
-/// The country of a method, in the language.
-#[must_use]
-pub const fn country(method: Method, language: Language) -> Option<&'static str> {
-    let texts = language.texts();
-    match method {
-        Method::MtnMomoLbr | Method::OrangeMoneyLbr => Some(texts.liberia),
-        Method::AirtelRwa | Method::MtnMomoRwa | Method::OrangeMoneyRwa => Some(texts.rwanda),
-        Method::CreditCard | Method::Wallet => None,
-    }
-}
-
-/// The full name of a method, such as `MTN Mobile Money, Liberia`.
-#[must_use]
-pub fn method(method: Method, language: Language) -> String {
-    let name = short_method(method, language);
-    match country(method, language) {
-        Some(country) => format!("{name}, {country}"),
-        None => name.to_owned(),
-    }
-}
-
 /// A note of more characters or lines than this is collapsed.
 const FOLDED_FROM: (usize, usize) = (280, 5);
 /// The number of characters shown of a collapsed note.
@@ -314,8 +269,8 @@ mod tests {
         let time = MerchantTime::parse("2026-11-06T22:05:59.9Z").unwrap();
         let at = |zone: Zone, language| zone.at(time).in_words(language);
         assert_eq!(at(Zone::Utc, EN), "6 November 2026, 22:05 UTC");
-        assert_eq!(at(Zone::of(Method::MtnMomoLbr), EN), "6 November 2026, 22:05 GMT");
-        assert_eq!(at(Zone::of(Method::AirtelRwa), RW), "7 Ugushyingo 2026, 00:05 CAT");
+        assert_eq!(at(Zone::Gmt, EN), "6 November 2026, 22:05 GMT");
+        assert_eq!(at(Zone::Cat, RW), "7 Ugushyingo 2026, 00:05 CAT");
         assert_eq!(Zone::Cat.clock(time).in_words(), "00:05:59 CAT");
     }
 

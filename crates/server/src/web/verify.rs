@@ -17,9 +17,11 @@ use crate::net::limits::{ClientAddress, CountPageRequest};
 use crate::web::form::Form;
 use crate::web::language::texts::{Html, Texts};
 use crate::web::language::{Language, Visitor};
+use crate::web::methods::Methods;
 use crate::web::page::{self, Frame};
 use crate::web::receipt::amount::is_amount;
-use crate::web::text::{Zone, money};
+use crate::web::text::money;
+use store::clock;
 use store::reads::receipts::ReceiptReads;
 
 /// No code or amount is longer. What is longer is not shown again.
@@ -60,7 +62,7 @@ struct Genuine {
 }
 
 impl Genuine {
-    fn new(receipt: &ReceiptReads, language: Language) -> Self {
+    fn new(receipt: &ReceiptReads, methods: &Methods, language: Language) -> Self {
         let ReceiptReads { paid, merchant, source } = receipt;
         let texts = language.texts();
         let refunds = paid.refunds();
@@ -68,7 +70,7 @@ impl Genuine {
         let some = |minor: i64| {
             (minor > 0).then(|| money(Money::new(minor, paid.payer.currency), language))
         };
-        let zone = Zone::of(paid.method);
+        let zone = methods.zone(paid.method);
         let at = paid.settled_at().map(|at| zone.at(at).in_words(language)).unwrap_or_default();
         Self {
             paid: texts.genuine(&money(paid.payer, language), &at),
@@ -130,7 +132,8 @@ async fn check(
     let outcome = match genuine(&app, code, amount).await? {
         Some(receipt) => {
             app.receipt_guesses.give_back(address);
-            Outcome::Genuine(Genuine::new(&receipt, visitor.language))
+            let methods = Methods::new(app.queries.for_system().tariff().await?, clock::now());
+            Outcome::Genuine(Genuine::new(&receipt, &methods, visitor.language))
         }
         None => Outcome::NotGenuine,
     };

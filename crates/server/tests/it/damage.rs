@@ -248,12 +248,17 @@ const DAMAGE: &[(&str, &str)] = &[
     ("invoice or order numbers with a gap", "UPDATE counters SET last = last + 1"),
     (
         "market with two rows at once",
-        "INSERT INTO markets (id, method, provider, operation, currency, country)
-            SELECT id + 1000, method, provider, operation, currency, country FROM markets",
+        "INSERT INTO markets (id, method, provider, operation, currency, country, network_code, display_name, decimals)
+            SELECT id + 1000, method, provider, operation, currency, country, network_code, display_name, decimals
+            FROM markets",
     ),
     (
         "method with two networks at once",
         "UPDATE markets SET provider = 'STRIPE' WHERE id = (SELECT min(id) FROM markets WHERE method = 'MTN_MOMO_LBR')",
+    ),
+    (
+        "method with two codes or names at once",
+        "UPDATE markets SET network_code = 'MTN' WHERE id = (SELECT min(id) FROM markets WHERE method = 'MTN_MOMO_LBR')",
     ),
     (
         "phone prefix with two rows at once",

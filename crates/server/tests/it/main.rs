@@ -48,6 +48,7 @@ mod log;
 mod market;
 mod markets;
 mod merchants;
+mod methods;
 mod networks;
 mod operator;
 mod pages;

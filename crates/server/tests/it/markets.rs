@@ -204,8 +204,10 @@ fn rows_of_a_market_follow_each_other_in_time() {
     // From 2099 on the card belongs to another network and takes euros.
     server.database.sql(
         "UPDATE markets SET effective_to = 4070908800000000 WHERE method = 'CREDIT_CARD';
-        INSERT INTO markets (id, method, provider, operation, currency, country, effective_from)
-            SELECT id + 1000000, method, 'PAWAPAY', operation, currency, country, 4070908800000000 FROM markets
+        INSERT INTO markets (id, method, provider, operation, currency, country, effective_from, network_code, display_name,
+            decimals)
+            SELECT id + 1000000, method, 'PAWAPAY', operation, currency, country, 4070908800000000, network_code,
+            display_name, decimals FROM markets
             WHERE method = 'CREDIT_CARD' AND currency = 'EUR';
         UPDATE installation SET next_id = next_id + 2000000",
     );

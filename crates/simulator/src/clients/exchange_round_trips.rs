@@ -37,7 +37,7 @@ impl Clients<'_> {
         let Some((account, party)) = self.wallet_account(id) else {
             let party_id = self.recent_party(id)?;
             let (account_name, method, provider) =
-                ("A".to_owned(), Method::Wallet, Provider::Platform);
+                ("A".to_owned(), Method::WALLET, Provider::Platform);
             let operation = Operation::Collection;
             let new = NewAccount {
                 party_id,
@@ -94,7 +94,7 @@ impl Clients<'_> {
         let accounts = &self.model.merchants.get(&id)?.accounts;
         accounts.iter().rev().find_map(|account| {
             let found = self.model.accounts.get(account)?;
-            let pays = found.method == Method::Wallet
+            let pays = found.method == Method::WALLET
                 && found.operation == Operation::Collection
                 && found.active;
             (pays && found.merchant == id).then_some((*account, found.party))

@@ -121,19 +121,19 @@ impl Clients<'_> {
         let rwandan = format!("25078000000{}", self.rng.below(2));
         let any = super::currency(self.rng)?;
         let (method, provider, phone) = match self.rng.below(20) {
-            0..=8 => (Method::MtnMomoLbr, Provider::PawaPay, Some(liberian)),
-            9..=11 => (Method::MtnMomoRwa, Provider::PawaPay, Some(rwandan)),
+            0..=8 => (Method::MTN_MOMO_LBR, Provider::PawaPay, Some(liberian)),
+            9..=11 => (Method::MTN_MOMO_RWA, Provider::PawaPay, Some(rwandan)),
             // A number of another country; a method that the market has not, or no page offers.
-            12 => (Method::MtnMomoLbr, Provider::PawaPay, Some(rwandan)),
+            12 => (Method::MTN_MOMO_LBR, Provider::PawaPay, Some(rwandan)),
             13 if self.rng.chance(300) => {
-                (Method::OrangeMoneyLbr, Provider::PawaPay, Some(liberian))
+                (Method::ORANGE_MONEY_LBR, Provider::PawaPay, Some(liberian))
             }
-            13 if self.rng.chance(300) => (Method::Wallet, Provider::Platform, None),
-            _ => (Method::CreditCard, Provider::Stripe, None),
+            13 if self.rng.chance(300) => (Method::WALLET, Provider::Platform, None),
+            _ => (Method::CREDIT_CARD, Provider::Stripe, None),
         };
         let currency = match method {
-            Method::MtnMomoRwa if self.rng.chance(950) => Currency::parse("RWF")?,
-            Method::MtnMomoLbr if any.code() == "RWF" && self.rng.chance(950) => {
+            Method::MTN_MOMO_RWA if self.rng.chance(950) => Currency::parse("RWF")?,
+            Method::MTN_MOMO_LBR if any.code() == "RWF" && self.rng.chance(950) => {
                 Currency::parse("LRD")?
             }
             _ if self.rng.chance(500) => source.currency,

@@ -68,8 +68,8 @@ fn fee_terms(prices: &Prices, method: Method, operation: Operation) -> [(i128, i
         Operation::Transfer | Operation::Refund => 0,
     };
     let network = match (operation, method) {
-        (Operation::Collection, Method::CreditCard) => (290, 30),
-        (Operation::Transfer | Operation::Refund, _) | (_, Method::Wallet) => (0, 0),
+        (Operation::Collection, Method::CREDIT_CARD) => (290, 30),
+        (Operation::Transfer | Operation::Refund, _) | (_, Method::WALLET) => (0, 0),
         (Operation::Collection, _) => (200, 0),
         (Operation::Payout, _) => (100, 0),
     };
@@ -161,20 +161,22 @@ pub fn inside_rounded_down(r: i64, rate: ExchangeRate) -> i64 {
 }
 
 /// The calling code of a method's country.
-pub const fn calling_code(method: Method) -> Option<&'static str> {
+pub fn calling_code(method: Method) -> Option<&'static str> {
     match method {
-        Method::MtnMomoLbr | Method::OrangeMoneyLbr => Some("231"),
-        Method::MtnMomoRwa | Method::AirtelRwa | Method::OrangeMoneyRwa => Some("250"),
-        Method::CreditCard | Method::Wallet => None,
+        Method::MTN_MOMO_LBR | Method::ORANGE_MONEY_LBR => Some("231"),
+        Method::MTN_MOMO_RWA | Method::AIRTEL_RWA | Method::ORANGE_MONEY_RWA => Some("250"),
+        _ => None,
     }
 }
 
 /// Whether a method supports an operation in a currency.
 pub fn is_supported(method: Method, operation: Operation, currency: Currency) -> bool {
     let codes: &[&str] = match (method, operation) {
-        (Method::MtnMomoLbr, _) => &["LRD", "USD"],
-        (Method::MtnMomoRwa, _) => &["RWF"],
-        (Method::CreditCard, Operation::Collection) | (Method::Wallet, _) => &["USD", "LRD", "RWF"],
+        (Method::MTN_MOMO_LBR, _) => &["LRD", "USD"],
+        (Method::MTN_MOMO_RWA, _) => &["RWF"],
+        (Method::CREDIT_CARD, Operation::Collection) | (Method::WALLET, _) => {
+            &["USD", "LRD", "RWF"]
+        }
         _ => &[],
     };
     codes.contains(&currency.code())

@@ -241,7 +241,7 @@ impl Model {
         }
         let payer = self.payer_of(source, choice).map_err(|reason| vec![reason])?;
         // Nobody who has a link has shown to own a wallet.
-        if choice.method == Method::Wallet {
+        if choice.method == Method::WALLET {
             return Err(vec![(Subject::Method, "not_found")]);
         }
         let given = payment.account_id.map(|id| id.0);

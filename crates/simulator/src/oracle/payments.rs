@@ -352,8 +352,8 @@ impl Model {
             _ => (session.currency?, session.currency?),
         };
         let (provider, method) = match operation {
-            Operation::Transfer => (Provider::Platform, Method::Wallet),
-            Operation::Refund => (original?.provider, Method::Wallet),
+            Operation::Transfer => (Provider::Platform, Method::WALLET),
+            Operation::Refund => (original?.provider, Method::WALLET),
             Operation::Collection | Operation::Payout => {
                 account.as_ref().map(|(_, account)| (account.provider, account.method))?
             }

@@ -33,7 +33,7 @@ impl MerchantReads<'_> {
             Some(party) => ListQuery::by("party_id = :party", params!["party" = party.0]),
         };
         let list = list
-            .filter("method = :method", ":method", filter.method.map(Method::as_str))
+            .filter("method = :method", ":method", filter.method.map(|method| method.to_string()))
             .filter(
                 "operation_type = :operation",
                 ":operation",

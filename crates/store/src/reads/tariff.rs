@@ -15,13 +15,21 @@ impl SystemReads<'_> {
     /// The current tariff: the same rows that executions are decided by.
     pub async fn tariff(&self) -> Result<Arc<Tariff>, StoreError> {
         let Self(queries) = self;
-        let known = Arc::clone(&queries.tariff.read().unwrap_or_else(PoisonError::into_inner));
+        let known = self.last_tariff();
         if queries.rows(tariff::VERSION, &vec![], integer).await? == [known.version] {
             return Ok(known);
         }
         let new = Arc::new(queries.read_tariff().await?);
         *queries.tariff.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         Ok(new)
+    }
+
+    /// The tariff that was read last. It may have been changed since; before the first read it is
+    /// empty.
+    #[must_use]
+    pub fn last_tariff(&self) -> Arc<Tariff> {
+        let Self(queries) = self;
+        Arc::clone(&queries.tariff.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

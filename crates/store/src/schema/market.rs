@@ -8,9 +8,10 @@ use domain::kernel::currency::Currency;
 use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::ServerTime;
+use domain::tariff::MethodDetails;
 
 pub use domain::kernel::country::Country;
-pub use parsed::{Digits, Fixed, FromText, Parsed, Percentage};
+pub use parsed::{Digits, DisplayName, Fixed, FromText, NetworkCode, Parsed, Percentage};
 
 /// The text of the market file that is shipped.
 const SHIPPED: &str = include_str!("../../../../config.default.toml");
@@ -61,7 +62,15 @@ pub struct GatewayEntry {
 pub struct MarketEntry {
     pub method: Parsed<Method>,
     pub provider: Parsed<Provider>,
+    /// What the network calls the method. A shipped method has its own, as with the two that follow.
+    pub network_code: Option<Parsed<NetworkCode>>,
     pub country: Parsed<Country>,
+    /// What the numbers of its customers begin with. Only mobile money has it.
+    pub dial_prefix: Option<Parsed<Digits>>,
+    /// What payers see, without the country.
+    pub display_name: Option<Parsed<DisplayName>>,
+    /// How many decimals the network takes. Without it as many as the currency has.
+    pub decimals: Option<u8>,
     pub operations: Vec<Parsed<Operation>>,
     pub currencies: Vec<Parsed<Currency>>,
     /// When the markets open, inclusive. Without it they have always been open.
@@ -76,6 +85,37 @@ impl MarketEntry {
         self.operations
             .iter()
             .flat_map(|operation| self.currencies.iter().map(|currency| (operation.0, currency.0)))
+    }
+
+    /// What the row says of its method; `None` where it leaves out what it must say.
+    #[must_use]
+    pub fn details(&self) -> Option<MethodDetails> {
+        Some(MethodDetails {
+            network_code: self.network_code.as_ref()?.0.0.clone(),
+            display_name: self.display_name.as_ref()?.0.0.clone(),
+        })
+    }
+
+    #[must_use]
+    pub fn dial_prefix(&self) -> Option<&str> {
+        self.dial_prefix.as_ref().map(|prefix| prefix.0.0.as_str())
+    }
+
+    /// How many decimals of a currency the network takes.
+    #[must_use]
+    pub fn decimals(&self, currency: Currency) -> i64 {
+        self.decimals.map_or_else(|| currency.exponent().into(), i64::from)
+    }
+
+    /// Adds what the row leaves out and the shipped row of the method says.
+    fn complete(&mut self, shipped: &Self) {
+        let Self { network_code, dial_prefix, display_name, country, .. } = self;
+        *network_code = network_code.take().or_else(|| shipped.network_code.clone());
+        *display_name = display_name.take().or_else(|| shipped.display_name.clone());
+        // In another country the numbers begin otherwise.
+        if *country == shipped.country {
+            *dial_prefix = dial_prefix.take().or_else(|| shipped.dial_prefix.clone());
+        }
     }
 }
 
@@ -134,7 +174,14 @@ impl MarketFile {
     /// # Errors
     /// A sentence that says what is wrong, and where.
     pub fn read(text: &str) -> Result<Self, String> {
-        let file: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let parse = |text| toml::from_str::<Self>(text).map_err(|error| error.to_string());
+        let mut file = parse(text)?;
+        let shipped = parse(SHIPPED)?;
+        for entry in &mut file.markets {
+            if let Some(shipped) = shipped.markets.iter().find(|row| row.method == entry.method) {
+                entry.complete(shipped);
+            }
+        }
         file.check()?;
         Ok(file)
     }

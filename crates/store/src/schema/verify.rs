@@ -462,6 +462,14 @@ const CHECKS: &[Check] = &[
               AND (b.effective_to IS NULL OR (b.effective_to > b.effective_from AND b.effective_to > a.effective_from))",
     },
     Check {
+        name: "method with two codes or names at once",
+        sql: "SELECT 'method ' || a.method || ', rows ' || a.id || ' and ' || b.id \
+              FROM markets AS a JOIN markets AS b ON b.method = a.method AND b.id > a.id \
+              AND (b.network_code <> a.network_code OR b.display_name <> a.display_name) \
+              WHERE (a.effective_to IS NULL OR (a.effective_to > a.effective_from AND a.effective_to > b.effective_from)) \
+              AND (b.effective_to IS NULL OR (b.effective_to > b.effective_from AND b.effective_to > a.effective_from))",
+    },
+    Check {
         name: "phone prefix with two rows at once",
         sql: "SELECT 'prefix ' || a.prefix || ' of ' || a.digits || ' digits, rows ' || a.id || ' and ' || b.id \
               FROM phone_prefixes AS a JOIN phone_prefixes AS b ON b.prefix = a.prefix AND b.digits = a.digits AND b.id > a.id \

@@ -184,7 +184,7 @@ fn filters(stage: &mut Stage, page: Page) {
     });
     stage.assert_plans("counterparties", FILTERED, false);
     let (method, operation, is_active) =
-        (Some(Method::MtnMomoLbr), Some(Operation::Payout), Some(true));
+        (Some(Method::MTN_MOMO_LBR), Some(Operation::Payout), Some(true));
     let filter = PaymentAccountFilter { party, method, operation, is_active };
     let found = stage.ask(async |q| mine(q).payment_accounts(filter, page).await.unwrap());
     assert_eq!(found.rows.len(), 1);

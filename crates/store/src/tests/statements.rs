@@ -173,18 +173,14 @@ fn changed(stage: &mut Stage) -> Tariff {
     let store = &mut *stage.database.store().unwrap();
     let (usd, lrd) = (Currency::parse("USD").unwrap(), Currency::parse("LRD").unwrap());
     let fee = Fee { percentage_ppm: 1, fixed: Some((2, usd)) };
-    let (method, operation) = (Method::MtnMomoLbr, Operation::Collection);
+    let (method, operation) = (Method::MTN_MOMO_LBR, Operation::Collection);
     let country = Country::parse("GH").unwrap();
     let (prefix, digits) = ("23188".to_owned(), 12);
     let platform =
         SetPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: Some(3) };
     let market = OpenMarket {
-        method,
-        operation,
-        currency: usd,
-        provider: None,
         country: Some(country.clone()),
-        fee: None,
+        ..OpenMarket::as_before(method, operation, usd)
     };
     let carrier = "New".to_owned();
     let numbers = AssignPhonePrefix { prefix: prefix.clone(), digits, carrier, country, method };

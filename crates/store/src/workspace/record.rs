@@ -12,7 +12,7 @@ use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::{Owner, OwnerType};
 use domain::payments::session::Recipient;
 use domain::sales::checkout::PageToken;
-use domain::tariff::{Effective, Fee};
+use domain::tariff::{Effective, Fee, MethodDetails};
 
 use crate::StoreError;
 use crate::workspace::bulk_sql::{BulkSql, prefixed};
@@ -208,6 +208,23 @@ impl Column for Ratio {
     fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         let (num, den) = (reader.int()?, reader.int()?);
         Self::new(num, den).ok_or_else(|| reader.broken(format!("{num}/{den} is not a ratio")))
+    }
+}
+
+impl Column for MethodDetails {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Text; 2]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.network_code.write(values);
+        self.display_name.write(values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self { network_code: Column::read(reader)?, display_name: Column::read(reader)? })
     }
 }
 

@@ -388,6 +388,7 @@ record!(domain::tariff::Rate, "rates",
 record!(domain::tariff::Market, "markets",
     fixed {
         id: "id", method: "method", provider: "provider", operation: "operation", currency: "currency", country: "country",
+        dial_prefix: "dial_prefix", details: "network_code" "display_name", decimals: "decimals",
     }
     partly_changing { effective: fixed { "effective_from" } changing { "effective_to" } }
     changing {}

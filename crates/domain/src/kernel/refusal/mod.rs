@@ -107,7 +107,7 @@ pub enum Refusal {
     /// The account's method does not support the currency.
     CurrencyNotSupported {
         currency: Currency,
-        method: &'static str,
+        method: Method,
     },
     NoRate {
         from: Currency,
@@ -126,7 +126,7 @@ pub enum Refusal {
     AccountMismatch,
     /// The tariff has no market for the method, provider and operation.
     NoMarket {
-        method: &'static str,
+        method: Method,
         provider: &'static str,
         operation: &'static str,
     },
@@ -136,9 +136,9 @@ pub enum Refusal {
     InvalidPhoneNumber,
     /// The mobile-money number is of another country than the method.
     PhoneOfOtherCountry {
-        method: &'static str,
-        /// The calling code of the method's country.
-        code: &'static str,
+        method: Method,
+        /// What the numbers that the method serves begin with.
+        code: String,
     },
     /// No card is known by this name.
     UnknownCard,

@@ -43,11 +43,7 @@ impl ExecutionContext<'_> {
             currency,
             self.now,
         ) {
-            return Err(Refusal::CurrencyNotSupported {
-                currency,
-                method: account.method.as_str(),
-            }
-            .into());
+            return Err(Refusal::CurrencyNotSupported { currency, method: account.method }.into());
         }
         let wallet = work.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?;
         if let Some(wallet) = wallet.as_ref().filter(|wallet| !wallet.status.allows_credit()) {

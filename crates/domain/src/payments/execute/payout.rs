@@ -43,7 +43,7 @@ impl ExecutionContext<'_> {
         ) {
             return Err(Refusal::CurrencyNotSupported {
                 currency: amount.currency,
-                method: account.method.as_str(),
+                method: account.method,
             }
             .into());
         }

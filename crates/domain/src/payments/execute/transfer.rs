@@ -36,7 +36,7 @@ impl ExecutionContext<'_> {
             }
             .into());
         }
-        let network = (Provider::Platform, Method::Wallet);
+        let network = (Provider::Platform, Method::WALLET);
         let quote =
             fees::quote_outgoing(amount, self.route(network.0, network.1), &work.tariff, self.now)?;
         let intent = ExecutionIntent::Transfer { wallet_id, receiver_wallet_id: None };

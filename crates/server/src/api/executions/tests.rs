@@ -39,7 +39,7 @@ fn execution(status: ExecutionStatus, intent: ExecutionIntent) -> WithAttempt {
         platform_fee_id: None,
         gateway_fee_id: None,
         provider: Provider::PawaPay,
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         provider_transaction_id: None,
         gateway_message: None,
         wallet_message: None,
@@ -126,7 +126,7 @@ fn a_refusal_is_reported_on_the_field_that_names_its_object() {
         (Refusal::WalletLimitExceeded, "session_id", "session_id", "session_id"),
         (Refusal::InReview { what: "order" }, "session_id", "session_id", "session_id"),
         (
-            Refusal::CurrencyNotSupported { currency: usd, method: "MTN" },
+            Refusal::CurrencyNotSupported { currency: usd, method: Method::MTN_MOMO_LBR },
             "currency",
             "session_id",
             "session_id",

@@ -53,7 +53,7 @@ pub enum FaultKind {
     /// Not an object.
     NotDict,
     /// Not one of these names.
-    NotEnum(Vec<&'static str>),
+    NotEnum(Vec<String>),
     /// A text of fewer characters.
     TooShort(usize),
     /// A text of more characters.
@@ -104,6 +104,11 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// None of these names.
+    pub fn not_enum<T: ToString>(names: impl IntoIterator<Item = T>) -> Self {
+        Self::NotEnum(names.into_iter().map(|name| name.to_string()).collect())
+    }
+
     /// The message (`msg`).
     #[must_use]
     pub fn msg(&self) -> String {
@@ -291,7 +296,7 @@ mod tests {
             r#"{"loc":["body","x"],"msg":"field required","type":"value_error.missing"}"#
         );
         assert_eq!(
-            text(FaultKind::NotEnum(vec!["INVOICE", "ORDER"])),
+            text(FaultKind::not_enum(["INVOICE", "ORDER"])),
             r#"{"loc":["body","x"],"msg":"value is not a valid enumeration member; permitted: 'INVOICE', 'ORDER'","type":"type_error.enum","ctx":{"enum_values":["INVOICE","ORDER"]}}"#
         );
         assert_eq!(

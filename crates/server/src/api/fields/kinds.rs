@@ -310,7 +310,7 @@ impl FromValue for Reference {
 impl<T: ApiName> FromValue for T {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         let member = |text: &str| T::MEMBERS.iter().copied().find(|member| member.text() == text);
-        value.as_str().and_then(member).ok_or_else(|| FaultKind::NotEnum(T::names()))
+        value.as_str().and_then(member).ok_or_else(|| FaultKind::not_enum(T::names()))
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {

@@ -6,6 +6,7 @@
 
 pub(crate) mod fault;
 pub(crate) mod kinds;
+pub(crate) mod method;
 pub(crate) mod network;
 pub(crate) mod schema;
 pub(crate) mod text;
@@ -21,8 +22,10 @@ pub use schema::{
 pub use text::{Note, OptionalCountry, Secret, Text};
 
 use domain::decision::settings::Lifetimes;
+use domain::kernel::names::Method;
 use domain::kernel::patch::Patch;
 use domain::kernel::time::MerchantTime;
+use domain::tariff::Tariff;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
@@ -39,6 +42,8 @@ pub struct ReadContext {
 pub struct Fields<'a> {
     object: &'a Map<String, Value>,
     context: Option<ReadContext>,
+    /// What says which methods there are; `None` for those that are shipped.
+    tariff: Option<&'a Tariff>,
     faults: Vec<Fault>,
 }
 
@@ -59,6 +64,12 @@ impl Fields<'_> {
     #[must_use]
     pub fn peek<T: FromValue>(&self, name: &str) -> Option<T> {
         self.get(name).and_then(|value| T::read(value).ok())
+    }
+
+    /// The methods that may be named.
+    #[must_use]
+    pub fn methods(&self) -> Vec<Method> {
+        self.tariff.map_or_else(|| Method::SHIPPED.to_vec(), Tariff::methods)
     }
 
     /// Returns the value, or records the fault of the field.
@@ -158,7 +169,20 @@ pub fn read<P: Payload>(
     object: &Map<String, Value>,
     context: Option<ReadContext>,
 ) -> Result<P, Vec<Fault>> {
-    let mut fields = Fields { object, context, faults: vec![] };
+    let mut fields = Fields { object, context, tariff: None, faults: vec![] };
+    P::read(&mut fields).ok_or(fields.faults)
+}
+
+/// Like [`read`], where the methods of the tariff may be named.
+///
+/// # Errors
+/// Every fault, in the order of declaration.
+pub fn read_with<P: Payload>(
+    object: &Map<String, Value>,
+    context: Option<ReadContext>,
+    tariff: &Tariff,
+) -> Result<P, Vec<Fault>> {
+    let mut fields = Fields { object, context, tariff: Some(tariff), faults: vec![] };
     P::read(&mut fields).ok_or(fields.faults)
 }
 

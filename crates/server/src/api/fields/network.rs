@@ -6,7 +6,7 @@ use domain::kernel::names::{Method, Provider};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 
-use crate::api::fields::{FaultKind, Field, Fields, FromValue, Schemas};
+use crate::api::fields::{FaultKind, Field, Fields, Schemas, method};
 
 /// A network by its own name, or by the name of a mobile-money method that it carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,11 +17,19 @@ pub struct Network {
 }
 
 impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        if let Some(method) = Method::parse(text).filter(|method| method.is_mobile_money()) {
-            return Some(Self { provider: method.network(text)?, named_by: Some(method) });
+    /// The network that a text names, where `methods` may be named.
+    fn parse(text: &str, methods: &[Method]) -> Option<Self> {
+        if let Some(provider) = Provider::parse(text) {
+            return Some(Self { provider, named_by: None });
         }
-        Provider::parse(text).map(|provider| Self { provider, named_by: None })
+        let method = methods.iter().copied().find(|method| method.as_str() == text)?;
+        Some(Self { provider: method.network(text)?, named_by: Some(method) })
+    }
+
+    /// Reads it, where `methods` may be named.
+    fn read(value: &Value, methods: &[Method]) -> Result<Self, FaultKind> {
+        let network = value.as_str().and_then(|text| Self::parse(text, methods));
+        network.ok_or_else(|| FaultKind::not_enum(Self::names(methods)))
     }
 
     /// The network, unless it was named by another method than this.
@@ -32,18 +40,21 @@ impl Network {
 
     /// The names that are accepted where one of these methods is meant.
     #[must_use]
-    pub fn names(methods: &[Method]) -> Vec<&'static str> {
-        let networks = Provider::ALL.iter().map(|provider| provider.as_str());
+    pub fn names(methods: &[Method]) -> Vec<String> {
+        let networks = Provider::ALL.iter().map(ToString::to_string);
         let mobile =
-            methods.iter().filter(|method| method.is_mobile_money()).map(|method| method.as_str());
+            methods.iter().filter(|method| method.is_mobile_money()).map(ToString::to_string);
         networks.chain(mobile).collect()
     }
 }
 
-impl FromValue for Network {
-    fn read(value: &Value) -> Result<Self, FaultKind> {
-        let network = value.as_str().and_then(Self::parse);
-        network.ok_or_else(|| FaultKind::NotEnum(Self::names(Method::ALL)))
+impl Field for Network {
+    const REQUIRED: bool = true;
+
+    fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
+        let value = fields.get(name).ok_or(FaultKind::Missing);
+        let network = value.and_then(|value| Self::read(value, &fields.methods()));
+        fields.record(name, network)
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {
@@ -57,7 +68,10 @@ impl JsonSchema for Network {
     }
 
     fn json_schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "enum": Self::names(Method::ALL) })
+        json_schema!({
+            "description": "A network, or the name of a mobile-money method that it carries.",
+            "type": "string", "pattern": Method::PATTERN, "examples": Self::names(Method::SHIPPED),
+        })
     }
 }
 
@@ -69,21 +83,21 @@ impl Field for AccountNetwork {
     const REQUIRED: bool = true;
 
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
-        let method = fields.peek::<Method>("method");
+        let mut methods = fields.methods();
+        let method = fields.get("method").and_then(|value| method::read(value, &methods).ok());
         // Where the method is missing or wrong, the network is not blamed for not fitting it.
-        let methods = method.as_ref().map_or(Method::ALL, std::slice::from_ref);
-        let network = fields.get(name).ok_or(FaultKind::Missing).and_then(|value| {
-            Network::read(value)
-                .ok()
-                .and_then(|network| methods.iter().find_map(|of| network.for_method(*of)))
-                .map(Self)
-                .ok_or_else(|| FaultKind::NotEnum(Network::names(methods)))
-        });
+        if let Some(method) = method {
+            methods = vec![method];
+        }
+        let network = fields
+            .get(name)
+            .ok_or(FaultKind::Missing)
+            .and_then(|value| Network::read(value, &methods).map(|network| Self(network.provider)));
         fields.record(name, network)
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {
-        <Network as FromValue>::schema(schemas)
+        <Network as Field>::schema(schemas)
     }
 }
 
@@ -95,12 +109,12 @@ mod tests {
 
     #[test]
     fn a_network_is_named_by_itself_or_by_a_method_that_it_carries() {
-        let read = |text: &str| Network::read(&Value::String(text.to_owned()));
+        let read = |text: &str| Network::read(&Value::String(text.to_owned()), Method::SHIPPED);
         let provider =
             |text: &str, method| read(text).ok().and_then(|network| network.for_method(method));
-        assert_eq!(provider("PAWAPAY", Method::AirtelRwa), Some(Provider::PawaPay));
-        assert_eq!(provider("MTN_MOMO_LBR", Method::MtnMomoLbr), Some(Provider::PawaPay));
-        assert_eq!(provider("MTN_MOMO_LBR", Method::AirtelRwa), None);
+        assert_eq!(provider("PAWAPAY", Method::AIRTEL_RWA), Some(Provider::PawaPay));
+        assert_eq!(provider("MTN_MOMO_LBR", Method::MTN_MOMO_LBR), Some(Provider::PawaPay));
+        assert_eq!(provider("MTN_MOMO_LBR", Method::AIRTEL_RWA), None);
         assert!(matches!(read("WALLET"), Err(FaultKind::NotEnum(names)) if names.len() == 8));
     }
 
@@ -121,10 +135,10 @@ mod tests {
         assert_eq!(network("PAWAPAY", "MTN_MOMO_LBR"), Ok(Provider::PawaPay));
         assert_eq!(network("MTN_MOMO_LBR", "MTN_MOMO_LBR"), Ok(Provider::PawaPay));
         assert_eq!(network("STRIPE", "CREDIT_CARD"), Ok(Provider::Stripe));
-        let permitted = vec!["PAWAPAY", "STRIPE", "PLATFORM", "MTN_MOMO_LBR"];
+        let permitted = ["PAWAPAY", "STRIPE", "PLATFORM", "MTN_MOMO_LBR"];
         assert_eq!(
             network("ORANGE_MONEY_LBR", "MTN_MOMO_LBR"),
-            Err(vec![Fault::at(&[Part::Name("provider")], FaultKind::NotEnum(permitted))])
+            Err(vec![Fault::at(&[Part::Name("provider")], FaultKind::not_enum(permitted))])
         );
         let only_the_method = network("ORANGE_MONEY_LBR", "CASH").unwrap_err();
         assert_eq!(only_the_method.len(), 1);

@@ -6,7 +6,7 @@ use domain::decision::event::{ActorKind, EventEntity, EventType};
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
 use domain::kernel::currency::Currency;
-use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+use domain::kernel::names::{FeeBearer, Operation, Provider};
 use domain::ledger::account::Bucket;
 use domain::ledger::wallet::{OwnerType, WalletStatus};
 use domain::payments::execution::ExecutionStatus;
@@ -120,7 +120,7 @@ macro_rules! api_names { ($($name:ident $(= $title:literal)? $([$members:expr])?
     }
 )*}}
 api_names! {
-    Bucket ExecutionStatus FeeBearer MerchantType Method Operation OwnerType Provider Relationship SessionKind
+    Bucket ExecutionStatus FeeBearer MerchantType Operation OwnerType Provider Relationship SessionKind
     SessionStatus SourceStatus SourceType WalletStatus
     ActorKind = "ActorType"
     EventEntity = "Subject" [EventEntity::OF_MERCHANTS]

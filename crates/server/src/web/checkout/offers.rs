@@ -27,7 +27,7 @@ impl Offers<'_> {
     pub fn choices(&self) -> Choices {
         let is_offered = |market: &&Market| {
             market.operation == Operation::Collection
-                && market.method != Method::Wallet
+                && market.method != Method::WALLET
                 && market.effective.at(self.now)
         };
         let mut methods: Vec<MethodPrice> = self

@@ -349,7 +349,7 @@ async fn every_reason_has_its_sentence() {
         (FailureReason::NoReason, "MTN gave no reason"),
     ];
     for (reason, sentence) in reasons {
-        let state = PageState::Failed(failure(reason, Method::MtnMomoLbr), choices());
+        let state = PageState::Failed(failure(reason, Method::MTN_MOMO_LBR), choices());
         let text = english(state).await;
         assert!(text.contains(sentence), "{text}");
     }
@@ -360,7 +360,7 @@ async fn every_reason_has_its_sentence() {
         (Gate::Approval, "The seller has to approve it first."),
         (Gate::Held, "Payments by MTN are paused"),
     ] {
-        let method = Method::MtnMomoLbr;
+        let method = Method::MTN_MOMO_LBR;
         let payer = money(1, "LRD");
         let held = NotSentYet { method, payer, gate, next_try_at: None, can_withdraw: false };
         let text = english(PageState::NotSentYet(held)).await;

@@ -19,6 +19,7 @@ use crate::web::checkout::view::{
     Waiting,
 };
 use crate::web::language::{Language, PageLanguages, Visitor};
+use crate::web::methods::samples::methods;
 use crate::web::page::Frame;
 
 /// 22 November 2026, noon.
@@ -73,6 +74,7 @@ pub fn page(state: PageState, language: Language) -> CheckoutPage {
         cancel_url: Some("https://shop.example/basket".to_owned()),
         notice: None,
         state,
+        methods: methods(),
         link: None,
         permit: None,
     };
@@ -95,17 +97,17 @@ pub fn choices() -> Choices {
         |minor| Price { payer: money(minor, "USD"), fees: money(minor - 3_900, "USD"), rate: None };
     Choices {
         methods: vec![
-            offer(Method::MtnMomoLbr, "LRD", Provider::PawaPay, Ok(price())),
-            offer(Method::MtnMomoLbr, "USD", Provider::PawaPay, Ok(in_dollars(4_017))),
-            offer(Method::CreditCard, "USD", Provider::Stripe, Ok(in_dollars(4_082))),
-            offer(Method::MtnMomoRwa, "RWF", Provider::PawaPay, Err(Unavailable::NetworkDown)),
+            offer(Method::MTN_MOMO_LBR, "LRD", Provider::PawaPay, Ok(price())),
+            offer(Method::MTN_MOMO_LBR, "USD", Provider::PawaPay, Ok(in_dollars(4_017))),
+            offer(Method::CREDIT_CARD, "USD", Provider::Stripe, Ok(in_dollars(4_082))),
+            offer(Method::MTN_MOMO_RWA, "RWF", Provider::PawaPay, Err(Unavailable::NetworkDown)),
         ],
     }
 }
 
 pub fn phone_form() -> PhoneForm {
     PhoneForm {
-        pay_with: pay_with(Method::MtnMomoLbr, "LRD"),
+        pay_with: pay_with(Method::MTN_MOMO_LBR, "LRD"),
         price: price(),
         phone: "0880000001".to_owned(),
         fault: None,
@@ -114,7 +116,7 @@ pub fn phone_form() -> PhoneForm {
 
 pub fn review() -> Review {
     Review {
-        pay_with: pay_with(Method::MtnMomoLbr, "LRD"),
+        pay_with: pay_with(Method::MTN_MOMO_LBR, "LRD"),
         price: price(),
         phone: Some("231880000001".to_owned()),
         looks_like: None,
@@ -125,7 +127,7 @@ pub fn review() -> Review {
 
 pub fn waiting() -> Waiting {
     Waiting {
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         payer: money(778_752, "LRD"),
         phone: Some("231 88 ••• 0001".to_owned()),
         since: AT,
@@ -155,7 +157,7 @@ pub fn payment() -> Payment {
     Payment {
         payer: money(778_752, "LRD"),
         at: AT,
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         platform_fee: money(39, "USD"),
         gateway_fee: money(78, "USD"),
         fx_fee: money(39, "USD"),
@@ -193,7 +195,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         (
             "review of another network's number",
             PageState::Review(Review {
-                looks_like: Some(pay_with(Method::OrangeMoneyLbr, "LRD")),
+                looks_like: Some(pay_with(Method::ORANGE_MONEY_LBR, "LRD")),
                 ..review()
             }),
         ),
@@ -204,7 +206,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         (
             "review of a card",
             PageState::Review(Review {
-                pay_with: pay_with(Method::CreditCard, "USD"),
+                pay_with: pay_with(Method::CREDIT_CARD, "USD"),
                 phone: None,
                 ..review()
             }),
@@ -213,7 +215,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         (
             "waiting for a card",
             PageState::Waiting(Waiting {
-                method: Method::CreditCard,
+                method: Method::CREDIT_CARD,
                 phone: None,
                 revive: None,
                 ..waiting()
@@ -223,7 +225,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         (
             "not sent yet",
             PageState::NotSentYet(NotSentYet {
-                method: Method::MtnMomoLbr,
+                method: Method::MTN_MOMO_LBR,
                 payer: money(778_752, "LRD"),
                 gate: Gate::Circuit,
                 next_try_at: Some(AT),
@@ -235,7 +237,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         ("card elsewhere", card(CardPlace::Merchant)),
         (
             "failed",
-            PageState::Failed(failure(FailureReason::NotApproved, Method::MtnMomoLbr), choices()),
+            PageState::Failed(failure(FailureReason::NotApproved, Method::MTN_MOMO_LBR), choices()),
         ),
         ("paid", PageState::Paid(payment())),
         (

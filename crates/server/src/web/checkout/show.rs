@@ -24,6 +24,7 @@ use crate::web::checkout::view::{
 };
 use crate::web::language::Visitor;
 use crate::web::language::texts::{Foreign, Texts, Unbroken};
+use crate::web::methods::Methods;
 use crate::web::page::{self, Frame};
 use crate::web::text::PhoneNumber;
 use crate::web::{qr, receipt};
@@ -69,7 +70,7 @@ impl Loaded {
     #[must_use]
     pub fn page_in(self, state: PageState, visitor: Visitor) -> CheckoutPage {
         let Self { rows, token, permit } = self;
-        let Rows { checkout, merchant, source, items, .. } = *rows;
+        let Rows { checkout, merchant, source, items, tariff, now, .. } = *rows;
         let mut page = CheckoutPage {
             frame: Frame::of(&merchant, visitor, ""),
             contact: contact(&merchant),
@@ -85,6 +86,7 @@ impl Loaded {
             cancel_url: checkout.cancel_url,
             notice: None,
             state,
+            methods: Methods::new(tariff, now),
             link: None,
             permit: Some(permit),
         };

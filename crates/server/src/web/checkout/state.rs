@@ -10,7 +10,6 @@ use domain::exceptions::review::{Review as MoneyReview, ReviewStatus};
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Mode, Operation};
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
-use domain::network_accounts::operator_terms::network_code;
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::pay_on_page;
@@ -187,10 +186,10 @@ impl Rows {
             let revive = revive_code.map(|code| Revive::Dial(code.to_owned()));
             return Some(ShownPrompt { revive, kept_us: Some(kept_us) });
         }
-        let code = network_code(execution.method)?;
+        let code = self.tariff.network_code(execution.method)?;
         let terms = self.tariff.operator_terms(
             attempt?.network_account_id,
-            &code,
+            code,
             execution.outside_amount().currency,
             Operation::Collection,
         )?;
@@ -317,7 +316,7 @@ fn failure_reason(failed: &Execution) -> FailureReason {
         "incorrect_cvc" => FailureReason::CardCodeWrong,
         "canceled" => FailureReason::CardLeft,
         // A bank's other reasons, such as a lost or stolen card, are not for whoever holds it.
-        _ if failed.method == Method::CreditCard => FailureReason::CardDeclined,
+        _ if failed.method == Method::CREDIT_CARD => FailureReason::CardDeclined,
         _ => FailureReason::NoReason,
     }
 }

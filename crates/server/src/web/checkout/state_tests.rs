@@ -18,7 +18,9 @@ use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::execution_intent::{Collection, ExecutionIntent};
 use domain::sales::checkout::{CheckoutConfig, PageToken};
 use domain::sales::source::{Source, SourceStatus, SourceType};
-use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff};
+use domain::tariff::{
+    Effective, Fee, GatewayFee, Market, MethodDetails, PlatformFee, Rate, Tariff,
+};
 
 use crate::api::sources::responses::samples;
 use crate::web::checkout::samples::{AT, TOKEN, money};
@@ -36,13 +38,19 @@ fn currency(code: &str) -> Currency {
 /// MTN in two currencies, cards, and Rwandan francs without a rate.
 fn tariff() -> Tariff {
     let effective = Effective { from: ServerTime(0), to: None };
-    let market = |method, provider, code| Market {
+    let market = |method: Method, provider, code| Market {
         id: MarketId(1),
         method,
         provider,
         operation: Operation::Collection,
         currency: currency(code),
+        decimals: currency(code).exponent().into(),
         country: "LR".to_owned(),
+        dial_prefix: None,
+        details: MethodDetails {
+            network_code: method.to_string(),
+            display_name: method.to_string(),
+        },
         effective,
     };
     let gateway = |method, provider| GatewayFee {
@@ -58,18 +66,18 @@ fn tariff() -> Tariff {
     Tariff {
         version: 1,
         markets: vec![
-            market(Method::MtnMomoRwa, Provider::PawaPay, "RWF"),
-            market(Method::Wallet, Provider::Platform, "USD"),
-            market(Method::MtnMomoLbr, Provider::PawaPay, "LRD"),
-            market(Method::MtnMomoLbr, Provider::PawaPay, "USD"),
-            market(Method::CreditCard, Provider::Stripe, "USD"),
+            market(Method::MTN_MOMO_RWA, Provider::PawaPay, "RWF"),
+            market(Method::WALLET, Provider::Platform, "USD"),
+            market(Method::MTN_MOMO_LBR, Provider::PawaPay, "LRD"),
+            market(Method::MTN_MOMO_LBR, Provider::PawaPay, "USD"),
+            market(Method::CREDIT_CARD, Provider::Stripe, "USD"),
             Market {
                 effective: Effective { from: ServerTime(0), to: Some(ServerTime(1)) },
-                ..market(Method::OrangeMoneyLbr, Provider::PawaPay, "LRD")
+                ..market(Method::ORANGE_MONEY_LBR, Provider::PawaPay, "LRD")
             },
             Market {
                 operation: Operation::Payout,
-                ..market(Method::AirtelRwa, Provider::PawaPay, "USD")
+                ..market(Method::AIRTEL_RWA, Provider::PawaPay, "USD")
             },
         ],
         platform_fees: vec![PlatformFee {
@@ -82,9 +90,9 @@ fn tariff() -> Tariff {
             created_at: ServerTime(0),
         }],
         gateway_fees: vec![
-            gateway(Method::MtnMomoLbr, Provider::PawaPay),
-            gateway(Method::MtnMomoRwa, Provider::PawaPay),
-            gateway(Method::CreditCard, Provider::Stripe),
+            gateway(Method::MTN_MOMO_LBR, Provider::PawaPay),
+            gateway(Method::MTN_MOMO_RWA, Provider::PawaPay),
+            gateway(Method::CREDIT_CARD, Provider::Stripe),
         ],
         rates: vec![Rate {
             id: RateId(1),
@@ -150,7 +158,7 @@ fn execution(status: ExecutionStatus) -> Execution {
         platform_fee_id: None,
         gateway_fee_id: None,
         provider: Provider::PawaPay,
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         provider_transaction_id: None,
         gateway_message: None,
         wallet_message: None,
@@ -193,7 +201,7 @@ fn account() -> PaymentAccount {
         party_id: PartyId(1),
         account_name: "Ama".to_owned(),
         provider: Provider::PawaPay,
-        method: Method::MtnMomoLbr,
+        method: Method::MTN_MOMO_LBR,
         operation: Operation::Collection,
         country_code: None,
         account_number: Some(PHONE.to_owned()),
@@ -383,7 +391,7 @@ fn a_waiting_payment_says_since_when_and_until_when() {
     live.merchant.mode = Mode::Live;
     assert_eq!((state(live).closes_at, revive(0)), (None, None));
     let mut card = under_way(attempt());
-    card.last.as_mut().unwrap().execution.method = Method::CreditCard;
+    card.last.as_mut().unwrap().execution.method = Method::CREDIT_CARD;
     let waiting = state(card);
     assert_eq!((waiting.phone, waiting.closes_at), (None, None));
 }
@@ -428,7 +436,7 @@ fn every_code_has_its_reason() {
         ("canceled: the payer did not authenticate in time", FailureReason::CardLeft),
     ] {
         let mut rows = failed(code);
-        rows.last.as_mut().unwrap().execution.method = Method::CreditCard;
+        rows.last.as_mut().unwrap().execution.method = Method::CREDIT_CARD;
         let PageState::Failed(failure, _) = rows.state() else { panic!("{code}") };
         assert_eq!(failure.reason, reason, "{code}");
     }
@@ -452,7 +460,7 @@ fn only_the_partys_own_number_is_tried_again() {
     assert_eq!([phone(Some("231880000002")), phone(None)], [None, None]);
     // A method that is not offered any more cannot be tried again.
     let mut closed = failed("x");
-    closed.last.as_mut().unwrap().execution.method = Method::OrangeMoneyLbr;
+    closed.last.as_mut().unwrap().execution.method = Method::ORANGE_MONEY_LBR;
     let PageState::Failed(failure, _) = closed.state() else { panic!() };
     assert_eq!(failure.again, None);
 }

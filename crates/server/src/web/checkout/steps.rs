@@ -1,13 +1,12 @@
 //! What a payer has sent with the forms of a page that takes payments.
 
-use domain::kernel::country;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Money;
 use domain::kernel::names::{Operation, Provider};
 use domain::kernel::time::ServerTime;
 use domain::kernel::uuids::{ReferenceId, Uuid};
 use domain::payments::pay_on_page::PayerChoice;
-use domain::tariff::Tariff;
+use domain::tariff::{Market, Tariff};
 
 use crate::api::error::ApiError;
 use crate::web::checkout::phone;
@@ -61,8 +60,8 @@ pub fn phone(
     now: ServerTime,
 ) -> Result<String, PhoneFault> {
     let method = chosen.pay_with.method;
-    let country = tariff.country_of(method, chosen.provider, Operation::Collection, now);
-    let code = country.and_then(country::calling_code).unwrap_or_default();
+    let market = tariff.open_market(method, chosen.provider, Operation::Collection, now);
+    let code = market.and_then(Market::number_start).unwrap_or_default();
     phone::read(form.field("phone").unwrap_or_default(), code)
 }
 

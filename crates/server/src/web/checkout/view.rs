@@ -13,6 +13,7 @@ use domain::sales::source::{Item, SourceType};
 use domain::tariff::fees::Quote;
 
 use crate::net::response_permits::ResponsePermit;
+use crate::web::methods::Methods;
 use crate::web::page::Frame;
 
 /// The page of an invoice or order, in one of its states.
@@ -37,6 +38,8 @@ pub struct CheckoutPage {
     /// What came of the last form, where the state does not say it.
     pub notice: Option<Notice>,
     pub state: PageState,
+    /// What is said of methods.
+    pub methods: Methods,
     /// Of the page of a payment link.
     pub link: Option<LinkPayer>,
     /// Held until a large page is sent.

@@ -144,7 +144,7 @@ impl CheckoutPage {
 
     /// The zone of the method's country; before one is chosen, UTC.
     fn zone(&self) -> Zone {
-        self.state.method().map_or(Zone::Utc, Zone::of)
+        self.state.method().map_or(Zone::Utc, |method| self.methods.zone(method))
     }
 
     pub(super) fn at(&self, time: &MerchantTime) -> At {
@@ -253,15 +253,15 @@ impl CheckoutPage {
     }
 
     pub(super) fn method_name(&self, method: &Method) -> String {
-        text::method(*method, self.frame.language())
+        self.methods.name(*method, self.frame.language())
     }
 
-    pub(super) const fn short_method(&self, method: &Method) -> &'static str {
-        text::short_method(*method, self.frame.language())
+    pub(super) fn short_method(&self, method: &Method) -> String {
+        self.methods.short_name(*method, self.frame.language())
     }
 
-    pub(super) const fn network(&self, method: &Method) -> &'static str {
-        text::network(*method)
+    pub(super) fn network(&self, method: &Method) -> String {
+        self.methods.network(*method)
     }
 
     /// A number with most of its digits hidden.
@@ -326,14 +326,8 @@ impl CheckoutPage {
     }
 
     /// A number of the method's country as people there write it.
-    pub(super) const fn phone_example(&self, method: &Method) -> &'static str {
-        match method {
-            Method::MtnMomoLbr => "088 000 0001",
-            Method::OrangeMoneyLbr => "077 000 0001",
-            Method::AirtelRwa => "073 000 0001",
-            Method::MtnMomoRwa | Method::OrangeMoneyRwa => "078 000 0001",
-            Method::CreditCard | Method::Wallet => "",
-        }
+    pub(super) fn phone_example(&self, method: &Method) -> String {
+        self.methods.phone_example(*method)
     }
 
     pub(super) fn phone_fault(&self, fault: &PhoneFault, form: &PhoneForm) -> Html {
@@ -345,7 +339,7 @@ impl CheckoutPage {
             PhoneFault::TooShort => text(t.phone_too_short),
             PhoneFault::TooLong => text(t.phone_too_long),
             PhoneFault::OtherCountry => {
-                let country = text::country(form.pay_with.method, self.frame.language());
+                let country = self.methods.country(form.pay_with.method, self.frame.language());
                 t.phone_other_country(country.unwrap_or_default())
             }
             PhoneFault::TooManyRequests { again_at } => {
@@ -356,7 +350,7 @@ impl CheckoutPage {
 
     /// Why a payment is not sent yet.
     pub(super) fn gate(&self, held: &NotSentYet) -> Html {
-        let (t, network) = (self.texts(), text::network(held.method));
+        let (t, network) = (self.texts(), self.methods.network(held.method));
         match held.gate {
             Gate::Circuit => t.gate_circuit(network),
             Gate::Rate => t.gate_rate(network),
@@ -383,7 +377,7 @@ impl CheckoutPage {
 
     /// Why a payment failed.
     pub(super) fn failure(&self, failure: &Failure) -> Html {
-        let (t, network) = (self.texts(), text::network(failure.method));
+        let (t, network) = (self.texts(), self.methods.network(failure.method));
         let text = |text: &str| Html(escape(text));
         match failure.reason {
             FailureReason::NotApproved => text(t.not_approved),

@@ -9,8 +9,6 @@ pub const TEXTS: Texts = Texts {
     sandbox_band: "Sandbox: no real money moves here.",
     language_links: "Language",
     months: "January February March April May June July August September October November December",
-    liberia: "Liberia",
-    rwanda: "Rwanda",
     card: "Card",
     wallet: "Wallet",
 

@@ -9,8 +9,6 @@ pub const TEXTS: Texts = Texts {
     sandbox_band: "Bac à sable : aucun argent réel ne circule ici.",
     language_links: "Langue",
     months: "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
-    liberia: "Libéria",
-    rwanda: "Rwanda",
     card: "Carte",
     wallet: "Portefeuille",
 

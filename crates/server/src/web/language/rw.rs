@@ -10,8 +10,6 @@ pub const TEXTS: Texts = Texts {
     sandbox_band: "Igerageza: nta mafaranga nyayo ahererekanywa hano.",
     language_links: "Ururimi",
     months: "Mutarama Gashyantare Werurwe Mata Gicurasi Kamena Nyakanga Kanama Nzeri Ukwakira Ugushyingo Ukuboza",
-    liberia: "Liberiya",
-    rwanda: "Rwanda",
     card: "Ikarita",
     wallet: "Ikofi",
 

@@ -214,8 +214,6 @@ texts! {
     language_links,
     /// The twelve months, with spaces between them.
     months,
-    liberia,
-    rwanda,
     card,
     wallet,
 

@@ -6,14 +6,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::directory::merchant::Merchant;
-use domain::kernel::country;
 use domain::kernel::ids::{ItemId, SourceId};
 use domain::kernel::money::Money;
 use domain::kernel::names::Operation;
 use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::sales::payment_link::{LinkPrice, LinkState, PaymentLink, PaymentLinkItem};
 use domain::sales::source::{Item, SourceType};
-use domain::tariff::Tariff;
+use domain::tariff::{Market, Tariff};
 
 use crate::api::error::ApiError;
 use crate::api::extract::PathSegments;
@@ -28,6 +27,7 @@ use crate::web::checkout::view::{
     AmountFault, AmountForm, CheckoutPage, Choices, ClosedReason, Closing, LinkPayer, PageState,
 };
 use crate::web::language::Visitor;
+use crate::web::methods::Methods;
 use crate::web::page::Frame;
 use crate::web::payment_link::own_order;
 use crate::web::qr;
@@ -91,11 +91,11 @@ impl Rows {
 
     /// The calling code of the market's country, for a number that has none.
     #[must_use]
-    pub fn home_code(&self) -> &'static str {
+    pub fn home_code(&self) -> &str {
         let mut offered = self.tariff.markets.iter().filter(|market| {
             market.operation == Operation::Collection && market.effective.at(self.now)
         });
-        offered.find_map(|market| country::calling_code(&market.country)).unwrap_or_default()
+        offered.find_map(Market::number_start).unwrap_or_default()
     }
 }
 
@@ -111,7 +111,7 @@ impl Loaded {
     #[must_use]
     pub fn page_in(self, state: PageState, payer: LinkPayer, visitor: Visitor) -> CheckoutPage {
         let Self { rows, token, permit } = self;
-        let Rows { link, merchant, items, .. } = rows;
+        let Rows { link, merchant, items, tariff, now } = rows;
         let not_chosen = Money::new(0, link.currency);
         let mut page = CheckoutPage {
             frame: Frame::of(&merchant, visitor, ""),
@@ -128,6 +128,7 @@ impl Loaded {
             cancel_url: None,
             notice: None,
             state,
+            methods: Methods::new(tariff, now),
             link: Some(payer),
             permit: Some(permit),
         };

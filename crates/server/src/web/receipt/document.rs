@@ -12,7 +12,8 @@ use domain::sales::source::{Item, Source, SourceStatus, SourceType};
 use crate::api::sources::{rate_text, refundable};
 use crate::web::language::Language;
 use crate::web::language::texts::{Texts, plain};
-use crate::web::text::{Day, PhoneNumber, Zone, decimal, method, money};
+use crate::web::methods::Methods;
+use crate::web::text::{Day, PhoneNumber, Zone, decimal, money};
 
 /// The most items that are shown. New invoices and orders cannot have more; older ones may.
 pub const ITEMS_MAX: usize = 200;
@@ -126,6 +127,14 @@ pub struct PaidRows<'a> {
     pub paid: &'a Execution,
     pub refunds: &'a [Execution],
     pub code: Option<ReceiptCode>,
+    pub methods: &'a Methods,
+}
+
+impl PaidRows<'_> {
+    /// The zone in which times of the payment are written.
+    fn zone(&self) -> Zone {
+        self.methods.zone(self.paid.method)
+    }
 }
 
 impl Bill {
@@ -185,10 +194,10 @@ impl ReceiptDocument {
             SourceType::Invoice => texts.receipt_of_invoice(&source.number),
             SourceType::Order => texts.receipt_of_order(&source.number),
         };
-        let zone = paid.map_or(Zone::Utc, |rows| Zone::of(rows.paid.method));
+        let zone = paid.map_or(Zone::Utc, PaidRows::zone);
         Self {
             state: state(source, zone, language),
-            payment: paid.map(|rows| PaymentPart::new(rows.paid, source.fee_bearer, language)),
+            payment: paid.map(|rows| PaymentPart::new(rows, source.fee_bearer, language)),
             refunds: paid.and_then(|rows| RefundPart::new(rows, language)),
             verification: paid.and_then(|rows| rows.code).map(|code| Verification {
                 code: code.to_string(),
@@ -215,7 +224,8 @@ fn state(source: &Source, zone: Zone, language: Language) -> String {
 }
 
 impl PaymentPart {
-    fn new(paid: &Execution, bearer: FeeBearer, language: Language) -> Self {
+    fn new(rows: &PaidRows<'_>, bearer: FeeBearer, language: Language) -> Self {
+        let PaidRows { paid, methods, .. } = *rows;
         let texts = language.texts();
         let currency = paid.wallet_currency();
         let of = |minor| money(Money::new(minor, currency), language);
@@ -237,9 +247,9 @@ impl PaymentPart {
         }
         let mut facts = vec![
             fact(texts.seller_receives, money(paid.payee, language)),
-            fact(texts.paid_with, method(paid.method, language)),
+            fact(texts.paid_with, methods.name(paid.method, language)),
         ];
-        let zone = Zone::of(paid.method);
+        let zone = rows.zone();
         facts.extend(
             paid.settled_at().map(|at| fact(texts.confirmed_on, zone.at(at).in_words(language))),
         );
@@ -264,7 +274,7 @@ impl RefundPart {
             return None;
         }
         let texts = language.texts();
-        let zone = Zone::of(rows.paid.method);
+        let zone = rows.zone();
         let line = |refund: &Execution| {
             let (text, at) = match refund.completed_at {
                 Some(at) => (texts.refunded_on, at),

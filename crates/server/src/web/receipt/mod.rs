@@ -27,6 +27,7 @@ use crate::net::response_permits::ResponsePermit;
 use crate::web::checkout::show::ITEMS_SHOWN;
 use crate::web::language::texts::Texts;
 use crate::web::language::{Language, Visitor};
+use crate::web::methods::Methods;
 use crate::web::page::{self, Frame, ROBOTS};
 use crate::web::qr::Qr;
 use crate::web::text;
@@ -99,10 +100,12 @@ async fn document(
     language: Language,
 ) -> Result<ReceiptDocument, ApiError> {
     let payment = payment(&loaded.reads).await?;
+    let methods = Methods::new(app.queries.for_system().tariff().await?, clock::now());
     let paid = payment.as_ref().map(|(paid, refunds)| PaidRows {
         paid,
         refunds,
         code: app.receipt_codes.code(paid.id),
+        methods: &methods,
     });
     let public_url = &app.config.public_url;
     let page_url = format!("{public_url}{}", receipt_path(&loaded.reads.checkout.token.0));

@@ -5,6 +5,7 @@ use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::phone;
 use domain::kernel::time::ServerTime;
 use domain::tariff::TariffFault;
+use domain::tariff::open_market;
 use domain::tariff::rates::{self, Quoted};
 
 use crate::schema::market::{Fixed, GatewayEntry, MarketEntry, MarketFile, Parsed, RateEntry};
@@ -54,6 +55,13 @@ impl MarketFile {
         self.check_fixed(&rates)?;
         if self.phones.iter().any(|row| !phone::DIGITS.contains(&row.digits.into())) {
             return Err("a phone number has 8 to 15 digits".to_owned());
+        }
+        let has_market = |method| !self.providers_of(method).is_empty();
+        let unknown = self.phones.iter().map(|row| row.method.0);
+        if let Some(method) =
+            unknown.filter(|method| !Method::SHIPPED.contains(method)).find(|of| !has_market(*of))
+        {
+            return Err(format!("phone numbers are of {method}, which has no market"));
         }
         self.check_phones()
     }
@@ -123,12 +131,51 @@ impl MarketFile {
                 return Err(format!("the method {} has two providers at one time", entry.method.0));
             }
         }
+        self.check_details()?;
         let rows = self.markets.iter().flat_map(|entry| {
             entry.pairs().map(|(operation, currency)| {
                 (format!("{} {operation} {currency}", entry.method.0), period(entry))
             })
         });
         check_periods("market", &rows.collect::<Vec<_>>())
+    }
+
+    /// Checks what the rows say of their methods: all that, and the same wherever they hold at once.
+    fn check_details(&self) -> Result<(), String> {
+        for (index, entry) in self.markets.iter().enumerate() {
+            let method = entry.method.0;
+            let is_new = !Method::SHIPPED.contains(&method);
+            let details = entry.details().filter(|_| !is_new || entry.dial_prefix.is_some());
+            let Some(details) = details else {
+                return Err(format!(
+                    "{method} is new: its market says network_code, dial_prefix and display_name"
+                ));
+            };
+            open_market::check_prefix(method, &entry.country.0.0, entry.dial_prefix())
+                .map_err(|fault| fault.to_string())?;
+            let too_many =
+                |currency: &Currency| entry.decimals(*currency) > currency.exponent().into();
+            if let Some(currency) = entry.currencies.iter().map(|row| row.0).find(too_many) {
+                return Err(TariffFault::TooManyDecimals(currency).to_string());
+            }
+            let others = self.markets.iter().skip(index + 1);
+            for other in others.filter(|other| overlap(period(entry), period(other))) {
+                let Some(says) = other.details() else { continue };
+                if other.method == entry.method && says != details {
+                    return Err(format!("{method} has two codes or names at one time"));
+                }
+                if other.method != entry.method
+                    && (other.provider, &says.network_code)
+                        == (entry.provider, &details.network_code)
+                {
+                    let (code, network) = (says.network_code, other.provider.0);
+                    return Err(
+                        TariffFault::NetworkCodeTaken { code, network, by: method }.to_string()
+                    );
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_phones(&self) -> Result<(), String> {

@@ -49,6 +49,8 @@ from_text! {
     Decimal, "a number", Self::parse;
     Percentage, "a percentage from 0 to 100 with at most four decimals", Self::parse;
     Country, "a country of ISO 3166, two letters or three", Self::parse;
+    NetworkCode, "a code of 3 to 40 capital letters, digits and underscores", Self::parse;
+    DisplayName, "a name of 1 to 40 characters", Self::parse;
     Digits, "the first digits of a number, without plus sign", Self::parse;
 }
 
@@ -68,6 +70,28 @@ impl Percentage {
         let den = i128::from(ratio.den());
         let ppm = i64::try_from(parts / den).ok().filter(|_| parts % den == 0)?;
         (0..=100 * PPM_PER_PERCENT).contains(&ppm).then_some(Self { ppm })
+    }
+}
+
+/// What a network calls a method. It has the form of a method's name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetworkCode(pub String);
+
+impl NetworkCode {
+    fn parse(text: &str) -> Option<Self> {
+        Method::parse(text).map(|name| Self(name.to_string()))
+    }
+}
+
+/// What payers see of a method.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DisplayName(pub String);
+
+impl DisplayName {
+    fn parse(text: &str) -> Option<Self> {
+        let name = text.trim();
+        let fits = (1..=40).contains(&name.chars().count()) && !name.contains(char::is_control);
+        fits.then(|| Self(name.to_owned()))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::StoreError;
 use crate::workspace::record::Record;
 use crate::workspace::sql::OwnedRow;
 
-pub use seed::{create_version, seed};
+pub use seed::{create_version, first_tariff, seed};
 
 /// Reads the version of the tariff, which each change raises.
 pub const VERSION: &str = "SELECT version FROM tariff WHERE id = 1";

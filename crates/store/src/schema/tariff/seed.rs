@@ -3,7 +3,7 @@
 use domain::kernel::ids::{GatewayFeeId, MarketId, PhonePrefixId, PlatformFeeId, RateId};
 use domain::kernel::time::ServerTime;
 use domain::tariff::{
-    Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, TariffVersion, Tier,
+    Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, TariffVersion, Tier,
 };
 
 use crate::StoreError;
@@ -23,23 +23,48 @@ pub fn create_version(sql: &mut dyn Sql) -> Result<(), StoreError> {
 
 /// Writes a market file as the tariff of a new database.
 pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(), StoreError> {
-    let mut ids = Ids { next: next_id(sql)? };
+    let mut next = next_id(sql)?;
+    // The database is new, so nobody else draws from the installation's ids.
+    let mut new_id = || {
+        next += 1;
+        next - 1
+    };
+    let tariff = first_tariff(market, &mut new_id, now)?;
+    insert(sql, &tariff.tiers)?;
+    insert(sql, &tariff.platform_fees)?;
+    insert(sql, &tariff.markets)?;
+    insert(sql, &tariff.gateway_fees)?;
+    insert(sql, &tariff.rates)?;
+    insert(sql, &tariff.phone_prefixes)?;
+    sql.execute("UPDATE installation SET next_id = :next", &params!["next" = next])?;
+    Ok(())
+}
+
+/// The tariff of a market file, with ids by `new_id`.
+///
+/// # Errors
+/// [`StoreError::Market`] for a file that was not checked.
+pub fn first_tariff(
+    market: &MarketFile,
+    new_id: &mut dyn FnMut() -> i64,
+    now: ServerTime,
+) -> Result<Tariff, StoreError> {
     let effective = |from: Option<Parsed<ServerTime>>, to: Option<Parsed<ServerTime>>| Effective {
         from: from.map_or(ALWAYS, |from| from.0),
         to: to.map(|to| to.0),
     };
     let tiers = market.tiers.iter().map(|tier| Tier {
-        id: ids.draw(),
+        id: new_id(),
         name: tier.name.clone(),
         is_default: tier.default,
         created_at: now,
         updated_at: now,
     });
-    insert(sql, &tiers.collect::<Vec<_>>())?;
+    let tiers = tiers.collect();
     let mut platform_fees = vec![];
     for row in &market.platform_fees {
         platform_fees.push(PlatformFee {
-            id: PlatformFeeId(ids.draw()),
+            id: PlatformFeeId(new_id()),
             tier: row.tier.clone(),
             operation: row.operation.0,
             fee: fee_of(row.percentage, row.fixed)?,
@@ -48,22 +73,25 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(
             created_at: now,
         });
     }
-    insert(sql, &platform_fees)?;
     let mut markets = vec![];
     for row in &market.markets {
+        let incomplete = || StoreError::Market(format!("{} has no details", row.method.0));
+        let details = row.details().ok_or_else(incomplete)?;
         for (operation, currency) in row.pairs() {
             markets.push(Market {
-                id: MarketId(ids.draw()),
+                id: MarketId(new_id()),
                 method: row.method.0,
                 provider: row.provider.0,
                 operation,
                 currency,
+                decimals: row.decimals(currency),
                 country: row.country.0.0.clone(),
+                dial_prefix: row.dial_prefix().map(str::to_owned),
+                details: details.clone(),
                 effective: effective(row.from, row.to),
             });
         }
     }
-    insert(sql, &markets)?;
     let mut gateway_fees = vec![];
     for row in &market.gateway_fees {
         let fee = fee_of(row.percentage, row.fixed)?;
@@ -71,7 +99,7 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(
             // The fee is for every network that ever carries the method.
             for provider in market.providers_of(method.0) {
                 gateway_fees.push(GatewayFee {
-                    id: GatewayFeeId(ids.draw()),
+                    id: GatewayFeeId(new_id()),
                     provider,
                     method: method.0,
                     operation: row.operation.0,
@@ -83,12 +111,11 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(
             }
         }
     }
-    insert(sql, &gateway_fees)?;
     let mut rates = vec![];
     for row in &market.rates {
         let rate = row.rate.0.to_ratio();
         rates.push(Rate {
-            id: RateId(ids.draw()),
+            id: RateId(new_id()),
             from: row.from_currency.0,
             to: row.to_currency.0,
             rate: rate
@@ -97,12 +124,11 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(
             created_at: now,
         });
     }
-    insert(sql, &rates)?;
     let mut phone_prefixes = vec![];
     for row in &market.phones {
         for prefix in &row.prefixes {
             phone_prefixes.push(PhonePrefix {
-                id: PhonePrefixId(ids.draw()),
+                id: PhonePrefixId(new_id()),
                 prefix: prefix.0.0.clone(),
                 digits: row.digits.into(),
                 carrier: row.carrier.clone(),
@@ -112,26 +138,23 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(
             });
         }
     }
-    insert(sql, &phone_prefixes)?;
-    sql.execute("UPDATE installation SET next_id = :next", &params!["next" = ids.next])?;
-    Ok(())
+    let version = 1;
+    // Accounts at networks are an operator's own.
+    Ok(Tariff {
+        version,
+        tiers,
+        platform_fees,
+        gateway_fees,
+        rates,
+        markets,
+        phone_prefixes,
+        ..Tariff::default()
+    })
 }
 
 fn fee_of(percentage: Parsed<Percentage>, fixed: Option<Fixed>) -> Result<Fee, StoreError> {
     let fixed = fixed.map(|fixed| fixed.minor().map_err(StoreError::Market)).transpose()?;
     Ok(Fee { percentage_ppm: percentage.0.ppm, fixed })
-}
-
-/// The installation's ids. The database is new, so nobody else draws any.
-struct Ids {
-    next: i64,
-}
-
-impl Ids {
-    const fn draw(&mut self) -> i64 {
-        self.next += 1;
-        self.next - 1
-    }
 }
 
 fn next_id(sql: &mut dyn Sql) -> Result<i64, StoreError> {

@@ -148,10 +148,7 @@ fn times_and_uuids() {
 #[test]
 fn enums_name_what_is_permitted() {
     assert_eq!(SourceType::read(&json!("ORDER")), Ok(SourceType::Order));
-    assert_eq!(
-        SourceType::read(&json!("order")),
-        Err(FaultKind::NotEnum(vec!["INVOICE", "ORDER"]))
-    );
+    assert_eq!(SourceType::read(&json!("order")), Err(FaultKind::not_enum(["INVOICE", "ORDER"])));
     assert_eq!(kind::<SourceType>("1"), "type_error.enum");
 }
 
