@@ -59,7 +59,7 @@ impl Dispatcher {
             let (merchant, command) = sequence.record(outcome);
             let recorded = self.engine.submit_for(merchant, Principal::Network, command).await;
             match sequence.next(recorded) {
-                Next::Call(next) => sequence = next,
+                Next::Call(next) => sequence = *next,
                 Next::Done(execution) => return Some(*execution),
                 Next::Unrecorded => return None,
             }
