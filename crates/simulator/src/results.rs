@@ -188,7 +188,7 @@ impl Sim {
                     output.ok_or_else(|| Failure::Internal("another output".to_owned()))
                 });
                 if let Next::Call(next) = calls.next(recorded) {
-                    self.schedule_call(process, incarnation, next);
+                    self.schedule_call(process, incarnation, *next);
                 }
             }
             Origin::Claim => {

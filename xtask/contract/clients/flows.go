@@ -81,7 +81,7 @@ func main() {
 	newCustomer.SetPartyId(party.Id)
 	customer := must(api.CounterpartiesAPI.CreateCounterparty(ctx).CreateCounterparty(*newCustomer).Execute())
 	account := func(operation kola.Operation) int64 {
-		mobile := kola.NewCreatePaymentAccount("Mobile", kola.PAWAPAY, kola.MethodMtnMomoLbr, party.Id)
+		mobile := kola.NewCreatePaymentAccount("Mobile", "PAWAPAY", "MTN_MOMO_LBR", party.Id)
 		mobile.SetInsensitiveAccountNumber(phone)
 		return must(api.PaymentAccountsAPI.CreatePaymentAccount(ctx).OperationType(operation).CreatePaymentAccount(*mobile).Execute()).Id
 	}

@@ -38,8 +38,8 @@ fn main() {
     customer.party_id = Some(Some(party.id));
     let customer = counterparties_api::create_counterparty(kola, customer).expect("a customer");
     let account = |operation| {
-        let (name, provider) = ("Mobile".to_owned(), models::Network::Pawapay);
-        let mut account = models::CreatePaymentAccount::new(name, provider, models::Method::MethodMtnMomoLbr, party.id);
+        let (name, provider, method) = ("Mobile".to_owned(), "PAWAPAY".to_owned(), "MTN_MOMO_LBR".to_owned());
+        let mut account = models::CreatePaymentAccount::new(name, provider, method, party.id);
         account.insensitive_account_number = Some(Some(PHONE.to_owned()));
         payment_accounts_api::create_payment_account(kola, operation, account).expect("an account").id
     };

@@ -484,6 +484,25 @@ mod tests {
     }
 
     #[test]
+    fn the_methods_are_those_of_all_markets_and_cards_and_wallets() {
+        let of = |name| Market { method: Method::parse(name).unwrap(), ..market(10, Some(30)) };
+        let names = ["MTN_MOMO_ZMB", "MTN_MOMO_RWA", "AIRTEL_MWI", "WALLET", "MTN_MOMO_LBR"];
+        let tariff = Tariff { markets: names.map(of).to_vec(), ..Tariff::default() };
+        let expected =
+            ["MTN_MOMO_LBR", "MTN_MOMO_RWA", "AIRTEL_MWI", "MTN_MOMO_ZMB", "CREDIT_CARD", "WALLET"];
+        assert_eq!(tariff.methods(), expected.map(|name| Method::parse(name).unwrap()));
+    }
+
+    #[test]
+    fn numbers_begin_as_the_market_says_or_as_its_country_does() {
+        let stated = Market { dial_prefix: Some("23188".into()), ..market(10, None) };
+        assert_eq!(stated.number_start(), Some("23188"));
+        let not = Market { dial_prefix: None, ..stated };
+        assert_eq!(not.number_start(), Some("231"));
+        assert_eq!(Market { country: "AQ".into(), ..not }.number_start(), None);
+    }
+
+    #[test]
     fn a_closed_market_gives_back_what_it_took() {
         let tariff = Tariff {
             markets: vec![market(10, Some(30)), market(40, Some(50)), market(90, None)],

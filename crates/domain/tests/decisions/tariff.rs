@@ -141,6 +141,100 @@ fn what_cannot_be_charged_is_refused() {
     assert_eq!(stage.work.tariff.version, 1);
 }
 
+/// Mobile money in Zambia, which no market says anything of.
+fn open_zambia(operation: Operation) -> OpenMarket {
+    let method = Method::parse("MTN_MOMO_ZMB").unwrap();
+    OpenMarket {
+        provider: Some(Provider::PawaPay),
+        country: Country::parse("ZM"),
+        dial_prefix: Some("260".to_owned()),
+        network_code: Some("MTN_MOMO_ZMB".to_owned()),
+        display_name: Some("MTN Mobile Money".to_owned()),
+        decimals: Some(2),
+        fee: Some(Fee::NONE),
+        ..OpenMarket::as_before(method, operation, currency("ZMW"))
+    }
+}
+
+#[test]
+fn a_new_method_says_once_what_it_is() {
+    let mut stage = Stage::new();
+    let first = stage.decide(&open_zambia(COLLECTION)).unwrap().market;
+    let method = first.method;
+    assert_eq!((first.decimals, first.number_start()), (2, Some("260")));
+    let fee = Some(Fee::NONE);
+    let payout = OpenMarket::as_before(method, Operation::Payout, first.currency);
+    let second = stage.decide(&OpenMarket { fee, ..payout.clone() }).unwrap().market;
+    assert_eq!(
+        (&second.details, &second.dial_prefix, &second.country, second.decimals),
+        (&first.details, &first.dial_prefix, &first.country, first.decimals)
+    );
+    assert!(stage.decide(&payout).unwrap().was_open);
+    assert!(stage.work.tariff.methods().contains(&method));
+
+    // Another name or code would contradict the market that is open.
+    let code = Some("MTN_ZMB".to_owned());
+    let other = OpenMarket { network_code: code.clone(), ..payout.clone() };
+    let says = first.details.clone();
+    assert_eq!(
+        stage.decide(&other).unwrap_err(),
+        refused(TariffFault::OtherDetails { method, says })
+    );
+    let close = |operation| CloseMarket { method, operation, currency: first.currency };
+    stage.decide(&close(COLLECTION)).unwrap();
+    let changed = stage.decide(&other).unwrap().market;
+    assert_eq!(Some(changed.details.network_code), code);
+    // In another country numbers begin otherwise.
+    let abroad = OpenMarket { country: Country::parse("MW"), ..payout };
+    assert_eq!(stage.decide(&abroad).unwrap().market.number_start(), Some("265"));
+}
+
+#[test]
+fn what_a_new_method_says_must_fit() {
+    let mut stage = Stage::new();
+    let version = stage.work.tariff.version;
+    let new = || open_zambia(COLLECTION);
+    let mut fault = |command: OpenMarket| stage.decide(&command).unwrap_err();
+    assert_eq!(
+        fault(OpenMarket { dial_prefix: Some("231".to_owned()), ..new() }),
+        refused(TariffFault::PrefixOfOtherCountry {
+            prefix: "231".to_owned(),
+            country: "ZM".to_owned(),
+            code: "260"
+        })
+    );
+    assert_eq!(
+        fault(OpenMarket { decimals: Some(3), ..new() }),
+        refused(TariffFault::TooManyDecimals(currency("ZMW")))
+    );
+    let taken = Method::MTN_MOMO_LBR.to_string();
+    assert_eq!(
+        fault(OpenMarket { network_code: Some(taken.clone()), ..new() }),
+        refused(TariffFault::NetworkCodeTaken {
+            code: taken,
+            network: Provider::PawaPay,
+            by: Method::MTN_MOMO_LBR
+        })
+    );
+    let card = OpenMarket { dial_prefix: Some("1".to_owned()), ..open_in_euros(None, None) };
+    assert_eq!(fault(card), refused(TariffFault::NoPhoneNumbers(Method::CREDIT_CARD)));
+    let method = new().method;
+    let prefix = AssignPhonePrefix {
+        prefix: "26096".to_owned(),
+        digits: 12,
+        carrier: "MTN Zambia".to_owned(),
+        country: Country::parse("ZM").unwrap(),
+        method,
+    };
+    assert_eq!(
+        stage.decide(&prefix).unwrap_err(),
+        refused(TariffFault::MethodWithoutMarket(method))
+    );
+    assert_eq!(stage.work.tariff.version, version);
+    stage.decide(&new()).unwrap();
+    stage.decide(&prefix).unwrap();
+}
+
 #[test]
 fn a_market_opens_once_and_on_one_network() {
     let mut stage = Stage::new();

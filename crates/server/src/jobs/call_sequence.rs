@@ -29,7 +29,7 @@ pub struct CallSequence {
 #[derive(Debug)]
 pub enum Next {
     /// Another call.
-    Call(CallSequence),
+    Call(Box<CallSequence>),
     /// Nothing: the sequence is over, and this is the execution.
     Done(Box<WithAttempt>),
     /// The outcome was not recorded. The row still has its lease; when that runs out, the poll asks
@@ -88,7 +88,7 @@ impl CallSequence {
         match recorded {
             Ok(recorded) => match recorded.call {
                 Some(call) if self.calls < CALLS_MAX => {
-                    Next::Call(Self { call, calls: self.calls + 1 })
+                    Next::Call(Box::new(Self { call, calls: self.calls + 1 }))
                 }
                 _ => {
                     let RecordedOutcome { execution, attempt, .. } = recorded;

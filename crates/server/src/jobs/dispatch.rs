@@ -89,7 +89,7 @@ impl Dispatcher {
                 Called::NotAsked => return None,
             };
             match sequence.next(recorded) {
-                Next::Call(next) => sequence = next,
+                Next::Call(next) => sequence = *next,
                 Next::Done(execution) => return Some(*execution),
                 Next::Unrecorded => return None,
             }

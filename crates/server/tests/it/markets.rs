@@ -285,14 +285,14 @@ fn rows_that_hold_at_once_are_not_verified() {
     let row = "WHERE method = 'WALLET' AND currency = 'USD' AND operation = 'PAYOUT'";
     again(
         "markets",
-        "method, provider, operation, currency, country",
-        "method, provider, operation, currency, 'GH'",
+        "method, provider, operation, currency, country, network_code, display_name, decimals",
+        "method, provider, operation, currency, 'GH', network_code, display_name, decimals",
         row,
     );
     again(
         "markets",
-        "method, provider, operation, currency, country",
-        "method, 'STRIPE', operation, 'EUR', country",
+        "method, provider, operation, currency, country, network_code, display_name, decimals",
+        "method, 'STRIPE', operation, 'EUR', country, network_code, 'Purse', decimals",
         row,
     );
     again(
@@ -305,6 +305,7 @@ fn rows_that_hold_at_once_are_not_verified() {
     for rule in [
         "market with two rows at once",
         "method with two networks at once",
+        "method with two codes or names at once",
         "phone prefix with two rows at once",
     ] {
         assert!(said.contains(rule), "{rule}: {said}");

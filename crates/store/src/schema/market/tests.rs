@@ -138,3 +138,61 @@ fn percentages_are_exact() {
     );
     assert_eq!([ppm("0.00001"), ppm("-1"), ppm("100.1"), ppm("x")], [None; 4]);
 }
+
+/// A market of a method that is not shipped.
+fn zambia(more: &str) -> String {
+    let head = "[[market]]\nmethod = \"MTN_MOMO_ZMB\"\nprovider = \"PAWAPAY\"\ncountry = \"ZM\"";
+    format!("{head}\noperations = [\"COLLECTION\"]\ncurrencies = [\"ZMW\"]\n{more}\n")
+}
+
+#[test]
+fn a_new_method_says_what_it_is() {
+    let code = "network_code = \"MTN_MOMO_ZMB\"\n";
+    let prefix = "dial_prefix = \"260\"\n";
+    let name = "display_name = \"MTN Mobile Money\"\n";
+    for some in
+        ["", &format!("{code}{prefix}"), &format!("{code}{name}"), &format!("{prefix}{name}")]
+    {
+        assert_eq!(
+            with(&zambia(some)).unwrap_err(),
+            "MTN_MOMO_ZMB is new: its market says network_code, dial_prefix and display_name"
+        );
+    }
+    let all = format!("{code}{prefix}{name}");
+    let file = with(&zambia(&all)).unwrap();
+    let entry = file.markets.last().unwrap();
+    assert_eq!((entry.decimals(entry.currencies[0].0), entry.dial_prefix()), (2, Some("260")));
+    let refused = |from: &str, to: &str| with(&zambia(&all.replace(from, to))).unwrap_err();
+    assert!(refused("\"260\"", "\"250\"").contains("numbers in ZM begin with 260, not with 250"));
+    assert!(refused("\"260\"", "\"+260\"").contains("first digits of a number"));
+    assert!(refused("\"MTN Mobile Money\"", "\"\"").contains("not a name of 1 to 40 characters"));
+    let taken = refused("\"MTN_MOMO_ZMB\"", "\"ORANGE_LBR\"");
+    assert!(taken.contains("ORANGE_LBR of PAWAPAY is ORANGE_MONEY_LBR already"), "{taken}");
+    assert!(
+        with(&zambia(&format!("{all}decimals = 3"))).unwrap_err().contains("ZMW has 2 decimals")
+    );
+    let again = zambia(&all.replace("Mobile Money", "MoMo")).replace("COLLECTION", "PAYOUT");
+    assert!(with(&(zambia(&all) + &again)).unwrap_err().contains("two codes or names at one time"));
+    let phone = "[[phone]]\ncarrier = \"MTN\"\ncountry = \"ZM\"\nmethod = \"MTN_MOMO_ZMB\"\ndigits = 12\nprefixes = [\"26096\"]";
+    with(&(zambia(&all) + phone)).unwrap();
+    assert!(with(phone).unwrap_err().contains("MTN_MOMO_ZMB, which has no market"));
+}
+
+#[test]
+fn what_a_file_leaves_out_of_a_shipped_method_is_as_shipped() {
+    let mut bare = SHIPPED.to_owned();
+    for key in ["network_code", "dial_prefix", "display_name", "decimals"] {
+        let is_kept = |line: &&str| !line.starts_with(key);
+        bare = bare.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
+    }
+    let (bare, shipped) = (MarketFile::read(&bare).unwrap(), MarketFile::shipped().unwrap());
+    for (bare, shipped) in bare.markets.iter().zip(&shipped.markets) {
+        assert_eq!(
+            (bare.details(), bare.dial_prefix()),
+            (shipped.details(), shipped.dial_prefix())
+        );
+        for currency in &bare.currencies {
+            assert_eq!(bare.decimals(currency.0), shipped.decimals(currency.0));
+        }
+    }
+}
