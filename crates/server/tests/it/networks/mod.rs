@@ -2,6 +2,11 @@
 //! which must agree with the ledger at the end of each test.
 
 mod accounts;
+mod callbacks;
+mod contradictions;
+mod limits;
+mod lost;
 mod pawapay;
+mod queues;
 mod stage;
 mod stripe;
