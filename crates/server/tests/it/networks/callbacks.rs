@@ -113,8 +113,7 @@ fn a_callback_of_an_unknown_id_is_answered_and_changes_nothing() {
 fn a_callback_whose_signature_does_not_hold_is_refused() {
     let stage = Stage::open();
     let paid = open_payment(&stage);
-    let callback =
-        |signature: &str| json!({"set": {"status": "FAILED"}, "signature": signature});
+    let callback = |signature: &str| json!({"set": {"status": "FAILED"}, "signature": signature});
     // Until it knows that they are signed, one that is not makes it ask.
     wait_for("the account's terms", || {
         (stage.call_back(&paid, &callback("UNSIGNED")) == [401]).then_some(())
@@ -256,7 +255,10 @@ fn what_is_no_callback_is_refused() {
         assert!(!reply.refused_in_words(400).is_empty(), "{body}");
     }
     let id = shown(&stage.at_pawapay(&paid), "id");
-    let large = format!("{{\"depositId\": \"{id}\", \"status\": \"FAILED\", \"note\": \"{}", "a".repeat(300_000));
+    let large = format!(
+        "{{\"depositId\": \"{id}\", \"status\": \"FAILED\", \"note\": \"{}",
+        "a".repeat(300_000)
+    );
     // Answered before all of it was sent.
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {json}\r\n\

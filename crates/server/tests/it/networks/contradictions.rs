@@ -134,3 +134,16 @@ fn a_payment_of_another_number_waits_for_a_person() {
     assert_eq!(stage.now("collection", &paid)["status"], "COMPLETED");
     stage.assert_books_equal();
 }
+
+#[test]
+fn a_success_of_another_number_after_a_failure_is_in_review() {
+    let stage = Stage::open();
+    let shop = &stage.shop;
+    stage.pawapay_fault("/v2/deposits", "OTHER_NUMBER", &json!({"phone": "231880000009"}));
+    let failed = shop.take(shop.momo("COLLECTION", &ending("049")), "USD", "100.00");
+    let failed = stage.becomes("collection", &failed, "FAILED");
+    stage.change_at_pawapay(&failed, &json!({"status": "COMPLETED"}));
+    assert_eq!(stage.review_of(&failed)["kind"], "SUCCESS_AFTER_FAILURE");
+    assert_eq!(suspense(&stage), [["USD", "10300"]]);
+    stage.assert_books_equal();
+}

@@ -23,8 +23,11 @@ fn a_revoked_token_fails_nothing_and_what_is_open_goes_on_with_the_next() {
     }
     stage.waits_for("collection", &open, "refuses the operator's token");
     assert_eq!(stage.now("collection", &open)["status"], "PROCESSING");
-    let listed = stage.server.kola(&["networks", "list"]).ok();
-    assert!(listed.contains("TOKEN_REFUSED"), "{listed}");
+    wait_for("the mark", || {
+        stage.make_due();
+        let listed = stage.server.kola(&["networks", "list"]).ok();
+        listed.contains("TOKEN_REFUSED").then_some(())
+    });
     assert!(stage.server.log().contains("a network refuses the token of an account"));
     stage.fakes.advance(3_600);
     stage.control("/pawapay/tokens", &json!({"add": "the-next-token"}));

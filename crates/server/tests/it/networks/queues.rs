@@ -28,7 +28,8 @@ fn a_payout_waits_in_the_queue_of_a_delayed_operator() {
         let waiting = stage.waits_for("payout", sent, "in the network's queue");
         assert_eq!(waiting["status"], "PROCESSING", "{waiting}");
     }
-    shop.assert_balance("USD", "50.00", "50.00");
+    // 20.25 and 30.50 with their fees.
+    shop.assert_balance("USD", "49.25", "50.75");
     // Taken out of the queue, as pawaPay's dashboard does it: only pawaPay's word fails it.
     stage.change_at_pawapay(
         &first,
@@ -38,7 +39,7 @@ fn a_payout_waits_in_the_queue_of_a_delayed_operator() {
     assert!(shown(&canceled, "gateway_message").contains("MANUALLY_CANCELLED"), "{canceled}");
     stage.control("/pawapay/operators", &operator("OPERATIONAL"));
     stage.becomes("payout", &second, "COMPLETED");
-    shop.assert_balance("USD", "70.00", "0.00");
+    shop.assert_balance("USD", "69.50", "0.00");
     stage.assert_books_equal();
 }
 
@@ -96,6 +97,13 @@ fn refunds_of_a_payment_go_one_after_the_other() {
         assert_eq!(waiting["status"], "PENDING", "{waiting}");
     }
     assert_eq!(at_network(), 1);
+    // It says what it waits for now, whatever it waited for before.
+    let account = stage.pawapay.to_string();
+    let set = |what| stage.server.kola(&["networks", what, "--account", &account]).ok();
+    set("hold");
+    stage.waits_for("refund", &second, "the operator");
+    set("resume");
+    stage.waits_for("refund", &second, "another refund of this payment");
     shop.open_refund(&paid["payment_intent_id"], "43.01").state_fault("body.amount");
     // One that fails lets the next one go, too.
     stage.change_at_pawapay(&first, &json!({"status": "FAILED"}));

@@ -122,7 +122,8 @@ impl Stage {
     /// Adds a fault of pawaPay to what a POST to this path brings.
     #[track_caller]
     pub(crate) fn pawapay_fault(&self, path: &str, kind: &str, more: &Value) {
-        let mut fault = json!({"network": "PAWAPAY", "kind": kind, "match": {"method": "POST", "path": path}});
+        let mut fault =
+            json!({"network": "PAWAPAY", "kind": kind, "match": {"method": "POST", "path": path}});
         for (name, value) in more.as_object().into_iter().flatten() {
             fault[name] = value.clone();
         }
