@@ -10,9 +10,10 @@ use domain::kernel::ids::NetworkAccountId;
 use domain::kernel::names::Provider;
 use domain::kernel::time::{ServerTime, seconds};
 
-use crate::client::BaseUrl;
 use crate::client::circuit::{Circuit, Permit};
 use crate::client::limit::CallLimit;
+use crate::client::{self, BaseUrl, CallError};
+use crate::exchange::HttpResponse;
 use crate::pawapay::signature::PublicKey;
 
 /// The secrets of an account, in the clear. They are in no log and in no answer.
@@ -87,6 +88,28 @@ pub enum NotNow {
     Rate { until: ServerTime },
 }
 
+/// What became of a call, for the account's limit and its circuit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// The network answered, and did not refuse the call for now.
+    Answered,
+    /// 429: too many calls. The network works, and the pauses go on getting longer.
+    TooMany,
+    /// The network failed; see [`client::is_failure`].
+    Failed,
+}
+
+impl Ended {
+    #[must_use]
+    pub fn of(answer: &Result<HttpResponse, CallError>) -> Self {
+        match answer {
+            _ if client::is_failure(answer) => Self::Failed,
+            Ok(response) if response.status == 429 => Self::TooMany,
+            _ => Self::Answered,
+        }
+    }
+}
+
 /// A call that may be made. What became of it must be reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Permitted {
@@ -145,19 +168,24 @@ impl CalledAccount {
         }
     }
 
-    /// Reports what became of a call that was permitted: whether the network failed.
-    pub fn report(&self, permitted: Permitted, failed: bool, now: ServerTime) {
+    /// Reports what became of a call that was permitted.
+    pub fn report(&self, permitted: Permitted, ended: Ended, now: ServerTime) {
         let mut calls = self.lock();
-        if !failed {
-            calls.circuit.succeeded();
-            calls.limit.answered();
-        } else if permitted.is_probe {
-            calls.circuit.probe_failed(now);
-        } else if calls.circuit.failed(now) {
-            tracing::error!(
-                account = self.account.name,
-                "the network fails: payments wait until it answers again"
-            );
+        match ended {
+            Ended::Answered => {
+                calls.circuit.succeeded();
+                calls.limit.answered();
+            }
+            Ended::TooMany => calls.circuit.succeeded(),
+            Ended::Failed if permitted.is_probe => calls.circuit.probe_failed(now),
+            Ended::Failed => {
+                if calls.circuit.failed(now) {
+                    tracing::error!(
+                        account = self.account.name,
+                        "the network fails: payments wait until it answers again"
+                    );
+                }
+            }
         }
     }
 
@@ -233,6 +261,8 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
+    use domain::kernel::time::millis;
+
     use super::*;
 
     fn account(per_second: u32, bearer: &str) -> Account {
@@ -261,7 +291,7 @@ mod tests {
         let called = accounts.get(NetworkAccountId(7)).unwrap();
         for _ in 0..10 {
             let permitted = called.permit(Purpose::Send, at(0)).unwrap();
-            called.report(permitted, true, at(0));
+            called.report(permitted, Ended::Failed, at(0));
         }
         assert!(called.circuit_is_open());
         accounts.replace(vec![account(100, "two")]);
@@ -270,10 +300,28 @@ mod tests {
         assert_eq!(called.permit(Purpose::Send, at(1)), Err(NotNow::Circuit { until: at(5) }));
         // A question goes on, and its success closes the circuit.
         let permitted = called.permit(Purpose::Ask, at(1)).unwrap();
-        called.report(permitted, false, at(1));
+        called.report(permitted, Ended::Answered, at(1));
         assert!(called.permit(Purpose::Send, at(1)).is_ok());
         accounts.replace(vec![]);
         assert!(accounts.get(NetworkAccountId(7)).is_none());
+    }
+
+    #[test]
+    fn refusals_one_after_the_other_make_the_pauses_longer() {
+        let accounts = Accounts::default();
+        accounts.replace(vec![account(100, "one")]);
+        let called = accounts.get(NetworkAccountId(7)).unwrap();
+        let mut now = at(0);
+        for expected_ms in [500, 1_000, 2_000, 4_000] {
+            let permitted = called.permit(Purpose::Send, now).unwrap();
+            let answer = Ok(HttpResponse { status: 429, headers: vec![], body: vec![] });
+            called.report(permitted, Ended::of(&answer), now);
+            called.pause(None, 0, now);
+            let until = now.plus(millis(expected_ms));
+            assert_eq!(called.permit(Purpose::Send, now), Err(NotNow::Rate { until }));
+            now = until;
+        }
+        assert!(!called.circuit_is_open());
     }
 
     #[test]
