@@ -59,6 +59,7 @@ pub struct CalledAccount {
     calls: Arc<Mutex<Calls>>,
     /// pawaPay: the keys that callbacks are signed with, as they were last fetched.
     callback_keys: Arc<RwLock<Vec<PublicKey>>>,
+    keys_fetch: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug)]
@@ -124,7 +125,12 @@ impl CalledAccount {
             circuit: Circuit::default(),
             keys_fetched_at: None,
         };
-        Self { account, calls: Arc::new(Mutex::new(calls)), callback_keys: Arc::default() }
+        Self {
+            account,
+            calls: Arc::new(Mutex::new(calls)),
+            callback_keys: Arc::default(),
+            keys_fetch: Arc::default(),
+        }
     }
 
     /// The same account with other settings. Its limit goes on where it was, unless that was changed.
@@ -135,8 +141,12 @@ impl CalledAccount {
             calls.limit = CallLimit::new(account.calls_per_second);
         }
         drop(calls);
-        let (calls, callback_keys) = (Arc::clone(&self.calls), Arc::clone(&self.callback_keys));
-        Self { account, calls, callback_keys }
+        Self {
+            account,
+            calls: Arc::clone(&self.calls),
+            callback_keys: Arc::clone(&self.callback_keys),
+            keys_fetch: Arc::clone(&self.keys_fetch),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
@@ -198,6 +208,13 @@ impl CalledAccount {
     #[must_use]
     pub fn circuit_is_open(&self) -> bool {
         self.lock().circuit.is_open()
+    }
+
+    /// Held by who fetches the keys of callbacks. Of callbacks that come together one fetches, and the
+    /// others wait for what it finds.
+    #[must_use]
+    pub fn keys_fetch(&self) -> &tokio::sync::Mutex<()> {
+        &self.keys_fetch
     }
 
     /// Whether the keys of callbacks may be fetched now: whoever sends callbacks with unknown keys must

@@ -73,9 +73,10 @@ impl IntoResponse for Refused {
 fn account_of(
     app: &App,
     network: Provider,
-    id: i64,
+    id: &str,
     token: &str,
 ) -> Result<Arc<CalledAccount>, Refused> {
+    let id = id.parse().map_err(|_| Refused::NoSuchAccount)?;
     let called = app.dispatcher.networks().accounts.get(NetworkAccountId(id));
     let called = called.filter(|called| {
         let expected = called.account.callback_token.as_bytes();

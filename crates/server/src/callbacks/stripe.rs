@@ -18,11 +18,11 @@ pub fn routes() -> Routes {
 
 async fn receive(
     State(app): State<App>,
-    Path((id, token)): Path<(i64, String)>,
+    Path((id, token)): Path<(String, String)>,
     request: Request,
 ) -> Result<&'static str, Refused> {
     let begun_at = clock::now();
-    let called = account_of(&app, Provider::Stripe, id, &token)?;
+    let called = account_of(&app, Provider::Stripe, &id, &token)?;
     let account = called.account.name.as_str();
     let (parts, body) = request.into_parts();
     let header = parts.headers.get("stripe-signature").and_then(|value| value.to_str().ok());
