@@ -18,7 +18,7 @@ use crate::ledger::recipes::DebitFrom;
 use crate::mutant;
 use crate::network_accounts::exchange;
 use crate::payments::attempt::{
-    LEASE_US, NEVER_SEEN_US, NetworkPayment, ProviderAttempt, STRIPE_RESEND_US,
+    Gate, LEASE_US, NEVER_SEEN_US, NetworkPayment, ProviderAttempt, STRIPE_RESEND_US,
 };
 use crate::payments::execution::Execution;
 use crate::payments::outcome::{Heard, OutcomeKind, OutcomeSource, ProviderOutcome, Transition};
@@ -315,6 +315,13 @@ fn resend(
         if too_old {
             open_review::open_deadline(&payment.execution, waiting_for, work, now)?;
         }
+        payment.put(work);
+        return Ok(RecordedOutcome::without_call(payment));
+    }
+    // An operator has stopped it: that goes for what is sent again, too.
+    if work.tariff.is_stopped(attempt.network_account_id) {
+        let waiting_for = Gate::Held.waiting_for();
+        let payment = settle::processing(&payment, waiting_for, time, work, now)?;
         payment.put(work);
         return Ok(RecordedOutcome::without_call(payment));
     }
