@@ -10,7 +10,7 @@ use crate::kernel::ids::ExecutionId;
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::mutant;
 use crate::payments::attempt::{self, GATE_CHECK_US, Gate, NetworkPayment, ProviderAttempt};
-use crate::payments::execution::Execution;
+use crate::payments::execution::{Execution, WAITING_FOR_ANSWER};
 use crate::payments::gate;
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 use crate::payments::settle;
@@ -103,7 +103,7 @@ fn pass_gate(
     now: ServerTime,
 ) -> Result<Option<ProviderCall>, Stop> {
     let limit = payment.unsent_limit();
-    let NetworkPayment { execution, attempt } = payment;
+    let NetworkPayment { execution, attempt } = payment.clone();
     if time.since(execution.created_at) >= limit {
         let reason = attempt.gate.map_or("it was never sent", Gate::waiting_for);
         let message = format!("it could not be sent in time: it waited for {reason}");
@@ -112,13 +112,24 @@ fn pass_gate(
     }
     if let Some(gate) = gate::closed_gate(&execution, &attempt, work)? {
         let next_check_at = Some(time.plus(GATE_CHECK_US));
-        work.put(ProviderAttempt { gate: Some(gate), next_check_at, ..attempt });
+        let is_other = attempt.gate != Some(gate);
+        let attempt = ProviderAttempt { gate: Some(gate), next_check_at, ..attempt };
+        if is_other {
+            let waiting_for = Some(gate.waiting_for().to_owned());
+            let waiting =
+                NetworkPayment { execution: Execution { waiting_for, ..execution }, attempt };
+            waiting.with_updated_at(&payment, time).put(work);
+        } else {
+            work.put(attempt);
+        }
         return Ok(None);
     }
     gate::note_refund(&execution, &attempt, work)?;
     let attempt = attempt.first_sent(deadlines, time, now);
-    let payment = NetworkPayment { execution, attempt };
-    let call = provider_call::build(&payment, None, CallKind::Send, work, now)?;
-    work.put(payment.attempt);
+    let waiting_for = Some(WAITING_FOR_ANSWER.to_owned());
+    let sent = NetworkPayment { execution: Execution { waiting_for, ..execution }, attempt }
+        .with_updated_at(&payment, time);
+    let call = provider_call::build(&sent, None, CallKind::Send, work, now)?;
+    sent.put(work);
     Ok(Some(call))
 }
