@@ -28,7 +28,7 @@ fn a_payout_waits_in_the_queue_of_a_delayed_operator() {
         let waiting = stage.waits_for("payout", sent, "in the network's queue");
         assert_eq!(waiting["status"], "PROCESSING", "{waiting}");
     }
-    // 20.25 and 30.50 with their fees.
+    // 20.30 and 30.45 with their fees.
     shop.assert_balance("USD", "49.25", "50.75");
     // Taken out of the queue, as pawaPay's dashboard does it: only pawaPay's word fails it.
     stage.change_at_pawapay(
@@ -39,7 +39,7 @@ fn a_payout_waits_in_the_queue_of_a_delayed_operator() {
     assert!(shown(&canceled, "gateway_message").contains("MANUALLY_CANCELLED"), "{canceled}");
     stage.control("/pawapay/operators", &operator("OPERATIONAL"));
     stage.becomes("payout", &second, "COMPLETED");
-    shop.assert_balance("USD", "69.50", "0.00");
+    shop.assert_balance("USD", "69.55", "0.00");
     stage.assert_books_equal();
 }
 
