@@ -153,3 +153,35 @@ fn an_operator_that_does_not_work_is_refused_before_it_is_asked() {
     });
     stage.assert_books_equal();
 }
+
+#[test]
+fn a_token_is_changed_under_load_and_no_payment_fails() {
+    let stage = Stage::open();
+    let shop = &stage.shop;
+    let id = stage.pawapay.to_string();
+    let rotate = || {
+        stage.control("/pawapay/tokens", &json!({"add": "the-next-token"}));
+        let set = ["networks", "set-token", "--account", &id];
+        stage.server.database.kola_with_input(&set, "the-next-token\n").ok();
+        // At once, although the server may not have taken up the next one yet.
+        stage.control("/pawapay/tokens", &json!({"revoke": fakes::PAWAPAY_TOKEN}));
+        vec![]
+    };
+    let accounts = [(); 3].map(|()| shop.momo("COLLECTION", GOOD));
+    let pay = |account: i64| -> Vec<Value> {
+        (0..5).map(|_| shop.take(account, "USD", "10.00")).collect()
+    };
+    let mut who: Vec<Option<i64>> = accounts.iter().copied().map(Some).collect();
+    who.push(None);
+    let taken = all_at_once(&who, |account| account.map_or_else(rotate, pay));
+    let taken: Vec<Value> = taken.into_iter().flatten().collect();
+    assert_eq!(taken.len(), 15);
+    for paid in &taken {
+        assert_ne!(paid["status"], "FAILED", "{paid}");
+        stage.becomes("collection", paid, "COMPLETED");
+    }
+    let listed = stage.server.kola(&["networks", "list"]).ok();
+    assert!(!listed.contains("TOKEN_REFUSED"), "{listed}");
+    assert_eq!(stage.pawapay_payments().len(), 15);
+    stage.assert_books_equal();
+}
