@@ -10,9 +10,10 @@ use domain::kernel::ids::NetworkAccountId;
 use domain::kernel::names::Provider;
 use domain::kernel::time::{ServerTime, seconds};
 
-use crate::client::BaseUrl;
 use crate::client::circuit::{Circuit, Permit};
 use crate::client::limit::CallLimit;
+use crate::client::{self, BaseUrl, CallError};
+use crate::exchange::HttpResponse;
 use crate::pawapay::signature::PublicKey;
 
 /// The secrets of an account, in the clear. They are in no log and in no answer.
@@ -58,6 +59,7 @@ pub struct CalledAccount {
     calls: Arc<Mutex<Calls>>,
     /// pawaPay: the keys that callbacks are signed with, as they were last fetched.
     callback_keys: Arc<RwLock<Vec<PublicKey>>>,
+    keys_fetch: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,28 @@ pub enum NotNow {
     Rate { until: ServerTime },
 }
 
+/// What became of a call, for the account's limit and its circuit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// The network answered, and did not refuse the call for now.
+    Answered,
+    /// 429: too many calls. The network works, and the pauses go on getting longer.
+    TooMany,
+    /// The network failed; see [`client::is_failure`].
+    Failed,
+}
+
+impl Ended {
+    #[must_use]
+    pub fn of(answer: &Result<HttpResponse, CallError>) -> Self {
+        match answer {
+            _ if client::is_failure(answer) => Self::Failed,
+            Ok(response) if response.status == 429 => Self::TooMany,
+            _ => Self::Answered,
+        }
+    }
+}
+
 /// A call that may be made. What became of it must be reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Permitted {
@@ -101,7 +125,12 @@ impl CalledAccount {
             circuit: Circuit::default(),
             keys_fetched_at: None,
         };
-        Self { account, calls: Arc::new(Mutex::new(calls)), callback_keys: Arc::default() }
+        Self {
+            account,
+            calls: Arc::new(Mutex::new(calls)),
+            callback_keys: Arc::default(),
+            keys_fetch: Arc::default(),
+        }
     }
 
     /// The same account with other settings. Its limit goes on where it was, unless that was changed.
@@ -112,8 +141,12 @@ impl CalledAccount {
             calls.limit = CallLimit::new(account.calls_per_second);
         }
         drop(calls);
-        let (calls, callback_keys) = (Arc::clone(&self.calls), Arc::clone(&self.callback_keys));
-        Self { account, calls, callback_keys }
+        Self {
+            account,
+            calls: Arc::clone(&self.calls),
+            callback_keys: Arc::clone(&self.callback_keys),
+            keys_fetch: Arc::clone(&self.keys_fetch),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
@@ -145,19 +178,24 @@ impl CalledAccount {
         }
     }
 
-    /// Reports what became of a call that was permitted: whether the network failed.
-    pub fn report(&self, permitted: Permitted, failed: bool, now: ServerTime) {
+    /// Reports what became of a call that was permitted.
+    pub fn report(&self, permitted: Permitted, ended: Ended, now: ServerTime) {
         let mut calls = self.lock();
-        if !failed {
-            calls.circuit.succeeded();
-            calls.limit.answered();
-        } else if permitted.is_probe {
-            calls.circuit.probe_failed(now);
-        } else if calls.circuit.failed(now) {
-            tracing::error!(
-                account = self.account.name,
-                "the network fails: payments wait until it answers again"
-            );
+        match ended {
+            Ended::Answered => {
+                calls.circuit.succeeded();
+                calls.limit.answered();
+            }
+            Ended::TooMany => calls.circuit.succeeded(),
+            Ended::Failed if permitted.is_probe => calls.circuit.probe_failed(now),
+            Ended::Failed => {
+                if calls.circuit.failed(now) {
+                    tracing::error!(
+                        account = self.account.name,
+                        "the network fails: payments wait until it answers again"
+                    );
+                }
+            }
         }
     }
 
@@ -170,6 +208,13 @@ impl CalledAccount {
     #[must_use]
     pub fn circuit_is_open(&self) -> bool {
         self.lock().circuit.is_open()
+    }
+
+    /// Held by who fetches the keys of callbacks. Of callbacks that come together one fetches, and the
+    /// others wait for what it finds.
+    #[must_use]
+    pub fn keys_fetch(&self) -> &tokio::sync::Mutex<()> {
+        &self.keys_fetch
     }
 
     /// Whether the keys of callbacks may be fetched now: whoever sends callbacks with unknown keys must
@@ -233,6 +278,8 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
+    use domain::kernel::time::millis;
+
     use super::*;
 
     fn account(per_second: u32, bearer: &str) -> Account {
@@ -261,7 +308,7 @@ mod tests {
         let called = accounts.get(NetworkAccountId(7)).unwrap();
         for _ in 0..10 {
             let permitted = called.permit(Purpose::Send, at(0)).unwrap();
-            called.report(permitted, true, at(0));
+            called.report(permitted, Ended::Failed, at(0));
         }
         assert!(called.circuit_is_open());
         accounts.replace(vec![account(100, "two")]);
@@ -270,10 +317,28 @@ mod tests {
         assert_eq!(called.permit(Purpose::Send, at(1)), Err(NotNow::Circuit { until: at(5) }));
         // A question goes on, and its success closes the circuit.
         let permitted = called.permit(Purpose::Ask, at(1)).unwrap();
-        called.report(permitted, false, at(1));
+        called.report(permitted, Ended::Answered, at(1));
         assert!(called.permit(Purpose::Send, at(1)).is_ok());
         accounts.replace(vec![]);
         assert!(accounts.get(NetworkAccountId(7)).is_none());
+    }
+
+    #[test]
+    fn refusals_one_after_the_other_make_the_pauses_longer() {
+        let accounts = Accounts::default();
+        accounts.replace(vec![account(100, "one")]);
+        let called = accounts.get(NetworkAccountId(7)).unwrap();
+        let mut now = at(0);
+        for expected_ms in [500, 1_000, 2_000, 4_000] {
+            let permitted = called.permit(Purpose::Send, now).unwrap();
+            let answer = Ok(HttpResponse { status: 429, headers: vec![], body: vec![] });
+            called.report(permitted, Ended::of(&answer), now);
+            called.pause(None, 0, now);
+            let until = now.plus(millis(expected_ms));
+            assert_eq!(called.permit(Purpose::Send, now), Err(NotNow::Rate { until }));
+            now = until;
+        }
+        assert!(!called.circuit_is_open());
     }
 
     #[test]

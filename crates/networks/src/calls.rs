@@ -11,11 +11,11 @@ use domain::payments::attempt::{Gate, STRIPE_RESEND_US};
 use domain::payments::outcome::{Heard, ProviderOutcome};
 use domain::payments::provider_call::{CallKind, ProviderCall, ProviderRequest};
 
-use crate::accounts::{Accounts, CalledAccount, NotNow, Purpose};
-use crate::client::{self, CALL_TIMEOUT, CallError, Client};
+use crate::accounts::{Accounts, CalledAccount, Ended, NotNow, Purpose};
+use crate::client::{CALL_TIMEOUT, CallError, Client};
 use crate::exchange::{HttpRequest, HttpResponse, Payment, Unsendable};
 use crate::pawapay;
-use crate::reading::{Reading, Word};
+use crate::reading::{self, Reading, Word};
 use crate::stripe::Parameters;
 use crate::stripe::{self, steps::Step};
 
@@ -175,7 +175,11 @@ impl NetworkCalls {
         })?;
         let request = request.with_bearer(bearer);
         let answer = self.send(called, &request, CALL_TIMEOUT).await;
-        called.report(permitted, client::is_failure(&answer), (self.outside.now)());
+        let now = (self.outside.now)();
+        called.report(permitted, Ended::of(&answer), now);
+        if let Some(Reading::Later { after }) = answer.as_ref().ok().and_then(reading::of_status) {
+            called.pause(after, (self.outside.random)(), now);
+        }
         answer.map_err(|error| error.to_string())
     }
 
@@ -222,7 +226,7 @@ impl Conversation<'_> {
         let begun_at = self.now();
         let answer = self.calls.send(&called, &sent, timeout).await;
         let now = self.now();
-        called.report(permitted, client::is_failure(&answer), now);
+        called.report(permitted, Ended::of(&answer), now);
         self.said.push(on_record(&called, &request, &answer, begun_at, now));
         match answer {
             Ok(response) => Ok(response),

@@ -1,14 +1,15 @@
-//! Asking a network about a payment before its next check, because its payer asks.
+//! Asking a network about a payment before its next check, because its payer asks or the network
+//! hints at news.
 
 use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{ExecutionId, MerchantId};
-use crate::kernel::time::{ServerTime, seconds};
-use crate::payments::attempt::{self, LEASE_US, NetworkPayment};
+use crate::kernel::time::seconds;
+use crate::payments::attempt::{self, LEASE_US, NetworkPayment, ProviderAttempt};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 
-/// A network is not asked about a payment more often than this because a payer asks, in
+/// A network is not asked about a payment more often than this because of a payer or a hint, in
 /// microseconds.
 const MIN_INTERVAL_US: i64 = seconds(10);
 
@@ -41,7 +42,7 @@ impl Decision for CheckNow {
     ) -> Result<Option<ProviderCall>, Stop> {
         let Some(payment) = attempt::open_payment(self.merchant_id, self.execution_id, work)?
         else {
-            return self.ask_about_final(work, context.now);
+            return self.ask_about_final(work, context);
         };
         let (now, time) = (context.now, context.merchant_time(self.merchant_id, work)?);
         let attempt = &payment.attempt;
@@ -57,18 +58,23 @@ impl Decision for CheckNow {
 }
 
 impl CheckNow {
-    /// The question about a final payment. Its row has no lease; who calls limits how often it asks.
+    /// The question about a final payment, without a lease: no poll competes with it.
     fn ask_about_final(
         &self,
-        work: &Workspace,
-        now: ServerTime,
+        work: &mut Workspace,
+        context: &Context<'_>,
     ) -> Result<Option<ProviderCall>, Stop> {
         if !self.even_if_final {
             return Ok(None);
         }
         let payment = NetworkPayment::require(self.execution_id, work)?;
+        let (now, time) = (context.now, context.merchant_time(self.merchant_id, work)?);
+        if payment.attempt.asked_at.is_some_and(|at| time.since(at) < MIN_INTERVAL_US) {
+            return Ok(None);
+        }
         let mut call = provider_call::build(&payment, None, CallKind::Query, work, now)?;
         call.lease_until = now.plus(LEASE_US);
+        work.put(ProviderAttempt { asked_at: Some(time), ..payment.attempt });
         Ok(Some(call))
     }
 }

@@ -10,7 +10,7 @@ use crate::kernel::ids::ExecutionId;
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::mutant;
 use crate::payments::attempt::{self, GATE_CHECK_US, Gate, NetworkPayment, ProviderAttempt};
-use crate::payments::execution::Execution;
+use crate::payments::execution::{Execution, WAITING_FOR_ANSWER};
 use crate::payments::gate;
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 use crate::payments::settle;
@@ -103,7 +103,7 @@ fn pass_gate(
     now: ServerTime,
 ) -> Result<Option<ProviderCall>, Stop> {
     let limit = payment.unsent_limit();
-    let NetworkPayment { execution, attempt } = payment;
+    let NetworkPayment { execution, attempt } = payment.clone();
     let is_overdue = time.since(execution.created_at) >= limit;
     let kind = gate::first_call(&execution, &attempt, work, now);
     if is_overdue && kind == CallKind::Send {
@@ -114,15 +114,27 @@ fn pass_gate(
     }
     if let Some(gate) = gate::closed_gate(&execution, &attempt, work)? {
         let next_check_at = Some(time.plus(GATE_CHECK_US));
-        work.put(ProviderAttempt { gate: Some(gate), next_check_at, ..attempt });
+        let is_other = attempt.gate != Some(gate);
+        let attempt = ProviderAttempt { gate: Some(gate), next_check_at, ..attempt };
+        if is_other {
+            let waiting_for = Some(gate.waiting_for().to_owned());
+            let waiting =
+                NetworkPayment { execution: Execution { waiting_for, ..execution }, attempt };
+            waiting.with_updated_at(&payment, time).put(work);
+        } else {
+            work.put(attempt);
+        }
         return Ok(None);
     }
     gate::note_refund(&execution, &attempt, work)?;
     let attempt = attempt.first_sent(deadlines, time, now);
     // What is too late to be sent is only asked about: past its deadline it is never sent.
     let deadline_at = if is_overdue { time } else { attempt.deadline_at };
-    let payment = NetworkPayment { execution, attempt: ProviderAttempt { deadline_at, ..attempt } };
-    let call = provider_call::build(&payment, None, kind, work, now)?;
-    work.put(payment.attempt);
+    let attempt = ProviderAttempt { deadline_at, ..attempt };
+    let waiting_for = Some(WAITING_FOR_ANSWER.to_owned());
+    let sent = NetworkPayment { execution: Execution { waiting_for, ..execution }, attempt }
+        .with_updated_at(&payment, time);
+    let call = provider_call::build(&sent, None, kind, work, now)?;
+    sent.put(work);
     Ok(Some(call))
 }

@@ -20,6 +20,9 @@ use crate::ledger::wallet::Owner;
 use crate::mutant;
 use crate::payments::execution_intent::{Collection, ExecutionIntent, RefundTotals};
 
+/// What an execution waits for that is being sent.
+pub(crate) const WAITING_FOR_ANSWER: &str = "the provider's answer";
+
 api_enum! {
     ExecutionStatus {
         /// Committed, not yet known to the provider.

@@ -18,7 +18,7 @@ use crate::ledger::recipes::DebitFrom;
 use crate::mutant;
 use crate::network_accounts::exchange;
 use crate::payments::attempt::{
-    LEASE_US, NEVER_SEEN_US, NetworkPayment, ProviderAttempt, STRIPE_RESEND_US,
+    Gate, LEASE_US, NEVER_SEEN_US, NetworkPayment, ProviderAttempt, STRIPE_RESEND_US,
 };
 use crate::payments::execution::Execution;
 use crate::payments::outcome::{Heard, OutcomeKind, OutcomeSource, ProviderOutcome, Transition};
@@ -152,8 +152,9 @@ fn with_reference(payment: NetworkPayment, heard: &Heard, work: &mut Workspace) 
 
 const OTHER_NUMBER: &str = "the network reports that another number paid or was paid";
 
-/// Whether the network reports that money moved from or to another number than it was asked for. Such
-/// money cannot be booked before a person has looked at it.
+/// Whether the network reports that money moved from or to another number than it was asked for, while
+/// the payment is under way. Such money cannot be settled before a person has looked at it. What moves
+/// after the payment was final goes to suspense in any case.
 fn is_of_other_number(
     outcome: &ProviderOutcome,
     heard: &Heard,
@@ -163,6 +164,9 @@ fn is_of_other_number(
     let (ProviderOutcome::Succeeded { .. }, Some(number)) = (outcome, &heard.account_number) else {
         return Ok(false);
     };
+    if execution.status.is_final() {
+        return Ok(false);
+    }
     let Some(account) = execution.payment_account_id() else { return Ok(false) };
     let asked = &work.require::<PaymentAccount>(account)?.account_number;
     Ok(asked.as_ref().is_some_and(|asked| asked != number))
@@ -311,6 +315,13 @@ fn resend(
         if too_old {
             open_review::open_deadline(&payment.execution, waiting_for, work, now)?;
         }
+        payment.put(work);
+        return Ok(RecordedOutcome::without_call(payment));
+    }
+    // An operator has stopped it: that goes for what is sent again, too.
+    if work.tariff.is_stopped(attempt.network_account_id) {
+        let waiting_for = Gate::Held.waiting_for();
+        let payment = settle::processing(&payment, waiting_for, time, work, now)?;
         payment.put(work);
         return Ok(RecordedOutcome::without_call(payment));
     }

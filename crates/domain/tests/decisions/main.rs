@@ -3,6 +3,7 @@
 
 mod checkouts;
 mod collections;
+mod deferred;
 mod histories;
 mod idempotency;
 mod late;

@@ -68,18 +68,17 @@ async fn verify(
     called: &CalledAccount,
     message: &SignedMessage<'_>,
 ) -> Result<(), Refused> {
-    let mut result = signature::verify(message, &called.callback_keys(), clock::now());
-    if matches!(result, Err(SignatureFault::UnknownKey(_))) && called.may_fetch_keys(clock::now()) {
-        let answer = app.dispatcher.networks().ask(called, requests::public_keys()).await;
-        match answer.and_then(|response| signature::read_public_keys(&response.body)) {
-            Ok(keys) => {
-                result = signature::verify(message, &keys, clock::now());
-                called.set_callback_keys(keys);
-            }
-            Err(reason) => {
-                let account = &called.account.name;
-                tracing::warn!(account, reason, "pawaPay's public keys could not be fetched");
-            }
+    let check = || signature::verify(message, &called.callback_keys(), clock::now());
+    let mut result = check();
+    if matches!(result, Err(SignatureFault::UnknownKey(_))) {
+        let _fetching = called.keys_fetch().lock().await;
+        // Another callback may have fetched them while this one waited.
+        result = check();
+        if matches!(result, Err(SignatureFault::UnknownKey(_)))
+            && called.may_fetch_keys(clock::now())
+        {
+            fetch_keys(app, called).await;
+            result = check();
         }
     }
     result.map_err(|fault| {
@@ -87,4 +86,15 @@ async fn verify(
         tracing::warn!(account, %fault, "a callback of pawaPay was refused");
         Refused::NotSigned(fault.to_string())
     })
+}
+
+async fn fetch_keys(app: &App, called: &CalledAccount) {
+    let answer = app.dispatcher.networks().ask(called, requests::public_keys()).await;
+    match answer.and_then(|response| signature::read_public_keys(&response.body)) {
+        Ok(keys) => called.set_callback_keys(keys),
+        Err(reason) => {
+            let account = &called.account.name;
+            tracing::warn!(account, reason, "pawaPay's public keys could not be fetched");
+        }
+    }
 }

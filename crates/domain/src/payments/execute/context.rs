@@ -18,7 +18,7 @@ use crate::ledger::wallet::Wallet;
 use crate::mutant;
 use crate::payments::attempt::{GATE_CHECK_US, NetworkPayment, ProviderAttempt};
 use crate::payments::execute::{Execute, Executed, PaysOn};
-use crate::payments::execution::{Execution, ExecutionStatus};
+use crate::payments::execution::{Execution, ExecutionStatus, WAITING_FOR_ANSWER};
 use crate::payments::execution_intent::ExecutionIntent;
 use crate::payments::gate;
 use crate::payments::provider_call::{self, CallKind, WriteBody};
@@ -176,8 +176,8 @@ impl ExecutionContext<'_> {
         account: Option<&PaymentAccount>,
         work: &mut Workspace,
     ) -> Result<Executed, Stop> {
-        let execution =
-            Execution { waiting_for: Some("the provider's answer".to_owned()), ..execution };
+        let waiting_for = Some(WAITING_FOR_ANSWER.to_owned());
+        let execution = Execution { waiting_for, ..execution };
         let entity = (EventEntity::Execution, execution.id.0);
         let event = events::record(
             self.merchant.id,

@@ -2,7 +2,12 @@
 //! which must agree with the ledger at the end of each test.
 
 mod accounts;
+mod callbacks;
+mod contradictions;
+mod limits;
+mod lost;
 mod pages;
 mod pawapay;
+mod queues;
 mod stage;
 mod stripe;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use fakes::{Fakes, Settings};
 use serde_json::{Value, json};
 
-use crate::support::{Database, Merchant, Server, shown, wait_for};
+use crate::reviews;
+use crate::support::{Api, Database, Merchant, Server, shown, wait_for};
 
 /// A server with a test merchant, and both networks.
 pub(crate) struct Stage {
@@ -15,6 +16,8 @@ pub(crate) struct Stage {
     /// The ids of the network accounts.
     pub(crate) pawapay: i64,
     pub(crate) stripe: i64,
+    /// The path of pawaPay's callbacks.
+    pub(crate) pawapay_path: String,
 }
 
 /// What the fakes take at first.
@@ -40,6 +43,17 @@ impl Stage {
     /// With these settings of the server, by the names of their environment variables.
     #[track_caller]
     pub(crate) fn open_with(settings: &[(&str, &str)]) -> Self {
+        Self::open_by(|database| Server::start(database, settings))
+    }
+
+    /// With a server that is a process, whose log can be read.
+    #[track_caller]
+    pub(crate) fn spawn() -> Self {
+        Self::open_by(|database| Server::spawn(database, &[]))
+    }
+
+    #[track_caller]
+    fn open_by(start: impl FnOnce(Database) -> Server) -> Self {
         let fakes = Fakes::start_on_threads(Settings { delay_ms: 0, ..Settings::default() });
         let fakes = fakes.unwrap_or_else(|error| panic!("no fakes: {error}"));
         let database = Database::with_schema();
@@ -55,14 +69,12 @@ impl Stage {
             &stripe_secrets(),
         );
         let credentials = database.merchant_with("Test Shop", &["--verified", "--mode", "test"]);
-        let server = Server::start(database, settings);
+        let server = start(database);
         let shop = server.sign_in(&credentials);
         let address = format!("http://{}", server.api.address);
-        let stage = Self { fakes, server, shop, pawapay, stripe };
-        stage.control(
-            "/pawapay/callback-urls",
-            &json!({ "url": format!("{address}{pawapay_path}") }),
-        );
+        let url = format!("{address}{pawapay_path}");
+        let stage = Self { fakes, server, shop, pawapay, stripe, pawapay_path };
+        stage.control("/pawapay/callback-urls", &json!({ "url": url }));
         stage.control("/stripe/webhooks", &json!({ "url": format!("{address}{stripe_path}") }));
         wait_for("pawaPay's terms", || {
             let known = stage.server.database.value("SELECT count(*) FROM operator_terms");
@@ -105,6 +117,128 @@ impl Stage {
             }
             (now["status"] == status).then_some(now)
         })
+    }
+
+    /// Adds a fault of pawaPay to what a POST to this path brings.
+    #[track_caller]
+    pub(crate) fn pawapay_fault(&self, path: &str, kind: &str, more: &Value) {
+        let mut fault =
+            json!({"network": "PAWAPAY", "kind": kind, "match": {"method": "POST", "path": path}});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            fault[name] = value.clone();
+        }
+        self.fault(&fault);
+    }
+
+    /// pawaPay sends no callbacks: what kola learns it has asked for.
+    #[track_caller]
+    pub(crate) fn lose_pawapay_callbacks(&self) {
+        self.fault(&json!({"network": "PAWAPAY", "kind": "CALLBACK_LOST", "times": 1_000}));
+    }
+
+    /// The networks do as they should from now on.
+    #[track_caller]
+    pub(crate) fn end_faults(&self) {
+        let address = self.fakes.control_url().trim_start_matches("http://").to_owned();
+        Api { address, token: None }.call("DELETE", "/faults", None).ok();
+    }
+
+    /// The deadlines of all payments that are under way have passed: time does not pass in a test.
+    pub(crate) fn pass_deadlines(&self) {
+        self.server
+            .database
+            .sql("UPDATE provider_attempts SET deadline_at = 1 WHERE next_check_at IS NOT NULL");
+        self.make_due();
+    }
+
+    /// The open review of an execution, once there is one.
+    #[track_caller]
+    pub(crate) fn review_of(&self, execution: &Value) -> Value {
+        let reference = shown(execution, "reference_id");
+        wait_for("the review", || {
+            self.make_due();
+            reviews::find(&self.server, &reference)
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_no_review(&self, execution: &Value) {
+        let found = reviews::find(&self.server, &shown(execution, "reference_id"));
+        assert_eq!(found, None);
+    }
+
+    /// The execution as it is now.
+    #[track_caller]
+    pub(crate) fn now(&self, kind: &str, execution: &Value) -> Value {
+        self.shop.status(kind, &shown(execution, "reference_id"))
+    }
+
+    /// The execution once it says that it waits for this. Its checks are made due again and again.
+    #[track_caller]
+    pub(crate) fn waits_for(&self, kind: &str, execution: &Value, what: &str) -> Value {
+        wait_for(what, || {
+            self.make_due();
+            let now = self.now(kind, execution);
+            shown(&now, "waiting_for").contains(what).then_some(now)
+        })
+    }
+
+    /// Reads pawaPay's terms again.
+    #[track_caller]
+    pub(crate) fn refresh_terms(&self) {
+        self.server.kola(&["networks", "refresh", "--account", &self.pawapay.to_string()]).ok();
+    }
+
+    /// The payment at pawaPay that carries out an execution.
+    #[track_caller]
+    pub(crate) fn at_pawapay(&self, execution: &Value) -> Value {
+        let found = self
+            .pawapay_payments()
+            .into_iter()
+            .find(|payment| payment["client_reference"] == execution["reference_id"]);
+        found.unwrap_or_else(|| panic!("not at pawaPay: {execution}"))
+    }
+
+    /// Brings the payment of an execution into another state at pawaPay. `change` is the body of
+    /// `POST /pawapay/payments` of the fakes, without the id. Callbacks have been answered when this
+    /// returns.
+    #[track_caller]
+    pub(crate) fn change_at_pawapay(&self, execution: &Value, change: &Value) {
+        let mut body = change.clone();
+        body["id"] = self.at_pawapay(execution)["id"].clone();
+        self.control("/pawapay/payments", &body);
+        self.fakes.flush_on_threads();
+    }
+
+    /// Sends a callback of the payment of an execution. `how` is the body of `POST /pawapay/callbacks`
+    /// of the fakes, without the id. Returns what kola answered, to each copy.
+    #[track_caller]
+    pub(crate) fn call_back(&self, execution: &Value, how: &Value) -> Vec<Value> {
+        let mut body = how.clone();
+        body["id"] = self.at_pawapay(execution)["id"].clone();
+        let before = self.callback_answers().len();
+        self.control("/pawapay/callbacks", &body);
+        self.fakes.flush_on_threads();
+        self.callback_answers().split_off(before)
+    }
+
+    /// What kola answered to pawaPay's callbacks when they came for the first time.
+    pub(crate) fn callback_answers(&self) -> Vec<Value> {
+        let deliveries = self.fakes.look("/deliveries").expect("deliveries");
+        let all = deliveries["pawapay"].as_array().cloned().unwrap_or_default();
+        let first = all.into_iter().filter(|delivery| delivery["attempt"] == 1);
+        first.map(|delivery| delivery["answer"].clone()).collect()
+    }
+
+    /// The requests that pawaPay has had, the oldest first, whose method this is and whose path begins
+    /// so.
+    pub(crate) fn pawapay_requests(&self, method: &str, path: &str) -> Vec<Value> {
+        let requests = self.fakes.look("/requests").expect("requests");
+        let all = requests["pawapay"].as_array().cloned().unwrap_or_default();
+        let fits = |request: &Value| {
+            request["method"] == method && shown(request, "path").starts_with(path)
+        };
+        all.into_iter().filter(fits).collect()
     }
 
     /// The payments at pawaPay.
