@@ -348,6 +348,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::CheckNow(_)
         | Output::ClaimExecution(_)
         | Output::DeferSend(_)
+        | Output::RecordDispute(_)
         | Output::AddNetworkAccount(_)
         | Output::ChangeNetworkAccount(_)
         | Output::AddNetworkSecret(())

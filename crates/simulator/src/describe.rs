@@ -158,6 +158,7 @@ pub fn command(command: &Command) -> String {
         | Command::UnlockPasscode(_)
         | Command::ReservePasscodeChange(..)
         | Command::ReplacePasscode(..)
+        | Command::RecordDispute(_)
         | Command::AddNetworkAccount(_)
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
@@ -300,6 +301,7 @@ fn answered(answer: &Output) -> String {
         Output::AddNetworkAccount(row) | Output::ChangeNetworkAccount(row) => {
             format!("network account {} {}", row.id, row.status)
         }
+        Output::RecordDispute(recorded) => format!("dispute: {recorded:?}"),
         Output::RecordTerms(changed) => format!("terms changed: {changed}"),
         Output::DeferSend(deferred) => state(&deferred.execution),
         Output::ExpireSession(changed) | Output::CancelUnpaidOrder(changed) => {

@@ -3,6 +3,7 @@
 
 mod checkouts;
 mod collections;
+mod disputes;
 mod histories;
 mod idempotency;
 mod late;

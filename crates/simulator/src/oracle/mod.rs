@@ -288,6 +288,7 @@ impl Model {
             Command::EndPhonePrefix(_) => self.unused_prefix_ended(observed),
             // No client of the simulator sends these: its networks are the sandbox's.
             Command::DeferSend(_)
+            | Command::RecordDispute(_)
             | Command::AddNetworkAccount(_)
             | Command::ChangeNetworkAccount(_)
             | Command::AddNetworkSecret(_)

@@ -2,6 +2,9 @@
 //! which must agree with the ledger at the end of each test.
 
 mod accounts;
+mod disputes;
 mod pawapay;
 mod stage;
 mod stripe;
+mod stripe_events;
+mod stripe_pages;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fakes::{Fakes, Settings};
 use serde_json::{Value, json};
 
-use crate::support::{Database, Merchant, Server, shown, wait_for};
+use crate::support::{Api, Database, Merchant, Server, shown, wait_for};
 
 /// A server with a test merchant, and both networks.
 pub(crate) struct Stage {
@@ -15,6 +15,8 @@ pub(crate) struct Stage {
     /// The ids of the network accounts.
     pub(crate) pawapay: i64,
     pub(crate) stripe: i64,
+    /// The path of Stripe's events.
+    stripe_path: String,
 }
 
 /// What the fakes take at first.
@@ -58,12 +60,12 @@ impl Stage {
         let server = Server::start(database, settings);
         let shop = server.sign_in(&credentials);
         let address = format!("http://{}", server.api.address);
-        let stage = Self { fakes, server, shop, pawapay, stripe };
+        let stage = Self { fakes, server, shop, pawapay, stripe, stripe_path };
         stage.control(
             "/pawapay/callback-urls",
             &json!({ "url": format!("{address}{pawapay_path}") }),
         );
-        stage.control("/stripe/webhooks", &json!({ "url": format!("{address}{stripe_path}") }));
+        stage.control("/stripe/webhooks", &json!({ "url": stage.stripe_webhook() }));
         wait_for("pawaPay's terms", || {
             let known = stage.server.database.value("SELECT count(*) FROM operator_terms");
             (known != "0").then_some(())
@@ -82,6 +84,17 @@ impl Stage {
     #[track_caller]
     pub(crate) fn fault(&self, fault: &Value) {
         self.control("/faults", fault);
+    }
+
+    /// Where Stripe's events go.
+    pub(crate) fn stripe_webhook(&self) -> String {
+        format!("http://{}{}", self.server.api.address, self.stripe_path)
+    }
+
+    /// Nothing goes wrong any more.
+    pub(crate) fn end_faults(&self) {
+        let address = self.fakes.control_url().trim_start_matches("http://").to_owned();
+        Api { address, token: None }.call("DELETE", "/faults", None).ok();
     }
 
     /// Makes due what kola would look at later: time does not pass in a test.
@@ -133,6 +146,12 @@ impl Stage {
         for refund in books["stripe"]["refunds"].as_array().into_iter().flatten() {
             if refund["status"] == "succeeded" {
                 add("STRIPE", &refund["currency"], -refund["minor"].as_i64().unwrap_or(0));
+            }
+        }
+        // Stripe takes what is disputed, and gives it back when it is won.
+        for dispute in books["stripe"]["disputes"].as_array().into_iter().flatten() {
+            if dispute["status"] != "won" {
+                add("STRIPE", &dispute["currency"], -dispute["minor"].as_i64().unwrap_or(0));
             }
         }
         sums.retain(|_, minor| *minor != 0);
