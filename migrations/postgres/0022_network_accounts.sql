@@ -2,6 +2,11 @@
 ALTER TABLE merchants DROP CONSTRAINT merchants_mode_check;
 ALTER TABLE merchants ADD CONSTRAINT merchants_mode_check CHECK (mode IN ('SANDBOX', 'TEST', 'LIVE'));
 
+-- Reviews of disputes have the kind DISPUTE.
+ALTER TABLE reviews DROP CONSTRAINT reviews_kind_check;
+ALTER TABLE reviews ADD CONSTRAINT reviews_kind_check
+    CHECK (kind IN ('SUCCESS_AFTER_FAILURE', 'FAILURE_AFTER_SUCCESS', 'AMOUNT_MISMATCH', 'DEADLINE_PASSED', 'DISPUTE'));
+
 -- Accounts at networks are the operator's. Those of the sandbox are built in; those that stood for live networks are no longer
 -- needed, except where something was booked at one.
 CREATE TABLE new_network_accounts (
@@ -84,3 +89,12 @@ ALTER TABLE provider_attempts ADD COLUMN last_refund_id BIGINT;
 
 -- A callback names a request by its id at the network. Only payments at real networks have a body.
 CREATE INDEX attempts_by_request ON provider_attempts (request_id) WHERE body IS NOT NULL;
+
+-- What is known of the dispute that a review is about: its id at the network, and which movements of its money were told.
+ALTER TABLE reviews ADD COLUMN dispute_id TEXT;
+ALTER TABLE reviews ADD COLUMN dispute_withdrawn BIGINT NOT NULL DEFAULT 0 CHECK (dispute_withdrawn IN (0, 1));
+ALTER TABLE reviews ADD COLUMN dispute_reinstated BIGINT NOT NULL DEFAULT 0 CHECK (dispute_reinstated IN (0, 1));
+
+-- A dispute names a payment by its id at the network.
+CREATE INDEX executions_of_cards ON executions (provider_transaction_id)
+    WHERE method = 'CREDIT_CARD' AND provider_transaction_id IS NOT NULL;

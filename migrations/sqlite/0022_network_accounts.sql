@@ -1,8 +1,10 @@
--- Merchants of a network's own test system have the mode TEST. SQLite cannot change a CHECK, and the table cannot be made anew
+-- Merchants of a network's own test system have the mode TEST, and reviews of disputes the kind DISPUTE. SQLite cannot change a CHECK, and the table cannot be made anew
 -- while others refer to it, so its text is changed as SQLite's documentation of ALTER TABLE describes.
 PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql, 'mode IN (''SANDBOX'', ''LIVE'')', 'mode IN (''SANDBOX'', ''TEST'', ''LIVE'')')
 WHERE type = 'table' AND name = 'merchants';
+UPDATE sqlite_schema SET sql = replace(sql, '''AMOUNT_MISMATCH'', ''DEADLINE_PASSED''', '''AMOUNT_MISMATCH'', ''DEADLINE_PASSED'', ''DISPUTE''')
+WHERE type = 'table' AND name = 'reviews';
 PRAGMA writable_schema = RESET;
 
 -- Accounts at networks are the operator's. Those of the sandbox are built in; those that stood for live networks are no longer
@@ -87,3 +89,12 @@ ALTER TABLE provider_attempts ADD COLUMN last_refund_id INTEGER;
 
 -- A callback names a request by its id at the network. Only payments at real networks have a body.
 CREATE INDEX attempts_by_request ON provider_attempts (request_id) WHERE body IS NOT NULL;
+
+-- What is known of the dispute that a review is about: its id at the network, and which movements of its money were told.
+ALTER TABLE reviews ADD COLUMN dispute_id TEXT;
+ALTER TABLE reviews ADD COLUMN dispute_withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (dispute_withdrawn IN (0, 1));
+ALTER TABLE reviews ADD COLUMN dispute_reinstated INTEGER NOT NULL DEFAULT 0 CHECK (dispute_reinstated IN (0, 1));
+
+-- A dispute names a payment by its id at the network.
+CREATE INDEX executions_of_cards ON executions (provider_transaction_id)
+    WHERE method = 'CREDIT_CARD' AND provider_transaction_id IS NOT NULL;

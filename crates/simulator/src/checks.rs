@@ -457,6 +457,7 @@ impl Checks {
             ReviewKind::SuccessAfterFailure,
             ReviewKind::FailureAfterSuccess,
             ReviewKind::AmountMismatch,
+            ReviewKind::Dispute,
         ];
         kinds.into_iter().filter_map(move |kind| self.reviews.get(&(id, kind)))
     }

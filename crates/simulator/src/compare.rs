@@ -349,6 +349,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::ClaimExecution(_)
         | Output::DeferSend(_)
         | Output::CancelEnqueued(_)
+        | Output::RecordDispute(_)
         | Output::AddNetworkAccount(_)
         | Output::ChangeNetworkAccount(_)
         | Output::AddNetworkSecret(())

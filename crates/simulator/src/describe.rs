@@ -159,6 +159,7 @@ pub fn command(command: &Command) -> String {
         | Command::ReservePasscodeChange(..)
         | Command::ReplacePasscode(..)
         | Command::CancelEnqueued(_)
+        | Command::RecordDispute(_)
         | Command::AddNetworkAccount(_)
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
@@ -301,6 +302,7 @@ fn answered(answer: &Output) -> String {
         Output::AddNetworkAccount(row) | Output::ChangeNetworkAccount(row) => {
             format!("network account {} {}", row.id, row.status)
         }
+        Output::RecordDispute(recorded) => format!("dispute: {recorded:?}"),
         Output::RecordTerms(changed) => format!("terms changed: {changed}"),
         Output::DeferSend(deferred) | Output::CancelEnqueued(deferred) => {
             state(&deferred.execution)

@@ -55,6 +55,7 @@ macro_rules! each_decision {
             DeferSend = $crate::payments::defer_send::DeferSend,
             RecordOutcome = $crate::payments::record_outcome::RecordOutcome,
             AuthenticateCard = $crate::payments::authenticate_card::AuthenticateCard,
+            RecordDispute = $crate::exceptions::dispute::RecordDispute,
             ResolveReview = $crate::exceptions::resolve_review::ResolveReview,
             SetPlatformFee = $crate::tariff::set_platform_fee::SetPlatformFee,
             SetGatewayFee = $crate::tariff::set_gateway_fee::SetGatewayFee,

@@ -9,7 +9,9 @@ use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::exceptions::open_review;
-use crate::exceptions::review::{MONEY_KINDS, Review, ReviewKind, ReviewStatus};
+use crate::exceptions::review::{
+    CONTRADICTION_KINDS, MONEY_KINDS, Review, ReviewKind, ReviewStatus,
+};
 use crate::kernel::checked::{Inconsistent, difference, sum};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::ExecutionId;
@@ -55,7 +57,8 @@ pub fn compare_with_books(
         return Ok(payment);
     }
     let execution = &payment.execution;
-    let reviews = reviews(execution.id, work)?;
+    let mut reviews = reviews(execution.id, work)?;
+    reviews.retain(|review| CONTRADICTION_KINDS.contains(&review.kind));
     let differences = differences(execution, outcome, &reviews)?;
     if differences.is_empty() {
         // An execution under way is reported with another amount, and the books agree: nothing
@@ -93,7 +96,7 @@ pub fn compare_with_books(
             !opened.contains(kind)
                 && existing.is_none_or(|review| review.amount.currency == found.currency)
         };
-        let Some(kind) = [kind, other].into_iter().chain(MONEY_KINDS).find(is_free) else {
+        let Some(kind) = [kind, other].into_iter().chain(CONTRADICTION_KINDS).find(is_free) else {
             continue;
         };
         opened.push(kind);

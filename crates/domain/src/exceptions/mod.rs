@@ -1,6 +1,7 @@
 //! Exceptions that only an operator can decide: reviews, and the money in suspense until then.
 
 pub mod contradiction;
+pub mod dispute;
 pub mod late_success;
 pub mod open_review;
 pub mod resolve_review;

@@ -73,7 +73,8 @@ fn resolve(
         }
         ReviewKind::SuccessAfterFailure
         | ReviewKind::FailureAfterSuccess
-        | ReviewKind::AmountMismatch => {
+        | ReviewKind::AmountMismatch
+        | ReviewKind::Dispute => {
             let capacity_before = contradiction::refund_capacity_used(&execution, work)?;
             let id = execution.id;
             resolve_suspense(&review, execution, how, time, work, now)?;

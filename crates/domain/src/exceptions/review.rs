@@ -18,6 +18,8 @@ api_enum! {
         FailureAfterSuccess = "FAILURE_AFTER_SUCCESS",
         /// A provider moved another amount or currency.
         AmountMismatch = "AMOUNT_MISMATCH",
+        /// The payer's bank disputes a card payment.
+        Dispute = "DISPUTE",
         /// The provider gave no final outcome before the deadline.
         DeadlinePassed = "DEADLINE_PASSED",
     }
@@ -39,7 +41,7 @@ pub struct Review {
     pub kind: ReviewKind,
     pub status: ReviewStatus,
     /// What was posted to suspense: above zero is money found, below zero money missing. Zero for a
-    /// passed deadline.
+    /// passed deadline, and for a dispute of which no money is withdrawn.
     pub amount: Money,
     /// The sum of its amounts when it was open before, in the same currency.
     pub earlier_minor: i64,
@@ -51,6 +53,12 @@ pub struct Review {
     pub resolution: Option<String>,
     /// The operator's evidence for the resolution.
     pub evidence: Option<String>,
+    /// Dispute: the network's id of the one that it is about.
+    pub dispute_id: Option<String>,
+    /// Dispute: whether the network told that it took the money.
+    pub dispute_withdrawn: bool,
+    /// Dispute: whether the network told that it gave the money back.
+    pub dispute_reinstated: bool,
     /// How many events are about it.
     pub event_count: i64,
     pub created_at: ServerTime,
@@ -156,5 +164,14 @@ impl Resolution {
 }
 
 /// The kinds of review that are about money. An execution has one of each at most.
-pub const MONEY_KINDS: [ReviewKind; 3] =
+pub const MONEY_KINDS: [ReviewKind; 4] = [
+    ReviewKind::SuccessAfterFailure,
+    ReviewKind::FailureAfterSuccess,
+    ReviewKind::AmountMismatch,
+    ReviewKind::Dispute,
+];
+
+/// The kinds of review of a provider's contradictions. What a payer's bank disputes is none: the
+/// provider's word of the payment stays that it succeeded.
+pub const CONTRADICTION_KINDS: [ReviewKind; 3] =
     [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];

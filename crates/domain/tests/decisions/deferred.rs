@@ -15,7 +15,7 @@ use domain::payments::record_outcome::{RecordOutcome, RecordedOutcome};
 fn sending(stage: &mut Stage) -> Execution {
     stage.fund(100_000);
     let party = stage.party("231880000001");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
     stage.payout(account, usd(1_000)).unwrap()
 }
 

@@ -4,6 +4,7 @@
 mod checkouts;
 mod collections;
 mod deferred;
+mod disputes;
 mod histories;
 mod idempotency;
 mod late;

@@ -9,7 +9,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::{PaymentAccountId, SessionId};
 use domain::kernel::names::Operation;
 use domain::kernel::refusal::{Refusal, Subject};
-use domain::payments::attempt::WithAttempt;
+use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execute::{Execute, Executed, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::provider_call::ProviderCall;
@@ -118,6 +118,12 @@ pub struct ExecutionResponse {
     gateway_message: Option<String>,
     wallet_message: Option<String>,
     client_secret: Option<String>,
+    #[schemars(
+        description = "Only present beside a `client_secret` of Stripe: the key with which Stripe.js uses it in the payer's \
+                       browser."
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publishable_key: Option<String>,
     requires_action: bool,
     payment_intent_id: i64,
     #[schemars(
@@ -136,6 +142,25 @@ struct PendingDetails {
     waiting_for: Option<String>,
     next_check_at: Option<Time>,
     deadline_at: Time,
+}
+
+impl ExecutionResponse {
+    /// An execution that may wait for the payer's browser.
+    #[must_use]
+    pub fn new(app: &App, found: WithAttempt) -> Self {
+        let key = found.attempt.as_ref().and_then(|attempt| publishable_key(app, attempt));
+        Self { publishable_key: key, ..Self::from(found) }
+    }
+}
+
+/// The key with which Stripe.js uses the client secret of an attempt. The sandbox has none, and a
+/// payer on a page of Stripe's needs none.
+fn publishable_key(app: &App, attempt: &ProviderAttempt) -> Option<String> {
+    if attempt.client_secret.is_none() || attempt.page_id.is_some() {
+        return None;
+    }
+    let called = app.dispatcher.networks().accounts.get(attempt.network_account_id)?;
+    called.account.credentials.publishable_key.clone()
 }
 
 impl From<WithAttempt> for ExecutionResponse {
@@ -161,6 +186,7 @@ impl From<WithAttempt> for ExecutionResponse {
             wallet_message: execution.wallet_message,
             requires_action: attempt.as_ref().is_some_and(|attempt| attempt.requires_action),
             client_secret: attempt.and_then(|attempt| attempt.client_secret),
+            publishable_key: None,
             payment_intent_id: execution.id.0,
             settled_by_review: settled_by_review_at.map(|_| true),
             waiting,
@@ -249,9 +275,10 @@ async fn collection(
     let account_id = PaymentAccountId(payload.payment_account_id.0);
     let details = OperationDetails::Collection { account_id, currency: payload.currency };
     let request = request(&tenant, payload.session_id, payload.reference_id, details);
+    let own = app.clone();
     let done =
-        run_to_completion(async move { execute(&app, tenant.caller, request).await }).await?;
-    Ok(Json(done?.into()))
+        run_to_completion(async move { execute(&own, tenant.caller, request).await }).await?;
+    Ok(Json(ExecutionResponse::new(&app, done?)))
 }
 
 async fn payout(

@@ -74,8 +74,8 @@ pub struct PaymentIntentResponse {
     execution: ExecutionResponse,
 }
 
-impl From<WithAttempt> for PaymentIntentResponse {
-    fn from(found: WithAttempt) -> Self {
+impl PaymentIntentResponse {
+    fn new(app: &App, found: WithAttempt) -> Self {
         let execution = &found.execution;
         let currency = execution.wallet_currency();
         let fee = |minor| Amount(Money::new(minor, currency));
@@ -99,7 +99,7 @@ impl From<WithAttempt> for PaymentIntentResponse {
             settled_by_review_at: execution.settled_by_review_at().map(Time::from),
             created_at: Time::from(execution.created_at),
             updated_at: Time::from(execution.updated_at),
-            execution: found.into(),
+            execution: ExecutionResponse::new(app, found),
         }
     }
 }
@@ -254,7 +254,7 @@ async fn retrieve(
         Some(session) => Some(sessions::response(&app, &tenant, session).await?),
         None => None,
     };
-    let intent = reads.with_attempt(execution).await?.into();
+    let intent = PaymentIntentResponse::new(&app, reads.with_attempt(execution).await?);
     Ok(Json(PaymentIntentDetailResponse { intent, session, timeline }))
 }
 
@@ -274,7 +274,7 @@ async fn list_all(
         WithAttempt { execution, attempt }
     });
     let found = PageOfRows { rows: rows.collect(), scanned_to: found.scanned_to };
-    listing.respond(page, found, PaymentIntentResponse::from, |row| row.id)
+    listing.respond(page, found, |found| PaymentIntentResponse::new(&app, found), |row| row.id)
 }
 
 #[must_use]

@@ -50,7 +50,8 @@ async fn execution(
 ) -> JsonResult<ExecutionResponse> {
     let reads = tenant.reads(&app);
     let found = reads.execution_by_reference(operation, reference.0).await?;
-    Ok(Json(reads.with_attempt(found.ok_or(ApiError::NotFound)?).await?.into()))
+    let found = reads.with_attempt(found.ok_or(ApiError::NotFound)?).await?;
+    Ok(Json(ExecutionResponse::new(&app, found)))
 }
 
 async fn collection(

@@ -1,9 +1,16 @@
 //! Stripe's events, signed with a secret of the endpoint.
 
 use axum::extract::{Request, State};
+use domain::directory::principal::Principal;
+use domain::exceptions::dispute::{self, DisputeStanding, OtherDisputeOpen, RecordDispute};
 use domain::kernel::names::Provider;
+use domain::kernel::time::ServerTime;
+use domain::network_accounts::exchange::Said;
+use networks::accounts::CalledAccount;
 use networks::reading::Reading;
-use networks::stripe::event::{self, EventFault, News};
+use networks::stripe::event::{
+    self, Dispute, DisputeChange, DisputeStatus, Event, EventFault, News,
+};
 use networks::stripe::redaction::redact_event;
 use networks::stripe::signature;
 
@@ -47,14 +54,9 @@ async fn receive(
         return Ok("");
     }
     if let News::Dispute(dispute) = &event.news {
-        tracing::error!(
-            account,
-            dispute = dispute.id,
-            change = ?dispute.change,
-            reason = dispute.reason,
-            link = dispute.link,
-            "a payer's bank disputes a payment"
-        );
+        let path = format!("/callbacks/stripe/{id}");
+        let said = on_record(&called, &path, &body, redact_event(&body), begun_at);
+        record_dispute(&app, &called, &event, dispute, said).await?;
         return Ok("");
     }
     let Some(request_id) = event.request_id else {
@@ -80,4 +82,96 @@ async fn receive(
         News::Dispute(_) | News::Ignored => {}
     }
     Ok("")
+}
+
+/// A payment that is not known this long after the event was made, in seconds, is none of ours. Before
+/// that it may not be booked yet, and Stripe sends the event again.
+const BOOKED_WITHIN_SECONDS: i64 = 600;
+
+async fn record_dispute(
+    app: &App,
+    called: &CalledAccount,
+    event: &Event,
+    dispute: &Dispute,
+    said: Said,
+) -> Result<(), Refused> {
+    let account = called.account.name.as_str();
+    tracing::error!(
+        account,
+        dispute = dispute.id,
+        change = ?dispute.change,
+        reason = dispute.reason,
+        link = dispute.link,
+        "a payer's bank disputes a payment"
+    );
+    let payment_id = event.payment_id.as_deref().unwrap_or_default();
+    let reads = app.queries.for_system();
+    let found = reads.card_payment(called.account.id, payment_id).await.map_err(|error| {
+        tracing::warn!(%error, "a disputed payment could not be looked up");
+        Refused::NotRecorded
+    })?;
+    let Some((merchant, execution_id)) = found else {
+        let age = clock::now().0.div_euclid(1_000_000) - event.created;
+        tracing::warn!(account, dispute = dispute.id, "the disputed payment is not known");
+        let may_be_booked_yet = age < BOOKED_WITHIN_SECONDS;
+        return if may_be_booked_yet { Err(Refused::NotRecorded) } else { Ok(()) };
+    };
+    let command = RecordDispute { execution_id, dispute: told(dispute), exchanges: vec![said] };
+    match app.engine.submit_for(merchant, Principal::Network, command).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(OtherDisputeOpen)) => {
+            let execution = execution_id.0;
+            tracing::error!(
+                account,
+                execution,
+                dispute = dispute.id,
+                "another dispute of the payment is open: resolve its review first"
+            );
+            Err(Refused::NotRecorded)
+        }
+        Err(failure) => {
+            tracing::warn!(%failure, execution = execution_id.0, "a dispute could not be stored");
+            Err(Refused::NotRecorded)
+        }
+    }
+}
+
+/// A dispute of Stripe's in the terms of a decision.
+fn told(found: &Dispute) -> dispute::Dispute {
+    let size = match &found.amount {
+        Ok(amount) => format!("{amount} {}", amount.currency),
+        Err(unreadable) => format!("an amount that cannot be read ({})", unreadable.0),
+    };
+    let due = found.due_at.map(|at| ServerTime(at.saturating_mul(1_000_000)));
+    let standing = match (found.status, due) {
+        (DisputeStatus::NeedsResponse, Some(due)) => format!("answer by {due:.0}"),
+        (DisputeStatus::NeedsResponse, None) => "answer it".to_owned(),
+        (DisputeStatus::UnderReview, _) => "the bank looks at the answer".to_owned(),
+        (DisputeStatus::Closed, _) => "closed".to_owned(),
+        (DisputeStatus::Won, _) => "won".to_owned(),
+        (DisputeStatus::Lost, _) => "lost".to_owned(),
+        (DisputeStatus::Prevented, _) => "prevented".to_owned(),
+        (DisputeStatus::Unknown, _) => "in a state that is not known here".to_owned(),
+    };
+    let kind = if found.is_inquiry { "an inquiry about" } else { "a dispute of" };
+    dispute::Dispute {
+        id: found.id.clone(),
+        change: match found.change {
+            DisputeChange::Created => dispute::DisputeChange::Created,
+            DisputeChange::Updated | DisputeChange::Closed => dispute::DisputeChange::Updated,
+            DisputeChange::FundsWithdrawn => dispute::DisputeChange::Withdrawn,
+            DisputeChange::FundsReinstated => dispute::DisputeChange::Reinstated,
+        },
+        standing: match found.status {
+            DisputeStatus::Closed | DisputeStatus::Won | DisputeStatus::Prevented => {
+                DisputeStanding::Over
+            }
+            DisputeStatus::Lost => DisputeStanding::Lost,
+            DisputeStatus::NeedsResponse | DisputeStatus::UnderReview | DisputeStatus::Unknown => {
+                DisputeStanding::UnderWay
+            }
+        },
+        amount: found.amount.clone().ok(),
+        reason: format!("{kind} {size}: {}; {standing}: {}", found.reason, found.link),
+    }
 }

@@ -289,6 +289,7 @@ impl Model {
             // No client of the simulator sends these: its networks are the sandbox's.
             Command::DeferSend(_)
             | Command::CancelEnqueued(_)
+            | Command::RecordDispute(_)
             | Command::AddNetworkAccount(_)
             | Command::ChangeNetworkAccount(_)
             | Command::AddNetworkSecret(_)

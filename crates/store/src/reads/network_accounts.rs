@@ -36,6 +36,23 @@ impl SystemReads<'_> {
         };
         Ok(self.0.rows(SQL, &params, read).await?.pop())
     }
+
+    /// The collection from a card that has this id at its network, if it is one of the account.
+    pub async fn card_payment(
+        &self,
+        account: NetworkAccountId,
+        transaction_id: &str,
+    ) -> Result<Option<(MerchantId, ExecutionId)>, StoreError> {
+        const SQL: &str = "SELECT e.merchant_id, e.id FROM executions AS e \
+             JOIN provider_attempts AS a ON a.execution_id = e.id \
+             WHERE e.provider_transaction_id = :transaction AND e.method = 'CREDIT_CARD' \
+             AND e.source_id IS NOT NULL AND a.network_account_id = :account";
+        let params = params!["transaction" = transaction_id.to_owned(), "account" = account.0];
+        let read = |row: &dyn ResultRow| {
+            <(MerchantId, ExecutionId)>::read(&mut RowReader::new(row, "executions", 0))
+        };
+        Ok(self.0.rows(SQL, &params, read).await?.pop())
+    }
 }
 
 impl OperatorReads {

@@ -301,7 +301,8 @@ record!(domain::exceptions::review::Review, "reviews",
     changing {
         status: "status", amount: "amount_minor" "currency", earlier_minor: "earlier_minor",
         earlier_returned_minor: "earlier_returned_minor", reason: "reason", resolution: "resolution", evidence: "evidence",
-        resolved_at: "resolved_at", event_count: "event_count",
+        resolved_at: "resolved_at", event_count: "event_count", dispute_id: "dispute_id",
+        dispute_withdrawn: "dispute_withdrawn", dispute_reinstated: "dispute_reinstated",
     }
     alt_key { "execution_id" "kind" });
 

@@ -4,6 +4,7 @@
 mod accounts;
 mod callbacks;
 mod contradictions;
+mod disputes;
 mod limits;
 mod lost;
 mod pages;
@@ -11,3 +12,5 @@ mod pawapay;
 mod queues;
 mod stage;
 mod stripe;
+mod stripe_events;
+mod stripe_pages;

@@ -18,6 +18,8 @@ pub(crate) struct Stage {
     pub(crate) stripe: i64,
     /// The path of pawaPay's callbacks.
     pub(crate) pawapay_path: String,
+    /// The path of Stripe's events.
+    stripe_path: String,
 }
 
 /// What the fakes take at first.
@@ -73,9 +75,9 @@ impl Stage {
         let shop = server.sign_in(&credentials);
         let address = format!("http://{}", server.api.address);
         let url = format!("{address}{pawapay_path}");
-        let stage = Self { fakes, server, shop, pawapay, stripe, pawapay_path };
+        let stage = Self { fakes, server, shop, pawapay, stripe, pawapay_path, stripe_path };
         stage.control("/pawapay/callback-urls", &json!({ "url": url }));
-        stage.control("/stripe/webhooks", &json!({ "url": format!("{address}{stripe_path}") }));
+        stage.control("/stripe/webhooks", &json!({ "url": stage.stripe_webhook() }));
         wait_for("pawaPay's terms", || {
             let known = stage.server.database.value("SELECT count(*) FROM operator_terms");
             (known != "0").then_some(())
@@ -94,6 +96,11 @@ impl Stage {
     #[track_caller]
     pub(crate) fn fault(&self, fault: &Value) {
         self.control("/faults", fault);
+    }
+
+    /// Where Stripe's events go.
+    pub(crate) fn stripe_webhook(&self) -> String {
+        format!("http://{}{}", self.server.api.address, self.stripe_path)
     }
 
     /// Makes due what kola would look at later: time does not pass in a test.
@@ -267,6 +274,12 @@ impl Stage {
         for refund in books["stripe"]["refunds"].as_array().into_iter().flatten() {
             if refund["status"] == "succeeded" {
                 add("STRIPE", &refund["currency"], -refund["minor"].as_i64().unwrap_or(0));
+            }
+        }
+        // Stripe takes what is disputed, and gives it back when it is won.
+        for dispute in books["stripe"]["disputes"].as_array().into_iter().flatten() {
+            if dispute["status"] != "won" {
+                add("STRIPE", &dispute["currency"], -dispute["minor"].as_i64().unwrap_or(0));
             }
         }
         sums.retain(|_, minor| *minor != 0);
