@@ -14,6 +14,7 @@ use crate::payments::execution::{Execution, WAITING_FOR_ANSWER};
 use crate::payments::gate;
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 use crate::payments::settle;
+use crate::sales::checkout::CheckoutConfig;
 
 /// Takes the lease of an execution that is due. The output is the call to make under the lease;
 /// `None` if the execution is not due any more.
@@ -76,6 +77,7 @@ fn claim(
     if !payment.attempt.was_sent() {
         return pass_gate(payment, deadlines, work, time, now);
     }
+    let unanswered = is_unanswered(&payment, deadlines, work, time)?;
     let NetworkPayment { execution, attempt } = &payment;
     if time >= attempt.deadline_at && !mutant!(OverdueIgnored) {
         open_review::open_deadline(
@@ -85,12 +87,28 @@ fn claim(
             now,
         )?;
     }
-    let unanswered = attempt.requires_action
-        && time.since(attempt.sent_at.unwrap_or(execution.created_at)) >= deadlines.action_us;
     // A cancellation may be lost, so it is requested each time until the status is final. Repeating
     // it moves no money, and only the reported status ends the execution.
     let kind = if unanswered || attempt.cancel_asked { CallKind::Cancel } else { CallKind::Query };
     provider_call::take_lease(payment, kind, work, time, now).map(Some)
+}
+
+/// Whether the payer had to act, and may not any more: it took too long, or the page that leads to the
+/// network's has ended. In the sandbox our own page plays the network's and ends with itself.
+fn is_unanswered(
+    NetworkPayment { execution, attempt }: &NetworkPayment,
+    deadlines: Deadlines,
+    work: &Workspace,
+    time: MerchantTime,
+) -> Result<bool, Stop> {
+    if !attempt.requires_action {
+        return Ok(false);
+    }
+    if time.since(attempt.sent_at.unwrap_or(execution.created_at)) >= deadlines.action_us {
+        return Ok(true);
+    }
+    let Some(page) = attempt.page_id.filter(|_| attempt.body.is_some()) else { return Ok(false) };
+    Ok(work.require::<CheckoutConfig>(page)?.is_expired(time))
 }
 
 /// Looks at the gate of a payment that was not sent: sends it, lets it wait on, or fails it when it

@@ -386,6 +386,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
         merchants_with_unpaid_orders(MerchantId(0), NOW, 10), due_unpaid_orders(MINE, NOW, 10),
         network_secrets(), payment_of_request(NetworkAccountId(1), Uuid::nil()),
+        card_payment(NetworkAccountId(1), "pi_1"),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
         merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),

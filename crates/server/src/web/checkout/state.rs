@@ -134,18 +134,25 @@ impl Rows {
         }
         // While a card payment is being ended, the network's word is waited for.
         if attempt.requires_action && !attempt.cancel_asked {
+            let place = match (attempt.page_id, self.merchant.mode) {
+                (None, _) => CardPlace::Merchant,
+                (Some(_), Mode::Sandbox) => CardPlace::Sandbox,
+                // The secret of a page of the network is its address.
+                (Some(_), Mode::Test | Mode::Live) => {
+                    CardPlace::Network { url: attempt.client_secret.clone().unwrap_or_default() }
+                }
+            };
+            let until = execution.created_at.plus(self.action_us);
+            // The network's page is closed when this one ends.
+            let page_end = self
+                .checkout
+                .payable_until()
+                .filter(|_| matches!(place, CardPlace::Network { .. }));
             return Some(PageState::Card(CardPayment {
                 payer: execution.payer,
                 since: execution.created_at,
-                until: execution.created_at.plus(self.action_us),
-                place: match (attempt.page_id, self.merchant.mode) {
-                    (None, _) => CardPlace::Merchant,
-                    (Some(_), Mode::Sandbox) => CardPlace::Sandbox,
-                    // The secret of a page of the network is its address.
-                    (Some(_), Mode::Test | Mode::Live) => CardPlace::Network {
-                        url: attempt.client_secret.clone().unwrap_or_default(),
-                    },
-                },
+                until: page_end.map_or(until, |end| until.min(end)),
+                place,
             }));
         }
         let waiting = self.waiting(execution, Some(attempt));

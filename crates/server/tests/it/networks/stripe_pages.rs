@@ -229,6 +229,24 @@ fn a_paid_answer_wins_over_leaving() {
     stage.assert_books_equal();
 }
 
+/// Our page ends while the payer is on Stripe's: that is closed, too.
+#[test]
+fn the_end_of_our_page_closes_the_one_at_stripe() {
+    let stage = Stage::open();
+    stage.lose_events();
+    let (checkout, mut payer) = stage.at_card();
+    let page = stage.opens(&payer);
+    page.enter(DECLINED_CARD);
+    stage.server.database.sql("UPDATE checkout_configs SET expires_at = 1");
+    stage.make_due();
+    until(&mut payer, "expired");
+    assert_executions(&stage.shop, &["FAILED"]);
+    assert_eq!(stage.sessions(), ["expired"]);
+    assert!(text(&page.enter(GOOD_CARD)).contains("expired"));
+    assert_eq!(stage.shop.order_status(&checkout), "ACTIVE");
+    stage.assert_books_equal();
+}
+
 /// The answer to the request that makes the page is lost: the same request finds it.
 #[test]
 fn a_card_page_whose_answer_is_lost_is_found() {
