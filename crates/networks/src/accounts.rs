@@ -47,6 +47,8 @@ pub struct Account {
     pub signed_callbacks: bool,
     /// Whether real money moves.
     pub is_live: bool,
+    /// Whether it takes no payments any more. What its network says of old ones is still heard.
+    pub is_closed: bool,
     /// When the account's row was changed last, as far as this process knows.
     pub updated_at: ServerTime,
     pub credentials: Credentials,
@@ -292,6 +294,7 @@ mod tests {
             callback_token: "t".to_owned(),
             signed_callbacks: false,
             is_live: false,
+            is_closed: false,
             updated_at: ServerTime(0),
             credentials: Credentials { bearer: Some(bearer.to_owned()), ..Credentials::default() },
         }

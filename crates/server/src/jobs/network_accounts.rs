@@ -44,10 +44,11 @@ fn accounts_of(
     secrets: &[NetworkSecret],
     key: Option<&SealingKey>,
 ) -> anyhow::Result<Vec<Account>> {
-    let real = |account: &&NetworkAccount| {
-        account.mode != Mode::Sandbox && account.status != AccountStatus::Closed
-    };
-    let accounts = tariff.network_accounts.iter().filter(real);
+    // Also those that are closed: a network may take a payment back after the last one has ended.
+    let real = |account: &&NetworkAccount| account.mode != Mode::Sandbox;
+    // What stood for a live network before there were accounts has no address.
+    let has_address = |account: &&NetworkAccount| account.base_url.is_some();
+    let accounts = tariff.network_accounts.iter().filter(real).filter(has_address);
     accounts
         .map(|account| {
             let own = secrets.iter().filter(|secret| secret.network_account_id == account.id);
@@ -78,6 +79,7 @@ fn accounts_of(
                 callback_token: account.callback_token.clone().unwrap_or_default(),
                 signed_callbacks: account.signed_callbacks,
                 is_live: account.mode == Mode::Live,
+                is_closed: account.status == AccountStatus::Closed,
                 updated_at: account.updated_at,
                 credentials,
             })
@@ -118,7 +120,9 @@ pub async fn ask_for_terms(app: App) {
         for called in app.dispatcher.networks().accounts.all() {
             let (id, network) = (called.account.id, called.account.network);
             let now = tokio::time::Instant::now();
-            if network != Provider::PawaPay || next.get(&id).is_some_and(|at| *at > now) {
+            if network != Provider::PawaPay
+                || called.account.is_closed
+                || next.get(&id).is_some_and(|at| *at > now) {
                 continue;
             }
             let wait = match record_terms(&app, &called).await {
