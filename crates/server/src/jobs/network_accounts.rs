@@ -122,7 +122,8 @@ pub async fn ask_for_terms(app: App) {
             let now = tokio::time::Instant::now();
             if network != Provider::PawaPay
                 || called.account.is_closed
-                || next.get(&id).is_some_and(|at| *at > now) {
+                || next.get(&id).is_some_and(|at| *at > now)
+            {
                 continue;
             }
             let wait = match record_terms(&app, &called).await {

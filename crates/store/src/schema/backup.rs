@@ -103,8 +103,9 @@ pub fn restore(from: &Path, to: &Path) -> Result<Restored, StoreError> {
 fn prepare(from: &Path, aside: &Path) -> Result<(Report, u64), StoreError> {
     copy(&sqlite::open_as_it_is(from)?, aside)?;
     let mut sql = Database::Sqlite(aside.to_owned()).open(None)?;
-    let report = verify::verify(sql.as_mut())?;
+    // Before the verification, which makes the connection one that only reads.
     let held_accounts = networks::hold(sql.as_mut(), Some(clock::now()))?;
+    let report = verify::verify(sql.as_mut())?;
     match report.violations.first() {
         None => Ok((report, held_accounts)),
         Some((rule, place)) => Err(StoreError::Refused(format!(

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::stage::{Stage, add_account, pawapay_secrets};
 use crate::support::shop::GOOD;
-use crate::support::{Database, shown, wait_for};
+use crate::support::{Database, on_sqlite_only, shown, wait_for};
 
 fn networks(
     stage: &Stage,
@@ -194,4 +194,22 @@ fn a_merchant_may_be_bound_to_another_account() {
     stage.becomes("refund", &back, "COMPLETED");
     assert_eq!(stage.server.database.value(accounts), second.to_string());
     stage.assert_books_equal();
+}
+
+#[test]
+fn a_restored_database_calls_no_network_before_it_is_told_to() {
+    on_sqlite_only!();
+    let database = Database::with_schema();
+    database.make_secrets_key();
+    let which = ["--network", "pawapay", "--name", "a", "--base-url", "http://127.0.0.1:1"];
+    let (account, _) = add_account(&database, &which, &pawapay_secrets());
+    let saved = database.kola(&["db", "backup", "saved.db"]).ok();
+    assert!(saved.contains("need the key"), "{saved}");
+    let restored = database.kola(&["db", "restore", "saved.db"]).ok();
+    assert!(restored.contains("kola networks resume"), "{restored}");
+    let held = "SELECT held FROM network_accounts WHERE restored_at IS NOT NULL";
+    assert_eq!(database.value(held), "1");
+    let resumed = database.kola(&["networks", "resume"]).ok();
+    assert!(resumed.contains(&account.to_string()), "{resumed}");
+    assert_eq!(database.value(held), "0");
 }
