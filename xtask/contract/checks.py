@@ -274,9 +274,9 @@ def _is_beyond_a_schema(fault, case):
     kind, field = fault["type"], fault["loc"][-1]
     return (
         # How large an amount is, and how many decimals it has, is a matter of its currency; the name of a network one of the
-        # method beside it.
+        # method beside it. Which methods there are is said by the tariff's rows.
         (kind == "value_error.number.not_le" and field in ("amount", "base_amount") and _is_too_much(fault, case))
-        or (kind == "type_error.enum" and field == "provider")
+        or (kind == "type_error.enum" and field in ("provider", "method", "payment_method"))
         # Which of two fields names a payout's account decides which others are needed: the document has one object for both.
         or (kind == "value_error.missing" and _words(case) == ["sessions", "payout"] and not case.body.get("payout_account_id"))
         # To JSON Schema 1e16 is an integer. Not here: one is written without an exponent.
