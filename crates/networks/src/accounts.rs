@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::kernel::ids::NetworkAccountId;
 use domain::kernel::names::Provider;
-use domain::kernel::time::{ServerTime, seconds};
+use domain::kernel::time::ServerTime;
 
 use crate::client::circuit::{Circuit, Permit};
 use crate::client::limit::CallLimit;
@@ -61,7 +61,7 @@ pub struct CalledAccount {
     calls: Arc<Mutex<Calls>>,
     /// pawaPay: the keys that callbacks are signed with, as they were last fetched.
     callback_keys: Arc<RwLock<Vec<PublicKey>>>,
-    keys_fetch: Arc<tokio::sync::Mutex<()>>,
+    keys_fetched_at: Arc<tokio::sync::Mutex<Option<ServerTime>>>,
 }
 
 #[derive(Debug)]
@@ -69,11 +69,7 @@ struct Calls {
     per_second: u32,
     limit: CallLimit,
     circuit: Circuit,
-    keys_fetched_at: Option<ServerTime>,
 }
-
-/// The keys of callbacks are fetched at most this often, in microseconds.
-const KEYS_AGAIN_US: i64 = seconds(5);
 
 /// What a call is for. A payment that cannot be sent now waits; a question can be left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,13 +121,12 @@ impl CalledAccount {
             per_second: account.calls_per_second,
             limit: CallLimit::new(account.calls_per_second),
             circuit: Circuit::default(),
-            keys_fetched_at: None,
         };
         Self {
             account,
             calls: Arc::new(Mutex::new(calls)),
             callback_keys: Arc::default(),
-            keys_fetch: Arc::default(),
+            keys_fetched_at: Arc::default(),
         }
     }
 
@@ -147,7 +142,7 @@ impl CalledAccount {
             account,
             calls: Arc::clone(&self.calls),
             callback_keys: Arc::clone(&self.callback_keys),
-            keys_fetch: Arc::clone(&self.keys_fetch),
+            keys_fetched_at: Arc::clone(&self.keys_fetched_at),
         }
     }
 
@@ -212,22 +207,11 @@ impl CalledAccount {
         self.lock().circuit.is_open()
     }
 
-    /// Held by who fetches the keys of callbacks. Of callbacks that come together one fetches, and the
-    /// others wait for what it finds.
+    /// When the keys of callbacks were fetched last. It is held by who fetches them: of callbacks that
+    /// come together one fetches, and the others wait for what it finds.
     #[must_use]
-    pub fn keys_fetch(&self) -> &tokio::sync::Mutex<()> {
-        &self.keys_fetch
-    }
-
-    /// Whether the keys of callbacks may be fetched now: whoever sends callbacks with unknown keys must
-    /// not make this server ask all the time.
-    pub fn may_fetch_keys(&self, now: ServerTime) -> bool {
-        let mut calls = self.lock();
-        let may = calls.keys_fetched_at.is_none_or(|at| now.since(at) >= KEYS_AGAIN_US);
-        if may {
-            calls.keys_fetched_at = Some(now);
-        }
-        may
+    pub fn keys_fetched_at(&self) -> &tokio::sync::Mutex<Option<ServerTime>> {
+        &self.keys_fetched_at
     }
 
     /// pawaPay: the keys that callbacks are signed with, as they were last fetched.
@@ -280,7 +264,7 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use domain::kernel::time::millis;
+    use domain::kernel::time::{millis, seconds};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use domain::kernel::names::Provider;
-use domain::kernel::time::{ServerTime, seconds};
+use domain::kernel::time::{MerchantTime, ServerTime, seconds};
 use domain::network_accounts::exchange::Said;
 use domain::payments::attempt::{Gate, STRIPE_RESEND_US};
 use domain::payments::outcome::{Heard, ProviderOutcome};
@@ -404,9 +404,9 @@ fn payment(request: &ProviderRequest) -> Payment {
         Some(page) => is_card.then(|| page.url.clone()),
         None => (is_card && request.from_page).then(String::new),
     };
-    let seconds_now = request.time.0.div_euclid(1_000_000);
+    let seconds_now = request.time.whole_seconds();
     let ends_at = details.page.as_ref().map(|page| {
-        let page_end = page.ends_at.map(|at| at.0.div_euclid(1_000_000));
+        let page_end = page.ends_at.map(MerchantTime::whole_seconds);
         stripe::requests::session_end(page_end, seconds_now)
     });
     Payment {

@@ -40,3 +40,22 @@ pub enum Lookup<I, A> {
 }
 
 pub type LookupOf<R> = Lookup<<R as Row>::Id, <R as Row>::AltKey>;
+
+/// Row types whose only key is the field `id`.
+macro_rules! rows_without_alt_key {
+    ($($row:ty: $id:ty),+ $(,)?) => {$(
+        impl $crate::decision::row::Row for $row {
+            type Id = $id;
+            type AltKey = $crate::decision::row::NoAltKey;
+
+            fn id(&self) -> $id {
+                self.id
+            }
+
+            fn alt_key(&self) -> Option<$crate::decision::row::NoAltKey> {
+                None
+            }
+        }
+    )+};
+}
+pub(crate) use rows_without_alt_key;

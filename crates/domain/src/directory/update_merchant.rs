@@ -79,7 +79,8 @@ fn update(
         merchant.network_accounts = merchant.network_accounts.with(*network, None);
     }
     for account in &changes.network_accounts {
-        let found = work.tariff.network_account(*account);
+        // Among those of the sandbox, too: that one is of another mode is the better answer.
+        let found = work.tariff.network_accounts.iter().find(|row| row.id == *account);
         let account = found.ok_or(NetworkAccountFault::Unknown(*account))?;
         if account.mode != merchant.mode {
             let modes =

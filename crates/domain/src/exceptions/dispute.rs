@@ -72,22 +72,17 @@ impl Decision for RecordDispute {
     type Output = Result<(), OtherDisputeOpen>;
 
     fn lock_key(&self) -> Option<LockKey> {
-        Some(LockKey { key: RowKey::Execution(Lookup::Id(self.execution_id)), owner: None })
+        Some(attempt::lock_key(self.execution_id))
     }
 
     fn hints(&self) -> Vec<RowKey> {
-        vec![
-            RowKey::Execution(Lookup::Id(self.execution_id)),
-            RowKey::ProviderAttempt(Lookup::Id(self.execution_id)),
-            RowKey::Review(Lookup::AltKey((self.execution_id, ReviewKind::Dispute))),
-        ]
+        let mut keys = attempt::keys(self.execution_id);
+        keys.push(RowKey::Review(Lookup::AltKey((self.execution_id, ReviewKind::Dispute))));
+        keys
     }
 
     fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
-        match work.get::<Execution>(self.execution_id) {
-            Ok(Some(execution)) => execution.referenced_keys(),
-            _ => vec![],
-        }
+        attempt::referenced_keys(self.execution_id, work)
     }
 
     fn decide(

@@ -49,6 +49,12 @@ macro_rules! clocks {
                 self.0.saturating_sub(earlier.0)
             }
 
+            /// The whole seconds since 1970.
+            #[must_use]
+            pub const fn whole_seconds(self) -> i64 {
+                self.0.div_euclid(1_000_000)
+            }
+
             /// Parses ISO 8601. A time without an offset is UTC; a date is its midnight in UTC. A
             /// time zone in brackets is accepted only if it has the written offset at that time.
             ///

@@ -1,7 +1,7 @@
 //! An account at a network: one contract with it, through which merchants pay.
 
 use crate::api_enum;
-use crate::decision::row::{NoAltKey, Row};
+use crate::decision::row::rows_without_alt_key;
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::NetworkAccountId;
 use crate::kernel::names::{Mode, Provider};
@@ -59,24 +59,18 @@ pub struct NetworkAccount {
     pub updated_at: ServerTime,
 }
 
-impl Row for NetworkAccount {
-    type Id = NetworkAccountId;
-    type AltKey = NoAltKey;
-
-    fn id(&self) -> NetworkAccountId {
-        self.id
-    }
-
-    fn alt_key(&self) -> Option<NoAltKey> {
-        None
-    }
-}
+rows_without_alt_key!(NetworkAccount: NetworkAccountId);
 
 impl Tariff {
+    /// The accounts at real networks. Those of the sandbox have rows, too, for what is booked at them.
+    pub fn real_accounts(&self) -> impl Iterator<Item = &NetworkAccount> {
+        self.network_accounts.iter().filter(|account| account.mode != Mode::Sandbox)
+    }
+
     /// The account of that id, if it is one at a real network.
     #[must_use]
     pub fn network_account(&self, id: NetworkAccountId) -> Option<&NetworkAccount> {
-        self.network_accounts.iter().find(|account| account.id == id)
+        self.real_accounts().find(|account| account.id == id)
     }
 
     /// Whether nothing may be sent through an account at present.
@@ -114,7 +108,7 @@ impl Tariff {
             (account.network, account.mode, account.status)
                 == (network, merchant.mode, AccountStatus::Active)
         };
-        let mut fitting = self.network_accounts.iter().filter(fits);
+        let mut fitting = self.real_accounts().filter(fits);
         match merchant.network_accounts.of(network) {
             Some(bound) => fitting.find(|account| account.id == bound),
             None => fitting.min_by_key(|account| account.id),

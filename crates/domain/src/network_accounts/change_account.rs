@@ -3,7 +3,6 @@
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::NetworkAccountId;
-use crate::kernel::names::Mode;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::network_accounts::account::{AccountStatus, NetworkAccount};
@@ -30,8 +29,6 @@ pub enum AccountChange {
     TokenRefused {
         known_at: ServerTime,
     },
-    /// Whether the network signs callbacks.
-    SignedCallbacks(bool),
     /// How many calls a second a process makes.
     CallsPerSecond(i64),
 }
@@ -92,9 +89,6 @@ impl AccountChange {
                 let since = before.token_refused_at.unwrap_or(change.now);
                 NetworkAccount { token_refused_at: Some(since), ..account }
             }
-            Self::SignedCallbacks(signed_callbacks) => {
-                NetworkAccount { signed_callbacks, ..account }
-            }
             Self::CallsPerSecond(calls_per_second) => {
                 NetworkAccount { calls_per_second, ..account }
             }
@@ -109,8 +103,6 @@ impl AccountChange {
             Self::Hold => "held".to_owned(),
             Self::Resume => "resumed".to_owned(),
             Self::TokenRefused { .. } => "the network refuses its token".to_owned(),
-            Self::SignedCallbacks(true) => "callbacks are signed".to_owned(),
-            Self::SignedCallbacks(false) => "callbacks are not signed".to_owned(),
             Self::CallsPerSecond(calls) => format!("{calls} calls a second"),
         }
     }
@@ -118,6 +110,5 @@ impl AccountChange {
 
 /// An account at a real network.
 pub(super) fn find(id: NetworkAccountId, change: &Change<'_>) -> Result<NetworkAccount, Refusal> {
-    let found = change.tariff.network_account(id).filter(|account| account.mode != Mode::Sandbox);
-    Ok(found.cloned().ok_or(NetworkAccountFault::Unknown(id))?)
+    Ok(change.tariff.network_account(id).cloned().ok_or(NetworkAccountFault::Unknown(id))?)
 }

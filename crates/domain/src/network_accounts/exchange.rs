@@ -1,7 +1,7 @@
 //! What was said between kola and a network about a payment, as it was said. For support: no
 //! decision reads it.
 
-use crate::decision::row::{NoAltKey, Row};
+use crate::decision::row::rows_without_alt_key;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::{ExchangeId, ExecutionId, MerchantId, NetworkAccountId};
 use crate::kernel::time::ServerTime;
@@ -36,18 +36,7 @@ pub struct Said {
     pub digest: String,
 }
 
-impl Row for Exchange {
-    type Id = ExchangeId;
-    type AltKey = NoAltKey;
-
-    fn id(&self) -> ExchangeId {
-        self.id
-    }
-
-    fn alt_key(&self) -> Option<NoAltKey> {
-        None
-    }
-}
+rows_without_alt_key!(Exchange: ExchangeId);
 
 /// Puts exchanges on record, in the commit of what they changed.
 pub(crate) fn record(

@@ -2,7 +2,7 @@
 //! whether it works now, between which bounds, and how the payer is asked.
 
 use crate::api_enum;
-use crate::decision::row::{NoAltKey, Row};
+use crate::decision::row::rows_without_alt_key;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{NetworkAccountId, OperatorTermsId};
 use crate::kernel::money::Money;
@@ -53,18 +53,7 @@ pub struct Terms {
     pub pin_prompt: Option<String>,
 }
 
-impl Row for OperatorTerms {
-    type Id = OperatorTermsId;
-    type AltKey = NoAltKey;
-
-    fn id(&self) -> OperatorTermsId {
-        self.id
-    }
-
-    fn alt_key(&self) -> Option<NoAltKey> {
-        None
-    }
-}
+rows_without_alt_key!(OperatorTerms: OperatorTermsId);
 
 /// Why an account does not take a payment now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,7 +1,7 @@
 //! Secrets of network accounts. Decisions see them sealed only.
 
 use crate::api_enum;
-use crate::decision::row::{NoAltKey, Row};
+use crate::decision::row::rows_without_alt_key;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::{NetworkAccountId, NetworkSecretId};
@@ -61,18 +61,7 @@ pub struct NetworkSecret {
     pub retired_at: Option<ServerTime>,
 }
 
-impl Row for NetworkSecret {
-    type Id = NetworkSecretId;
-    type AltKey = NoAltKey;
-
-    fn id(&self) -> NetworkSecretId {
-        self.id
-    }
-
-    fn alt_key(&self) -> Option<NoAltKey> {
-        None
-    }
-}
+rows_without_alt_key!(NetworkSecret: NetworkSecretId);
 
 /// A secret that was encrypted, with what it is for.
 #[derive(Clone, PartialEq, Eq, Debug)]

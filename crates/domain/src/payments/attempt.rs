@@ -4,6 +4,7 @@
 use crate::api_enum;
 use crate::decision::row::{Lookup, NoAltKey, Row};
 use crate::decision::settings::Deadlines;
+use crate::decision::use_case::LockKey;
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{CheckoutConfigId, ExecutionId, MerchantId, NetworkAccountId};
 use crate::kernel::names::{Mode, Operation};
@@ -213,6 +214,20 @@ impl NetworkPayment {
         work.put(self.attempt.clone());
     }
 
+    /// This payment, which was not sent, behind a gate that is looked at again at `check_at`.
+    #[must_use]
+    pub(crate) fn behind(self, gate: Gate, check_at: MerchantTime) -> Self {
+        let waiting_for = Some(gate.waiting_for().to_owned());
+        Self {
+            execution: Execution { waiting_for, ..self.execution },
+            attempt: ProviderAttempt {
+                gate: Some(gate),
+                next_check_at: Some(check_at),
+                ..self.attempt
+            },
+        }
+    }
+
     /// This payment with its `updated_at`, as the successor of `before`: `time` where a caller
     /// of the API sees a change, else unchanged. Polls and leases are no change to callers.
     #[must_use]
@@ -274,6 +289,24 @@ impl NetworkPayment {
                 at <= time || at.since(time) > self.poll_interval(mode, time) + MAX_CLOCK_SKEW_US
             }
         }
+    }
+}
+
+/// The lock key of what a network or a job decides about an execution.
+pub(crate) const fn lock_key(id: ExecutionId) -> LockKey {
+    LockKey { key: RowKey::Execution(Lookup::Id(id)), owner: None }
+}
+
+/// The rows that such a decision will certainly read.
+pub(crate) fn keys(id: ExecutionId) -> Vec<RowKey> {
+    vec![RowKey::Execution(Lookup::Id(id)), RowKey::ProviderAttempt(Lookup::Id(id))]
+}
+
+/// The rows that an execution leads to, once it is loaded.
+pub(crate) fn referenced_keys(id: ExecutionId, work: &Workspace) -> Vec<RowKey> {
+    match work.get::<Execution>(id) {
+        Ok(Some(execution)) => execution.referenced_keys(),
+        _ => vec![],
     }
 }
 

@@ -1,6 +1,5 @@
 //! Claiming an execution that is due: taking the lease for its next provider call.
 
-use crate::decision::row::Lookup;
 use crate::decision::settings::Deadlines;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
@@ -27,21 +26,15 @@ impl Decision for ClaimExecution {
     type Output = Option<ProviderCall>;
 
     fn lock_key(&self) -> Option<LockKey> {
-        Some(LockKey { key: RowKey::Execution(Lookup::Id(self.execution_id)), owner: None })
+        Some(attempt::lock_key(self.execution_id))
     }
 
     fn hints(&self) -> Vec<RowKey> {
-        vec![
-            RowKey::Execution(Lookup::Id(self.execution_id)),
-            RowKey::ProviderAttempt(Lookup::Id(self.execution_id)),
-        ]
+        attempt::keys(self.execution_id)
     }
 
     fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
-        match work.get::<Execution>(self.execution_id) {
-            Ok(Some(execution)) => execution.referenced_keys(),
-            _ => vec![],
-        }
+        attempt::referenced_keys(self.execution_id, work)
     }
 
     fn decide(
@@ -131,17 +124,8 @@ fn pass_gate(
         return Ok(None);
     }
     if let Some(gate) = gate::closed_gate(&execution, &attempt, work)? {
-        let next_check_at = Some(time.plus(GATE_CHECK_US));
-        let is_other = attempt.gate != Some(gate);
-        let attempt = ProviderAttempt { gate: Some(gate), next_check_at, ..attempt };
-        if is_other {
-            let waiting_for = Some(gate.waiting_for().to_owned());
-            let waiting =
-                NetworkPayment { execution: Execution { waiting_for, ..execution }, attempt };
-            waiting.with_updated_at(&payment, time).put(work);
-        } else {
-            work.put(attempt);
-        }
+        let waiting = payment.clone().behind(gate, time.plus(GATE_CHECK_US));
+        waiting.with_updated_at(&payment, time).put(work);
         return Ok(None);
     }
     gate::note_refund(&execution, &attempt, work)?;

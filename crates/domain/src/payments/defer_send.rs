@@ -1,6 +1,5 @@
 //! Putting off a request that was not sent: the network is left alone for now.
 
-use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
@@ -33,21 +32,15 @@ impl Decision for DeferSend {
     type Output = attempt::WithAttempt;
 
     fn lock_key(&self) -> Option<LockKey> {
-        Some(LockKey { key: RowKey::Execution(Lookup::Id(self.execution_id)), owner: None })
+        Some(attempt::lock_key(self.execution_id))
     }
 
     fn hints(&self) -> Vec<RowKey> {
-        vec![
-            RowKey::Execution(Lookup::Id(self.execution_id)),
-            RowKey::ProviderAttempt(Lookup::Id(self.execution_id)),
-        ]
+        attempt::keys(self.execution_id)
     }
 
     fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
-        match work.get::<Execution>(self.execution_id) {
-            Ok(Some(execution)) => execution.referenced_keys(),
-            _ => vec![],
-        }
+        attempt::referenced_keys(self.execution_id, work)
     }
 
     fn decide(

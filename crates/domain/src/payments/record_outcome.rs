@@ -18,7 +18,7 @@ use crate::ledger::recipes::DebitFrom;
 use crate::mutant;
 use crate::network_accounts::exchange;
 use crate::payments::attempt::{
-    Gate, LEASE_US, NEVER_SEEN_US, NetworkPayment, ProviderAttempt, STRIPE_RESEND_US,
+    self, Gate, LEASE_US, NEVER_SEEN_US, NetworkPayment, ProviderAttempt, STRIPE_RESEND_US,
 };
 use crate::payments::execution::Execution;
 use crate::payments::outcome::{Heard, OutcomeKind, OutcomeSource, ProviderOutcome, Transition};
@@ -49,14 +49,11 @@ impl Decision for RecordOutcome {
     type Output = RecordedOutcome;
 
     fn lock_key(&self) -> Option<LockKey> {
-        Some(LockKey { key: RowKey::Execution(Lookup::Id(self.execution_id)), owner: None })
+        Some(attempt::lock_key(self.execution_id))
     }
 
     fn hints(&self) -> Vec<RowKey> {
-        vec![
-            RowKey::Execution(Lookup::Id(self.execution_id)),
-            RowKey::ProviderAttempt(Lookup::Id(self.execution_id)),
-        ]
+        attempt::keys(self.execution_id)
     }
 
     fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {

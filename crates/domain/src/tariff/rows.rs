@@ -2,7 +2,7 @@
 //! operator changes it by adding rows. All commands of a batch are decided with one version of it.
 
 use crate::decision::event::HasEvents;
-use crate::decision::row::{NoAltKey, Row};
+use crate::decision::row::rows_without_alt_key;
 use crate::kernel::country;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{GatewayFeeId, MarketId, PhonePrefixId, PlatformFeeId, RateId, TariffId};
@@ -83,22 +83,6 @@ impl TariffVersion {
     pub const ID: TariffId = TariffId(1);
 }
 
-macro_rules! rows_without_alt_key {
-    ($($row:ty: $id:ty),+ $(,)?) => {$(
-        impl Row for $row {
-            type Id = $id;
-            type AltKey = NoAltKey;
-
-            fn id(&self) -> $id {
-                self.id
-            }
-
-            fn alt_key(&self) -> Option<NoAltKey> {
-                None
-            }
-        }
-    )+};
-}
 rows_without_alt_key!(
     TariffVersion: TariffId,
     PlatformFee: PlatformFeeId,

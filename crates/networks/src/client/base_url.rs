@@ -46,11 +46,7 @@ impl BaseUrl {
             }
             _ => return Err(format!("the scheme is not https: {example}")),
         };
-        let own_port = if is_plain { 80 } else { 443 };
-        let authority = match authority.port_u16() {
-            Some(port) if port != own_port => format!("{host}:{port}"),
-            _ => host,
-        };
+        let authority = authority_of(&uri);
         Ok(Self { is_plain, authority })
     }
 
@@ -79,6 +75,17 @@ impl BaseUrl {
             .path_and_query(path)
             .build()
             .map_err(|error| error.to_string())
+    }
+}
+
+/// The host of an address in lower case, with its port where it is not the scheme's own.
+#[must_use]
+pub fn authority_of(uri: &Uri) -> String {
+    let own_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+    match uri.port_u16() {
+        Some(port) if port != own_port => format!("{host}:{port}"),
+        _ => host,
     }
 }
 

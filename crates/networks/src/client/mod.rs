@@ -31,7 +31,7 @@ mod base_url;
 pub mod circuit;
 pub mod limit;
 
-pub use base_url::BaseUrl;
+pub use base_url::{BaseUrl, authority_of};
 
 /// How long a whole call may take. It is shorter than the lease of an attempt.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);

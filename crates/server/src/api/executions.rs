@@ -202,9 +202,7 @@ pub async fn first_outcome(
     job: Option<ProviderCall>,
 ) -> WithAttempt {
     let Some(job) = job else { return committed };
-    let dispatcher = app.dispatcher.clone();
-    let call = tokio::spawn(async move { dispatcher.run(job).await });
-    match tokio::time::timeout(app.config.answer_within, call).await {
+    match tokio::time::timeout(app.config.answer_within, app.dispatcher.spawn(job)).await {
         Ok(Ok(Some(execution))) => execution,
         _ => committed,
     }

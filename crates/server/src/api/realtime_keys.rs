@@ -89,7 +89,7 @@ async fn collection(
         return Err(unknown_session("a checkout session for such a source"));
     }
     let channel = format!("payment-intent:{}:{}", session.id, payload.reference_id.0);
-    let iat = tenant.now.0.div_euclid(1_000_000);
+    let iat = tenant.now.whole_seconds();
     let access_token = app.tokens.sign(&Claims {
         sub: channel.clone(),
         aud: "realtime",

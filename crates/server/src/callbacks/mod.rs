@@ -138,8 +138,7 @@ async fn record(
         Refused::NotRecorded
     })?;
     if let Some(call) = recorded.call {
-        let dispatcher = app.dispatcher.clone();
-        tokio::spawn(async move { dispatcher.run(call).await });
+        app.dispatcher.spawn(call);
     }
     Ok(())
 }
@@ -157,8 +156,7 @@ async fn ask(
         Refused::NotRecorded
     })?;
     if let Some(call) = call {
-        let dispatcher = app.dispatcher.clone();
-        tokio::spawn(async move { dispatcher.run(call).await });
+        app.dispatcher.spawn(call);
     }
     Ok(())
 }

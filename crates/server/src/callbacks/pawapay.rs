@@ -3,6 +3,7 @@
 
 use axum::extract::{Request, State};
 use domain::kernel::names::Provider;
+use domain::kernel::time::seconds;
 use networks::accounts::CalledAccount;
 use networks::pawapay::callback::read_callback;
 use networks::pawapay::redaction::redact_callback;
@@ -16,6 +17,10 @@ use crate::api::extract::PathSegments;
 use crate::api::routes::Routes;
 use crate::app::App;
 use store::clock;
+
+/// The keys of callbacks are fetched at most this often, in microseconds: whoever sends callbacks with
+/// unknown keys must not make this server ask all the time.
+const KEYS_AGAIN_US: i64 = seconds(5);
 
 pub fn routes() -> Routes {
     Routes::new().callback("/callbacks/pawapay/{account}/{token}", receive)
@@ -71,12 +76,13 @@ async fn verify(
     let check = || signature::verify(message, &called.callback_keys(), clock::now());
     let mut result = check();
     if matches!(result, Err(SignatureFault::UnknownKey(_))) {
-        let _fetching = called.keys_fetch().lock().await;
+        let mut fetched_at = called.keys_fetched_at().lock().await;
         // Another callback may have fetched them while this one waited.
         result = check();
-        if matches!(result, Err(SignatureFault::UnknownKey(_)))
-            && called.may_fetch_keys(clock::now())
-        {
+        let now = clock::now();
+        let is_recent = fetched_at.is_some_and(|at| now.since(at) < KEYS_AGAIN_US);
+        if matches!(result, Err(SignatureFault::UnknownKey(_))) && !is_recent {
+            *fetched_at = Some(now);
             fetch_keys(app, called).await;
             result = check();
         }

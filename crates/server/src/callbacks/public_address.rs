@@ -1,17 +1,11 @@
 //! The address that networks know this server by.
 
-use axum::http::Uri;
+use networks::client::authority_of;
 
 /// The host of `--public-url`, with its port where it is not the scheme's own, in lower case. What a
 /// request itself says of its host is not asked: whoever sends it chooses that.
 pub fn authority(public_url: &str) -> String {
-    let uri: Uri = public_url.parse().unwrap_or_default();
-    let own_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-    match uri.port_u16() {
-        Some(port) if port != own_port => format!("{host}:{port}"),
-        _ => host,
-    }
+    authority_of(&public_url.parse().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ async fn receive(
     let header = header.unwrap_or_default().to_owned();
     let body = body_of(body).await?;
     let secrets = called.account.credentials.webhook_secrets.iter().map(String::as_str);
-    let seconds = begun_at.0.div_euclid(1_000_000);
+    let seconds = begun_at.whole_seconds();
     signature::verify(&header, &body, secrets, seconds).map_err(|fault| {
         tracing::warn!(account, ?fault, "an event of Stripe was refused");
         Refused::NotSigned(format!("the signature does not hold: {fault:?}"))
@@ -111,7 +111,7 @@ async fn record_dispute(
         Refused::NotRecorded
     })?;
     let Some((merchant, execution_id)) = found else {
-        let age = clock::now().0.div_euclid(1_000_000) - event.created;
+        let age = clock::now().whole_seconds() - event.created;
         tracing::warn!(account, dispute = dispute.id, "the disputed payment is not known");
         let may_be_booked_yet = age < BOOKED_WITHIN_SECONDS;
         return if may_be_booked_yet { Err(Refused::NotRecorded) } else { Ok(()) };

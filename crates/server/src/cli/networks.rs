@@ -329,7 +329,6 @@ fn check_secret(kind: SecretKind, secret: &str, mode: Mode) -> anyhow::Result<()
 fn find(target: &Target, id: i64) -> anyhow::Result<NetworkAccount> {
     let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
     let found = tariff.network_account(NetworkAccountId(id));
-    let found = found.filter(|account| account.mode != Mode::Sandbox);
     found
         .cloned()
         .with_context(|| format!("there is no network account {id}: see `kola networks list`"))
@@ -508,8 +507,7 @@ fn exchange_as_text(exchange: &Exchange) -> String {
 fn list(target: &Target, address: &PublicAddress) -> anyhow::Result<()> {
     let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
     let secrets = target.read(async |reads| reads.for_system().network_secrets().await)?;
-    let accounts: Vec<&NetworkAccount> =
-        tariff.network_accounts.iter().filter(|account| account.mode != Mode::Sandbox).collect();
+    let accounts: Vec<&NetworkAccount> = tariff.real_accounts().collect();
     let mut cells = vec![];
     let mut json = vec![];
     for account in accounts {

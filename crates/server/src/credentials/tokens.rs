@@ -127,7 +127,7 @@ impl Tokens {
     /// # Errors
     /// [`SigningError`].
     pub fn issue(&self, key: ApiKeyId, now: ServerTime) -> Result<String, SigningError> {
-        let second = |time: ServerTime| time.0.div_euclid(1_000_000);
+        let second = |time: ServerTime| time.whole_seconds();
         let exp = second(now.plus(minutes(TOKEN_MINUTES)));
         self.sign(&Claims { sub: key.to_string(), iat: second(now), exp })
     }

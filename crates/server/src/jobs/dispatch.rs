@@ -10,6 +10,7 @@ use domain::payments::attempt::WithAttempt;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderCall;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
 use crate::jobs::call_sequence::{CallSequence, Next};
@@ -94,6 +95,12 @@ impl Dispatcher {
                 Next::Unrecorded => return None,
             }
         }
+    }
+
+    /// [`run`](Self::run) in a task of its own: whoever begins it need not wait for the network.
+    pub fn spawn(&self, call: ProviderCall) -> JoinHandle<Option<WithAttempt>> {
+        let dispatcher = self.clone();
+        tokio::spawn(async move { dispatcher.run(call).await })
     }
 
     /// Records what a call has shown of its network account.

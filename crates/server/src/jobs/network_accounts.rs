@@ -45,10 +45,9 @@ fn accounts_of(
     key: Option<&SealingKey>,
 ) -> anyhow::Result<Vec<Account>> {
     // Also those that are closed: a network may take a payment back after the last one has ended.
-    let real = |account: &&NetworkAccount| account.mode != Mode::Sandbox;
     // What stood for a live network before there were accounts has no address.
     let has_address = |account: &&NetworkAccount| account.base_url.is_some();
-    let accounts = tariff.network_accounts.iter().filter(real).filter(has_address);
+    let accounts = tariff.real_accounts().filter(has_address);
     accounts
         .map(|account| {
             let own = secrets.iter().filter(|secret| secret.network_account_id == account.id);

@@ -107,8 +107,7 @@ impl DueWork for PollExecutions {
             Ok(Some(call)) => {
                 // Not awaited: a slow provider must not keep others from being asked. The lease
                 // keeps other processes away meanwhile.
-                let dispatcher = self.0.dispatcher.clone();
-                tokio::spawn(async move { dispatcher.run(call).await });
+                self.0.dispatcher.spawn(call);
                 true
             }
             Ok(None) => false,

@@ -195,23 +195,13 @@ impl ExecutionContext<'_> {
         }
         let attempt = self.new_attempt(&execution, work)?;
         let payment = self.with_body(NetworkPayment { execution, attempt }, account, work)?;
-        let NetworkPayment { execution, attempt } = payment;
-        if let Some(gate) = gate::closed_gate(&execution, &attempt, work)? {
-            let held = NetworkPayment {
-                execution: Execution {
-                    waiting_for: Some(gate.waiting_for().to_owned()),
-                    ..execution
-                },
-                attempt: ProviderAttempt {
-                    gate: Some(gate),
-                    next_check_at: Some(self.time.plus(GATE_CHECK_US)),
-                    ..attempt
-                },
-            };
+        if let Some(gate) = gate::closed_gate(&payment.execution, &payment.attempt, work)? {
+            let held = payment.behind(gate, self.time.plus(GATE_CHECK_US));
             held.put(work);
             let NetworkPayment { execution, attempt } = held;
             return Ok(Executed { execution, attempt: Some(attempt), replayed: false, call: None });
         }
+        let NetworkPayment { execution, attempt } = payment;
         gate::note_refund(&execution, &attempt, work)?;
         let attempt = attempt.first_sent(self.settings.deadlines, self.time, self.now);
         let payment = NetworkPayment { execution, attempt };
