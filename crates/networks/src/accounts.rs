@@ -13,8 +13,9 @@ use domain::kernel::time::ServerTime;
 use crate::client::circuit::{Circuit, Permit};
 use crate::client::limit::CallLimit;
 use crate::client::{self, BaseUrl, CallError};
+use crate::counters::Counters;
 use crate::exchange::HttpResponse;
-use crate::pawapay::signature::PublicKey;
+use crate::pawapay::signature::{PublicKey, RequestSigner};
 
 /// The secrets of an account, in the clear. They are in no log and in no answer.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -25,6 +26,9 @@ pub struct Credentials {
     pub publishable_key: Option<String>,
     /// Stripe: with which events are signed.
     pub webhook_secrets: Vec<String>,
+    /// pawaPay: the key that requests are signed with; see
+    /// [`SigningKey`](domain::network_accounts::secret::SecretKind::SigningKey).
+    pub signing_key: Option<String>,
 }
 
 impl fmt::Debug for Credentials {
@@ -58,6 +62,9 @@ pub struct Account {
 #[derive(Debug)]
 pub struct CalledAccount {
     pub account: Account,
+    signer: Option<Arc<RequestSigner>>,
+    /// What happened so far.
+    pub counters: Arc<Counters>,
     calls: Arc<Mutex<Calls>>,
     /// pawaPay: the keys that callbacks are signed with, as they were last fetched.
     callback_keys: Arc<RwLock<Vec<PublicKey>>>,
@@ -123,7 +130,9 @@ impl CalledAccount {
             circuit: Circuit::default(),
         };
         Self {
+            signer: signer(&account),
             account,
+            counters: Arc::default(),
             calls: Arc::new(Mutex::new(calls)),
             callback_keys: Arc::default(),
             keys_fetched_at: Arc::default(),
@@ -139,11 +148,19 @@ impl CalledAccount {
         }
         drop(calls);
         Self {
+            signer: signer(&account),
             account,
+            counters: Arc::clone(&self.counters),
             calls: Arc::clone(&self.calls),
             callback_keys: Arc::clone(&self.callback_keys),
             keys_fetched_at: Arc::clone(&self.keys_fetched_at),
         }
+    }
+
+    /// pawaPay: what signs requests, if they are to be signed.
+    #[must_use]
+    pub fn signer(&self) -> Option<&RequestSigner> {
+        self.signer.as_deref()
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
@@ -177,6 +194,12 @@ impl CalledAccount {
 
     /// Reports what became of a call that was permitted.
     pub fn report(&self, permitted: Permitted, ended: Ended, now: ServerTime) {
+        let counter = match ended {
+            Ended::Answered => &self.counters.calls_answered,
+            Ended::TooMany => &self.counters.calls_too_many,
+            Ended::Failed => &self.counters.calls_failed,
+        };
+        counter.add();
         let mut calls = self.lock();
         match ended {
             Ended::Answered => {
@@ -187,6 +210,7 @@ impl CalledAccount {
             Ended::Failed if permitted.is_probe => calls.circuit.probe_failed(now),
             Ended::Failed => {
                 if calls.circuit.failed(now) {
+                    self.counters.circuits_opened.add();
                     tracing::error!(
                         account = self.account.name,
                         "the network fails: payments wait until it answers again"
@@ -223,6 +247,16 @@ impl CalledAccount {
     pub fn set_callback_keys(&self, keys: Vec<PublicKey>) {
         *self.callback_keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
+}
+
+/// A key that cannot be read is a fault of the program: it was read before it was stored. Requests are
+/// then not signed, and pawaPay refuses them where it wants them to be.
+fn signer(account: &Account) -> Option<Arc<RequestSigner>> {
+    let key = account.credentials.signing_key.as_deref()?;
+    let signer = RequestSigner::from_text(key).inspect_err(|reason| {
+        tracing::error!(account = account.name, reason, "the signing key cannot be used");
+    });
+    signer.ok().map(Arc::new)
 }
 
 /// The accounts of an installation, as this process knows them. Cheap to clone.
@@ -346,6 +380,7 @@ mod tests {
             bearer: Some("s1".to_owned()),
             publishable_key: None,
             webhook_secrets: vec!["s2".to_owned()],
+            signing_key: Some("s3".to_owned()),
         };
         assert_eq!(format!("{credentials:?}"), "Credentials(1 webhook secrets)");
     }

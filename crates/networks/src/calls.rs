@@ -107,18 +107,28 @@ impl NetworkCalls {
         Self { proxy, client: Arc::default(), accounts, outside }
     }
 
+    /// Sends a request with the account's token, and signed where it has a key for that.
     async fn send(
         &self,
         called: &CalledAccount,
-        request: &HttpRequest,
+        request: HttpRequest,
         timeout: Duration,
     ) -> Result<HttpResponse, CallError> {
+        // Only what moves money is signed; see pawaPay's list of calls.
+        let request = match called.signer() {
+            Some(signer) if request.method == "POST" => signer
+                .sign(request, called.account.base_url.authority(), (self.outside.now)())
+                .map_err(|reason| CallError::NotSent { reason })?,
+            _ => request,
+        };
+        let bearer = called.account.credentials.bearer.as_deref().unwrap_or_default();
+        let request = request.with_bearer(bearer);
         let client = self.client.get_or_init(|| {
             Client::new(self.proxy.as_deref())
                 .inspect_err(|reason| tracing::error!(reason, "networks cannot be called"))
         });
         match client {
-            Ok(client) => client.call(&called.account.base_url, request, timeout).await,
+            Ok(client) => client.call(&called.account.base_url, &request, timeout).await,
             Err(reason) => Err(CallError::NotSent { reason: reason.clone() }),
         }
     }
@@ -169,18 +179,29 @@ impl NetworkCalls {
         called: &CalledAccount,
         request: HttpRequest,
     ) -> Result<HttpResponse, String> {
-        let bearer = called.account.credentials.bearer.as_deref().unwrap_or_default();
         let permitted = self.permit(called, Purpose::Ask).await.map_err(|_| {
             "the account makes no calls now: its limit is reached, or the network fails".to_owned()
         })?;
-        let request = request.with_bearer(bearer);
-        let answer = self.send(called, &request, CALL_TIMEOUT).await;
+        let answer = self.send(called, request, CALL_TIMEOUT).await;
         let now = (self.outside.now)();
         called.report(permitted, Ended::of(&answer), now);
-        if let Some(Reading::Later { after }) = answer.as_ref().ok().and_then(reading::of_status) {
-            called.pause(after, (self.outside.random)(), now);
-        }
+        self.pause_if_busy(called, &answer, now);
         answer.map_err(|error| error.to_string())
+    }
+
+    /// Makes no calls for a while where the network asks for that: 429 and 503, with `Retry-After` or
+    /// without.
+    fn pause_if_busy(
+        &self,
+        called: &CalledAccount,
+        answer: &Result<HttpResponse, CallError>,
+        now: ServerTime,
+    ) {
+        if let Ok(response) = answer
+            && matches!(response.status, 429 | 503)
+        {
+            called.pause(reading::retry_after(response), (self.outside.random)(), now);
+        }
     }
 
     /// Waits for the account's turn to make a call, at most [`TURN_WITHIN`].
@@ -197,7 +218,15 @@ impl NetworkCalls {
                     let wait = u64::try_from(until.since(now)).unwrap_or(0);
                     tokio::time::sleep(Duration::from_micros(wait)).await;
                 }
-                other => return other,
+                Err(NotNow::Rate { until }) => {
+                    called.counters.calls_behind_rate.add();
+                    return Err(NotNow::Rate { until });
+                }
+                Err(NotNow::Circuit { until }) => {
+                    called.counters.calls_behind_circuit.add();
+                    return Err(NotNow::Circuit { until });
+                }
+                permitted @ Ok(_) => return permitted,
             }
         }
     }
@@ -221,12 +250,11 @@ impl Conversation<'_> {
         }
         let timeout = CALL_TIMEOUT.min(Duration::from_micros(left));
         let permitted = self.calls.permit(&called, purpose).await.map_err(NoAnswer::NotNow)?;
-        let bearer = called.account.credentials.bearer.as_deref().unwrap_or_default();
-        let sent = request.clone().with_bearer(bearer);
         let begun_at = self.now();
-        let answer = self.calls.send(&called, &sent, timeout).await;
+        let answer = self.calls.send(&called, request.clone(), timeout).await;
         let now = self.now();
         called.report(permitted, Ended::of(&answer), now);
+        self.calls.pause_if_busy(&called, &answer, now);
         self.said.push(on_record(&called, &request, &answer, begun_at, now));
         match answer {
             Ok(response) => Ok(response),
@@ -319,7 +347,11 @@ impl Conversation<'_> {
     /// What a reading shows of the account, whatever it says of the payment.
     fn note(&mut self, reading: &Reading) {
         match reading {
-            Reading::AccountRefused { reason } => self.refused = Some(reason.clone()),
+            Reading::AccountRefused { reason } => {
+                self.called.counters.calls_token_refused.add();
+                self.refused = Some(reason.clone());
+            }
+            // Some say so in the body of an answer with another status.
             Reading::Later { after } => {
                 self.called.pause(*after, (self.calls.outside.random)(), self.now());
             }
@@ -375,6 +407,7 @@ impl Conversation<'_> {
     fn heard(&mut self, word: Word) -> Called {
         let (outcome, mut heard, alarm) = of_word(word);
         if let Some(alarm) = alarm {
+            self.called.counters.words_unknown.add();
             tracing::error!(
                 account = self.called.account.name,
                 execution = self.request.execution_id.0,

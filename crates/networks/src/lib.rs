@@ -16,6 +16,7 @@ use crate::calls::{AccountNews, Called, NetworkCalls, Outside};
 pub mod accounts;
 pub mod calls;
 pub mod client;
+pub mod counters;
 pub mod exchange;
 pub mod pawapay;
 pub mod prompt;

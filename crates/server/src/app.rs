@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::payments::receipt_code::ReceiptCodes;
 
+use crate::callbacks::unmatched::UnmatchedLimits;
 use crate::config::Config;
 use crate::credentials::hashing::HashingPool;
 use crate::credentials::tokens::Tokens;
@@ -33,6 +34,8 @@ pub struct App {
     pub receipt_codes: ReceiptCodes,
     /// Limits wrong receipt codes.
     pub receipt_guesses: Arc<ReceiptGuesses>,
+    /// Limits callbacks that change nothing by themselves.
+    pub unmatched_callbacks: Arc<UnmatchedLimits>,
     /// Permits for lists that are being answered.
     pub lists: Arc<ResponsePermits>,
     /// Permits for invoices, orders and receipts with their items.

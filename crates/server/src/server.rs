@@ -82,6 +82,7 @@ impl Server {
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
             receipt_codes,
             receipt_guesses: Arc::default(),
+            unmatched_callbacks: Arc::default(),
             lists: ResponsePermits::new(api::listing::IN_PROGRESS_MAX, response_permits::WAIT),
             details: ResponsePermits::new(api::sources::IN_PROGRESS_MAX, response_permits::WAIT),
             pages: ResponsePermits::new(web::IN_PROGRESS_MAX, response_permits::WAIT),

@@ -355,6 +355,8 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::AddNetworkSecret(())
         | Output::RetireNetworkSecret(())
         | Output::ResealSecrets(())
+        | Output::KeepUnmatchedCallback(())
+        | Output::DeleteRetained(())
         | Output::RecordTerms(_) => true,
     };
     rule(there, "what was acknowledged is not there", || format!("{answer:?}"))

@@ -165,6 +165,8 @@ pub fn command(command: &Command) -> String {
         | Command::AddNetworkSecret(_)
         | Command::RetireNetworkSecret(_)
         | Command::ResealSecrets(_)
+        | Command::KeepUnmatchedCallback(_)
+        | Command::DeleteRetained(_)
         | Command::RecordTerms(_) => String::new(),
     };
     match crate::plan::merchant_of(&mut command.clone()) {
@@ -298,7 +300,9 @@ fn answered(answer: &Output) -> String {
         | Output::RemoveItem(())
         | Output::AddNetworkSecret(())
         | Output::RetireNetworkSecret(())
-        | Output::ResealSecrets(()) => "done".to_owned(),
+        | Output::ResealSecrets(())
+        | Output::KeepUnmatchedCallback(())
+        | Output::DeleteRetained(()) => "done".to_owned(),
         Output::AddNetworkAccount(row) | Output::ChangeNetworkAccount(row) => {
             format!("network account {} {}", row.id, row.status)
         }

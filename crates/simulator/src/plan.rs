@@ -366,6 +366,8 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::AddNetworkSecret(_)
         | Command::RetireNetworkSecret(_)
         | Command::ResealSecrets(_)
+        | Command::KeepUnmatchedCallback(_)
+        | Command::DeleteRetained(_)
         | Command::RecordTerms(_)
         | Command::AuthenticateCard(..) => {}
     }
@@ -459,6 +461,8 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::AddNetworkSecret(_)
         | Command::RetireNetworkSecret(_)
         | Command::ResealSecrets(_)
+        | Command::KeepUnmatchedCallback(_)
+        | Command::DeleteRetained(_)
         | Command::RecordTerms(_)
         | Command::ResolveReview(..) => None,
     }

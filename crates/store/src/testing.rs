@@ -265,6 +265,12 @@ pub fn fill(stage: &mut Stage) {
     );
     insert(
         stage,
+        "unmatched_callbacks",
+        "network_account_id, received_at, is_signed, request_id, body",
+        "1, at, 0, 'r', '{}'",
+    );
+    insert(
+        stage,
         "source_items",
         "source_id, name, qty, amount_minor, currency, removed, created_at, updated_at",
         "id, 'Rice', 1, 1, 'USD', 0, at, at",

@@ -70,6 +70,9 @@ macro_rules! each_decision {
             RetireNetworkSecret = $crate::network_accounts::secret::RetireNetworkSecret,
             ResealSecrets = $crate::network_accounts::secret::ResealSecrets,
             RecordTerms = $crate::network_accounts::record_terms::RecordTerms,
+            KeepUnmatchedCallback =
+                $crate::network_accounts::unmatched_callback::KeepUnmatchedCallback,
+            DeleteRetained = $crate::decision::retention::DeleteRetained,
         }
     };
 }

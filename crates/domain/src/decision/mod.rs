@@ -3,6 +3,7 @@
 pub mod command;
 pub mod event;
 pub mod events;
+pub mod retention;
 pub mod row;
 pub mod settings;
 pub mod use_case;

@@ -11,6 +11,7 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     pub deadlines: Deadlines,
     pub transfers: TransferLimits,
+    pub refunds: RefundLimits,
     pub page_limits: PageLimits,
     pub write_body: WriteBody,
 }
@@ -83,5 +84,20 @@ pub struct TransferLimits {
 impl Default for TransferLimits {
     fn default() -> Self {
         Self { balance_max_minor: wallet::WALLET_LIMIT_MINOR / 40, recipients_per_hour: 1_000 }
+    }
+}
+
+/// Limits on refunds. The defaults hold unless the operator sets other values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RefundLimits {
+    /// For so many days after it was settled a merchant refunds a payment that was exchanged. A refund
+    /// is made at the rate of its payment: without a limit it would be a free option on the currency.
+    /// Later only the operator refunds it.
+    pub exchanged_days: i64,
+}
+
+impl Default for RefundLimits {
+    fn default() -> Self {
+        Self { exchanged_days: 90 }
     }
 }

@@ -6,6 +6,7 @@
 //! changes of a command are a draft until it is accepted; a refused command leaves no change.
 
 use crate::decision::event::{Actor, Event, EventEntity, EventPosition, HasEvents};
+use crate::decision::retention::Deletion;
 use crate::decision::row::{Lookup, LookupOf, Row};
 use crate::exceptions::review::Review;
 use crate::kernel::checked::Inconsistent;
@@ -285,6 +286,8 @@ macro_rules! each_table {
             markets: Market = $crate::tariff::Market,
             phone_prefixes: PhonePrefix = $crate::tariff::PhonePrefix,
             exchanges: Exchange = $crate::network_accounts::exchange::Exchange,
+            unmatched_callbacks: UnmatchedCallback =
+                $crate::network_accounts::unmatched_callback::UnmatchedCallback,
         }
     };
 }
@@ -359,10 +362,12 @@ pub struct Workspace {
     pub events: Vec<Event>,
     /// The ledger entries to insert.
     pub entries: Vec<Entry>,
+    /// The rows to delete, which are not loaded.
+    pub deletions: Vec<Deletion>,
     /// Who asks for what is decided now.
     actor: Actor,
     first_id: i64,
-    /// How much of `ids`, `events` and `entries` belongs to accepted commands.
+    /// How much of `ids`, `events`, `entries` and `deletions` belongs to accepted commands.
     accepted: Watermark,
 }
 
@@ -371,11 +376,12 @@ struct Watermark {
     next_id: i64,
     events: usize,
     entries: usize,
+    deletions: usize,
 }
 
 impl Watermark {
     const fn at(next_id: i64) -> Self {
-        Self { next_id, events: 0, entries: 0 }
+        Self { next_id, events: 0, entries: 0, deletions: 0 }
     }
 }
 
@@ -394,6 +400,7 @@ impl Workspace {
             ids,
             events: vec![],
             entries: vec![],
+            deletions: vec![],
             accepted,
         }
     }
@@ -469,6 +476,7 @@ impl Workspace {
             next_id: self.ids.next,
             events: self.events.len(),
             entries: self.entries.len(),
+            deletions: self.deletions.len(),
         };
         Ok(())
     }
@@ -528,13 +536,14 @@ impl Workspace {
         }
     }
 
-    /// Drops the draft of the last command, with its ids, events and entries.
+    /// Drops the draft of the last command, with its ids, events, entries and deletions.
     pub fn discard_draft(&mut self) {
         self.tables.discard_draft();
         self.tariff.clone_from(&self.accepted_tariff);
         self.ids.next = self.accepted.next_id;
         self.events.truncate(self.accepted.events);
         self.entries.truncate(self.accepted.entries);
+        self.deletions.truncate(self.accepted.deletions);
     }
 
     /// Drops the changes of all commands, so that they can be decided again; the loaded rows stay.

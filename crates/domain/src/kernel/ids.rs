@@ -52,6 +52,8 @@ ids! {
     NetworkSecretId
     /// A call to a network or a callback of it, as it was said.
     ExchangeId
+    /// A callback about a payment that is not known.
+    UnmatchedCallbackId
     /// What a network says that an operator can do for an account.
     OperatorTermsId
     /// A balance of a merchant or of a party under a merchant.

@@ -9,3 +9,4 @@ pub mod fault;
 pub mod operator_terms;
 pub mod record_terms;
 pub mod secret;
+pub mod unmatched_callback;

@@ -6,7 +6,7 @@ use crate::decision::row::rows_without_alt_key;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{NetworkAccountId, OperatorTermsId};
 use crate::kernel::money::Money;
-use crate::kernel::names::{Method, Operation};
+use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::time::ServerTime;
 use crate::tariff::Tariff;
 
@@ -104,6 +104,46 @@ impl Tariff {
         let rows = self.markets.iter().filter(|row| row.method == method);
         let newest = rows.max_by_key(|row| row.effective.from);
         newest.filter(|_| method.is_mobile_money()).map(|row| row.details.network_code.as_str())
+    }
+
+    /// The smallest amount that a network takes of a currency, in minor units: 100 where it takes a
+    /// currency of two decimals without any. The market says so, and what the network says of the
+    /// account, if it says less.
+    #[must_use]
+    pub fn network_unit(
+        &self,
+        account: Option<NetworkAccountId>,
+        (provider, method): (Provider, Method),
+        operation: Operation,
+        currency: Currency,
+        now: ServerTime,
+    ) -> i64 {
+        // A refund goes the way of its collection, also where the market was closed since.
+        let of_market =
+            if operation == Operation::Refund { Operation::Collection } else { operation };
+        let rows = self.markets.iter().filter(|row| {
+            (row.provider, row.method, row.operation, row.currency)
+                == (provider, method, of_market, currency)
+                && row.effective.from <= now
+        });
+        let market = rows.max_by_key(|row| row.effective.from).map(|row| row.decimals);
+        let terms = self.network_code(method).zip(account).and_then(|(code, account)| {
+            let terms = self.operator_terms(account, code, currency, operation)?;
+            Some(terms.decimals)
+        });
+        let exponent = currency.exponent();
+        let said = [market, terms].into_iter().flatten().min();
+        let decimals = said.map_or(exponent, |said| u32::try_from(said).unwrap_or(0));
+        10_i64.pow(exponent.saturating_sub(decimals))
+    }
+
+    /// How an operator asks its customers to approve a payment, as its network told.
+    #[must_use]
+    pub fn pin_prompt(&self, account: NetworkAccountId, operator: &str) -> Option<&str> {
+        let mut rows = self.operator_terms.iter().filter(|row| row.network_account_id == account);
+        rows.find_map(|row| {
+            row.terms.pin_prompt.as_deref().filter(|_| row.terms.operator == operator)
+        })
     }
 
     /// What an account can do with an operator.

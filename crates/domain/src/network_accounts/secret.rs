@@ -26,6 +26,9 @@ api_enum! {
         PublishableKey = "PUBLISHABLE_KEY",
         /// Stripe: events are signed with it.
         WebhookSecret = "WEBHOOK_SECRET",
+        /// pawaPay: requests are signed with it, where the account at pawaPay asks for that. The id
+        /// of the key, a line break, and the key as PEM.
+        SigningKey = "SIGNING_KEY",
     }
 }
 
@@ -34,15 +37,21 @@ impl SecretKind {
     #[must_use]
     pub const fn network(self) -> Provider {
         match self {
-            Self::Token => Provider::PawaPay,
+            Self::Token | Self::SigningKey => Provider::PawaPay,
             Self::SecretKey | Self::PublishableKey | Self::WebhookSecret => Provider::Stripe,
         }
+    }
+
+    /// Whether an account works without one: then the last one may be retired.
+    #[must_use]
+    pub const fn is_optional(self) -> bool {
+        matches!(self, Self::SigningKey)
     }
 
     /// Whether calls are made with it.
     #[must_use]
     pub const fn authorizes_calls(self) -> bool {
-        matches!(self, Self::Token | Self::SecretKey)
+        matches!(self, Self::Token | Self::SecretKey | Self::SigningKey)
     }
 }
 
@@ -138,8 +147,8 @@ impl Decision for AddNetworkSecret {
     }
 }
 
-/// Retires secrets of an account, which are no longer used. The last one of a kind that calls are
-/// made with cannot be retired.
+/// Retires a secret of an account, which is no longer used. The last one of a kind that the account
+/// needs cannot be retired.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RetireNetworkSecret {
     pub account_id: NetworkAccountId,
@@ -174,7 +183,7 @@ impl Decision for RetireNetworkSecret {
             }
             None => false,
         };
-        if !remains {
+        if !remains && !secret.kind.is_optional() {
             return Err(NetworkAccountFault::LastSecret(secret.kind).into());
         }
         let note = format!("network account {}: {} retired", account.name, secret.kind);

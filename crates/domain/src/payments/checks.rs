@@ -1,17 +1,20 @@
 //! Checks of a session, made when it is created and again when it is executed.
 
+use crate::decision::event::Actor;
+use crate::decision::settings::RefundLimits;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Mode, Operation, Provider};
 use crate::kernel::refusal::{Refusal, Refusals, Subject};
+use crate::kernel::time::{MerchantTime, ServerTime, minutes};
 use crate::ledger::wallet::Wallet;
 use crate::mutant;
 use crate::network_accounts::account::AccountStatus;
 use crate::network_accounts::operator_terms::NotTaken;
 use crate::payments::execution::Execution;
-use crate::tariff::Tariff;
+use crate::tariff::{Tariff, fees};
 
 pub(crate) fn check_debit(wallet: &Wallet, amount: Money, refusals: &mut Refusals) {
     let is_debitable = wallet.status.allows_debit() || mutant!(FrozenPays);
@@ -85,6 +88,26 @@ pub fn check_refund_capacity(original: &Execution, amount: Money) -> Result<Mone
     Ok(amount)
 }
 
+/// Checks that a payment which was exchanged is not refunded long after it was settled, but by the
+/// operator; see [`RefundLimits`].
+///
+/// # Errors
+/// [`Refusal::RefundTooLate`].
+pub fn check_refund_age(
+    original: &Execution,
+    time: MerchantTime,
+    limits: RefundLimits,
+    actor: Actor,
+) -> Result<(), Refusal> {
+    let was_exchanged = original.payer.currency != original.payee.currency;
+    let days = limits.exchanged_days;
+    let latest = original.settled_at().map(|at| at.plus(days.saturating_mul(minutes(24 * 60))));
+    if was_exchanged && actor != Actor::Operator && latest.is_some_and(|latest| time > latest) {
+        return Err(Refusal::RefundTooLate { days });
+    }
+    Ok(())
+}
+
 /// Repeats the checks of a payout's or transfer's wallet when it is executed.
 ///
 /// # Errors
@@ -111,8 +134,19 @@ pub fn check_network(
     subject: Subject,
     of_payment: Option<NetworkAccountId>,
     tariff: &Tariff,
+    now: ServerTime,
 ) -> Result<(), Refusal> {
-    if merchant.mode == Mode::Sandbox || provider == Provider::Platform {
+    if provider == Provider::Platform {
+        return Ok(());
+    }
+    let account = of_payment.or_else(|| tariff.account_for(merchant, provider));
+    let unit_minor =
+        tariff.network_unit(account, (provider, method), operation, amount.currency, now);
+    if amount.minor % unit_minor != 0 {
+        let allowed = fees::allowed_decimals(amount.currency, unit_minor);
+        return Err(Refusal::NetworkDecimals { subject, allowed });
+    }
+    if merchant.mode == Mode::Sandbox {
         return Ok(());
     }
     let account = match of_payment {

@@ -169,6 +169,10 @@ pub(crate) fn create(
         NewSession::Refund { original_id, amount, expires_at, reason } => {
             let mut refusals = Refusals::default();
             let original = refusals.take(checks::refundable(merchant_id, *original_id, work)?);
+            if let Some(original) = &original {
+                let limits = settings.refunds;
+                refusals.take(checks::check_refund_age(original, time, limits, work.actor()));
+            }
             let amount = original.as_ref().and_then(|original| {
                 let amount =
                     refusals.take(refusal::request_amount(*amount, original.payer.currency))?;
@@ -185,6 +189,7 @@ pub(crate) fn create(
                     Subject::Amount,
                     Some(attempt.network_account_id),
                     &work.tariff,
+                    now,
                 ));
             }
             refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
@@ -336,6 +341,7 @@ fn payout_wallet(
             Subject::Amount,
             None,
             &work.tariff,
+            now,
         ));
     }
     Ok(wallet.map(|wallet| (*wallet).clone()))

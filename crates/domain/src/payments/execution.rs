@@ -72,6 +72,8 @@ pub struct Execution {
     /// The version of the rounding rules that its amounts were computed by:
     /// [`ROUNDING_RULES`](crate::tariff::fees::ROUNDING_RULES) when it was made.
     pub rules: i64,
+    /// What its amounts were rounded to, in minor units of the payer's currency; `None` for one.
+    pub unit_minor: Option<i64>,
     /// The tariff's row of the platform fee, if there was one.
     pub platform_fee_id: Option<i64>,
     /// The tariff's row of the gateway fee, if there was one.

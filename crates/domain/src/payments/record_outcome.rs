@@ -110,7 +110,12 @@ pub fn record(
                 _ if is_of_other_number => Some(OTHER_NUMBER),
                 other => other,
             };
-            RecordedOutcome::without_call(wait(payment, input, waiting_for, time, work, now)?)
+            let payment = wait(payment, input, waiting_for, time, work, now)?;
+            // Nobody else than a person can tell whose money it is, and later words say the same.
+            if is_of_other_number {
+                open_review::open_deadline(&payment.execution, OTHER_NUMBER, work, now)?;
+            }
+            RecordedOutcome::without_call(payment)
         }
         Transition::WaitForAction => {
             RecordedOutcome::without_call(wait_for_action(payment, outcome, time, work, now)?)

@@ -5,7 +5,7 @@
 use crate::kernel::currency::Currency;
 use crate::kernel::money::{MAX_MINOR, Money, Ratio};
 use crate::kernel::names::{FeeBearer, Method, Operation, Provider};
-use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::ServerTime;
 use crate::mutant;
 use crate::tariff::{Fee, GatewayFee, PlatformFee, Tariff};
@@ -28,6 +28,9 @@ pub struct Route<'a> {
     pub operation: Operation,
     pub provider: Provider,
     pub method: Method,
+    /// The smallest amount that the network takes of the payer's currency, in minor units; see
+    /// [`Tariff::network_unit`].
+    pub unit_minor: i64,
 }
 
 /// The amounts of a payment. Fees and total are in the currency of the source or wallet (S), `payer`
@@ -52,6 +55,9 @@ pub struct Quote {
     pub platform_fee_id: Option<i64>,
     /// The tariff's row of the gateway fee.
     pub gateway_fee_id: Option<i64>,
+    /// What the amounts were rounded to, in minor units: above one where a network takes a currency
+    /// without its decimals.
+    pub unit_minor: i64,
 }
 
 impl Quote {
@@ -81,9 +87,22 @@ pub fn convert(money: Money, rate: Ratio, to: Currency) -> Option<Money> {
     minor.map(|minor| Money::new(minor, to))
 }
 
-/// `base × percentage + fixed` in the base's currency, rounded half up once. A fee above zero is at
-/// least one minor unit, or a payment could be split into parts that are free.
-fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: ServerTime) -> Result<i64, Refusal> {
+/// An amount above zero in whole units, rounded up.
+fn up_to_unit(money: Money, unit_minor: i64) -> Option<Money> {
+    let units = money.minor.checked_add(unit_minor.checked_sub(1)?)? / unit_minor;
+    Some(Money::new(units.checked_mul(unit_minor)?, money.currency))
+}
+
+/// `base × percentage + fixed` in the base's currency, rounded half up once, to whole units of
+/// `unit_minor`. A fee above zero is at least one unit, or a payment could be split into parts that
+/// are free.
+fn fee_on(
+    base: Money,
+    fee: Fee,
+    unit_minor: i64,
+    tariff: &Tariff,
+    now: ServerTime,
+) -> Result<i64, Refusal> {
     let too_large = Refusal::AmountTooLarge;
     let (fixed_num, fixed_den) = match fee.fixed {
         None => (0, 1),
@@ -99,13 +118,14 @@ fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: ServerTime) -> Result<i64
     // (2 × whole) in integers; nothing here is negative.
     let share = i128::from(base.minor) * i128::from(fee.percentage_ppm);
     let round = || {
-        let whole = i128::from(MILLION).checked_mul(fixed_den)?;
+        let minor = i128::from(MILLION).checked_mul(fixed_den)?;
+        let whole = minor.checked_mul(unit_minor.into())?;
         let sum =
             share.checked_mul(fixed_den)?.checked_add(fixed_num.checked_mul(MILLION.into())?)?;
         let half = if mutant!(WrongRounding) { 0 } else { whole };
         let least = i128::from(sum > 0 && !mutant!(FreeFee));
-        i64::try_from((sum.checked_mul(2)?.checked_add(half)? / whole.checked_mul(2)?).max(least))
-            .ok()
+        let units = (sum.checked_mul(2)?.checked_add(half)? / whole.checked_mul(2)?).max(least);
+        i64::try_from(units.checked_mul(unit_minor.into())?).ok()
     };
     round().ok_or(too_large)
 }
@@ -120,7 +140,7 @@ impl<'a> FeeRows<'a> {
     /// The rows in effect. A collection or payout needs both, even if they are of zero: a missing
     /// row must not make it free.
     fn find(route: Route<'_>, tariff: &'a Tariff, now: ServerTime) -> Result<Self, Refusal> {
-        let Route { tier, operation, provider, method } = route;
+        let Route { tier, operation, provider, method, .. } = route;
         let platform = tariff.platform_fee(tier, operation, now);
         let gateway = tariff.gateway_fee(provider, method, operation, now);
         if matches!(operation, Operation::Transfer | Operation::Refund) {
@@ -141,19 +161,29 @@ impl<'a> FeeRows<'a> {
     }
 
     /// The platform fee and the gateway fee.
-    fn fees(&self, base: Money, tariff: &Tariff, now: ServerTime) -> Result<(i64, i64), Refusal> {
+    fn fees(
+        &self,
+        base: Money,
+        unit_minor: i64,
+        tariff: &Tariff,
+        now: ServerTime,
+    ) -> Result<(i64, i64), Refusal> {
         let platform = self.platform.map_or(Fee::NONE, |row| row.fee);
         let gateway = self.gateway.map_or(Fee::NONE, |row| row.fee);
         let times = if mutant!(DoubleFee) { 2 } else { 1 };
-        Ok((fee_on(base, platform, tariff, now)? * times, fee_on(base, gateway, tariff, now)?))
+        let platform = fee_on(base, platform, unit_minor, tariff, now)? * times;
+        Ok((platform, fee_on(base, gateway, unit_minor, tariff, now)?))
     }
 }
 
 /// The amounts of a collection of `base` (in S), paid in `payer_currency`.
 ///
+/// What the payer pays is in whole units of the network. In the source's currency its total must be,
+/// and each fee is rounded to whole units; in another the conversion is rounded up to them.
+///
 /// # Errors
 /// [`Refusal::NoRate`], [`Refusal::NoFee`], [`Refusal::AmountTooSmall`],
-/// [`Refusal::AmountTooLarge`].
+/// [`Refusal::AmountTooLarge`], [`Refusal::NetworkDecimals`].
 pub fn quote_collection(
     base: Money,
     payer_currency: Currency,
@@ -163,7 +193,13 @@ pub fn quote_collection(
     now: ServerTime,
 ) -> Result<Quote, Refusal> {
     let rows = FeeRows::find(route, tariff, now)?;
-    let (platform_fee, gateway_fee) = rows.fees(base, tariff, now)?;
+    let unit_minor = route.unit_minor;
+    let fee_unit = if payer_currency == base.currency { unit_minor } else { 1 };
+    if base.minor % fee_unit != 0 {
+        let allowed = allowed_decimals(base.currency, fee_unit);
+        return Err(Refusal::NetworkDecimals { subject: Subject::Account, allowed });
+    }
+    let (platform_fee, gateway_fee) = rows.fees(base, fee_unit, tariff, now)?;
     let rate = tariff
         .rate(base.currency, payer_currency, now)
         .ok_or(Refusal::NoRate { from: base.currency, to: payer_currency })?;
@@ -172,7 +208,7 @@ pub fn quote_collection(
         percentage_ppm: if payer_currency == base.currency { 0 } else { fx_ppm },
         fixed: None,
     };
-    let fx_fee = fee_on(base, fx, tariff, now)?;
+    let fx_fee = fee_on(base, fx, 1, tariff, now)?;
 
     let too_large = Refusal::AmountTooLarge;
     let fees = platform_fee
@@ -184,6 +220,7 @@ pub fn quote_collection(
         FeeBearer::Payee => (base.minor, base.minor - fees),
     };
     let payer = convert(Money::new(total, base.currency), rate, payer_currency)
+        .and_then(|payer| up_to_unit(payer, unit_minor))
         .filter(|payer| payer.minor <= MAX_CONVERTED_MINOR)
         .ok_or(too_large)?;
     if payer.minor <= 0 || payee <= 0 {
@@ -199,7 +236,14 @@ pub fn quote_collection(
         rate,
         platform_fee_id: rows.platform.map(|row| row.id.0),
         gateway_fee_id: rows.gateway.map(|row| row.id.0),
+        unit_minor,
     })
+}
+
+/// How many decimals a currency has in amounts of whole units.
+#[must_use]
+pub const fn allowed_decimals(currency: Currency, unit_minor: i64) -> u32 {
+    currency.exponent().saturating_sub(unit_minor.ilog10())
 }
 
 /// The amounts of a payout or transfer of `amount`: the merchant pays the fees on top, and there is
@@ -214,7 +258,7 @@ pub fn quote_outgoing(
     now: ServerTime,
 ) -> Result<Quote, Refusal> {
     let rows = FeeRows::find(route, tariff, now)?;
-    let (platform_fee, gateway_fee) = rows.fees(amount, tariff, now)?;
+    let (platform_fee, gateway_fee) = rows.fees(amount, 1, tariff, now)?;
     let total = platform_fee
         .checked_add(gateway_fee)
         .and_then(|fees| fees.checked_add(amount.minor))
@@ -230,6 +274,7 @@ pub fn quote_outgoing(
         rate: Ratio::ONE,
         platform_fee_id: rows.platform.map(|row| row.id.0),
         gateway_fee_id: rows.gateway.map(|row| row.id.0),
+        unit_minor: 1,
     })
 }
 
@@ -308,6 +353,7 @@ pub fn predict(
             rate: Ratio::ONE,
             platform_fee_id: None,
             gateway_fee_id: None,
+            unit_minor: 1,
         }),
     }
 }
@@ -408,6 +454,7 @@ mod tests {
         operation: Operation::Collection,
         provider: Provider::PawaPay,
         method: Method::MTN_MOMO_LBR,
+        unit_minor: 1,
     };
     const CARD: Route<'_> =
         Route { provider: Provider::Stripe, method: Method::CREDIT_CARD, ..MOMO };
@@ -467,11 +514,37 @@ mod tests {
             fee_on(
                 usd(100),
                 Fee { percentage_ppm: 29_000, fixed: Some((30, currency("USD"))) },
+                1,
                 &tariff(),
                 NOW
             ),
             Ok(33)
         );
+    }
+
+    #[test]
+    fn where_a_network_takes_no_decimals_all_amounts_are_whole() {
+        let whole = Route { unit_minor: 100, ..MOMO };
+        let quote = |minor, payer, bearer| {
+            quote_collection(usd(minor), currency(payer), bearer, whole, &tariff(), NOW)
+        };
+        // 1 % and 2 % of 70.00 are 0.70 and 1.40: 1 and 1.
+        let of_payer = quote(7_000, "USD", FeeBearer::Payer).unwrap();
+        assert_eq!((of_payer.platform_fee, of_payer.gateway_fee), (100, 100));
+        assert_eq!((of_payer.payer, of_payer.payee), (usd(7_200), usd(7_000)));
+        // Out of 20.00: 0.20 and 0.40 are nothing, and a fee above zero is at least one unit.
+        let of_payee = quote(2_000, "USD", FeeBearer::Payee).unwrap();
+        assert_eq!((of_payee.platform_fee, of_payee.gateway_fee), (100, 100));
+        assert_eq!((of_payee.payer, of_payee.payee), (usd(2_000), usd(1_800)));
+        let refused = Refusal::NetworkDecimals { subject: Subject::Account, allowed: 0 };
+        assert_eq!(quote(7_050, "USD", FeeBearer::Payer), Err(refused));
+        // 1.01 with 3 fees of 0.01, 0.02 and 0.01 is 1.05 USD, 201.60 LRD: 202.
+        let exchanged = quote(101, "LRD", FeeBearer::Payer).unwrap();
+        assert_eq!((exchanged.platform_fee, exchanged.gateway_fee, exchanged.fx_fee), (1, 2, 1));
+        assert_eq!(exchanged.payer, Money::new(20_200, currency("LRD")));
+        let plain =
+            quote_collection(usd(101), currency("LRD"), FeeBearer::Payer, MOMO, &tariff(), NOW);
+        assert_eq!(plain.unwrap().payer, Money::new(20_160, currency("LRD")));
     }
 
     #[test]
@@ -538,7 +611,7 @@ mod tests {
             percentage_ppm: ppm,
             fixed: fixed.map(|minor| (minor, currency("LRD"))),
         };
-        let on = |fee| fee_on(usd(1), fee, &tariff(), NOW).unwrap();
+        let on = |fee| fee_on(usd(1), fee, 1, &tariff(), NOW).unwrap();
         assert_eq!(
             [on(fee(1, None)), on(fee(0, Some(1))), on(fee(0, Some(0))), on(fee(0, None))],
             [1, 1, 0, 0]

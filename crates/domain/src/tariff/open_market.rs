@@ -30,8 +30,8 @@ pub struct OpenMarket {
     pub network_code: Option<String>,
     /// What payers see; `None` for what its latest market says.
     pub display_name: Option<String>,
-    /// How many decimals the network takes; `None` for what the market said when it was last open,
-    /// or as many as the currency has.
+    /// How many decimals the network takes; `None` for what the market said when it was last open, or
+    /// another of the method in the currency, or as many as the currency has.
     pub decimals: Option<i64>,
     /// The gateway fee of the operation from now on. `None` keeps the one in effect, and there must
     /// be one.
@@ -93,7 +93,14 @@ impl OpenMarket {
         let is_new = latest.is_none() && self.method.is_mobile_money();
         need(is_new && dial_prefix.is_none(), NewMethodNeeds::DialPrefix);
         let known_decimals = latest.map(|_| i64::from(self.currency.exponent()));
-        let decimals = self.decimals.or(same.map(|row| row.decimals)).or(known_decimals);
+        // A network takes a currency with the same decimals in both directions.
+        let in_currency = tariff
+            .markets
+            .iter()
+            .filter(|row| (row.method, row.currency) == (self.method, self.currency))
+            .max_by_key(|row| row.effective.from);
+        let before_decimals = same.or(in_currency).map(|row| row.decimals);
+        let decimals = self.decimals.or(before_decimals).or(known_decimals);
         need(decimals.is_none(), NewMethodNeeds::Decimals);
         let display_name = self.display_name.clone().or(said.map(|said| said.display_name));
         need(display_name.is_none(), NewMethodNeeds::DisplayName);

@@ -30,6 +30,7 @@ impl Stage {
             operation,
             provider: Provider::PawaPay,
             method: Method::MTN_MOMO_LBR,
+            unit_minor: 1,
         };
         let question = QuoteRequest {
             base: usd(10_000),

@@ -274,6 +274,7 @@ impl Stage {
             RowKey::NetworkSecret(lookup) => tables.network_secrets.load(lookup, None),
             RowKey::OperatorTerms(lookup) => tables.operator_terms.load(lookup, None),
             RowKey::Exchange(lookup) => tables.exchanges.load(lookup, None),
+            RowKey::UnmatchedCallback(lookup) => tables.unmatched_callbacks.load(lookup, None),
         }
     }
 

@@ -81,6 +81,7 @@ fn later_commands_of_a_batch_are_decided_by_the_changed_tariff() {
         operation: COLLECTION,
         provider: Provider::PawaPay,
         method: Method::MTN_MOMO_LBR,
+        unit_minor: 1,
     };
     let (base, target) = (usd(10_000), currency("USD"));
     let question = QuoteRequest { base, target, bearer: FeeBearer::Payer, route };

@@ -392,6 +392,16 @@ impl fmt::Debug for RequestSigner {
 }
 
 impl RequestSigner {
+    /// Reads a key as it is stored: its id, a line break, and the key as
+    /// [`from_pem`](Self::from_pem) takes it.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn from_text(text: &str) -> Result<Self, String> {
+        let (key_id, pem) = text.split_once('\n').ok_or("a signing key begins with its id")?;
+        Self::from_pem(key_id, pem)
+    }
+
     /// Reads a private key of the curve P-256 or P-384 in the form `-----BEGIN PRIVATE KEY-----`.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use domain::kernel::time::ServerTime;
 use domain::payments::checks;
 use domain::tariff::Tariff;
 use domain::tariff::fees::{self, Quote, QuoteRequest, Route};
+use networks::pawapay::active_conf::PinPrompt;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::Value;
@@ -151,6 +152,70 @@ pub struct PhoneResponse {
     )]
     gateway_provider: Name<Method>,
     operation_type: Name<Operation>,
+    #[schemars(
+        description = "How the operator asks its customer to approve a payment, where that is known."
+    )]
+    pin_prompt: Option<PromptResponse>,
+}
+
+/// How an operator asks its customer to approve a payment.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PinPromptAnswer")]
+pub struct PromptResponse {
+    /// Whether the request appears on the phone by itself. If not, the payer follows the steps.
+    automatic: bool,
+    /// Whether the steps show a request again that was missed.
+    revivable: bool,
+    channels: Vec<PromptChannelResponse>,
+}
+
+/// A way to the request.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PinPromptChannelAnswer")]
+pub struct PromptChannelResponse {
+    /// `USSD`, for example.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What may be dialled to be there at once.
+    quick_link: Option<String>,
+    /// The steps in English, one after the other.
+    steps_en: Vec<String>,
+    /// The same in French.
+    steps_fr: Vec<String>,
+}
+
+impl PromptResponse {
+    /// What the network says of the merchant's account. The sandbox has codes of its own.
+    fn find(
+        merchant: &Merchant,
+        (provider, method): (Provider, Method),
+        tariff: &Tariff,
+    ) -> Option<Self> {
+        if merchant.mode == Mode::Sandbox {
+            let code = networks::prompt::sandbox(method)?.revive_code?;
+            let channel = PromptChannelResponse {
+                kind: "USSD".to_owned(),
+                quick_link: Some(code.to_owned()),
+                steps_en: vec![],
+                steps_fr: vec![],
+            };
+            return Some(Self { automatic: true, revivable: true, channels: vec![channel] });
+        }
+        let account = tariff.account_for(merchant, provider)?;
+        let code = tariff.network_code(method)?;
+        let prompt: PinPrompt = serde_json::from_str(tariff.pin_prompt(account, code)?).ok()?;
+        let channels = prompt.channels.into_iter().map(|channel| PromptChannelResponse {
+            kind: channel.kind,
+            quick_link: channel.quick_link,
+            steps_en: channel.steps.en,
+            steps_fr: channel.steps.fr,
+        });
+        Some(Self {
+            automatic: prompt.automatic,
+            revivable: prompt.revivable,
+            channels: channels.collect(),
+        })
+    }
 }
 
 /// A card, and what it supports.
@@ -191,6 +256,7 @@ fn check_network(
     route: Route<'_>,
     moved: Money,
     tariff: &Tariff,
+    now: ServerTime,
     amount: &'static str,
 ) -> Result<(), ApiError> {
     checks::check_network(
@@ -200,6 +266,7 @@ fn check_network(
         Subject::Amount,
         None,
         tariff,
+        now,
     )
     .map_err(|refusal| refused(refusal, amount))
 }
@@ -217,23 +284,26 @@ async fn amount(
         return Err(ApiError::NotFound);
     }
     let (operation, method) = (query.operation_type, query.payment_method);
-    let route = Route {
-        tier: &merchant.fee_tier,
+    let tariff = app.queries.for_system().tariff().await?;
+    let provider = network(query.provider, method)?;
+    let unit_minor = tariff.network_unit(
+        tariff.account_for(merchant, provider),
+        (provider, method),
         operation,
-        provider: network(query.provider, method)?,
-        method,
-    };
+        query.target_currency,
+        tenant.now,
+    );
+    let route = Route { tier: &merchant.fee_tier, operation, provider, method, unit_minor };
     let question = QuoteRequest {
         base: query.base_amount,
         target: query.target_currency,
         bearer: query.fee_bearer,
         route,
     };
-    let tariff = app.queries.for_system().tariff().await?;
     let quote = fees::predict(question, &tariff, tenant.now)
         .map_err(|refusal| refused(refusal, "base_amount"))?;
     let moved = if operation == Operation::Collection { quote.payer } else { quote.payee };
-    check_network(merchant, route, moved, &tariff, "base_amount")?;
+    check_network(merchant, route, moved, &tariff, tenant.now, "base_amount")?;
     Ok(Json(quote.into()))
 }
 
@@ -247,11 +317,20 @@ async fn source(
     let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
     let found = tenant.reads(&app).source(kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
+    let tariff = app.queries.for_system().tariff().await?;
+    let unit_minor = tariff.network_unit(
+        tariff.account_for(&tenant.merchant, provider),
+        (provider, method),
+        Operation::Collection,
+        query.target_currency,
+        tenant.now,
+    );
     let route = Route {
         tier: &tenant.merchant.fee_tier,
         operation: Operation::Collection,
         provider,
         method,
+        unit_minor,
     };
     let question = QuoteRequest {
         base: source.total(),
@@ -259,10 +338,9 @@ async fn source(
         bearer: source.fee_bearer,
         route,
     };
-    let tariff = app.queries.for_system().tariff().await?;
     let quote = fees::predict(question, &tariff, tenant.now)
         .map_err(|refusal| refused(refusal, "source_id"))?;
-    check_network(&tenant.merchant, route, quote.payer, &tariff, "source_id")?;
+    check_network(&tenant.merchant, route, quote.payer, &tariff, tenant.now, "source_id")?;
     Ok(Json(quote.into()))
 }
 
@@ -303,6 +381,8 @@ async fn phone(
         payment_method: Name(operator.method),
         gateway_provider: Name(operator.method),
         operation_type: Name(query.operation_type),
+        pin_prompt: PromptResponse::find(&tenant.merchant, (provider, operator.method), &tariff)
+            .filter(|_| query.operation_type == Operation::Collection),
     }))
 }
 

@@ -85,7 +85,7 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::WalletState { .. } | Refusal::WalletNotEmpty | Refusal::NotSandbox => {
             "value_error.wallet"
         }
-        Refusal::RefundExceeds { .. } => "value_error.refund",
+        Refusal::RefundExceeds { .. } | Refusal::RefundTooLate { .. } => "value_error.refund",
         Refusal::ReviewFundsInsufficient => "value_error.balance",
         Refusal::AmountTooSmall
         | Refusal::AmountTooLarge

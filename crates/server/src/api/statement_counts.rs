@@ -58,6 +58,7 @@ fn api(stage: &Stage) -> (Router, String) {
         limits: None,
         receipt_codes: ReceiptCodes::new(&[0; 16]),
         receipt_guesses: Arc::default(),
+        unmatched_callbacks: Arc::default(),
         lists: permits(),
         details: permits(),
         pages: permits(),

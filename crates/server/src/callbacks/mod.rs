@@ -5,6 +5,7 @@
 mod pawapay;
 mod public_address;
 mod stripe;
+pub mod unmatched;
 
 use std::sync::Arc;
 
@@ -97,23 +98,17 @@ fn headers_of(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-/// Finds the payment of a callback. `None` for one that is not known, which is answered like any other:
-/// the network must not send it again, and whoever guesses learns nothing.
+/// Finds the payment of a callback, if it is known.
 async fn payment_of(
     app: &App,
     called: &CalledAccount,
     request_id: Uuid,
 ) -> Result<Option<(MerchantId, ExecutionId)>, Refused> {
     let found = app.queries.for_system().payment_of_request(called.account.id, request_id).await;
-    let found = found.map_err(|error| {
+    found.map_err(|error| {
         tracing::warn!(%error, "a callback's payment could not be looked up");
         Refused::NotRecorded
-    })?;
-    if found.is_none() {
-        let account = &called.account.name;
-        tracing::warn!(account, %request_id, "a callback is about a payment that is not known");
-    }
-    Ok(found)
+    })
 }
 
 /// Records what a signed callback says of a payment.
@@ -126,6 +121,7 @@ async fn record(
 ) -> Result<(), Refused> {
     let (outcome, mut heard, alarm) = calls::of_word(word);
     if let Some(alarm) = alarm {
+        called.counters.words_unknown.add();
         let account = &called.account.name;
         tracing::error!(account, execution = execution.0, alarm, "a callback needs a look");
     }
@@ -140,6 +136,7 @@ async fn record(
     if let Some(call) = recorded.call {
         app.dispatcher.spawn(call);
     }
+    called.counters.callbacks_recorded.add();
     Ok(())
 }
 
@@ -147,6 +144,7 @@ async fn record(
 /// waits for the network.
 async fn ask(
     app: &App,
+    called: &CalledAccount,
     (merchant_id, execution_id): (MerchantId, ExecutionId),
 ) -> Result<(), Refused> {
     let command = CheckNow { merchant_id, execution_id, even_if_final: true };
@@ -158,6 +156,7 @@ async fn ask(
     if let Some(call) = call {
         app.dispatcher.spawn(call);
     }
+    called.counters.callbacks_hinted.add();
     Ok(())
 }
 

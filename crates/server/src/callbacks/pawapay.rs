@@ -4,6 +4,7 @@
 use axum::extract::{Request, State};
 use domain::kernel::names::Provider;
 use domain::kernel::time::seconds;
+use domain::network_accounts::unmatched_callback::KeepUnmatchedCallback;
 use networks::accounts::CalledAccount;
 use networks::pawapay::callback::read_callback;
 use networks::pawapay::redaction::redact_callback;
@@ -12,10 +13,12 @@ use networks::pawapay::signature::{self, SignatureFault, SignedMessage};
 
 use super::{
     Refused, account_of, ask, body_of, headers_of, on_record, payment_of, public_address, record,
+    unmatched,
 };
 use crate::api::extract::PathSegments;
 use crate::api::routes::Routes;
 use crate::app::App;
+use crate::net::limits::ClientAddress;
 use store::clock;
 
 /// The keys of callbacks are fetched at most this often, in microseconds: whoever sends callbacks with
@@ -29,6 +32,7 @@ pub fn routes() -> Routes {
 async fn receive(
     State(app): State<App>,
     PathSegments([id, token]): PathSegments<2>,
+    ClientAddress(address): ClientAddress,
     request: Request,
 ) -> Result<&'static str, Refused> {
     let begun_at = clock::now();
@@ -51,8 +55,24 @@ async fn receive(
         };
         verify(&app, &called, &message).await?;
     }
-    let callback = read_callback(&body).map_err(Refused::Unreadable)?;
+    if !is_trusted && !app.unmatched_callbacks.take(address) {
+        called.counters.callbacks_only_counted.add();
+        return Ok("");
+    }
+    let callback = read_callback(&body).map_err(|why| {
+        called.counters.callbacks_unreadable.add();
+        Refused::Unreadable(why)
+    })?;
     let Some(payment) = payment_of(&app, &called, callback.request_id).await? else {
+        // Answered like any other: the network must not send it again, and whoever guesses learns
+        // nothing.
+        let callback = KeepUnmatchedCallback {
+            network_account_id: called.account.id,
+            is_signed: is_trusted,
+            request_id: callback.request_id.to_string(),
+            body: redact_callback(&body),
+        };
+        unmatched::keep(&app, &called, address, callback).await?;
         return Ok("");
     };
     if is_trusted {
@@ -61,7 +81,7 @@ async fn receive(
         let said = on_record(&called, &shown, &body, redact_callback(&body), begun_at);
         record(&app, &called, payment, callback.word, said).await?;
     } else {
-        ask(&app, payment).await?;
+        ask(&app, &called, payment).await?;
     }
     Ok("")
 }
@@ -89,6 +109,7 @@ async fn verify(
     }
     result.map_err(|fault| {
         let account = &called.account.name;
+        called.counters.callbacks_not_signed.add();
         tracing::warn!(account, %fault, "a callback of pawaPay was refused");
         Refused::NotSigned(fault.to_string())
     })

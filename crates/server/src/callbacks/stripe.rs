@@ -6,6 +6,7 @@ use domain::exceptions::dispute::{self, DisputeStanding, OtherDisputeOpen, Recor
 use domain::kernel::names::Provider;
 use domain::kernel::time::ServerTime;
 use domain::network_accounts::exchange::Said;
+use domain::network_accounts::unmatched_callback::KeepUnmatchedCallback;
 use networks::accounts::CalledAccount;
 use networks::reading::Reading;
 use networks::stripe::event::{
@@ -14,10 +15,11 @@ use networks::stripe::event::{
 use networks::stripe::redaction::redact_event;
 use networks::stripe::signature;
 
-use super::{Refused, account_of, ask, body_of, on_record, payment_of, record};
+use super::{Refused, account_of, ask, body_of, on_record, payment_of, record, unmatched};
 use crate::api::extract::PathSegments;
 use crate::api::routes::Routes;
 use crate::app::App;
+use crate::net::limits::ClientAddress;
 use store::clock;
 
 pub fn routes() -> Routes {
@@ -27,6 +29,7 @@ pub fn routes() -> Routes {
 async fn receive(
     State(app): State<App>,
     PathSegments([id, token]): PathSegments<2>,
+    ClientAddress(address): ClientAddress,
     request: Request,
 ) -> Result<&'static str, Refused> {
     let begun_at = clock::now();
@@ -39,15 +42,19 @@ async fn receive(
     let secrets = called.account.credentials.webhook_secrets.iter().map(String::as_str);
     let seconds = begun_at.whole_seconds();
     signature::verify(&header, &body, secrets, seconds).map_err(|fault| {
+        called.counters.callbacks_not_signed.add();
         tracing::warn!(account, ?fault, "an event of Stripe was refused");
         Refused::NotSigned(format!("the signature does not hold: {fault:?}"))
     })?;
-    let event = event::read(&body).map_err(|fault| match fault {
-        EventFault::Thin => {
-            tracing::error!(account, "Stripe sends thin events: set the endpoint to snapshots");
-            Refused::Unreadable("a thin event: set the endpoint to snapshots".to_owned())
+    let event = event::read(&body).map_err(|fault| {
+        called.counters.callbacks_unreadable.add();
+        match fault {
+            EventFault::Thin => {
+                tracing::error!(account, "Stripe sends thin events: set the endpoint to snapshots");
+                Refused::Unreadable("a thin event: set the endpoint to snapshots".to_owned())
+            }
+            EventFault::Unreadable(why) => Refused::Unreadable(why),
         }
-        EventFault::Unreadable(why) => Refused::Unreadable(why),
     })?;
     if event.livemode != called.account.is_live {
         tracing::error!(account, event = event.id, "an event of the other mode was ignored");
@@ -71,14 +78,23 @@ async fn receive(
     if event.news == News::Ignored {
         return Ok("");
     }
-    let Some(payment) = payment_of(&app, &called, request_id).await? else { return Ok("") };
+    let Some(payment) = payment_of(&app, &called, request_id).await? else {
+        let callback = KeepUnmatchedCallback {
+            network_account_id: called.account.id,
+            is_signed: true,
+            request_id: request_id.to_string(),
+            body: redact_event(&body),
+        };
+        unmatched::keep(&app, &called, address, callback).await?;
+        return Ok("");
+    };
     match event.news {
         News::Says(Reading::Word(word)) => {
             let path = format!("/callbacks/stripe/{id}");
             let said = on_record(&called, &path, &body, redact_event(&body), begun_at);
             record(&app, &called, payment, word, said).await?;
         }
-        News::Says(_) | News::Ask => ask(&app, payment).await?,
+        News::Says(_) | News::Ask => ask(&app, &called, payment).await?,
         News::Dispute(_) | News::Ignored => {}
     }
     Ok("")

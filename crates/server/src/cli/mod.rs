@@ -16,6 +16,7 @@ mod output;
 mod payouts;
 mod phones;
 mod rates;
+mod refunds;
 mod review;
 mod secrets;
 pub mod serve;
@@ -35,6 +36,7 @@ use domain::decision::command::{ListedDecision, Request};
 use domain::decision::settings::Settings;
 use domain::directory::principal::Principal;
 use domain::kernel::refusal::Refusal;
+use domain::payments::provider_call::WriteBody;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -120,6 +122,9 @@ enum Group {
     /// Take back payouts and refunds that wait.
     #[command(subcommand)]
     Payouts(payouts::Payouts),
+    /// Make refunds that merchants may no longer make.
+    #[command(subcommand)]
+    Refunds(refunds::Refunds),
     /// Make and change the key that the secrets of network accounts are encrypted with.
     #[command(subcommand)]
     Secrets(secrets::Secrets),
@@ -172,6 +177,7 @@ pub fn main() -> ExitCode {
         Group::Phones(command) => command.run(&target),
         Group::Networks(command) => command.run(&target),
         Group::Payouts(command) => command.run(&target),
+        Group::Refunds(command) => command.run(&target),
         Group::Secrets(command) => command.run(&target),
         Group::Keys(command) => command.run(&target),
         Group::Db(command) => command.run(&target),
@@ -394,8 +400,11 @@ impl Target {
     /// Runs one command on a lane of its own, on a database that has the current schema. A server
     /// may be running on the same database.
     fn run_once<D: ListedDecision>(&self, decision: D) -> anyhow::Result<D::Output> {
-        // Only commands of clients and jobs depend on the server's settings.
-        let settings = Settings::default();
+        // Only commands of clients and jobs depend on the server's other settings.
+        let settings = Settings {
+            write_body: WriteBody(::networks::calls::write_body),
+            ..Settings::default()
+        };
         let mut lane =
             Lane::new(self.database.store()?, settings, Arc::new(clock::now)).short_lived();
         let request = Request::new(Principal::Operator, decision);

@@ -18,6 +18,7 @@ use networks::accounts::Accounts;
 use networks::calls::{NetworkCalls, Outside};
 use networks::client::BaseUrl;
 use networks::pawapay;
+use networks::pawapay::signature::RequestSigner;
 use networks::stripe::keys;
 use serde_json::{Map, Value, json};
 
@@ -31,6 +32,9 @@ use store::hex::hex;
 /// How many calls a second a process makes of a new account.
 const PAWAPAY_CALLS: i64 = 20;
 const STRIPE_CALLS: i64 = 80;
+
+/// How many callbacks about unknown payments are listed.
+const UNMATCHED_LISTED: u32 = 100;
 
 #[derive(Subcommand)]
 pub enum Networks {
@@ -72,6 +76,22 @@ pub enum Networks {
     /// Give a Stripe account another webhook secret, read from standard input. Events signed with any
     /// of its secrets are taken.
     AddWebhookSecret {
+        /// The account's id.
+        #[arg(long)]
+        account: i64,
+    },
+    /// Give a pawaPay account a private key that requests are signed with, as PEM on standard input.
+    /// Without one they are not signed. The older one stays until it is retired.
+    SetSigningKey {
+        /// The account's id.
+        #[arg(long)]
+        account: i64,
+        /// The id that pawaPay's dashboard gives the public half.
+        #[arg(long)]
+        key_id: String,
+    },
+    /// List the last callbacks about payments that are not known here.
+    Unmatched {
         /// The account's id.
         #[arg(long)]
         account: i64,
@@ -204,6 +224,8 @@ impl Networks {
             }
             Self::List { address } => list(target, &address),
             Self::SetToken { account } => set_token(target, account),
+            Self::Unmatched { account } => unmatched(target, account),
+            Self::SetSigningKey { account, key_id } => set_signing_key(target, account, &key_id),
             Self::AddWebhookSecret { account } => {
                 let secret = input::secret("webhook secret")?;
                 keys::check_webhook_secret(&secret)
@@ -318,6 +340,10 @@ fn check_secret(kind: SecretKind, secret: &str, mode: Mode) -> anyhow::Result<()
                 "a token is one line of letters, digits and signs, as pawaPay's dashboard shows it"
             );
         }
+        SecretKind::SigningKey => {
+            RequestSigner::from_text(secret).map_err(anyhow::Error::msg)?;
+            return Ok(());
+        }
         SecretKind::SecretKey => keys::check_secret_key(secret, is_live),
         SecretKind::PublishableKey => keys::check_publishable_key(secret, is_live),
         SecretKind::WebhookSecret => keys::check_webhook_secret(secret),
@@ -348,6 +374,13 @@ fn set_token(target: &Target, id: i64) -> anyhow::Result<()> {
     let secret = input::secret("token")?;
     check_secret(kind, &secret, account.mode)?;
     add_secret(target, id, kind, &secret)
+}
+
+fn set_signing_key(target: &Target, id: i64, key_id: &str) -> anyhow::Result<()> {
+    let account = find(target, id)?;
+    let secret = format!("{key_id}\n{}", input::secret("private key as PEM")?);
+    check_secret(SecretKind::SigningKey, &secret, account.mode)?;
+    add_secret(target, id, SecretKind::SigningKey, &secret)
 }
 
 fn add_secret(target: &Target, id: i64, kind: SecretKind, secret: &str) -> anyhow::Result<()> {
@@ -481,6 +514,28 @@ fn exchanges(target: &Target, merchant: i64, reference: ReferenceId) -> anyhow::
     let json = said.iter().map(exchange_as_json).collect();
     let text = said.iter().map(exchange_as_text).collect::<Vec<_>>().join("\n\n");
     output::tell(&json, if text.is_empty() { "nothing was said" } else { &text })
+}
+
+fn unmatched(target: &Target, account: i64) -> anyhow::Result<()> {
+    let account = find(target, account)?;
+    let found = target
+        .read(async |reads| reads.list_unmatched_callbacks(account.id, UNMATCHED_LISTED).await)?;
+    let json = found.iter().map(|row| {
+        json!({
+            "received_at": moment(row.received_at),
+            "is_signed": row.is_signed,
+            "request_id": row.request_id,
+            "body": row.body,
+        })
+    });
+    let text = found.iter().map(|row| {
+        let signed = if row.is_signed { "signed" } else { "not signed" };
+        let at = moment(row.received_at);
+        format!("== {at} {signed}, about {}\n{}", row.request_id, row.body)
+    });
+    let text = text.collect::<Vec<_>>().join("\n\n");
+    let none = "no callback was about an unknown payment in the last 30 days";
+    output::tell(&json.collect(), if text.is_empty() { none } else { &text })
 }
 
 fn exchange_as_json(exchange: &Exchange) -> Value {

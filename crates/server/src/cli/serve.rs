@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::http::HeaderValue;
 use clap::Args;
-use domain::decision::settings::{Deadlines, Lifetimes, Settings, TransferLimits};
+use domain::decision::settings::{Deadlines, Lifetimes, RefundLimits, Settings, TransferLimits};
 use domain::directory::create_party::NewParty;
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
@@ -107,6 +107,11 @@ pub struct Serve {
     #[arg(long, env = "KOLA_REVIEW_AFTER_HOURS", default_value_t = 24, value_name = "HOURS",
         value_parser = clap::value_parser!(i64).range(1..=720))]
     review_after_hours: i64,
+    /// For how many days after its settlement a merchant may refund a payment that was exchanged. Later
+    /// only `kola refunds create` refunds it.
+    #[arg(long, env = "KOLA_REFUND_EXCHANGED_DAYS", default_value_t = 90, value_name = "DAYS",
+        value_parser = clap::value_parser!(i64).range(1..=3_650))]
+    refund_exchanged_days: i64,
     /// The most that a wallet may have (available, held and incoming) after a transfer from another
     /// merchant, in minor units of its currency.
     #[arg(long, env = "KOLA_TRANSFER_FILL_MAX", default_value_t = 100_000_000_000_000_000, value_name = "MINOR",
@@ -241,6 +246,7 @@ impl Serve {
             balance_max_minor: self.transfer_fill_max,
             recipients_per_hour: self.transfer_recipients_per_hour,
         };
+        let refunds = RefundLimits { exchanged_days: self.refund_exchanged_days };
         let page_limits = PageLimits {
             per_phone: self.page_payments_per_phone,
             per_source: self.page_payments_per_link,
@@ -251,6 +257,7 @@ impl Serve {
                 lifetimes,
                 deadlines,
                 transfers,
+                refunds,
                 page_limits,
                 write_body: WriteBody(networks::calls::write_body),
             },

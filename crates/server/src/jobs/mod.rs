@@ -10,6 +10,7 @@ pub mod expire;
 pub mod file_watch;
 pub mod network_accounts;
 pub mod poll;
+pub mod retention;
 pub mod round_robin;
 pub mod signing_keys;
 
@@ -30,5 +31,7 @@ pub fn start(
     jobs.spawn(expire::run(app.clone()));
     jobs.spawn(cancel_unpaid::run(app.clone()));
     jobs.spawn(network_accounts::ask_for_terms(app.clone()));
+    jobs.spawn(network_accounts::log_counters(app.clone()));
+    jobs.spawn(retention::run(app.clone()));
     jobs
 }

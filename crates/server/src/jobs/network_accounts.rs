@@ -24,6 +24,8 @@ use store::reads::Queries;
 const EVERY: Duration = Duration::from_secs(1);
 /// How often the terms of an account are asked for.
 const TERMS_EVERY: Duration = Duration::from_secs(3_600);
+/// How often the counters of the accounts are written into the log.
+const COUNTERS_EVERY: Duration = Duration::from_secs(300);
 /// How soon they are asked for again after the network gave none.
 const TERMS_AGAIN: Duration = Duration::from_secs(30);
 
@@ -61,6 +63,9 @@ fn accounts_of(
                     }
                     SecretKind::PublishableKey => {
                         credentials.publishable_key.get_or_insert(text);
+                    }
+                    SecretKind::SigningKey => {
+                        credentials.signing_key.get_or_insert(text);
                     }
                     SecretKind::WebhookSecret => credentials.webhook_secrets.push(text),
                 }
@@ -136,6 +141,22 @@ pub async fn ask_for_terms(app: App) {
             next.insert(id, now + wait);
         }
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Writes into the log what happened with each account, whenever something has.
+pub async fn log_counters(app: App) {
+    let mut known = std::collections::HashMap::new();
+    loop {
+        tokio::time::sleep(COUNTERS_EVERY).await;
+        for called in app.dispatcher.networks().accounts.all() {
+            let line = called.counters.to_string();
+            if !line.is_empty() && known.get(&called.account.id) != Some(&line) {
+                let account = &called.account.name;
+                tracing::info!(account, counters = line, "what happened since the start");
+                known.insert(called.account.id, line);
+            }
+        }
     }
 }
 

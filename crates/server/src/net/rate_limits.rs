@@ -147,6 +147,24 @@ impl ReceiptGuesses {
     }
 }
 
+/// A limit of what may come from an address, also where requests are not limited.
+pub struct AddressLimit {
+    start: Instant,
+    addresses: Buckets<IpAddr>,
+}
+
+impl AddressLimit {
+    #[must_use]
+    pub fn new(policy: &'static str, limit: RateLimit) -> Self {
+        Self { start: Instant::now(), addresses: Buckets::new(policy, limit, CALLERS_MAX) }
+    }
+
+    /// Counts what came from an address. Returns whether the limit allows it.
+    pub fn take(&self, address: IpAddr) -> bool {
+        self.addresses.take(address, self.start.elapsed()).0
+    }
+}
+
 /// The limits of a server.
 pub struct Limits {
     start: Instant,

@@ -293,3 +293,38 @@ fn refunds_together_never_cost_more_than_the_total() {
     shop.assert_balance("LRD", "960.00", "0.00");
     server.verify_ledger();
 }
+
+#[test]
+fn long_after_an_exchange_only_the_operator_refunds() {
+    let (server, shop) = open();
+    let paid = collect(&shop, rwandan(&shop), ("PAYER", "USD", "10.00"), "RWF");
+    let plain = shop.paid_hundred();
+    let refund = |paid: &Value, amount: &str| {
+        let body = json!({"original_payment_intent_id": paid["payment_intent_id"],
+            "amount": amount, "expires_at": after(100 * 86_400)});
+        shop.api.post("/v1/sessions/refund", &body)
+    };
+    shop.advance(89 * 86_400);
+    let early = id(&refund(&paid, "144").ok());
+    shop.advance(2 * 86_400);
+    // A rate that holds for ever would be an option on the currency, for nothing.
+    let fault = refund(&paid, "144").fault("body.original_payment_intent_id");
+    assert!(fault.msg.contains("more than 90 days ago: only the operator"), "{}", fault.msg);
+    assert_eq!(fault.kind, "value_error.refund");
+    let fault = shop.execute("refund", early, &key()).fault("body.session_id");
+    assert!(fault.msg.contains("only the operator"), "declared in time, too: {}", fault.msg);
+    // A payment in its own currency has no such end.
+    let back = shop.execute("refund", id(&refund(&plain, "1.00").ok()), &key()).ok();
+    assert_eq!(shop.settled("refund", &back)["status"], "COMPLETED");
+    let (merchant, payment) =
+        (shop.credentials.merchant_id.to_string(), shown(&paid, "reference_id"));
+    let create = ["refunds", "create", &payment, "--merchant", &merchant, "--amount"];
+    let refused = server.kola(&[&create[..], &["1000000"]].concat()).refused();
+    assert!(refused.contains("more than is left to refund"), "{refused}");
+    let made = server.kola(&[&create[..], &["144", "--reason", "A promise", "--json"]].concat());
+    let made: Value = serde_json::from_str(&made.ok()).expect("JSON");
+    let reference = shown(&made, "reference_id");
+    let done = shop.settled("refund", &shop.status("refund", &reference));
+    assert_fields(&done, &[("status", "COMPLETED"), ("payee_amount", "144")]);
+    server.verify_ledger();
+}

@@ -103,6 +103,102 @@ fn a_country_is_opened_without_a_release() {
     server.verify_ledger();
 }
 
+/// Opens Vodacom of Tanzania, which takes shillings without cents.
+#[track_caller]
+fn open_tanzania(server: &Server) {
+    let details = [
+        "--provider",
+        "PAWAPAY",
+        "--network-code",
+        "VODACOM_TZA",
+        "--country",
+        "TZA",
+        "--dial-prefix",
+        "255",
+        "--decimals",
+        "0",
+        "--display-name",
+        "M-Pesa",
+    ];
+    let open = ["markets", "open", "VODACOM_TZA", "COLLECTION", "TZS", "--percentage", "2"];
+    server.kola(&[&open[..], &details].concat()).ok();
+    server.kola(&["markets", "open", "VODACOM_TZA", "PAYOUT", "TZS", "--percentage", "1"]).ok();
+    server.kola(&["rates", "set", "USD", "TZS", "2543.21"]).ok();
+    let carrier = ["--carrier", "Vodacom", "--country", "TZ", "--method", "VODACOM_TZA"];
+    server.kola(&[&["phones", "add", "25574", "--digits", "12"], &carrier[..]].concat()).ok();
+}
+
+#[test]
+fn where_a_network_takes_no_decimals_amounts_are_whole() {
+    let (server, shop) = open();
+    open_tanzania(&server);
+    let party = shop.party_with_phone("255740000001");
+    let account = |operation: &str| {
+        let body = json!({"account_name": "Neema Juma", "provider": "PAWAPAY",
+            "method": "VODACOM_TZA", "party_id": party, "country_code": "TZ"});
+        let path = format!("/v1/payment-accounts/create?operation_type={operation}");
+        id(&shop.api.post(&path, &body).ok())
+    };
+    let (payer, payee) = (account("COLLECTION"), account("PAYOUT"));
+
+    // 1 % and 2 % of 7,070 are 70.70 and 141.40: 71 and 141, whoever bears them.
+    let predicted = shop.api.get(
+        "/v1/predictions/amount-and-fees?base_amount=7070&base_currency=TZS&target_currency=TZS\
+         &payment_method=VODACOM_TZA&provider=PAWAPAY&operation_type=COLLECTION&fee_bearer=PAYER",
+    );
+    assert_fields(
+        &predicted.ok(),
+        &[("payer_amount", "7282.00"), ("platform_fee", "71.00"), ("gateway_fee", "141.00")],
+    );
+    for (bearer, payer_amount, payee_amount) in
+        [("PAYER", "7282.00", "7070.00"), ("PAYEE", "7070.00", "6858.00")]
+    {
+        let invoice = shop.source("invoices", "TZS", bearer, "7070");
+        let paid = shop.collect(shop.checkout(invoice), payer, "TZS", &key()).ok();
+        let paid = shop.settled("collection", &paid);
+        assert_fields(
+            &paid,
+            &[
+                ("status", "COMPLETED"),
+                ("payer_amount", payer_amount),
+                ("payee_amount", payee_amount),
+            ],
+        );
+    }
+    // A total with cents cannot be paid so.
+    let invoice = shop.source("invoices", "TZS", "PAYEE", "70.50");
+    let refused = shop.collect(shop.checkout(invoice), payer, "TZS", &key());
+    let fault = refused.fault("body.payment_account_id");
+    assert!(fault.msg.contains("whole amounts only"), "{}", fault.msg);
+    // 0.05 USD and three fees of a cent are 203.46 TZS, which are rounded up: 204.
+    let invoice = shop.source("invoices", "USD", "PAYER", "0.05");
+    let paid = shop.collect(shop.checkout(invoice), payer, "TZS", &key()).ok();
+    let paid = shop.settled("collection", &paid);
+    assert_fields(&paid, &[("status", "COMPLETED"), ("payer_amount", "204.00")]);
+    // What goes back, and what is paid out, must fit.
+    let fault = shop.open_refund(&paid["payment_intent_id"], "3.50").fault("body.amount");
+    assert!(fault.msg.contains("whole amounts only"), "{}", fault.msg);
+    let back = shop.refund(&paid, "102");
+    assert_fields(&shop.settled("refund", &back), &[("status", "COMPLETED")]);
+    let wallets = shop.api.get("/v1/wallets/list").rows();
+    let wallet = wallets.iter().find(|row| row["currency"] == "TZS").expect("a wallet");
+    let payout = |amount: &str| {
+        let body = json!({"wallet_id": id(wallet), "payment_account_id": payee, "amount": amount,
+            "currency": "TZS", "expires_at": crate::support::soon()});
+        shop.api.post("/v1/sessions/payout", &body)
+    };
+    let fault = payout("10.50").fault("body.amount");
+    assert!(fault.msg.contains("whole amounts only"), "{}", fault.msg);
+    let sent = shop.execute("payout", id(&payout("1000").ok()), &key()).ok();
+    assert_fields(&shop.settled("payout", &sent), &[("status", "COMPLETED")]);
+    server.verify_ledger();
+    // The verification knows what the amounts were rounded to.
+    server.database.damage("UPDATE executions SET unit_minor = NULL WHERE unit_minor IS NOT NULL");
+    let found = server.kola(&["ledger", "verify"]).refused();
+    assert!(found.contains("fee is not what its row comes to"), "{found}");
+    assert!(found.contains("payer's amount is not the total at its rate"), "{found}");
+}
+
 #[test]
 fn the_page_offers_an_opened_method_and_says_what_its_row_says() {
     let (server, shop) = open();

@@ -122,6 +122,7 @@ fn nonsense_is_not_set() {
         ("--answer-within-ms", 10_000),
         ("--action-minutes", 1_440),
         ("--review-after-hours", 720),
+        ("--refund-exchanged-days", 3_650),
         ("--transfer-fill-max", 4_000_000_000_000_000_000_i64),
         ("--transfer-recipients-per-hour", 1_000_000),
         ("--page-payments-per-phone", 1_000_000),

@@ -295,6 +295,8 @@ impl Model {
             | Command::AddNetworkSecret(_)
             | Command::RetireNetworkSecret(_)
             | Command::ResealSecrets(_)
+            | Command::KeepUnmatchedCallback(_)
+            | Command::DeleteRetained(_)
             | Command::RecordTerms(_) => Err("a command about a real network".to_owned()),
         }
     }

@@ -1,13 +1,17 @@
 //! Network accounts: their sealed secrets, the payments under way through them, and what was said to
 //! their networks.
 
+use domain::decision::retention::Retained;
 use domain::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId};
+use domain::kernel::time::ServerTime;
 use domain::kernel::uuids::{NetworkRequestId, Uuid};
 use domain::network_accounts::exchange::Exchange;
 use domain::network_accounts::secret::NetworkSecret;
+use domain::network_accounts::unmatched_callback::UnmatchedCallback;
 
 use crate::StoreError;
 use crate::reads::scope::{MerchantReads, OperatorReads, SystemReads};
+use crate::workspace::deleting::DeleteSql as _;
 use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql::integer;
 use crate::workspace::sql_value::{ResultRow, params};
@@ -55,7 +59,44 @@ impl SystemReads<'_> {
     }
 }
 
+impl SystemReads<'_> {
+    /// How many callbacks about unknown payments an account has on record.
+    pub async fn unmatched_callbacks(&self, account: NetworkAccountId) -> Result<i64, StoreError> {
+        const SQL: &str =
+            "SELECT count(*) FROM unmatched_callbacks WHERE network_account_id = :account";
+        let rows = self.0.rows(SQL, &params!["account" = account.0], integer).await?;
+        Ok(rows.first().copied().unwrap_or(0))
+    }
+
+    /// The ids of rows that were kept long enough, the oldest first.
+    pub async fn kept_long_enough(
+        &self,
+        table: Retained,
+        now: ServerTime,
+        limit: u32,
+    ) -> Result<Vec<i64>, StoreError> {
+        let before = now.plus(-table.kept_for());
+        let params = params!["before" = before.0, "limit" = i64::from(limit)];
+        self.0.rows(table.find_old(), &params, integer).await
+    }
+}
+
 impl OperatorReads {
+    /// Callbacks about unknown payments, the newest first.
+    pub async fn list_unmatched_callbacks(
+        &self,
+        account: NetworkAccountId,
+        limit: u32,
+    ) -> Result<Vec<UnmatchedCallback>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM unmatched_callbacks WHERE network_account_id = :account \
+             ORDER BY id DESC LIMIT :limit",
+            UnmatchedCallback::statements().columns
+        );
+        let params = params!["account" = account.0, "limit" = i64::from(limit)];
+        self.0.rows(&sql, &params, |row| UnmatchedCallback::from_row(row, 0)).await
+    }
+
     /// How many payments of an account are under way.
     pub async fn open_payments(&self, account: NetworkAccountId) -> Result<i64, StoreError> {
         const SQL: &str = "SELECT count(*) FROM provider_attempts \

@@ -50,6 +50,7 @@ const LINKS_COUNTED: i64 = 19;
 const METHODS_OPEN: i64 = 21;
 /// Networks are called through accounts, and what was not sent waits at a gate.
 const NETWORKS_CONNECTED: i64 = 22;
+const REQUESTS_SIGNED: i64 = 23;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -188,6 +189,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0022_network_accounts.sql"),
         // An older kola does not know the mode TEST, and would ask a network for what was not sent.
         oldest: NETWORKS_CONNECTED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0023_network_details.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0023_network_details.sql"),
+        // An older kola reads a signing key as a broken row.
+        oldest: REQUESTS_SIGNED,
     },
 ];
 

@@ -2,6 +2,7 @@
 
 pub mod bulk_sql;
 pub mod codes;
+pub mod deleting;
 mod execution_intent;
 pub mod file;
 pub mod postgres;

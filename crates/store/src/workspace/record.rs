@@ -504,6 +504,7 @@ integer_columns!(
     NetworkAccountId,
     domain::kernel::ids::NetworkSecretId,
     domain::kernel::ids::ExchangeId,
+    domain::kernel::ids::UnmatchedCallbackId,
     domain::kernel::ids::OperatorTermsId,
     domain::kernel::ids::WalletId,
     domain::kernel::ids::AccountId,

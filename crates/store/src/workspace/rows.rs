@@ -237,7 +237,7 @@ record!(domain::payments::execution::Execution, "executions",
         id: "id", merchant_id: "merchant_id", reference_id: "reference_id", session_id: "session_id",
         payer: "payer_minor" "payer_currency", payee: "payee_minor" "payee_currency",
         total_minor: "total_minor", platform_fee_minor: "platform_fee_minor", gateway_fee_minor: "gateway_fee_minor",
-        fx_fee_minor: "fx_fee_minor", rate: "rate_num" "rate_den", rules: "rules", platform_fee_id: "platform_fee_id",
+        fx_fee_minor: "fx_fee_minor", rate: "rate_num" "rate_den", rules: "rules", unit_minor: "unit_minor", platform_fee_id: "platform_fee_id",
         gateway_fee_id: "gateway_fee_id", provider: "provider", method: "method", created_at: "created_at",
     }
     partly_changing {
@@ -532,6 +532,14 @@ record!(domain::network_accounts::exchange::Exchange, "exchanges",
     fixed {
         id: "id", merchant_id: "merchant_id", execution_id: "execution_id",
         said: "network_account_id" "is_callback" "begun_at" "duration_us" "request" "status" "answer" "digest",
+    }
+    changing {}
+    alt_key {});
+
+record!(domain::network_accounts::unmatched_callback::UnmatchedCallback, "unmatched_callbacks",
+    fixed {
+        id: "id", network_account_id: "network_account_id", received_at: "received_at", is_signed: "is_signed",
+        request_id: "request_id", body: "body",
     }
     changing {}
     alt_key {});

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use domain::decision::retention::Deletion;
 use domain::decision::row::{Lookup, LookupOf};
 use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{IdBlock, Loaded, RowChange, RowKey, Table, Tables, Workspace};
@@ -18,6 +19,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
 use crate::schema::{installation, migrate, tariff};
+use crate::workspace::deleting::DeleteSql as _;
 use crate::workspace::file;
 use crate::workspace::record::{Column, KeyedRecord, Record};
 use crate::workspace::sql::{Dialect, OwnedRow, Sql};
@@ -461,6 +463,9 @@ impl Store for SqliteStore {
         self.write_all(&work.tables)?;
         self.append(&work.events)?;
         self.append(&work.entries)?;
+        for Deletion { table, id } in &work.deletions {
+            self.connection.prepare_cached(table.delete_one())?.execute([id])?;
+        }
         Ok(())
     }
 

@@ -81,6 +81,7 @@ impl Refusal {
             Self::TooManyRecipients { seconds: 4 },
             Self::WalletState { subject: Subject::Wallet, state: "FROZEN" },
             Self::NotRefundable { state: "PROCESSING" },
+            Self::RefundTooLate { days: 90 },
             Self::RefundExceeds { left: "3.00 USD".to_owned() },
             Self::AmountTooSmall,
             Self::AmountTooLarge,

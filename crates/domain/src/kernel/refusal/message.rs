@@ -91,6 +91,10 @@ impl std::fmt::Display for Refusal {
             Self::TransferToSelf => f.write_str("the receiving wallet is the sending wallet"),
             Self::WalletState { state, .. } => write!(f, "the wallet is {state}"),
             Self::NotRefundable { state } => write!(f, "only a COMPLETED collection can be refunded; this one is {state}"),
+            Self::RefundTooLate { days } => write!(
+                f,
+                "this payment was exchanged more than {days} days ago: only the operator of the server can refund it"
+            ),
             Self::RefundExceeds { left } => write!(f, "more than is left to refund: {left}"),
             Self::AmountTooSmall => f.write_str("after fees and exchange nothing is left to pay"),
             Self::AmountRangeEmpty => f.write_str("the smallest amount is larger than the largest"),

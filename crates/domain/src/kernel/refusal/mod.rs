@@ -208,6 +208,10 @@ pub enum Refusal {
         /// What is left, with its currency.
         left: String,
     },
+    /// The payment was exchanged too long ago: only the operator refunds it.
+    RefundTooLate {
+        days: i64,
+    },
     /// The amount for the payer or payee would be zero or less.
     AmountTooSmall,
     /// A sum does not fit.

@@ -84,7 +84,7 @@ impl Refusal {
             | Self::TooManyItems { .. }
             | Self::PaymentLinkClosed { .. }
             | Self::CheckoutExpired { .. } => Subject::Source,
-            Self::NotRefundable { .. } => Subject::Original,
+            Self::NotRefundable { .. } | Self::RefundTooLate { .. } => Subject::Original,
             Self::AccountInactive
             | Self::AccountForOtherOperation { .. }
             | Self::AccountMismatch => Subject::Account,

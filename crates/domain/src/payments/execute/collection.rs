@@ -17,7 +17,7 @@ use crate::payments::execute::context::{
 use crate::payments::execution_intent::{Collection, ExecutionIntent};
 use crate::sales::payment_link;
 use crate::sales::source::{Source, SourceInput};
-use crate::tariff::fees;
+use crate::tariff::fees::{self, Route};
 
 impl ExecutionContext<'_> {
     pub(super) fn execute_collection(
@@ -53,7 +53,16 @@ impl ExecutionContext<'_> {
             }
             .into());
         }
-        let route = self.route(account.provider, account.method);
+        let network = (account.provider, account.method);
+        let network_account = work.tariff.account_for(self.merchant, account.provider);
+        let unit_minor = work.tariff.network_unit(
+            network_account,
+            network,
+            Operation::Collection,
+            currency,
+            self.now,
+        );
+        let route = Route { unit_minor, ..self.route(account.provider, account.method) };
         let quote = fees::quote_collection(
             source.total(),
             currency,
@@ -64,15 +73,15 @@ impl ExecutionContext<'_> {
         )?;
         checks::check_network(
             self.merchant,
-            (account.provider, account.method),
+            network,
             (Operation::Collection, quote.payer),
             Subject::Account,
             None,
             &work.tariff,
+            self.now,
         )?;
         let intent = ExecutionIntent::Collection(Collection::new(source_id, account_id));
-        let execution =
-            self.new_execution(intent, &quote, (account.provider, account.method), work)?;
+        let execution = self.new_execution(intent, &quote, network, work)?;
 
         if account.provider == Provider::Platform {
             // A collection through a network reserves its capacity in `dispatch` instead.

@@ -62,6 +62,7 @@ impl ExecutionContext<'_> {
             fx_fee_minor: quote.fx_fee,
             rate: quote.rate,
             rules: fees::ROUNDING_RULES,
+            unit_minor: Some(quote.unit_minor).filter(|unit| *unit > 1),
             platform_fee_id: quote.platform_fee_id,
             gateway_fee_id: quote.gateway_fee_id,
             provider,
@@ -123,6 +124,7 @@ impl ExecutionContext<'_> {
             operation: self.request.details.operation(),
             provider,
             method,
+            unit_minor: 1,
         }
     }
 

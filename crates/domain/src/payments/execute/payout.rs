@@ -61,6 +61,7 @@ impl ExecutionContext<'_> {
             Subject::Amount,
             None,
             &work.tariff,
+            self.now,
         )?;
         let intent = ExecutionIntent::Payout { wallet_id, payee_account_id, payee_wallet_id: None };
         let execution =

@@ -27,6 +27,8 @@ impl ExecutionContext<'_> {
     ) -> Result<Executed, Stop> {
         let original = work.require::<Execution>(original_id)?;
         checks::recheck_original(&original)?;
+        let limits = self.settings.refunds;
+        checks::check_refund_age(&original, self.time, limits, work.actor())?;
         if original.has_network() {
             let account = work.require::<ProviderAttempt>(original_id)?.network_account_id;
             checks::check_network(
@@ -36,6 +38,7 @@ impl ExecutionContext<'_> {
                 Subject::Amount,
                 Some(account),
                 &work.tariff,
+                self.now,
             )?;
         }
         let wallet_id = original.credited_wallet()?;
@@ -68,6 +71,7 @@ impl ExecutionContext<'_> {
             rate: original.rate,
             platform_fee_id: None,
             gateway_fee_id: None,
+            unit_minor: 1,
         };
         let payer_account_id = original.payment_account_id().ok_or_else(|| {
             Stop::Inconsistent(format!("collection {original_id} has no payment account"))

@@ -36,6 +36,7 @@ fn execution(status: ExecutionStatus, intent: ExecutionIntent) -> WithAttempt {
         fx_fee_minor: 0,
         rate: Ratio::ONE,
         rules: 2,
+        unit_minor: None,
         platform_fee_id: None,
         gateway_fee_id: None,
         provider: Provider::PawaPay,

@@ -52,13 +52,21 @@ impl Offers<'_> {
 
     /// What it costs now to pay by a method in a currency that the market offers.
     fn price(&self, pay_with: PayWith, provider: Provider) -> Result<Price, Unavailable> {
+        let Self { total, bearer, tariff, now, .. } = *self;
+        let unit_minor = tariff.network_unit(
+            tariff.account_for(self.merchant, provider),
+            (provider, pay_with.method),
+            Operation::Collection,
+            pay_with.currency,
+            now,
+        );
         let route = Route {
             tier: &self.merchant.fee_tier,
             operation: Operation::Collection,
             provider,
             method: pay_with.method,
+            unit_minor,
         };
-        let Self { total, bearer, tariff, now, .. } = *self;
         match fees::quote_collection(total, pay_with.currency, bearer, route, tariff, now) {
             Ok(quote) => {
                 self.check_network((provider, pay_with.method), quote.payer)?;
@@ -80,6 +88,7 @@ impl Offers<'_> {
             Subject::Account,
             None,
             self.tariff,
+            self.now,
         );
         checked.map_err(|refusal| match refusal {
             Refusal::NoNetworkAccount { .. } => Unavailable::NoPrice,

@@ -155,6 +155,7 @@ fn execution(status: ExecutionStatus) -> Execution {
         fx_fee_minor: 39,
         rate: Ratio::new(192, 1).unwrap(),
         rules: 2,
+        unit_minor: None,
         platform_fee_id: None,
         gateway_fee_id: None,
         provider: Provider::PawaPay,

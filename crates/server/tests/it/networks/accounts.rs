@@ -124,6 +124,46 @@ fn what_is_held_waits_and_goes_when_it_is_resumed() {
 }
 
 #[test]
+fn requests_are_signed_where_the_account_has_a_key() {
+    let stage = Stage::open();
+    let shop = &stage.shop;
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let known = json!({"id": "KOLA:7", "pem": key.public_key_pem()});
+    stage
+        .control("/pawapay/settings", &json!({"signed_requests_only": true, "request_key": known}));
+    let paid = shop.take(shop.momo("COLLECTION", GOOD), "USD", "10.00");
+    assert_eq!(paid["status"], "PENDING", "{paid}");
+    let id = stage.pawapay.to_string();
+    let set = ["networks", "set-signing-key", "--account", &id, "--key-id", "KOLA:7"];
+    let database = &stage.server.database;
+    let refused = database.kola_with_input(&set, "no key").refused();
+    assert!(refused.contains("BEGIN PRIVATE KEY"), "{refused}");
+    database.kola_with_input(&set, &key.serialize_pem()).ok();
+    // What was refused goes on by itself.
+    let paid = stage.becomes("collection", &paid, "COMPLETED");
+    let back = shop.refund(&paid, "3.00");
+    stage.becomes("refund", &back, "COMPLETED");
+    // The last key may be retired: then requests are not signed any more.
+    let listed = stage.server.kola(&["networks", "list", "--json"]).ok();
+    assert!(!listed.contains("PRIVATE KEY"), "{listed}");
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    let account = listed.as_array().expect("a list").iter().find(|row| row["id"] == stage.pawapay);
+    let secrets = account.expect("the account")["secrets"].as_array().expect("secrets").clone();
+    let signing = secrets.iter().find(|secret| secret["kind"] == "SIGNING_KEY");
+    let signing = signing.expect("the key")["id"].to_string();
+    stage.control("/pawapay/settings", &json!({"signed_requests_only": false}));
+    networks(&stage, "retire", stage.pawapay, &["--secret", &signing]).ok();
+    wait_for("a request that is not signed", || {
+        let paid = shop.take(shop.momo("COLLECTION", GOOD), "USD", "1.00");
+        stage.becomes("collection", &paid, "COMPLETED");
+        let sent = stage.pawapay_requests("POST", "/v2/deposits");
+        let last = sent.last().expect("a deposit").to_string();
+        (!last.contains("signature-input")).then_some(())
+    });
+    stage.assert_books_equal();
+}
+
+#[test]
 fn a_refused_token_fails_nothing_and_a_new_one_goes_on() {
     let stage = Stage::open();
     let shop = &stage.shop;

@@ -107,6 +107,62 @@ fn a_callback_of_an_unknown_id_is_answered_and_changes_nothing() {
     assert_eq!(written(&stage), before);
     assert_eq!(stage.now("collection", &paid), paid);
     stage.assert_books_equal();
+    // Both are on record for the operator, without the payer's number.
+    let listed =
+        |account: &str| stage.server.kola(&["networks", "unmatched", "--account", account]);
+    let first = listed(&stage.pawapay.to_string()).ok();
+    assert!(first.contains(&shown(&unknown["set"], "depositId")), "{first}");
+    assert!(first.contains("signed, about") && !first.contains(GOOD), "{first}");
+    let second = stage.server.database.value("SELECT max(network_account_id) FROM network_secrets");
+    let second = listed(&second).ok();
+    assert!(second.contains(&shown(&stage.at_pawapay(&paid), "id")), "{second}");
+}
+
+#[test]
+fn what_was_kept_long_enough_is_deleted() {
+    let mut stage = Stage::spawn();
+    let old = completed_payment(&stage);
+    let new = completed_payment(&stage);
+    for _ in 0..2 {
+        stage.call_back(&old, &json!({"set": {"depositId": key(), "status": "FAILED"}}));
+    }
+    let database = |stage: &Stage, query: &str| stage.server.database.value(query);
+    let exchanges = |stage: &Stage, paid: &Value| {
+        let of = shown(paid, "payment_intent_id");
+        database(stage, &format!("SELECT count(*) FROM exchanges WHERE execution_id = {of}"))
+    };
+    let unmatched = |stage: &Stage| database(stage, "SELECT count(*) FROM unmatched_callbacks");
+    let days = |days: i64| days * 86_400_000_000;
+    let age = |stage: &Stage, table: &str, column: &str, which: &str, by: i64| {
+        let sql = format!("UPDATE {table} SET {column} = {column} - {by} WHERE {which}");
+        stage.server.database.sql(&sql);
+    };
+    let kept = exchanges(&stage, &new);
+    assert!(kept != "0" && exchanges(&stage, &old) != "0");
+    assert_eq!(unmatched(&stage), "2");
+    age(
+        &stage,
+        "exchanges",
+        "begun_at",
+        &format!("execution_id = {}", old["payment_intent_id"]),
+        days(91),
+    );
+    age(
+        &stage,
+        "exchanges",
+        "begun_at",
+        &format!("execution_id = {}", new["payment_intent_id"]),
+        days(89),
+    );
+    let oldest = "id = (SELECT min(id) FROM unmatched_callbacks)";
+    age(&stage, "unmatched_callbacks", "received_at", oldest, days(31));
+    age(&stage, "unmatched_callbacks", "received_at", &format!("NOT {oldest}"), days(29));
+    stage.server.terminate();
+    stage.server.restart(&[]);
+    wait_for("old rows to be deleted", || {
+        (exchanges(&stage, &old) == "0" && unmatched(&stage) == "1").then_some(())
+    });
+    assert_eq!(exchanges(&stage, &new), kept);
 }
 
 #[test]

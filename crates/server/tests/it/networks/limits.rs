@@ -76,10 +76,33 @@ fn a_pause_that_pawapay_asks_for_is_made() {
 }
 
 #[test]
-fn a_storm_of_503_opens_the_circuit_and_all_payments_end() {
+fn a_storm_of_503_makes_longer_pauses_and_all_payments_end() {
     let stage = Stage::open();
     stage.lose_pawapay_callbacks();
-    let storm = json!({"network": "PAWAPAY", "kind": "REFUSED", "status": 503, "times": 1_000});
+    let storm = json!({"network": "PAWAPAY", "kind": "REFUSED", "status": 503, "times": 4});
+    stage.fault(&storm);
+    let shop = &stage.shop;
+    let accounts = [(); 4].map(|()| shop.momo("COLLECTION", GOOD));
+    let taken = accounts.map(|account| shop.take(account, "USD", "10.00"));
+    for paid in &taken {
+        stage.becomes("collection", paid, "COMPLETED");
+    }
+    let mut refused = stage.pawapay_requests("", "");
+    refused.retain(|request| request["status"] == 503);
+    assert_eq!(refused.len(), 4);
+    // At least the half of 1, 2 and 4 seconds.
+    for (pair, least) in refused.windows(2).zip([500, 1_000, 2_000]) {
+        assert!(at_ms(&pair[1]) - at_ms(&pair[0]) >= least, "{refused:?}");
+    }
+    assert_eq!(stage.pawapay_payments().len(), taken.len());
+    stage.assert_books_equal();
+}
+
+#[test]
+fn a_storm_of_500_opens_the_circuit_and_all_payments_end() {
+    let stage = Stage::open();
+    stage.lose_pawapay_callbacks();
+    let storm = json!({"network": "PAWAPAY", "kind": "REFUSED", "status": 500, "times": 1_000});
     stage.fault(&storm);
     let shop = &stage.shop;
     let mut taken = vec![];

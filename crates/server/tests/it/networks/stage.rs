@@ -238,12 +238,13 @@ impl Stage {
     }
 
     /// The requests that pawaPay has had, the oldest first, whose method this is and whose path begins
-    /// so.
+    /// so. All, if both are empty.
     pub(crate) fn pawapay_requests(&self, method: &str, path: &str) -> Vec<Value> {
         let requests = self.fakes.look("/requests").expect("requests");
         let all = requests["pawapay"].as_array().cloned().unwrap_or_default();
         let fits = |request: &Value| {
-            request["method"] == method && shown(request, "path").starts_with(path)
+            (method.is_empty() || request["method"] == method)
+                && shown(request, "path").starts_with(path)
         };
         all.into_iter().filter(fits).collect()
     }

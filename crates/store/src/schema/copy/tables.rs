@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 37] = [
+pub const TABLES: [Table; 38] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -61,6 +61,7 @@ pub const TABLES: [Table; 37] = [
     Table { name: "event_positions", key: "merchant_id", seeded: false },
     filled("entries"),
     filled("exchanges"),
+    filled("unmatched_callbacks"),
 ];
 
 /// The columns of a table with their types, ordered by name: migrations may have added them in

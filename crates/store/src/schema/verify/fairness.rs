@@ -76,6 +76,8 @@ struct Paid {
     source: Option<i64>,
     /// Who bears the fees of the source.
     bearer: Option<FeeBearer>,
+    /// What its amounts were rounded to, in minor units of the payer's currency.
+    unit: i64,
 }
 
 /// Lists the executions with wrong amounts, each with the rule that is broken; at most `listed` for
@@ -114,7 +116,7 @@ pub(crate) fn check(
 const EXECUTIONS: &str = "SELECT e.id, e.operation, e.provider, e.method, e.payer_minor, e.payer_currency, e.payee_minor, \
      e.payee_currency, e.total_minor, e.platform_fee_minor, e.gateway_fee_minor, e.fx_fee_minor, e.rate_num, e.rate_den, \
      e.platform_fee_id, e.gateway_fee_id, (SELECT total_minor FROM sources WHERE id = e.source_id), \
-     (SELECT fee_bearer FROM sources WHERE id = e.source_id) FROM executions AS e \
+     (SELECT fee_bearer FROM sources WHERE id = e.source_id), e.unit_minor FROM executions AS e \
      WHERE e.id > :after AND e.rules >= :since AND e.operation <> {operation REFUND} ORDER BY e.id LIMIT :page";
 
 impl Paid {
@@ -135,6 +137,7 @@ impl Paid {
             gateway: Column::read(r)?,
             source: Column::read(r)?,
             bearer: Column::read(r)?,
+            unit: Option::<i64>::read(r)?.unwrap_or(1),
         })
     }
 
@@ -150,7 +153,14 @@ impl Paid {
         let (num, den) = (i128::from(self.rate.0), i128::from(self.rate.1));
         let (num, den) =
             reduced(num * minor(self.payer_currency), den * minor(self.payee_currency));
-        Some(total.checked_mul(num)?.checked_add(den - 1)? / den)
+        let minor = total.checked_mul(num)?.checked_add(den - 1)? / den;
+        let unit = i128::from(self.unit);
+        Some(minor.checked_add(unit - 1)? / unit * unit)
+    }
+
+    /// What its fees were rounded to: paid in another currency, only the conversion is in units.
+    fn fee_unit(&self) -> i64 {
+        if self.payer_currency == self.payee_currency { self.unit } else { 1 }
     }
 
     fn payer_amount_is_right(&self) -> bool {
@@ -229,7 +239,7 @@ impl Tariff {
         let [of_platform, of_gateway, of_exchange] = paid.fees;
         let fair = self.is_fair(paid, of_platform, platform, sql)?
             && self.is_fair(paid, of_gateway, gateway, sql)?
-            && rounded(paid.base(), exchange, (0, 1)) == Some(of_exchange.into());
+            && rounded(paid.base(), exchange, (0, 1), 1) == Some(of_exchange.into());
         if !fair {
             broken.push(FEE);
         }
@@ -250,7 +260,9 @@ impl Tariff {
         if row.of.is_some_and(|network| network != paid.network) {
             return Ok(false);
         }
-        let is = |fixed: Fraction| rounded(paid.base(), row.ppm, fixed) == Some(fee.into());
+        let is = |fixed: Fraction| {
+            rounded(paid.base(), row.ppm, fixed, paid.fee_unit()) == Some(fee.into())
+        };
         match row.fixed {
             None => Ok(is((0, 1))),
             Some((minor, currency)) if currency == paid.payee_currency => Ok(is((minor.into(), 1))),
@@ -317,14 +329,15 @@ fn decided_at(id: i64, sql: &mut dyn Sql) -> Result<i64, StoreError> {
     sql.rows(&EVENTS, &params!["id" = id])?.first().map_or(Ok(i64::MAX), OwnedRow::integer)
 }
 
-/// `base × ppm + fixed`, rounded half up. A fee above zero is at least one minor unit. `None` on
-/// overflow.
-fn rounded(base: i64, ppm: i64, (num, den): Fraction) -> Option<i128> {
+/// `base × ppm + fixed`, rounded half up to whole units. A fee above zero is at least one unit. `None`
+/// on overflow.
+fn rounded(base: i64, ppm: i64, (num, den): Fraction, unit: i64) -> Option<i128> {
     let share = i128::from(base).checked_mul(ppm.into())?;
     let above = share.checked_mul(den)?.checked_add(num.checked_mul(1_000_000)?)?;
-    let below = den.checked_mul(1_000_000)?;
+    let below = den.checked_mul(1_000_000)?.checked_mul(unit.into())?;
     let half = above.checked_add(below / 2)? / below;
-    Some(if above > 0 { half.max(1) } else { half })
+    let units = if above > 0 { half.max(1) } else { half };
+    units.checked_mul(unit.into())
 }
 
 /// The same fraction in lowest terms.
@@ -343,15 +356,20 @@ mod tests {
 
     #[test]
     fn a_fee_is_rounded_half_up_and_never_to_nothing() {
-        let fee = |base, ppm| rounded(base, ppm, (0, 1)).unwrap();
+        let fee = |base, ppm| rounded(base, ppm, (0, 1), 1).unwrap();
         assert_eq!(
             [fee(49, 10_000), fee(149, 10_000), fee(150, 10_000), fee(100, 0), fee(0, 10_000)],
             [1, 1, 2, 0, 0]
         );
         // 2.9 % of 1.00 plus 0.30; a third of a unit; five thirds.
         assert_eq!(
-            [rounded(100, 29_000, (30, 1)), rounded(0, 0, (1, 3)), rounded(0, 0, (5, 3))],
+            [rounded(100, 29_000, (30, 1), 1), rounded(0, 0, (1, 3), 1), rounded(0, 0, (5, 3), 1)],
             [Some(33), Some(1), Some(2)]
+        );
+        // 0.70 and 1.40 of a currency that the network takes without decimals.
+        assert_eq!(
+            [rounded(7_000, 10_000, (0, 1), 100), rounded(7_000, 20_000, (0, 1), 100)],
+            [Some(100), Some(100)]
         );
     }
 

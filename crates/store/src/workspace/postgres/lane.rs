@@ -24,7 +24,7 @@ use crate::workspace::postgres::lane::connection::{
 };
 use crate::workspace::postgres::lane::loading::Lookups;
 use crate::workspace::postgres::lane::locking::{LockKeys, authorizing_rows, changed_rows};
-use crate::workspace::postgres::lane::writing::{append, write_all};
+use crate::workspace::postgres::lane::writing::{append, delete, write_all};
 use crate::workspace::postgres::{Address, runtime};
 use crate::workspace::sql::{OwnedRow, integer};
 use crate::{Store, StoreError};
@@ -291,6 +291,7 @@ impl Store for PostgresStore {
         write_all(&work.tables, &mut statements)?;
         append(&work.events, &mut statements)?;
         append(&work.entries, &mut statements)?;
+        delete(&work.deletions, &mut statements)?;
         self.run(statements)?;
         self.remember(&work.tables);
         Ok(())

@@ -1,12 +1,14 @@
 //! How a lane writes what a batch changed: one INSERT and one UPDATE a table.
 
+use domain::decision::retention::{Deletion, Retained};
 use domain::decision::workspace::{Loaded, RowChange, Table, Tables};
 use domain::each_table;
 
 use crate::StoreError;
+use crate::workspace::deleting::DeleteSql as _;
 use crate::workspace::postgres::lane::connection::{Statement, column_arrays};
 use crate::workspace::record::{KeyedRecord, Record};
-use crate::workspace::sql_value::SqlValue;
+use crate::workspace::sql_value::{ColumnType, SqlValue};
 
 /// Adds the statements that write the changes of a table.
 fn write<'a, R: Loaded + KeyedRecord>(
@@ -67,6 +69,22 @@ pub(super) fn append<'a, R: Record>(
         values
     };
     insert::<R>(&rows.iter().map(all).collect::<Vec<_>>(), statements)
+}
+
+/// Adds the statements that delete rows. Another process may have deleted some of them.
+pub(super) fn delete<'a>(
+    deletions: &[Deletion],
+    statements: &mut Vec<Statement<'a>>,
+) -> Result<(), StoreError> {
+    for table in Retained::ALL {
+        let of_table = deletions.iter().filter(|deletion| deletion.table == table);
+        let ids: Vec<_> = of_table.map(|deletion| vec![SqlValue::Int(deletion.id)]).collect();
+        if !ids.is_empty() {
+            let params = column_arrays([ColumnType::Int].into_iter(), &ids)?;
+            statements.push(Statement::new(table.delete_many(), params));
+        }
+    }
+    Ok(())
 }
 
 macro_rules! by_table {

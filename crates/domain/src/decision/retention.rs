@@ -1,0 +1,52 @@
+//! Rows that are kept for a time and then deleted. Nothing refers to them and no decision reads them:
+//! they are for people who look into what happened.
+
+use crate::decision::use_case::{Context, Decision};
+use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::time::minutes;
+
+/// A table whose rows are deleted after a time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Retained {
+    Exchanges,
+    UnmatchedCallbacks,
+}
+
+impl Retained {
+    pub const ALL: [Self; 2] = [Self::Exchanges, Self::UnmatchedCallbacks];
+
+    /// For how long a row is kept, in microseconds.
+    #[must_use]
+    pub const fn kept_for(self) -> i64 {
+        let days = match self {
+            Self::Exchanges => 90,
+            Self::UnmatchedCallbacks => 30,
+        };
+        days * minutes(24 * 60)
+    }
+}
+
+/// A row to delete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Deletion {
+    pub table: Retained,
+    pub id: i64,
+}
+
+/// Deletes rows that were kept long enough, as the caller has found them. Whoever comes second deletes
+/// nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeleteRetained {
+    pub table: Retained,
+    pub ids: Vec<i64>,
+}
+
+impl Decision for DeleteRetained {
+    type Output = ();
+
+    fn decide(&self, work: &mut Workspace, _: &Context<'_>) -> Result<(), Stop> {
+        let table = self.table;
+        work.deletions.extend(self.ids.iter().map(|id| Deletion { table, id: *id }));
+        Ok(())
+    }
+}

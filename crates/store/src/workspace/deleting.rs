@@ -1,0 +1,43 @@
+//! The statements that delete rows, of the tables whose rows are kept for a time only.
+
+use domain::decision::retention::Retained;
+
+/// The statements of a table.
+pub trait DeleteSql {
+    /// Deletes a row by its id, on SQLite.
+    fn delete_one(self) -> &'static str;
+    /// Deletes rows by an array of ids, on PostgreSQL.
+    fn delete_many(self) -> &'static str;
+    /// Finds the ids of rows that are older than `:before`, the oldest first, at most `:limit`.
+    fn find_old(self) -> &'static str;
+}
+
+impl DeleteSql for Retained {
+    fn delete_one(self) -> &'static str {
+        match self {
+            Self::Exchanges => "DELETE FROM exchanges WHERE id = ?",
+            Self::UnmatchedCallbacks => "DELETE FROM unmatched_callbacks WHERE id = ?",
+        }
+    }
+
+    fn delete_many(self) -> &'static str {
+        match self {
+            Self::Exchanges => "DELETE FROM exchanges WHERE id = ANY($1::bigint[])",
+            Self::UnmatchedCallbacks => {
+                "DELETE FROM unmatched_callbacks WHERE id = ANY($1::bigint[])"
+            }
+        }
+    }
+
+    fn find_old(self) -> &'static str {
+        match self {
+            Self::Exchanges => {
+                "SELECT id FROM exchanges WHERE begun_at < :before ORDER BY begun_at LIMIT :limit"
+            }
+            Self::UnmatchedCallbacks => {
+                "SELECT id FROM unmatched_callbacks WHERE received_at < :before \
+                 ORDER BY received_at LIMIT :limit"
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+-- A secret may be the key that requests to pawaPay are signed with. SQLite cannot change a CHECK: see 0022.
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(sql, '''WEBHOOK_SECRET''', '''WEBHOOK_SECRET'', ''SIGNING_KEY''')
+WHERE type = 'table' AND name = 'network_secrets';
+PRAGMA writable_schema = RESET;
+
+-- Callbacks about payments that are not known. Kept for 30 days.
+CREATE TABLE unmatched_callbacks (
+    id                 INTEGER PRIMARY KEY,
+    network_account_id INTEGER NOT NULL,
+    received_at        INTEGER NOT NULL,
+    is_signed          INTEGER NOT NULL CHECK (is_signed IN (0, 1)),
+    request_id         TEXT NOT NULL,
+    body               TEXT NOT NULL
+) STRICT;
+CREATE INDEX unmatched_callbacks_by_time ON unmatched_callbacks (received_at);
+CREATE INDEX unmatched_callbacks_of_account ON unmatched_callbacks (network_account_id, id);
+
+-- What the amounts of a payment were rounded to, in minor units of the payer's currency, where its network takes the currency
+-- without its decimals.
+ALTER TABLE executions ADD COLUMN unit_minor INTEGER CHECK (unit_minor > 1);
