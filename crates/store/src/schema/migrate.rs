@@ -189,6 +189,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola does not know the mode TEST, and would ask a network for what was not sent.
         oldest: NETWORKS_CONNECTED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0023_stripe_parameters.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0023_stripe_parameters.sql"),
+        // An older kola may stay: it only sends what such a test server refuses.
+        oldest: NETWORKS_CONNECTED,
+    },
 ];
 
 /// The table of versions. On PostgreSQL processes that start at once wait for its lock. SQLite also
