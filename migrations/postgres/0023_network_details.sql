@@ -18,3 +18,7 @@ CREATE INDEX unmatched_callbacks_of_account ON unmatched_callbacks (network_acco
 -- What the amounts of a payment were rounded to, in minor units of the payer's currency, where its network takes the currency
 -- without its decimals.
 ALTER TABLE executions ADD COLUMN unit_minor BIGINT CHECK (unit_minor > 1);
+
+-- Which parameters requests to a server that plays Stripe may have. Stripe itself takes the current ones.
+ALTER TABLE network_accounts ADD COLUMN parameters TEXT NOT NULL DEFAULT 'CURRENT'
+    CHECK (parameters = 'CURRENT' OR (parameters = 'BASIC' AND network = 'STRIPE' AND mode = 'TEST'));

@@ -10,6 +10,7 @@ mod disk_full;
 mod failover;
 mod merchant;
 mod migration_time;
+mod networks;
 mod new;
 mod openapi;
 mod payment_load;

@@ -16,7 +16,6 @@ use crate::client::{CALL_TIMEOUT, CallError, Client};
 use crate::exchange::{HttpRequest, HttpResponse, Payment, Unsendable};
 use crate::pawapay;
 use crate::reading::{self, Reading, Word};
-use crate::stripe::Parameters;
 use crate::stripe::{self, steps::Step};
 
 /// How long a call may wait for its turn.
@@ -307,8 +306,11 @@ impl Conversation<'_> {
         for _ in 0..STEPS_MAX {
             let is_first_send = kind == CallKind::Send && last.is_none();
             let purpose = if is_first_send { Purpose::Send } else { Purpose::Ask };
-            let request =
-                step.request(&self.payment, Some(body.as_bytes()), Parameters::Current)?;
+            let request = step.request(
+                &self.payment,
+                Some(body.as_bytes()),
+                self.request.details.parameters,
+            )?;
             let response = match self.exchange(request, purpose).await {
                 Ok(response) => response,
                 Err(none) if is_first_send => return Ok(self.no_answer_to_send(none)),
@@ -471,7 +473,7 @@ pub fn write_body(network: Provider, request: &ProviderRequest) -> Result<String
     let payment = payment(request);
     let body = match network {
         Provider::PawaPay => pawapay::requests::initiation(&payment).map(|request| request.body),
-        Provider::Stripe => stripe::requests::create_body(&payment, Parameters::Current),
+        Provider::Stripe => stripe::requests::create_body(&payment, request.details.parameters),
         Provider::Platform => Err(Unsendable::new("it leaves no wallet")),
     };
     let body = body.map_err(|unsendable| unsendable.reason)?;

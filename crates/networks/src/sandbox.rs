@@ -263,6 +263,7 @@ mod tests {
     use domain::kernel::money::Money;
     use domain::kernel::time::{MerchantTime, seconds};
     use domain::kernel::uuids::{NetworkRequestId, ReferenceId, Uuid};
+    use domain::network_accounts::account::Parameters;
     use domain::payments::provider_call::RequestDetails;
 
     use super::*;
@@ -291,6 +292,7 @@ mod tests {
                 network_account_id: NetworkAccountId(1),
                 reference_id: ReferenceId(Uuid::from_u128(2)),
                 merchant_name: "Shop".to_owned(),
+                parameters: Parameters::Current,
                 network_code: None,
                 decimals: 2,
                 reference: None,

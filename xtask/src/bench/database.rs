@@ -143,6 +143,16 @@ impl Database {
         self.number("SELECT count(*) FROM executions")
     }
 
+    /// What test networks hold for the merchants, in minor units of all currencies. A clearing
+    /// account is debited for it.
+    pub fn held_by_test_networks(&self) -> anyhow::Result<i64> {
+        self.number(
+            "SELECT CAST(coalesce(-sum(a.balance_minor), 0) AS BIGINT) FROM accounts AS a \
+             JOIN network_accounts AS n ON n.id = a.network_account_id \
+             WHERE a.kind = 'CLEARING' AND n.mode = 'TEST'",
+        )
+    }
+
     /// The reference and the status of every execution.
     pub fn references(&self) -> anyhow::Result<Vec<(String, String)>> {
         let reference = match self {

@@ -30,6 +30,16 @@ impl Kola {
         database: &Database,
         name: &str,
     ) -> anyhow::Result<serde_json::Value> {
+        self.merchant_create_with(database, name, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn merchant_create_with(
+        &self,
+        database: &Database,
+        name: &str,
+        more: &[&str],
+    ) -> anyhow::Result<serde_json::Value> {
         let arguments = [
             "merchant",
             "create",
@@ -41,6 +51,7 @@ impl Kola {
             "--empty",
             "--json",
         ];
+        let arguments = [&arguments[..], more].concat();
         Ok(serde_json::from_str(&self.output(database, &arguments)?)?)
     }
 
@@ -87,7 +98,7 @@ impl Kola {
 
     /// A command without the settings of the caller's environment, which must not change what is
     /// measured.
-    fn command(&self, database: &Database, arguments: &[&str]) -> Command {
+    pub fn command(&self, database: &Database, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .args(arguments)

@@ -58,7 +58,8 @@ impl FromStr for Seed {
 pub fn run(seed: Seed) -> anyhow::Result<bool> {
     let target = crate::target_dir()?;
     let schemathesis = installed(&target.join("contract/schemathesis"))?;
-    let kola = Kola { binary: built(&target)? };
+    built(&["kola"])?;
+    let kola = Kola { binary: target.join("debug/kola") };
     let directory = target.join("contract/run");
     if directory.exists() {
         std::fs::remove_dir_all(&directory)?;
@@ -129,7 +130,7 @@ fn installed(directory: &Path) -> anyhow::Result<PathBuf> {
 
 /// A virtual environment of Python with these packages. It lists what is installed, so that it is
 /// created only once.
-fn environment(directory: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
+pub fn environment(directory: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
     let (list, wanted) = (directory.join("packages.txt"), packages.join("\n"));
     if std::fs::read_to_string(&list).is_ok_and(|installed| installed == wanted) {
         return Ok(directory.to_owned());
@@ -155,13 +156,15 @@ fn environment(directory: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
     Ok(directory.to_owned())
 }
 
-fn built(target: &Path) -> anyhow::Result<PathBuf> {
-    let status = crate::common::cargo()
-        .args(["build", "--package", "kola"])
-        .status()
-        .context("cargo build")?;
-    ensure!(status.success(), "cargo build failed");
-    Ok(target.join("debug/kola"))
+/// Builds the programs of these packages for debugging.
+pub fn built(packages: &[&str]) -> anyhow::Result<()> {
+    let mut build = crate::common::cargo();
+    build.arg("build");
+    for package in packages {
+        build.args(["--package", package]);
+    }
+    ensure!(build.status().context("cargo build")?.success(), "cargo build failed");
+    Ok(())
 }
 
 #[cfg(test)]

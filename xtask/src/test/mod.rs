@@ -39,9 +39,13 @@ pub struct Options {
     /// instead of running the tests
     #[arg(long, conflicts_with_all = ["sqlite", "postgres"])]
     contract: bool,
+    /// Pay with programs of others, for half a minute, instead of running the tests: kola through
+    /// localstripe, and Stripe's own client at the fake of Stripe
+    #[arg(long, conflicts_with_all = ["sqlite", "postgres", "contract"])]
+    networks: bool,
     /// Run the tests of the payer's pages in Chromium, which is installed if it is missing, instead
     /// of the other tests; on SQLite, or with `--postgres` on PostgreSQL
-    #[arg(long, conflicts_with_all = ["sqlite", "contract"])]
+    #[arg(long, conflicts_with_all = ["sqlite", "contract", "networks"])]
     browser: bool,
     /// The seed of the cases of `--contract`: a number, or `random` to explore
     #[arg(long, requires = "contract", value_name = "N|random")]
@@ -56,6 +60,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let passed = if options.contract {
         crate::contract::run(options.seed.unwrap_or_default())?
+    } else if options.networks {
+        crate::networks::run().map(|()| true)?
     } else if options.browser {
         let axe = vec![("KOLA_TEST_AXE", browser::axe()?)];
         let cluster = if options.postgres { Some(cluster(options)?) } else { None };

@@ -29,6 +29,16 @@ api_enum! {
     }
 }
 
+api_enum! {
+    /// Which parameters requests to Stripe have.
+    Parameters {
+        /// Those of the version of the API that requests ask for.
+        Current = "CURRENT",
+        /// Only what has been there for years, for test servers that refuse the rest.
+        Basic = "BASIC",
+    }
+}
+
 /// An account at a network. An attempt keeps its account for ever: status, refunds and callbacks of a
 /// payment go only there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +60,8 @@ pub struct NetworkAccount {
     pub restored_at: Option<ServerTime>,
     /// pawaPay: whether callbacks are signed. A callback that is not is then refused.
     pub signed_callbacks: bool,
+    /// Stripe: which parameters its test server takes. Stripe itself takes the current ones.
+    pub parameters: Parameters,
     /// How many calls a second a process makes.
     pub calls_per_second: i64,
     /// The last part of the path of its callbacks, drawn at random. It is no password, but who does
@@ -78,6 +90,12 @@ impl Tariff {
     pub fn is_stopped(&self, id: NetworkAccountId) -> bool {
         self.network_account(id)
             .is_some_and(|account| account.held || account.token_refused_at.is_some())
+    }
+
+    /// Which parameters requests of an account have.
+    #[must_use]
+    pub fn parameters(&self, id: NetworkAccountId) -> Parameters {
+        self.network_account(id).map_or(Parameters::Current, |account| account.parameters)
     }
 
     /// Whether a backup was put back lately, so that the network may know requests that seem new.

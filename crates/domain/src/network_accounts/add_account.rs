@@ -4,7 +4,7 @@ use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::NetworkAccountId;
 use crate::kernel::names::{Mode, Provider};
-use crate::network_accounts::account::{AccountStatus, NetworkAccount};
+use crate::network_accounts::account::{AccountStatus, NetworkAccount, Parameters};
 use crate::network_accounts::fault::NetworkAccountFault;
 use crate::network_accounts::secret::{self, SealedSecret};
 use crate::tariff::change::{self, Change};
@@ -18,6 +18,8 @@ pub struct AddNetworkAccount {
     pub name: String,
     pub base_url: String,
     pub calls_per_second: i64,
+    /// [`Parameters::Basic`] only for a test account at Stripe.
+    pub parameters: Parameters,
     /// See [`NetworkAccount::callback_token`].
     pub callback_token: String,
     pub secrets: Vec<SealedSecret>,
@@ -35,6 +37,10 @@ impl Decision for AddNetworkAccount {
         if change.tariff.network_accounts.iter().any(|account| account.name == self.name) {
             return Err(NetworkAccountFault::NameTaken(self.name.clone()).into());
         }
+        let takes_basic = (self.network, self.mode) == (Provider::Stripe, Mode::Test);
+        if self.parameters == Parameters::Basic && !takes_basic {
+            return Err(NetworkAccountFault::BasicParameters.into());
+        }
         let account = NetworkAccount {
             id: NetworkAccountId(change.new_id()?),
             network: self.network,
@@ -46,6 +52,7 @@ impl Decision for AddNetworkAccount {
             token_refused_at: None,
             restored_at: None,
             signed_callbacks: false,
+            parameters: self.parameters,
             calls_per_second: self.calls_per_second,
             callback_token: Some(self.callback_token.clone()),
             created_at: change.now,

@@ -13,6 +13,8 @@ use crate::network_accounts::secret::SecretKind;
 pub enum NetworkAccountFault {
     Unknown(NetworkAccountId),
     NameTaken(String),
+    /// Only test servers that play Stripe need other parameters than the current ones.
+    BasicParameters,
     /// The account's status does not allow the change.
     Status {
         is: AccountStatus,
@@ -49,6 +51,9 @@ impl fmt::Display for NetworkAccountFault {
                 write!(f, "there is no network account {id}: see `kola networks list`")
             }
             Self::NameTaken(name) => write!(f, "another network account has the name {name}"),
+            Self::BasicParameters => {
+                f.write_str("only a test account at Stripe has basic parameters")
+            }
             Self::Status { is, must_be } => {
                 write!(f, "the network account is {is} and must be {must_be}")
             }

@@ -8,6 +8,7 @@ use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Mode, Operation, Provider};
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::kernel::uuids::{Fingerprint, NetworkRequestId, ReferenceId};
+use crate::network_accounts::account::Parameters;
 use crate::payments::attempt::{LEASE_US, NetworkPayment, ProviderAttempt};
 use crate::payments::execution::Execution;
 use crate::tariff::Tariff;
@@ -86,6 +87,8 @@ pub struct RequestDetails {
     pub reference_id: ReferenceId,
     /// The name that payers know.
     pub merchant_name: String,
+    /// Which parameters the account's requests have.
+    pub parameters: Parameters,
     /// The network's own code of the operator; `None` for a card.
     pub network_code: Option<String>,
     /// How many decimals the network takes.
@@ -195,6 +198,7 @@ pub fn build(
                 network_account_id: attempt.network_account_id,
                 reference_id: execution.reference_id,
                 merchant_name: merchant.shown_name().to_owned(),
+                parameters: work.tariff.parameters(attempt.network_account_id),
                 network_code: work.tariff.network_code(execution.method).map(str::to_owned),
                 decimals: decimals(execution, attempt, &work.tariff),
                 reference: attempt.network_reference.clone(),

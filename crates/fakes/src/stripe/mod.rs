@@ -396,6 +396,11 @@ impl Stripe {
             return Err(ApiError::parameter("parameter_invalid_integer", "limit", message));
         }
         let after = params.text("starting_after")?;
+        let before = params.text("ending_before")?;
+        if after.is_some() && before.is_some() {
+            let message = "Only one of starting_after and ending_before can be given";
+            return Err(ApiError::parameter("parameter_invalid", "ending_before", message));
+        }
         let mut bounds = Vec::new();
         if let Some(mut created) = params.nested("created")? {
             for name in ["gte", "gt", "lte", "lt"] {
@@ -429,11 +434,19 @@ impl Stripe {
         };
         let mut ids = self.ids(kind, payout.as_deref());
         ids.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        let place = |bound: &str, name: &str| {
+            let at = ids.iter().position(|(_, id)| *id == bound);
+            at.ok_or_else(|| ApiError::missing("object", bound, name))
+        };
+        let is_backwards = before.is_some();
         if let Some(after) = after {
-            let Some(at) = ids.iter().position(|(_, id)| *id == after) else {
-                return Err(ApiError::missing("object", &after, "starting_after"));
-            };
+            let at = place(&after, "starting_after")?;
             ids.drain(..=at);
+        } else if let Some(before) = before {
+            let at = place(&before, "ending_before")?;
+            ids.truncate(at);
+            // The page has those that are next to the bound.
+            ids.reverse();
         }
         // Only as many are shown as a page has, and one more, which tells that there are more.
         let limit = usize::try_from(limit).unwrap_or(10);
@@ -441,6 +454,9 @@ impl Stripe {
         let mut page: Vec<Value> = shown.take(limit + 1).collect();
         let has_more = page.len() > limit;
         page.truncate(limit);
+        if is_backwards {
+            page.reverse();
+        }
         Ok(json!({
             "object": "list",
             "url": format!("/v1/{kind}"),

@@ -495,6 +495,35 @@ async fn a_payout_has_its_balance_transactions() {
     assert_eq!(stage.get(&rest).await["data"].as_array().unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn a_list_is_read_forwards_and_backwards() {
+    let stage = Stage::new().await;
+    for _ in 0..5 {
+        stage.post("/v1/payment_intents", INTENT).await;
+    }
+    let page = async |query: &str| {
+        let page = stage.get(&format!("/v1/payment_intents?{query}")).await;
+        let ids = page["data"].as_array().into_iter().flatten().map(|row| text(&row["id"]));
+        (ids.collect::<Vec<String>>(), page["has_more"].clone())
+    };
+    // The newest first.
+    let (all, _) = page("limit=5").await;
+    for (query, found, has_more) in [
+        (format!("limit=2&starting_after={}", all[0]), &all[1..3], true),
+        (format!("limit=2&starting_after={}", all[2]), &all[3..5], false),
+        (format!("limit=2&ending_before={}", all[4]), &all[2..4], true),
+        (format!("limit=2&ending_before={}", all[2]), &all[0..2], false),
+        (format!("limit=2&ending_before={}", all[0]), &[], false),
+    ] {
+        assert_eq!(page(&query).await, (found.to_vec(), json!(has_more)), "{query}");
+    }
+    for query in ["ending_before=pi_none", &format!("starting_after={0}&ending_before={0}", all[0])]
+    {
+        let refused = stage.get(&format!("/v1/payment_intents?{query}")).await;
+        assert_eq!(refused["error"]["type"], "invalid_request_error", "{refused}");
+    }
+}
+
 /// Whatever goes wrong: the balance is what its transactions say, and a charge is refunded by as much
 /// as its refunds that did not fail.
 #[tokio::test]

@@ -27,14 +27,5 @@ pub mod steps;
 /// takes `payment_method_types`. Events have the version that their endpoint was made with.
 pub const API_VERSION: &str = "2026-08-26.dahlia";
 
-/// Which parameters requests may have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Parameters {
-    /// Those of [`API_VERSION`].
-    Current,
-    /// Only what has been there for years, for test servers that refuse the rest.
-    Basic,
-}
-
 #[cfg(test)]
 mod samples;

@@ -3,10 +3,11 @@
 
 use domain::kernel::names::Operation;
 use domain::kernel::uuids::Uuid;
+use domain::network_accounts::account::Parameters;
 use form_urlencoded::Serializer;
 
 use super::ids::{Kind, StripeId, is_id};
-use super::{API_VERSION, Parameters, amounts};
+use super::{API_VERSION, amounts};
 use crate::exchange::{HttpRequest, Payment, Unsendable};
 
 /// The metadata by which an object is found again: our id of the request that made it.

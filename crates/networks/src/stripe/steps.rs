@@ -2,7 +2,8 @@
 //! any, is due at once. Nothing is remembered between calls, so that a process that dies in between
 //! costs nothing: the next question leads to the same calls.
 
-use super::Parameters;
+use domain::network_accounts::account::Parameters;
+
 use super::ids::{Kind, StripeId};
 use super::requests;
 use crate::exchange::{HttpRequest, Payment, Unsendable};

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use domain::kernel::ids::{MerchantId, NetworkAccountId, NetworkSecretId};
 use domain::kernel::names::{Mode, Operation, Provider};
 use domain::kernel::uuids::ReferenceId;
-use domain::network_accounts::account::NetworkAccount;
+use domain::network_accounts::account::{NetworkAccount, Parameters};
 use domain::network_accounts::add_account::AddNetworkAccount;
 use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
 use domain::network_accounts::exchange::Exchange;
@@ -58,6 +58,10 @@ pub enum Networks {
         /// How many calls a second each process of kola makes at most.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000))]
         calls_per_second: Option<i64>,
+        /// Which parameters requests to Stripe have: current, or basic for a test server that plays
+        /// Stripe and refuses what is newer. Only for test accounts at Stripe.
+        #[arg(long, value_parser = parameters, default_value = "current", value_name = "SET")]
+        parameters: Parameters,
         #[command(flatten)]
         address: PublicAddress,
     },
@@ -197,6 +201,14 @@ fn mode(text: &str) -> Result<Mode, String> {
     }
 }
 
+fn parameters(text: &str) -> Result<Parameters, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "current" => Ok(Parameters::Current),
+        "basic" => Ok(Parameters::Basic),
+        _ => Err("use current or basic".to_owned()),
+    }
+}
+
 fn account_name(text: &str) -> Result<String, String> {
     let fits = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if fits && text.trim() == text {
@@ -218,8 +230,8 @@ const fn own_base_url(network: Provider, mode: Mode) -> &'static str {
 impl Networks {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::Add { network, mode, name, base_url, calls_per_second, address } => {
-                let new = New { network, mode, name, base_url, calls_per_second };
+            Self::Add { network, mode, name, base_url, calls_per_second, parameters, address } => {
+                let new = New { network, mode, name, base_url, calls_per_second, parameters };
                 add(target, new, &address)
             }
             Self::List { address } => list(target, &address),
@@ -262,10 +274,11 @@ struct New {
     name: String,
     base_url: Option<String>,
     calls_per_second: Option<i64>,
+    parameters: Parameters,
 }
 
 fn add(target: &Target, new: New, address: &PublicAddress) -> anyhow::Result<()> {
-    let New { network, mode, name, base_url, calls_per_second } = new;
+    let New { network, mode, name, base_url, calls_per_second, parameters } = new;
     let base_url = base_url.unwrap_or_else(|| own_base_url(network, mode).to_owned());
     let base_url = BaseUrl::parse(&base_url).map_err(anyhow::Error::msg).context("--base-url")?;
     if base_url.is_plain() && mode == Mode::Live {
@@ -284,6 +297,7 @@ fn add(target: &Target, new: New, address: &PublicAddress) -> anyhow::Result<()>
         name,
         base_url: base_url.to_string(),
         calls_per_second: calls_per_second.unwrap_or(calls),
+        parameters,
         callback_token,
         secrets: sealed?,
     })?;
@@ -595,6 +609,9 @@ fn state(account: &NetworkAccount) -> String {
     if account.token_refused_at.is_some() {
         state.push_str(", TOKEN_REFUSED");
     }
+    if account.parameters == Parameters::Basic {
+        state.push_str(", basic parameters");
+    }
     state
 }
 
@@ -625,6 +642,7 @@ fn as_json(
         "token_refused_at": account.token_refused_at.map(moment),
         "signed_callbacks": account.signed_callbacks,
         "calls_per_second": account.calls_per_second,
+        "parameters": account.parameters.as_str(),
         "callback_url": callback_url,
         "secrets": secrets.iter().map(secret).collect::<Vec<_>>(),
     })

@@ -179,7 +179,7 @@ mod tests {
     use domain::kernel::ids::{NetworkAccountId, NetworkSecretId};
     use domain::kernel::names::{Mode, Provider};
     use domain::kernel::time::ServerTime;
-    use domain::network_accounts::account::AccountStatus;
+    use domain::network_accounts::account::{AccountStatus, Parameters};
 
     use super::*;
 
@@ -195,6 +195,7 @@ mod tests {
             token_refused_at: None,
             restored_at: None,
             signed_callbacks: false,
+            parameters: Parameters::Current,
             calls_per_second: 20,
             callback_token: Some(token.to_owned()),
             created_at: ServerTime(0),

@@ -555,6 +555,7 @@ enum_columns!(
     domain::exceptions::review::ReviewKind,
     domain::exceptions::review::ReviewStatus,
     domain::network_accounts::account::AccountStatus,
+    domain::network_accounts::account::Parameters,
     domain::network_accounts::secret::SecretKind,
     domain::network_accounts::operator_terms::Availability,
 );

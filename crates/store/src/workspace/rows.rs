@@ -406,7 +406,7 @@ record!(domain::tariff::PhonePrefix, "phone_prefixes",
 record!(domain::network_accounts::account::NetworkAccount, "network_accounts",
     fixed {
         id: "id", network: "network", mode: "mode", name: "name", base_url: "base_url", callback_token: "callback_token",
-        created_at: "created_at",
+        parameters: "parameters", created_at: "created_at",
     }
     changing {
         status: "status", held: "held", token_refused_at: "token_refused_at", restored_at: "restored_at", signed_callbacks: "signed_callbacks",

@@ -18,6 +18,16 @@ fn networks(
     stage.server.kola(&arguments)
 }
 
+/// Nobody's keys.
+fn live_stripe_secrets() -> String {
+    let secrets = json!({
+        "secret_key": "sk_live_none",
+        "publishable_key": "pk_live_none",
+        "webhook_secret": "whsec_none",
+    });
+    secrets.to_string()
+}
+
 #[test]
 fn what_an_account_cannot_be_is_said_and_nothing_is_changed() {
     let database = Database::with_schema();
@@ -50,6 +60,17 @@ fn what_an_account_cannot_be_is_said_and_nothing_is_changed() {
             "http is for test accounts",
         ),
         (&stripe, &super::stage::stripe_secrets(), "secret_key"),
+        (
+            &[&pawapay[..], &["--parameters", "basic"]].concat(),
+            &pawapay_secrets(),
+            "only a test account at Stripe",
+        ),
+        (
+            &[&stripe[..], &["--parameters", "basic"]].concat(),
+            &live_stripe_secrets(),
+            "only a test account at Stripe",
+        ),
+        (&[&stripe[..], &["--parameters", "old"]].concat(), "{}", "current or basic"),
         (&["--network", "mpesa", "--mode", "test"], "{}", "pawapay or stripe"),
         (&["--network", "pawapay", "--mode", "sandbox"], "{}", "built in"),
     ] {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::stage::Stage;
+use super::stage::{Stage, add_account, stripe_secrets};
 use crate::support::{Api, all_at_once, key, shop, shown, wait_for};
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -434,6 +434,48 @@ fn the_sandbox_has_no_publishable_key() {
     let begun = shop.take(card, "USD", "100.00");
     assert_eq!(begun["requires_action"], true, "{begun}");
     assert!(begun.get("publishable_key").is_none(), "{begun}");
+}
+
+/// Test servers that play Stripe may know only what has been there for years.
+#[test]
+fn an_account_with_basic_parameters_sends_no_newer_ones() {
+    let stage = Stage::open();
+    stage.lose_events();
+    let url = stage.fakes.stripe_url();
+    let which = ["--network", "stripe", "--name", "old", "--base-url", &url];
+    let which = [&which[..], &["--parameters", "basic"]].concat();
+    add_account(&stage.server.database, &which, &stripe_secrets());
+    let listed = stage.server.kola(&["networks", "list"]).ok();
+    assert_eq!(listed.matches("basic parameters").count(), 1, "{listed}");
+    let bodies = |path: &str| -> Vec<String> {
+        let requests = stage.fakes.look("/requests").expect("requests");
+        let all = requests["stripe"].as_array().expect("a list");
+        let own = all.iter().filter(|asked| asked["method"] == "POST" && asked["path"] == path);
+        own.map(|asked| shown(asked, "body")).collect()
+    };
+    // By the first account, and by the one with basic parameters.
+    for is_basic in [false, true] {
+        if is_basic {
+            let id = stage.stripe.to_string();
+            stage.server.kola(&["networks", "drain", "--account", &id]).ok();
+            wait_for("the drained account", || {
+                let paid = stage.charge("pm_card_visa");
+                stage.becomes("collection", &paid, "COMPLETED");
+                let created = bodies("/v1/payment_intents");
+                (!created.last().expect("a request").contains("description=")).then_some(())
+            });
+        }
+        let (begun, intent) = stage.challenge();
+        let created = bodies("/v1/payment_intents");
+        assert_eq!(created.last().expect("a request").contains("description="), !is_basic);
+        stage.age(HOUR_US / 2);
+        stage.becomes("collection", &begun, "FAILED");
+        let path = format!("/v1/payment_intents/{}/cancel", intent.as_str().expect("an id"));
+        let reason = if is_basic { "" } else { "cancellation_reason=abandoned" };
+        assert!(!bodies(&path).is_empty());
+        assert!(bodies(&path).iter().all(|body| body == reason), "{:?}", bodies(&path));
+    }
+    stage.assert_books_equal();
 }
 
 const THREE_D_SECURE: &str = "pm_card_threeDSecure2Required";
