@@ -8,9 +8,10 @@ use domain::decision::event::{Actor, EventEntity, EventType};
 use domain::exceptions::review::{Review, ReviewKind, ReviewStatus};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    AccountId, ExecutionId, MerchantId, PaymentLinkId, SessionId, SourceId, WalletId,
+    AccountId, ExecutionId, MerchantId, NetworkAccountId, PaymentLinkId, SessionId, SourceId,
+    WalletId,
 };
-use domain::kernel::names::{Operation, Provider};
+use domain::kernel::names::{Mode, Operation, Provider};
 use domain::ledger::account::{Account, AccountKind, Bucket, Entry};
 use domain::ledger::wallet::{Owner, Wallet};
 use domain::payments::attempt::{LEASE_US, MAX_CLOCK_SKEW_US, ProviderAttempt};
@@ -329,8 +330,10 @@ impl Checks {
     fn clearing_account(account: &Account, rows: &Committed) -> CheckResult {
         let AccountKind::Clearing(id) = account.kind else { return Ok(()) };
         let mode = rows.merchants.get(account.merchant_id).map(|merchant| merchant.mode);
-        let fits = [Provider::PawaPay, Provider::Stripe].into_iter().any(|provider| {
-            mode.is_some_and(|mode| network::network_account(provider, mode) == Some(id))
+        let fits = mode.is_some_and(|mode| {
+            [Provider::PawaPay, Provider::Stripe]
+                .into_iter()
+                .any(|provider| is_account_of(id, provider, mode, rows))
         });
         rule(fits, "a clearing account of another mode's network account", || {
             format!("{account:?} of a {mode:?} merchant")
@@ -525,14 +528,23 @@ impl Checks {
 
     fn attempt_goes_on(before: &ProviderAttempt, after: &ProviderAttempt) -> CheckResult {
         let fixed = |row: &ProviderAttempt| {
-            let request = (row.network_account_id, row.request_id);
-            (row.merchant_id, request, row.deadline_at, row.page_id)
+            (row.merchant_id, row.network_account_id, row.request_id, row.page_id, row.body.clone())
         };
         rule(fixed(before) == fixed(after), "an attempt became another", || {
             format!("{before:?} -> {after:?}")
         })?;
-        let counted = after.send_count >= before.send_count;
+        // The deadline runs from the first sending.
+        let is_first = before.send_count == 0 && after.send_count > 0;
+        let same = before.deadline_at == after.deadline_at || is_first;
+        rule(same, "a deadline moved", || format!("{before:?} -> {after:?}"))?;
+        // A real network did not take it: then it does not count, and nobody has the lease.
+        let put_back = after.body.is_some()
+            && after.send_count + 1 == before.send_count
+            && after.lease_until.is_none();
+        let counted = after.send_count >= before.send_count || put_back;
         rule(counted, "a sending was forgotten", || format!("{before:?} -> {after:?}"))?;
+        let waits = after.gate.is_none() || after.send_count == 0 && after.sent_at.is_none();
+        rule(waits, "behind a gate, and sent", || format!("{before:?} -> {after:?}"))?;
         let asked = after.cancel_asked || !before.cancel_asked;
         rule(asked, "a cancellation was forgotten", || format!("{before:?} -> {after:?}"))
     }
@@ -564,7 +576,8 @@ impl Checks {
         )?;
         // One that failed before it was sent has an attempt too.
         let sent = (attempt.send_count > 0, attempt.sent_at.is_some());
-        let fits = sent == (true, true) || (sent == (false, false) && !open);
+        let fits =
+            sent == (true, true) || (sent == (false, false) && open == attempt.gate.is_some());
         rule(fits, "open and never sent, or sent at no time", || format!("{attempt:?}"))?;
         if !is_new {
             return Ok(());
@@ -575,11 +588,11 @@ impl Checks {
             format!("{attempt:?} instead of {expected}")
         })?;
         let mode = rows.merchants.get(row.merchant_id).map(|merchant| merchant.mode);
-        let account = mode.and_then(|mode| network::network_account(row.provider, mode));
+        let account = attempt.network_account_id;
         rule(
-            account == Some(attempt.network_account_id),
-            "an attempt at another network account than its merchant's",
-            || format!("{attempt:?} instead of {account:?}"),
+            mode.is_some_and(|mode| is_account_of(account, row.provider, mode, rows)),
+            "an attempt at a network account of another mode or network",
+            || format!("{attempt:?} of {row:?}"),
         )
     }
 
@@ -766,6 +779,17 @@ impl Checks {
         )?;
         let recorded = self.session_of.get(&row.session_id) == Some(&row.id);
         rule(recorded, "a session was executed twice", || format!("{row:?}"))
+    }
+}
+
+/// Whether an account is one at this network, of this mode.
+fn is_account_of(id: NetworkAccountId, provider: Provider, mode: Mode, rows: &Committed) -> bool {
+    match mode {
+        Mode::Sandbox => network::sandbox_account(provider) == Some(id.0),
+        Mode::Test | Mode::Live => rows
+            .network_accounts
+            .get(id)
+            .is_some_and(|row| (row.network, row.mode) == (provider, mode)),
     }
 }
 
