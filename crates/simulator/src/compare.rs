@@ -124,6 +124,12 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
     for row in last(commits, |commit| &commit.changes.provider_attempts, |row| row.execution_id.0) {
         attempt(model, &row)?;
     }
+    for row in last(commits, |commit| &commit.changes.network_accounts, |row| row.id.0) {
+        let known = model.contracts.get(&row.id.0);
+        rule(known.is_some_and(|known| known.is_as(&row)), STORED, || {
+            format!("{row:?}, {known:?} was expected")
+        })?;
+    }
     for row in last(commits, |commit| &commit.changes.parties, |row| row.id.0) {
         let known = model.parties.get(&row.id.0);
         let first = model.first_party.get(&(row.merchant_id.0, row.phone.clone()));

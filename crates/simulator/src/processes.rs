@@ -232,7 +232,6 @@ impl Interleave for Processes {
 
 /// The body of a request to a real network. The simulator's networks only see whether it is repeated
 /// word by word.
-#[allow(clippy::unnecessary_wraps)]
 fn write_body(network: Provider, request: &ProviderRequest) -> Result<String, String> {
     let ProviderRequest { request_id, amount, .. } = request;
     Ok(format!("{network} {request_id} {amount} {}", amount.currency))

@@ -439,6 +439,11 @@ impl ProvidersState {
                 && known.decided.is_none()
                 && (known.needs_payer || known.waits_for == Some(ENQUEUED))
         });
+        let is_queued =
+            self.requests.get(&id).is_some_and(|known| known.waits_for() == Some(ENQUEUED));
+        if waits && is_queued {
+            self.count("payment taken out of the network's queue");
+        }
         if waits {
             self.force(id, false);
         }

@@ -10,6 +10,7 @@ use domain::kernel::names::Operation;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{minutes, seconds};
 use domain::network_accounts::secret::AddNetworkSecret;
+use domain::payments::attempt::Gate;
 use domain::payments::authenticate_card::AuthenticateCard;
 use domain::payments::defer_send::DeferSend;
 use domain::payments::execute::{Execute, OperationDetails};
@@ -114,6 +115,7 @@ impl Sim {
         });
         let heard = heard.collect();
         self.nothing_behind_a_gate_is_known(&commits)?;
+        self.count_gates(&commits);
         for commit in commits {
             self.checks.observe(commit, &self.environment.db.borrow().rows, &heard)?;
         }
@@ -137,6 +139,27 @@ impl Sim {
             self.continue_after(process, item, outcome);
         }
         Ok(())
+    }
+
+    /// Counts payments that wait behind gates, and how they end there.
+    fn count_gates(&mut self, commits: &[Commit]) {
+        for (before, row) in commits.iter().flat_map(|commit| &commit.changes.provider_attempts) {
+            match row.gate.filter(|gate| before.as_ref().and_then(|row| row.gate) != Some(*gate)) {
+                Some(Gate::Held) => self.statistics.fault("payment waits for its account", 1),
+                Some(Gate::RefundQueue) => {
+                    self.statistics.fault("payment waits for another refund", 1);
+                }
+                Some(Gate::Circuit | Gate::Rate | Gate::Approval) | None => {}
+            }
+        }
+        for (_, row) in commits.iter().flat_map(|commit| &commit.changes.executions) {
+            let message = row.gateway_message.as_deref().unwrap_or_default();
+            if message.contains("could not be sent in time") {
+                self.statistics.fault("payment waited too long to be sent", 1);
+            } else if message.ends_with("before it was sent") {
+                self.statistics.fault("payment taken back before it was sent", 1);
+            }
+        }
     }
 
     /// A network knows nothing of what was never sent to it.

@@ -87,6 +87,13 @@ impl Model {
         }
     }
 
+    /// Ends what was never sent: nothing of it is held or awaited any more.
+    pub(super) fn fail_unsent(&mut self, id: i64) -> Result<(), Mismatch> {
+        self.fail(id)?;
+        self.close_deadline(id);
+        Ok(())
+    }
+
     /// A process looks at the gate of a payment that was not sent.
     pub(super) fn gate_looked_at(
         &mut self,
@@ -103,7 +110,7 @@ impl Model {
             if let Some(call) = call {
                 return Err(format!("due {due}, over {over}, and sent: {call:?}"));
             }
-            return if due { self.fail(id) } else { Ok(()) };
+            return if due { self.fail_unsent(id) } else { Ok(()) };
         }
         let mut gate = self.closed_gate(Some(id), own);
         if observed.lenient {
@@ -194,7 +201,7 @@ impl Model {
         let (Some(id), Some(own)) = (id, own) else { return Ok(()) };
         let seen = output!(observed, Output::CancelEnqueued(seen) => seen);
         if own.is_unsent() {
-            self.fail(id)?;
+            self.fail_unsent(id)?;
         } else {
             self.executions.entry(id).and_modify(|known| known.cancel_requested = true);
         }

@@ -1,6 +1,7 @@
 //! The oracle, a second opinion: what must come of each command by the published behaviour. It sees
 //! only what clients and providers see, and uses none of the product's decisions.
 
+mod calls;
 mod directory;
 pub mod figures;
 pub mod gates;

@@ -217,7 +217,7 @@ impl Model {
         self.reviews.entry((id, ReviewKind::DeadlinePassed)).or_insert(review);
     }
 
-    fn close_deadline(&mut self, id: i64) {
+    pub(super) fn close_deadline(&mut self, id: i64) {
         self.reviews
             .entry((id, ReviewKind::DeadlinePassed))
             .and_modify(|review| review.open = false);
@@ -387,7 +387,7 @@ impl Model {
         let idle =
             own.is_some_and(|own| own.is_final() || !own.requires_action || own.cancel_requested);
         if !observed.check_acceptance(first(&[
-            (own.is_none_or(|own| own.is_real), (Subject::Target, "not_found")),
+            (own.is_none() || self.is_real(merchant), (Subject::Target, "not_found")),
             (idle, (Subject::Execution, "state")),
         ]))? {
             return Ok(());

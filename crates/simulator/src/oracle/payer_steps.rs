@@ -36,7 +36,7 @@ impl Model {
                 if let Some(call) = output!(observed, Output::LeaveCardPage(call) => call) {
                     return Err(format!("it was never sent, and the network is called: {call:?}"));
                 }
-                self.fail(id)?;
+                self.fail_unsent(id)?;
             }
             return Ok(());
         }
