@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::decision::command::Command;
 use domain::kernel::ids::NetworkAccountId;
+use domain::kernel::names::Provider;
 use domain::kernel::time::{ServerTime, seconds};
 use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
 use domain::payments::attempt::Gate;
@@ -20,6 +21,9 @@ use crate::db::Map;
 use crate::queued_command::{Origin, QueuedCommand};
 use crate::rng::Rng;
 use crate::sim::{Scheduled, Sim};
+
+/// How long a call may wait for its turn.
+const TURN_WITHIN: i64 = seconds(2);
 
 /// What happens to an account at its network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,10 +125,17 @@ impl Sim {
             return Called::NotAsked;
         };
         let mut is_probe = false;
-        let permitted = if !sends && connection.circuit.is_open() {
-            connection.limit.take_slowly(now)
-        } else {
-            connection.limit.take(now)
+        let is_slow = !sends && connection.circuit.is_open();
+        let mut turn = now;
+        // A call waits for its turn, if that comes soon: else of a question and the sending that follows
+        // from it the latter would never have one.
+        let permitted = loop {
+            let limit = &mut connection.limit;
+            let taken = if is_slow { limit.take_slowly(turn) } else { limit.take(turn) };
+            match taken {
+                Err(until) if until < now.plus(TURN_WITHIN) => turn = until,
+                taken => break taken,
+            }
         };
         let wait = match permitted {
             Err(until) => Some((Gate::Rate, until)),
@@ -230,6 +241,7 @@ impl Sim {
         let mut state = self.providers.state();
         let request = &call.request;
         if call.kind == CallKind::Send
+            && call.provider == Provider::PawaPay
             && request.original_request_id.is_some()
             && (another || state.has_refund_in_progress(request))
             && !state.requests.get(&request.request_id).is_some_and(|known| known.is_received())

@@ -228,7 +228,8 @@ impl Model {
         let updated = if after == before { before.updated } else { observed.now };
         let after = Contract { updated, ..after };
         let row = output!(observed, Output::ChangeNetworkAccount(row) => row);
-        if (row.status, row.held) != (after.status, after.held) {
+        let seen = (row.status, row.held, row.token_refused_at.map(|at| at.0));
+        if seen != (after.status, after.held, after.refused) {
             return Err(format!("{row:?}, {after:?} was expected"));
         }
         self.put_contract(request.account_id, after);
