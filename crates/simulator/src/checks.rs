@@ -13,15 +13,15 @@ use domain::kernel::ids::{
 use domain::kernel::names::{Operation, Provider};
 use domain::ledger::account::{Account, AccountKind, Bucket, Entry};
 use domain::ledger::wallet::{Owner, Wallet};
-use domain::payments::attempt::{LEASE_US, MAX_CLOCK_SKEW_US, ProviderAttempt};
+use domain::payments::attempt::ProviderAttempt;
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::session::SessionStatus;
 use domain::sales::payment_link::{LinkStatus, PaymentLink};
 use domain::sales::source::SourceStatus;
 
 use crate::db::{Commit, Committed, Map};
-use crate::oracle::network;
 
+mod attempts;
 mod exchange_gains;
 mod page_payments;
 
@@ -329,8 +329,10 @@ impl Checks {
     fn clearing_account(account: &Account, rows: &Committed) -> CheckResult {
         let AccountKind::Clearing(id) = account.kind else { return Ok(()) };
         let mode = rows.merchants.get(account.merchant_id).map(|merchant| merchant.mode);
-        let fits = [Provider::PawaPay, Provider::Stripe].into_iter().any(|provider| {
-            mode.is_some_and(|mode| network::network_account(provider, mode) == Some(id))
+        let fits = mode.is_some_and(|mode| {
+            [Provider::PawaPay, Provider::Stripe]
+                .into_iter()
+                .any(|provider| attempts::is_account_of(id, provider, mode, rows))
         });
         rule(fits, "a clearing account of another mode's network account", || {
             format!("{account:?} of a {mode:?} merchant")
@@ -494,114 +496,6 @@ impl Checks {
             is_refund && (open || is_open(row.status) || sums.values().any(|sum| *sum != 0));
         let least = if fixed { asked.minor } else { 0 };
         has.max(least)
-    }
-
-    /// What changed of the attempts at networks, and that each execution through a network has its
-    /// attempt and no other has one.
-    fn attempts(
-        &mut self,
-        commit: &Commit,
-        rows: &Committed,
-        heard: &BTreeSet<ExecutionId>,
-    ) -> CheckResult {
-        for (before, after) in &commit.changes.provider_attempts {
-            if let Some(before) = before {
-                Self::attempt_goes_on(before, after)?;
-                Self::lease(before, after, heard)?;
-            }
-            self.attempts.insert(after.execution_id, Arc::clone(after));
-        }
-        for (_, after) in &commit.changes.executions {
-            self.executions.insert(after.id, Arc::clone(after));
-        }
-        for (before, row) in &commit.changes.provider_attempts {
-            self.attempt_of_execution(row.execution_id, before.is_none(), rows)?;
-        }
-        for (_, row) in &commit.changes.executions {
-            self.attempt_of_execution(row.id, false, rows)?;
-        }
-        Ok(())
-    }
-
-    fn attempt_goes_on(before: &ProviderAttempt, after: &ProviderAttempt) -> CheckResult {
-        let fixed = |row: &ProviderAttempt| {
-            let request = (row.network_account_id, row.request_id);
-            (row.merchant_id, request, row.deadline_at, row.page_id)
-        };
-        rule(fixed(before) == fixed(after), "an attempt became another", || {
-            format!("{before:?} -> {after:?}")
-        })?;
-        let counted = after.send_count >= before.send_count;
-        rule(counted, "a sending was forgotten", || format!("{before:?} -> {after:?}"))?;
-        let asked = after.cancel_asked || !before.cancel_asked;
-        rule(asked, "a cancellation was forgotten", || format!("{before:?} -> {after:?}"))
-    }
-
-    /// The id of its request is computed only while the attempt is new: it never changes.
-    fn attempt_of_execution(&self, id: ExecutionId, is_new: bool, rows: &Committed) -> CheckResult {
-        let (row, attempt) = (self.executions.get(&id), self.attempts.get(&id));
-        let through_network = row.is_some_and(|row| row.provider != Provider::Platform);
-        rule(
-            row.is_some() && through_network == attempt.is_some(),
-            "an execution through a network without its attempt, or an attempt without one",
-            || format!("{row:?} with {attempt:?}"),
-        )?;
-        let (Some(row), Some(attempt)) = (row, attempt) else { return Ok(()) };
-        let open = is_open(row.status);
-        rule(
-            attempt.next_check_at.is_some() == open,
-            "open without a reason and a due time, or final with one",
-            || format!("{row:?} with {attempt:?}"),
-        )?;
-        let over = attempt.lease_until.is_none()
-            && attempt.client_secret.is_none()
-            && !attempt.requires_action;
-        rule(open || over, "the attempt of a final execution goes on", || format!("{attempt:?}"))?;
-        rule(
-            attempt.requires_action == attempt.client_secret.is_some(),
-            "an action without a secret, or a secret without an action",
-            || format!("{attempt:?}"),
-        )?;
-        // One that failed before it was sent has an attempt too.
-        let sent = (attempt.send_count > 0, attempt.sent_at.is_some());
-        let fits = sent == (true, true) || (sent == (false, false) && !open);
-        rule(fits, "open and never sent, or sent at no time", || format!("{attempt:?}"))?;
-        if !is_new {
-            return Ok(());
-        }
-        let expected = network::request_id(row.merchant_id.0, row.reference_id, row.operation());
-        let named = attempt.request_id == expected && attempt.merchant_id == row.merchant_id;
-        rule(named, "a request has another id than follows from its execution", || {
-            format!("{attempt:?} instead of {expected}")
-        })?;
-        let mode = rows.merchants.get(row.merchant_id).map(|merchant| merchant.mode);
-        let account = mode.and_then(|mode| network::network_account(row.provider, mode));
-        rule(
-            account == Some(attempt.network_account_id),
-            "an attempt at another network account than its merchant's",
-            || format!("{attempt:?} instead of {account:?}"),
-        )
-    }
-
-    /// A lease is taken over only after it has ended; its holder may send again.
-    fn lease(
-        before: &ProviderAttempt,
-        after: &ProviderAttempt,
-        heard: &BTreeSet<ExecutionId>,
-    ) -> CheckResult {
-        let (Some(old), Some(new)) = (before.lease_until, after.lease_until) else { return Ok(()) };
-        let taken_at = new.plus(-LEASE_US);
-        let resent = after.send_count != before.send_count;
-        // A lease by a clock that is far ahead is ignored.
-        let clock_ahead = old.since(taken_at) > LEASE_US + MAX_CLOCK_SKEW_US;
-        // An outcome ends a lease. In the same commit a payer may ask, or the next check may be due
-        // because the merchant's clock was advanced.
-        let ended = heard.contains(&after.execution_id);
-        rule(
-            old == new || resent || clock_ahead || ended || taken_at >= old,
-            "a lease was taken from its holder",
-            || format!("{before:?} -> {after:?}"),
-        )
     }
 
     /// Adds (`sign` 1) or subtracts (-1) what an execution holds and collects.

@@ -69,6 +69,7 @@ use crate::rng::Rng;
 use crate::tariff;
 
 mod exchange_round_trips;
+pub mod network_accounts;
 mod page_payments;
 mod payment_links;
 
@@ -104,11 +105,16 @@ fn own_phone(index: usize) -> String {
 
 /// A merchant that is there from the beginning.
 pub fn first_merchant(index: usize, rng: &mut Rng) -> QueuedCommand {
-    new_merchant(index, own_phone(index), rng)
+    let mode = match rng.below(10) {
+        0..=2 => Mode::Test,
+        3 if index > 0 => Mode::Live,
+        _ => Mode::Sandbox,
+    };
+    new_merchant(index, own_phone(index), mode, rng)
 }
 
 /// Some merchants lack a wallet, which is then opened when it is needed.
-fn new_merchant(index: usize, phone: String, rng: &mut Rng) -> QueuedCommand {
+fn new_merchant(index: usize, phone: String, mode: Mode, rng: &mut Rng) -> QueuedCommand {
     let codes = ["USD", "LRD", "RWF"].iter().enumerate();
     let chosen: Vec<&str> = codes
         .filter(|(at, _)| index == 0 || *at == 0 || rng.chance(600))
@@ -117,7 +123,7 @@ fn new_merchant(index: usize, phone: String, rng: &mut Rng) -> QueuedCommand {
     QueuedCommand::from_client(Command::CreateMerchant(CreateMerchant {
         name: "M".to_owned(),
         kind: MerchantType::Organization,
-        mode: Mode::Sandbox,
+        mode,
         phone: Some(phone),
         email: None,
         verified: index < 3,
@@ -151,6 +157,8 @@ pub struct Clients<'a> {
     pub closing: bool,
     /// How often an operator changes the tariff instead, in thousandths.
     pub prices: u32,
+    /// How often an operator does something about accounts at real networks instead.
+    pub contracts: u32,
 }
 
 impl Clients<'_> {
@@ -162,6 +170,9 @@ impl Clients<'_> {
         let at = self.rng.below(self.merchants.len());
         let id = *self.merchants.get(at)?;
         let merchant = MerchantId(id);
+        if self.rng.chance(self.contracts) {
+            return self.network_operator(id);
+        }
         let command = match self.rng.weighted(WEIGHTS) {
             0 => Command::CreateParty(CreateParty { merchant_id: merchant, party: self.party() }),
             1 => {
@@ -314,7 +325,10 @@ impl Clients<'_> {
         let party = waiting.next().and_then(|session| self.model.parties.get(&session.party?));
         let awaited = party.map(|(_, phone)| phone.clone()).filter(|_| self.rng.chance(700));
         let index = self.merchants.len();
-        new_merchant(index, awaited.unwrap_or_else(|| own_phone(index)), self.rng)
+        // A transfer finds merchants of the sender's mode.
+        let mode = self.model.merchants.get(&other).and_then(|merchant| merchant.real_mode);
+        let mode = mode.filter(|_| self.rng.chance(900)).unwrap_or(Mode::Sandbox);
+        new_merchant(index, awaited.unwrap_or_else(|| own_phone(index)), mode, self.rng)
     }
 
     fn pick_recent(

@@ -22,6 +22,7 @@ use kola::engine::{Failure, Outcome};
 use crate::checks::{CheckResult, rule};
 use crate::db::{Changed, Commit, Committed, Map};
 use crate::oracle::Model;
+use crate::oracle::gates::Noted;
 use crate::oracle::model::{Account, Passcode};
 
 const STORED: &str = "oracle: rows";
@@ -52,6 +53,15 @@ pub fn note_passed_deadlines(model: &mut Model, commits: &[Commit]) {
         if before.is_none() && review.kind == ReviewKind::DeadlinePassed {
             model.passed_deadlines.insert(review.execution_id.0);
         }
+    }
+}
+
+/// Notes the attempts that a batch has changed: its decisions may have read the accounts as they were
+/// before another batch in its middle.
+pub fn note_attempts(model: &mut Model, commits: &[Commit]) {
+    model.noted_attempts.clear();
+    for (_, row) in commits.iter().flat_map(|commit| &commit.changes.provider_attempts) {
+        model.noted_attempts.insert(row.execution_id.0, Noted::new(row));
     }
 }
 
@@ -113,6 +123,12 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
     }
     for row in last(commits, |commit| &commit.changes.provider_attempts, |row| row.execution_id.0) {
         attempt(model, &row)?;
+    }
+    for row in last(commits, |commit| &commit.changes.network_accounts, |row| row.id.0) {
+        let known = model.contracts.get(&row.id.0);
+        rule(known.is_some_and(|known| known.is_as(&row)), STORED, || {
+            format!("{row:?}, {known:?} was expected")
+        })?;
     }
     for row in last(commits, |commit| &commit.changes.parties, |row| row.id.0) {
         let known = model.parties.get(&row.id.0);
@@ -220,11 +236,15 @@ fn attempt(model: &Model, row: &ProviderAttempt) -> CheckResult {
     let known = model.executions.get(&row.execution_id.0);
     let expected = known.map(|known| {
         let asked = (known.requires_action, known.cancel_requested, known.asked, known.page);
-        (known.request, known.sends, known.lease, asked)
+        let gate = (known.gate, known.gate.map(|_| known.look_at), known.last_refund);
+        (known.request, known.sends, known.lease, asked, gate, known.deadline)
     });
     let (asked_at, page) = (row.asked_at.map(|at| at.0), row.page_id.map(|id| id.0));
     let asked = (row.requires_action, row.cancel_asked, asked_at, page);
-    let stored = (row.request_id, row.send_count, row.lease_until.map(|until| until.0), asked);
+    let look_at = row.next_check_at.map(|at| at.0).filter(|_| row.gate.is_some());
+    let gate = (row.gate, look_at, row.last_refund_id.map(|id| id.0));
+    let lease = row.lease_until.map(|until| until.0);
+    let stored = (row.request_id, row.send_count, lease, asked, gate, row.deadline_at.0);
     rule(expected == Some(stored), STORED, || format!("{row:?}, {expected:?} was expected"))
 }
 

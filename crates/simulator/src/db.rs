@@ -245,6 +245,9 @@ impl Database {
         rows.tariff.put(Arc::new(version));
         let Tariff { platform_fees, gateway_fees, rates, markets, phone_prefixes, .. } =
             tariff.clone();
+        let Tariff { network_accounts, operator_terms, .. } = tariff.clone();
+        network_accounts.into_iter().for_each(|row| drop(rows.network_accounts.put(Arc::new(row))));
+        operator_terms.into_iter().for_each(|row| drop(rows.operator_terms.put(Arc::new(row))));
         platform_fees.into_iter().for_each(|row| drop(rows.platform_fees.put(Arc::new(row))));
         gateway_fees.into_iter().for_each(|row| drop(rows.gateway_fees.put(Arc::new(row))));
         rates.into_iter().for_each(|row| drop(rows.rates.put(Arc::new(row))));

@@ -17,7 +17,11 @@ use domain::kernel::currency::Currency;
 use domain::kernel::uuids::ReferenceId;
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
+use domain::network_accounts::change_account::ChangeNetworkAccount;
+use domain::network_accounts::record_terms::RecordTerms;
+use domain::network_accounts::secret::AddNetworkSecret;
 use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::cancel_enqueued::CancelEnqueued;
 use domain::payments::cancel_session::CancelSession;
 use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
@@ -59,7 +63,7 @@ pub fn command(command: &Command) -> String {
     let name = command.name();
     let what = match command {
         Command::CreateMerchant(new) => {
-            format!("verified {}, {} currencies", new.verified, new.currencies.len())
+            format!("{}, verified {}, {} currencies", new.mode, new.verified, new.currencies.len())
         }
         Command::UpdateMerchant(UpdateMerchant { changes, .. }) => changed(changes),
         Command::AdvanceClock(AdvanceClock { by_seconds: by, .. }) => format!("by {by} s"),
@@ -147,6 +151,14 @@ pub fn command(command: &Command) -> String {
         Command::DeferSend(DeferSend { execution_id: id, gate, .. }) => {
             format!("execution {id} behind {gate}")
         }
+        Command::CancelEnqueued(CancelEnqueued { reference_id: reference, .. }) => {
+            format!("key {}", short(*reference))
+        }
+        Command::ChangeNetworkAccount(ChangeNetworkAccount { account_id: id, change }) => {
+            format!("{id} {change:?}")
+        }
+        Command::AddNetworkSecret(AddNetworkSecret { account_id: id, .. })
+        | Command::RecordTerms(RecordTerms { account_id: id, .. }) => id.to_string(),
         Command::AuthenticateCard(AuthenticateCard { reference_id: reference, result, .. }) => {
             format!("key {}: {result:?}", short(*reference))
         }
@@ -158,16 +170,12 @@ pub fn command(command: &Command) -> String {
         | Command::UnlockPasscode(_)
         | Command::ReservePasscodeChange(..)
         | Command::ReplacePasscode(..)
-        | Command::CancelEnqueued(_)
         | Command::RecordDispute(_)
         | Command::AddNetworkAccount(_)
-        | Command::ChangeNetworkAccount(_)
-        | Command::AddNetworkSecret(_)
         | Command::RetireNetworkSecret(_)
         | Command::ResealSecrets(_)
         | Command::KeepUnmatchedCallback(_)
-        | Command::DeleteRetained(_)
-        | Command::RecordTerms(_) => String::new(),
+        | Command::DeleteRetained(_) => String::new(),
     };
     match crate::plan::merchant_of(&mut command.clone()) {
         Some(merchant) => format!("{name} (merchant {merchant}) {what}"),
@@ -179,9 +187,15 @@ fn changed(changes: &MerchantChanges) -> String {
     let verified = changes.verified.map(|verified| format!("verified {verified}"));
     let bearer = changes.fee_bearer.map(|bearer| format!("{bearer} bears"));
     let tier = changes.fee_tier.as_ref().map(|tier| format!("tier {tier}"));
-    let MerchantChanges { display_name, colour, logo, .. } = changes;
+    let MerchantChanges { display_name, colour, logo, network_accounts, unbound_networks, .. } =
+        changes;
     let brand = format!("name {display_name:?}, colour {colour:?}, logo {logo:?}");
-    [verified, bearer, tier, Some(brand)].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let bound = format!("bound to {network_accounts:?}, not at {unbound_networks:?}");
+    [verified, bearer, tier, Some(brand), Some(bound)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn offer(new: &NewPaymentLink) -> String {
@@ -277,7 +291,8 @@ fn provider_outcome(outcome: &ProviderOutcome) -> String {
 
 fn state(row: &Execution) -> String {
     let in_review = if row.in_review { ", in review" } else { "" };
-    format!("execution {} {} {}{in_review}", row.id, row.operation(), row.status)
+    let why = row.waiting_for.as_ref().map_or_else(String::new, |why| format!(", waits for {why}"));
+    format!("execution {} {} {}{in_review}{why}", row.id, row.operation(), row.status)
 }
 
 pub fn outcome(outcome: &Outcome) -> String {

@@ -8,12 +8,15 @@ use domain::exceptions::review::Resolution;
 use domain::kernel::ids::ExecutionId;
 use domain::kernel::time::seconds;
 use domain::kernel::uuids::NetworkRequestId;
+use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::outcome::{Heard, OutcomeSource};
 use domain::payments::record_outcome::RecordOutcome;
 
 use crate::checks::{CheckResult, rule};
+use crate::clients::network_accounts;
 use crate::compare;
+use crate::contracts::ACCOUNTS;
 use crate::faults::FaultRates;
 use crate::queued_command::{Origin, QueuedCommand};
 use crate::sim::Sim;
@@ -32,6 +35,7 @@ impl Sim {
         for process in 0..self.processes.count() {
             self.processes.skew(process, 0);
         }
+        self.real_networks.recover();
         let mut reported = BTreeSet::new();
         let mut idle = true;
         for round in 0..MAX_ROUNDS {
@@ -55,6 +59,7 @@ impl Sim {
             idle = batches.iter().all(Vec::is_empty) && self.scheduled.is_empty();
             if idle || thorough {
                 batches[0].extend(self.reviews_to_resolve());
+                batches[0].extend(self.accounts_to_resume());
             }
             if idle && batches.iter().all(Vec::is_empty) {
                 batches[0].extend(self.statement(&mut reported));
@@ -110,6 +115,25 @@ impl Sim {
                     Origin::Callback,
                 )
             }));
+        }
+        items
+    }
+
+    /// Operators let payments go again.
+    fn accounts_to_resume(&self) -> Vec<QueuedCommand> {
+        let mut items = vec![];
+        for (account_id, network, _) in ACCOUNTS {
+            let Some(known) = self.model.contracts.get(&account_id.0) else { continue };
+            if known.held {
+                let change = AccountChange::Resume;
+                let command =
+                    Command::ChangeNetworkAccount(ChangeNetworkAccount { account_id, change });
+                items.push(QueuedCommand::untagged(command, Origin::Client(9)));
+            }
+            if known.refused.is_some() {
+                let command = network_accounts::new_secret(account_id, network);
+                items.push(QueuedCommand::untagged(command, Origin::Client(9)));
+            }
         }
         items
     }

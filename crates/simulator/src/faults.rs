@@ -34,6 +34,12 @@ pub struct FaultRates {
     pub provider: u32,
     /// An answer of a provider is handed in after the lease of its call has run out.
     pub late_answer: u32,
+    /// An operator does something about accounts at real networks.
+    pub contracts: u32,
+    /// A real network refuses a token, fails for a while, or wants fewer calls.
+    pub network: u32,
+    /// Hours pass, or a day.
+    pub long_time: u32,
 }
 
 impl FaultRates {
@@ -57,6 +63,9 @@ impl FaultRates {
             sleep: rate(30),
             provider: rate(500),
             late_answer: rate(150),
+            contracts: rate(30),
+            network: rate(30),
+            long_time: rate(4),
         }
     }
 }

@@ -25,11 +25,12 @@ use domain::directory::try_passcode::ReservePasscodeChange;
 use domain::directory::update_merchant::UpdateMerchant;
 use domain::directory::use_payment_account::DeactivateAccount;
 use domain::exceptions::resolve_review::ResolveReview;
-use domain::kernel::ids::MerchantId;
+use domain::kernel::ids::{MerchantId, NetworkAccountId};
 use domain::kernel::patch::Patch;
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::cancel_enqueued::CancelEnqueued;
 use domain::payments::cancel_session::CancelSession;
 use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
@@ -59,6 +60,7 @@ use domain::sales::update_source::UpdateSource;
 
 use crate::db::{Commit, Map};
 use crate::queued_command::{Origin, QueuedCommand};
+use crate::real_networks::Trouble;
 use crate::rng::{hash, hash_text};
 
 /// A step, and the number of the event in it.
@@ -79,6 +81,8 @@ pub enum Event {
     Full,
     /// The database is away for so many microseconds.
     Outage(i64),
+    /// Something happens to an account at a real network.
+    Trouble(NetworkAccountId, Trouble),
     /// A fault in the middle of a batch.
     Fault(CallSite, Fault),
 }
@@ -264,6 +268,7 @@ fn translated(item: &QueuedCommand, by: &Map<i64, i64>) -> Option<QueuedCommand>
         Origin::Client(_)
         | Origin::CallSequence(_)
         | Origin::Callback
+        | Origin::Hint
         | Origin::Claim
         | Origin::Sweep => {}
     }
@@ -427,7 +432,8 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::PayOnPage(PayOnPage { merchant_id: id, .. })
         | Command::LeaveCardPage(LeaveCardPage { merchant_id: id, .. })
         | Command::CheckNow(CheckNow { merchant_id: id, .. })
-        | Command::AuthenticateCard(AuthenticateCard { merchant_id: id, .. }) => Some(id),
+        | Command::AuthenticateCard(AuthenticateCard { merchant_id: id, .. })
+        | Command::CancelEnqueued(CancelEnqueued { merchant_id: id, .. }) => Some(id),
         Command::UpdateSource(UpdateSource { source: which, .. })
         | Command::PublishSource(PublishSource { source: which })
         | Command::CancelSource(CancelSource { source: which })
@@ -454,7 +460,6 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::AssignPhonePrefix(_)
         | Command::EndPhonePrefix(_)
         | Command::DeferSend(_)
-        | Command::CancelEnqueued(_)
         | Command::RecordDispute(_)
         | Command::AddNetworkAccount(_)
         | Command::ChangeNetworkAccount(_)

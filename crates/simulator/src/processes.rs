@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use domain::decision::command::Request;
 use domain::decision::settings::{Settings, TransferLimits};
+use domain::kernel::names::Provider;
 use domain::kernel::time::ServerTime;
+use domain::payments::provider_call::{ProviderRequest, WriteBody};
 use kola::engine::{Failure, Lane, Outcome, Timer};
 
 use crate::compare;
@@ -99,6 +101,7 @@ impl Processes {
                 ..TransferLimits::default()
             },
             page_limits: PAGE_LIMITS,
+            write_body: WriteBody(write_body),
             ..Settings::default()
         };
         let interleave: Weak<dyn Interleave> = self.this.clone();
@@ -225,6 +228,13 @@ impl Interleave for Processes {
         drop(waiting);
         self.run_one(other, items);
     }
+}
+
+/// The body of a request to a real network. The simulator's networks only see whether it is repeated
+/// word by word.
+fn write_body(network: Provider, request: &ProviderRequest) -> Result<String, String> {
+    let ProviderRequest { request_id, amount, .. } = request;
+    Ok(format!("{network} {request_id} {amount} {}", amount.currency))
 }
 
 /// The answer of a queue without room.

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{ExecutionId, MerchantId};
+use domain::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId};
 use domain::kernel::money::Money;
-use domain::kernel::names::{self, Method, Operation};
+use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::{minutes, seconds};
 use domain::kernel::uuids::NetworkRequestId;
 use domain::ledger::account::AccountKind;
@@ -17,7 +17,6 @@ use domain::payments::provider_call::{ProviderCall, ProviderRequest};
 use networks::{OutcomeFuture, Provider, ProviderRouter};
 
 use crate::db::Map;
-use crate::oracle::network;
 use crate::rng::Rng;
 
 /// What a provider has decided about a request: whether it moved money, and how much.
@@ -34,7 +33,13 @@ pub struct ReceivedRequest {
     pub merchant: MerchantId,
     pub execution: ExecutionId,
     operation: Operation,
-    clearing: Option<AccountKind>,
+    /// The account that it was sent to, and the payment that it gives back.
+    account: NetworkAccountId,
+    original: Option<NetworkRequestId>,
+    /// Its body, which only requests to real networks have.
+    body: Option<String>,
+    /// What a real network says that it waits for.
+    waits_for: Option<&'static str>,
     pub asked: Money,
     /// How many sendings will still be lost, how many of the others refused without being kept, and
     /// whether one was received.
@@ -64,6 +69,8 @@ pub enum ProviderEvent {
     Callback(NetworkRequestId),
     /// It reverses its decision.
     Reversal(NetworkRequestId),
+    /// The payer enters a card on its page, or gives up.
+    PayerActs(NetworkRequestId, bool),
 }
 
 /// The state of all providers.
@@ -87,13 +94,10 @@ pub struct ProvidersState {
     next: Option<Rng>,
 }
 
-/// The clearing account on which a request is booked.
-fn clearing_account(request: &ProviderRequest) -> Option<AccountKind> {
-    network::clearing_account(match request.method {
-        Method::CREDIT_CARD => names::Provider::Stripe,
-        _ => names::Provider::PawaPay,
-    })
-}
+/// What a real network says of a payment that takes long: its operator does not work, or it has to
+/// look for the payment itself.
+pub const ENQUEUED: &str = "the operator, which is delayed; it is in the network's queue";
+pub const IN_RECONCILIATION: &str = "the network, which is reconciling it with its operator";
 
 impl ReceivedRequest {
     /// What the provider holds because of it; `None` until it is decided.
@@ -108,6 +112,11 @@ impl ReceivedRequest {
     /// Whether one of its sendings was received.
     pub const fn is_received(&self) -> bool {
         self.received
+    }
+
+    /// What it waits for, as its network says while it is not decided.
+    pub fn waits_for(&self) -> Option<&'static str> {
+        self.waits_for.filter(|_| self.decided.is_none())
     }
 }
 
@@ -141,6 +150,14 @@ impl ProvidersState {
             _ if rng.chance(p) => rng.between(1, minutes(3 * 24 * 60)),
             _ => rng.between(1, seconds(60)),
         };
+        let is_real = request.details.body.is_some();
+        let (waits_for, wait) = match rng.below(12) {
+            0 if is_real => (Some(ENQUEUED), wait.max(rng.between(1, minutes(6 * 60)))),
+            1 if is_real => {
+                (Some(IN_RECONCILIATION), wait.max(rng.between(1, minutes(3 * 24 * 60))))
+            }
+            _ => (None, wait),
+        };
         let asked = request.amount;
         let mut planned = ProviderDecision { moved: rng.chance(720), amount: asked };
         if planned.moved && rng.chance(p / 6) {
@@ -171,7 +188,10 @@ impl ProvidersState {
             merchant: request.merchant_id,
             execution: request.execution_id,
             operation: request.operation,
-            clearing: clearing_account(request),
+            account: request.details.network_account_id,
+            original: request.original_request_id,
+            body: request.details.body.clone(),
+            waits_for,
             asked,
             received: false,
             lost,
@@ -217,7 +237,11 @@ impl ProvidersState {
         let before = request.decided.replace(decision);
         request.needs_payer = false;
         request.received = true;
-        let longest = if request.rng.chance(700) { seconds(20) } else { minutes(60) };
+        let longest = match request.rng.below(10) {
+            0..=6 => seconds(20),
+            7 if request.body.is_some() => minutes(5 * 24 * 60),
+            _ => minutes(60),
+        };
         let reverses_at = self.now + request.rng.between(seconds(1), longest);
         let reversals = request.reversals > 0;
         request.reversals = request.reversals.saturating_sub(1);
@@ -229,12 +253,11 @@ impl ProvidersState {
             if decision.moved {
                 *self.moved.entry((request.execution, decision.amount.currency)).or_default() +=
                     sign * decision.amount.minor;
-                if let Some(clearing) = request.clearing {
-                    *self
-                        .held
-                        .entry((request.merchant, clearing, decision.amount.currency))
-                        .or_default() += sign * decision.amount.minor;
-                }
+                let clearing = AccountKind::Clearing(request.account);
+                *self
+                    .held
+                    .entry((request.merchant, clearing, decision.amount.currency))
+                    .or_default() += sign * decision.amount.minor;
             }
         }
         if reversals {
@@ -299,14 +322,18 @@ impl ProvidersState {
     }
 
     /// Receives a request; returns the provider's immediate answer.
-    fn receive(&mut self, request: &ProviderRequest) -> ProviderOutcome {
+    pub fn receive(&mut self, request: &ProviderRequest) -> ProviderOutcome {
         let id = request.request_id;
         let of = self.of_execution.entry(request.execution_id).or_insert(id);
         if *of != id {
             self.violation =
                 Some(format!("execution {} was sent under two ids", request.execution_id));
         }
+        self.check_account(request);
         if let Some(known) = self.requests.get(&id) {
+            if known.body != request.details.body {
+                self.violation = Some(format!("request {id} was sent again with another body"));
+            }
             if (known.asked, known.operation, known.execution)
                 != (request.amount, request.operation, request.execution_id)
             {
@@ -331,6 +358,9 @@ impl ProvidersState {
         let known = known.clone();
         if first {
             self.schedule_callbacks(&known);
+            if known.needs_payer && known.body.is_some() {
+                self.schedule_payer(&known);
+            }
         }
         if known.silent || self.now < known.arrives_at {
             return ProviderOutcome::Unknown;
@@ -363,8 +393,64 @@ impl ProvidersState {
         }
     }
 
+    /// A real network's payer acts on the network's own page, or never.
+    fn schedule_payer(&mut self, request: &ReceivedRequest) {
+        let mut rng = Rng::of(request.rng.clone().next(), &[1]);
+        if rng.chance(800) {
+            let at = self.now + rng.between(seconds(1), minutes(20));
+            self.due.push((at, ProviderEvent::PayerActs(request.id, rng.chance(700))));
+        }
+    }
+
+    /// A payment and its refunds stay with one account, whoever asks.
+    fn check_account(&mut self, request: &ProviderRequest) {
+        let account = request.details.network_account_id;
+        let payment = request.original_request_id.unwrap_or(request.request_id);
+        for id in [request.request_id, payment] {
+            if let Some(known) = self.requests.get(&id).filter(|known| known.account != account) {
+                let other = known.account;
+                self.violation =
+                    Some(format!("account {account} was called about {id}, which {other} has"));
+            }
+        }
+    }
+
+    /// Whether another refund of the same payment is under way.
+    pub fn has_refund_in_progress(&self, request: &ProviderRequest) -> bool {
+        let Some(original) = request.original_request_id else { return false };
+        self.requests.values().any(|other| {
+            other.original == Some(original)
+                && other.id != request.request_id
+                && other.received
+                && other.decided.is_none()
+        })
+    }
+
+    /// The outcome of a request at the account that is asked.
+    pub fn status(&mut self, request: &ProviderRequest) -> ProviderOutcome {
+        self.check_account(request);
+        self.outcome(request.request_id)
+    }
+
+    /// Ends a request that waits for its payer, or in the queue of a real network.
+    pub fn cancel(&mut self, id: NetworkRequestId) {
+        let waits = self.requests.get(&id).is_some_and(|known| {
+            known.received
+                && known.decided.is_none()
+                && (known.needs_payer || known.waits_for == Some(ENQUEUED))
+        });
+        let is_queued =
+            self.requests.get(&id).is_some_and(|known| known.waits_for() == Some(ENQUEUED));
+        if waits && is_queued {
+            self.count("payment taken out of the network's queue");
+        }
+        if waits {
+            self.force(id, false);
+        }
+    }
+
     /// Delivers an answer, which may get lost on its way.
-    fn deliver_answer(
+    pub fn deliver_answer(
         &mut self,
         id: NetworkRequestId,
         outcome: ProviderOutcome,
@@ -418,19 +504,12 @@ impl Provider for Adapter {
 
     fn status<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         let mut state = open(&self.0);
-        let outcome = state.outcome(request.request_id);
+        let outcome = state.status(request);
         Box::pin(std::future::ready(state.deliver_answer(request.request_id, outcome)))
     }
 
     fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
-        let mut state = open(&self.0);
-        let waits = state
-            .requests
-            .get(&request.request_id)
-            .is_some_and(|known| known.needs_payer && known.decided.is_none());
-        if waits {
-            state.force(request.request_id, false);
-        }
+        open(&self.0).cancel(request.request_id);
         Box::pin(std::future::ready(ProviderOutcome::Accepted))
     }
 }
@@ -453,10 +532,15 @@ impl SimulatedProviders {
         state.misbehaviour = misbehaviour;
     }
 
+    /// The random numbers of the request that is sent next, if it is new.
+    pub fn expect_new(&self, numbers: Rng) {
+        self.state().next = Some(numbers);
+    }
+
     /// A call as the product makes it; `numbers` decide how the provider behaves if the request is
     /// new.
     pub fn call(&self, job: &ProviderCall, numbers: Rng) -> ProviderOutcome {
-        self.state().next = Some(numbers);
+        self.expect_new(numbers);
         let mut call = Box::pin(self.interface.ask_sandbox(job));
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => outcome,

@@ -13,8 +13,10 @@ pub enum Origin {
     Client(u32),
     /// A process that has called a provider.
     CallSequence(CallSequence),
-    /// A provider's callback.
+    /// A provider's callback, and what else is heard of networks.
     Callback,
+    /// A callback that nobody has signed: the network is asked.
+    Hint,
     /// The job that claims due executions.
     Claim,
     /// The jobs that expire sessions and cancel unpaid orders.
@@ -47,6 +49,7 @@ impl QueuedCommand {
     /// themselves.
     pub fn request(&self) -> Request {
         let principal = match self.origin {
+            Origin::Hint => Principal::Network,
             _ if self.is_from_page() => Principal::Payer,
             Origin::CallSequence(_) | Origin::Callback => Principal::Network,
             Origin::Claim | Origin::Sweep => Principal::System,

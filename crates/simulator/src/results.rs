@@ -9,7 +9,10 @@ use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::Operation;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{minutes, seconds};
+use domain::network_accounts::secret::AddNetworkSecret;
+use domain::payments::attempt::Gate;
 use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::defer_send::DeferSend;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::ProviderOutcome;
@@ -22,8 +25,9 @@ use kola::jobs::call_sequence::{CallSequence, Next};
 
 use crate::checks::{CheckResult, Violation, rule};
 use crate::compare;
+use crate::db::Commit;
 use crate::describe;
-use crate::oracle::{Observed, network};
+use crate::oracle::Observed;
 use crate::plan::Fault;
 use crate::processes::CompletedBatch;
 use crate::providers::ProviderEvent;
@@ -54,6 +58,7 @@ impl Sim {
         compare::note_opened_wallets(&mut self.model, &commits);
         compare::note_made_accounts(&mut self.model, &commits);
         compare::note_passed_deadlines(&mut self.model, &commits);
+        compare::note_attempts(&mut self.model, &commits);
         for (item, outcome) in items.iter().zip(&mut outcomes) {
             let read_back = *outcome == Err(Failure::Unknown) && !commits.is_empty();
             if read_back {
@@ -100,7 +105,8 @@ impl Sim {
         }
         compare::changed_rows(&mut self.model, &commits)?;
         let heard = items.iter().filter_map(|item| match &item.command {
-            Command::RecordOutcome(RecordOutcome { execution_id, .. }) => Some(*execution_id),
+            Command::RecordOutcome(RecordOutcome { execution_id, .. })
+            | Command::DeferSend(DeferSend { execution_id, .. }) => Some(*execution_id),
             Command::AuthenticateCard(AuthenticateCard { merchant_id, reference_id, .. }) => {
                 let id = self.model.references.get(&(merchant_id.0, *reference_id));
                 id.copied().map(ExecutionId)
@@ -108,6 +114,8 @@ impl Sim {
             _ => None,
         });
         let heard = heard.collect();
+        self.nothing_behind_a_gate_is_known(&commits)?;
+        self.count_gates(&commits);
         for commit in commits {
             self.checks.observe(commit, &self.environment.db.borrow().rows, &heard)?;
         }
@@ -122,8 +130,45 @@ impl Sim {
             {
                 self.apply_resolution(id.0, *how);
             }
+            if let (Command::AddNetworkSecret(AddNetworkSecret { account_id, .. }), Ok(_)) =
+                (&item.command, &outcome)
+            {
+                self.real_networks.add_token(*account_id);
+            }
             let outcome = if crashed { Err(Failure::Unknown) } else { outcome };
             self.continue_after(process, item, outcome);
+        }
+        Ok(())
+    }
+
+    /// Counts payments that wait behind gates, and how they end there.
+    fn count_gates(&mut self, commits: &[Commit]) {
+        for (before, row) in commits.iter().flat_map(|commit| &commit.changes.provider_attempts) {
+            match row.gate.filter(|gate| before.as_ref().and_then(|row| row.gate) != Some(*gate)) {
+                Some(Gate::Held) => self.statistics.fault("payment waits for its account", 1),
+                Some(Gate::RefundQueue) => {
+                    self.statistics.fault("payment waits for another refund", 1);
+                }
+                Some(Gate::Circuit | Gate::Rate | Gate::Approval) | None => {}
+            }
+        }
+        for (_, row) in commits.iter().flat_map(|commit| &commit.changes.executions) {
+            let message = row.gateway_message.as_deref().unwrap_or_default();
+            if message.contains("could not be sent in time") {
+                self.statistics.fault("payment waited too long to be sent", 1);
+            } else if message.ends_with("before it was sent") {
+                self.statistics.fault("payment taken back before it was sent", 1);
+            }
+        }
+    }
+
+    /// A network knows nothing of what was never sent to it.
+    fn nothing_behind_a_gate_is_known(&self, commits: &[Commit]) -> CheckResult {
+        let providers = self.providers.state();
+        for (_, row) in commits.iter().flat_map(|commit| &commit.changes.provider_attempts) {
+            let known = row.gate.is_some()
+                && providers.requests.get(&row.request_id).is_some_and(|known| known.is_received());
+            rule(!known, "a network knows what is behind a gate", || format!("{row:?}"))?;
         }
         Ok(())
     }
@@ -140,7 +185,7 @@ impl Sim {
         let mut providers = self.providers.state();
         match how {
             Resolution::ToPayer => {
-                if let Some(kind) = network::clearing_account(known.provider) {
+                if let Some(kind) = known.clearing() {
                     let money = domain::kernel::money::Money::new(review.amount, review.currency);
                     providers.return_to_payer(
                         ExecutionId(key.0),
@@ -189,6 +234,11 @@ impl Sim {
                 });
                 if let Next::Call(next) = calls.next(recorded) {
                     self.schedule_call(process, incarnation, *next);
+                }
+            }
+            Origin::Hint => {
+                if let Ok(Output::CheckNow(Some(call))) = outcome {
+                    self.schedule_call(process, incarnation, CallSequence::new(call));
                 }
             }
             Origin::Claim => {
@@ -472,6 +522,10 @@ const fn oracle_check(command: &Command) -> &'static str {
         | Command::CloseMarket(_)
         | Command::AssignPhonePrefix(_)
         | Command::EndPhonePrefix(_) => "oracle: tariff",
+        Command::DeferSend(_) | Command::CancelEnqueued(_) => "oracle: gate",
+        Command::ChangeNetworkAccount(_)
+        | Command::AddNetworkSecret(_)
+        | Command::RecordTerms(_) => "oracle: network account",
         Command::ReservePasscodeAttempt(..)
         | Command::FinishPasscodeAttempt(..)
         | Command::ReservePasscodeChange(..) => "oracle: passcode",

@@ -7,22 +7,27 @@ use std::time::{Duration, Instant};
 use domain::decision::command::Command;
 use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::Resolution;
+use domain::kernel::names::Mode;
 use domain::kernel::time::{minutes, seconds};
 use domain::kernel::uuids::ReferenceId;
+use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::outcome::{Heard, OutcomeSource, ProviderOutcome};
 use domain::payments::record_outcome::RecordOutcome;
 use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::checkout::PageToken;
+use domain::tariff::Tariff;
 use kola::engine::Outcome;
 use kola::jobs::call_sequence::CallSequence;
 use kola::jobs::dispatch::CALL;
 use kola::jobs::poll;
+use networks::calls::Called;
 
 use crate::checks::{CheckResult, Checks, Violation};
 use crate::clients::{Clients, first_merchant};
 use crate::compare;
+use crate::contracts;
 use crate::db::Map;
 use crate::describe;
 use crate::environment::Environment;
@@ -33,6 +38,7 @@ use crate::plan::{CallSite, Event, Fault, Plan, RowNames, Script};
 use crate::processes::{Processes, queue_full};
 use crate::providers::{ProviderEvent, SimulatedProviders};
 use crate::queued_command::{Origin, QueuedCommand};
+use crate::real_networks::RealNetworks;
 use crate::rng::{Rng, hash, hash_uuid};
 use crate::statistics::Statistics;
 use crate::tariff;
@@ -62,8 +68,8 @@ pub enum Scheduled {
     ProviderEvent(ProviderEvent),
     /// A process is about to call a provider.
     CallProvider(usize, u64, Box<CallSequence>),
-    /// A provider's answer is on its way to a process.
-    ProviderAnswer(usize, u64, Box<CallSequence>, ProviderOutcome),
+    /// What came of a call is on its way to a process.
+    Called(usize, u64, Box<CallSequence>, Called),
     /// A command is submitted, or submitted again.
     Submit(Box<QueuedCommand>),
 }
@@ -93,6 +99,7 @@ pub struct Sim {
     pub environment: Rc<Environment>,
     pub processes: Rc<Processes>,
     pub providers: SimulatedProviders,
+    pub real_networks: RealNetworks,
     pub model: Model,
     pub checks: Checks,
     pub scheduled: BTreeMap<(i64, u64), Scheduled>,
@@ -157,17 +164,41 @@ pub fn run(
     }
 }
 
+/// The command with which a process hands in what came of its call; `None` where it was not made.
+fn hand_in(calls: CallSequence, called: Called) -> Option<QueuedCommand> {
+    match called {
+        Called::Answered { outcome, heard } => {
+            let (_, command) = calls.record(outcome, heard);
+            Some(QueuedCommand::untagged(command, Origin::CallSequence(calls)))
+        }
+        Called::NotSent { gate, after, exchanges } => {
+            let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
+            let (_, command) = calls.defer(gate, after, exchanges);
+            Some(QueuedCommand::untagged(command, Origin::Callback))
+        }
+        Called::NotAsked => None,
+    }
+}
+
 impl Sim {
     fn new(seed: u64, script: Script, keep_history: bool) -> Self {
         let mut rng = Rng::of(seed, &[stream::SET_UP]);
         let processes = if rng.chance(150) { 1 } else { 2 + rng.below(2) };
-        let environment = Rc::new(Environment::new(processes, tariff::shipped()));
+        let mut contracts = Rng::of(seed, &[stream::SET_UP, 2]);
+        let tariff = Tariff {
+            network_accounts: contracts::accounts(&mut contracts),
+            operator_terms: contracts::all_terms(&mut contracts),
+            ..tariff::shipped()
+        };
+        let model = Model::new(&tariff.network_accounts, &tariff.operator_terms);
+        let environment = Rc::new(Environment::new(processes, tariff));
         Self {
             seed,
             processes: Processes::new(processes, &environment),
             environment,
             providers: SimulatedProviders::new(),
-            model: Model::default(),
+            real_networks: RealNetworks::default(),
+            model,
             checks: Checks::default(),
             scheduled: BTreeMap::new(),
             order: 0,
@@ -253,6 +284,10 @@ impl Sim {
     fn step(&mut self) -> CheckResult {
         let mut rng = self.rng_for(&[stream::TIME, self.step]);
         self.now += match rng.below(100) {
+            _ if rng.chance(self.fault_rates.long_time) => {
+                self.statistics.fault("hours pass", 1);
+                rng.between(minutes(30), minutes(30 * 60))
+            }
             0 => rng.between(0, minutes(20)),
             1..=9 => rng.between(0, seconds(40)),
             10..=39 => rng.between(0, seconds(4)),
@@ -301,6 +336,11 @@ impl Sim {
         if rng.chance(self.fault_rates.outage) {
             events.push(Event::Outage(rng.between(seconds(1), seconds(30))));
         }
+        if rng.chance(self.fault_rates.network) {
+            events.extend(
+                RealNetworks::draw(rng).map(|(account, what)| Event::Trouble(account, what)),
+            );
+        }
         for event in &events {
             self.record_event(|| event.clone());
         }
@@ -323,6 +363,10 @@ impl Sim {
                     self.environment.away_until.set(self.now + time);
                     self.statistics.fault("database away for a while", 1);
                     self.log(|| format!("   the database is away for {} ms", time / 1_000));
+                }
+                Event::Trouble(account, trouble) => {
+                    self.real_networks.happen(*account, *trouble, self.now);
+                    self.log(|| format!("   network account {account}: {trouble:?}"));
                 }
                 Event::Fault(site, fault) => faults.push((*site, *fault)),
                 Event::Requests(_) | Event::Claims(..) | Event::Sweep(_) | Event::Full => {}
@@ -455,7 +499,11 @@ impl Sim {
                         }
                     }
                 }
-                Event::Clock(..) | Event::Outage(_) | Event::Full | Event::Fault(..) => {}
+                Event::Clock(..)
+                | Event::Outage(_)
+                | Event::Full
+                | Event::Trouble(..)
+                | Event::Fault(..) => {}
             }
         }
     }
@@ -483,11 +531,9 @@ impl Sim {
                 Scheduled::CallProvider(process, incarnation, calls) => {
                     self.call(process, incarnation, *calls)
                 }
-                Scheduled::ProviderAnswer(process, incarnation, calls, outcome) => {
+                Scheduled::Called(process, incarnation, calls, called) => {
                     if self.incarnations[process] == incarnation {
-                        let (_, command) = calls.record(outcome, Heard::default());
-                        batches[process]
-                            .push(QueuedCommand::untagged(command, Origin::CallSequence(*calls)));
+                        batches[process].extend(hand_in(*calls, called));
                     }
                 }
                 Scheduled::Submit(item) => {
@@ -511,8 +557,11 @@ impl Sim {
         let execution = calls.call().request.execution_id.0;
         let reference =
             self.model.executions.get(&execution).map_or(0, |known| hash_uuid(known.reference.0));
-        let outcome =
-            self.providers.call(calls.call(), self.rng_for(&[stream::PROVIDER, reference]));
+        let numbers = self.rng_for(&[stream::PROVIDER, reference]);
+        let called = match calls.call().mode {
+            Mode::Sandbox => Called::answered(self.providers.call(calls.call(), numbers)),
+            Mode::Test | Mode::Live => self.call_real_network(process, calls.call(), numbers),
+        };
         let longest = i64::try_from(CALL.as_micros()).unwrap_or(0);
         let rate = self.fault_rates;
         let rng = self.execution_rng(execution);
@@ -525,17 +574,24 @@ impl Sim {
         self.statistics.fault("answer handed in after its lease", u64::from(is_late));
         self.statistics.fault("time-out of a call", u64::from(takes >= longest));
         self.statistics.fault("process sleeps before it hands an answer in", u64::from(asleep > 0));
-        let outcome = if takes >= longest { ProviderOutcome::Unknown } else { outcome };
+        let called = match called {
+            Called::Answered { .. } if takes >= longest => {
+                Called::answered(ProviderOutcome::Unknown)
+            }
+            called => called,
+        };
         self.schedule(
             takes.min(longest) + asleep,
-            Scheduled::ProviderAnswer(process, incarnation, Box::new(calls), outcome),
+            Scheduled::Called(process, incarnation, Box::new(calls), called),
         );
     }
 
     /// A provider calls back, or reverses its decision.
     fn outside(&mut self, what: ProviderEvent, batches: &mut [Vec<QueuedCommand>]) {
         let id = match &what {
-            ProviderEvent::Callback(id) | ProviderEvent::Reversal(id) => *id,
+            ProviderEvent::Callback(id)
+            | ProviderEvent::Reversal(id)
+            | ProviderEvent::PayerActs(id, _) => *id,
         };
         let Some(request) = self.providers.state().requests.get(&id).cloned() else { return };
         let Some(row) =
@@ -557,14 +613,36 @@ impl Sim {
             }
             self.providers.state().reverse(id);
         }
+        if let ProviderEvent::PayerActs(_, pays) = what {
+            if request.decided.is_some() {
+                return;
+            }
+            self.providers.state().force(id, pays);
+        }
         let outcome = self.providers.state().outcome(id);
         let any = self.execution_rng(row.id.0).below(batches.len());
+        let known = self.model.executions.get(&row.id.0);
+        let contract = known
+            .and_then(|known| known.network_account)
+            .and_then(|id| self.model.contracts.get(&id));
+        if contract.is_some_and(|contract| !contract.signed) {
+            // Nobody has signed it: whatever it says, the network is asked.
+            let (merchant_id, execution_id) = (row.merchant_id, row.id);
+            let check = CheckNow { merchant_id, execution_id, even_if_final: true };
+            self.statistics.fault("callback without a signature", 1);
+            batches[any].push(QueuedCommand::untagged(check, Origin::Hint));
+            return;
+        }
+        let waiting_for = match (&outcome, contract) {
+            (ProviderOutcome::Accepted, Some(_)) => request.waits_for().map(str::to_owned),
+            _ => None,
+        };
         batches[any].push(QueuedCommand::untagged(
             Command::RecordOutcome(RecordOutcome {
                 execution_id: request.execution,
                 source: OutcomeSource::Callback,
                 outcome,
-                heard: Heard::default(),
+                heard: Heard { waiting_for, ..Heard::default() },
             }),
             Origin::Callback,
         ));
@@ -579,6 +657,7 @@ impl Sim {
             merchants: &self.merchants,
             closing,
             prices: self.fault_rates.prices,
+            contracts: self.fault_rates.contracts,
         };
         clients.draw().filter(|item| self.is_admissible(&item.command))
     }

@@ -7,18 +7,20 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::ids::{EventId, MerchantId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::ServerTime;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::kernel::uuids::{NetworkRequestId, ReferenceId, Uuid};
 use crate::ledger::post;
 use crate::ledger::postings::{Leg, Postings};
 use crate::ledger::recipes::{self, PaymentAmounts};
-use crate::payments::attempt::{NetworkPayment, WithAttempt};
+use crate::payments::attempt::{Gate, NetworkPayment, WithAttempt};
 use crate::payments::execution::{Execution, ExecutionStatus};
+use crate::payments::gate;
 use crate::payments::outcome::OutcomeKind;
 use crate::payments::provider_call::ProviderCall;
 use crate::payments::record_outcome::RecordedOutcome;
 use crate::payments::refund;
 use crate::payments::session::{Session, SessionStatus};
+use crate::payments::settle;
 
 /// The wallet gets the fees too.
 pub(crate) fn credit_with_fees(
@@ -92,6 +94,30 @@ pub(crate) fn resend_with_new_id(
     call.request.request_id = NetworkRequestId(Uuid::from_u128(other));
     let NetworkPayment { execution, attempt } = payment.clone();
     Some(Ok(RecordedOutcome { execution, attempt: Some(attempt), call: Some(call) }))
+}
+
+/// A payment whose account's token is refused fails.
+pub(crate) fn fail_refused(
+    NetworkPayment { execution, .. }: &NetworkPayment,
+    gate: Gate,
+    time: MerchantTime,
+    work: &mut Workspace,
+    now: ServerTime,
+) -> Option<Result<WithAttempt, Stop>> {
+    let refused = gate == Gate::Held;
+    refused.then(|| {
+        let message = "the network refuses the token".to_owned();
+        let execution = settle::fail(execution.clone(), message, time, work, now)?;
+        Ok(WithAttempt { execution, attempt: None })
+    })
+}
+
+/// A refund that waits for another is noted as the one that was sent last.
+pub(crate) fn note_waiting_refund(
+    NetworkPayment { execution, attempt }: &NetworkPayment,
+    work: &mut Workspace,
+) -> Result<(), Stop> {
+    gate::note_refund(execution, attempt, work)
 }
 
 /// An execution is not found by its `reference_id`.

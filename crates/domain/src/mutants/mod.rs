@@ -71,6 +71,21 @@ mutants! {
     SettledWithoutFees = "a late success that a review settles has no fees",
     LinkUseKept = "a failed payment through a payment link keeps its use",
     LinkOverused = "a payment link is paid more often than it may be",
+    HeldIsSent = "a payment is sent through an account that is held",
+    HeldIsResent = "what is sent again goes through an account that is held",
+    GateForEver = "what may not be sent waits without an end",
+    GatedIsAsked = "a network is asked about what was never sent",
+    UnsentWordCounts = "what a network says of a payment that was never sent counts",
+    DeferredForgotten = "what is put back counts as never sent although it was sent before",
+    TokenRefusalFails = "a refused token fails a payment",
+    OldTokenStops = "a refusal of the old token stops an account that has a new one",
+    SecondRefundSent = "a second refund is sent while the first is under way",
+    RefundIdOverwritten = "the second refund overwrites the first one's id while it waits",
+    RefundElsewhere = "a refund goes to its merchant's account, not to that of its payment",
+    BindingIgnored = "a merchant that is bound to an account pays through another",
+    DrainingTakes = "an account that is drained takes new payments",
+    TermsIgnored = "what a network does not take is begun",
+    RestoredIsSent = "after a restore requests are sent without asking first",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

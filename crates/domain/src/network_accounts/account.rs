@@ -6,6 +6,7 @@ use crate::directory::merchant::Merchant;
 use crate::kernel::ids::NetworkAccountId;
 use crate::kernel::names::{Mode, Provider};
 use crate::kernel::time::{ServerTime, minutes};
+use crate::mutant;
 use crate::tariff::Tariff;
 
 /// The accounts of the built-in sandbox. Their rows are made with the schema, so that their ids are
@@ -123,11 +124,12 @@ impl Tariff {
             return SANDBOX.iter().find(|(_, of)| *of == network).map(|(id, _)| *id);
         }
         let fits = |account: &&NetworkAccount| {
-            (account.network, account.mode, account.status)
-                == (network, merchant.mode, AccountStatus::Active)
+            let drains = account.status == AccountStatus::Draining && mutant!(DrainingTakes);
+            (account.network, account.mode) == (network, merchant.mode)
+                && (account.status == AccountStatus::Active || drains)
         };
         let mut fitting = self.real_accounts().filter(fits);
-        match merchant.network_accounts.of(network) {
+        match merchant.network_accounts.of(network).filter(|_| !mutant!(BindingIgnored)) {
             Some(bound) => fitting.find(|account| account.id == bound),
             None => fitting.min_by_key(|account| account.id),
         }

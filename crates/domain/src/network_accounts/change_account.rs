@@ -5,6 +5,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::NetworkAccountId;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
+use crate::mutant;
 use crate::network_accounts::account::{AccountStatus, NetworkAccount};
 use crate::network_accounts::fault::NetworkAccountFault;
 use crate::tariff::change::{self, Change};
@@ -84,7 +85,11 @@ impl AccountChange {
             Self::Close { .. } => NetworkAccount { status: AccountStatus::Closed, ..account },
             Self::Hold => NetworkAccount { held: true, ..account },
             Self::Resume => NetworkAccount { held: false, ..account },
-            Self::TokenRefused { known_at } if known_at < before.updated_at => account,
+            Self::TokenRefused { known_at }
+                if known_at < before.updated_at && !mutant!(OldTokenStops) =>
+            {
+                account
+            }
             Self::TokenRefused { .. } => {
                 let since = before.token_refused_at.unwrap_or(change.now);
                 NetworkAccount { token_refused_at: Some(since), ..account }

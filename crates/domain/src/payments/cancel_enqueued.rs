@@ -58,7 +58,13 @@ impl Decision for CancelEnqueued {
         }
         // Whoever polls next asks the network; a call that is under way now is not disturbed.
         let attempt = ProviderAttempt { cancel_asked: true, next_check_at: Some(time), ..attempt };
+        // Written each time: a changed row is locked and compared, so that a final word which another
+        // process records in this moment is noticed. Otherwise an execution that is final would go on
+        // having a next check.
+        let waiting_for = Some("the network, which was asked to cancel it".to_owned());
+        let execution = Execution { waiting_for, updated_at: time, ..execution };
         work.put(attempt.clone());
+        work.put(execution.clone());
         Ok(WithAttempt { execution, attempt: Some(attempt) })
     }
 }

@@ -46,10 +46,11 @@ impl Decision for CheckNow {
         };
         let (now, time) = (context.now, context.merchant_time(self.merchant_id, work)?);
         let attempt = &payment.attempt;
-        // An attempt that waits at a gate was not sent: the network knows nothing of it.
         let last = attempt.asked_at.max(attempt.sent_at);
         let is_recent = last.is_none_or(|at| time.since(at) < MIN_INTERVAL_US);
-        if is_recent || attempt.is_leased(now) {
+        // What waits at a gate was not sent: the network knows nothing of it. It may have been asked
+        // all the same, by another process before the sending was put back.
+        if !attempt.was_sent() || is_recent || attempt.is_leased(now) {
             return Ok(None);
         }
         let kind = if attempt.cancel_asked { CallKind::Cancel } else { CallKind::Query };

@@ -120,8 +120,8 @@ pub fn recheck_wallet(id: WalletId, amount: Money, work: &Workspace) -> Result<W
     Ok((*wallet).clone())
 }
 
-/// Checks that a real network takes a payment now: an account of the merchant's mode, and what the
-/// network says of the operator. `subject` is what an amount is reported on. A refund goes to the
+/// Checks that a network takes a payment now: an account of the merchant's mode, what the network says
+/// of the operator, and whole units. `subject` is what an amount is reported on. A refund goes to the
 /// account of its payment, which `of_payment` gives.
 ///
 /// # Errors
@@ -136,20 +136,10 @@ pub fn check_network(
     tariff: &Tariff,
     now: ServerTime,
 ) -> Result<(), Refusal> {
-    if provider == Provider::Platform {
+    if provider == Provider::Platform || mutant!(TermsIgnored) {
         return Ok(());
     }
-    let account = of_payment.or_else(|| tariff.account_for(merchant, provider));
-    let unit_minor =
-        tariff.network_unit(account, (provider, method), operation, amount.currency, now);
-    if amount.minor % unit_minor != 0 {
-        let allowed = fees::allowed_decimals(amount.currency, unit_minor);
-        return Err(Refusal::NetworkDecimals { subject, allowed });
-    }
-    if merchant.mode == Mode::Sandbox {
-        return Ok(());
-    }
-    let account = match of_payment {
+    let account = match of_payment.filter(|_| merchant.mode != Mode::Sandbox) {
         Some(id) => {
             let account = tariff.network_account(id);
             account.filter(|account| account.status != AccountStatus::Closed).map(|open| open.id)
@@ -157,9 +147,27 @@ pub fn check_network(
         None => tariff.account_for(merchant, provider),
     };
     let account = account.ok_or(Refusal::NoNetworkAccount { network: provider })?;
-    if provider != Provider::PawaPay {
-        return Ok(());
+    if merchant.mode != Mode::Sandbox && provider == Provider::PawaPay {
+        check_terms(account, method, (operation, amount), subject, tariff)?;
     }
+    // What the market says, where that is less than what the network has said of the account.
+    let unit_minor =
+        tariff.network_unit(Some(account), (provider, method), operation, amount.currency, now);
+    if amount.minor % unit_minor != 0 {
+        let allowed = fees::allowed_decimals(amount.currency, unit_minor);
+        return Err(Refusal::NetworkDecimals { subject, allowed });
+    }
+    Ok(())
+}
+
+/// Checks what a network has said of an operator.
+fn check_terms(
+    account: NetworkAccountId,
+    method: Method,
+    (operation, amount): (Operation, Money),
+    subject: Subject,
+    tariff: &Tariff,
+) -> Result<(), Refusal> {
     let code = tariff.network_code(method).unwrap_or_default();
     // Where the network has said nothing of the operator, nothing is sent.
     let terms = tariff

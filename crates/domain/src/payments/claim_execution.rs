@@ -67,7 +67,7 @@ fn claim(
     if !payment.is_due(merchant.mode, time, now) {
         return Ok(None);
     }
-    if !payment.attempt.was_sent() {
+    if !payment.attempt.was_sent() && !mutant!(GatedIsAsked) {
         return pass_gate(payment, deadlines, work, time, now);
     }
     let unanswered = is_unanswered(&payment, deadlines, work, time)?;
@@ -115,7 +115,7 @@ fn pass_gate(
 ) -> Result<Option<ProviderCall>, Stop> {
     let limit = payment.unsent_limit();
     let NetworkPayment { execution, attempt } = payment.clone();
-    let is_overdue = time.since(execution.created_at) >= limit;
+    let is_overdue = time.since(execution.created_at) >= limit && !mutant!(GateForEver);
     let kind = gate::first_call(&execution, &attempt, work, now);
     if is_overdue && kind == CallKind::Send {
         let reason = attempt.gate.map_or("it was never sent", Gate::waiting_for);

@@ -5,6 +5,7 @@ use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::time::{ServerTime, seconds};
+use crate::mutant;
 use crate::network_accounts::exchange::{self, Said};
 use crate::payments::attempt::{self, Gate, NetworkPayment, ProviderAttempt};
 use crate::payments::execution::Execution;
@@ -67,7 +68,8 @@ fn defer(
     }
     let time = work.require::<Merchant>(payment.execution.merchant_id)?.time(now);
     let NetworkPayment { execution, attempt } = payment.clone();
-    let never_sent = attempt.send_count <= 1;
+    mutant!(TokenRefusalFails => return fail_refused(&payment, request.gate, time, work, now));
+    let never_sent = attempt.send_count <= 1 || mutant!(DeferredForgotten);
     let attempt = ProviderAttempt {
         send_count: attempt.send_count.saturating_sub(1),
         // What was sent before may be at the network: it is asked about, and has no gate.

@@ -4,6 +4,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::names::Provider;
 use crate::kernel::time::ServerTime;
+use crate::mutant;
 use crate::payments::attempt::{Gate, ProviderAttempt};
 use crate::payments::execution::Execution;
 use crate::payments::provider_call::CallKind;
@@ -20,7 +21,7 @@ pub(crate) fn closed_gate(
     if attempt.gate == Some(Gate::Approval) {
         return Ok(attempt.gate);
     }
-    if work.tariff.is_stopped(attempt.network_account_id) {
+    if work.tariff.is_stopped(attempt.network_account_id) && !mutant!(HeldIsSent) {
         return Ok(Some(Gate::Held));
     }
     let Some(original) = queued_refund(execution, attempt) else { return Ok(None) };
@@ -29,7 +30,7 @@ pub(crate) fn closed_gate(
         Some(last) => !work.require::<Execution>(last)?.status.is_final(),
         None => false,
     };
-    Ok(is_under_way.then_some(Gate::RefundQueue))
+    Ok(Some(Gate::RefundQueue).filter(|_| is_under_way && !mutant!(SecondRefundSent)))
 }
 
 /// Notes with its payment that a refund is being sent, so that the next one waits for it.
@@ -65,7 +66,7 @@ pub(crate) fn first_call(
     now: ServerTime,
 ) -> CallKind {
     let was_restored = work.tariff.was_restored(attempt.network_account_id, now);
-    if was_restored && execution.provider == Provider::PawaPay {
+    if was_restored && execution.provider == Provider::PawaPay && !mutant!(RestoredIsSent) {
         CallKind::Query
     } else {
         CallKind::Send

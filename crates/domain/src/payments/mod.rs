@@ -13,7 +13,7 @@ pub mod execute;
 pub mod execution;
 pub mod execution_intent;
 pub mod expire_session;
-mod gate;
+pub(crate) mod gate;
 pub mod hourly_limit;
 pub mod leave_card_page;
 pub mod outcome;

@@ -191,7 +191,8 @@ fn is_outdated(source: OutcomeSource, outcome: OutcomeKind, attempt: &ProviderAt
 /// money moved would be news, and is booked.
 fn is_of_unsent(outcome: OutcomeKind, payment: &NetworkPayment) -> bool {
     let moved = matches!(outcome, OutcomeKind::Succeeded | OutcomeKind::Mismatch);
-    !moved && !payment.execution.status.is_final() && !payment.attempt.was_sent()
+    let unsent = !payment.execution.status.is_final() && !payment.attempt.was_sent();
+    unsent && !moved && !mutant!(UnsentWordCounts)
 }
 
 impl RecordedOutcome {
@@ -321,7 +322,7 @@ fn resend(
         return Ok(RecordedOutcome::without_call(payment));
     }
     // An operator has stopped it: that goes for what is sent again, too.
-    if work.tariff.is_stopped(attempt.network_account_id) {
+    if work.tariff.is_stopped(attempt.network_account_id) && !mutant!(HeldIsResent) {
         let waiting_for = Gate::Held.waiting_for();
         let payment = settle::processing(&payment, waiting_for, time, work, now)?;
         payment.put(work);

@@ -4,6 +4,8 @@ use crate::stage::{Stage, paid, usd};
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::{minutes, seconds};
 use domain::payments::attempt::Gate;
+use domain::payments::cancel_enqueued::CancelEnqueued;
+use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::defer_send::DeferSend;
 use domain::payments::execution::{Execution, ExecutionStatus};
@@ -70,6 +72,42 @@ fn it_goes_back_to_its_gate_and_is_sent_again_as_for_the_first_time() {
     assert_eq!(sent.waiting_for, execution.waiting_for, "what was sent is not `not sent yet`");
     answer(&mut stage, &execution, 1, paid("t"));
     stage.check_books();
+}
+
+#[test]
+fn nobody_asks_about_what_was_put_back_after_another_process_had_asked() {
+    let mut stage = Stage::new();
+    let execution = sending(&mut stage);
+    stage.now = stage.now.plus(seconds(16));
+    assert_eq!(claim(&mut stage, &execution).unwrap().kind, CallKind::Query);
+    defer(&mut stage, &execution, 1, Gate::Rate);
+    assert_eq!(stage.attempt(execution.id).send_count, 0);
+    stage.now = stage.now.plus(seconds(20));
+    let check = CheckNow {
+        merchant_id: execution.merchant_id,
+        execution_id: execution.id,
+        even_if_final: true,
+    };
+    assert_eq!(stage.decide(&check).unwrap(), None);
+    assert_eq!(stage.attempt(execution.id).lease_until, None);
+}
+
+/// The execution's row is what a batch is compared by: it changes each time, so that a final word in
+/// the same moment is never overlooked.
+#[test]
+fn a_cancellation_changes_the_execution_as_often_as_it_is_asked_for() {
+    let mut stage = Stage::new();
+    let execution = sending(&mut stage);
+    let (merchant_id, reference_id) = (execution.merchant_id, execution.reference_id);
+    for _ in 0..2 {
+        stage.now = stage.now.plus(seconds(1));
+        let asked = stage.decide(&CancelEnqueued { merchant_id, reference_id }).unwrap();
+        assert!(asked.attempt.unwrap().cancel_asked);
+        assert_eq!(stored(&stage, &execution).updated_at, stage.time());
+    }
+    stage.hear(execution.id, paid("t"));
+    assert!(stage.decide(&CancelEnqueued { merchant_id, reference_id }).is_err());
+    assert_eq!(stage.attempt(execution.id).next_check_at, None);
 }
 
 #[test]

@@ -151,7 +151,9 @@ impl Clients<'_> {
         } else {
             today
         };
-        let price = Model::page_price(&prices, source, choice.method, choice.currency)
+        let network = (choice.provider, choice.method);
+        let unit = self.model.unit_of(source.merchant, network, choice.currency);
+        let price = Model::page_price(&prices, source, choice.method, choice.currency, unit)
             .unwrap_or(Money::new(1, choice.currency));
         Some(match self.rng.below(40) {
             0 => Money::new(price.minor + 1, price.currency),

@@ -6,7 +6,8 @@ use domain::directory::create_party::NewParty;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::update_merchant::MerchantChanges;
 use domain::kernel::currency::Currency;
-use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::ids::NetworkAccountId;
+use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::kernel::patch::Patch;
 use domain::kernel::refusal::Subject;
 use domain::ledger::account::AccountKind;
@@ -70,8 +71,9 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let phone = new.phone.clone().unwrap_or_default();
+        let real_mode = Some(new.mode).filter(|mode| *mode != Mode::Sandbox);
         if !observed.check_acceptance(reasons(&[(
-            self.phones.contains_key(&phone),
+            self.phones.contains_key(&(real_mode, phone.clone())),
             (Subject::Phone, "duplicate"),
         )]))? {
             return Ok(());
@@ -79,8 +81,9 @@ impl Model {
         let (merchant, wallets) =
             output!(observed, Output::CreateMerchant(made) => (made.merchant, made.wallets));
         let id = merchant.id.0;
-        self.phones.insert(phone.clone(), id);
+        self.phones.insert((real_mode, phone.clone()), id);
         let known = self.merchant(id);
+        known.real_mode = real_mode;
         known.verified = new.verified;
         known.phone = phone;
         self.dependencies_version += 1;
@@ -97,8 +100,23 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let no_tier = changes.fee_tier.as_ref().is_some_and(|tier| tier != "default");
-        if observed.check_acceptance(reasons(&[(no_tier, (Subject::FeeTier, "fee_tier"))]))? {
+        let mode = self.merchants.get(&id).and_then(|known| known.real_mode);
+        let of = |account: &NetworkAccountId| self.contracts.get(&account.0);
+        let fits = |account: &NetworkAccountId| of(account).map(|of| of.mode) == mode;
+        let other_mode = !changes.network_accounts.iter().all(fits);
+        let named = changes.network_accounts.iter();
+        let bound: Vec<(Provider, i64)> =
+            named.filter_map(|account| Some((of(account)?.network, account.0))).collect();
+        if observed.check_acceptance(first(&[
+            (no_tier, (Subject::FeeTier, "fee_tier")),
+            (other_mode, (Subject::NetworkAccount, "network_account")),
+        ]))? {
             let known = self.merchant(id);
+            known.bound.retain(|(network, _)| {
+                !changes.unbound_networks.contains(network)
+                    && !bound.iter().any(|(other, _)| other == network)
+            });
+            known.bound.extend(bound);
             known.verified = changes.verified.unwrap_or(known.verified);
             known.payee_bears =
                 changes.fee_bearer.map_or(known.payee_bears, |bearer| bearer == FeeBearer::Payee);
@@ -254,10 +272,11 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let ahead = self.merchant(merchant).offset + by_seconds * 1_000_000;
-        if observed.check_acceptance(first(&[(
-            ahead > 36_600 * 86_400 * 1_000_000,
-            (Subject::ClockAdvance, "clock"),
-        )]))? {
+        if observed.check_acceptance(first(&[
+            // Only the sandbox has clocks of its own.
+            (self.is_real(merchant), (Subject::Target, "not_found")),
+            (ahead > 36_600 * 86_400 * 1_000_000, (Subject::ClockAdvance, "clock")),
+        ]))? {
             self.merchant(merchant).offset = ahead;
             self.dependencies_version += 1;
             let time = output!(observed, Output::AdvanceClock(time) => time);
@@ -276,11 +295,14 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let wallet = self.wallets.get(&id).copied();
+        let owner = wallet.and_then(|wallet| self.merchants.get(&wallet.merchant));
+        let real_money = owner.is_some_and(|owner| owner.real_mode == Some(Mode::Live));
         let closed = wallet.is_some_and(|wallet| {
             matches!(wallet.status, WalletStatus::Frozen | WalletStatus::Closed)
         });
         if !observed.check_acceptance(first(&[
             (wallet.is_none(), (Subject::Wallet, "not_found")),
+            (real_money, (Subject::Wallet, "wallet")),
             (closed, (Subject::Wallet, "wallet")),
         ]))? {
             return Ok(());

@@ -76,11 +76,12 @@ fn fee_terms(prices: &Prices, method: Method, operation: Operation) -> [(i128, i
     [(platform, 0), network]
 }
 
-fn fee(prices: &Prices, base: i64, currency: Currency, (hundredths, cents): (i128, i128)) -> i64 {
-    // base × h / 10 000 + cents × per / 10. A fee that rounds to nothing is one minor unit: it is
-    // zero only where the tariff asks for nothing.
+fn fee(prices: &Prices, base: i64, currency: Currency, terms: (i128, i128), unit: i64) -> i64 {
+    let (hundredths, cents) = terms;
+    // base × h / 10 000 + cents × per / 10. A fee that rounds to nothing is one unit: it is zero only
+    // where the tariff asks for nothing.
     let parts = i128::from(base) * hundredths + cents * prices.units_per_us_cent(currency) * 1_000;
-    divide_half_up(parts, 10_000).max(i64::from(parts > 0))
+    divide_half_up(parts, 10_000 * i128::from(unit)).max(i64::from(parts > 0)) * unit
 }
 
 /// Amounts of a payment in minor units; the fees are the platform's, the network's and the
@@ -93,17 +94,20 @@ pub struct Figures {
     pub fees: [i64; 3],
 }
 
-/// A collection of `base` in `s` that is paid in `p`; `None` when nothing would be left.
+/// A collection of `base` in `s` that is paid in `p`, of which the network takes whole units; `None`
+/// when nothing would be left.
 pub fn collection(
     prices: &Prices,
     base: i64,
     (s, p): (Currency, Currency),
     bearer: FeeBearer,
     method: Method,
+    unit: i64,
 ) -> Option<Figures> {
-    let [platform, network] =
-        fee_terms(prices, method, Operation::Collection).map(|terms| fee(prices, base, s, terms));
-    let exchange = if s == p { 0 } else { fee(prices, base, s, (100, 0)) };
+    let fee_unit = if s == p { unit } else { 1 };
+    let [platform, network] = fee_terms(prices, method, Operation::Collection)
+        .map(|terms| fee(prices, base, s, terms, fee_unit));
+    let exchange = if s == p { 0 } else { fee(prices, base, s, (100, 0), 1) };
     let all = platform + network + exchange;
     let (total, payee) = match bearer {
         FeeBearer::Payer => (base + all, base),
@@ -112,7 +116,8 @@ pub fn collection(
     let payer = if s == p {
         total
     } else {
-        divide_up(i128::from(total) * prices.units_per_us_cent(p), prices.units_per_us_cent(s))
+        let worth = i128::from(total) * prices.units_per_us_cent(p);
+        divide_up(worth, prices.units_per_us_cent(s) * i128::from(unit)) * unit
     };
     (payer > 0 && payee > 0).then_some(Figures {
         payer,
@@ -131,7 +136,7 @@ pub fn outgoing(
     operation: Operation,
 ) -> Figures {
     let [platform, network] =
-        fee_terms(prices, method, operation).map(|terms| fee(prices, amount, currency, terms));
+        fee_terms(prices, method, operation).map(|terms| fee(prices, amount, currency, terms, 1));
     let total = amount + platform + network;
     Figures { payer: total, payee: amount, total, fees: [platform, network, 0] }
 }

@@ -1,11 +1,14 @@
 //! The oracle, a second opinion: what must come of each command by the published behaviour. It sees
 //! only what clients and providers see, and uses none of the product's decisions.
 
+mod calls;
 mod directory;
 pub mod figures;
+pub mod gates;
 mod links;
 pub mod model;
 pub mod network;
+pub mod network_accounts;
 mod outcomes;
 mod page_payments;
 mod payer_steps;
@@ -35,14 +38,15 @@ use domain::kernel::ids::SourceId;
 use domain::kernel::refusal::{Refusal, Subject};
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
+use domain::network_accounts::secret::AddNetworkSecret;
 use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::cancel_enqueued::CancelEnqueued;
 use domain::payments::cancel_session::CancelSession;
 use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::leave_card_page::LeaveCardPage;
-use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::sales::cancel_source::CancelSource;
 use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
@@ -262,15 +266,13 @@ impl Model {
             Command::LeaveCardPage(LeaveCardPage { merchant_id: id, execution_id: which }) => {
                 self.card_page_left(id.0, which.0, observed)
             }
-            Command::CheckNow(CheckNow { merchant_id: id, execution_id: which, .. }) => {
-                self.checked_now(id.0, which.0, observed)
+            Command::CheckNow(CheckNow { merchant_id: id, execution_id: which, even_if_final }) => {
+                self.checked_now(id.0, which.0, *even_if_final, observed)
             }
             Command::ClaimExecution(ClaimExecution { execution_id: id }) => {
                 self.claimed(id.0, observed)
             }
-            Command::RecordOutcome(RecordOutcome { execution_id: id, source, outcome, .. }) => {
-                self.outcome_recorded(id.0, *source, outcome, observed)
-            }
+            Command::RecordOutcome(recorded) => self.outcome_recorded(recorded, observed),
             Command::AuthenticateCard(AuthenticateCard {
                 merchant_id: id,
                 reference_id: reference,
@@ -286,18 +288,25 @@ impl Model {
             Command::CloseMarket(_) => self.unused_market_closed(observed),
             Command::AssignPhonePrefix(_) => self.unused_prefix_assigned(observed),
             Command::EndPhonePrefix(_) => self.unused_prefix_ended(observed),
-            // No client of the simulator sends these: its networks are the sandbox's.
-            Command::DeferSend(_)
-            | Command::CancelEnqueued(_)
-            | Command::RecordDispute(_)
+            Command::DeferSend(request) => self.deferred(request, observed),
+            Command::CancelEnqueued(CancelEnqueued {
+                merchant_id: id,
+                reference_id: reference,
+            }) => self.enqueued_canceled(id.0, *reference, observed),
+            Command::ChangeNetworkAccount(request) => {
+                self.network_account_changed(request, observed)
+            }
+            Command::AddNetworkSecret(AddNetworkSecret { account_id: id, .. }) => {
+                self.network_secret_added(*id, observed)
+            }
+            Command::RecordTerms(request) => self.terms_recorded(request, observed),
+            // Nobody in a simulation asks for these.
+            Command::RecordDispute(_)
             | Command::AddNetworkAccount(_)
-            | Command::ChangeNetworkAccount(_)
-            | Command::AddNetworkSecret(_)
             | Command::RetireNetworkSecret(_)
             | Command::ResealSecrets(_)
             | Command::KeepUnmatchedCallback(_)
-            | Command::DeleteRetained(_)
-            | Command::RecordTerms(_) => Err("a command about a real network".to_owned()),
+            | Command::DeleteRetained(_) => Err("a command that nobody sends".to_owned()),
         }
     }
 

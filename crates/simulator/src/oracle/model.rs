@@ -7,10 +7,14 @@ use std::collections::BTreeSet;
 use domain::directory::brand::Colour;
 use domain::exceptions::review::ReviewKind;
 use domain::kernel::currency::Currency;
-use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+use domain::kernel::ids::NetworkAccountId;
+use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::kernel::uuids::{NetworkRequestId, ReferenceId};
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
+use domain::network_accounts::account::NetworkAccount;
+use domain::network_accounts::operator_terms::OperatorTerms;
+use domain::payments::attempt::Gate;
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::session::{SessionKind, SessionStatus};
@@ -18,6 +22,8 @@ use domain::sales::pay_link::PayLink;
 use domain::sales::source::{SourceStatus, SourceType};
 
 use super::figures::{ExchangeRate, Figures, cost_of, inside_rounded_down};
+use super::gates::Noted;
+use super::network_accounts::Contract;
 use super::request_limits::RequestLimits;
 use super::tariff::{Periods, PriceList};
 use crate::db::Map;
@@ -25,6 +31,10 @@ use crate::db::Map;
 #[derive(Clone, Default)]
 pub struct Merchant {
     pub verified: bool,
+    /// The mode of a merchant whose payments go to real networks; `None` for the sandbox.
+    pub real_mode: Option<Mode>,
+    /// The network accounts that it is bound to.
+    pub bound: Vec<(Provider, i64)>,
     /// Whether it bears the fees of its checkouts.
     pub payee_bears: bool,
     pub phone: String,
@@ -157,6 +167,9 @@ pub struct Execution {
     pub outside_currency: Currency,
     pub rate: ExchangeRate,
     pub provider: Provider,
+    /// The account at the network that it goes through, for ever, and whether the network is real.
+    pub network_account: Option<i64>,
+    pub is_real: bool,
     pub source: Option<i64>,
     pub account: Option<i64>,
     pub wallet: Option<i64>,
@@ -189,6 +202,13 @@ pub struct Execution {
     /// How often its request was sent to its network, and when it was sent last.
     pub sends: i64,
     pub sent: i64,
+    /// Why it may not be sent yet, and when that is looked at again.
+    pub gate: Option<Gate>,
+    pub look_at: i64,
+    /// When it goes to review.
+    pub deadline: i64,
+    /// Of a payment: the refund of it that was sent last.
+    pub last_refund: Option<i64>,
     /// When its network was asked last.
     pub asked: Option<i64>,
     /// Until when the process that asks its network does so alone.
@@ -278,6 +298,11 @@ impl Execution {
         (back, cost, beyond(gone) - beyond(before) + self.cost - cost)
     }
 
+    /// The account on which the money is booked that its network holds.
+    pub fn clearing(&self) -> Option<AccountKind> {
+        self.network_account.map(|id| AccountKind::Clearing(NetworkAccountId(id)))
+    }
+
     /// Whether a network brings the money in.
     pub fn is_incoming(&self) -> bool {
         self.operation == Operation::Collection && self.provider != Provider::Platform
@@ -320,7 +345,8 @@ pub struct Review {
 #[derive(Default)]
 pub struct Model {
     pub merchants: Map<i64, Merchant>,
-    pub phones: Map<String, i64>,
+    /// Merchants of a mode by their phones.
+    pub phones: Map<(Option<Mode>, String), i64>,
     pub parties: Map<i64, (i64, String)>,
     pub first_party: Map<(i64, String), i64>,
     pub counterparties: Map<i64, (i64, Option<i64>)>,
@@ -356,6 +382,10 @@ pub struct Model {
     pub passed_deadlines: BTreeSet<i64>,
     /// Raised with each change of rows that decisions read without changing them.
     pub dependencies_version: u64,
+    /// The accounts at real networks.
+    pub contracts: Map<i64, Contract>,
+    /// The attempts that a batch has changed.
+    pub noted_attempts: Map<i64, Noted>,
     pub prices: PriceList,
     /// The market and the phone prefix that operators open and close, and no payment uses.
     pub unused_market: Periods,
@@ -371,6 +401,12 @@ pub fn sum_of(list: &[(Currency, i64)], currency: Currency) -> i64 {
 pub type Mismatch = String;
 
 impl Model {
+    /// The state before anything has happened, with the accounts at real networks.
+    pub fn new(accounts: &[NetworkAccount], terms: &[OperatorTerms]) -> Self {
+        let contracts = accounts.iter().map(|row| (row.id.0, Contract::new(row, terms))).collect();
+        Self { contracts, ..Self::default() }
+    }
+
     pub fn merchant(&mut self, id: i64) -> &mut Merchant {
         self.merchants.entry(id).or_default()
     }

@@ -1,10 +1,8 @@
-//! What is known of networks by the published behaviour: the ids of requests, and the accounts on
-//! which their money is booked.
+//! What is known of networks by the published behaviour: the ids of requests, and the accounts of
+//! the sandbox.
 
-use domain::kernel::ids::NetworkAccountId;
-use domain::kernel::names::{Mode, Operation, Provider};
+use domain::kernel::names::{Operation, Provider};
 use domain::kernel::uuids::{NetworkRequestId, ReferenceId, Uuid};
-use domain::ledger::account::AccountKind;
 use sha2::{Digest, Sha256};
 
 /// The UUID of the simulated installation.
@@ -32,22 +30,13 @@ pub const fn uuid_v4(bits: u128) -> Uuid {
     Uuid::from_u128(bits & !VERSION & !VARIANT | 4 << 76 | 0b10 << 62)
 }
 
-/// The account at a network through which a merchant of this mode pays; `None` for payments between
-/// wallets.
-pub const fn network_account(provider: Provider, mode: Mode) -> Option<NetworkAccountId> {
-    match (provider, mode) {
-        (Provider::PawaPay, Mode::Sandbox) => Some(NetworkAccountId(1)),
-        (Provider::Stripe, Mode::Sandbox) => Some(NetworkAccountId(2)),
-        // The simulator's operator has no contract with a real network.
-        (Provider::PawaPay | Provider::Stripe, Mode::Test | Mode::Live)
-        | (Provider::Platform, _) => None,
+/// The account of the sandbox that plays a network; `None` for payments between wallets.
+pub const fn sandbox_account(provider: Provider) -> Option<i64> {
+    match provider {
+        Provider::PawaPay => Some(1),
+        Provider::Stripe => Some(2),
+        Provider::Platform => None,
     }
-}
-
-/// The clearing account of the money that a network of a simulated merchant holds: all of them are
-/// in the sandbox.
-pub fn clearing_account(provider: Provider) -> Option<AccountKind> {
-    network_account(provider, Mode::Sandbox).map(AccountKind::Clearing)
 }
 
 #[cfg(test)]

@@ -13,13 +13,13 @@ use domain::payments::authenticate_card::CardResult;
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::{OutcomeSource, ProviderOutcome};
 use domain::payments::provider_call::{CallKind, ProviderCall};
+use domain::payments::record_outcome::RecordOutcome;
 use domain::sales::source::SourceStatus;
 
 use super::model::{Execution, Mismatch, Model, Review, sum_of};
 use super::{Observed, Reason, figures, first, network, output};
 
 const MINUTE: i64 = 60_000_000;
-const DEADLINE: i64 = 24 * 60 * MINUTE;
 /// The reviews that are about money.
 const KINDS: [ReviewKind; 3] =
     [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];
@@ -27,22 +27,21 @@ const KINDS: [ReviewKind; 3] =
 impl Model {
     pub(super) fn outcome_recorded(
         &mut self,
-        id: i64,
-        source: OutcomeSource,
-        outcome: &ProviderOutcome,
+        recorded: &RecordOutcome,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
+        let RecordOutcome { execution_id, source, outcome, heard } = recorded;
+        let (id, source) = (execution_id.0, *source);
         if !observed.check_acceptance(vec![])? {
             return Ok(());
         }
         let seen = output!(observed, Output::RecordOutcome(settled) | Output::AuthenticateCard(settled) => settled);
         // Such an answer says nothing of what was sent since, except that money moved.
         let moved = matches!(outcome, ProviderOutcome::Succeeded { .. });
-        let resent = if self.was_sent_since(id, source) && !moved {
-            false
-        } else {
-            self.apply_outcome(id, outcome, observed)?
-        };
+        // And of what was never sent a network cannot know anything.
+        let unsent = self.executions.get(&id).is_some_and(Execution::is_unsent);
+        let is_ignored = (unsent || self.was_sent_since(id, source)) && !moved;
+        let resent = if is_ignored { false } else { self.apply_outcome(id, outcome, observed)? };
         // A row that was read back may show later outcomes of the batch, too. The rows of the whole
         // batch are compared elsewhere.
         if observed.read_back {
@@ -56,6 +55,15 @@ impl Model {
                 "{status}, in review {in_review}, was expected after {outcome:?}: {:?}",
                 seen.execution
             ));
+        }
+        let waits = matches!(outcome, ProviderOutcome::Accepted)
+            && !is_ignored
+            && !known.is_final()
+            && !known.in_review;
+        if let Some(why) = heard.waiting_for.as_ref().filter(|_| waits)
+            && seen.execution.waiting_for.as_ref() != Some(why)
+        {
+            return Err(format!("it waits for {why}: {:?}", seen.execution));
         }
         if resent != seen.call.is_some() {
             return Err(format!("sent again: {resent} was expected after {outcome:?}: {seen:?}"));
@@ -177,7 +185,7 @@ impl Model {
             }
             _ => self.time(own.merchant, observed.now),
         };
-        let late = time >= own.created + DEADLINE;
+        let late = time >= own.deadline;
         let old = own.provider == Provider::Stripe && time - own.created > 23 * 60 * MINUTE;
         if late && time - own.sent >= 15 * MINUTE {
             self.fail(id)?;
@@ -189,6 +197,11 @@ impl Model {
             if old {
                 self.open_deadline(id, own);
             }
+            return Ok(false);
+        }
+        // What is stopped is not sent again either.
+        if self.is_stopped(own) && !observed.lenient {
+            self.stays_open(id);
             return Ok(false);
         }
         let lease = Some(observed.now + network::LEASE);
@@ -204,7 +217,7 @@ impl Model {
         self.reviews.entry((id, ReviewKind::DeadlinePassed)).or_insert(review);
     }
 
-    fn close_deadline(&mut self, id: i64) {
+    pub(super) fn close_deadline(&mut self, id: i64) {
         self.reviews
             .entry((id, ReviewKind::DeadlinePassed))
             .and_modify(|review| review.open = false);
@@ -277,8 +290,7 @@ impl Model {
         kind: ReviewKind,
         (currency, found): (Currency, i64),
     ) -> Result<(), Mismatch> {
-        let clearing =
-            network::clearing_account(own.provider).ok_or("a contradiction without a provider")?;
+        let clearing = own.clearing().ok_or("a contradiction without a provider")?;
         self.reviews.insert((id, kind), Review { amount: found, currency, open: true });
         self.count_review(own, currency, 1)?;
         self.credit(own.merchant, clearing, currency, -found);
@@ -304,16 +316,27 @@ impl Model {
         let Some(own) = self.executions.get(&id).cloned() else {
             return Err(format!("execution {id} is not known"));
         };
+        if own.is_unsent() {
+            return self.gate_looked_at(id, &own, job.as_ref(), observed);
+        }
         let Some(job) = job else { return Ok(()) };
         if own.is_final() {
             return Err(format!("execution {id} is final and was claimed"));
         }
         // A payer who does not act is given up after half an hour. A cancellation is asked for again
         // until the provider says how the payment ended.
-        let unanswered =
-            |time| own.requires_action && time >= own.sent + 30 * MINUTE || own.cancel_requested;
-        self.asked(id, &job, unanswered, observed)?;
-        let late = self.time(own.merchant, observed.now) >= own.created + DEADLINE;
+        let unanswered = |time| {
+            let page_ended = own.is_real
+                && own.page.is_some()
+                && own
+                    .source
+                    .is_some_and(|id| self.page_ends.get(&id).is_some_and(|end| *end <= time));
+            let given_up = page_ended || time >= own.sent + 30 * MINUTE;
+            own.requires_action && given_up || own.cancel_requested
+        };
+        let gives_up = unanswered(job.request.time.0);
+        self.asked(id, &job, |_| gives_up, observed)?;
+        let late = self.time(own.merchant, observed.now) >= own.deadline;
         // The deadline may have passed in the middle of the batch, when the merchant's clock was
         // advanced.
         if if observed.overlapped { self.passed_deadlines.contains(&id) } else { late } {
@@ -364,7 +387,7 @@ impl Model {
         let idle =
             own.is_some_and(|own| own.is_final() || !own.requires_action || own.cancel_requested);
         if !observed.check_acceptance(first(&[
-            (own.is_none(), (Subject::Target, "not_found")),
+            (own.is_none() || self.is_real(merchant), (Subject::Target, "not_found")),
             (idle, (Subject::Execution, "state")),
         ]))? {
             return Ok(());
@@ -523,7 +546,7 @@ impl Model {
         if how == Resolution::ToWallet && paid_late(own, review) {
             self.settle_by_review(id, own)?;
         } else if how == Resolution::ToPayer {
-            let clearing = network::clearing_account(own.provider).ok_or("no clearing account")?;
+            let clearing = own.clearing().ok_or("no clearing account")?;
             self.credit(own.merchant, clearing, currency, amount);
         } else {
             let (wallet, share) = self.share(id, own, review);

@@ -61,15 +61,18 @@ fn begun_payment(outcome: &Outcome) -> Option<&Executed> {
 }
 
 impl Model {
-    /// What a source costs its payer in a currency, in minor units; `None` where it cannot be paid so.
+    /// What a source costs its payer in a currency of which the network takes whole units, in minor
+    /// units; `None` where it cannot be paid so.
     pub fn page_price(
         prices: &Prices,
         source: &Source,
         method: Method,
         currency: Currency,
+        unit: i64,
     ) -> Option<Money> {
         let currencies = (source.currency, currency);
-        let figures = figures::collection(prices, source.total, currencies, source.bearer, method)?;
+        let (total, bearer) = (source.total, source.bearer);
+        let figures = figures::collection(prices, total, currencies, bearer, method, unit)?;
         Some(Money::new(figures.payer, currency))
     }
 

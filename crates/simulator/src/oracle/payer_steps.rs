@@ -3,9 +3,10 @@
 
 use domain::decision::command::Output;
 use domain::kernel::refusal::Subject;
+use domain::payments::provider_call::ProviderCall;
 
 use super::model::{Execution, Mismatch, Model};
-use super::{Observed, first, output};
+use super::{Observed, first, network, output};
 
 /// A network is asked for a payer only so long after the payment was last sent or asked about.
 const QUIET: i64 = 10 * 1_000_000;
@@ -29,6 +30,16 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let own = self.execution_of(merchant, id).cloned();
+        // What was not sent is withdrawn at once.
+        if own.as_ref().is_some_and(|own| own.is_unsent() && own.page.is_some()) {
+            if observed.check_acceptance(vec![])? {
+                if let Some(call) = output!(observed, Output::LeaveCardPage(call) => call) {
+                    return Err(format!("it was never sent, and the network is called: {call:?}"));
+                }
+                self.fail_unsent(id)?;
+            }
+            return Ok(());
+        }
         let idle = own.as_ref().is_some_and(|own| {
             own.is_final() || own.page.is_none() || !own.requires_action || own.cancel_requested
         });
@@ -57,6 +68,7 @@ impl Model {
         &mut self,
         merchant: i64,
         id: i64,
+        even_if_final: bool,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let own = self.execution_of(merchant, id).cloned();
@@ -69,12 +81,38 @@ impl Model {
         // The merchant's clock may have been advanced in the middle of the batch.
         let seen = call.as_ref().map(|call| call.request.time.0).filter(|_| observed.overlapped);
         let time = seen.unwrap_or_else(|| self.time(merchant, observed.now));
+        if own.is_final() {
+            return self.checked_after_end(id, &own, call.as_ref(), even_if_final, time, observed);
+        }
         let last = own.asked.map_or(own.sent, |asked| asked.max(own.sent));
-        let due = !own.is_final() && !is_leased(&own, observed) && time >= last + QUIET;
+        let due = own.sends > 0 && !is_leased(&own, observed) && time >= last + QUIET;
         match call {
             Some(call) if due => self.asked(id, &call, |_| own.cancel_requested, observed),
             None if !due || observed.overlapped => Ok(()),
             call => Err(format!("last sent or asked at {last}, now it is {time}: {call:?}")),
         }
+    }
+
+    /// A network hints at news of a payment that is final: it is asked, though nobody waits for it.
+    fn checked_after_end(
+        &mut self,
+        id: i64,
+        own: &Execution,
+        call: Option<&ProviderCall>,
+        even_if_final: bool,
+        time: i64,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let due = even_if_final && own.asked.is_none_or(|asked| time >= asked + QUIET);
+        if call.is_some() != due && !observed.overlapped {
+            return Err(format!("asked at {:?}, now it is {time}: {call:?}", own.asked));
+        }
+        if call.is_some() {
+            let lease = Some(observed.now + network::LEASE);
+            let asked = Execution { lease, ..own.clone() };
+            self.check_call(id, &asked, call, false, observed)?;
+            self.executions.entry(id).and_modify(|known| known.asked = Some(time));
+        }
+        Ok(())
     }
 }

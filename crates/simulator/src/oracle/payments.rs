@@ -10,14 +10,14 @@ use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
 use domain::payments::execute::{Execute, Executed, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
-use domain::payments::provider_call::{CallKind, ProviderCall};
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 use domain::payments::session::SessionStatus;
 use domain::sales::source::SourceStatus;
 
 use super::figures::{self, Figures, Prices};
 use super::model::{Account, Execution, Mismatch, Model, Recipient, Session, Wallet};
-use super::{Observed, Reason, network, output};
+use super::network_accounts::Asked;
+use super::{Observed, Reason, gates, network, output};
 
 /// What a wallet may have available, held and incoming together when a payment to it begins, in
 /// minor units.
@@ -153,61 +153,34 @@ impl Model {
             ));
         }
         self.check_figures(seen, &prepared.execution)?;
-        let is_sent = seen.status == ExecutionStatus::Pending;
+        let created = prepared.execution.created;
+        let is_pending = seen.status == ExecutionStatus::Pending;
+        let noted = self.noted_attempts.get(&seen.id.0).filter(|_| observed.lenient).copied();
+        if let Some(noted) = noted {
+            // Another batch may have changed the accounts after this one had read them.
+            prepared.execution.network_account = Some(noted.account);
+        }
+        let gate = match noted {
+            Some(noted) => noted.gate,
+            None => self.closed_gate(None, &prepared.execution),
+        };
+        let gate = gate.filter(|_| is_pending);
+        let is_sent = is_pending && gate.is_none();
         let execution = Execution {
             status: seen.status,
             sends: i64::from(is_sent),
+            gate,
+            look_at: created + gates::LOOK,
+            deadline: created + gates::DEADLINE,
             lease: is_sent.then_some(observed.now + network::LEASE),
             ..prepared.execution
         };
         let session = prepared.session;
         self.check_call(seen.id.0, &execution, done.call.as_ref(), is_sent, observed)?;
-        self.record_execution(seen.id.0, execution, session)
-    }
-
-    /// What a process is told to call its network with: the request as it was sent first, by an id
-    /// that never changes. `sends` says whether it is to be sent.
-    pub(super) fn check_call(
-        &self,
-        id: i64,
-        own: &Execution,
-        call: Option<&ProviderCall>,
-        sends: bool,
-        observed: Observed<'_>,
-    ) -> Result<(), Mismatch> {
-        let Some(call) = call else {
-            return if sends && !observed.read_back {
-                Err(format!("nobody sends the request of {id}"))
-            } else {
-                Ok(())
-            };
-        };
-        let ProviderCall { lease_until, kind, request, .. } = call;
-        let original = own.original.and_then(|id| self.executions.get(&id));
-        let account = own.account.and_then(|id| self.accounts.get(&id));
-        let seen = (
-            (request.merchant_id.0, request.execution_id.0, request.operation),
-            (request.amount.minor, request.amount.currency),
-            (request.request_id, request.original_request_id),
-            (request.send_count, Some(lease_until.0), *kind == CallKind::Send),
-            (request.account_number.as_ref(), request.from_page, request.cancel_asked),
-        );
-        let expected = (
-            (own.merchant, id, own.operation),
-            (own.outside_amount(), own.outside_currency),
-            (own.request, original.map(|original| original.request)),
-            (own.sends, own.lease, sends),
-            (
-                account.and_then(|account| account.number.as_ref()),
-                own.page.is_some(),
-                own.cancel_requested,
-            ),
-        );
-        if seen == expected {
-            Ok(())
-        } else {
-            Err(format!("the call for {id} is {call:?}, {expected:?} was expected"))
+        if is_sent {
+            self.note_first_sending(seen.id.0, &execution);
         }
+        self.record_execution(seen.id.0, execution, session)
     }
 
     fn check_figures(
@@ -369,6 +342,7 @@ impl Model {
                 (wallet_currency, outside_currency),
                 source.bearer,
                 method,
+                self.unit_of(request.merchant_id.0, (provider, method), outside_currency),
             )
             .unwrap_or_default(),
             (Operation::Refund, Some(original), _) => {
@@ -395,6 +369,11 @@ impl Model {
             outside_currency,
             rate,
             provider,
+            network_account: match original {
+                Some(original) => original.network_account,
+                None => self.account_for(merchant, provider),
+            },
+            is_real: provider != Provider::Platform && self.is_real(merchant),
             source: session.source,
             account: match operation {
                 Operation::Refund => original?.account,
@@ -418,6 +397,10 @@ impl Model {
             created: time,
             sends: 0,
             sent: time,
+            gate: None,
+            look_at: 0,
+            deadline: 0,
+            last_refund: None,
             asked: None,
             lease: None,
             request: network::request_id(merchant, request.reference_id, operation),
@@ -485,8 +468,25 @@ impl Model {
         {
             return expect_refusal(Subject::Wallet, "wallet");
         }
+        let unit = self.unit_of(own.merchant, (account.provider, account.method), currency);
+        let source = own.source.and_then(|id| self.sources.get(&id));
+        let fits = source.is_none_or(|source| source.total % unit == 0);
+        if currency == own.wallet_currency && !fits {
+            return expect_refusal(Subject::Account, "decimal.max_places");
+        }
         if own.figures == Figures::default() {
             return expect_refusal(Subject::Amount, "amount");
+        }
+        let asked = Asked {
+            provider: account.provider,
+            method: account.method,
+            operation: Operation::Collection,
+            amount: own.figures.payer,
+            currency,
+            of_payment: None,
+        };
+        if let Some(reason) = self.reason_against_network(own.merchant, asked) {
+            return refused_for(reason);
         }
         let wallet = self.own_wallet(own.merchant, own.wallet_currency);
         if wallet.is_some_and(|(_, wallet)| wallet.is_filled_by(own.figures.payee, WALLET_LIMIT)) {
@@ -538,6 +538,17 @@ impl Model {
             Ok((_, enough)) => enough,
             Err(expectation) => return expectation,
         };
+        let asked = Asked {
+            provider: account.provider,
+            method: account.method,
+            operation: Operation::Payout,
+            amount: own.figures.payee,
+            currency: own.wallet_currency,
+            of_payment: None,
+        };
+        if let Some(reason) = self.reason_against_network(own.merchant, asked) {
+            return refused_for(reason);
+        }
         if !enough {
             return expect_status(ExecutionStatus::Failed);
         }
@@ -605,6 +616,9 @@ impl Model {
         };
         if original.in_review || !original.is_settled() {
             return expect_refusal(Subject::Original, "state");
+        }
+        if let Some(reason) = self.reason_against_refund_at(original, own.figures.payee) {
+            return refused_for(reason);
         }
         let enough = match self.debit(own) {
             Ok((_, enough)) => enough,
@@ -711,7 +725,7 @@ impl Model {
             Some(wallet) if !collects => wallet,
             _ => self.open_wallet(own.merchant, None, s)?,
         };
-        match network::clearing_account(own.provider) {
+        match own.clearing() {
             Some(clearing) => self.credit(own.merchant, clearing, p, -sign * own.outside_amount()),
             None => self.add(own.other_wallet.unwrap_or(0), -sign * own.outside_amount(), 0)?,
         }
@@ -737,7 +751,7 @@ impl Model {
             known.status = ExecutionStatus::Completed;
             known.wallet = Some(wallet);
             known.requires_action = false;
-            known.lease = None;
+            (known.lease, known.gate) = (None, None);
             known.reported = vec![(p, sign * own.outside_amount())];
             known.with_payer = if own.operation == Operation::Refund { f.payee } else { 0 };
             known.released = spare;
@@ -772,7 +786,7 @@ impl Model {
         self.change(id, |known| {
             known.status = ExecutionStatus::Failed;
             known.requires_action = false;
-            known.lease = None;
+            (known.lease, known.gate) = (None, None);
         });
         self.dependencies_version += 1;
         Ok(())

@@ -13,6 +13,7 @@ use domain::sales::source::SourceStatus;
 use kola::engine::Failure;
 
 use super::model::{Mismatch, Model, Recipient, Session, Wallet};
+use super::network_accounts::Asked;
 use super::{Observed, Reason, figures, output, reasons};
 
 const DAY: i64 = 86_400_000_000;
@@ -251,6 +252,15 @@ impl Model {
                 (own && account.provider == Provider::Platform, (Subject::Wallet, "wallet")),
                 (!taken, (Subject::Currency, "currency")),
             ]));
+            let asked = Asked {
+                provider: account.provider,
+                method: account.method,
+                operation: Operation::Payout,
+                amount: amount.minor,
+                currency: amount.currency,
+                of_payment: None,
+            };
+            refused.extend(self.reason_against_network(merchant, asked));
         }
         refused
     }
@@ -284,8 +294,10 @@ impl Model {
     /// The recipient of a transfer that is created now: the merchant with the party's phone, else
     /// the party.
     pub(super) fn recipient(&self, party: i64) -> Recipient {
-        let merchant =
-            self.parties.get(&party).and_then(|(_, phone)| self.phones.get(phone)).copied();
+        let merchant = self.parties.get(&party).and_then(|(merchant, phone)| {
+            let mode = self.merchants.get(merchant).and_then(|known| known.real_mode);
+            self.phones.get(&(mode, phone.clone())).copied()
+        });
         merchant.map_or(Recipient::Party(party), Recipient::Merchant)
     }
 
@@ -314,10 +326,10 @@ impl Model {
             None => refused,
             Some(found) => {
                 let asked = amount.to_money(found.outside_currency).map_or(0, |money| money.minor);
-                reasons(&[(
-                    asked > found.figures.payer - found.refunded,
-                    (Subject::Amount, "refund"),
-                )])
+                if asked > found.figures.payer - found.refunded {
+                    return vec![(Subject::Amount, "refund")];
+                }
+                self.reason_against_refund_at(found, asked).into_iter().collect()
             }
         }
     }

@@ -87,8 +87,10 @@ impl ExecutionContext<'_> {
     ) -> Result<ProviderAttempt, Stop> {
         // A refund goes to the account that its payment came through.
         let account = match execution.original_execution_id() {
-            Some(original) => Some(work.require::<ProviderAttempt>(original)?.network_account_id),
-            None => work.tariff.account_for(self.merchant, execution.provider),
+            Some(original) if !mutant!(RefundElsewhere) => {
+                Some(work.require::<ProviderAttempt>(original)?.network_account_id)
+            }
+            _ => work.tariff.account_for(self.merchant, execution.provider),
         };
         Ok(ProviderAttempt {
             execution_id: execution.id,
@@ -198,6 +200,7 @@ impl ExecutionContext<'_> {
         let attempt = self.new_attempt(&execution, work)?;
         let payment = self.with_body(NetworkPayment { execution, attempt }, account, work)?;
         if let Some(gate) = gate::closed_gate(&payment.execution, &payment.attempt, work)? {
+            mutant!(RefundIdOverwritten => note_waiting_refund(&payment, work)?);
             let held = payment.behind(gate, self.time.plus(GATE_CHECK_US));
             held.put(work);
             let NetworkPayment { execution, attempt } = held;
