@@ -24,6 +24,7 @@ pub struct Fakes {
     pub pawapay_url: String,
     /// What the fake pawaPay takes as a token.
     pub token: String,
+    pub pawapay: SocketAddr,
     control: SocketAddr,
 }
 
@@ -47,11 +48,18 @@ impl Fakes {
         });
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         // From here on dropping this value ends the process, even if the start fails.
-        let mut fakes =
-            Self { child, pawapay_url: String::new(), token: String::new(), control: nowhere };
+        let mut fakes = Self {
+            child,
+            pawapay_url: String::new(),
+            token: String::new(),
+            pawapay: nowhere,
+            control: nowhere,
+        };
         let pawapay = after(&lines, "pawaPay: ")?;
         let (url, token) = pawapay.split_once(" with the token ").context(pawapay.clone())?;
         (fakes.pawapay_url, fakes.token) = (url.to_owned(), token.to_owned());
+        let address = url.strip_prefix("http://").context("no address")?;
+        fakes.pawapay = address.parse().with_context(|| address.to_owned())?;
         let control = after(&lines, "control: http://")?;
         fakes.control = control.parse().context(control)?;
         Ok(fakes)
@@ -74,6 +82,10 @@ impl Fakes {
             }
             Ok(last)
         })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn stop(mut self) -> anyhow::Result<()> {

@@ -56,6 +56,8 @@ pub enum Job {
     NetworkPayment,
     /// Sends a callback of a network that was recorded before.
     Callback,
+    /// Asks the fake pawaPay for a deposit, as kola does.
+    Deposit,
 }
 
 /// The input of one turn of a job: a merchant by its index, and the id of a session or an invoice
@@ -118,6 +120,7 @@ impl Job {
                 let callback = common.callbacks.get(at).context("no callback is left")?;
                 client.deliver(callback).await.map(|()| 0)
             }
+            Self::Deposit => deposit(client, tenant, random).await.map(|()| 0),
         }
     }
 }
@@ -245,6 +248,14 @@ async fn network_checkout(
         }
         tokio::time::sleep(ASK_AGAIN).await;
     }
+}
+
+async fn deposit(client: &mut Client, tenant: &Tenant, random: &mut Random) -> anyhow::Result<()> {
+    let (id, reference) = (random.uuid(), random.uuid());
+    let body = format!(
+        r#"{{"depositId":"{id}","amount":"10","currency":"USD","payer":{{"type":"MMO","accountDetails":{{"phoneNumber":"231880000001","provider":"MTN_MOMO_LBR"}}}},"customerMessage":"Bench","clientReferenceId":"{reference}","metadata":[{{"merchant":"1"}},{{"execution":"2"}}]}}"#
+    );
+    client.post(&tenant.token, "/v2/deposits", &body).await?.expect_status("ACCEPTED")
 }
 
 async fn network_payment(

@@ -122,6 +122,8 @@ pub enum Phase {
     TwoHot,
     /// The same, spread over 100 merchants
     TwoSpread,
+    /// Deposits at the fake pawaPay without kola, with their callbacks
+    FakesAlone,
     /// Checkouts in the sandbox, by the server that the next two are made by
     SandboxCheckout,
     /// Checkouts through the fake pawaPay
@@ -137,7 +139,8 @@ pub enum Phase {
 }
 
 /// The phases that need the fakes.
-const NETWORK_PHASES: [Phase; 6] = [
+const NETWORK_PHASES: [Phase; 7] = [
+    Phase::FakesAlone,
     Phase::SandboxCheckout,
     Phase::NetworkCheckout,
     Phase::NetworkLatency,
@@ -170,6 +173,7 @@ impl Phase {
             Self::GrownSpread => "execute, 100 merchants, by executions there",
             Self::TwoHot => "execute, two servers",
             Self::TwoSpread => "execute, two servers, 100 merchants",
+            Self::FakesAlone => "the fake pawaPay alone",
             Self::SandboxCheckout => "checkout in the sandbox",
             Self::NetworkCheckout => "checkout at pawaPay",
             Self::NetworkLatency => "checkout at pawaPay, 200 ms away",

@@ -7,7 +7,7 @@ use super::rounds::{LATENCY_MS, PAYMENTS};
 use super::{Figures, Kind, Options, Phase, SITE_WAITING, Sample, ServerStats};
 
 /// The phases in the order of the report, which is not that of the measurements.
-const PHASES: [Phase; 24] = [
+const PHASES: [Phase; 25] = [
     Phase::Raw,
     Phase::Pgbench,
     Phase::StatementsHot,
@@ -26,6 +26,7 @@ const PHASES: [Phase; 24] = [
     Phase::TwoSpread,
     Phase::Grown,
     Phase::GrownSpread,
+    Phase::FakesAlone,
     Phase::SandboxCheckout,
     Phase::NetworkCheckout,
     Phase::NetworkLatency,
@@ -429,14 +430,15 @@ fn network_ratios(
     let rate = |round: u32, phase: Phase, width: usize| {
         figures.in_round(round, phase, width).map(|sample| sample.per_second)
     };
-    for (over, under, bound) in [
-        (Phase::NetworkCheckout, Phase::SandboxCheckout, 0.5),
-        (Phase::NetworkWaiting, Phase::NetworkTransfer, 0.9),
+    for (over, under, target) in [
+        (Phase::NetworkCheckout, Phase::SandboxCheckout, Target::AtLeast(0.5)),
+        (Phase::NetworkCheckout, Phase::FakesAlone, Target::None),
+        (Phase::NetworkWaiting, Phase::NetworkTransfer, Target::AtLeast(0.9)),
     ] {
         for width in figures.widths(under) {
             let ratio = |round: u32| Some(rate(round, over, width)? / rate(round, under, width)?);
             let what = format!("{} / {}, {width} connections", over.name(), under.name());
-            add(what, Target::AtLeast(bound), &ratio);
+            add(what, target, &ratio);
         }
     }
     for width in figures.widths(Phase::NetworkLatency) {

@@ -113,6 +113,7 @@ impl<'a> Rounds<'a> {
             Self::spread,
             Self::two_servers,
             Self::batch_one,
+            Self::fakes_alone,
             Self::network,
             Self::waiting,
         ];
@@ -425,7 +426,7 @@ impl Site<'_, '_> {
             Phase::StatementsHot | Phase::StatementsSpread => {
                 (Job::Execute, Items::Made(std::mem::take(&mut self.sessions)))
             }
-            Phase::Pgbench => return Ok(()),
+            Phase::Pgbench | Phase::FakesAlone => return Ok(()),
             Phase::Checkout | Phase::SandboxCheckout => {
                 (Job::Checkout, self.take_invoices(hot, enough)?)
             }

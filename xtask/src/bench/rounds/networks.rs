@@ -2,16 +2,17 @@
 //! TEST, whose calls go over HTTP to another process as those of a live one go to pawaPay.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use serde_json::json;
 
-use super::{CROWD, Rounds, Site, at_network};
+use super::{CROWD, Rounds, Site, at_network, hot};
 use crate::bench::callbacks::Recorder;
 use crate::bench::fakes::Fakes;
 use crate::bench::jobs::{Common, Job, Tenant};
-use crate::bench::{Phase, SITE_WAITING, setup};
+use crate::bench::load::{Target, Window};
+use crate::bench::{Phase, SITE_WAITING, Sample, setup};
 use crate::common::wait_until;
 
 /// The index of the merchant whose payments go to the fakes. The first one has the hot wallet.
@@ -41,6 +42,45 @@ struct Account {
 }
 
 impl<'a> Rounds<'a> {
+    /// What the fakes take without kola, whose calls they share the machine with.
+    pub(super) fn fakes_alone(&mut self, round: u32) -> anyhow::Result<()> {
+        let phase = Phase::FakesAlone;
+        if !self.options.wants(phase) {
+            return Ok(());
+        }
+        let fakes = Fakes::start(self.fakes_binary()?)?;
+        let recorder = Recorder::start()?;
+        let url = json!({ "url": format!("http://{}/", recorder.address) }).to_string();
+        fakes.control(&self.generator, [("POST", "/pawapay/callback-urls", url)])?;
+        let tenants = vec![Tenant { token: fakes.token.clone(), ..Tenant::default() }];
+        let common = Common { tenants, expires_at: String::new(), callbacks: Vec::new() };
+        let window = Window {
+            job: Job::Deposit,
+            connections: CONNECTIONS,
+            items: Arc::new(hot(usize::MAX)),
+            limit: Some(self.options.window()),
+        };
+        let target = Target { address: fakes.pawapay, pid: fakes.pid() };
+        let begun = Instant::now();
+        let outcome = self.generator.run(&[target], &Arc::new(common), &window)?;
+        // The callbacks are part of the work.
+        fakes.control(&self.generator, [("POST", "/flush", String::new())])?;
+        let elapsed = begun.elapsed().as_secs_f64();
+        ensure!(recorder.take().len() == outcome.turns, "a deposit has no callback");
+        self.note(Sample {
+            round,
+            phase,
+            width: CONNECTIONS,
+            per_second: outcome.turns as f64 / elapsed,
+            p50_ms: outcome.quantile_ms(0.5),
+            p99_ms: outcome.quantile_ms(0.99),
+            server_cpu: Some(outcome.server_cpu),
+            load_cpu: Some(outcome.load_cpu),
+            batch: None,
+        });
+        fakes.stop()
+    }
+
     /// Checkouts through the fakes, beside those in the sandbox of the same server.
     pub(super) fn network(&mut self, round: u32) -> anyhow::Result<()> {
         let phases = [Phase::SandboxCheckout, Phase::NetworkCheckout, Phase::NetworkLatency];

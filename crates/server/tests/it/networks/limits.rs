@@ -134,7 +134,7 @@ fn an_operator_that_does_not_work_is_refused_before_it_is_asked() {
         stage.refresh_terms();
         let before = stage.pawapay_requests("POST", "/v2/").len();
         let refused = wait_for("the operator's terms", || {
-            let reply = shop.collect(session, account, "USD", &crate::support::key());
+            let reply = shop.collect(session, account, "USD", &key());
             (reply.status == 422).then_some(reply)
         });
         let fault = refused.state_fault("body.payment_account_id");
@@ -148,7 +148,7 @@ fn an_operator_that_does_not_work_is_refused_before_it_is_asked() {
     stage.refresh_terms();
     stage.becomes("payout", &payout, "COMPLETED");
     wait_for("the operator's terms", || {
-        let reply = shop.collect(session, account, "USD", &crate::support::key());
+        let reply = shop.collect(session, account, "USD", &key());
         (reply.status == 200).then(|| stage.becomes("collection", &reply.body, "COMPLETED"))
     });
     stage.assert_books_equal();
