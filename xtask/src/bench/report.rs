@@ -421,12 +421,11 @@ fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
     ratios
 }
 
+/// Adds a ratio: what it is of, its target, and what it is in a round.
+type AddRatio<'a> = dyn FnMut(String, Target, &dyn Fn(u32) -> Option<f64>) + 'a;
+
 /// What payments through a network are compared with.
-fn network_ratios(
-    kind: Kind,
-    figures: &Figures,
-    add: &mut dyn FnMut(String, Target, &dyn Fn(u32) -> Option<f64>),
-) {
+fn network_ratios(kind: Kind, figures: &Figures, add: &mut AddRatio<'_>) {
     let rate = |round: u32, phase: Phase, width: usize| {
         figures.in_round(round, phase, width).map(|sample| sample.per_second)
     };
