@@ -23,7 +23,18 @@ impl Merchant {
         name: &str,
         funds: &str,
     ) -> anyhow::Result<Self> {
-        let printed = kola.merchant_create(database, name)?;
+        Self::create_with(kola, database, name, funds, &[])
+    }
+
+    /// The same with further arguments of `kola merchant create`.
+    pub fn create_with(
+        kola: &Kola,
+        database: &Database,
+        name: &str,
+        funds: &str,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
+        let printed = kola.merchant_create_with(database, name, more)?;
         let text = |field: &str| Some(printed.get(field)?.as_str()?.to_owned());
         let merchant = Self {
             client_id: text("client_id").context("no client_id")?,

@@ -9,13 +9,18 @@ use std::time::Duration;
 use domain::kernel::ids::NetworkAccountId;
 use domain::kernel::names::Provider;
 use domain::kernel::time::ServerTime;
+use tokio::sync::Semaphore;
 
+use crate::calls::TURN_WITHIN;
 use crate::client::circuit::{Circuit, Permit};
 use crate::client::limit::CallLimit;
-use crate::client::{self, BaseUrl, CallError};
+use crate::client::{self, BaseUrl, CALL_TIMEOUT, CallError};
 use crate::counters::Counters;
 use crate::exchange::HttpResponse;
 use crate::pawapay::signature::{PublicKey, RequestSigner};
+
+/// The fewest and the most calls of an account that may be under way at once.
+const AT_ONCE: (u64, u64) = (256, 1_024);
 
 /// The secrets of an account, in the clear. They are in no log and in no answer.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -66,6 +71,8 @@ pub struct CalledAccount {
     /// What happened so far.
     pub counters: Arc<Counters>,
     calls: Arc<Mutex<Calls>>,
+    /// One for each further call that may be begun.
+    at_once: Arc<Semaphore>,
     /// pawaPay: the keys that callbacks are signed with, as they were last fetched.
     callback_keys: Arc<RwLock<Vec<PublicKey>>>,
     keys_fetched_at: Arc<tokio::sync::Mutex<Option<ServerTime>>>,
@@ -131,9 +138,10 @@ impl CalledAccount {
         };
         Self {
             signer: signer(&account),
-            account,
             counters: Arc::default(),
             calls: Arc::new(Mutex::new(calls)),
+            at_once: at_once(account.calls_per_second),
+            account,
             callback_keys: Arc::default(),
             keys_fetched_at: Arc::default(),
         }
@@ -142,9 +150,11 @@ impl CalledAccount {
     /// The same account with other settings. Its limit goes on where it was, unless that was changed.
     fn updated(&self, account: Account) -> Self {
         let mut calls = self.lock();
+        let mut calls_at_once = Arc::clone(&self.at_once);
         if calls.per_second != account.calls_per_second {
             calls.per_second = account.calls_per_second;
             calls.limit = CallLimit::new(account.calls_per_second);
+            calls_at_once = at_once(account.calls_per_second);
         }
         drop(calls);
         Self {
@@ -152,6 +162,7 @@ impl CalledAccount {
             account,
             counters: Arc::clone(&self.counters),
             calls: Arc::clone(&self.calls),
+            at_once: calls_at_once,
             callback_keys: Arc::clone(&self.callback_keys),
             keys_fetched_at: Arc::clone(&self.keys_fetched_at),
         }
@@ -165,6 +176,12 @@ impl CalledAccount {
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many calls may be under way at once: whoever makes one holds a permit until it has ended.
+    #[must_use]
+    pub const fn at_once(&self) -> &Arc<Semaphore> {
+        &self.at_once
     }
 
     /// Asks to make a call.
@@ -259,6 +276,15 @@ fn signer(account: &Account) -> Option<Arc<RequestSigner>> {
     signer.ok().map(Arc::new)
 }
 
+/// Enough for all calls that the limit lets begin while the slowest of them is answered. A network
+/// that hangs then holds up its own account alone, and not for want of permits.
+fn at_once(calls_per_second: u32) -> Arc<Semaphore> {
+    let (fewest, most) = AT_ONCE;
+    let longest = TURN_WITHIN.saturating_add(CALL_TIMEOUT).as_secs();
+    let calls = u64::from(calls_per_second).saturating_mul(longest).clamp(fewest, most);
+    Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(Semaphore::MAX_PERMITS)))
+}
+
 /// The accounts of an installation, as this process knows them. Cheap to clone.
 #[derive(Clone, Default, Debug)]
 pub struct Accounts(Arc<RwLock<HashMap<NetworkAccountId, Arc<CalledAccount>>>>);
@@ -276,6 +302,14 @@ impl Accounts {
         let mut all: Vec<_> = accounts.values().cloned().collect();
         all.sort_by_key(|called| called.account.id);
         all
+    }
+
+    /// The accounts that could not begin so many more calls now.
+    #[must_use]
+    pub fn busy(&self, calls: usize) -> Vec<NetworkAccountId> {
+        let accounts = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let busy = accounts.values().filter(|called| called.at_once.available_permits() < calls);
+        busy.map(|called| called.account.id).collect()
     }
 
     /// Takes the accounts as they are now. Those that were known keep their limits and circuits.
@@ -372,6 +406,27 @@ mod tests {
         accounts.replace(vec![account(5, "one")]);
         let called = accounts.get(NetworkAccountId(7)).unwrap();
         assert!(called.permit(Purpose::Send, at(0)).is_ok());
+    }
+
+    #[test]
+    fn calls_at_once_are_counted_for_each_account_by_its_limit() {
+        let accounts = Accounts::default();
+        let other = Account { id: NetworkAccountId(8), ..account(80, "b") };
+        accounts.replace(vec![account(1, "a"), other.clone()]);
+        let free = |id| accounts.get(NetworkAccountId(id)).unwrap().at_once().available_permits();
+        assert_eq!((free(7), free(8)), (256, 960));
+        let called = accounts.get(NetworkAccountId(7)).unwrap();
+        let held = called.at_once().try_acquire_many(200).unwrap();
+        assert_eq!((free(7), free(8)), (56, 960));
+        assert_eq!(accounts.busy(57), [NetworkAccountId(7)]);
+        assert_eq!(accounts.busy(56), []);
+        // Another token changes nothing of it, another limit does.
+        accounts.replace(vec![account(1, "c"), other.clone()]);
+        assert_eq!(free(7), 56);
+        accounts.replace(vec![account(1_000_000, "c"), other]);
+        assert_eq!(free(7), 1_024);
+        drop(held);
+        assert_eq!(free(7), 1_024);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::reading::{self, Reading, Word};
 use crate::stripe::{self, steps::Step};
 
 /// How long a call may wait for its turn.
-const TURN_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const TURN_WITHIN: Duration = Duration::from_secs(2);
 /// The most calls that one payment leads to at Stripe: create, confirm, cancel, ask.
 const STEPS_MAX: usize = 4;
 

@@ -9,6 +9,7 @@ use domain::kernel::names::Mode;
 use domain::kernel::time::ServerTime;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::{CallKind, ProviderCall, ProviderRequest};
+use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
 use crate::calls::{AccountNews, Called, NetworkCalls, Outside};
@@ -23,6 +24,9 @@ pub mod prompt;
 pub mod reading;
 pub mod sandbox;
 pub mod stripe;
+
+/// The most calls to the sandbox that are under way at once.
+const SANDBOX_AT_ONCE: usize = 256;
 
 /// The outcome of a call, once the provider has answered.
 pub type OutcomeFuture<'a> = Pin<Box<dyn Future<Output = ProviderOutcome> + Send + 'a>>;
@@ -45,6 +49,7 @@ pub trait Provider: Send + Sync {
 #[derive(Clone)]
 pub struct ProviderRouter {
     sandbox: Arc<dyn Provider>,
+    sandbox_at_once: Arc<Semaphore>,
     networks: NetworkCalls,
 }
 
@@ -53,18 +58,33 @@ impl ProviderRouter {
     #[must_use]
     pub fn sandbox_only(sandbox: Arc<dyn Provider>) -> Self {
         let nothing = Outside { now: || ServerTime(0), random: || 0 };
-        Self { sandbox, networks: NetworkCalls::new(None, Accounts::default(), nothing) }
+        Self::new(sandbox, NetworkCalls::new(None, Accounts::default(), nothing))
     }
 
     /// Sandbox merchants never reach another provider than the sandbox.
     #[must_use]
     pub fn new(sandbox: Arc<dyn Provider>, networks: NetworkCalls) -> Self {
-        Self { sandbox, networks }
+        let sandbox_at_once = Arc::new(Semaphore::new(SANDBOX_AT_ONCE));
+        Self { sandbox, sandbox_at_once, networks }
     }
 
     #[must_use]
     pub const fn networks(&self) -> &NetworkCalls {
         &self.networks
+    }
+
+    /// How many such calls may be under way at once: each network account has permits of its own, and
+    /// so has the sandbox, so that none waits for another's network. `None` for an account that this
+    /// process does not know: its call ends at once.
+    #[must_use]
+    pub fn at_once(&self, call: &ProviderCall) -> Option<Arc<Semaphore>> {
+        match call.mode {
+            Mode::Sandbox => Some(Arc::clone(&self.sandbox_at_once)),
+            Mode::Test | Mode::Live => {
+                let called = self.networks.accounts.get(call.request.details.network_account_id)?;
+                Some(Arc::clone(called.at_once()))
+            }
+        }
     }
 
     /// Makes a call. The second value is what it shows of the network account.

@@ -21,7 +21,6 @@ use domain::tariff::Tariff;
 use kola::engine::Outcome;
 use kola::jobs::call_sequence::CallSequence;
 use kola::jobs::dispatch::CALL;
-use kola::jobs::poll;
 use networks::calls::Called;
 
 use crate::checks::{CheckResult, Checks, Violation};
@@ -384,8 +383,7 @@ impl Sim {
             let place = u64::try_from(process).unwrap_or(0);
             let mut rng = self.rng_for(&[stream::WORKERS, self.step, place]);
             if rng.chance(300) {
-                let limit = usize::try_from(poll::limit(rng.below(40))).unwrap_or(0);
-                events.push(Event::Claims(process, limit));
+                events.push(Event::Claims(process, rng.below(40)));
             }
             if rng.chance(80) {
                 events.push(Event::Sweep(process));

@@ -12,6 +12,8 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::callbacks::Callback;
+
 /// The maximum size of an answer in bytes. Usual answers have about 1 KiB.
 const MAX_ANSWER: usize = 256 * 1024;
 
@@ -54,6 +56,26 @@ impl Client {
     /// Sends the form of a page.
     pub async fn form(&mut self, path: &str, form: &str) -> anyhow::Result<(u16, Answer<'_>)> {
         self.ask("POST", "", path, Some(form)).await
+    }
+
+    /// Sends a callback of a network, with the headers that it came with.
+    pub async fn deliver(&mut self, callback: &Callback) -> anyhow::Result<()> {
+        self.request.clear();
+        let Callback { path, headers, body } = callback;
+        let length = body.len();
+        write!(
+            self.request,
+            "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Length: {length}\r\n"
+        )?;
+        for (name, value) in headers {
+            write!(self.request, "{name}: {value}\r\n")?;
+        }
+        self.request.extend_from_slice(b"\r\n");
+        self.request.extend_from_slice(body);
+        let (status, extent) = self.exchange().await.with_context(|| format!("POST {path}"))?;
+        let answer = Answer(self.input.get(extent).unwrap_or_default());
+        ensure!(status == 200, "a callback was answered {status}: {answer}");
+        Ok(())
     }
 
     /// Sends a request. Any status but 200 is an error that shows request and answer.

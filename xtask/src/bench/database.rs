@@ -153,6 +153,16 @@ impl Database {
         )
     }
 
+    /// The payments that networks have not ended.
+    pub fn open_at_networks(&self) -> anyhow::Result<i64> {
+        self.number("SELECT count(*) FROM provider_attempts WHERE next_check_at IS NOT NULL")
+    }
+
+    /// How much is known of what networks take.
+    pub fn operator_terms(&self) -> anyhow::Result<i64> {
+        self.number("SELECT count(*) FROM operator_terms")
+    }
+
     /// The reference and the status of every execution.
     pub fn references(&self) -> anyhow::Result<Vec<(String, String)>> {
         let reference = match self {

@@ -1,11 +1,19 @@
 //! The calls that a connection repeats: those that are measured, and those that prepare them.
 
 use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 
+use super::callbacks::Callback;
 use super::client::{Answer, Client};
 use crate::merchant::Merchant;
+
+/// How soon a client asks again whether a payment at a network has become final. Later it waits for
+/// half as long as it has waited already: it must not be the questions that are measured.
+const ASK_AGAIN: Duration = Duration::from_millis(4);
+/// A payment at a network that is not final by then will not be.
+const FINAL_WITHIN: Duration = Duration::from_secs(30);
 
 /// A merchant with the objects that its payments refer to.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +50,15 @@ pub enum Job {
     Invoice,
     /// Creates a session for a prepared invoice, executes it, and reads the invoice's status.
     Checkout,
+    /// The same through a network, which says later that it was paid: the invoice's status is read
+    /// until it is.
+    NetworkCheckout,
+    /// Creates a session for a prepared invoice and executes it. The payment stays at the network.
+    NetworkPayment,
+    /// Sends a callback of a network that was recorded before.
+    Callback,
+    /// Asks the fake pawaPay for a deposit, as kola does.
+    Deposit,
 }
 
 /// The input of one turn of a job: a merchant by its index, and the id of a session or an invoice
@@ -93,6 +110,18 @@ impl Job {
             }
             Self::Invoice => invoice(client, tenant).await,
             Self::Checkout => checkout(client, tenant, item.id, &random.uuid()).await.map(|()| 0),
+            Self::NetworkCheckout => {
+                network_checkout(client, tenant, item.id, &random.uuid()).await.map(|()| 0)
+            }
+            Self::NetworkPayment => {
+                network_payment(client, tenant, item.id, &random.uuid()).await.map(|()| 0)
+            }
+            Self::Callback => {
+                let at = usize::try_from(item.id)?;
+                let callback = common.callbacks.get(at).context("no callback is left")?;
+                client.deliver(callback).await.map(|()| 0)
+            }
+            Self::Deposit => deposit(client, tenant, random).await.map(|()| 0),
         }
     }
 }
@@ -102,6 +131,8 @@ impl Job {
 pub struct Common {
     pub tenants: Vec<Tenant>,
     pub expires_at: String,
+    /// Recorded callbacks of a network; see [`Job::Callback`].
+    pub callbacks: Vec<Callback>,
 }
 
 async fn noop(
@@ -158,24 +189,85 @@ async fn invoice(client: &mut Client, tenant: &Tenant) -> anyhow::Result<u64> {
     Ok(id)
 }
 
-async fn checkout(
+/// Creates a session for an invoice and executes it. Returns the execution's status.
+async fn collect(
     client: &mut Client,
     tenant: &Tenant,
     invoice: u64,
     reference: &str,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<String> {
     let body = format!(r#"{{"source_id":{invoice},"source_type":"INVOICE"}}"#);
     let session = client.post(&tenant.token, "/v1/sessions/checkout", &body).await?.id()?;
     let body = format!(
         r#"{{"session_id":{session},"payment_account_id":{},"currency":"USD","reference_id":"{reference}"}}"#,
         tenant.payment_account
     );
-    client
-        .post(&tenant.token, "/v1/executions/collection", &body)
-        .await?
-        .expect_status("COMPLETED")?;
+    let answer = client.post(&tenant.token, "/v1/executions/collection", &body).await?;
+    Ok(answer.text("status").with_context(|| format!("no status in {answer}"))?.to_owned())
+}
+
+/// The status of an invoice.
+async fn source_status(
+    client: &mut Client,
+    tenant: &Tenant,
+    invoice: u64,
+) -> anyhow::Result<String> {
     let path = format!("/v1/status/source?source_type=INVOICE&source_id={invoice}");
-    client.get(&tenant.token, &path).await?.expect_status("PAID")
+    let answer = client.get(&tenant.token, &path).await?;
+    Ok(answer.text("status").with_context(|| format!("no status in {answer}"))?.to_owned())
+}
+
+async fn checkout(
+    client: &mut Client,
+    tenant: &Tenant,
+    invoice: u64,
+    reference: &str,
+) -> anyhow::Result<()> {
+    let status = collect(client, tenant, invoice, reference).await?;
+    ensure!(status == "COMPLETED", "the payment is {status}");
+    let status = source_status(client, tenant, invoice).await?;
+    ensure!(status == "PAID", "the invoice is {status}");
+    Ok(())
+}
+
+async fn network_checkout(
+    client: &mut Client,
+    tenant: &Tenant,
+    invoice: u64,
+    reference: &str,
+) -> anyhow::Result<()> {
+    let status = collect(client, tenant, invoice, reference).await?;
+    ensure!(status != "FAILED", "the payment is {status}");
+    let begun = Instant::now();
+    loop {
+        let status = source_status(client, tenant, invoice).await?;
+        if status == "PAID" {
+            return Ok(());
+        }
+        if begun.elapsed() >= FINAL_WITHIN {
+            bail!("the invoice is still {status} after {} s", FINAL_WITHIN.as_secs());
+        }
+        tokio::time::sleep(ASK_AGAIN.max(begun.elapsed() / 2)).await;
+    }
+}
+
+async fn deposit(client: &mut Client, tenant: &Tenant, random: &mut Random) -> anyhow::Result<()> {
+    let (id, reference) = (random.uuid(), random.uuid());
+    let body = format!(
+        r#"{{"depositId":"{id}","amount":"10","currency":"USD","payer":{{"type":"MMO","accountDetails":{{"phoneNumber":"231880000001","provider":"MTN_MOMO_LBR"}}}},"customerMessage":"Bench","clientReferenceId":"{reference}","metadata":[{{"merchant":"1"}},{{"execution":"2"}}]}}"#
+    );
+    client.post(&tenant.token, "/v2/deposits", &body).await?.expect_status("ACCEPTED")
+}
+
+async fn network_payment(
+    client: &mut Client,
+    tenant: &Tenant,
+    invoice: u64,
+    reference: &str,
+) -> anyhow::Result<()> {
+    let status = collect(client, tenant, invoice, reference).await?;
+    ensure!(status == "PROCESSING", "the payment is {status}");
+    Ok(())
 }
 
 async fn page_payment(

@@ -8,8 +8,10 @@
     reason = "rates, shares and times of a measurement; no money"
 )]
 
+mod callbacks;
 pub mod client;
 pub mod database;
+mod fakes;
 pub mod jobs;
 mod load;
 pub mod machine;
@@ -67,6 +69,9 @@ pub struct Options {
     /// Measure this server instead of building one
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
+    /// Play the networks with this program instead of building one
+    #[arg(long, value_name = "PATH")]
+    fakes: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -117,7 +122,34 @@ pub enum Phase {
     TwoHot,
     /// The same, spread over 100 merchants
     TwoSpread,
+    /// Deposits at the fake pawaPay without kola, with their callbacks
+    FakesAlone,
+    /// Checkouts in the sandbox, by the server that the next two are made by
+    SandboxCheckout,
+    /// Checkouts through the fake pawaPay
+    NetworkCheckout,
+    /// The same when it takes 200 ms to answer
+    NetworkLatency,
+    /// Execution of transfers, by the server that the next two are made by
+    NetworkTransfer,
+    /// The same while 10,000 payments wait at the fake pawaPay
+    NetworkWaiting,
+    /// The callbacks by which these 10,000 are settled
+    Callbacks,
 }
+
+/// The phases that need the fakes.
+const NETWORK_PHASES: [Phase; 7] = [
+    Phase::FakesAlone,
+    Phase::SandboxCheckout,
+    Phase::NetworkCheckout,
+    Phase::NetworkLatency,
+    Phase::NetworkTransfer,
+    Phase::NetworkWaiting,
+    Phase::Callbacks,
+];
+/// The server that payments at a network wait at.
+const SITE_WAITING: &str = "10000 wait at pawaPay";
 
 impl Phase {
     pub fn name(self) -> &'static str {
@@ -141,6 +173,13 @@ impl Phase {
             Self::GrownSpread => "execute, 100 merchants, by executions there",
             Self::TwoHot => "execute, two servers",
             Self::TwoSpread => "execute, two servers, 100 merchants",
+            Self::FakesAlone => "the fake pawaPay alone",
+            Self::SandboxCheckout => "checkout in the sandbox",
+            Self::NetworkCheckout => "checkout at pawaPay",
+            Self::NetworkLatency => "checkout at pawaPay, 200 ms away",
+            Self::NetworkTransfer => "execute, nothing waits",
+            Self::NetworkWaiting => "execute, 10000 wait at pawaPay",
+            Self::Callbacks => "callbacks of pawaPay",
         }
     }
 }
@@ -165,6 +204,10 @@ impl Options {
             return !self.grow.is_empty();
         }
         if self.only.is_empty() { !other_kind } else { self.only.contains(&phase) && !other_kind }
+    }
+
+    fn wants_networks(&self) -> bool {
+        NETWORK_PHASES.into_iter().any(|phase| self.wants(phase))
     }
 
     fn wants_merchants(&self) -> bool {
@@ -247,20 +290,20 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         "from 1 to 4096 connections"
     );
     let target = crate::target_dir()?;
-    let binary = match &options.binary {
-        Some(binary) => binary.canonicalize().with_context(|| binary.display().to_string())?,
-        None => {
-            build("kola")?;
-            target.join("release/kola")
-        }
+    let program = |given: &Option<PathBuf>, package: &str| match given {
+        Some(given) => given.canonicalize().with_context(|| given.display().to_string()),
+        None => build(package).map(|()| target.join("release").join(package)),
     };
+    let binary = program(&options.binary, "kola")?;
+    let fakes =
+        if options.wants_networks() { Some(program(&options.fakes, "fakes")?) } else { None };
     let dir = ScratchDir::create(target.join("bench"))?;
     let machine = Machine::detect(&dir.0)?;
     println!("{machine}");
     if machine.is_in_memory() {
         eprintln!("xtask: !!! {} is in memory: nothing below is durable !!!", dir.0.display());
     }
-    let figures = Rounds::prepare(options, Kola { binary }, &dir.0)?.run()?;
+    let figures = Rounds::prepare(options, Kola { binary }, fakes, &dir.0)?.run()?;
     print!("{}", report::text(options, &figures));
     if let Some(file) = &options.json {
         fs::write(file, format!("{:#}\n", report::json(options, &machine, &figures)))?;

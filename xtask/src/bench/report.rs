@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::machine::Machine;
-use super::rounds::PAYMENTS;
-use super::{Figures, Kind, Options, Phase, Sample, ServerStats};
+use super::rounds::{LATENCY_MS, PAYMENTS};
+use super::{Figures, Kind, Options, Phase, SITE_WAITING, Sample, ServerStats};
 
 /// The phases in the order of the report, which is not that of the measurements.
-const PHASES: [Phase; 18] = [
+const PHASES: [Phase; 25] = [
     Phase::Raw,
     Phase::Pgbench,
     Phase::StatementsHot,
@@ -26,6 +26,13 @@ const PHASES: [Phase; 18] = [
     Phase::TwoSpread,
     Phase::Grown,
     Phase::GrownSpread,
+    Phase::FakesAlone,
+    Phase::SandboxCheckout,
+    Phase::NetworkCheckout,
+    Phase::NetworkLatency,
+    Phase::NetworkTransfer,
+    Phase::NetworkWaiting,
+    Phase::Callbacks,
 ];
 
 pub fn text(options: &Options, figures: &Figures) -> String {
@@ -398,6 +405,7 @@ fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
         Target::AtMost(2.0),
         &alone,
     );
+    network_ratios(kind, figures, &mut add);
     let memory = |round: u32| {
         let visits = figures
             .visits
@@ -411,6 +419,63 @@ fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
         &memory,
     );
     ratios
+}
+
+/// Adds a ratio: what it is of, its target, and what it is in a round.
+type AddRatio<'a> = dyn FnMut(String, Target, &dyn Fn(u32) -> Option<f64>) + 'a;
+
+/// What payments through a network are compared with.
+fn network_ratios(kind: Kind, figures: &Figures, add: &mut AddRatio<'_>) {
+    let rate = |round: u32, phase: Phase, width: usize| {
+        figures.in_round(round, phase, width).map(|sample| sample.per_second)
+    };
+    for (over, under, target) in [
+        (Phase::NetworkCheckout, Phase::SandboxCheckout, Target::AtLeast(0.5)),
+        (Phase::NetworkCheckout, Phase::FakesAlone, Target::None),
+        (Phase::NetworkWaiting, Phase::NetworkTransfer, Target::AtLeast(0.9)),
+    ] {
+        for width in figures.widths(under) {
+            let ratio = |round: u32| Some(rate(round, over, width)? / rate(round, under, width)?);
+            let what = format!("{} / {}, {width} connections", over.name(), under.name());
+            add(what, target, &ratio);
+        }
+    }
+    for width in figures.widths(Phase::NetworkLatency) {
+        // Each connection has one payment under way, which takes at least the latency.
+        let possible = width as f64 * 1000.0 / LATENCY_MS as f64;
+        let ratio = |round: u32| {
+            let near = rate(round, Phase::NetworkCheckout, width)?;
+            Some(rate(round, Phase::NetworkLatency, width)? / near.min(possible))
+        };
+        let what = format!(
+            "{} / the lower of {possible:.0} and {}, {width} connections",
+            Phase::NetworkLatency.name(),
+            Phase::NetworkCheckout.name()
+        );
+        add(what, Target::AtLeast(0.8), &ratio);
+    }
+    for width in figures.widths(Phase::Callbacks) {
+        // On PostgreSQL there is no target.
+        let on_sqlite = |target: Target| if kind == Kind::Sqlite { target } else { Target::None };
+        let name = Phase::Callbacks.name();
+        let per_second = |round: u32| rate(round, Phase::Callbacks, width);
+        let what = format!("{name} settled a second, {width} connections");
+        add(what, on_sqlite(Target::AtLeast(2000.0)), &per_second);
+        let tail = |round: u32| {
+            figures.in_round(round, Phase::Callbacks, width).map(|sample| sample.p99_ms)
+        };
+        let what = format!("p99 of {name} in ms, {width} connections");
+        add(what, on_sqlite(Target::AtMost(100.0)), &tail);
+    }
+    let memory = |round: u32| {
+        let mut visits = figures.visits.iter().filter(|visit| visit.round == round);
+        visits.find(|visit| visit.name == SITE_WAITING).map(|visit| visit.peak_memory_mb)
+    };
+    add(
+        "peak memory in MB with 10000 payments at pawaPay".to_owned(),
+        Target::AtMost(200.0),
+        &memory,
+    );
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The order of the measurements. Everything is measured once in each round, so that a machine that
 //! slows down for a minute slows down both sides of a ratio.
 
+mod networks;
+
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use super::raw::Raw;
 use super::server::{Kola, Server};
 use super::{Figures, Kind, Options, Phase, Sample, ServerStats, setup};
 use crate::cluster::{self, Cluster};
+pub use networks::LATENCY_MS;
 
 const SPREAD: usize = 100;
 /// How many payments a process makes before its memory is measured.
@@ -39,6 +42,8 @@ const STATEMENTS: [(Phase, usize); 2] = [(Phase::StatementsHot, 32), (Phase::Sta
 pub struct Rounds<'a> {
     options: &'a Options,
     kola: Kola,
+    /// The program that plays the networks, where it is wanted.
+    fakes: Option<PathBuf>,
     dir: &'a Path,
     generator: Generator,
     template: Database,
@@ -48,7 +53,12 @@ pub struct Rounds<'a> {
 }
 
 impl<'a> Rounds<'a> {
-    pub fn prepare(options: &'a Options, kola: Kola, dir: &'a Path) -> anyhow::Result<Self> {
+    pub fn prepare(
+        options: &'a Options,
+        kola: Kola,
+        fakes: Option<PathBuf>,
+        dir: &'a Path,
+    ) -> anyhow::Result<Self> {
         let generator = Generator::new()?;
         let template = match options.database {
             Kind::Sqlite => Database::Sqlite(dir.join("template.db")),
@@ -75,7 +85,7 @@ impl<'a> Rounds<'a> {
         };
         let (tenants, figures) = (Vec::new(), Figures::default());
         let mut rounds =
-            Self { options, kola, dir, generator, template, pgbench, tenants, figures };
+            Self { options, kola, fakes, dir, generator, template, pgbench, tenants, figures };
         if !rounds.wants_only_yardsticks() {
             let merchants = if options.wants_merchants() { 1 + SPREAD } else { 1 };
             rounds.tenants = setup::template(
@@ -103,6 +113,9 @@ impl<'a> Rounds<'a> {
             Self::spread,
             Self::two_servers,
             Self::batch_one,
+            Self::fakes_alone,
+            Self::network,
+            Self::waiting,
         ];
         for round in 0..self.options.runs {
             for part in parts {
@@ -276,15 +289,40 @@ impl<'a> Rounds<'a> {
         servers: usize,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Site<'_, 'a>> {
+        let database = self.fresh_database()?;
+        self.open_on(round, name, database, servers, settings)
+    }
+
+    fn fakes_binary(&self) -> anyhow::Result<&Path> {
+        self.fakes.as_deref().context("no program that plays the networks")
+    }
+
+    fn fresh_database(&self) -> anyhow::Result<Database> {
         let database = self.template.sibling("run");
         database.copy(&self.template)?;
+        Ok(database)
+    }
+
+    fn open_on(
+        &mut self,
+        round: u32,
+        name: &'static str,
+        database: Database,
+        servers: usize,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Site<'_, 'a>> {
         let servers = (0..servers)
             .map(|number| self.kola.serve(&database, number, settings))
             .collect::<Result<Vec<_>, _>>()?;
         let server = servers.first().context("no server")?;
         setup::log_in_all(&self.generator, server.address, &mut self.tenants)
             .with_context(|| server.log())?;
-        let common = Arc::new(Common { tenants: self.tenants.clone(), expires_at: in_an_hour()? });
+        let common = Common {
+            tenants: self.tenants.clone(),
+            expires_at: in_an_hour()?,
+            callbacks: Vec::new(),
+        };
+        let common = Arc::new(common);
         Ok(Site {
             rounds: self,
             round,
@@ -310,7 +348,8 @@ impl<'a> Rounds<'a> {
         let guess = match phase {
             Phase::BatchOne => 4_000.0,
             Phase::StatementsHot | Phase::StatementsSpread => 3_000.0,
-            Phase::Checkout => 4_000.0,
+            Phase::Checkout | Phase::SandboxCheckout => 4_000.0,
+            Phase::NetworkCheckout | Phase::NetworkLatency => 4_000.0,
             Phase::Raw if width > 1 => 30_000.0,
             _ if width < 4 => 3_000.0,
             _ if width < 32 => 10_000.0,
@@ -387,12 +426,23 @@ impl Site<'_, '_> {
             Phase::StatementsHot | Phase::StatementsSpread => {
                 (Job::Execute, Items::Made(std::mem::take(&mut self.sessions)))
             }
-            Phase::Pgbench => return Ok(()),
-            Phase::Checkout => (Job::Checkout, self.take_invoices(enough)?),
+            Phase::Pgbench | Phase::FakesAlone => return Ok(()),
+            Phase::Checkout | Phase::SandboxCheckout => {
+                (Job::Checkout, self.take_invoices(hot, enough)?)
+            }
+            Phase::NetworkCheckout | Phase::NetworkLatency => {
+                (Job::NetworkCheckout, self.take_invoices(at_network, enough)?)
+            }
+            Phase::NetworkTransfer | Phase::NetworkWaiting => {
+                (Job::Execute, self.take_sessions(at_network, enough)?)
+            }
+            Phase::Callbacks => (Job::Callback, at_network(self.common.callbacks.len())),
         };
         let items = Arc::new(items);
         let (commits, bytes) = (self.database.commits()?, self.database.bytes()?);
-        let outcome = self.run(job, connections, &items, Some(self.rounds.options.window()))?;
+        // Each callback settles a payment that waits for it: all of them are sent.
+        let limit = (phase != Phase::Callbacks).then(|| self.rounds.options.window());
+        let outcome = self.run(job, connections, &items, limit)?;
         let commits = self.database.commits()?.wrapping_sub(commits);
         if phase == Phase::Payment {
             let grown = self.database.bytes()? - bytes;
@@ -436,9 +486,9 @@ impl Site<'_, '_> {
         Ok(Items::Made(std::mem::take(&mut self.sessions)))
     }
 
-    fn take_invoices(&mut self, count: usize) -> anyhow::Result<Items> {
+    fn take_invoices(&mut self, turns: fn(usize) -> Items, count: usize) -> anyhow::Result<Items> {
         let missing = count.saturating_sub(self.invoices.len());
-        let made = self.run(Job::Invoice, CROWD, &Arc::new(hot(missing)), None)?.made;
+        let made = self.run(Job::Invoice, CROWD, &Arc::new(turns(missing)), None)?.made;
         self.invoices.extend(made);
         Ok(Items::Made(std::mem::take(&mut self.invoices)))
     }
@@ -449,7 +499,7 @@ impl Site<'_, '_> {
         if let Ok(Items::Made(mut items)) = Arc::try_unwrap(items).map_err(drop) {
             items.drain(..used);
             match job {
-                Job::Checkout => self.invoices = items,
+                Job::Checkout | Job::NetworkCheckout => self.invoices = items,
                 _ => self.sessions = items,
             }
         }
@@ -509,6 +559,11 @@ impl Site<'_, '_> {
 /// Turns that all go to the merchant with the hot wallet.
 fn hot(turns: usize) -> Items {
     Items::Turns { turns, first: 0, merchants: 1 }
+}
+
+/// Turns that all go to the merchant whose payments go to the fakes.
+fn at_network(turns: usize) -> Items {
+    Items::Turns { turns, first: networks::TENANT, merchants: 1 }
 }
 
 fn spread(turns: usize) -> Items {

@@ -1,9 +1,9 @@
 //! The server under test: its command line, its process and its files.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -33,14 +33,14 @@ impl Kola {
         self.merchant_create_with(database, name, &[])
     }
 
-    /// The same with more arguments.
+    /// The same with further arguments, which an older release may not know.
     pub fn merchant_create_with(
         &self,
         database: &Database,
         name: &str,
         more: &[&str],
     ) -> anyhow::Result<serde_json::Value> {
-        let arguments = [
+        let usual = [
             "merchant",
             "create",
             "--name",
@@ -51,7 +51,7 @@ impl Kola {
             "--empty",
             "--json",
         ];
-        let arguments = [&arguments[..], more].concat();
+        let arguments = [&usual, more].concat();
         Ok(serde_json::from_str(&self.output(database, &arguments)?)?)
     }
 
@@ -66,6 +66,51 @@ impl Kola {
             &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", amount],
         )
         .map(drop)
+    }
+
+    /// Makes a key that secrets are encrypted with.
+    pub fn secrets_init_key(&self, file: &Path) -> anyhow::Result<()> {
+        let output = Command::new(&self.binary).args(["secrets", "init-key"]).arg(file).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Adds an account at pawaPay, or what plays it.
+    pub fn networks_add(
+        &self,
+        database: &Database,
+        key: &Path,
+        base_url: &str,
+        token: &str,
+        calls_per_second: u32,
+    ) -> anyhow::Result<serde_json::Value> {
+        let limit = calls_per_second.to_string();
+        let arguments = ["networks", "add", "--network", "pawapay", "--mode", "test", "--json"];
+        let mut command = self.command(database, &arguments);
+        command
+            .args(["--name", "fakes", "--base-url", base_url, "--calls-per-second", &limit])
+            .arg("--secrets-key-file")
+            .arg(key)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let secrets = serde_json::json!({ "token": token }).to_string();
+        child.stdin.take().context("a standard input")?.write_all(secrets.as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "kola networks add ended with {}", output.status);
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    pub fn networks_set_limit(
+        &self,
+        database: &Database,
+        account: &str,
+        calls_per_second: u32,
+    ) -> anyhow::Result<()> {
+        let limit = calls_per_second.to_string();
+        let arguments =
+            ["networks", "set-limit", "--account", account, "--calls-per-second", &limit];
+        self.output(database, &arguments).map(drop)
     }
 
     /// Verifies the ledger, because figures mean nothing if the money does not add up afterwards.

@@ -44,6 +44,25 @@ pub fn template(
     Ok(tenants)
 }
 
+/// Creates a merchant whose payments go to a network's test system.
+pub fn network_merchant(kola: &Kola, database: &Database) -> anyhow::Result<Merchant> {
+    Merchant::create_with(kola, database, "Bench at a network", FUNDS, &["--mode", "test"])
+}
+
+/// Obtains a token for a merchant, and creates what its payments refer to.
+pub fn prepare_tenant(
+    generator: &Generator,
+    address: SocketAddr,
+    tenant: &mut Tenant,
+    expires_at: &str,
+) -> anyhow::Result<()> {
+    generator.block_on(async {
+        let mut client = Client::connect(address).await?;
+        log_in(&mut client, tenant).await?;
+        create_payment_rows(&mut client, tenant, 0, expires_at).await
+    })
+}
+
 /// Obtains a token for each merchant from a server that has just started.
 pub fn log_in_all(
     generator: &Generator,
@@ -82,7 +101,7 @@ async fn create_payment_rows(
         "provider": "PAWAPAY",
         "method": "MTN_MOMO_LBR",
         "party_id": party,
-        // In the sandbox every payment from this number succeeds.
+        // In the sandbox and at the fakes every payment from this number succeeds.
         "insensitive_account_number": "231880000001",
     });
     let path = "/v1/payment-accounts/create?operation_type=COLLECTION";

@@ -59,6 +59,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let generator = Generator::new()?;
     let mut common = Common {
+        callbacks: Vec::new(),
         tenants: setup::template(&kola, &generator, &template, 1, &in_an_hour()?)?,
         expires_at: in_an_hour()?,
     };

@@ -1,6 +1,5 @@
 //! Calls providers and records the outcomes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::directory::principal::Principal;
@@ -9,7 +8,6 @@ use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccou
 use domain::payments::attempt::WithAttempt;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderCall;
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
@@ -18,8 +16,6 @@ use networks::ProviderRouter;
 use networks::calls::{AccountNews, Called, NetworkCalls};
 use store::clock;
 
-/// The most calls to providers that are under way at once.
-const CALLS_MAX: usize = 256;
 /// The time-out of a call, after which its outcome is unknown. It is well within the lease, so that
 /// no other process calls meanwhile.
 pub const CALL: Duration = Duration::from_secs(13);
@@ -29,26 +25,19 @@ pub const CALL: Duration = Duration::from_secs(13);
 pub struct Dispatcher {
     engine: Engine,
     providers: ProviderRouter,
-    permits: Arc<Semaphore>,
 }
 
 impl Dispatcher {
     /// A dispatcher that records outcomes through `engine`.
     #[must_use]
-    pub fn new(engine: Engine, providers: ProviderRouter) -> Self {
-        Self { engine, providers, permits: Arc::new(Semaphore::new(CALLS_MAX)) }
+    pub const fn new(engine: Engine, providers: ProviderRouter) -> Self {
+        Self { engine, providers }
     }
 
     /// The real networks, for what is about no payment.
     #[must_use]
     pub const fn networks(&self) -> &NetworkCalls {
         self.providers.networks()
-    }
-
-    /// How many more calls may be begun now.
-    #[must_use]
-    pub fn free_calls(&self) -> usize {
-        self.permits.available_permits()
     }
 
     /// Makes a call whose lease this process holds, and those that follow from it, and records the
@@ -58,7 +47,10 @@ impl Dispatcher {
         let mut sequence = CallSequence::new(call);
         loop {
             let (called, news) = {
-                let _permit = self.permits.acquire().await.ok()?;
+                let _permit = match self.providers.at_once(sequence.call()) {
+                    Some(permits) => Some(permits.acquire_owned().await.ok()?),
+                    None => None,
+                };
                 // The wait for the permit may have taken longer than the lease.
                 if !sequence.may_call(clock::now()) {
                     return None;

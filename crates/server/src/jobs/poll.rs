@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::directory::principal::Principal;
-use domain::kernel::ids::{ExecutionId, MerchantId};
+use domain::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId};
 use domain::payments::claim_execution::ClaimExecution;
 
 use crate::app::App;
@@ -17,13 +17,6 @@ use store::{StoreError, clock};
 /// How often all open executions are searched for those whose check was put off by a clock that
 /// was ahead. Their index entry lies in the future, so that the usual look-up does not find them.
 const SEARCH_EVERY: Duration = Duration::from_secs(20);
-
-/// How many executions may be claimed while `free_calls` calls may be begun. A claim that had to
-/// wait for its call could outlive its lease.
-#[must_use]
-pub fn limit(free_calls: usize) -> u32 {
-    u32::try_from(free_calls).unwrap_or(ITEMS_PER_ROUND).min(ITEMS_PER_ROUND)
-}
 
 /// Polls what is due, for ever.
 pub async fn run(app: App) {
@@ -62,8 +55,12 @@ async fn poll_put_off(
     merchant: MerchantId,
 ) -> Result<bool, StoreError> {
     let limit = work.capacity();
-    let found =
-        work.0.queries.for_system().postponed_executions(merchant, clock::now(), limit).await?;
+    let found = work
+        .0
+        .queries
+        .for_system()
+        .postponed_executions(merchant, clock::now(), limit, &work.busy())
+        .await?;
     if found.is_empty() {
         return Ok(false);
     }
@@ -76,6 +73,15 @@ async fn poll_put_off(
 
 struct PollExecutions(App);
 
+impl PollExecutions {
+    /// The network accounts that could not begin the calls of a whole round. What is due there waits
+    /// for the next one: a claim that had to wait for its call could outlive its lease.
+    fn busy(&self) -> Vec<NetworkAccountId> {
+        let round = usize::try_from(ITEMS_PER_ROUND).unwrap_or(usize::MAX);
+        self.0.dispatcher.networks().accounts.busy(round)
+    }
+}
+
 impl DueWork for PollExecutions {
     type Id = ExecutionId;
 
@@ -83,7 +89,7 @@ impl DueWork for PollExecutions {
     const ITEMS: &'static str = "due executions";
 
     fn capacity(&self) -> u32 {
-        limit(self.0.dispatcher.free_calls())
+        ITEMS_PER_ROUND
     }
 
     async fn merchants(
@@ -93,12 +99,16 @@ impl DueWork for PollExecutions {
         self.0
             .queries
             .for_system()
-            .merchants_with_executions(after, clock::now(), MERCHANTS_PER_ROUND)
+            .merchants_with_executions(after, clock::now(), MERCHANTS_PER_ROUND, &self.busy())
             .await
     }
 
     async fn due(&self, merchant: MerchantId, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
-        self.0.queries.for_system().due_executions(merchant, clock::now(), limit).await
+        self.0
+            .queries
+            .for_system()
+            .due_executions(merchant, clock::now(), limit, &self.busy())
+            .await
     }
 
     async fn process(&self, merchant: MerchantId, id: ExecutionId) -> bool {

@@ -4,7 +4,7 @@
 //! All times are microseconds since 1970 (`_us` columns and constants are durations in
 //! microseconds). A merchant's clock may differ from the server's by `clock_offset_us`.
 
-use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SourceId};
+use domain::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId, SessionId, SourceId};
 use domain::kernel::time::ServerTime;
 use domain::payments::attempt::{
     LEASE_US, MAX_CLOCK_SKEW_US, MAX_POLL_INTERVAL_SANDBOX_US, MAX_POLL_INTERVAL_US,
@@ -17,7 +17,8 @@ use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql_value::{Params, params};
 
 /// Conditions that select rows which fall due.
-struct DueRows {
+#[derive(Clone, Copy)]
+struct DueRows<'a> {
     table: &'static str,
     id: &'static str,
     /// Further tables that `due` reads.
@@ -25,11 +26,11 @@ struct DueRows {
     /// Selects the rows that are not final: the condition of the partial index that has them.
     open: &'static str,
     /// Selects the rows that are due at their merchant's clock.
-    due: &'static str,
+    due: &'a str,
     order: &'static str,
 }
 
-const EXECUTIONS: DueRows = DueRows {
+const EXECUTIONS: DueRows<'_> = DueRows {
     table: "provider_attempts",
     id: "execution_id",
     joins: "",
@@ -44,7 +45,7 @@ const EXECUTIONS: DueRows = DueRows {
 
 /// Executions whose next check lies further ahead than any that is scheduled now: it was scheduled
 /// while a clock was ahead. The intervals are those of [`NetworkPayment::is_due`].
-const POSTPONED_EXECUTIONS: DueRows = DueRows {
+const POSTPONED_EXECUTIONS: DueRows<'_> = DueRows {
     joins: "JOIN executions ON executions.id = provider_attempts.execution_id",
     due: "next_check_at > :now + merchants.clock_offset_us AND CASE WHEN lease_until > :now THEN lease_until > :latest_lease_end \
           ELSE next_check_at - :now - clock_offset_us > :apart \
@@ -55,7 +56,7 @@ const POSTPONED_EXECUTIONS: DueRows = DueRows {
     ..EXECUTIONS
 };
 
-const SESSIONS: DueRows = DueRows {
+const SESSIONS: DueRows<'_> = DueRows {
     table: "sessions",
     id: "id",
     joins: "",
@@ -65,7 +66,7 @@ const SESSIONS: DueRows = DueRows {
     order: "expires_at",
 };
 
-const UNPAID_ORDERS: DueRows = DueRows {
+const UNPAID_ORDERS: DueRows<'_> = DueRows {
     table: "sources",
     id: "id",
     joins: "",
@@ -80,6 +81,15 @@ fn latest_lease_end(now: ServerTime) -> i64 {
     now.plus(LEASE_US + MAX_CLOCK_SKEW_US).0
 }
 
+/// The condition `due` of executions, for those that do not go through `busy` network accounts.
+fn not_through(busy: &[NetworkAccountId], due: &str) -> String {
+    if busy.is_empty() {
+        return due.to_owned();
+    }
+    let ids: Vec<String> = busy.iter().map(|account| account.0.to_string()).collect();
+    format!("{due} AND provider_attempts.network_account_id NOT IN ({})", ids.join(", "))
+}
+
 /// What every look for due executions is about.
 fn execution_params(now: ServerTime, limit: u32) -> Params<'static> {
     params!["now" = now.0, "latest_lease_end" = latest_lease_end(now), "limit" = limit]
@@ -88,7 +98,7 @@ fn execution_params(now: ServerTime, limit: u32) -> Params<'static> {
 /// A recursive table expression `found` with the merchants above `:after` that have open rows. It
 /// skips from one merchant to the next in an index that begins with the merchant, so the number of
 /// rows of each merchant does not matter.
-fn merchants_expression(rows: &DueRows) -> String {
+fn merchants_expression(rows: &DueRows<'_>) -> String {
     let DueRows { table, open, .. } = rows;
     let next = |after: &str| {
         format!(
@@ -104,39 +114,45 @@ fn merchants_expression(rows: &DueRows) -> String {
 
 impl SystemReads<'_> {
     /// At most `limit` merchants that have executions which are not final, in the order of their
-    /// ids from above `after`. Each comes with one execution that is due, if there is one.
+    /// ids from above `after`. Each comes with one execution that is due, if there is one. Those
+    /// that go through `busy` network accounts are not looked at.
     pub async fn merchants_with_executions(
         &self,
         after: MerchantId,
         now: ServerTime,
         limit: u32,
+        busy: &[NetworkAccountId],
     ) -> Result<Vec<(MerchantId, Option<ExecutionId>)>, StoreError> {
         let mut params = execution_params(now, limit);
         params.extend(params!["after" = after.0]);
-        self.merchants_with(&EXECUTIONS, &params).await
+        let due = not_through(busy, EXECUTIONS.due);
+        self.merchants_with(&DueRows { due: &due, ..EXECUTIONS }, &params).await
     }
 
     /// At most `limit` executions of a merchant that are due, those with the earliest due time
-    /// first.
+    /// first. Those that go through `busy` network accounts are left out.
     pub async fn due_executions(
         &self,
         merchant: MerchantId,
         now: ServerTime,
         limit: u32,
+        busy: &[NetworkAccountId],
     ) -> Result<Vec<ExecutionId>, StoreError> {
         let mut params = execution_params(now, limit);
         params.extend(params!["merchant" = merchant.0]);
-        self.due(&EXECUTIONS, &params).await
+        let due = not_through(busy, EXECUTIONS.due);
+        self.due(&DueRows { due: &due, ..EXECUTIONS }, &params).await
     }
 
     /// At most `limit` executions of a merchant whose next check was scheduled too far ahead by a
     /// process whose clock was ahead: see [`NetworkPayment::is_due`]. Reads all open executions of the
-    /// merchant.
+    /// merchant, without those that go through `busy` network accounts.
     pub async fn postponed_executions(
         &self,
         merchant: MerchantId,
         now: ServerTime,
         limit: u32,
+        busy: &[NetworkAccountId],
     ) -> Result<Vec<ExecutionId>, StoreError> {
         let mut params = execution_params(now, limit);
         params.extend(params![
@@ -146,7 +162,8 @@ impl SystemReads<'_> {
             "sandbox" = MAX_POLL_INTERVAL_SANDBOX_US,
             "longest" = MAX_POLL_INTERVAL_US
         ]);
-        self.due(&POSTPONED_EXECUTIONS, &params).await
+        let due = not_through(busy, POSTPONED_EXECUTIONS.due);
+        self.due(&DueRows { due: &due, ..POSTPONED_EXECUTIONS }, &params).await
     }
 
     /// At most `limit` merchants that have active sessions, in the order of their ids from above
@@ -202,7 +219,7 @@ impl SystemReads<'_> {
     /// Merchants with open rows, each with the id of one row that is due.
     async fn merchants_with<Id: Column>(
         &self,
-        rows: &DueRows,
+        rows: &DueRows<'_>,
         params: &Params<'_>,
     ) -> Result<Vec<(MerchantId, Option<Id>)>, StoreError> {
         let DueRows { table, id, joins, open, due, order } = *rows;
@@ -222,7 +239,7 @@ impl SystemReads<'_> {
     /// Ids of a merchant's rows that are open and due.
     async fn due<Id: Column>(
         &self,
-        rows: &DueRows,
+        rows: &DueRows<'_>,
         params: &Params<'_>,
     ) -> Result<Vec<Id>, StoreError> {
         let DueRows { table, id, joins, open, due, order } = *rows;

@@ -1,6 +1,6 @@
 //! The queries for due rows find exactly those rows that the decisions take for due.
 
-use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SourceId};
+use domain::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId, SessionId, SourceId};
 use domain::kernel::names::Mode;
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use domain::payments::attempt::{LEASE_US, MAX_CLOCK_SKEW_US, NetworkPayment, ProviderAttempt};
@@ -64,7 +64,7 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         }
         let of = |stage: &Stage, merchant, limit| {
             stage.ask(async |q| {
-                q.for_system().due_executions(MerchantId(merchant), NOW, limit).await.unwrap()
+                q.for_system().due_executions(MerchantId(merchant), NOW, limit, &[]).await.unwrap()
             })
         };
         for (merchant, base) in [(1, 100), (2, 200), (3, 300)] {
@@ -80,7 +80,7 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         let from = |stage: &Stage, after, limit| {
             let seen = stage.ask(async |q| {
                 q.for_system()
-                    .merchants_with_executions(MerchantId(after), NOW, limit)
+                    .merchants_with_executions(MerchantId(after), NOW, limit, &[])
                     .await
                     .unwrap()
             });
@@ -96,11 +96,46 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         assert_eq!(
             stage.ask(async |q| q
                 .for_system()
-                .postponed_executions(MerchantId(1), NOW, 9)
+                .postponed_executions(MerchantId(1), NOW, 9, &[])
                 .await
                 .unwrap()),
             []
         );
+    }
+}
+
+#[test]
+fn what_goes_through_busy_accounts_is_left_out() {
+    for mut stage in Stage::both() {
+        merchants(&mut stage);
+        let account = |stage: &mut Stage, id: i64| {
+            let sql = format!(
+                "SELECT CAST(network_account_id AS TEXT) FROM provider_attempts WHERE execution_id = {id}"
+            );
+            NetworkAccountId(stage.texts(&sql)[0].parse().unwrap())
+        };
+        for (id, due) in [(100, -3), (101, -2), (102, -1)] {
+            make_open(&mut stage, id, 1, [seconds(9), seconds(due)], None);
+        }
+        let other = "UPDATE provider_attempts SET network_account_id = \
+                     (SELECT max(id) FROM network_accounts WHERE id <> network_account_id) WHERE execution_id = 101";
+        stage.sql.script(other).unwrap();
+        let (one, other) = (account(&mut stage, 100), account(&mut stage, 101));
+        assert_ne!(one, other);
+        let due = |busy: &[NetworkAccountId]| {
+            stage.ask(async |q| {
+                let reads = q.for_system();
+                let due = reads.due_executions(MerchantId(1), NOW, 9, busy).await.unwrap();
+                let first = reads.merchants_with_executions(MerchantId(0), NOW, 9, busy).await;
+                (due, first.unwrap())
+            })
+        };
+        let ids = |ids: &[i64]| ids.iter().copied().map(ExecutionId).collect::<Vec<_>>();
+        let first = |id: Option<i64>| vec![(MerchantId(1), id.map(ExecutionId))];
+        assert_eq!(due(&[]), (ids(&[100, 101, 102]), first(Some(100))));
+        assert_eq!(due(&[one]), (ids(&[101]), first(Some(101))));
+        assert_eq!(due(&[other]), (ids(&[100, 102]), first(Some(100))));
+        assert_eq!(due(&[one, other]), (vec![], first(None)));
     }
 }
 
@@ -242,7 +277,7 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
         let mut found = vec![];
         for merchant in [1, 2, 3].map(MerchantId) {
             found.extend(stage.ask(async |q| {
-                q.for_system().postponed_executions(merchant, NOW, 1_000).await.unwrap()
+                q.for_system().postponed_executions(merchant, NOW, 1_000, &[]).await.unwrap()
             }));
         }
         found.sort_unstable();

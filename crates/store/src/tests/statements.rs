@@ -381,8 +381,8 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
     });
     made.extend(reads! { SystemReads q.for_system() =>
         tariff(), signing_keys(), installation(), ping(),
-        merchants_with_executions(MerchantId(0), NOW, 10), due_executions(MINE, NOW, 10),
-        postponed_executions(MINE, NOW, 10),
+        merchants_with_executions(MerchantId(0), NOW, 10, &[]), due_executions(MINE, NOW, 10, &[]),
+        due_executions(MINE, NOW, 10, &[NetworkAccountId(1)]), postponed_executions(MINE, NOW, 10, &[]),
         merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
         merchants_with_unpaid_orders(MerchantId(0), NOW, 10), due_unpaid_orders(MINE, NOW, 10),
         network_secrets(), payment_of_request(NetworkAccountId(1), Uuid::nil()),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::stage::Stage;
 use crate::support::shop::GOOD;
-use crate::support::{all_at_once, shown, wait_for};
+use crate::support::{all_at_once, key, shown, wait_for};
 
 #[test]
 fn a_revoked_token_fails_nothing_and_what_is_open_goes_on_with_the_next() {
@@ -157,7 +157,7 @@ fn an_operator_that_does_not_work_is_refused_before_it_is_asked() {
         stage.refresh_terms();
         let before = stage.pawapay_requests("POST", "/v2/").len();
         let refused = wait_for("the operator's terms", || {
-            let reply = shop.collect(session, account, "USD", &crate::support::key());
+            let reply = shop.collect(session, account, "USD", &key());
             (reply.status == 422).then_some(reply)
         });
         let fault = refused.state_fault("body.payment_account_id");
@@ -171,7 +171,7 @@ fn an_operator_that_does_not_work_is_refused_before_it_is_asked() {
     stage.refresh_terms();
     stage.becomes("payout", &payout, "COMPLETED");
     wait_for("the operator's terms", || {
-        let reply = shop.collect(session, account, "USD", &crate::support::key());
+        let reply = shop.collect(session, account, "USD", &key());
         (reply.status == 200).then(|| stage.becomes("collection", &reply.body, "COMPLETED"))
     });
     stage.assert_books_equal();
@@ -206,5 +206,55 @@ fn a_token_is_changed_under_load_and_no_payment_fails() {
     let listed = stage.server.kola(&["networks", "list"]).ok();
     assert!(!listed.contains("TOKEN_REFUSED"), "{listed}");
     assert_eq!(stage.pawapay_payments().len(), 15);
+    stage.assert_books_equal();
+}
+
+/// More calls than an account with the usual limit may have under way.
+const HANGING: usize = 300;
+
+#[test]
+fn a_network_that_hangs_holds_up_nobody_else() {
+    let stage = Stage::open_without_limits();
+    let (shop, database) = (&stage.shop, &stage.server.database);
+    let sandbox = stage.server.sign_in(&database.merchant("Sandbox Shop"));
+    stage.lose_pawapay_callbacks();
+    // Just within the time that a call may take.
+    let hangs = json!({"milliseconds": 9_900, "times": HANGING});
+    stage.pawapay_fault("/v2/deposits", "SLOW", &hangs);
+    let account = shop.momo("COLLECTION", GOOD);
+    let session = |_| shop.checkout(shop.invoice("USD", "1.00"));
+    let sessions: Vec<i64> = (0..HANGING).map(session).collect();
+    std::thread::scope(|scope| {
+        for session in &sessions {
+            scope.spawn(|| shop.collect(*session, account, "USD", &key()).ok());
+        }
+        wait_for("calls that hang", || {
+            let sent = stage.pawapay_requests("POST", "/v2/deposits").len();
+            (sent == HANGING).then_some(())
+        });
+        let by_card = stage.charge("pm_card_visa");
+        let in_sandbox = sandbox.take(sandbox.momo("COLLECTION", GOOD), "USD", "10.00");
+        for (merchant, paid) in [(shop, by_card), (&sandbox, in_sandbox)] {
+            wait_for("a payment elsewhere", || {
+                let now = merchant.status("collection", &shown(&paid, "reference_id"));
+                (now["status"] == "COMPLETED").then_some(())
+            });
+        }
+        let answered = format!(
+            "SELECT count(*) FROM exchanges WHERE network_account_id = {} AND request LIKE 'POST%'",
+            stage.pawapay
+        );
+        assert_eq!(database.value(&answered), "0", "they waited until the network answered");
+    });
+    let mut looks = 0;
+    wait_for("the end of all payments", || {
+        looks += 1;
+        if looks % 40 == 0 {
+            stage.make_due();
+        }
+        let open = "SELECT count(*) FROM provider_attempts WHERE next_check_at IS NOT NULL";
+        (database.value(open) == "0").then_some(())
+    });
+    assert_eq!(stage.pawapay_payments().len(), HANGING);
     stage.assert_books_equal();
 }

@@ -48,6 +48,16 @@ impl Stage {
         Self::open_by(|database| Server::start(database, settings))
     }
 
+    /// With accounts whose calls have no limit to speak of.
+    #[track_caller]
+    pub(crate) fn open_without_limits() -> Self {
+        Self::open_by(|database| {
+            database
+                .sql("UPDATE network_accounts SET calls_per_second = 10000 WHERE mode = 'TEST'");
+            Server::start(database, &[])
+        })
+    }
+
     /// With a server that is a process, whose log can be read.
     #[track_caller]
     pub(crate) fn spawn() -> Self {
