@@ -20,6 +20,9 @@ pub const ACCOUNTS: [(NetworkAccountId, Provider, Mode); 4] = [
     (NetworkAccountId(14), Provider::PawaPay, Mode::Live),
 ];
 
+/// How many calls a second an account makes at first.
+pub const CALLS_PER_SECOND: i64 = 20;
+
 /// The second of the two, which operators may close for good.
 pub const MAY_BE_CLOSED: NetworkAccountId = NetworkAccountId(12);
 
@@ -46,7 +49,7 @@ pub fn accounts(rng: &mut Rng) -> Vec<NetworkAccount> {
             token_refused_at: None,
             restored_at,
             signed_callbacks: id != MAY_BE_CLOSED,
-            calls_per_second: 20,
+            calls_per_second: CALLS_PER_SECOND,
             parameters: Parameters::Current,
             callback_token: None,
             created_at: ServerTime(0),

@@ -16,7 +16,7 @@ use domain::payments::record_outcome::RecordOutcome;
 use crate::checks::{CheckResult, rule};
 use crate::clients::network_accounts;
 use crate::compare;
-use crate::contracts::ACCOUNTS;
+use crate::contracts::{ACCOUNTS, CALLS_PER_SECOND};
 use crate::faults::FaultRates;
 use crate::queued_command::{Origin, QueuedCommand};
 use crate::sim::Sim;
@@ -119,13 +119,18 @@ impl Sim {
         items
     }
 
-    /// Operators let payments go again.
+    /// Operators let payments go again, and as many calls a second as at the beginning: where questions
+    /// alone use a limit up, what has to be sent again may never have its turn.
     fn accounts_to_resume(&self) -> Vec<QueuedCommand> {
         let mut items = vec![];
         for (account_id, network, _) in ACCOUNTS {
             let Some(known) = self.model.contracts.get(&account_id.0) else { continue };
-            if known.held {
-                let change = AccountChange::Resume;
+            let changes = [
+                known.held.then_some(AccountChange::Resume),
+                (known.calls_per_second < CALLS_PER_SECOND)
+                    .then_some(AccountChange::CallsPerSecond(CALLS_PER_SECOND)),
+            ];
+            for change in changes.into_iter().flatten() {
                 let command =
                     Command::ChangeNetworkAccount(ChangeNetworkAccount { account_id, change });
                 items.push(QueuedCommand::untagged(command, Origin::Client(9)));

@@ -23,7 +23,7 @@ impl Checks {
     ) -> CheckResult {
         for (before, after) in &commit.changes.provider_attempts {
             if let Some(before) = before {
-                Self::attempt_goes_on(before, after)?;
+                Self::attempt_goes_on(before, after, heard)?;
                 Self::lease(before, after, heard)?;
             }
             self.attempts.insert(after.execution_id, Arc::clone(after));
@@ -40,7 +40,11 @@ impl Checks {
         Ok(())
     }
 
-    fn attempt_goes_on(before: &ProviderAttempt, after: &ProviderAttempt) -> CheckResult {
+    fn attempt_goes_on(
+        before: &ProviderAttempt,
+        after: &ProviderAttempt,
+        heard: &BTreeSet<ExecutionId>,
+    ) -> CheckResult {
         let fixed = |row: &ProviderAttempt| {
             (row.merchant_id, row.network_account_id, row.request_id, row.page_id, row.body.clone())
         };
@@ -51,10 +55,8 @@ impl Checks {
         let is_first = before.send_count == 0 && after.send_count > 0;
         let same = before.deadline_at == after.deadline_at || is_first;
         rule(same, "a deadline moved", || format!("{before:?} -> {after:?}"))?;
-        // A real network did not take it: then it does not count, and nobody has the lease.
-        let put_back = after.body.is_some()
-            && after.send_count < before.send_count
-            && after.lease_until.is_none();
+        // A real network did not take it, as a process has told: then it does not count.
+        let put_back = after.body.is_some() && heard.contains(&after.execution_id);
         let counted = after.send_count >= before.send_count || put_back;
         rule(counted, "a sending was forgotten", || format!("{before:?} -> {after:?}"))?;
         let waits = after.gate.is_none() || after.send_count == 0 && after.sent_at.is_none();

@@ -48,6 +48,13 @@ pub struct ExchangeRate {
 impl ExchangeRate {
     /// No exchange.
     pub const SAME: Self = Self { inside: 1, outside: 1 };
+
+    /// Whether it is this many whole units of the network's currency for one of the wallet's, as a
+    /// fraction.
+    pub fn is(self, (num, den): (i128, i128), s: Currency, p: Currency) -> bool {
+        let minor = |currency: Currency| i128::from(currency.minor_per_major());
+        self.outside * den * minor(s) == self.inside * num * minor(p)
+    }
 }
 
 /// `n / d` rounded half up; neither is negative.

@@ -126,14 +126,18 @@ impl Model {
             return Err(format!("a first call answered as a replay: {seen:?}"));
         }
         let failed = seen.status == ExecutionStatus::Failed;
-        if observed.lenient && self.check_figures(seen, &prepared.execution).is_err() {
-            // Another batch may have changed the tariff after this one had read it.
+        let fits = |own: &Execution| {
+            let rate = (seen.rate.num().into(), seen.rate.den().into());
+            self.check_figures(seen, own).is_ok()
+                && own.rate.is(rate, own.wallet_currency, own.outside_currency)
+        };
+        if observed.lenient && !fits(&prepared.execution) {
+            // Another batch may have changed the tariff after this one had read it, and small amounts
+            // cost the same before and after.
             let earlier = self.prices.before_last_changes(observed.now);
             let mut prepared_so = earlier.filter_map(|prices| with_prices(self, &prices));
-            if let Some(fits) =
-                prepared_so.find(|other| self.check_figures(seen, &other.execution).is_ok())
-            {
-                prepared = fits;
+            if let Some(other) = prepared_so.find(|other| fits(&other.execution)) {
+                prepared = other;
             }
         }
         if observed.overlapped && failed {
