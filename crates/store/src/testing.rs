@@ -263,11 +263,9 @@ pub fn fill(stage: &mut Stage) {
         "execution_id, network_account_id, is_callback, begun_at, duration_us, request, status, answer, digest",
         "id, 1, 0, at, 1, 'GET /', 200, '{}', 'd'",
     );
-    insert(
-        stage,
-        "unmatched_callbacks",
-        "network_account_id, received_at, is_signed, request_id, body",
-        "1, at, 0, 'r', '{}'",
+    stage.fill(
+        "INSERT INTO unmatched_callbacks (id, network_account_id, received_at, is_signed, request_id, body) \
+         SELECT id, 1, created_at, 0, 'r', '{}' FROM executions",
     );
     insert(
         stage,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::decision::event::EventType;
+use domain::decision::retention::Retained;
 use domain::decision::settings::Settings;
 use domain::decision::use_case::{Context, Decision, LockKey};
 use domain::decision::workspace::Stop;
@@ -386,11 +387,12 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
         merchants_with_unpaid_orders(MerchantId(0), NOW, 10), due_unpaid_orders(MINE, NOW, 10),
         network_secrets(), payment_of_request(NetworkAccountId(1), Uuid::nil()),
-        card_payment(NetworkAccountId(1), "pi_1"),
+        card_payment(NetworkAccountId(1), "pi_1"), unmatched_callbacks(NetworkAccountId(1)),
+        kept_long_enough(Retained::Exchanges, NOW, 10), kept_long_enough(Retained::UnmatchedCallbacks, NOW, 10),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
         merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
-        open_payments(NetworkAccountId(1)),
+        open_payments(NetworkAccountId(1)), list_unmatched_callbacks(NetworkAccountId(1), 10),
     });
     made
 }
