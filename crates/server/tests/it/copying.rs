@@ -122,7 +122,9 @@ fn an_installation_moves_to_postgresql_and_back() {
          INSERT INTO operator_terms (id, network_account_id, operator, currency, operation, availability, decimals, country, \
          prefix, display_name, updated_at) VALUES (900002, 1, 'MTN', 'USD', 'PAYOUT', 'DELAYED', 2, 'LBR', '231', 'MTN', 1); \
          INSERT INTO exchanges (id, merchant_id, execution_id, network_account_id, is_callback, begun_at, duration_us, request, \
-         status, answer, digest) SELECT 900003, merchant_id, id, 1, 0, 1, 1, 'GET /', 200, '{}', 'd' FROM executions LIMIT 1",
+         status, answer, digest) SELECT 900003, merchant_id, id, 1, 0, 4000000000000000, 1, 'GET /', 200, '{}', 'd' FROM executions LIMIT 1; \
+         INSERT INTO unmatched_callbacks (id, network_account_id, received_at, is_signed, request_id, body) \
+         VALUES (900004, 1, 4000000000000000, 0, 'r', '{}')",
     );
     let tables = moved(&copy(&file, &postgres).ok());
     assert_alike(&file, &postgres, &tables);
