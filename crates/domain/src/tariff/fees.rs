@@ -2,6 +2,7 @@
 //! rounded once. Nothing is rounded in favour of the payer, or many small payments would cost less
 //! than one large one.
 
+use crate::directory::merchant::Merchant;
 use crate::kernel::currency::Currency;
 use crate::kernel::money::{MAX_MINOR, Money, Ratio};
 use crate::kernel::names::{FeeBearer, Method, Operation, Provider};
@@ -31,6 +32,24 @@ pub struct Route<'a> {
     /// The smallest amount that the network takes of the payer's currency, in minor units; see
     /// [`Tariff::network_unit`].
     pub unit_minor: i64,
+}
+
+impl<'a> Route<'a> {
+    /// The route of a merchant's collection in the payer's currency.
+    #[must_use]
+    pub fn of_collection(
+        merchant: &'a Merchant,
+        (provider, method): (Provider, Method),
+        payer_currency: Currency,
+        tariff: &Tariff,
+        now: ServerTime,
+    ) -> Self {
+        let account = tariff.account_for(merchant, provider);
+        let operation = Operation::Collection;
+        let network = (provider, method);
+        let unit_minor = tariff.network_unit(account, network, operation, payer_currency, now);
+        Self { tier: &merchant.fee_tier, operation, provider, method, unit_minor }
+    }
 }
 
 /// The amounts of a payment. Fees and total are in the currency of the source or wallet (S), `payer`

@@ -318,20 +318,9 @@ async fn source(
     let found = tenant.reads(&app).source(kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
     let tariff = app.queries.for_system().tariff().await?;
-    let unit_minor = tariff.network_unit(
-        tariff.account_for(&tenant.merchant, provider),
-        (provider, method),
-        Operation::Collection,
-        query.target_currency,
-        tenant.now,
-    );
-    let route = Route {
-        tier: &tenant.merchant.fee_tier,
-        operation: Operation::Collection,
-        provider,
-        method,
-        unit_minor,
-    };
+    let merchant = &tenant.merchant;
+    let network = (provider, method);
+    let route = Route::of_collection(merchant, network, query.target_currency, &tariff, tenant.now);
     let question = QuoteRequest {
         base: source.total(),
         target: query.target_currency,
@@ -340,7 +329,7 @@ async fn source(
     };
     let quote = fees::predict(question, &tariff, tenant.now)
         .map_err(|refusal| refused(refusal, "source_id"))?;
-    check_network(&tenant.merchant, route, quote.payer, &tariff, tenant.now, "source_id")?;
+    check_network(merchant, route, quote.payer, &tariff, tenant.now, "source_id")?;
     Ok(Json(quote.into()))
 }
 

@@ -54,15 +54,7 @@ impl ExecutionContext<'_> {
             .into());
         }
         let network = (account.provider, account.method);
-        let network_account = work.tariff.account_for(self.merchant, account.provider);
-        let unit_minor = work.tariff.network_unit(
-            network_account,
-            network,
-            Operation::Collection,
-            currency,
-            self.now,
-        );
-        let route = Route { unit_minor, ..self.route(account.provider, account.method) };
+        let route = Route::of_collection(self.merchant, network, currency, &work.tariff, self.now);
         let quote = fees::quote_collection(
             source.total(),
             currency,

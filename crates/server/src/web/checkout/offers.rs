@@ -53,20 +53,8 @@ impl Offers<'_> {
     /// What it costs now to pay by a method in a currency that the market offers.
     fn price(&self, pay_with: PayWith, provider: Provider) -> Result<Price, Unavailable> {
         let Self { total, bearer, tariff, now, .. } = *self;
-        let unit_minor = tariff.network_unit(
-            tariff.account_for(self.merchant, provider),
-            (provider, pay_with.method),
-            Operation::Collection,
-            pay_with.currency,
-            now,
-        );
-        let route = Route {
-            tier: &self.merchant.fee_tier,
-            operation: Operation::Collection,
-            provider,
-            method: pay_with.method,
-            unit_minor,
-        };
+        let network = (provider, pay_with.method);
+        let route = Route::of_collection(self.merchant, network, pay_with.currency, tariff, now);
         match fees::quote_collection(total, pay_with.currency, bearer, route, tariff, now) {
             Ok(quote) => {
                 self.check_network((provider, pay_with.method), quote.payer)?;
