@@ -1,5 +1,6 @@
 //! What a request handler and a worker have at hand.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use domain::payments::receipt_code::ReceiptCodes;
@@ -14,9 +15,26 @@ use crate::net::rate_limits::{Limits, ReceiptGuesses};
 use crate::net::response_permits::ResponsePermits;
 use store::reads::Queries;
 
-/// Cheap to clone.
+/// The parts, shared: the routes of a request clone it about ten times.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<AppParts>);
+
+impl App {
+    #[must_use]
+    pub fn new(parts: AppParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = AppParts;
+
+    fn deref(&self) -> &AppParts {
+        &self.0
+    }
+}
+
+pub struct AppParts {
     /// Submits commands to the lanes: the only way to write.
     pub engine: Engine,
     /// Leads to what may be read; a merchant's rows by

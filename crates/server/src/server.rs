@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::app::App;
+use crate::app::{App, AppParts};
 use crate::config::Config;
 use crate::credentials::hashing::HashingPool;
 use crate::credentials::tokens::Tokens;
@@ -73,7 +73,7 @@ impl Server {
         let outside = Outside { now: clock::now, random: clock::random_number };
         let networks = NetworkCalls::new(config.network_proxy.clone(), accounts.clone(), outside);
         let providers = ProviderRouter::new(sandbox, networks);
-        let app = App {
+        let app = App::new(AppParts {
             dispatcher: Dispatcher::new(engine.clone(), providers),
             engine,
             queries,
@@ -88,7 +88,7 @@ impl Server {
             pages: ResponsePermits::new(web::IN_PROGRESS_MAX, response_permits::WAIT),
             pdfs: ResponsePermits::new(web::PDFS_IN_PROGRESS_MAX, response_permits::WAIT),
             config: Arc::new(config),
-        };
+        });
         let mut jobs = jobs::start(&app, callbacks);
         jobs.spawn(jobs::network_accounts::refresh(
             app.queries.clone(),

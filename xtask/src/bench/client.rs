@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::pin::Pin;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
@@ -23,6 +24,8 @@ pub struct Client {
     input: Vec<u8>,
     /// The address that this client says it forwards for, as a proxy does.
     pub forwarded_for: Option<Ipv4Addr>,
+    /// How long its payments at a network usually are not final.
+    pub usual_wait: Duration,
 }
 
 /// The body of an answer.
@@ -33,7 +36,13 @@ impl Client {
     pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, request: Vec::new(), input: vec![0; MAX_ANSWER], forwarded_for: None })
+        Ok(Self {
+            stream,
+            request: Vec::new(),
+            input: vec![0; MAX_ANSWER],
+            forwarded_for: None,
+            usual_wait: Duration::ZERO,
+        })
     }
 
     pub async fn post(

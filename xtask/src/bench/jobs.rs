@@ -9,8 +9,9 @@ use super::callbacks::Callback;
 use super::client::{Answer, Client};
 use crate::merchant::Merchant;
 
-/// How soon a client asks again whether a payment at a network has become final. Later it waits for
-/// half as long as it has waited already: it must not be the questions that are measured.
+/// How soon a client asks again whether a payment at a network has become final. It asks for the first
+/// time after what the payments before it took, and later waits for half as long as it has waited
+/// already: it must not be the questions that are measured.
 const ASK_AGAIN: Duration = Duration::from_millis(4);
 /// A payment at a network that is not final by then will not be.
 const FINAL_WITHIN: Duration = Duration::from_secs(30);
@@ -239,15 +240,23 @@ async fn network_checkout(
     let status = collect(client, tenant, invoice, reference).await?;
     ensure!(status != "FAILED", "the payment is {status}");
     let begun = Instant::now();
+    let mut pause = client.usual_wait;
+    let mut is_first = true;
     loop {
+        tokio::time::sleep(pause).await;
+        let waited = begun.elapsed();
         let status = source_status(client, tenant, invoice).await?;
         if status == "PAID" {
+            // What was final at the first question may have been so for a while.
+            client.usual_wait =
+                if is_first { waited * 7 / 8 } else { (client.usual_wait + waited) / 2 };
             return Ok(());
         }
-        if begun.elapsed() >= FINAL_WITHIN {
+        if waited >= FINAL_WITHIN {
             bail!("the invoice is still {status} after {} s", FINAL_WITHIN.as_secs());
         }
-        tokio::time::sleep(ASK_AGAIN.max(begun.elapsed() / 2)).await;
+        pause = ASK_AGAIN.max(waited / 2);
+        is_first = false;
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use crate::api::DOCUMENT;
-use crate::app::App;
+use crate::app::{App, AppParts};
 use crate::config::Config;
 use crate::credentials::hashing::HashingPool;
 use crate::credentials::tokens::Tokens;
@@ -49,7 +49,7 @@ fn api(stage: &Stage) -> (Router, String) {
     );
     let queries = stage.queries.clone();
     let config = Arc::new(config);
-    let app = App {
+    let app = App::new(AppParts {
         engine,
         queries,
         tokens,
@@ -64,7 +64,7 @@ fn api(stage: &Stage) -> (Router, String) {
         pages: permits(),
         pdfs: permits(),
         config,
-    };
+    });
     (crate::api::router(app), token)
 }
 

@@ -34,7 +34,7 @@ impl Tenant {
 
     /// The reads of this merchant's rows. A handler reads no others.
     #[must_use]
-    pub const fn reads<'a>(&self, app: &'a App) -> MerchantReads<'a> {
+    pub fn reads<'a>(&self, app: &'a App) -> MerchantReads<'a> {
         app.queries.of(&self.merchant)
     }
 
