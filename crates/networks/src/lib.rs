@@ -24,6 +24,7 @@ pub mod prompt;
 pub mod reading;
 pub mod sandbox;
 pub mod stripe;
+pub mod webhooks;
 
 /// The most calls to the sandbox that are under way at once.
 const SANDBOX_AT_ONCE: usize = 256;

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -42,7 +43,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most of an answer that is read.
 const BODY_MAX_BYTES: usize = 1 << 20;
 
-const PRODUCT: &str = concat!("kola/", env!("CARGO_PKG_VERSION"));
+/// What this program says that it is.
+pub(crate) const PRODUCT: &str = concat!("kola/", env!("CARGO_PKG_VERSION"));
 
 type Pool<C> = legacy::Client<ConnectWithin<HttpsConnector<C>>, Full<Bytes>>;
 
@@ -88,14 +90,7 @@ impl Client {
     /// # Errors
     /// The operating system trusts no certificate, or the proxy cannot be one.
     pub fn new(proxy: Option<&str>) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err("the operating system trusts no certificates (package ca-certificates): \
-                        set SSL_CERT_FILE to a file of them"
-                .to_owned());
-        }
-        Self::with_roots(roots, proxy)
+        Self::with_roots(system_roots()?, proxy)
     }
 
     /// Whether a proxy can be one.
@@ -107,12 +102,7 @@ impl Client {
     }
 
     fn with_roots(roots: RootCertStore, proxy: Option<&str>) -> Result<Self, String> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let tls = tls_config(roots)?;
         let mut tcp = HttpConnector::new();
         // Otherwise it refuses the https addresses that TLS is put on.
         tcp.enforce_http(false);
@@ -157,6 +147,28 @@ impl fmt::Debug for Client {
     }
 }
 
+/// The certificates that the operating system trusts.
+pub(crate) fn system_roots() -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err("the operating system trusts no certificates (package ca-certificates): \
+                    set SSL_CERT_FILE to a file of them"
+            .to_owned());
+    }
+    Ok(roots)
+}
+
+/// TLS with servers whose certificates these roots vouch for.
+pub(crate) fn tls_config(roots: RootCertStore) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
 fn pool<C>(connector: C, tls: ClientConfig) -> Pool<C>
 where
     C: Clone,
@@ -172,7 +184,7 @@ where
     legacy::Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_timer(TokioTimer::new())
-        .build(ConnectWithin(connector))
+        .build(ConnectWithin { connector, limit: CONNECT_TIMEOUT })
 }
 
 /// A connector that reaches hosts through a proxy, by `CONNECT`.
@@ -264,10 +276,13 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// A connector that gives up after [`CONNECT_TIMEOUT`], whatever it waits for: a name, a connection, a
-/// handshake. What it gives up was certainly not sent.
+/// A connector that gives up after a while, whatever it waits for: a name, a connection, a handshake.
+/// What it gives up was certainly not sent.
 #[derive(Clone)]
-struct ConnectWithin<C>(C);
+pub(crate) struct ConnectWithin<C> {
+    pub(crate) connector: C,
+    pub(crate) limit: Duration,
+}
 
 impl<C> Service<Uri> for ConnectWithin<C>
 where
@@ -281,23 +296,25 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(context).map_err(Into::into)
+        self.connector.poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, address: Uri) -> Self::Future {
-        let connecting = self.0.call(address);
+        let connecting = self.connector.call(address);
+        let limit = self.limit;
         Box::pin(async move {
-            match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            match tokio::time::timeout(limit, connecting).await {
                 Ok(connected) => connected.map_err(Into::into),
                 Err(_) => {
-                    Err(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()).into())
+                    let reason = format!("no connection within {} s", limit.as_secs());
+                    Err(io::Error::new(io::ErrorKind::TimedOut, reason).into())
                 }
             }
         })
     }
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 #[cfg(test)]
 mod tests;
