@@ -57,7 +57,8 @@ pub struct ChangeRequest {
 /// The host lets a client join.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Grant {
-    /// When the token ends, by the clock that is passed in: [`Socket::tick`] closes the channel then.
+    /// When the token ends, by the clock that is passed in. [`Socket::tick`] closes the channel
+    /// then.
     pub token_ends_ms: Option<i64>,
 }
 
@@ -71,15 +72,15 @@ pub enum Action {
         channel: ChannelId,
         topic: String,
         changes: Vec<ChangeRequest>,
-        /// The token; without one, only the `apikey` of the handshake says who it is. It may be that
-        /// same key, which the host must compare.
+        /// The token; without one, only the `apikey` of the handshake says who it is. It may be
+        /// that same key, which the host must compare.
         access_token: Option<AccessToken>,
     },
     /// Check another token for the channel, and answer by [`Socket::token_ok`] or
     /// [`Socket::token_refused`]. One is checked at a time, and the `apikey` changes nothing.
     TokenChanged { channel: ChannelId, token: AccessToken },
-    /// The channel is gone, for whatever reason. Each `Authorize` is followed by exactly one, unless
-    /// the socket closes.
+    /// The channel is gone, for whatever reason. Each `Authorize` is followed by exactly one,
+    /// unless the socket closes.
     Left { channel: ChannelId },
     /// Close the socket. All of its channels are gone, and it answers nothing more.
     Close { code: u16, reason: &'static str },
@@ -216,8 +217,8 @@ impl Socket {
         }
     }
 
-    /// A frame came that is not worth giving to [`receive`](Self::receive): it is binary, too large,
-    /// or no UTF-8.
+    /// A frame came that is not worth giving to [`receive`](Self::receive): it is binary, too
+    /// large, or no UTF-8.
     pub fn refuse_frame(&mut self, error: FrameError) -> Vec<Action> {
         self.close(error.code(), error.reason())
     }
@@ -496,8 +497,8 @@ impl Socket {
     fn end(&mut self, id: ChannelId) -> Vec<Action> {
         let Some(channel) = self.channels.remove(&id) else { return Vec::new() };
         let left = Action::Left { channel: id };
-        // The Python client does not look at the reference: it would take the end of a join that was
-        // never answered for the end of the next one.
+        // The Python client does not look at the reference: it would take the end of a join that
+        // was never answered for the end of the next one.
         if channel.is_joined() { vec![channel.close(self.vsn), left] } else { vec![left] }
     }
 

@@ -142,7 +142,8 @@ fn a_walk_in_the_frames_of_the_second_version() {
         [
             Action::Send(
                 concat!(
-                    r#"["6","6","realtime:payment-intent:55:3f1c2e9a-7b54-4c1d-9e0f-1a2b3c4d5e6f","#,
+                    r#"["6","6","realtime:payment-intent:55:"#,
+                    r#"3f1c2e9a-7b54-4c1d-9e0f-1a2b3c4d5e6f","#,
                     r#""phx_reply",{"status":"ok","response":{"postgres_changes":[{"id":1,"#,
                     r#""event":"*","schema":"public","#,
                     r#""table":"checkout_payment_intent_public_status","#,
@@ -152,7 +153,8 @@ fn a_walk_in_the_frames_of_the_second_version() {
             ),
             Action::Send(
                 concat!(
-                    r#"[null,null,"realtime:payment-intent:55:3f1c2e9a-7b54-4c1d-9e0f-1a2b3c4d5e6f","#,
+                    r#"[null,null,"realtime:payment-intent:55:"#,
+                    r#"3f1c2e9a-7b54-4c1d-9e0f-1a2b3c4d5e6f","#,
                     r#""system",{"extension":"postgres_changes","status":"ok","#,
                     r#""message":"Subscribed to PostgreSQL","#,
                     r#""channel":"payment-intent:55:3f1c2e9a-7b54-4c1d-9e0f-1a2b3c4d5e6f"}]"#
@@ -219,7 +221,11 @@ fn a_walk_in_the_frames_of_the_first_version() {
     // The Python client's heartbeats have no reference.
     for reference in [r#""2""#, "null"] {
         let heartbeat = format!(
-            r#"{{"event":"heartbeat","payload":{{}},"topic":"phoenix","ref":{reference},"join_ref":null}}"#
+            concat!(
+                r#"{{"event":"heartbeat","payload":{{}},"topic":"phoenix","ref":{},"#,
+                r#""join_ref":null}}"#
+            ),
+            reference
         );
         assert_eq!(
             socket.receive(&heartbeat, 1),
