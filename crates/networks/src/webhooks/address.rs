@@ -1,8 +1,8 @@
 //! Which IP addresses a webhook may go to.
 //!
 //! A server inside a network reaches more than its merchants do: its own services, its neighbours,
-//! the metadata of its cloud. An endpoint must not lead there, neither by its address nor by what its
-//! name means.
+//! the metadata of its cloud. An endpoint must not lead there, neither by its address nor by what
+//! its name means.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -124,8 +124,8 @@ fn special_v6(address: Ipv6Addr) -> Option<AddressRefused> {
         [0x2001, 2, 0, ..] => AddressRefused::Benchmarking,
         // Protocols of the IETF, with ORCHID.
         [0x2001, 0..=0x01ff, ..] => AddressRefused::Reserved,
-        // Servers of the internet are here. Elsewhere are site-local addresses, those for discarding,
-        // and what nobody has been given.
+        // Servers of the internet are here. Elsewhere are site-local addresses, those for
+        // discarding, and what nobody has been given.
         [0x2000..=0x3fff, ..] => return None,
         _ => AddressRefused::Reserved,
     })

@@ -2,8 +2,9 @@
 //! proxies.
 //!
 //! An endpoint may be anything that a stranger chose. What it is connected to is checked at every
-//! connection, since a name may mean another address than a moment ago; what it answers is read only as
-//! far as somebody may want to look at it; and an attempt ends in time, whatever the endpoint does.
+//! connection, since a name may mean another address than a moment ago; what it answers is read
+//! only as far as somebody may want to look at it; and an attempt ends in time, whatever the
+//! endpoint does.
 
 use std::error::Error;
 use std::fmt;
@@ -54,9 +55,9 @@ const REASON_MAX_BYTES: usize = 300;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The most addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 8;
-/// How many names may be looked up at once. A lookup holds a thread until the system gives up, which
-/// may be long after the attempt has ended; this is half of the threads that the runtime has for such
-/// things.
+/// How many names may be looked up at once. A lookup holds a thread until the system gives up,
+/// which may be long after the attempt has ended; this is half of the threads that the runtime has
+/// for such things.
 const LOOKUPS_AT_ONCE: usize = 256;
 
 /// What a lookup of a name answers, some time later.
@@ -68,8 +69,8 @@ type Pool = legacy::Client<ConnectWithin<HttpsConnector<HttpConnector<Names>>>, 
 
 /// Sends messages. Clones share their connections.
 ///
-/// There is a pool of connections for each reach, so that a connection to a private address is never
-/// used for somebody who may not have one.
+/// There is a pool of connections for each reach, so that a connection to a private address is
+/// never used for somebody who may not have one.
 #[derive(Clone)]
 pub struct Sender {
     public: Pool,
@@ -95,14 +96,15 @@ impl Attempt {
 
 /// The answer of an endpoint, with whatever status.
 ///
-/// An endpoint has answered once the head of its answer is there. A body that is too long, too slow or
-/// breaks off changes nothing about what the endpoint said by its status, so that it is cut there.
+/// An endpoint has answered once the head of its answer is there. A body that is too long, too slow
+/// or breaks off changes nothing about what the endpoint said by its status, so that it is cut
+/// there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answered {
     pub status: u16,
     /// For how long the endpoint wants to be left alone, by `Retry-After`, at most 30 days. A date
-    /// there is compared with the endpoint's own `Date`, so that its clock need not be right; without
-    /// one it is ignored.
+    /// there is compared with the endpoint's own `Date`, so that its clock need not be right;
+    /// without one it is ignored.
     pub retry_after: Option<Duration>,
     /// The beginning of the body, at most 4 KiB. Control characters are replaced.
     pub text: String,
@@ -129,7 +131,8 @@ pub enum FailureKind {
     Connection,
     /// No agreement on TLS: usually the certificate.
     Tls,
-    /// The connection ended before the answer, or the answer was none. The message may have arrived.
+    /// The connection ended before the answer, or the answer was none. The message may have
+    /// arrived.
     Answer,
     /// The time was over. The message may have arrived.
     Timeout,
@@ -157,8 +160,8 @@ impl Sender {
 
     /// Posts a message of JSON, with these headers beside its own. It ends `within` this time.
     ///
-    /// A message that was certainly not written may be sent a second time within the attempt, when a
-    /// connection that was kept turns out to be closed. Nothing else is repeated.
+    /// A message that was certainly not written may be sent a second time within the attempt, when
+    /// a connection that was kept turns out to be closed. Nothing else is repeated.
     pub async fn deliver(
         &self,
         url: &EndpointUrl,
@@ -241,8 +244,8 @@ pub fn system_lookup() -> Lookup {
         let places = Arc::clone(&places);
         Box::pin(async move {
             let place = places.acquire_owned().await.map_err(io::Error::other)?;
-            // In a task of its own, which holds its place for as long as the system takes, also after
-            // the attempt has ended.
+            // In a task of its own, which holds its place for as long as the system takes, also
+            // after the attempt has ended.
             let looking = tokio::spawn(async move {
                 let found = tokio::net::lookup_host((host.as_str(), 0)).await;
                 drop(place);
@@ -253,7 +256,8 @@ pub fn system_lookup() -> Lookup {
     })
 }
 
-/// The addresses of a name that may be connected to. They are looked up and judged for each connection.
+/// The addresses of a name that may be connected to. They are looked up and judged for each
+/// connection.
 #[derive(Clone)]
 struct Names {
     lookup: Lookup,
@@ -342,8 +346,8 @@ fn request(
     Ok(request)
 }
 
-/// The beginning of a body, as far as it is there in time. What is left of a longer one is not read:
-/// its connection is closed.
+/// The beginning of a body, as far as it is there in time. What is left of a longer one is not
+/// read: its connection is closed.
 async fn read(mut body: Incoming, left: Duration) -> String {
     let mut kept = vec![];
     let mut count = 0;

@@ -1,9 +1,9 @@
-//! Signatures of webhooks by the rules of Standard Webhooks 1.0.0, so that a merchant checks them with
-//! any of its libraries.
+//! Signatures of webhooks by the rules of Standard Webhooks 1.0.0, so that a merchant checks them
+//! with any of its libraries.
 //!
-//! Signed is the id of the message, a point, the time of the attempt, a point, and the body. The header
-//! has a signature by each secret that holds, so that a merchant can change to a new one without losing
-//! a message.
+//! Signed is the id of the message, a point, the time of the attempt, a point, and the body. The
+//! header has a signature by each secret that holds, so that a merchant can change to a new one
+//! without losing a message.
 
 use std::fmt;
 
@@ -150,8 +150,8 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-/// The headers of a message: its id, the time of this attempt, and a signature by each of the secrets,
-/// in their order. An id has no point in it, since a point ends it in what is signed.
+/// The headers of a message: its id, the time of this attempt, and a signature by each of the
+/// secrets, in their order. An id has no point in it, since a point ends it in what is signed.
 #[must_use]
 pub fn headers(
     id: &str,
@@ -208,8 +208,8 @@ mod tests {
         value
     }
 
-    /// A merchant's check, written after the standard: any signature of the list will do, and those of
-    /// unknown versions are passed over.
+    /// A merchant's check, written after the standard: any signature of the list will do, and those
+    /// of unknown versions are passed over.
     fn is_believed(secret: &str, id: &str, time: i64, body: &[u8], list: &str) -> bool {
         let key = BASE64.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let key = Key::new(HMAC_SHA256, &key);

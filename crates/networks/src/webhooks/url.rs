@@ -1,7 +1,8 @@
 //! The address of a merchant's webhook endpoint.
 //!
 //! It is read by the type that the HTTP client connects by, so that what is checked is what is
-//! connected to; whatever another reader might understand otherwise is refused rather than set right.
+//! connected to; whatever another reader might understand otherwise is refused rather than set
+//! right.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,8 +19,8 @@ const LABEL_MAX: usize = 63;
 /// Mail servers: a request that they take for mail is somebody's spam.
 const MAIL_PORT: u16 = 25;
 
-/// A URL that webhooks may be sent to, as far as its text tells. What its name means is checked when a
-/// connection is made.
+/// A URL that webhooks may be sent to, as far as its text tells. What its name means is checked
+/// when a connection is made.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EndpointUrl {
     text: String,
@@ -86,8 +87,8 @@ impl std::error::Error for UrlRefused {}
 impl EndpointUrl {
     /// Reads a URL. Where private addresses are allowed, plain HTTP is allowed, too.
     ///
-    /// What is allowed belongs to the result. It is read again for each delivery rather than kept, so
-    /// that an operator who allows less is obeyed at once.
+    /// What is allowed belongs to the result. It is read again for each delivery rather than kept,
+    /// so that an operator who allows less is obeyed at once.
     ///
     /// # Errors
     /// [`UrlRefused`]

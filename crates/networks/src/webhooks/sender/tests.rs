@@ -17,7 +17,8 @@ const SHORT: Duration = Duration::from_millis(300);
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// A lookup that answers these addresses, one list after the other and the last one again and again.
+/// A lookup that answers these addresses, one list after the other and the last one again and
+/// again.
 fn lookup(answers: &[&[&str]]) -> Lookup {
     let parse = |list: &&[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
     let answers: Vec<Vec<IpAddr>> = answers.iter().map(parse).collect();
@@ -242,8 +243,8 @@ async fn an_answer_without_end_is_cut() {
     }
 }
 
-/// A slow answer is cut, and its status counts. How long the head of the answer takes is the machine's
-/// business, so that more time is given until there is one.
+/// A slow answer is cut, and its status counts. How long the head of the answer takes is the
+/// machine's business, so that more time is given until there is one.
 #[tokio::test]
 async fn a_slow_answer_is_cut() {
     let server = server(|mut stream, _, _| {
