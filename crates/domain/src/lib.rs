@@ -14,6 +14,7 @@ pub mod network_accounts;
 pub mod payments;
 pub mod sales;
 pub mod tariff;
+pub mod webhooks;
 
 /// A deliberate fault at one line of the code; see [`mutants`].
 ///

@@ -11,6 +11,7 @@ use crate::credentials::hashing::HashingPool;
 use crate::credentials::tokens::Tokens;
 use crate::engine::Engine;
 use crate::jobs::dispatch::Dispatcher;
+use crate::jobs::webhooks::Webhooks;
 use crate::net::rate_limits::{Limits, ReceiptGuesses};
 use crate::net::response_permits::ResponsePermits;
 use store::reads::Queries;
@@ -62,6 +63,8 @@ pub struct AppParts {
     pub pages: Arc<ResponsePermits>,
     /// Of their own, so that they keep nobody from a page.
     pub pdfs: Arc<ResponsePermits>,
+    /// What is known of webhooks.
+    pub webhooks: Arc<Webhooks>,
     /// The settings.
     pub config: Arc<Config>,
 }

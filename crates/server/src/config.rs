@@ -60,6 +60,12 @@ pub struct Config {
     pub network_proxy: Option<String>,
     /// The languages that pages for payers are offered in.
     pub page_languages: PageLanguages,
+    /// Whether webhooks of sandbox merchants may go to private addresses.
+    pub webhooks_private_addresses: bool,
+    /// Whether the server listens on this machine only, and its public URL names this machine.
+    pub is_local: bool,
+    /// How long an attempt to deliver a webhook may take.
+    pub webhook_timeout: Duration,
     /// Whether `POST /v1/noop` is served, which benchmarks compare with.
     pub bench_routes: bool,
 }
@@ -79,6 +85,9 @@ impl Default for Config {
             secrets_key: KeyFile::Unknown,
             network_proxy: None,
             page_languages: PageLanguages::default(),
+            webhooks_private_addresses: false,
+            is_local: false,
+            webhook_timeout: Duration::from_secs(15),
             bench_routes: false,
         }
     }

@@ -10,12 +10,14 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::api::messages;
 use crate::app::{App, AppParts};
 use crate::config::Config;
 use crate::credentials::hashing::HashingPool;
 use crate::credentials::tokens::Tokens;
 use crate::engine::{Engine, Options};
 use crate::jobs::dispatch::Dispatcher;
+use crate::jobs::webhooks::Webhooks;
 use crate::net::listen;
 use crate::net::rate_limits::Limits;
 use crate::net::response_permits::{self, ResponsePermits};
@@ -50,10 +52,15 @@ impl Server {
         let queries = database.queries()?;
         let tokens = Tokens::new(&queries.for_system().signing_keys().await?);
         let receipt_codes = ReceiptCodes::new(&queries.for_system().installation().await?);
+        let webhooks = Arc::new(Webhooks::new(config.webhooks_private_addresses, config.is_local));
         let options = Options {
             settings: config.settings,
             batch_max: config.batch_max,
             clock: Arc::new(clock::now),
+            write_message: messages::writer(config.public_url.clone(), {
+                let webhooks = Arc::clone(&webhooks);
+                move || webhooks.nudge()
+            }),
         };
         let (callback_sender, callbacks) = mpsc::channel(jobs::callbacks::WAITING);
         let sandbox: Arc<dyn Provider> =
@@ -87,6 +94,7 @@ impl Server {
             details: ResponsePermits::new(api::sources::IN_PROGRESS_MAX, response_permits::WAIT),
             pages: ResponsePermits::new(web::IN_PROGRESS_MAX, response_permits::WAIT),
             pdfs: ResponsePermits::new(web::PDFS_IN_PROGRESS_MAX, response_permits::WAIT),
+            webhooks,
             config: Arc::new(config),
         });
         let mut jobs = jobs::start(&app, callbacks);

@@ -377,6 +377,15 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::ResealSecrets(())
         | Output::KeepUnmatchedCallback(())
         | Output::DeleteRetained(())
+        | Output::CreateWebhookEndpoint(_)
+        | Output::UpdateWebhookEndpoint(_)
+        | Output::DeleteWebhookEndpoint(_)
+        | Output::RotateWebhookSecret(_)
+        | Output::TestWebhookEndpoint(_)
+        | Output::FanOutMessages(_)
+        | Output::ClaimDeliveries(_)
+        | Output::RecordDeliveryAttempt(_)
+        | Output::ResendDeliveries(_)
         | Output::RecordTerms(_) => true,
     };
     rule(there, "what was acknowledged is not there", || format!("{answer:?}"))

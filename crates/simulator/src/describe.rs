@@ -175,7 +175,16 @@ pub fn command(command: &Command) -> String {
         | Command::RetireNetworkSecret(_)
         | Command::ResealSecrets(_)
         | Command::KeepUnmatchedCallback(_)
-        | Command::DeleteRetained(_) => String::new(),
+        | Command::DeleteRetained(_)
+        | Command::CreateWebhookEndpoint(_)
+        | Command::UpdateWebhookEndpoint(_)
+        | Command::DeleteWebhookEndpoint(_)
+        | Command::RotateWebhookSecret(_)
+        | Command::TestWebhookEndpoint(_)
+        | Command::FanOutMessages(_)
+        | Command::ClaimDeliveries(_)
+        | Command::RecordDeliveryAttempt(_)
+        | Command::ResendDeliveries(_) => String::new(),
     };
     match crate::plan::merchant_of(&mut command.clone()) {
         Some(merchant) => format!("{name} (merchant {merchant}) {what}"),
@@ -317,7 +326,16 @@ fn answered(answer: &Output) -> String {
         | Output::RetireNetworkSecret(())
         | Output::ResealSecrets(())
         | Output::KeepUnmatchedCallback(())
-        | Output::DeleteRetained(()) => "done".to_owned(),
+        | Output::DeleteRetained(())
+        | Output::CreateWebhookEndpoint(_)
+        | Output::UpdateWebhookEndpoint(_)
+        | Output::DeleteWebhookEndpoint(_)
+        | Output::RotateWebhookSecret(_)
+        | Output::TestWebhookEndpoint(_)
+        | Output::FanOutMessages(_)
+        | Output::ClaimDeliveries(_)
+        | Output::RecordDeliveryAttempt(_)
+        | Output::ResendDeliveries(_) => "done".to_owned(),
         Output::AddNetworkAccount(row) | Output::ChangeNetworkAccount(row) => {
             format!("network account {} {}", row.id, row.status)
         }

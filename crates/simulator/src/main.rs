@@ -308,6 +308,7 @@ mod tests {
     /// The commands that nobody sends, in the order of the list of all. The accounts at real networks
     /// are there from the beginning, and nobody disputes a payment; the tests of `networks` try these.
     /// Rows that are kept for a time only are read by no decision: the tests of the store try them.
+    /// No merchant has a webhook endpoint; the tests of `webhooks` have.
     const NOT_SENT: &[&str] = &[
         "RecordDispute",
         "AddNetworkAccount",
@@ -315,6 +316,15 @@ mod tests {
         "ResealSecrets",
         "KeepUnmatchedCallback",
         "DeleteRetained",
+        "CreateWebhookEndpoint",
+        "UpdateWebhookEndpoint",
+        "DeleteWebhookEndpoint",
+        "RotateWebhookSecret",
+        "TestWebhookEndpoint",
+        "FanOutMessages",
+        "ClaimDeliveries",
+        "RecordDeliveryAttempt",
+        "ResendDeliveries",
     ];
 
     /// A simulation in which one of these never happens proves too little.

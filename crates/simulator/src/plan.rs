@@ -373,6 +373,15 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::ResealSecrets(_)
         | Command::KeepUnmatchedCallback(_)
         | Command::DeleteRetained(_)
+        | Command::CreateWebhookEndpoint(_)
+        | Command::UpdateWebhookEndpoint(_)
+        | Command::DeleteWebhookEndpoint(_)
+        | Command::RotateWebhookSecret(_)
+        | Command::TestWebhookEndpoint(_)
+        | Command::FanOutMessages(_)
+        | Command::ClaimDeliveries(_)
+        | Command::RecordDeliveryAttempt(_)
+        | Command::ResendDeliveries(_)
         | Command::RecordTerms(_)
         | Command::AuthenticateCard(..) => {}
     }
@@ -468,6 +477,15 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::ResealSecrets(_)
         | Command::KeepUnmatchedCallback(_)
         | Command::DeleteRetained(_)
+        | Command::CreateWebhookEndpoint(_)
+        | Command::UpdateWebhookEndpoint(_)
+        | Command::DeleteWebhookEndpoint(_)
+        | Command::RotateWebhookSecret(_)
+        | Command::TestWebhookEndpoint(_)
+        | Command::FanOutMessages(_)
+        | Command::ClaimDeliveries(_)
+        | Command::RecordDeliveryAttempt(_)
+        | Command::ResendDeliveries(_)
         | Command::RecordTerms(_)
         | Command::ResolveReview(..) => None,
     }

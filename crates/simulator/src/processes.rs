@@ -106,7 +106,8 @@ impl Processes {
         };
         let interleave: Weak<dyn Interleave> = self.this.clone();
         let store = SimStore::new(Rc::clone(&self.environment), interleave, process);
-        Lane::new(store, settings, clock).with_timer(Arc::new(VirtualTimer::default()))
+        Lane::new(store, settings, clock, Arc::new(|_, _, _| String::new()))
+            .with_timer(Arc::new(VirtualTimer::default()))
     }
 
     pub fn count(&self) -> usize {

@@ -269,6 +269,34 @@ pub fn fill(stage: &mut Stage) {
     );
     insert(
         stage,
+        "webhook_endpoints",
+        "url, signing, event_count, created_at, updated_at",
+        "'u', 'HMAC', 0, at, at",
+    );
+    insert(
+        stage,
+        "webhook_secrets",
+        "endpoint_id, signing, sealed, key_id, created_at",
+        "id, 'HMAC', 's', 'k', at",
+    );
+    insert(
+        stage,
+        "webhook_deliveries",
+        "endpoint_id, event_id, type, execution_id, created_at, status, attempts, failures, next_attempt_at, updated_at",
+        "id, id, {event_type wallet.funded}, id, at, 'FAILED', 1, 1, at, at",
+    );
+    insert(
+        stage,
+        "webhook_attempts",
+        "delivery_id, number, begun_at, duration_us, status, said",
+        "id, 1, at, 1, 500, ''",
+    );
+    stage.fill(
+        "INSERT INTO webhook_messages (event_id, merchant_id, type, body, created_at) \
+         SELECT id, merchant_id, {event_type wallet.funded}, '{}', created_at FROM executions",
+    );
+    insert(
+        stage,
         "source_items",
         "source_id, name, qty, amount_minor, currency, removed, created_at, updated_at",
         "id, 'Rice', 1, 1, 'USD', 0, at, at",

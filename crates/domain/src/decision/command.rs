@@ -73,6 +73,15 @@ macro_rules! each_decision {
             KeepUnmatchedCallback =
                 $crate::network_accounts::unmatched_callback::KeepUnmatchedCallback,
             DeleteRetained = $crate::decision::retention::DeleteRetained,
+            CreateWebhookEndpoint = $crate::webhooks::create_endpoint::CreateWebhookEndpoint,
+            UpdateWebhookEndpoint = $crate::webhooks::change_endpoint::UpdateWebhookEndpoint,
+            DeleteWebhookEndpoint = $crate::webhooks::change_endpoint::DeleteWebhookEndpoint,
+            RotateWebhookSecret = $crate::webhooks::change_endpoint::RotateWebhookSecret,
+            TestWebhookEndpoint = $crate::webhooks::create_endpoint::TestWebhookEndpoint,
+            FanOutMessages = $crate::webhooks::fan_out_messages::FanOutMessages,
+            ClaimDeliveries = $crate::webhooks::claim_deliveries::ClaimDeliveries,
+            RecordDeliveryAttempt = $crate::webhooks::record_attempt::RecordDeliveryAttempt,
+            ResendDeliveries = $crate::webhooks::resend::ResendDeliveries,
         }
     };
 }

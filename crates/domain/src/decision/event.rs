@@ -14,6 +14,7 @@ api_enum! {
         Wallet = "WALLET",
         Review = "REVIEW",
         PaymentLink = "PAYMENT_LINK",
+        WebhookEndpoint = "WEBHOOK_ENDPOINT",
         /// The tariff of the installation.
         Tariff = "TARIFF",
     }
@@ -64,6 +65,10 @@ api_enum! {
         PaymentLinkDeactivated = "payment_link.deactivated",
         /// As many of its orders are paid as may be.
         PaymentLinkUsedUp = "payment_link.used_up",
+        /// Nothing is delivered to the endpoint any more: it is gone, or failed for days.
+        WebhookEndpointDisabled = "webhook_endpoint.disabled",
+        /// The merchant asked for a test of the endpoint, which alone is told.
+        WebhookTest = "webhook.test",
         /// The operator changed a fee, a rate, a market or a phone prefix.
         TariffChanged = "tariff.changed",
     }
@@ -125,11 +130,13 @@ impl Actor {
     }
 }
 
-/// The position of a merchant's last event.
+/// The position of a merchant's last event, and whether somebody wants to be told of the next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EventPosition {
     pub merchant_id: MerchantId,
     pub last: i64,
+    /// How many webhook endpoints the merchant has.
+    pub endpoints: i64,
 }
 
 impl Row for EventPosition {
@@ -145,8 +152,12 @@ impl Row for EventPosition {
     }
 
     /// No decision depends on a position: the events of the batch follow those of the other process.
-    /// Otherwise two processes that write for one merchant would decide most batches twice.
+    /// Otherwise two processes that write for one merchant would decide most batches twice. But
+    /// whether messages are written depends on the endpoints.
     fn rebased(&self, loaded: &Self, locked: &Self) -> Option<Self> {
+        if loaded.endpoints != locked.endpoints {
+            return None;
+        }
         let taken = self.last.saturating_sub(loaded.last);
         Some(Self { last: locked.last.saturating_add(taken), ..self.clone() })
     }

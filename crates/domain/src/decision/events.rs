@@ -25,9 +25,10 @@ pub fn record(
     // The merchant's row of `event_positions` is locked until the commit. So the events of two
     // processes are committed in the order of their positions, and a reader that continues after a
     // position never misses an event of a transaction that was still open.
-    let last = work.get::<EventPosition>(merchant_id)?.map_or(0, |position| position.last);
+    let known = work.get::<EventPosition>(merchant_id)?;
+    let (last, endpoints) = known.map_or((0, 0), |position| (position.last, position.endpoints));
     let position = if mutant!(PositionTwice) && last % 5 == 4 { last } else { last + 1 };
-    work.put(EventPosition { merchant_id, last: position });
+    work.put(EventPosition { merchant_id, last: position, endpoints });
     work.events.push(Event {
         id,
         merchant_id,

@@ -10,17 +10,33 @@ use crate::kernel::time::minutes;
 pub enum Retained {
     Exchanges,
     UnmatchedCallbacks,
+    /// Those that arrived.
+    WebhookDeliveries,
+    /// Those that were given up.
+    DeadWebhookDeliveries,
+    WebhookAttempts,
+    WebhookMessages,
 }
 
 impl Retained {
-    pub const ALL: [Self; 2] = [Self::Exchanges, Self::UnmatchedCallbacks];
+    pub const ALL: [Self; 6] = [
+        Self::Exchanges,
+        Self::UnmatchedCallbacks,
+        Self::WebhookDeliveries,
+        Self::DeadWebhookDeliveries,
+        Self::WebhookAttempts,
+        Self::WebhookMessages,
+    ];
 
     /// For how long a row is kept, in microseconds.
     #[must_use]
     pub const fn kept_for(self) -> i64 {
         let days = match self {
-            Self::Exchanges => 90,
-            Self::UnmatchedCallbacks => 30,
+            Self::UnmatchedCallbacks | Self::WebhookDeliveries => 30,
+            Self::Exchanges
+            | Self::DeadWebhookDeliveries
+            | Self::WebhookAttempts
+            | Self::WebhookMessages => 90,
         };
         days * minutes(24 * 60)
     }

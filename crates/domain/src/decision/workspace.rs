@@ -12,6 +12,7 @@ use crate::exceptions::review::Review;
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::ids::{
     ExecutionId, MerchantId, PaymentLinkId, ReviewId, SessionId, SourceId, TariffId, WalletId,
+    WebhookEndpointId,
 };
 use crate::kernel::refusal::Refusal;
 use crate::ledger::account::Entry;
@@ -21,6 +22,9 @@ use crate::payments::session::Session;
 use crate::sales::payment_link::PaymentLink;
 use crate::sales::source::Source;
 use crate::tariff::{Tariff, TariffVersion};
+use crate::webhooks::endpoint::WebhookEndpoint;
+use crate::webhooks::message::WebhookMessage;
+use crate::webhooks::subject::{self, MessageWriter, Subject};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -288,6 +292,12 @@ macro_rules! each_table {
             exchanges: Exchange = $crate::network_accounts::exchange::Exchange,
             unmatched_callbacks: UnmatchedCallback =
                 $crate::network_accounts::unmatched_callback::UnmatchedCallback,
+            webhook_endpoints: WebhookEndpoint = $crate::webhooks::endpoint::WebhookEndpoint,
+            webhook_secrets: WebhookSecret = $crate::webhooks::secret::WebhookSecret,
+            webhook_messages: WebhookMessage = $crate::webhooks::message::WebhookMessage,
+            /// Also by endpoint and message.
+            webhook_deliveries: WebhookDelivery = $crate::webhooks::delivery::WebhookDelivery,
+            webhook_attempts: WebhookAttempt = $crate::webhooks::attempt::WebhookAttempt,
         }
     };
 }
@@ -464,12 +474,15 @@ impl Workspace {
         self.actor = actor;
     }
 
-    /// Makes the draft of the last command part of the batch.
+    /// Makes the draft of the last command part of the batch. `write` writes what merchants who have a
+    /// webhook endpoint are told of it.
     ///
     /// # Errors
+    /// [`Stop::NotLoaded`] when a message needs a row that the command has not read;
     /// [`Stop::Inconsistent`] for an event about a row that is not there.
-    pub fn accept_draft(&mut self) -> Result<(), Stop> {
+    pub fn accept_draft(&mut self, write: &MessageWriter) -> Result<(), Stop> {
         self.number_events()?;
+        self.write_messages(write)?;
         self.tables.accept_draft();
         self.accepted_tariff.clone_from(&self.tariff);
         self.accepted = Watermark {
@@ -479,6 +492,39 @@ impl Workspace {
             deletions: self.deletions.len(),
         };
         Ok(())
+    }
+
+    /// Writes a message about each event of the draft, where a merchant has an endpoint: about the
+    /// object as it is when the command is accepted, because later commands of the batch may change it.
+    fn write_messages(&mut self, write: &MessageWriter) -> Result<(), Stop> {
+        for index in self.accepted.events..self.events.len() {
+            let Some(event) = self.events.get(index) else { break };
+            if !subject::listens(event.merchant_id, self)? {
+                continue;
+            }
+            let before = subject::accepted_status(event.entity, event.entity_id, self);
+            let Some(subject) = Subject::of(event, self)? else { continue };
+            let before = before.filter(|before| subject.status() != Some(*before));
+            let message = WebhookMessage {
+                event_id: event.id,
+                merchant_id: event.merchant_id,
+                kind: event.kind,
+                execution_id: subject.execution_id(),
+                only_endpoint_id: subject.only_endpoint(event.kind),
+                body: write(event, &subject, before),
+                created_at: event.created_at,
+                fanned_out_at: None,
+            };
+            self.put(message);
+        }
+        Ok(())
+    }
+
+    /// The row as the accepted commands of the batch have left it, without the draft; `None` if it
+    /// is not loaded.
+    #[must_use]
+    pub fn accepted<R: Loaded>(&self, id: R::Id) -> Option<Arc<R>> {
+        R::table(self).rows.get(&id)?.current.clone()
     }
 
     /// Gives each event of the draft its sequence, and counts it in the row of its entity.
@@ -496,6 +542,9 @@ impl Workspace {
                 EventEntity::Wallet => self.count_event::<Wallet>(WalletId(id))?,
                 EventEntity::Review => self.count_event::<Review>(ReviewId(id))?,
                 EventEntity::PaymentLink => self.count_event::<PaymentLink>(PaymentLinkId(id))?,
+                EventEntity::WebhookEndpoint => {
+                    self.count_event::<WebhookEndpoint>(WebhookEndpointId(id))?
+                }
                 EventEntity::Tariff => self.count_event::<TariffVersion>(TariffId(id))?,
             };
             if let Some(event) = self.events.get_mut(index) {

@@ -80,6 +80,14 @@ ids! {
     MarketId
     /// A row of the phone prefixes of mobile-money operators.
     PhonePrefixId
+    /// Where a merchant wants to be told.
+    WebhookEndpointId
+    /// What deliveries to an endpoint are signed with.
+    WebhookSecretId
+    /// A message on its way to an endpoint.
+    WebhookDeliveryId
+    /// An attempt to deliver.
+    WebhookAttemptId
 }
 
 impl MerchantId {

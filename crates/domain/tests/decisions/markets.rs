@@ -123,7 +123,7 @@ fn server_time_rules_markets_and_not_the_sandbox_clock() {
     let closes = stage.now.plus(minutes(60));
     tariff.markets.iter_mut().for_each(|row| row.effective.to = Some(closes));
     stage.work.put_tariff(tariff);
-    stage.work.accept_draft().unwrap();
+    stage.work.accept_draft(&|_, _, _| String::new()).unwrap();
     stage.decide(&AdvanceClock { merchant_id: stage.merchant, by_seconds: 7_200 }).unwrap();
     stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
     stage.now = ServerTime(closes.0 - 1);

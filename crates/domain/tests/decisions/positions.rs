@@ -12,7 +12,7 @@ fn events_follow_those_of_another_process_without_a_second_decision() {
     let last = |stage: &Stage| stage.work.require::<EventPosition>(merchant).unwrap().last;
     // As if another process had recorded seven events since the batch was begun.
     let mut loaded = Stage::new();
-    let before = EventPosition { merchant_id: loaded.merchant, last: 100 };
+    let before = EventPosition { merchant_id: loaded.merchant, last: 100, endpoints: 0 };
     let key = domain::decision::row::Lookup::Id(loaded.merchant);
     loaded.work.tables.event_positions = Default::default();
     loaded.work.tables.event_positions.load(key, Some(before.clone()));

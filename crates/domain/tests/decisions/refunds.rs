@@ -163,7 +163,7 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
         held_minor: 0,
         ..wallet
     });
-    stage.work.accept_draft().unwrap();
+    stage.work.accept_draft(&|_, _, _| String::new()).unwrap();
     assert_eq!(stage.hear(refund.id, paid("r")).paid(), usd(0));
     let payment = stage.work.require::<Execution>(execution.id).unwrap();
     assert_eq!(
@@ -176,7 +176,7 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
     // If the wallet has paid more than the returned amount is worth, the next refund takes less.
     let payment = stage.work.require::<Execution>(execution.id).unwrap();
     stage.work.put(payment.with_refund_totals(1_010, 100).unwrap());
-    stage.work.accept_draft().unwrap();
+    stage.work.accept_draft(&|_, _, _| String::new()).unwrap();
     for (francs, holds, takes) in [("100", 7, 0), ("1000", 70, 47)] {
         let refund = stage.refund(execution.id, francs).unwrap();
         assert_eq!(

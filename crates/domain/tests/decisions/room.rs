@@ -38,7 +38,7 @@ fn begin(
 fn give(stage: &mut Stage, owner: Owner, minor: i64) {
     let wallet = stage.wallet(owner, "USD");
     stage.work.put(Wallet { available_minor: minor, ..wallet });
-    stage.work.accept_draft().unwrap();
+    stage.work.accept_draft(&|_, _, _| String::new()).unwrap();
 }
 
 fn incoming(stage: &Stage) -> i64 {
@@ -259,7 +259,7 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
         let account = stage.work.find::<Account>(&(stage.merchant, kind, rwf)).unwrap().unwrap();
         let before = if kind == AccountKind::Position { 9 * QUINTILLION } else { -9 * QUINTILLION };
         stage.work.put(Account { balance_minor: before, ..(*account).clone() });
-        stage.work.accept_draft().unwrap();
+        stage.work.accept_draft(&|_, _, _| String::new()).unwrap();
     }
     let mut clearing = -9 * i128::from(QUINTILLION);
     for _ in 0..400 {

@@ -25,7 +25,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
     CounterpartyId, ExecutionId, GatewayFeeId, MarketId, MerchantId, NetworkAccountId, PartyId,
     PaymentAccountId, PaymentLinkId, PlatformFeeId, RateId, ReviewId, SessionId, SourceId,
-    TariffId, WalletId,
+    TariffId, WalletId, WebhookEndpointId,
 };
 use domain::kernel::money::{Decimal, Money, Ratio};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
@@ -56,6 +56,7 @@ use domain::tariff::{
     Effective, Fee, GatewayFee, Market, MethodDetails, PlatformFee, Rate, Tariff, TariffVersion,
     Tier,
 };
+use domain::webhooks::endpoint::WebhookEndpoint;
 
 pub(crate) fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
@@ -222,7 +223,7 @@ impl Stage {
             let context = Context { now: self.now, settings: &settings };
             match decide(&mut self.work, &context) {
                 Ok(answer) => {
-                    self.work.accept_draft().unwrap();
+                    self.work.accept_draft(&|_, _, _| String::new()).unwrap();
                     return Ok(answer);
                 }
                 Err(Stop::Refused(reasons)) => {
@@ -275,6 +276,11 @@ impl Stage {
             RowKey::OperatorTerms(lookup) => tables.operator_terms.load(lookup, None),
             RowKey::Exchange(lookup) => tables.exchanges.load(lookup, None),
             RowKey::UnmatchedCallback(lookup) => tables.unmatched_callbacks.load(lookup, None),
+            RowKey::WebhookEndpoint(lookup) => tables.webhook_endpoints.load(lookup, None),
+            RowKey::WebhookSecret(lookup) => tables.webhook_secrets.load(lookup, None),
+            RowKey::WebhookMessage(lookup) => tables.webhook_messages.load(lookup, None),
+            RowKey::WebhookDelivery(lookup) => tables.webhook_deliveries.load(lookup, None),
+            RowKey::WebhookAttempt(lookup) => tables.webhook_attempts.load(lookup, None),
         }
     }
 
@@ -557,6 +563,10 @@ impl Stage {
                     .work
                     .require(PaymentLinkId(id))
                     .map(|row: Arc<PaymentLink>| row.event_count),
+                EventEntity::WebhookEndpoint => self
+                    .work
+                    .require(WebhookEndpointId(id))
+                    .map(|row: Arc<WebhookEndpoint>| row.event_count),
                 EventEntity::Tariff => {
                     self.work.require(TariffId(id)).map(|row: Arc<TariffVersion>| row.event_count)
                 }

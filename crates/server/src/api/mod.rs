@@ -20,6 +20,7 @@ pub mod health;
 pub mod links;
 pub mod listing;
 pub mod merchants;
+pub mod messages;
 pub mod names;
 pub mod openapi;
 pub mod parties;
@@ -37,6 +38,8 @@ pub mod sessions;
 pub mod sources;
 pub mod status;
 pub mod wallets;
+pub mod webhook_deliveries;
+pub mod webhook_endpoints;
 
 use std::sync::LazyLock;
 
@@ -64,6 +67,8 @@ fn api() -> Routes {
         .and(payment_accounts::routes())
         .and(payment_intents::routes())
         .and(wallets::routes())
+        .and(webhook_endpoints::routes())
+        .and(webhook_deliveries::routes())
         .and(events::routes())
         .and(api_keys::routes())
         .and(passcode::routes())

@@ -138,7 +138,7 @@ fn link_url(link: &PaymentLink, public_url: &str) -> String {
 }
 
 impl PaymentLinkResponse {
-    fn new(link: PaymentLink, time: MerchantTime, public_url: &str) -> Self {
+    pub fn new(link: PaymentLink, time: MerchantTime, public_url: &str) -> Self {
         let amount = |minor| Amount(Money::new(minor, link.currency));
         let amount_open = match link.price {
             LinkPrice::Items { .. } => None,

@@ -95,6 +95,9 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         | Refusal::QuoteChanged
         | Refusal::WalletLimitExceeded => "value_error.amount",
         Refusal::NoFee { .. } => "value_error.fee",
+        Refusal::TooManyEndpoints { .. }
+        | Refusal::TooManySecrets { .. }
+        | Refusal::EndpointDisabled => "value_error.webhook_endpoint",
         Refusal::TooManyDecimals { .. } | Refusal::NetworkDecimals { .. } => {
             "value_error.decimal.max_places"
         }
@@ -130,7 +133,11 @@ pub fn message(refusal: &Refusal) -> String {
 pub const fn usual_field(refusal: &Refusal) -> Option<&'static str> {
     Some(match refusal.subject() {
         // Not reported on a field, or named by the path alone.
-        Subject::Caller | Subject::Target | Subject::Execution | Subject::Review => return None,
+        Subject::Caller
+        | Subject::Target
+        | Subject::Execution
+        | Subject::Review
+        | Subject::WebhookEndpoint => return None,
         Subject::Session => "session_id",
         Subject::IdempotencyKey => "reference_id",
         Subject::Source => "source_id",

@@ -37,6 +37,7 @@ fn api(stage: &Stage) -> (Router, String) {
         settings: config.settings,
         batch_max: config.batch_max,
         clock: Arc::new(clock::now),
+        write_message: Arc::new(|_, _, _| String::new()),
     };
     let (engine, _lanes) = Engine::start(stores, &options).unwrap();
     let (callbacks, _inbox) = mpsc::channel(1);
@@ -63,6 +64,7 @@ fn api(stage: &Stage) -> (Router, String) {
         details: permits(),
         pages: permits(),
         pdfs: permits(),
+        webhooks: Arc::default(),
         config,
     });
     (crate::api::router(app), token)

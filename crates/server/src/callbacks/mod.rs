@@ -3,7 +3,7 @@
 //! which the network is asked.
 
 mod pawapay;
-mod public_address;
+pub mod public_address;
 mod stripe;
 pub mod unmatched;
 

@@ -8,6 +8,14 @@ pub fn authority(public_url: &str) -> String {
     authority_of(&public_url.parse().unwrap_or_default())
 }
 
+/// Whether a public URL names this machine only.
+pub fn is_loopback(public_url: &str) -> bool {
+    let authority = authority(public_url);
+    let host = authority.rsplit_once(':').map_or(authority.as_str(), |(host, _)| host);
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,6 +30,24 @@ mod tests {
             ("http://pay.example:80/below", "pay.example"),
         ] {
             assert_eq!(authority(url), expected);
+        }
+    }
+
+    #[test]
+    fn this_machine_is_named_by_its_addresses_and_by_localhost() {
+        for url in
+            ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:8080", "http://127.9.9.9"]
+        {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in [
+            "https://pay.example",
+            "http://10.0.0.1:8080",
+            "http://localhost.example",
+            "",
+            "http://[::2]",
+        ] {
+            assert!(!is_loopback(url), "{url}");
         }
     }
 }

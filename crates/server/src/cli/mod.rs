@@ -405,8 +405,12 @@ impl Target {
             write_body: WriteBody(::networks::calls::write_body),
             ..Settings::default()
         };
+        // A server on the same database finds the messages.
+        let public_url = std::env::var("KOLA_PUBLIC_URL").unwrap_or_default();
+        let write_message = crate::api::messages::writer(public_url, || {});
+        let store = self.database.store()?;
         let mut lane =
-            Lane::new(self.database.store()?, settings, Arc::new(clock::now)).short_lived();
+            Lane::new(store, settings, Arc::new(clock::now), write_message).short_lived();
         let request = Request::new(Principal::Operator, decision);
         let outcome = lane.run(&[request]).pop().context("the lane gave no answer")?;
         D::output(outcome?).context("the lane gave the output of another decision")

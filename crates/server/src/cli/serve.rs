@@ -73,6 +73,15 @@ pub struct Serve {
     /// not been read by a speaker yet.
     #[arg(long, env = "KOLA_PAGE_LANGUAGES", default_value = "en,fr", value_name = "LANGUAGES")]
     page_languages: PageLanguages,
+    /// Lets webhooks of sandbox merchants go to private addresses and plain http, such as a program on
+    /// this machine. They may anyway while the server listens on this machine only.
+    #[arg(long, env = "KOLA_WEBHOOKS_PRIVATE_ADDRESSES", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    webhooks_private_addresses: bool,
+    /// How long an attempt to deliver a webhook may take, in seconds.
+    #[arg(long, env = "KOLA_WEBHOOK_SECONDS", default_value_t = 15, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=30))]
+    webhook_seconds: u64,
     /// The proxy through which networks are called: http://host:port or
     /// http://user:password@host:port.
     #[arg(long, env = "KOLA_NETWORK_PROXY", hide_env_values = true, value_name = "URL")]
@@ -270,6 +279,8 @@ impl Serve {
             idle_max: Duration::from_secs(self.idle_seconds),
             cors_origins: self.cors_origins.clone(),
             page_languages: self.page_languages,
+            webhooks_private_addresses: self.webhooks_private_addresses,
+            webhook_timeout: Duration::from_secs(self.webhook_seconds),
             bench_routes: self.bench_routes,
             ..Config::default()
         }
@@ -330,6 +341,8 @@ impl Serve {
         config.public_url =
             self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
         config.secrets_key = target.secrets_key();
+        config.is_local = address.ip().is_loopback()
+            && crate::callbacks::public_address::is_loopback(&config.public_url);
         let welcome = welcome(target, reachable(address), &config.public_url)?;
         let stores =
             target.database.stores().with_context(|| format!("cannot open {}", target.database))?;

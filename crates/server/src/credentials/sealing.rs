@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use domain::kernel::ids::MerchantId;
 use domain::network_accounts::account::NetworkAccount;
 use domain::network_accounts::secret::{NetworkSecret, SealedSecret, SecretKind};
+use domain::webhooks::endpoint::Signing;
+use domain::webhooks::secret::{NewWebhookSecret, WebhookSecret};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 use store::clock;
@@ -126,14 +129,42 @@ impl SealingKey {
         kind: SecretKind,
         secret: &str,
     ) -> anyhow::Result<SealedSecret> {
+        let sealed = self.encrypt(bound_to(callback_token, kind), secret)?;
+        Ok(SealedSecret { kind, sealed, key_id: self.id.clone() })
+    }
+
+    /// Encrypts a secret that a merchant's webhooks are signed with.
+    ///
+    /// # Errors
+    /// No random numbers.
+    pub fn seal_webhook(
+        &self,
+        merchant: MerchantId,
+        signing: Signing,
+        secret: &str,
+    ) -> anyhow::Result<NewWebhookSecret> {
+        let sealed = self.encrypt(bound_to_merchant(merchant, signing), secret)?;
+        Ok(NewWebhookSecret { signing, sealed, key_id: self.id.clone() })
+    }
+
+    /// Decrypts a secret of a webhook endpoint.
+    ///
+    /// # Errors
+    /// It was encrypted with another key, for another merchant, or changed since.
+    pub fn open_webhook(&self, secret: &WebhookSecret) -> anyhow::Result<String> {
+        let what = format!("a secret of the webhook endpoint {}", secret.endpoint_id);
+        let bound = bound_to_merchant(secret.merchant_id, secret.signing);
+        self.decrypt(&what, bound, &secret.key_id, &secret.sealed)
+    }
+
+    fn encrypt(&self, bound: String, secret: &str) -> anyhow::Result<String> {
         let nonce: [u8; NONCE_LEN] = clock::random()?;
         let mut bytes = secret.as_bytes().to_vec();
-        let bound = Aad::from(bound_to(callback_token, kind));
+        let (nonce_of_key, bound) = (Nonce::assume_unique_for_key(nonce), Aad::from(bound));
         self.key
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound, &mut bytes)
+            .seal_in_place_append_tag(nonce_of_key, bound, &mut bytes)
             .map_err(|_| anyhow::anyhow!("the secret cannot be encrypted"))?;
-        let sealed = BASE64.encode([nonce.as_slice(), &bytes].concat());
-        Ok(SealedSecret { kind, sealed, key_id: self.id.clone() })
+        Ok(BASE64.encode([nonce.as_slice(), &bytes].concat()))
     }
 
     /// Decrypts a secret of an account.
@@ -141,23 +172,27 @@ impl SealingKey {
     /// # Errors
     /// It was encrypted with another key, for another account or kind, or changed since.
     pub fn open(&self, account: &NetworkAccount, secret: &NetworkSecret) -> anyhow::Result<String> {
-        if secret.key_id != self.id {
-            bail!(
-                "a {} of the network account {} is encrypted with the secrets key {}, and this one is {}",
-                secret.kind,
-                account.name,
-                secret.key_id,
-                self.id
-            );
+        let what = format!("a {} of the network account {}", secret.kind, account.name);
+        let bound = bound_to(account.callback_token.as_deref().unwrap_or_default(), secret.kind);
+        self.decrypt(&what, bound, &secret.key_id, &secret.sealed)
+    }
+
+    fn decrypt(
+        &self,
+        what: &str,
+        bound: String,
+        key_id: &str,
+        sealed: &str,
+    ) -> anyhow::Result<String> {
+        if key_id != self.id {
+            bail!("{what} is encrypted with the secrets key {key_id}, and this one is {}", self.id);
         }
-        let unusable =
-            || format!("a {} of the network account {} was changed", secret.kind, account.name);
-        let bytes = BASE64.decode(&secret.sealed).with_context(unusable)?;
+        let unusable = || format!("{what} was changed");
+        let bytes = BASE64.decode(sealed).with_context(unusable)?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN).with_context(unusable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce)
             .map_err(|_| anyhow::anyhow!("no nonce"))
             .with_context(unusable)?;
-        let bound = bound_to(account.callback_token.as_deref().unwrap_or_default(), secret.kind);
         let mut sealed = sealed.to_vec();
         let opened = self
             .key
@@ -166,6 +201,12 @@ impl SealingKey {
             .with_context(unusable)?;
         String::from_utf8(opened.to_vec()).with_context(unusable)
     }
+}
+
+/// What a secret of a webhook endpoint is encrypted for. The merchant stands for the endpoint, which
+/// has no id yet when its secret is drawn.
+fn bound_to_merchant(merchant: MerchantId, signing: Signing) -> String {
+    format!("webhook_secrets sealed {merchant} {signing}")
 }
 
 /// What a secret is encrypted for: it cannot be moved to another account or another kind. The token

@@ -9,6 +9,7 @@ use domain::decision::settings::Settings;
 use domain::decision::use_case::{Context, LockKey};
 use domain::decision::workspace::{IDS_PER_COMMAND, IdBlock, RowKey, Stop, Workspace};
 use domain::kernel::time::ServerTime;
+use domain::webhooks::subject::MessageWriter;
 
 use crate::engine::timer::{SystemTimer, Timer};
 use crate::engine::{Failure, Outcome};
@@ -39,6 +40,7 @@ pub struct Lane<S> {
     store: S,
     settings: Settings,
     clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
+    write_message: Arc<MessageWriter>,
     timer: Arc<dyn Timer>,
     ids: IdBlock,
     id_block: i64,
@@ -56,9 +58,11 @@ impl<S: Store> Lane<S> {
         store: S,
         settings: Settings,
         clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
+        write_message: Arc<MessageWriter>,
     ) -> Self {
         let timer = Arc::new(SystemTimer::default());
-        Self { store, settings, clock, timer, ids: IdBlock { next: 0, end: 0 }, id_block: ID_BLOCK }
+        let ids = IdBlock { next: 0, end: 0 };
+        Self { store, settings, clock, write_message, timer, ids, id_block: ID_BLOCK }
     }
 
     /// Makes it a lane for a few commands: it reserves no more ids than one command needs.
@@ -320,7 +324,7 @@ impl<S: Store> Lane<S> {
         let context = Context { now, settings: &self.settings };
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let answer = request.decide(work, &context)?;
-            work.accept_draft()?;
+            work.accept_draft(&*self.write_message)?;
             Ok(answer)
         }));
         let stop = match decided {

@@ -18,6 +18,7 @@ use domain::directory::principal::{Caller, Principal};
 use domain::kernel::ids::MerchantId;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::ServerTime;
+use domain::webhooks::subject::MessageWriter;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::request_id;
@@ -132,6 +133,8 @@ pub struct Options {
     /// The most commands in one transaction.
     pub batch_max: usize,
     pub clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
+    /// Writes what merchants are told of events.
+    pub write_message: Arc<MessageWriter>,
 }
 
 impl Engine {
@@ -240,8 +243,12 @@ fn start_lane(
     let (queue, queued) = mpsc::channel(QUEUE);
     let batch_max = options.batch_max.max(1);
     let is_local = store.is_local();
-    let mut lane: Box<dyn BatchRunner> =
-        Box::new(Lane::new(store, options.settings, Arc::clone(&options.clock)));
+    let mut lane: Box<dyn BatchRunner> = Box::new(Lane::new(
+        store,
+        options.settings,
+        Arc::clone(&options.clock),
+        Arc::clone(&options.write_message),
+    ));
     let builder = std::thread::Builder::new().name("lane".to_owned());
     if !is_local {
         let thread =

@@ -37,6 +37,7 @@ use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
 use domain::sales::edit_items::NewItem;
 use domain::sales::source::SourceType;
+use domain::webhooks::subject::MessageWriter;
 
 use crate::engine::{Engine, Failure, Lane, Options, Outcome, QUEUE};
 use store::schema::verify;
@@ -51,8 +52,13 @@ fn store(path: &Path) -> SqliteStore {
     SqliteStore::new(sqlite::open(path).unwrap()).unwrap()
 }
 
+/// No merchant here has an endpoint.
+fn no_messages() -> Arc<MessageWriter> {
+    Arc::new(|_, _, _| String::new())
+}
+
 fn lane<S: Store>(store: S) -> Lane<S> {
-    Lane::new(store, Settings::default(), Arc::new(|| NOW))
+    Lane::new(store, Settings::default(), Arc::new(|| NOW), no_messages())
 }
 
 fn usd(minor: i64) -> Money {
@@ -510,7 +516,7 @@ fn a_clock_that_goes_backwards_loses_and_doubles_nothing() {
     // Each reading of the clock is a minute before the last one.
     let clock =
         move || NOW.plus(minutes(-seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
-    let mut lane = Lane::new(store(&path), Settings::default(), Arc::new(clock));
+    let mut lane = Lane::new(store(&path), Settings::default(), Arc::new(clock), no_messages());
     for (at, reference) in [1, 2, 3].into_iter().enumerate() {
         assert_eq!(
             executed(&lane.run(&[execute(id, sessions[at], reference)])[0]),
@@ -544,8 +550,12 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
     let path = folder.path().join("kola.db");
     let blocker = sqlite::open(&path).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let options =
-        Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
+    let options = Options {
+        settings: Settings::default(),
+        batch_max: 256,
+        clock: Arc::new(|| NOW),
+        write_message: no_messages(),
+    };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut made = 0;
@@ -583,8 +593,12 @@ fn a_full_queue_answers_at_once() {
     // The lane waits for a lock that this connection holds.
     let blocker = sqlite::open(&path).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let options =
-        Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
+    let options = Options {
+        settings: Settings::default(),
+        batch_max: 256,
+        clock: Arc::new(|| NOW),
+        write_message: no_messages(),
+    };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

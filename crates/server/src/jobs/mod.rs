@@ -13,6 +13,7 @@ pub mod poll;
 pub mod retention;
 pub mod round_robin;
 pub mod signing_keys;
+pub mod webhooks;
 
 use tokio::task::JoinSet;
 
@@ -33,5 +34,7 @@ pub fn start(
     jobs.spawn(network_accounts::ask_for_terms(app.clone()));
     jobs.spawn(network_accounts::log_counters(app.clone()));
     jobs.spawn(retention::run(app.clone()));
+    jobs.spawn(webhooks::fan_out(app.clone()));
+    jobs.spawn(webhooks::deliver(app.clone()));
     jobs
 }

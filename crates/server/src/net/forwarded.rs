@@ -17,6 +17,12 @@ pub enum ForwardedFor {
     Both,
 }
 
+/// Whether a proxy has added a header, whatever it says.
+#[must_use]
+pub fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.contains_key(&FORWARDED_FOR) || headers.contains_key(FORWARDED)
+}
+
 /// The client that connected to the proxy: the last address in the fields. Only the proxy's own
 /// entry can be trusted; those before it were written by others.
 pub fn client(headers: &HeaderMap) -> ForwardedFor {

@@ -12,7 +12,7 @@ use domain::kernel::time::{MerchantTime, ServerTime};
 use crate::api::error::ApiError;
 use crate::app::App;
 use crate::net::challenge::Challenge;
-use crate::net::limits;
+use crate::net::{forwarded, limits};
 use store::clock;
 use store::reads::scope::MerchantReads;
 use store::schema::installation::SigningKey;
@@ -113,6 +113,9 @@ impl FromRequestParts<App> for Tenant {
             limits::count_bad_token(limits, &parts.extensions)?;
         }
         let (caller, merchant) = found?;
+        if forwarded::is_forwarded(&parts.headers) {
+            app.webhooks.note_forwarded();
+        }
         if let Some(limits) = &app.limits {
             limits::count(limits, merchant.id, &parts.extensions)?;
         }

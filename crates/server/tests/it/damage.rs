@@ -9,7 +9,7 @@ use crate::payment_link_pages::{link_with, pay};
 use crate::reviews;
 use crate::support::payer::{Payer, until};
 use crate::support::shop::{GOOD, ending};
-use crate::support::{Server, json, key, open, shown, spawn, wait_for};
+use crate::support::{Merchant, Server, id, json, key, open, shown, spawn, wait_for};
 
 /// For each rule the SQL that breaks it.
 const DAMAGE: &[(&str, &str)] = &[
@@ -27,7 +27,13 @@ const DAMAGE: &[(&str, &str)] = &[
     ("events differ from what their subject counts", "UPDATE wallets SET event_count = event_count + 1"),
     ("events differ from what their subject counts", "UPDATE reviews SET event_count = event_count + 1"),
     ("events differ from what their subject counts", "UPDATE payment_links SET event_count = event_count + 1"),
+    ("events differ from what their subject counts", "UPDATE webhook_endpoints SET event_count = event_count + 1"),
     ("events differ from what their subject counts", "DELETE FROM reviews"),
+    ("webhook endpoints differ from what their merchant counts", "UPDATE event_positions SET endpoints = 0"),
+    ("webhook endpoints differ from what their merchant counts", "UPDATE webhook_endpoints SET deleted_at = 1"),
+    ("webhook endpoints differ from what their merchant counts", "DELETE FROM webhook_endpoints"),
+    ("delivery of a webhook to an endpoint that its merchant has not", "UPDATE webhook_deliveries SET endpoint_id = -1"),
+    ("delivery of a webhook to an endpoint that its merchant has not", "UPDATE webhook_deliveries SET merchant_id = -1"),
     ("events differ from what their subject counts", "UPDATE events SET subject_type = {event_entity REVIEW} WHERE subject_type = {event_entity EXECUTION}"),
     (
         "events of a subject are in another order than their positions",
@@ -339,9 +345,21 @@ fn traded() -> Server {
             reviews::resolve(&server, &review, &["--to", "wallet", "--evidence", "statement"]).ok();
         }
     }
+    told(&shop);
     assert_eq!(server.terminate(), Some(0));
     server.verify_ledger();
     server
+}
+
+/// Gives the merchant a webhook endpoint where nobody listens, with a delivery.
+fn told(shop: &Merchant) {
+    let body = json!({"url": "http://127.0.0.1:9/"});
+    let endpoint = id(&shop.api.post("/v1/webhook-endpoints/create", &body).ok());
+    shop.api.post(&format!("/v1/webhook-endpoints/test/{endpoint}"), &json!({})).ok();
+    wait_for("a delivery", || {
+        let rows = shop.api.get("/v1/webhook-deliveries/list").rows();
+        (!rows.is_empty()).then_some(())
+    });
 }
 
 #[test]

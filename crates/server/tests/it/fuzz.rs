@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use kola::config::Config;
+use kola::credentials::sealing::KeyFile;
 use kola::server::Server as InProcess;
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use tokio::runtime::Runtime;
@@ -77,7 +78,9 @@ impl Target {
         let place: store::Database = database.url().parse().expect("a database");
         let stores = place.stores().expect("stores");
         let runtime = Runtime::new().expect("a runtime");
-        let config = Config { sandbox_delay: Duration::ZERO, ..Config::default() };
+        database.give_secrets_key();
+        let secrets_key = database.secrets_key().map_or(KeyFile::Unknown, KeyFile::Given);
+        let config = Config { sandbox_delay: Duration::ZERO, secrets_key, ..Config::default() };
         let inner = runtime.block_on(InProcess::start(&place, stores, config)).expect("a server");
         Self {
             router: kola::api::router(inner.app().clone()),

@@ -82,3 +82,4 @@ mod verify;
 mod verify_receipts;
 mod waiting;
 mod wallets;
+mod webhooks;

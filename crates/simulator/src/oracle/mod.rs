@@ -306,7 +306,16 @@ impl Model {
             | Command::RetireNetworkSecret(_)
             | Command::ResealSecrets(_)
             | Command::KeepUnmatchedCallback(_)
-            | Command::DeleteRetained(_) => Err("a command that nobody sends".to_owned()),
+            | Command::DeleteRetained(_)
+            | Command::CreateWebhookEndpoint(_)
+            | Command::UpdateWebhookEndpoint(_)
+            | Command::DeleteWebhookEndpoint(_)
+            | Command::RotateWebhookSecret(_)
+            | Command::TestWebhookEndpoint(_)
+            | Command::FanOutMessages(_)
+            | Command::ClaimDeliveries(_)
+            | Command::RecordDeliveryAttempt(_)
+            | Command::ResendDeliveries(_) => Err("a command that nobody sends".to_owned()),
         }
     }
 

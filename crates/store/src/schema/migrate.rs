@@ -51,6 +51,8 @@ const METHODS_OPEN: i64 = 21;
 /// Networks are called through accounts, and what was not sent waits at a gate.
 const NETWORKS_CONNECTED: i64 = 22;
 const REQUESTS_SIGNED: i64 = 23;
+/// Messages for webhook endpoints are written with the events.
+const MESSAGES_WRITTEN: i64 = 24;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -195,6 +197,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0023_network_details.sql"),
         // An older kola reads a signing key as a broken row.
         oldest: REQUESTS_SIGNED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0024_webhooks.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0024_webhooks.sql"),
+        // An older kola would tell nobody of what it does.
+        oldest: MESSAGES_WRITTEN,
     },
 ];
 

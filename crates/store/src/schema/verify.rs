@@ -485,6 +485,20 @@ const CHECKS: &[Check] = &[
               GROUP BY merchant_id HAVING sum(counted) <> sum(n) OR max(most) <> sum(n) OR min(least) <> 1",
     },
     Check {
+        // By this count a payment knows whether a message must be written.
+        name: "webhook endpoints differ from what their merchant counts",
+        sql: "SELECT 'merchant ' || merchant_id || ' counts ' || sum(counted) || ' endpoints and has ' || sum(n) FROM (\
+              SELECT merchant_id, endpoints AS counted, 0 AS n FROM event_positions \
+              UNION ALL SELECT merchant_id, 0, 1 FROM webhook_endpoints WHERE deleted_at IS NULL) AS numbers \
+              GROUP BY merchant_id HAVING sum(counted) <> sum(n)",
+    },
+    Check {
+        name: "delivery of a webhook to an endpoint that its merchant has not",
+        sql: "SELECT 'delivery ' || webhook_deliveries.id || ' to endpoint ' || endpoint_id FROM webhook_deliveries \
+              LEFT JOIN webhook_endpoints ON webhook_endpoints.id = endpoint_id \
+              WHERE webhook_endpoints.id IS NULL OR webhook_endpoints.merchant_id <> webhook_deliveries.merchant_id",
+    },
+    Check {
         // One and the same id may be that of subjects of two kinds only in a damaged database.
         name: "events differ from what their subject counts",
         sql: "SELECT (SELECT name FROM stored_codes WHERE type = 'event_entity' AND code = kind) || ' ' || id || ' counts ' \
@@ -495,6 +509,7 @@ const CHECKS: &[Check] = &[
               UNION ALL SELECT {event_entity WALLET}, id, event_count, 0, 0, 1 FROM wallets \
               UNION ALL SELECT {event_entity REVIEW}, id, event_count, 0, 0, 1 FROM reviews \
               UNION ALL SELECT {event_entity PAYMENT_LINK}, id, event_count, 0, 0, 1 FROM payment_links \
+              UNION ALL SELECT {event_entity WEBHOOK_ENDPOINT}, id, event_count, 0, 0, 1 FROM webhook_endpoints \
               UNION ALL SELECT {event_entity TARIFF}, id, event_count, 0, 0, 1 FROM tariff \
               UNION ALL SELECT subject_type, subject_id, 0, count(*), max(sequence), min(sequence) FROM events \
               GROUP BY subject_type, subject_id) \

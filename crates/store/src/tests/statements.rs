@@ -16,7 +16,7 @@ use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
     ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, NetworkAccountId, PartyId,
-    PaymentLinkId, SessionId, SourceId, WalletId,
+    PaymentLinkId, SessionId, SourceId, WalletId, WebhookDeliveryId, WebhookEndpointId,
 };
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation};
@@ -35,6 +35,7 @@ use domain::tariff::set_gateway_fee::SetGatewayFee;
 use domain::tariff::set_platform_fee::SetPlatformFee;
 use domain::tariff::set_rate::SetRate;
 use domain::tariff::{Fee, Tariff};
+use domain::webhooks::delivery::DeliveryStatus;
 
 use crate::reads::Queries;
 use crate::reads::events::EventFilter;
@@ -43,6 +44,7 @@ use crate::reads::payment_accounts::PaymentAccountFilter;
 use crate::reads::scope::{MerchantReads, OperatorReads};
 use crate::reads::sources::SourceFilter;
 use crate::reads::wallets::WalletFilter;
+use crate::reads::webhooks::DeliveryFilter;
 use crate::schema::{installation, verify};
 use crate::testing::{Stage, fill, take_reads};
 use crate::workspace::codes::with_codes;
@@ -150,7 +152,7 @@ fn run<D: Decision>(
     loop {
         match decision.decide(&mut work, &Context { now, settings: &settings }) {
             Ok(output) => {
-                work.accept_draft().unwrap();
+                work.accept_draft(&|_, _, _| String::new()).unwrap();
                 assert!(store.confirm(&mut work.tables).unwrap());
                 store.persist(&work).unwrap();
                 store.commit().unwrap();
@@ -339,6 +341,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
     let wallet = OperatorReads::new(q.clone()).wallet(WalletId(10)).await.unwrap().unwrap();
     let open = MerchantReads::new(q, MINE).execution(ExecutionId(10)).await.unwrap().unwrap();
     let relationship = Some(Relationship::Customer);
+    let (endpoint, deliveries) = (WebhookEndpointId(10), DeliveryFilter::default());
     reads! { MerchantReads MerchantReads::new(q, merchant) =>
         checkout_of(id),
         party(PartyId(10)), parties(None, PAGE), parties(Some("a"), AFTER),
@@ -361,6 +364,12 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         wallets(WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
         wallets(WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), wallet_entries(&wallet, PAGE),
         wallet_entries(&wallet, Page { limit: 10, after_id: Some(18) }),
+        webhook_endpoint(endpoint), webhook_endpoints(PAGE), webhook_endpoints(AFTER), webhook_secrets(endpoint),
+        webhook_delivery(WebhookDeliveryId(10)), webhook_deliveries(deliveries, PAGE), webhook_deliveries(deliveries, AFTER),
+        webhook_deliveries(DeliveryFilter { endpoint_id: Some(endpoint), ..deliveries }, PAGE),
+        webhook_deliveries(DeliveryFilter { execution_id: Some(ExecutionId(10)), ..deliveries }, PAGE),
+        webhook_deliveries(DeliveryFilter { status: Some(DeliveryStatus::Failed), kind: Some(EventType::WalletFunded), ..deliveries }, AFTER),
+        webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
     }
 }
 
@@ -389,6 +398,10 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         network_secrets(), payment_of_request(NetworkAccountId(1), Uuid::nil()),
         card_payment(NetworkAccountId(1), "pi_1"), unmatched_callbacks(NetworkAccountId(1)),
         kept_long_enough(Retained::Exchanges, NOW, 10), kept_long_enough(Retained::UnmatchedCallbacks, NOW, 10),
+        kept_long_enough(Retained::WebhookDeliveries, NOW, 10), kept_long_enough(Retained::DeadWebhookDeliveries, NOW, 10),
+        kept_long_enough(Retained::WebhookAttempts, NOW, 10), kept_long_enough(Retained::WebhookMessages, NOW, 10),
+        messages_to_fan_out(10), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
+        secrets_of(WebhookEndpointId(10), NOW), message_body(EventId(10)),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
         merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),

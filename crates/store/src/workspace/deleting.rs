@@ -17,6 +17,11 @@ impl DeleteSql for Retained {
         match self {
             Self::Exchanges => "DELETE FROM exchanges WHERE id = ?",
             Self::UnmatchedCallbacks => "DELETE FROM unmatched_callbacks WHERE id = ?",
+            Self::WebhookDeliveries | Self::DeadWebhookDeliveries => {
+                "DELETE FROM webhook_deliveries WHERE id = ?"
+            }
+            Self::WebhookAttempts => "DELETE FROM webhook_attempts WHERE id = ?",
+            Self::WebhookMessages => "DELETE FROM webhook_messages WHERE event_id = ?",
         }
     }
 
@@ -25,6 +30,13 @@ impl DeleteSql for Retained {
             Self::Exchanges => "DELETE FROM exchanges WHERE id = ANY($1::bigint[])",
             Self::UnmatchedCallbacks => {
                 "DELETE FROM unmatched_callbacks WHERE id = ANY($1::bigint[])"
+            }
+            Self::WebhookDeliveries | Self::DeadWebhookDeliveries => {
+                "DELETE FROM webhook_deliveries WHERE id = ANY($1::bigint[])"
+            }
+            Self::WebhookAttempts => "DELETE FROM webhook_attempts WHERE id = ANY($1::bigint[])",
+            Self::WebhookMessages => {
+                "DELETE FROM webhook_messages WHERE event_id = ANY($1::bigint[])"
             }
         }
     }
@@ -37,6 +49,22 @@ impl DeleteSql for Retained {
             Self::UnmatchedCallbacks => {
                 "SELECT id FROM unmatched_callbacks WHERE received_at < :before \
                  ORDER BY received_at LIMIT :limit"
+            }
+            Self::WebhookDeliveries => {
+                "SELECT id FROM webhook_deliveries WHERE created_at < :before \
+                 AND status = 'DELIVERED' ORDER BY created_at LIMIT :limit"
+            }
+            Self::DeadWebhookDeliveries => {
+                "SELECT id FROM webhook_deliveries WHERE created_at < :before \
+                 AND next_attempt_at IS NULL ORDER BY created_at LIMIT :limit"
+            }
+            Self::WebhookAttempts => {
+                "SELECT id FROM webhook_attempts WHERE begun_at < :before \
+                 ORDER BY begun_at LIMIT :limit"
+            }
+            Self::WebhookMessages => {
+                "SELECT event_id FROM webhook_messages WHERE created_at < :before \
+                 AND fanned_out_at IS NOT NULL ORDER BY created_at LIMIT :limit"
             }
         }
     }

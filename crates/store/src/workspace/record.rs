@@ -517,6 +517,10 @@ integer_columns!(
     domain::kernel::ids::RateId,
     domain::kernel::ids::MarketId,
     domain::kernel::ids::PhonePrefixId,
+    domain::kernel::ids::WebhookEndpointId,
+    domain::kernel::ids::WebhookSecretId,
+    domain::kernel::ids::WebhookDeliveryId,
+    domain::kernel::ids::WebhookAttemptId,
 );
 
 /// Enums are stored as texts, spelt as in the API.
@@ -558,6 +562,9 @@ enum_columns!(
     domain::network_accounts::account::Parameters,
     domain::network_accounts::secret::SecretKind,
     domain::network_accounts::operator_terms::Availability,
+    domain::webhooks::endpoint::Signing,
+    domain::webhooks::endpoint::DisabledReason,
+    domain::webhooks::delivery::DeliveryStatus,
 );
 
 /// A table's columns, and its statements for one row at a time, with `?` for a value.

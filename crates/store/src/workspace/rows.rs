@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use domain::decision::event::{Actor, ActorKind};
+use domain::decision::event::{Actor, ActorKind, EventType};
 use domain::directory::passcode::{PasscodeTries, PasscodeTry};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{ApiKeyId, NetworkAccountId, PasscodeTryId};
@@ -13,6 +13,8 @@ use domain::network_accounts::account::BoundAccounts;
 use domain::network_accounts::exchange::Said;
 use domain::network_accounts::operator_terms::{Availability, Terms};
 use domain::sales::payment_link::LinkPrice;
+use domain::webhooks::attempt::Attempted;
+use domain::webhooks::endpoint::EventTypes;
 
 use crate::StoreError;
 use crate::workspace::codes::Coded;
@@ -308,7 +310,7 @@ record!(domain::exceptions::review::Review, "reviews",
 
 record!(domain::decision::event::EventPosition, "event_positions",
     fixed { merchant_id: "merchant_id" }
-    changing { last: "last" }
+    changing { last: "last", endpoints: "endpoints" }
     alt_key {});
 
 /// Two columns: the kind, and the id of an API key.
@@ -540,6 +542,95 @@ record!(domain::network_accounts::unmatched_callback::UnmatchedCallback, "unmatc
     fixed {
         id: "id", network_account_id: "network_account_id", received_at: "received_at", is_signed: "is_signed",
         request_id: "request_id", body: "body",
+    }
+    changing {}
+    alt_key {});
+
+/// The names of the types, separated by spaces.
+impl Column for EventTypes {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Text);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let names: Vec<&str> = self.0.iter().map(|kind| kind.as_str()).collect();
+        values.push(SqlValue::Text(names.join(" ").into()));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let text = String::read(reader)?;
+        let types: Option<Vec<EventType>> = text.split(' ').map(EventType::parse).collect();
+        types
+            .map(Self)
+            .ok_or_else(|| reader.inconsistent(format!("{text} are not types of events")))
+    }
+}
+
+record!(domain::webhooks::endpoint::WebhookEndpoint, "webhook_endpoints",
+    fixed { id: "id", merchant_id: "merchant_id", signing: "signing", created_at: "created_at" }
+    changing {
+        url: "url", event_types: "event_types", description: "description", disabled: "disabled",
+        public_key: "public_key", failing_since: "failing_since", event_count: "event_count", updated_at: "updated_at",
+        deleted_at: "deleted_at",
+    }
+    alt_key {});
+
+record!(domain::webhooks::secret::WebhookSecret, "webhook_secrets",
+    fixed {
+        id: "id", merchant_id: "merchant_id", endpoint_id: "endpoint_id", signing: "signing", created_at: "created_at",
+    }
+    changing { sealed: "sealed", key_id: "key_id", expires_at: "expires_at" }
+    alt_key {});
+
+record!(domain::webhooks::message::WebhookMessage, "webhook_messages",
+    fixed {
+        event_id: "event_id", merchant_id: "merchant_id", kind: "type", execution_id: "execution_id",
+        only_endpoint_id: "only_endpoint_id", body: "body", created_at: "created_at",
+    }
+    changing { fanned_out_at: "fanned_out_at" }
+    alt_key {});
+
+record!(domain::webhooks::delivery::WebhookDelivery, "webhook_deliveries",
+    fixed {
+        id: "id", merchant_id: "merchant_id", endpoint_id: "endpoint_id", event_id: "event_id", kind: "type",
+        execution_id: "execution_id", created_at: "created_at",
+    }
+    changing {
+        status: "status", attempts: "attempts", failures: "failures", next_attempt_at: "next_attempt_at",
+        updated_at: "updated_at",
+    }
+    alt_key { "endpoint_id" "event_id" });
+
+/// The columns of an attempt, in the order of their fields.
+impl Column for Attempted {
+    const WIDTH: usize = 4;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Int; 3]);
+        types.push(ColumnType::Text);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.begun_at.write(values);
+        self.duration_us.write(values);
+        self.status.write(values);
+        self.said.write(values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            begun_at: Column::read(reader)?,
+            duration_us: Column::read(reader)?,
+            status: Column::read(reader)?,
+            said: Column::read(reader)?,
+        })
+    }
+}
+
+record!(domain::webhooks::attempt::WebhookAttempt, "webhook_attempts",
+    fixed {
+        id: "id", merchant_id: "merchant_id", delivery_id: "delivery_id", number: "number",
+        attempted: "begun_at" "duration_us" "status" "said",
     }
     changing {}
     alt_key {});

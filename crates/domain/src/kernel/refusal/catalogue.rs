@@ -98,6 +98,9 @@ impl Refusal {
             Self::NotAwaitingAuthentication,
             Self::QuoteChanged,
             Self::TooManyPayments { kind: RequestLimitKind::Phone, seconds: 1_200 },
+            Self::TooManyEndpoints { most: 16 },
+            Self::TooManySecrets { most: 5 },
+            Self::EndpointDisabled,
         ]
     }
 }

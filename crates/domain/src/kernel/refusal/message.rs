@@ -120,6 +120,13 @@ impl std::fmt::Display for Refusal {
                 "too many payments were begun on pages, counted by {}; try again in {seconds} seconds",
                 kind.as_str().to_ascii_lowercase(),
             ),
+            Self::TooManyEndpoints { most } => {
+                write!(f, "there are {most} webhook endpoints, and cannot be more: delete one first")
+            }
+            Self::TooManySecrets { most } => {
+                write!(f, "{most} secrets of the endpoint sign already: wait until one ends, or choose a shorter overlap")
+            }
+            Self::EndpointDisabled => f.write_str("the webhook endpoint is disabled or deleted: enable it first"),
         }
     }
 }

@@ -263,6 +263,16 @@ pub enum Refusal {
         /// The time until another may be begun.
         seconds: i64,
     },
+    /// The merchant has as many webhook endpoints as it may have.
+    TooManyEndpoints {
+        most: i64,
+    },
+    /// The endpoint has as many secrets that still sign as it may have.
+    TooManySecrets {
+        most: usize,
+    },
+    /// Nothing is delivered to a disabled or deleted endpoint.
+    EndpointDisabled,
 }
 
 #[cfg(test)]
@@ -270,7 +280,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 67;
+    const VARIANTS: usize = 70;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -50,6 +50,8 @@ pub enum Subject {
     NetworkAccount,
     /// The key by which a repeated funding is recognized.
     FundingKey,
+    /// Where a merchant is told.
+    WebhookEndpoint,
 }
 
 impl Refusal {
@@ -117,6 +119,9 @@ impl Refusal {
             Self::Tariff(_) => Subject::Tariff,
             Self::NetworkAccount(_) => Subject::NetworkAccount,
             Self::DuplicateFunding => Subject::FundingKey,
+            Self::TooManyEndpoints { .. }
+            | Self::TooManySecrets { .. }
+            | Self::EndpointDisabled => Subject::WebhookEndpoint,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use domain::kernel::refusal::Refusal;
+use networks::webhooks::url::UrlRefused;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
@@ -97,6 +98,8 @@ pub enum FaultKind {
     },
     /// An id of nothing that this merchant has; with its article, what it should be the id of.
     UnknownId(&'static str),
+    /// Webhooks are not sent there.
+    EndpointUrl(UrlRefused),
     /// The decision refuses it.
     Refused(Refusal),
     /// Faults inside an object or list.
@@ -152,6 +155,7 @@ impl FaultKind {
             Self::NotOneOf(fields) => format!("exactly one of these fields is required: {fields}"),
             Self::NotJson { msg, .. } => msg.clone(),
             Self::UnknownId(what) => format!("not the id of {what} of this merchant"),
+            Self::EndpointUrl(refused) => refused.to_string(),
             Self::Refused(refusal) => refusals::message(refusal),
             Self::Inside(_) => String::new(),
         }
@@ -188,6 +192,7 @@ impl FaultKind {
             Self::NotOneOf(_) => "value_error.one_of",
             Self::NotJson { .. } => "value_error.jsondecode",
             Self::UnknownId(_) => "value_error.not_found",
+            Self::EndpointUrl(_) => "value_error.url",
             Self::Refused(refusal) => refusals::error_type(refusal),
             Self::Inside(_) => "value_error",
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::payment_links;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, id, json, key, shown};
+use crate::support::{Merchant, id, json, key, shown, wait_for};
 
 /// The ids of rows of every kind of one merchant.
 pub(super) struct Estate {
@@ -23,6 +23,8 @@ pub(super) struct Estate {
     pub(super) api_key: i64,
     pub(super) event: i64,
     pub(super) link: i64,
+    pub(super) endpoint: i64,
+    pub(super) delivery: i64,
 }
 
 /// A draft, a published and a paid invoice or order.
@@ -57,6 +59,17 @@ impl Source {
     }
 }
 
+/// An endpoint where nobody listens, and a delivery to it.
+fn told(shop: &Merchant) -> (i64, i64) {
+    let body = json!({"url": "http://127.0.0.1:9/", "event_types": ["wallet.status"]});
+    let endpoint = id(&shop.api.post("/v1/webhook-endpoints/create", &body).ok());
+    shop.api.post(&format!("/v1/webhook-endpoints/test/{endpoint}"), &json!({})).ok();
+    let delivery = wait_for("a delivery", || {
+        shop.api.get("/v1/webhook-deliveries/list").rows().first().map(id)
+    });
+    (endpoint, delivery)
+}
+
 impl Estate {
     pub(super) fn build(shop: &Merchant) -> Self {
         let (party, party_wallet) = shop.party_with_money("USD", "50.00");
@@ -84,6 +97,7 @@ impl Estate {
             ("transfer", id(&shop.open_transfer(counterparty, "USD", "5.00").ok())),
             ("refund", id(&shop.open_refund(&paid["payment_intent_id"], "5.00").ok())),
         ];
+        let (endpoint, delivery) = told(shop);
         Self {
             merchant: shop.credentials.merchant_id,
             party,
@@ -101,6 +115,8 @@ impl Estate {
             waiting: shown(&shop.take(card, "USD", "10.00"), "reference_id"),
             intent: paid["payment_intent_id"].as_i64().expect("an id"),
             link: payment_links::rice(shop),
+            endpoint,
+            delivery,
             event: id(&shop.api.get("/v1/events/list").rows()[0]),
             api_key: id(&shop.api.get("/v1/api-keys/list").rows()[0]),
         }
@@ -121,6 +137,7 @@ impl Estate {
             "wallets",
             "payment-accounts",
             "payment-links",
+            "webhook-endpoints",
             "api-keys",
             "events",
             "payment-intents",

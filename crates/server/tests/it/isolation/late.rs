@@ -55,6 +55,8 @@ impl Stage {
             json!({"current": "482913"}),
         ));
         calls.push(("POST", "/v1/payment-links/create".to_owned(), payment_links::of_rice()));
+        let endpoint = json!({"url": "https://shop.example/"});
+        calls.push(("POST", "/v1/webhook-endpoints/create".to_owned(), endpoint));
         calls.push(("POST", "/v1/sandbox/clock/advance".to_owned(), json!({"seconds": 86_400})));
         calls
     }
@@ -148,6 +150,9 @@ fn every_route_with_a_body_is_called_late() {
         "/remove",
         "/api-keys/create",
         "/obtain/token",
+        "/delete/",
+        "/test/",
+        "/resend/",
     ];
     let bare: Vec<String> = routes()
         .into_iter()

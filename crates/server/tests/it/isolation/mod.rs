@@ -48,12 +48,25 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
         path("GET", format!("/v1/payment-links/retrieve/{}", theirs.link), None),
         path("GET", format!("/v1/payment-links/{}/qr.svg", theirs.link), None),
         path("POST", format!("/v1/payment-links/deactivate/{}", theirs.link), None),
+        path("GET", format!("/v1/webhook-deliveries/retrieve/{}", theirs.delivery), None),
+        path("POST", format!("/v1/webhook-deliveries/resend/{}", theirs.delivery), None),
         path(
             "POST",
             format!("/v1/sandbox/executions/{}/authenticate", theirs.waiting),
             Some(json!({"success": true})),
         ),
     ];
+    let of_endpoint = |method, what: &str, body| {
+        path(method, format!("/v1/webhook-endpoints/{what}/{}", theirs.endpoint), body)
+    };
+    probes.extend([
+        of_endpoint("GET", "retrieve", None),
+        of_endpoint("PUT", "update", Some(json!({"enabled": false}))),
+        of_endpoint("POST", "rotate-secret", Some(json!({}))),
+        of_endpoint("POST", "recover", Some(json!({"since": "2026-01-01T00:00:00Z"}))),
+        of_endpoint("POST", "test", None),
+        of_endpoint("POST", "delete", None),
+    ]);
     for account in [theirs.collection_account, theirs.payout_account] {
         probes.push(path("GET", format!("/v1/payment-accounts/retrieve/{account}"), None));
         probes.push(path("POST", format!("/v1/payment-accounts/deactivate/{account}"), None));
@@ -288,6 +301,8 @@ fn a_strangers_questions_find_nothing() {
         "payment-intents",
         "payment-accounts",
         "payment-links",
+        "webhook-endpoints",
+        "webhook-deliveries",
         "sessions/checkout",
         "sessions/payout",
         "sessions/transfer",
@@ -298,6 +313,12 @@ fn a_strangers_questions_find_nothing() {
     assert_eq!(stranger.api.get("/v1/wallets/list").rows().len(), 3);
     let about = stranger.api.get(&format!("/v1/events/list?subject_id={}", theirs.intent));
     assert!(about.rows().is_empty());
+    for filter in
+        [format!("endpoint_id={}", theirs.endpoint), format!("execution_id={}", theirs.intent)]
+    {
+        let path = format!("/v1/webhook-deliveries/list?{filter}");
+        assert!(stranger.api.get(&path).rows().is_empty(), "{filter}");
+    }
     let after = stranger.api.get(&format!("/v1/parties/list?after_id={}", theirs.party));
     assert!(after.status != 200 || after.body == json!([]), "{after:?}");
 }
@@ -327,13 +348,14 @@ const WITH_IDS: [(&str, &str); 20] = [
 ];
 
 /// Routes that write and take no id.
-const WITHOUT_IDS: [(&str, &str); 7] = [
+const WITHOUT_IDS: [(&str, &str); 8] = [
     ("POST", "/v1/jwt/client/obtain/token"),
     ("POST", "/v1/api-keys/create"),
     ("POST", "/v1/merchants/passcode/set"),
     ("POST", "/v1/merchants/passcode/remove"),
     ("POST", "/v1/parties/create"),
     ("POST", "/v1/payment-links/create"),
+    ("POST", "/v1/webhook-endpoints/create"),
     ("POST", "/v1/sandbox/clock/advance"),
 ];
 

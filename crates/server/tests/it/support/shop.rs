@@ -45,6 +45,7 @@ pub(crate) fn spawn_with(environment: &[(&str, &str)]) -> (Server, Merchant) {
 #[track_caller]
 fn open_by(start: impl FnOnce(Database) -> Server) -> (Server, Merchant) {
     let database = Database::with_schema();
+    database.give_secrets_key();
     let credentials = database.merchant("First Shop");
     let server = start(database);
     let shop = server.sign_in(&credentials);
@@ -66,6 +67,7 @@ pub(crate) fn spawn_two() -> (Server, Merchant, Merchant) {
 #[track_caller]
 fn open_two_by(start: impl FnOnce(Database) -> Server) -> (Server, Merchant, Merchant) {
     let database = Database::with_schema();
+    database.give_secrets_key();
     let (first, second) = (database.merchant("First Shop"), database.merchant("Second Shop"));
     let server = start(database);
     let (shop, other) = (server.sign_in(&first), server.sign_in(&second));

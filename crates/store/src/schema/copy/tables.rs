@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 38] = [
+pub const TABLES: [Table; 43] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -62,6 +62,11 @@ pub const TABLES: [Table; 38] = [
     filled("entries"),
     filled("exchanges"),
     filled("unmatched_callbacks"),
+    filled("webhook_endpoints"),
+    filled("webhook_secrets"),
+    Table { name: "webhook_messages", key: "event_id", seeded: false },
+    filled("webhook_deliveries"),
+    filled("webhook_attempts"),
 ];
 
 /// The columns of a table with their types, ordered by name: migrations may have added them in

@@ -1,0 +1,138 @@
+//! Changing an endpoint: what it is told, its secrets, its end.
+
+use crate::decision::row::Lookup;
+use crate::decision::use_case::{Context, Decision, LockKey};
+use crate::decision::workspace::{RowKey, Stop, Workspace};
+use crate::kernel::ids::{MerchantId, WebhookEndpointId, WebhookSecretId};
+use crate::kernel::refusal::Refusal;
+use crate::webhooks::endpoint::{self, DisabledReason, EventTypes, WebhookEndpoint};
+use crate::webhooks::secret::{self, NewWebhookSecret, SECRETS_MAX, WebhookSecret};
+
+/// What is changed; `None` stays as it is.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct EndpointChanges {
+    pub url: Option<String>,
+    /// `Some(None)`: everything.
+    pub event_types: Option<Option<EventTypes>>,
+    pub description: Option<Option<String>>,
+    pub enabled: Option<bool>,
+}
+
+/// Changes an endpoint.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UpdateWebhookEndpoint {
+    pub merchant_id: MerchantId,
+    pub endpoint_id: WebhookEndpointId,
+    pub changes: EndpointChanges,
+}
+
+impl Decision for UpdateWebhookEndpoint {
+    type Output = WebhookEndpoint;
+
+    fn lock_key(&self) -> Option<LockKey> {
+        Some(lock_key(self.merchant_id, self.endpoint_id))
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<WebhookEndpoint, Stop> {
+        let mut row = WebhookEndpoint::of(self.merchant_id, self.endpoint_id, work)?;
+        let EndpointChanges { url, event_types, description, enabled } = self.changes.clone();
+        if let Some(url) = url {
+            row.url = url;
+        }
+        if let Some(event_types) = event_types {
+            row.event_types = event_types;
+        }
+        if let Some(description) = description {
+            row.description = description;
+        }
+        match enabled {
+            // It begins anew: what failed before counts no longer.
+            Some(true) => (row.disabled, row.failing_since) = (None, None),
+            Some(false) => row.disabled = row.disabled.or(Some(DisabledReason::Merchant)),
+            None => {}
+        }
+        row.updated_at = context.now;
+        work.put(row.clone());
+        Ok(row)
+    }
+}
+
+/// Deletes an endpoint. What was not delivered yet is not delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeleteWebhookEndpoint {
+    pub merchant_id: MerchantId,
+    pub endpoint_id: WebhookEndpointId,
+}
+
+impl Decision for DeleteWebhookEndpoint {
+    type Output = WebhookEndpoint;
+
+    fn lock_key(&self) -> Option<LockKey> {
+        Some(lock_key(self.merchant_id, self.endpoint_id))
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<WebhookEndpoint, Stop> {
+        let row = WebhookEndpoint::of(self.merchant_id, self.endpoint_id, work)?;
+        endpoint::count(self.merchant_id, -1, work)?;
+        let row = WebhookEndpoint { deleted_at: Some(context.now), updated_at: context.now, ..row };
+        work.put(row.clone());
+        Ok(row)
+    }
+}
+
+/// Gives an endpoint other secrets. Those from before go on signing for a while.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RotateWebhookSecret {
+    pub merchant_id: MerchantId,
+    pub endpoint_id: WebhookEndpointId,
+    pub secrets: Vec<NewWebhookSecret>,
+    pub public_key: Option<String>,
+    /// For how long those from before sign, in microseconds.
+    pub overlap_us: i64,
+    /// The secrets of the endpoint, as the caller has read them.
+    pub known: Vec<WebhookSecretId>,
+}
+
+impl Decision for RotateWebhookSecret {
+    type Output = WebhookEndpoint;
+
+    fn lock_key(&self) -> Option<LockKey> {
+        Some(lock_key(self.merchant_id, self.endpoint_id))
+    }
+
+    fn hints(&self) -> Vec<RowKey> {
+        self.known.iter().map(|id| RowKey::WebhookSecret(Lookup::Id(*id))).collect()
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<WebhookEndpoint, Stop> {
+        let row = WebhookEndpoint::of(self.merchant_id, self.endpoint_id, work)?;
+        let end = context.now.plus(self.overlap_us);
+        let mut holding = self.secrets.len();
+        for id in &self.known {
+            let known = work.require::<WebhookSecret>(*id)?;
+            if known.endpoint_id != row.id {
+                return Err(Refusal::NotFound.into());
+            }
+            if !known.holds(context.now) {
+                continue;
+            }
+            let ends = known.expires_at.map_or(end, |before| before.min(end));
+            holding += usize::from(context.now < ends);
+            work.put(WebhookSecret { expires_at: Some(ends), ..(*known).clone() });
+        }
+        if holding > SECRETS_MAX {
+            return Err(Refusal::TooManySecrets { most: SECRETS_MAX }.into());
+        }
+        for new in &self.secrets {
+            secret::put(&row, new, work, context.now)?;
+        }
+        let public_key = self.public_key.clone().or(row.public_key.clone());
+        let row = WebhookEndpoint { public_key, updated_at: context.now, ..row };
+        work.put(row.clone());
+        Ok(row)
+    }
+}
+
+pub(super) fn lock_key(owner: MerchantId, endpoint: WebhookEndpointId) -> LockKey {
+    LockKey { key: RowKey::WebhookEndpoint(Lookup::Id(endpoint)), owner: Some(owner) }
+}
