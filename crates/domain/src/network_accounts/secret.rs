@@ -4,13 +4,14 @@ use crate::api_enum;
 use crate::decision::row::rows_without_alt_key;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
-use crate::kernel::ids::{NetworkAccountId, NetworkSecretId};
+use crate::kernel::ids::{NetworkAccountId, NetworkSecretId, WebhookSecretId};
 use crate::kernel::names::Provider;
 use crate::kernel::time::ServerTime;
 use crate::network_accounts::account::NetworkAccount;
 use crate::network_accounts::change_account;
 use crate::network_accounts::fault::NetworkAccountFault;
 use crate::tariff::change::{self, Change};
+use crate::webhooks::secret::{NewWebhookSecret, WebhookSecret};
 
 /// A network account has at most so many secrets of a kind that are not retired.
 const ACTIVE_MAX: usize = 2;
@@ -194,10 +195,12 @@ impl Decision for RetireNetworkSecret {
     }
 }
 
-/// Replaces secrets by the same ones, encrypted with another key.
+/// Replaces secrets by the same ones, encrypted with another key: those of network accounts, and those
+/// that webhooks are signed with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ResealSecrets {
     pub secrets: Vec<(NetworkSecretId, SealedSecret)>,
+    pub webhook_secrets: Vec<(WebhookSecretId, NewWebhookSecret)>,
 }
 
 impl Decision for ResealSecrets {
@@ -214,6 +217,12 @@ impl Decision for ResealSecrets {
             let row = change.require::<NetworkSecret>(*id)?;
             change.put(NetworkSecret { sealed, key_id, ..row });
         }
-        change.finish(format!("{} secrets encrypted with another key", self.secrets.len()))
+        for (id, new) in &self.webhook_secrets {
+            let NewWebhookSecret { sealed, key_id, .. } = new.clone();
+            let row = change.require::<WebhookSecret>(*id)?;
+            change.put(WebhookSecret { sealed, key_id, ..row });
+        }
+        let count = self.secrets.len() + self.webhook_secrets.len();
+        change.finish(format!("{count} secrets encrypted with another key"))
     }
 }

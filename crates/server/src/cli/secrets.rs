@@ -1,4 +1,4 @@
-//! `kola secrets`: the key that the secrets of network accounts are encrypted with.
+//! `kola secrets`: the key that the secrets of network accounts and webhooks are encrypted with.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::cli::{Target, output};
 use crate::credentials::sealing::SealingKey;
+use store::clock;
 
 #[derive(Subcommand)]
 pub enum Secrets {
@@ -53,8 +54,17 @@ impl Secrets {
                     let text = old.open(account, secret)?;
                     resealed.push((secret.id, new.seal(token, secret.kind, &text)?));
                 }
-                let count = resealed.len();
-                target.run_once(ResealSecrets { secrets: resealed })?;
+                let webhooks = target.read(async |reads| {
+                    reads.for_system().webhook_secrets_after(clock::now()).await
+                })?;
+                let mut webhook_secrets = vec![];
+                for secret in &webhooks {
+                    let text = old.open_webhook(secret)?;
+                    let sealed = new.seal_webhook(secret.merchant_id, secret.signing, &text)?;
+                    webhook_secrets.push((secret.id, sealed));
+                }
+                let count = resealed.len() + webhook_secrets.len();
+                target.run_once(ResealSecrets { secrets: resealed, webhook_secrets })?;
                 let text = format!(
                     "{count} secrets are encrypted with the key {} now: give its file as \
                      --secrets-key-file, or put it in the place of the old one",

@@ -124,7 +124,18 @@ fn an_installation_moves_to_postgresql_and_back() {
          INSERT INTO exchanges (id, merchant_id, execution_id, network_account_id, is_callback, begun_at, duration_us, request, \
          status, answer, digest) SELECT 900003, merchant_id, id, 1, 0, 4000000000000000, 1, 'GET /', 200, '{}', 'd' FROM executions LIMIT 1; \
          INSERT INTO unmatched_callbacks (id, network_account_id, received_at, is_signed, request_id, body) \
-         VALUES (900004, 1, 4000000000000000, 0, 'r', '{}')",
+         VALUES (900004, 1, 4000000000000000, 0, 'r', '{}'); \
+         INSERT INTO webhook_endpoints (id, merchant_id, url, signing, event_count, created_at, updated_at, deleted_at) \
+         SELECT 900005, max(id), 'https://shop.example/', 'HMAC', 0, 1, 1, 1 FROM merchants; \
+         INSERT INTO webhook_secrets (id, merchant_id, endpoint_id, signing, sealed, key_id, created_at, expires_at) \
+         SELECT 900006, merchant_id, id, 'HMAC', 'AAAA', 'k', 1, 2 FROM webhook_endpoints; \
+         INSERT INTO webhook_messages (event_id, merchant_id, type, body, created_at, fanned_out_at) \
+         SELECT min(id), merchant_id, type, '{}', 4000000000000000, 1 FROM events WHERE merchant_id > 0; \
+         INSERT INTO webhook_deliveries (id, merchant_id, endpoint_id, event_id, type, created_at, status, attempts, failures, \
+         updated_at) SELECT 900007, webhook_endpoints.merchant_id, id, event_id, type, 4000000000000000, 'DELIVERED', 1, 0, 1 \
+         FROM webhook_endpoints, webhook_messages; \
+         INSERT INTO webhook_attempts (id, merchant_id, delivery_id, number, begun_at, duration_us, said) \
+         SELECT 900008, merchant_id, id, 1, 4000000000000000, 1, 'no connection' FROM webhook_deliveries",
     );
     let tables = moved(&copy(&file, &postgres).ok());
     assert_alike(&file, &postgres, &tables);

@@ -189,6 +189,15 @@ impl SystemReads<'_> {
         self.0.many(condition, "id DESC", &params).await
     }
 
+    /// The secrets of all endpoints that have not ended.
+    pub async fn webhook_secrets_after(
+        &self,
+        now: ServerTime,
+    ) -> Result<Vec<WebhookSecret>, StoreError> {
+        let condition = "expires_at IS NULL OR expires_at > :now";
+        self.0.many(condition, "id", &params!["now" = now.0]).await
+    }
+
     /// What is sent about an event.
     pub async fn message_body(&self, event: EventId) -> Result<Option<String>, StoreError> {
         let sql = "SELECT body FROM webhook_messages WHERE event_id = :event";

@@ -31,8 +31,8 @@ pub fn hold(sql: &mut dyn Sql, restored_at: Option<ServerTime>) -> Result<u64, S
 /// # Errors
 /// [`StoreError`]
 pub fn secrets_keys(sql: &mut dyn Sql) -> Result<Vec<String>, StoreError> {
-    let ids =
-        "SELECT DISTINCT key_id FROM network_secrets WHERE retired_at IS NULL ORDER BY key_id";
+    let ids = "SELECT key_id FROM network_secrets WHERE retired_at IS NULL \
+         UNION SELECT key_id FROM webhook_secrets WHERE expires_at IS NULL ORDER BY key_id";
     let rows = sql.rows(ids, &vec![])?;
     Ok(rows.iter().filter_map(|row| row.text(0)).map(str::to_owned).collect())
 }

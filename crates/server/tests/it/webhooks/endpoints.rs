@@ -184,3 +184,22 @@ fn without_a_secrets_key_no_endpoint_is_made() {
     let body = json!({ "url": "https://shop.example/" });
     shop.api.post("/v1/webhook-endpoints/create", &body).refused(503);
 }
+
+#[test]
+fn after_a_change_of_the_secrets_key_it_still_signs() {
+    let stage = Stage::open();
+    let made = stage.endpoint_with(&json!({"signing": "ED25519"}));
+    let server = &stage.server;
+    server.kola(&["secrets", "init-key", "new.key"]).ok();
+    let said = server.kola(&["secrets", "rekey", "new.key"]).ok();
+    assert!(said.contains("2 secrets"), "{said}");
+    let old = server.database.secrets_key().expect("a key");
+    // Until the server has the new key, the delivery waits.
+    stage.test(&made);
+    stage.becomes("type=webhook.test", "FAILED");
+    std::fs::copy(old.with_file_name("new.key"), &old).expect("a copy");
+    stage.make_due();
+    let told = stage.receiver.wait_for("webhook.test", 1).remove(0);
+    assert!(told.is_signed_by(&secret(&made)), "{told:?}");
+    assert!(told.header("webhook-signature").contains("v1a,"), "{told:?}");
+}
