@@ -40,7 +40,7 @@ const SOON_FOR: Duration = Duration::from_millis(100);
 const MESSAGES_AT_ONCE: u32 = 512;
 /// How many deliveries one command makes: its ids are bounded.
 const DELIVERIES_A_COMMAND: usize = 48;
-/// How many deliveries are under way to one endpoint, and in all.
+/// How many deliveries are under way to one endpoint that takes them, and in all.
 const AT_ONE_ENDPOINT: usize = 8;
 const AT_ONCE: usize = 256;
 /// After so many failures in a row an endpoint is left alone for a while.
@@ -156,6 +156,9 @@ async fn fan_out_once(app: &App) -> Result<usize, String> {
 #[derive(Default)]
 struct Met {
     under_way: usize,
+    /// Whether the last attempt that ended was taken. Until then only one is under way, so that many
+    /// endpoints that hang leave room for the others.
+    is_proven: bool,
     failures: u32,
     paused_until: Option<Instant>,
     pause: Duration,
@@ -164,13 +167,14 @@ struct Met {
 impl Met {
     /// How many deliveries more may be under way.
     fn places(&self) -> usize {
-        let most = if self.paused_until.is_some() { 1 } else { AT_ONE_ENDPOINT };
+        let most = if self.is_proven { AT_ONE_ENDPOINT } else { 1 };
         let is_paused = self.paused_until.is_some_and(|until| Instant::now() < until);
         if is_paused { 0 } else { most.saturating_sub(self.under_way) }
     }
 
     fn ended(&mut self, is_success: bool) {
         self.under_way = self.under_way.saturating_sub(1);
+        self.is_proven = is_success;
         if is_success {
             (self.failures, self.paused_until, self.pause) = (0, None, Duration::ZERO);
             return;
@@ -182,8 +186,9 @@ impl Met {
         }
     }
 
+    /// Whether it is like an endpoint that was never met.
     fn is_forgettable(&self) -> bool {
-        self.under_way == 0 && self.failures == 0
+        self.under_way == 0 && self.failures == 0 && !self.is_proven
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod endpoints;
+mod guarantees;
 mod receiver;
 mod verifiers;
 
