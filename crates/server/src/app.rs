@@ -15,6 +15,7 @@ use crate::jobs::webhooks::Webhooks;
 use crate::net::rate_limits::{Limits, ReceiptGuesses};
 use crate::net::response_permits::ResponsePermits;
 use store::reads::Queries;
+use tokio::sync::watch;
 
 /// The parts, shared: the routes of a request clone it about ten times.
 #[derive(Clone)]
@@ -63,6 +64,10 @@ pub struct AppParts {
     pub pages: Arc<ResponsePermits>,
     /// Of their own, so that they keep nobody from a page.
     pub pdfs: Arc<ResponsePermits>,
+    /// Permits for streams of events.
+    pub streams: Arc<ResponsePermits>,
+    /// Becomes true when the server is told to stop: what would never end by itself ends then.
+    pub stopping: watch::Sender<bool>,
     /// What is known of webhooks.
     pub webhooks: Arc<Webhooks>,
     /// The settings.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use domain::payments::receipt_code::ReceiptCodes;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::api::messages;
@@ -94,6 +94,8 @@ impl Server {
             details: ResponsePermits::new(api::sources::IN_PROGRESS_MAX, response_permits::WAIT),
             pages: ResponsePermits::new(web::IN_PROGRESS_MAX, response_permits::WAIT),
             pdfs: ResponsePermits::new(web::PDFS_IN_PROGRESS_MAX, response_permits::WAIT),
+            streams: ResponsePermits::new(api::event_stream::STREAMS_MAX, Duration::ZERO),
+            stopping: watch::Sender::new(false),
             webhooks,
             config: Arc::new(config),
         });
@@ -127,10 +129,12 @@ impl Server {
     ) -> anyhow::Result<()> {
         let Self { app, mut jobs, lanes } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+        let streams = app.clone();
         let limits =
             listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
         let serving = listen::serve(listener, api::router(app.clone()), limits, async move {
             stop.await;
+            streams.stopping.send_replace(true);
             tracing::info!("told to stop; requests that have begun may end");
             let _ = stopping.send(());
         });

@@ -271,10 +271,17 @@ impl<T: JsonSchema> DescribeResponse for JsonList<T> {
     }
 }
 
+impl OperationBuilder {
+    /// The answer is a text of this type.
+    pub fn text_answer(&mut self, media_type: &'static str) {
+        self.media_type = media_type;
+        self.answer = schemars::json_schema!({ "type": "string" });
+    }
+}
+
 impl DescribeResponse for Svg {
     fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
-        builder.media_type = SVG;
-        builder.answer = schemars::json_schema!({ "type": "string" });
+        builder.text_answer(SVG);
     }
 }
 

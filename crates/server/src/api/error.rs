@@ -57,6 +57,8 @@ pub enum ApiError {
     TooManyOf(String, u64),
     /// 429: as many lists of the merchant as may be are being answered.
     TooManyLists,
+    /// 429: the merchant has as many streams of events as it may have.
+    TooManyStreams,
     /// 500, with what the log is to say.
     Internal(String),
     /// 503: the queue is full.
@@ -163,7 +165,7 @@ impl ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooMany(_) | Self::TooManyOf(..) | Self::TooManyLists => {
+            Self::TooMany(_) | Self::TooManyOf(..) | Self::TooManyLists | Self::TooManyStreams => {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -187,6 +189,7 @@ impl ApiError {
             Self::Invalid(faults) => return Detail::Faults(faults),
             Self::TooMany(_) => "Too many requests",
             Self::TooManyLists => "Too many lists of this merchant are being answered",
+            Self::TooManyStreams => "Too many streams of this merchant are open",
             Self::Internal(_) => "Internal server error",
             Self::Overloaded => "The server is overloaded, try again",
             Self::Unavailable(_) => "The service is unavailable, try again",
@@ -214,7 +217,7 @@ impl ApiError {
             Self::TooMany(seconds) | Self::TooManyOf(_, seconds) | Self::Locked(_, seconds) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
-            Self::Overloaded | Self::Unavailable(_) | Self::TooManyLists => {
+            Self::Overloaded | Self::Unavailable(_) | Self::TooManyLists | Self::TooManyStreams => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
             }
             _ => {}

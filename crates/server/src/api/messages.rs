@@ -97,7 +97,8 @@ impl From<&Review> for ReviewResponse {
 }
 
 impl Message {
-    fn new(
+    #[must_use]
+    pub fn new(
         event: &Event,
         subject: &Subject,
         previous_status: Option<&'static str>,
@@ -111,6 +112,12 @@ impl Message {
             api_version: API_VERSION,
             data: MessageData { object: Object::new(subject, public_url), previous_status },
         }
+    }
+
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Only maps with keys that are no texts fail, and there are none.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
@@ -153,8 +160,6 @@ pub fn writer(
 ) -> Arc<MessageWriter> {
     Arc::new(move |event, subject, previous_status| {
         written();
-        let message = Message::new(event, subject, previous_status, &public_url);
-        // Only maps with keys that are no texts fail, and there are none.
-        serde_json::to_string(&message).unwrap_or_default()
+        Message::new(event, subject, previous_status, &public_url).to_json()
     })
 }

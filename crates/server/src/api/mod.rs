@@ -11,6 +11,7 @@ pub mod counterparties;
 pub mod describe;
 pub mod docs;
 pub mod error;
+pub mod event_stream;
 pub mod events;
 pub mod executions;
 pub mod extract;
@@ -67,6 +68,7 @@ fn api() -> Routes {
         .and(payment_accounts::routes())
         .and(payment_intents::routes())
         .and(wallets::routes())
+        .and(event_stream::routes())
         .and(webhook_endpoints::routes())
         .and(webhook_deliveries::routes())
         .and(events::routes())

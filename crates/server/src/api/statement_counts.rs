@@ -64,6 +64,8 @@ fn api(stage: &Stage) -> (Router, String) {
         details: permits(),
         pages: permits(),
         pdfs: permits(),
+        streams: permits(),
+        stopping: tokio::sync::watch::Sender::new(false),
         webhooks: Arc::default(),
         config,
     });

@@ -1,7 +1,7 @@
 //! Reviews.
 
 use domain::exceptions::review::Review;
-use domain::kernel::ids::SourceId;
+use domain::kernel::ids::{ReviewId, SourceId};
 use domain::payments::execution::Execution;
 
 use crate::StoreError;
@@ -10,6 +10,10 @@ use crate::workspace::record::Record;
 use crate::workspace::sql_value::{ResultRow, params};
 
 impl MerchantReads<'_> {
+    pub async fn review(&self, id: ReviewId) -> Result<Option<Review>, StoreError> {
+        self.one("id = :id", params!["id" = id.0]).await
+    }
+
     /// All reviews, open and resolved, of collections for a source, oldest first.
     pub async fn reviews_of(&self, source: SourceId) -> Result<Vec<Review>, StoreError> {
         let sql = format!(

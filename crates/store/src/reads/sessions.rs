@@ -10,6 +10,11 @@ use crate::workspace::codes::Coded;
 use crate::workspace::sql_value::params;
 
 impl MerchantReads<'_> {
+    /// A session of any kind.
+    pub async fn session_by_id(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        self.one("id = :id", params!["id" = id.0]).await
+    }
+
     pub async fn session(
         &self,
         kind: SessionKind,

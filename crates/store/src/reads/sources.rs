@@ -20,6 +20,11 @@ pub struct SourceFilter {
 }
 
 impl MerchantReads<'_> {
+    /// An invoice or order.
+    pub async fn source_by_id(&self, id: SourceId) -> Result<Option<Source>, StoreError> {
+        self.one("id = :id", params!["id" = id.0]).await
+    }
+
     pub async fn source(
         &self,
         kind: SourceType,

@@ -36,6 +36,14 @@ impl MerchantReads<'_> {
         self.one("id = :id AND deleted_at IS NULL", params!["id" = id.0]).await
     }
 
+    /// An endpoint that may have been deleted: events about it remain.
+    pub async fn webhook_endpoint_even_deleted(
+        &self,
+        id: WebhookEndpointId,
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+        self.one("id = :id", params!["id" = id.0]).await
+    }
+
     /// The endpoints that were not deleted.
     pub async fn webhook_endpoints(
         &self,

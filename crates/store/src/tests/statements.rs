@@ -16,7 +16,7 @@ use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
     ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, NetworkAccountId, PartyId,
-    PaymentLinkId, SessionId, SourceId, WalletId, WebhookDeliveryId, WebhookEndpointId,
+    PaymentLinkId, ReviewId, SessionId, SourceId, WalletId, WebhookDeliveryId, WebhookEndpointId,
 };
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation};
@@ -364,6 +364,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         wallets(WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
         wallets(WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), wallet_entries(&wallet, PAGE),
         wallet_entries(&wallet, Page { limit: 10, after_id: Some(18) }),
+        session_by_id(SessionId(10)), source_by_id(id), review(ReviewId(10)), webhook_endpoint_even_deleted(endpoint),
         webhook_endpoint(endpoint), webhook_endpoints(PAGE), webhook_endpoints(AFTER), webhook_secrets(endpoint),
         webhook_delivery(WebhookDeliveryId(10)), webhook_deliveries(deliveries, PAGE), webhook_deliveries(deliveries, AFTER),
         webhook_deliveries(DeliveryFilter { endpoint_id: Some(endpoint), ..deliveries }, PAGE),

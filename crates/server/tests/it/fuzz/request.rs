@@ -195,7 +195,9 @@ impl Operations {
         let known = ids.iter().chain(&ids).map(i64::to_string);
         let texts = texts.iter().map(|text| format!("\"{text}\""));
         let values = junk.chain(known).chain(texts).collect();
-        Self { all: paths.iter().flat_map(each).collect(), values, ids }
+        // It never ends, and a test reads answers to their end; `webhooks::stream` has its tests.
+        let ends = |(path, _): &(&String, &Value)| path.as_str() != "/v1/events/stream";
+        Self { all: paths.iter().filter(ends).flat_map(each).collect(), values, ids }
     }
 
     /// Whether the document has this status for the operation. If the mutated path leads elsewhere,

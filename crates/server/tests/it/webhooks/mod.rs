@@ -4,6 +4,7 @@ mod deliveries;
 mod endpoints;
 mod guarantees;
 mod receiver;
+mod stream;
 mod verifiers;
 
 use serde_json::{Value, json};

@@ -1,0 +1,316 @@
+//! The stream of events: server-sent events for a merchant's own programs. It reads the events by
+//! their positions, so that whoever comes back after a break misses none.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use domain::decision::event::{Event, EventEntity, EventType};
+use domain::kernel::ids::{
+    EventId, ExecutionId, PaymentLinkId, ReviewId, SessionId, SourceId, WalletId, WebhookEndpointId,
+};
+use domain::payments::session::Intent;
+use domain::webhooks::subject::Subject;
+use hyper::body::Frame;
+use schemars::{Schema, json_schema};
+use std::sync::Arc;
+use store::StoreError;
+use store::clock;
+use store::reads::events::EventFilter;
+use store::reads::scope::MerchantReads;
+use tokio::sync::mpsc;
+
+use crate::api::describe::{DescribeInput, DescribeResponse, OperationBuilder, op};
+use crate::api::error::ApiError;
+use crate::api::extract::Query;
+use crate::api::fields::{FaultKind, FromValue, Id, Schemas};
+use crate::api::messages::Message;
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::net::response_permits::ResponsePermit;
+use crate::payload;
+
+/// How many streams a merchant may have open at each process.
+pub const STREAMS_MAX: usize = 100;
+/// How many events are read at once, which is the most that waits for a slow reader.
+const EVENTS_AT_ONCE: u32 = 50;
+/// How often a stream looks for events, which other processes write, too.
+const EVERY: Duration = Duration::from_millis(200);
+/// How often a line without meaning is sent, by which both sides see that the other is there.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+const EVENT_STREAM: &str = "text/event-stream";
+static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+payload! {
+    /// Which events are streamed.
+    pub struct StreamEvents {
+        /// Only events of these types, separated by commas.
+        types: Option<TypeList>,
+        /// Begins after the event of this id; without it, and without the header `Last-Event-ID`, with
+        /// what happens from now on.
+        after_id: Option<Id>,
+    }
+}
+
+/// Types of events, separated by commas.
+pub struct TypeList(Vec<EventType>);
+
+impl FromValue for TypeList {
+    fn read(value: &serde_json::Value) -> Result<Self, FaultKind> {
+        let text = value.as_str().ok_or(FaultKind::NotStr)?;
+        let types: Option<Vec<EventType>> =
+            text.split(',').map(|name| EventType::parse(name.trim())).collect();
+        types.map(Self).ok_or_else(|| FaultKind::not_enum(EventType::OF_MERCHANTS))
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "pattern": "^[a-z_.]+(,[a-z_.]+)*$" })
+    }
+}
+
+/// The header by which a client that was cut off says what it has seen.
+pub struct LastEventId(Option<i64>);
+
+impl FromRequestParts<App> for LastEventId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let given = parts.headers.get(&LAST_EVENT_ID).and_then(|value| value.to_str().ok());
+        Ok(Self(given.and_then(|text| text.parse().ok())))
+    }
+}
+
+impl DescribeInput for LastEventId {
+    fn describe(_: &mut OperationBuilder, _: &mut Schemas) {}
+}
+
+/// A stream that has begun.
+pub struct EventStream(Response);
+
+impl IntoResponse for EventStream {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl DescribeResponse for EventStream {
+    fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
+        builder.text_answer(EVENT_STREAM);
+    }
+}
+
+/// What is sent, as it comes.
+struct StreamBody(mpsc::Receiver<Bytes>);
+
+impl hyper::body::Body for StreamBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+async fn stream(
+    State(app): State<App>,
+    tenant: Tenant,
+    LastEventId(last): LastEventId,
+    Query(query): Query<StreamEvents>,
+) -> Result<EventStream, ApiError> {
+    let permit = app.streams.acquire(tenant.id()).await.ok_or(ApiError::TooManyStreams)?;
+    let reads = tenant.reads(&app);
+    // The header is newer: a browser repeats the address of its first request.
+    let position = match last.or(query.after_id.map(|id| id.0)) {
+        Some(id) => reads.event(EventId(id)).await?.ok_or(ApiError::NotFound)?.position,
+        None => reads.last_event_position().await?,
+    };
+    let (sender, receiver) = mpsc::channel(1);
+    let types = query.types.map(|types| types.0);
+    let running = Running { app, tenant, types, position, sender, _permit: permit };
+    tokio::spawn(running.run());
+    let headers = [
+        (CONTENT_TYPE, EVENT_STREAM),
+        (CACHE_CONTROL, "no-store"),
+        // nginx would gather what is to arrive at once.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok(EventStream((headers, Body::new(StreamBody(receiver))).into_response()))
+}
+
+/// A stream under way.
+struct Running {
+    app: App,
+    tenant: Tenant,
+    types: Option<Vec<EventType>>,
+    position: i64,
+    sender: mpsc::Sender<Bytes>,
+    _permit: ResponsePermit,
+}
+
+/// The reader is gone.
+struct Gone;
+
+impl Running {
+    /// Streams until the reader goes, the token ends or the server stops.
+    async fn run(mut self) {
+        let mut stopping = self.app.stopping.subscribe();
+        // At once, so that the client knows that it is connected.
+        let mut last_sent = Instant::now();
+        if self.send(": connected\n\n".to_owned()).await.is_err() {
+            return;
+        }
+        while !*stopping.borrow() {
+            if self.is_over().await {
+                let _gone = self.send("event: token_expired\ndata: {}\n\n".to_owned()).await;
+                return;
+            }
+            match self.send_events().await {
+                Ok(true) => {
+                    last_sent = Instant::now();
+                    continue;
+                }
+                Ok(false) => {}
+                Err(Gone) => return,
+            }
+            if last_sent.elapsed() >= HEARTBEAT {
+                last_sent = Instant::now();
+                if self.send(": heartbeat\n\n".to_owned()).await.is_err() {
+                    return;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = self.sender.closed() => return,
+                _ = stopping.changed() => return,
+            }
+        }
+    }
+
+    /// Whether the token has ended, or its key was revoked.
+    async fn is_over(&self) -> bool {
+        if clock::now() >= self.tenant.caller.until {
+            return true;
+        }
+        let key = self.tenant.caller.api_key_id;
+        match self.app.queries.for_authentication().tenant(key).await {
+            Ok(found) => found.is_none_or(|(key, _)| key.revoked_at.is_some()),
+            // The database is away for a moment.
+            Err(_) => false,
+        }
+    }
+
+    /// Sends the events that are there. Returns whether there were any.
+    async fn send_events(&mut self) -> Result<bool, Gone> {
+        let reads = self.app.queries.of(&self.tenant.merchant);
+        let filter = EventFilter::default();
+        let found = match reads.events_after(filter, self.position, EVENTS_AT_ONCE).await {
+            Ok(found) => found.rows,
+            Err(error) => {
+                tracing::warn!(%error, "events could not be read for a stream");
+                return Ok(false);
+            }
+        };
+        let any = !found.is_empty();
+        for event in found {
+            let position = event.position;
+            if self.types.as_ref().is_none_or(|types| types.contains(&event.kind)) {
+                match self.text_of(&event).await {
+                    Ok(text) => self.send(text).await?,
+                    Err(error) => {
+                        tracing::warn!(%error, "an event could not be read for a stream");
+                        return Ok(false);
+                    }
+                }
+            }
+            self.position = position;
+        }
+        Ok(any)
+    }
+
+    async fn text_of(&self, event: &Event) -> Result<String, StoreError> {
+        let reads = self.app.queries.of(&self.tenant.merchant);
+        let Some(subject) = subject_of(event, &self.tenant, reads).await? else {
+            return Ok(String::new());
+        };
+        let body = Message::new(event, &subject, None, &self.app.config.public_url).to_json();
+        Ok(format!("id: {}\nevent: {}\ndata: {body}\n\n", event.id, event.kind))
+    }
+
+    async fn send(&self, text: String) -> Result<(), Gone> {
+        self.sender.send(Bytes::from(text)).await.map_err(|_| Gone)
+    }
+}
+
+/// The object of an event, as it is now.
+async fn subject_of(
+    event: &Event,
+    tenant: &Tenant,
+    reads: MerchantReads<'_>,
+) -> Result<Option<Subject>, StoreError> {
+    let id = event.entity_id;
+    let time = tenant.merchant.time(event.created_at);
+    Ok(match event.entity {
+        EventEntity::Session => {
+            let Some(session) = reads.session_by_id(SessionId(id)).await? else { return Ok(None) };
+            let source_type = match session.intent {
+                Intent::Checkout { source_id, .. } => {
+                    reads.source_by_id(source_id).await?.map(|source| source.kind)
+                }
+                _ => None,
+            };
+            Some(Subject::Session { session: Arc::new(session), source_type, time })
+        }
+        EventEntity::Execution => match reads.execution(ExecutionId(id)).await? {
+            Some(execution) => {
+                Some(Subject::Execution(Box::new(reads.with_attempt(execution).await?)))
+            }
+            None => None,
+        },
+        EventEntity::Source => {
+            let merchant = Arc::new(tenant.merchant.clone());
+            let found = reads.source_by_id(SourceId(id)).await?;
+            found.map(|source| Subject::Source { source: Arc::new(source), merchant })
+        }
+        EventEntity::Wallet => {
+            reads.wallet(WalletId(id)).await?.map(|row| Subject::Wallet(Arc::new(row)))
+        }
+        EventEntity::Review => {
+            reads.review(ReviewId(id)).await?.map(|row| Subject::Review(Arc::new(row)))
+        }
+        EventEntity::PaymentLink => {
+            let found = reads.payment_link(PaymentLinkId(id)).await?;
+            found.map(|link| Subject::PaymentLink { link: Arc::new(link), time })
+        }
+        EventEntity::WebhookEndpoint => {
+            let found = reads.webhook_endpoint_even_deleted(WebhookEndpointId(id)).await?;
+            found.map(|row| Subject::WebhookEndpoint(Arc::new(row)))
+        }
+        EventEntity::Tariff => None,
+    })
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().get(
+        "/v1/events/stream",
+        stream,
+        op("stream_events", "Stream events as they happen")
+            .details(
+                "Server-sent events: `id`, `event` (the type) and `data`, which is what webhooks are told, \
+                 with the object as it is when the event is read and without `previous_status`. A line \
+                 `: heartbeat` comes every 15 seconds. After a break continue with the header \
+                 `Last-Event-ID` or `after_id`: no event is missing and none comes twice. When the token \
+                 ends, the last event is `token_expired`. At most 100 streams at once.",
+            )
+            .or(404),
+    )
+}
