@@ -23,6 +23,7 @@ CREATE TABLE webhook_endpoints (
     deleted_at    INTEGER
 ) STRICT;
 CREATE INDEX webhook_endpoints_of_merchant ON webhook_endpoints (merchant_id, created_at, id);
+CREATE INDEX webhook_endpoints_there ON webhook_endpoints (merchant_id) WHERE deleted_at IS NULL;
 
 CREATE TABLE webhook_secrets (
     id          INTEGER PRIMARY KEY,
@@ -63,6 +64,7 @@ CREATE TABLE webhook_deliveries (
     attempts        INTEGER NOT NULL CHECK (attempts >= 0),
     failures        INTEGER NOT NULL CHECK (failures BETWEEN 0 AND attempts),
     next_attempt_at INTEGER,
+    is_under_way    INTEGER NOT NULL DEFAULT 0 CHECK (is_under_way IN (0, 1)),
     updated_at      INTEGER NOT NULL,
     UNIQUE (endpoint_id, event_id),
     CHECK ((next_attempt_at IS NULL) = (status IN ('DELIVERED', 'DEAD')))
@@ -71,7 +73,8 @@ CREATE INDEX webhook_deliveries_of_merchant ON webhook_deliveries (merchant_id, 
 CREATE INDEX webhook_deliveries_of_endpoint ON webhook_deliveries (endpoint_id, created_at, id);
 CREATE INDEX webhook_deliveries_of_execution ON webhook_deliveries (execution_id, created_at, id) WHERE execution_id IS NOT NULL;
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, next_attempt_at) WHERE next_attempt_at IS NOT NULL;
-CREATE INDEX webhook_deliveries_by_time ON webhook_deliveries (created_at);
+CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (endpoint_id, id) WHERE status IN ('FAILED', 'DEAD');
+CREATE INDEX webhook_deliveries_by_time ON webhook_deliveries (status, updated_at) WHERE next_attempt_at IS NULL;
 
 -- Kept for 90 days.
 CREATE TABLE webhook_attempts (

@@ -1,11 +1,15 @@
 //! Changing an endpoint: what it is told, its secrets, its end.
+//!
+//! None of these has a lock key: endpoints are locked with all other rows that a batch changes, in the
+//! order of the tables, so that they never wait in a ring with payments.
 
 use crate::decision::row::Lookup;
-use crate::decision::use_case::{Context, Decision, LockKey};
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{MerchantId, WebhookEndpointId, WebhookSecretId};
 use crate::kernel::refusal::Refusal;
-use crate::webhooks::endpoint::{self, DisabledReason, EventTypes, WebhookEndpoint};
+use crate::kernel::time::ServerTime;
+use crate::webhooks::endpoint::{self, DisabledReason, EventTypes, Signing, WebhookEndpoint};
 use crate::webhooks::secret::{self, NewWebhookSecret, SECRETS_MAX, WebhookSecret};
 
 /// What is changed; `None` stays as it is.
@@ -29,14 +33,14 @@ pub struct UpdateWebhookEndpoint {
 impl Decision for UpdateWebhookEndpoint {
     type Output = WebhookEndpoint;
 
-    fn lock_key(&self) -> Option<LockKey> {
-        Some(lock_key(self.merchant_id, self.endpoint_id))
-    }
-
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<WebhookEndpoint, Stop> {
         let mut row = WebhookEndpoint::of(self.merchant_id, self.endpoint_id, work)?;
         let EndpointChanges { url, event_types, description, enabled } = self.changes.clone();
         if let Some(url) = url {
+            // What the old URL did says nothing of the new one.
+            if url != row.url {
+                row.failing_since = None;
+            }
             row.url = url;
         }
         if let Some(event_types) = event_types {
@@ -67,10 +71,6 @@ pub struct DeleteWebhookEndpoint {
 impl Decision for DeleteWebhookEndpoint {
     type Output = WebhookEndpoint;
 
-    fn lock_key(&self) -> Option<LockKey> {
-        Some(lock_key(self.merchant_id, self.endpoint_id))
-    }
-
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<WebhookEndpoint, Stop> {
         let row = WebhookEndpoint::of(self.merchant_id, self.endpoint_id, work)?;
         endpoint::count(self.merchant_id, -1, work)?;
@@ -91,14 +91,12 @@ pub struct RotateWebhookSecret {
     pub overlap_us: i64,
     /// The secrets of the endpoint, as the caller has read them.
     pub known: Vec<WebhookSecretId>,
+    /// When the endpoint was last changed, read before them.
+    pub as_of: ServerTime,
 }
 
 impl Decision for RotateWebhookSecret {
     type Output = WebhookEndpoint;
-
-    fn lock_key(&self) -> Option<LockKey> {
-        Some(lock_key(self.merchant_id, self.endpoint_id))
-    }
 
     fn hints(&self) -> Vec<RowKey> {
         self.known.iter().map(|id| RowKey::WebhookSecret(Lookup::Id(*id))).collect()
@@ -106,8 +104,12 @@ impl Decision for RotateWebhookSecret {
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<WebhookEndpoint, Stop> {
         let row = WebhookEndpoint::of(self.merchant_id, self.endpoint_id, work)?;
+        // Another rotation has made secrets that the caller does not know of.
+        if row.updated_at != self.as_of {
+            return Err(Refusal::EndpointChanged.into());
+        }
         let end = context.now.plus(self.overlap_us);
-        let mut holding = self.secrets.len();
+        let mut holding = 1;
         for id in &self.known {
             let known = work.require::<WebhookSecret>(*id)?;
             if known.endpoint_id != row.id {
@@ -117,7 +119,7 @@ impl Decision for RotateWebhookSecret {
                 continue;
             }
             let ends = known.expires_at.map_or(end, |before| before.min(end));
-            holding += usize::from(context.now < ends);
+            holding += usize::from(context.now < ends && known.signing == Signing::Hmac);
             work.put(WebhookSecret { expires_at: Some(ends), ..(*known).clone() });
         }
         if holding > SECRETS_MAX {
@@ -127,12 +129,10 @@ impl Decision for RotateWebhookSecret {
             secret::put(&row, new, work, context.now)?;
         }
         let public_key = self.public_key.clone().or(row.public_key.clone());
-        let row = WebhookEndpoint { public_key, updated_at: context.now, ..row };
+        // Later than before, even if the clock stands still.
+        let updated_at = context.now.max(row.updated_at.plus(1));
+        let row = WebhookEndpoint { public_key, updated_at, ..row };
         work.put(row.clone());
         Ok(row)
     }
-}
-
-pub(super) fn lock_key(owner: MerchantId, endpoint: WebhookEndpointId) -> LockKey {
-    LockKey { key: RowKey::WebhookEndpoint(Lookup::Id(endpoint)), owner: Some(owner) }
 }

@@ -57,13 +57,14 @@ impl Decision for ClaimDeliveries {
             let row = (*row).clone();
             if endpoint.is_enabled() {
                 let lease = Some(context.now.plus(LEASE_US));
-                let row = WebhookDelivery { next_attempt_at: lease, ..row };
+                let row = WebhookDelivery { next_attempt_at: lease, is_under_way: true, ..row };
                 work.put(row.clone());
                 deliveries.push(row);
             } else {
                 work.put(WebhookDelivery {
                     status: DeliveryStatus::Dead,
                     next_attempt_at: None,
+                    is_under_way: false,
                     updated_at: context.now,
                     ..row
                 });

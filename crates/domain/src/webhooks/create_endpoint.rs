@@ -6,6 +6,7 @@ use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{MerchantId, WebhookEndpointId};
+use crate::kernel::refusal::Refusal;
 use crate::webhooks::endpoint::{self, EventTypes, Signing, WebhookEndpoint};
 use crate::webhooks::secret::{self, NewWebhookSecret};
 
@@ -76,6 +77,9 @@ impl Decision for TestWebhookEndpoint {
     /// The id of the event.
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<i64, Stop> {
         let row = WebhookEndpoint::of(self.merchant_id, self.endpoint_id, work)?;
+        if !row.is_enabled() {
+            return Err(Refusal::EndpointDisabled.into());
+        }
         let about = (EventEntity::WebhookEndpoint, row.id.0);
         let event = events::record(
             self.merchant_id,

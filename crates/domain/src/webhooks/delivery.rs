@@ -38,8 +38,11 @@ pub struct WebhookDelivery {
     /// How many of them failed since the first, or since it was sent again by hand: the place in the
     /// schedule.
     pub failures: i64,
-    /// When it is tried; `None` when it is not.
+    /// When it is tried; `None` when it is not. While it is under way: when somebody else may try it,
+    /// because whoever has claimed it is gone.
     pub next_attempt_at: Option<ServerTime>,
+    /// Whether somebody has claimed it.
+    pub is_under_way: bool,
     pub updated_at: ServerTime,
 }
 

@@ -77,6 +77,7 @@ fn make_delivery(
         attempts: 0,
         failures: 0,
         next_attempt_at: Some(context.now),
+        is_under_way: false,
         updated_at: context.now,
     });
     Ok(())

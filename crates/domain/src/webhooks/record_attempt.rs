@@ -3,7 +3,7 @@
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
 use crate::decision::row::Lookup;
-use crate::decision::use_case::{Context, Decision, LockKey};
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{WebhookAttemptId, WebhookDeliveryId};
 use crate::webhooks::attempt::{Attempted, WebhookAttempt};
@@ -32,10 +32,6 @@ pub struct RecordedAttempt {
 
 impl Decision for RecordDeliveryAttempt {
     type Output = RecordedAttempt;
-
-    fn lock_key(&self) -> Option<LockKey> {
-        Some(LockKey { key: RowKey::WebhookDelivery(Lookup::Id(self.delivery_id)), owner: None })
-    }
 
     fn hints(&self) -> Vec<RowKey> {
         vec![RowKey::WebhookDelivery(Lookup::Id(self.delivery_id))]
@@ -68,6 +64,7 @@ impl Decision for RecordDeliveryAttempt {
                 status: DeliveryStatus::Delivered,
                 attempts,
                 next_attempt_at: None,
+                is_under_way: false,
                 updated_at: now,
                 ..row
             }
@@ -86,6 +83,7 @@ impl Decision for RecordDeliveryAttempt {
                 attempts,
                 failures,
                 next_attempt_at: next,
+                is_under_way: false,
                 updated_at: now,
                 ..row
             }

@@ -39,11 +39,14 @@ impl Decision for ResendDeliveries {
             if !endpoint.is_enabled() {
                 return Err(Refusal::EndpointDisabled.into());
             }
-            let resent = match row.status {
-                DeliveryStatus::Failed | DeliveryStatus::Dead => true,
-                DeliveryStatus::Delivered => self.even_delivered,
-                DeliveryStatus::Pending => false,
-            };
+            let claimed =
+                row.is_under_way && row.next_attempt_at.is_some_and(|at| at > context.now);
+            let resent = !claimed
+                && match row.status {
+                    DeliveryStatus::Failed | DeliveryStatus::Dead => true,
+                    DeliveryStatus::Delivered => self.even_delivered,
+                    DeliveryStatus::Pending => false,
+                };
             if resent {
                 row.status = DeliveryStatus::Pending;
                 row.failures = 0;

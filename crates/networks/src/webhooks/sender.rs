@@ -53,6 +53,8 @@ const TEXT_MAX_BYTES: usize = 4 << 10;
 const REASON_MAX_BYTES: usize = 300;
 /// The longest time that an endpoint is believed to want to wait.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long the body of an answer is waited for: the status has been said by then.
+const BODY_TIME: Duration = Duration::from_secs(1);
 /// The most addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 8;
 /// How many names may be looked up at once. A lookup holds a thread until the system gives up,
@@ -204,7 +206,7 @@ impl Sender {
         Ok(Answered {
             status: head.status.as_u16(),
             retry_after: retry_after(&head.headers),
-            text: read(body, within.saturating_sub(started.elapsed())).await,
+            text: read(body, within.saturating_sub(started.elapsed()).min(BODY_TIME)).await,
         })
     }
 }

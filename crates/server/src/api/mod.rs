@@ -12,6 +12,7 @@ pub mod describe;
 pub mod docs;
 pub mod error;
 pub mod event_stream;
+pub mod event_types;
 pub mod events;
 pub mod executions;
 pub mod extract;
@@ -69,6 +70,7 @@ fn api() -> Routes {
         .and(payment_intents::routes())
         .and(wallets::routes())
         .and(event_stream::routes())
+        .and(event_types::routes())
         .and(webhook_endpoints::routes())
         .and(webhook_deliveries::routes())
         .and(events::routes())

@@ -97,7 +97,8 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::NoFee { .. } => "value_error.fee",
         Refusal::TooManyEndpoints { .. }
         | Refusal::TooManySecrets { .. }
-        | Refusal::EndpointDisabled => "value_error.webhook_endpoint",
+        | Refusal::EndpointDisabled
+        | Refusal::EndpointChanged => "value_error.webhook_endpoint",
         Refusal::TooManyDecimals { .. } | Refusal::NetworkDecimals { .. } => {
             "value_error.decimal.max_places"
         }

@@ -60,7 +60,7 @@ pub struct WebhookDeliveryResponse {
     updated_at: Time,
 }
 
-/// A delivery with its attempts, the first one first.
+/// A delivery with its last 50 attempts, the newest one last.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "WebhookDeliveryDetailAnswer")]
 pub struct WebhookDeliveryDetailResponse {
@@ -92,7 +92,8 @@ impl From<WebhookDelivery> for WebhookDeliveryResponse {
             execution_id: row.execution_id.map(|id| id.0),
             status: Name(row.status),
             attempts: row.attempts,
-            next_attempt_at: row.next_attempt_at.map(Time::from),
+            // While it is under way, that is when its lease runs out.
+            next_attempt_at: row.next_attempt_at.filter(|_| !row.is_under_way).map(Time::from),
             created_at: Time::from(row.created_at),
             updated_at: Time::from(row.updated_at),
         }
@@ -153,8 +154,8 @@ async fn resend(
         even_delivered: true,
     };
     let rows = app.engine.submit(tenant.caller, command).await?;
-    app.webhooks.nudge();
     let row = rows.into_iter().next().ok_or(ApiError::NotFound)?;
+    app.webhooks.wake(row.endpoint_id);
     Ok(Json(row.into()))
 }
 

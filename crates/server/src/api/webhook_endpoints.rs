@@ -8,6 +8,7 @@ use domain::directory::merchant::Merchant;
 use domain::kernel::ids::{MerchantId, WebhookDeliveryId, WebhookEndpointId};
 use domain::kernel::names::Mode;
 use domain::kernel::patch::Patch;
+use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{MerchantTime, ServerTime, minutes};
 use domain::webhooks::change_endpoint::{
     DeleteWebhookEndpoint, EndpointChanges, RotateWebhookSecret,
@@ -34,6 +35,7 @@ use crate::api::response::{JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::credentials::sealing::SealingKey;
+use crate::engine::Failure;
 use crate::net::principal::Tenant;
 use crate::payload;
 
@@ -41,8 +43,11 @@ crate::api_names! { Signing DisabledReason }
 
 /// How many types of events there may be in a filter.
 const TYPES_MAX: usize = 64;
-/// How many deliveries are found and made due again at once.
+/// How many deliveries are found and made due again at once, and by one call.
 const RECOVERED_AT_ONCE: u32 = 50;
+const RECOVERED_MAX: usize = 5_000;
+/// How often a rotation is tried that meets another one.
+const ROTATE_TRIES: u32 = 5;
 
 payload! {
     /// Creates a webhook endpoint.
@@ -133,6 +138,8 @@ pub struct TestResponse {
 #[schemars(rename = "WebhookRecoveryAnswer")]
 pub struct RecoveryResponse {
     deliveries: usize,
+    /// Whether there are more: call again.
+    has_more: bool,
 }
 
 impl From<WebhookEndpoint> for WebhookEndpointResponse {
@@ -185,13 +192,16 @@ struct DrawnSecrets {
 }
 
 /// Draws secrets and seals them with the key that is not in the database.
-fn draw_secrets(
+async fn draw_secrets(
     app: &App,
     merchant: MerchantId,
     signing: Signing,
 ) -> Result<DrawnSecrets, ApiError> {
     let failed = |error: anyhow::Error| ApiError::Unavailable(format!("{error:#}"));
-    let key = app.config.secrets_key.read(true).map_err(failed)?;
+    // Where secrets are there, their key is missing and must be put back: a new one would not open
+    // them.
+    let may_make = !app.queries.for_system().has_sealed_secrets().await?;
+    let key = app.config.secrets_key.read(may_make).map_err(failed)?;
     let seal = |key: &SealingKey, signing: Signing, secret: &str| {
         key.seal_webhook(merchant, signing, secret).map_err(failed)
     };
@@ -224,7 +234,7 @@ async fn create(
 ) -> Result<WithSecret, ApiError> {
     check_url(&app, &tenant.merchant, &payload.url.0)?;
     let signing = payload.signing.unwrap_or(Signing::Hmac);
-    let drawn = draw_secrets(&app, tenant.id(), signing)?;
+    let drawn = draw_secrets(&app, tenant.id(), signing).await?;
     let command = create_endpoint::CreateWebhookEndpoint {
         merchant_id: tenant.id(),
         url: payload.url.0,
@@ -282,7 +292,9 @@ async fn update(
         endpoint_id: WebhookEndpointId(id),
         changes,
     };
-    Ok(Json(app.engine.submit(tenant.caller, command).await?.into()))
+    let row = app.engine.submit(tenant.caller, command).await?;
+    app.webhooks.wake(row.id);
+    Ok(Json(row.into()))
 }
 
 fn set_or_cleared<T>(patch: Patch<T>) -> Option<Option<T>> {
@@ -299,20 +311,30 @@ async fn rotate_secret(
     Ids([id]): Ids<1>,
     Body(payload): Body<RotateSecret>,
 ) -> Result<WithSecret, ApiError> {
-    let endpoint = by_id(&app, &tenant, id).await?;
-    let known = tenant.reads(&app).webhook_secrets(endpoint.id).await?;
-    let drawn = draw_secrets(&app, tenant.id(), endpoint.signing)?;
     let hours = payload.overlap_hours.map_or(24, |hours| hours.0);
-    let command = RotateWebhookSecret {
-        merchant_id: tenant.id(),
-        endpoint_id: endpoint.id,
-        secrets: drawn.sealed,
-        public_key: drawn.public_key,
-        overlap_us: minutes(hours * 60),
-        known,
-    };
-    let row = app.engine.submit(tenant.caller, command).await?;
-    Ok(with_secret(row, drawn.shown))
+    let mut tries = 0;
+    loop {
+        let endpoint = by_id(&app, &tenant, id).await?;
+        let known = tenant.reads(&app).webhook_secrets(endpoint.id).await?;
+        let drawn = draw_secrets(&app, tenant.id(), endpoint.signing).await?;
+        let command = RotateWebhookSecret {
+            merchant_id: tenant.id(),
+            endpoint_id: endpoint.id,
+            secrets: drawn.sealed,
+            public_key: drawn.public_key,
+            overlap_us: minutes(hours * 60),
+            known,
+            as_of: endpoint.updated_at,
+        };
+        tries += 1;
+        match app.engine.submit(tenant.caller, command).await {
+            Ok(row) => return Ok(with_secret(row, drawn.shown)),
+            // Somebody else has rotated it meanwhile.
+            Err(Failure::Refused(reasons))
+                if tries < ROTATE_TRIES && reasons.contains(&Refusal::EndpointChanged) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+    }
 }
 
 async fn delete(
@@ -333,6 +355,7 @@ async fn test(
     let command =
         TestWebhookEndpoint { merchant_id: tenant.id(), endpoint_id: WebhookEndpointId(id) };
     let event_id = app.engine.submit(tenant.caller, command).await?;
+    app.webhooks.wake(WebhookEndpointId(id));
     Ok(Json(TestResponse { event_id }))
 }
 
@@ -346,6 +369,7 @@ async fn recover(
     let since = ServerTime(payload.since.0);
     let mut after = WebhookDeliveryId(0);
     let mut deliveries = 0;
+    let mut has_more = false;
     loop {
         let reads = tenant.reads(&app);
         let ids = reads.failed_deliveries(endpoint.id, since, after, RECOVERED_AT_ONCE).await?;
@@ -353,9 +377,13 @@ async fn recover(
         after = *last;
         let command = ResendDeliveries { merchant_id: tenant.id(), ids, even_delivered: false };
         deliveries += app.engine.submit(tenant.caller, command).await?.len();
+        if deliveries >= RECOVERED_MAX {
+            has_more = true;
+            break;
+        }
     }
-    app.webhooks.nudge();
-    Ok(Json(RecoveryResponse { deliveries }))
+    app.webhooks.wake(endpoint.id);
+    Ok(Json(RecoveryResponse { deliveries, has_more }))
 }
 
 #[must_use]

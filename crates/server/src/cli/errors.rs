@@ -40,7 +40,7 @@ or when the operator lifts it with `kola merchant passcode --merchant ID --unloc
 | 405, 413, 415 | a method that the path does not have; a body over 64 KiB; a body that is not JSON | |
 | 408 | the body did not arrive within 30 seconds | send the same request again |
 | 422 | a fault of the request, or of the state of an object that it names | see below |
-| 429 | too many requests, too many bad tokens from one address, transfers to too many new recipients, too many lists, pages, or invoices, orders and receipts of one merchant that are being answered, or too many passcodes that are being compared | wait as long as `Retry-After` says; read the answers that you asked for |
+| 429 | too many requests, too many bad tokens from one address, transfers to too many new recipients, too many lists, pages, or invoices, orders and receipts of one merchant that are being answered, more than 100 streams of events, or too many passcodes that are being compared | wait as long as `Retry-After` says; read the answers that you asked for |
 | 500 | a fault of the server; the detail has a request id, which is in the log, too | tell the operator |
 | 503 | overload, or the database cannot be reached; if its connection broke during a commit, the call may have been done | \
 wait as long as `Retry-After` says, then send the same request again: an execution with the same `reference_id` answers what was done and does nothing twice; if the call has no such key, look up first whether it was done |
@@ -88,6 +88,7 @@ that was left behind by a process that died counts as wrong after 30 seconds.
 | `value_error.datetime` | invalid datetime format |
 | `value_error.uuid` | invalid uuid |
 | `value_error.email` | value is not a valid email address |
+| `value_error.url` | where webhooks are not sent, and why |
 | `value_error.currency` | not a currency of ISO 4217 |
 | `value_error.country` | not a country of ISO 3166: two letters or three |
 | `value_error.number.not_gt`, `.not_ge`, `.not_le` | ensure this value is greater than 0, ... |
@@ -158,6 +159,8 @@ pub fn catalogue() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use networks::webhooks::url::UrlRefused;
+
     use crate::api::fields::FaultKind;
 
     #[test]
@@ -185,6 +188,7 @@ mod tests {
             FaultKind::NotPhone,
             FaultKind::ControlCharacter,
             FaultKind::NotEmail,
+            FaultKind::EndpointUrl(UrlRefused::NotHttps),
             FaultKind::NotUuid,
             FaultKind::NotCurrency,
             FaultKind::NotCountry,

@@ -43,7 +43,7 @@ pub enum KeyFile {
 }
 
 /// What to say where there is no key.
-pub const NO_KEY_FILE: &str = "the secrets of network accounts are encrypted with a key that is not in the database: make one with \
+pub const NO_KEY_FILE: &str = "the secrets of network accounts and webhooks are encrypted with a key that is not in the database: make one with \
      `kola secrets init-key FILE`, and give FILE as --secrets-key-file or KOLA_SECRETS_KEY_FILE";
 
 impl KeyFile {

@@ -3,12 +3,12 @@
 //! What is to be done stands in committed rows. A nudge only makes the jobs look sooner.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::directory::principal::Principal;
-use domain::kernel::ids::{MerchantId, WebhookDeliveryId, WebhookEndpointId};
+use domain::kernel::ids::{EventId, MerchantId, WebhookDeliveryId, WebhookEndpointId};
 use domain::kernel::time::ServerTime;
 use domain::webhooks::attempt::Attempted;
 use domain::webhooks::claim_deliveries::{ClaimDeliveries, ClaimedDeliveries};
@@ -18,9 +18,11 @@ use domain::webhooks::fan_out_messages::FanOutMessages;
 use domain::webhooks::record_attempt::RecordDeliveryAttempt;
 use domain::webhooks::schedule::JITTER_PERMILLE;
 use networks::webhooks::address::Reach;
-use networks::webhooks::sender::Sender;
+use networks::webhooks::sender::{Sender, system_lookup};
 use networks::webhooks::signature::{self, Ed25519Secret, HmacSecret, SigningSecret};
 use networks::webhooks::url::EndpointUrl;
+use rustls::RootCertStore;
+use store::StoreError;
 use store::clock;
 use store::hex::unhex;
 use tokio::sync::Notify;
@@ -40,9 +42,17 @@ const SOON_FOR: Duration = Duration::from_millis(100);
 const MESSAGES_AT_ONCE: u32 = 512;
 /// How many deliveries one command makes: its ids are bounded.
 const DELIVERIES_A_COMMAND: usize = 48;
-/// How many deliveries are under way to one endpoint that takes them, and in all.
+/// How many deliveries are under way to one endpoint that takes them quickly, to all of one merchant,
+/// and in all.
 const AT_ONE_ENDPOINT: usize = 8;
+const OF_ONE_MERCHANT: usize = 64;
 const AT_ONCE: usize = 256;
+/// So many of them at most are to endpoints that are slow, or of which nothing is known yet.
+const AT_SLOW_ONES: usize = 128;
+/// Whoever takes longer than this is slow.
+const SLOW: Duration = Duration::from_secs(1);
+/// How many deliveries to a disabled endpoint are given up at once.
+const GIVEN_UP_AT_ONCE: usize = 200;
 /// After so many failures in a row an endpoint is left alone for a while.
 const FAILURES_MAX: u32 = 20;
 const PAUSE_MIN: Duration = Duration::from_secs(60);
@@ -62,6 +72,8 @@ pub struct Webhooks {
     private_given: bool,
     /// Whether a request came through a proxy.
     was_forwarded: AtomicBool,
+    /// Endpoints whose pause is over, because somebody asks for deliveries now.
+    woken: Mutex<Vec<WebhookEndpointId>>,
 }
 
 impl Webhooks {
@@ -76,6 +88,17 @@ impl Webhooks {
     pub fn nudge(&self) {
         self.nudged.notify_one();
         self.fanned_out.notify_one();
+    }
+
+    /// Somebody asks for deliveries to an endpoint now: it is not left alone any longer. Other processes
+    /// try it when their own pause is over.
+    pub fn wake(&self, endpoint: WebhookEndpointId) {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner).push(endpoint);
+        self.nudge();
+    }
+
+    fn take_woken(&self) -> Vec<WebhookEndpointId> {
+        std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A request came through a proxy: so the server is reached from elsewhere, and a private address
@@ -108,21 +131,45 @@ async fn wait(nudged: &Notify, last_nudge: &mut Option<Instant>) {
 pub async fn fan_out(app: App) {
     let mut last_nudge = None;
     loop {
-        match fan_out_once(&app).await {
-            Ok(0) => wait(&app.webhooks.nudged, &mut last_nudge).await,
-            Ok(_) => app.webhooks.fanned_out.notify_one(),
-            Err(error) => {
-                tracing::warn!(error, "deliveries of webhooks could not be made");
-                tokio::time::sleep(EVERY).await;
+        let mut after = EventId(0);
+        let mut made = 0;
+        // Page by page: messages that cannot be handled are passed over and hold up no others.
+        loop {
+            match fan_out_after(&app, after).await {
+                Ok(page) => {
+                    made += page.made;
+                    match page.last {
+                        Some(last) => after = last,
+                        None => break,
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "messages of webhooks could not be looked for");
+                    break;
+                }
             }
+        }
+        if made == 0 {
+            wait(&app.webhooks.nudged, &mut last_nudge).await;
+        } else {
+            app.webhooks.fanned_out.notify_one();
         }
     }
 }
 
-/// Returns how many messages were found.
-async fn fan_out_once(app: &App) -> Result<usize, String> {
+/// What came of a page of messages.
+struct FannedOut {
+    /// How many messages were handled.
+    made: usize,
+    /// The last of a full page, after which there may be more.
+    last: Option<EventId>,
+}
+
+async fn fan_out_after(app: &App, after: EventId) -> Result<FannedOut, StoreError> {
     let reads = app.queries.for_system();
-    let found = reads.messages_to_fan_out(MESSAGES_AT_ONCE).await.map_err(|e| e.to_string())?;
+    let found = reads.messages_to_fan_out(after, MESSAGES_AT_ONCE).await?;
+    let is_full = u32::try_from(found.len()) == Ok(MESSAGES_AT_ONCE);
+    let last = found.last().filter(|_| is_full).map(|message| message.event_id);
     let mut of_merchants: HashMap<MerchantId, Vec<_>> = HashMap::new();
     for message in &found {
         of_merchants.entry(message.merchant_id).or_default().push(message.event_id);
@@ -130,57 +177,65 @@ async fn fan_out_once(app: &App) -> Result<usize, String> {
     let mut commands = JoinSet::new();
     for (merchant, messages) in of_merchants {
         // Read after the messages: no endpoint is missing that a message was written for.
-        let endpoints = reads.endpoints_of(merchant).await.map_err(|error| error.to_string())?;
+        let endpoints = reads.endpoints_of(merchant).await?;
         let at_once = DELIVERIES_A_COMMAND / endpoints.len().max(1);
         for messages in messages.chunks(at_once.max(1)) {
             let command =
                 FanOutMessages { messages: messages.to_vec(), endpoints: endpoints.clone() };
             let engine = app.engine.clone();
-            commands.spawn(
-                async move { engine.submit_for(merchant, Principal::System, command).await },
-            );
+            commands.spawn(async move {
+                let count = command.messages.len();
+                match engine.submit_for(merchant, Principal::System, command).await {
+                    Ok(()) => count,
+                    Err(failure) => {
+                        tracing::warn!(%merchant, %failure, "deliveries of webhooks could not be made");
+                        0
+                    }
+                }
+            });
         }
     }
-    let mut failed = None;
+    let mut made = 0;
     while let Some(ended) = commands.join_next().await {
-        match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(failure)) => failed = Some(failure.to_string()),
-            Err(error) => failed = Some(error.to_string()),
-        }
+        made += ended.unwrap_or(0);
     }
-    failed.map_or(Ok(found.len()), Err)
+    Ok(FannedOut { made, last })
 }
 
 /// An endpoint as this process has met it lately.
 #[derive(Default)]
 struct Met {
     under_way: usize,
-    /// Whether the last attempt that ended was taken. Until then only one is under way, so that many
-    /// endpoints that hang leave room for the others.
-    is_proven: bool,
+    merchant: Option<MerchantId>,
+    /// Whether the last attempt that ended was taken, and quickly. Until then only one is under way, so
+    /// that many endpoints that hang leave room for the others.
+    is_quick: bool,
     failures: u32,
     paused_until: Option<Instant>,
     pause: Duration,
 }
 
 impl Met {
-    /// How many deliveries more may be under way.
-    fn places(&self) -> usize {
-        let most = if self.is_proven { AT_ONE_ENDPOINT } else { 1 };
-        let is_paused = self.paused_until.is_some_and(|until| Instant::now() < until);
-        if is_paused { 0 } else { most.saturating_sub(self.under_way) }
+    fn is_paused(&self) -> bool {
+        self.paused_until.is_some_and(|until| Instant::now() < until)
     }
 
-    fn ended(&mut self, is_success: bool) {
+    /// How many deliveries more may be under way.
+    fn places(&self) -> usize {
+        let most = if self.is_quick { AT_ONE_ENDPOINT } else { 1 };
+        if self.is_paused() { 0 } else { most.saturating_sub(self.under_way) }
+    }
+
+    fn ended(&mut self, attempt: Ended) {
         self.under_way = self.under_way.saturating_sub(1);
-        self.is_proven = is_success;
-        if is_success {
+        self.is_quick = attempt.is_success && attempt.took < SLOW;
+        if attempt.is_success {
             (self.failures, self.paused_until, self.pause) = (0, None, Duration::ZERO);
             return;
         }
         self.failures = self.failures.saturating_add(1);
-        if self.failures >= FAILURES_MAX {
+        // What was under way when the pause began does not make it longer.
+        if self.failures >= FAILURES_MAX && !self.is_paused() {
             self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
             self.paused_until = Some(Instant::now() + self.pause);
         }
@@ -188,13 +243,24 @@ impl Met {
 
     /// Whether it is like an endpoint that was never met.
     fn is_forgettable(&self) -> bool {
-        self.under_way == 0 && self.failures == 0 && !self.is_proven
+        self.under_way == 0 && self.failures == 0
     }
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy)]
+struct Ended {
+    is_success: bool,
+    took: Duration,
 }
 
 /// Delivers, for ever.
 pub async fn deliver(app: App) {
-    let sender = match Sender::new() {
+    let sender = Sender::new().or_else(|reason| {
+        tracing::error!(reason, "webhooks are delivered to no https URL");
+        Sender::with(RootCertStore::empty(), system_lookup())
+    });
+    let sender = match sender {
         Ok(sender) => sender,
         Err(reason) => {
             tracing::error!(reason, "webhooks cannot be delivered");
@@ -210,21 +276,17 @@ pub async fn deliver(app: App) {
     };
     let mut last_nudge = None;
     loop {
-        let begun = match job.begin().await {
-            Ok(begun) => begun,
-            Err(error) => {
-                tracing::warn!(error, "due deliveries of webhooks could not be claimed");
-                tokio::time::sleep(EVERY).await;
-                0
-            }
-        };
+        let begun = job.begin().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "due deliveries of webhooks could not be looked for");
+            0
+        });
         job.take_ended();
         if begun == 0 {
             let app = job.app.clone();
             tokio::select! {
                 ended = job.under_way.join_next(), if !job.under_way.is_empty() => {
-                    if let Some(Ok((endpoint, is_success))) = ended {
-                        job.met.entry(endpoint).or_default().ended(is_success);
+                    if let Some(Ok((endpoint, ended))) = ended {
+                        job.met.entry(endpoint).or_default().ended(ended);
                     }
                 }
                 () = wait(&app.webhooks.fanned_out, &mut last_nudge) => {}
@@ -237,7 +299,7 @@ struct DeliveryJob {
     app: App,
     sender: Sender,
     met: HashMap<WebhookEndpointId, Met>,
-    under_way: JoinSet<(WebhookEndpointId, bool)>,
+    under_way: JoinSet<(WebhookEndpointId, Ended)>,
     /// Whose turn it is: the endpoints above this one come first.
     begin_after: WebhookEndpointId,
 }
@@ -245,45 +307,87 @@ struct DeliveryJob {
 impl DeliveryJob {
     fn take_ended(&mut self) {
         while let Some(ended) = self.under_way.try_join_next() {
-            if let Ok((endpoint, is_success)) = ended {
-                self.met.entry(endpoint).or_default().ended(is_success);
+            if let Ok((endpoint, ended)) = ended {
+                self.met.entry(endpoint).or_default().ended(ended);
             }
         }
-        self.met.retain(|_, met| !met.is_forgettable());
+        if self.under_way.is_empty() {
+            self.met.retain(|_, met| !met.is_forgettable());
+        }
+    }
+
+    /// How many deliveries are under way to endpoints that are not quick.
+    fn at_slow_ones(&self) -> usize {
+        self.met.values().filter(|met| !met.is_quick).map(|met| met.under_way).sum()
+    }
+
+    fn of_merchant(&self, merchant: MerchantId) -> usize {
+        let own = self.met.values().filter(|met| met.merchant == Some(merchant));
+        own.map(|met| met.under_way).sum()
     }
 
     /// Begins what is due, as far as there is room. Returns how many deliveries it has begun.
-    async fn begin(&mut self) -> Result<usize, String> {
-        let mut room = AT_ONCE.saturating_sub(self.under_way.len());
-        if room == 0 {
-            return Ok(0);
+    async fn begin(&mut self) -> Result<usize, StoreError> {
+        for endpoint in self.app.webhooks.take_woken() {
+            if let Some(met) = self.met.get_mut(&endpoint) {
+                (met.failures, met.paused_until, met.pause) = (0, None, Duration::ZERO);
+            }
         }
-        let reads = self.app.queries.for_system();
         let now = clock::now();
-        let mut due = reads.due_endpoints(now).await.map_err(|error| error.to_string())?;
-        let turn = due.partition_point(|id| *id <= self.begin_after);
+        let mut due = self.app.queries.for_system().due_endpoints(now).await?;
+        let turn = due.partition_point(|(id, _)| *id <= self.begin_after);
         due.rotate_left(turn);
         let mut begun = 0;
-        for endpoint in due {
-            let places = self.met.entry(endpoint).or_default().places().min(room);
-            if places == 0 {
-                continue;
-            }
-            let ids = self.due_of(endpoint, now, places).await?;
-            let claimed = self.claim(endpoint, ids).await?;
-            let Some(claimed) = claimed.filter(|claimed| !claimed.deliveries.is_empty()) else {
-                continue;
-            };
-            self.begin_after = endpoint;
-            let count = claimed.deliveries.len();
-            self.start(claimed).await?;
-            begun += count;
-            room = room.saturating_sub(count);
+        for (endpoint, is_enabled) in due {
+            let room = AT_ONCE.saturating_sub(self.under_way.len());
             if room == 0 {
                 break;
             }
+            // The next look begins behind it, whatever becomes of this one.
+            self.begin_after = endpoint;
+            let places = if is_enabled { self.places(endpoint, room) } else { GIVEN_UP_AT_ONCE };
+            if places == 0 {
+                continue;
+            }
+            match self.begin_at(endpoint, now, places).await {
+                Ok(count) => begun += count,
+                // It holds up no other endpoint.
+                Err(error) => {
+                    let endpoint = endpoint.0;
+                    tracing::warn!(error, endpoint, "deliveries of webhooks could not be claimed");
+                }
+            }
         }
         Ok(begun)
+    }
+
+    /// How many deliveries to an endpoint may begin.
+    fn places(&mut self, endpoint: WebhookEndpointId, room: usize) -> usize {
+        let (places, is_quick, merchant) = {
+            let met = self.met.entry(endpoint).or_default();
+            (met.places(), met.is_quick, met.merchant)
+        };
+        let of_slow =
+            if is_quick { room } else { AT_SLOW_ONES.saturating_sub(self.at_slow_ones()) };
+        let of_merchant = merchant
+            .map_or(room, |merchant| OF_ONE_MERCHANT.saturating_sub(self.of_merchant(merchant)));
+        places.min(room).min(of_slow).min(of_merchant)
+    }
+
+    async fn begin_at(
+        &mut self,
+        endpoint: WebhookEndpointId,
+        now: ServerTime,
+        places: usize,
+    ) -> Result<usize, String> {
+        let ids = self.due_of(endpoint, now, places).await?;
+        let claimed = self.claim(endpoint, ids).await?;
+        let Some(claimed) = claimed.filter(|claimed| !claimed.deliveries.is_empty()) else {
+            return Ok(0);
+        };
+        let count = claimed.deliveries.len();
+        self.start(claimed).await;
+        Ok(count)
     }
 
     async fn due_of(
@@ -312,12 +416,13 @@ impl DeliveryJob {
         claimed.map(Some).map_err(|failure: Failure| failure.to_string())
     }
 
-    async fn start(&mut self, claimed: ClaimedDeliveries) -> Result<(), String> {
+    async fn start(&mut self, claimed: ClaimedDeliveries) {
         let ClaimedDeliveries { endpoint, mode, deliveries } = claimed;
         let reach = webhook_endpoints::reach(&self.app, mode);
         let target = Arc::new(Target::read(&self.app, endpoint, reach).await);
         let met = self.met.entry(target.endpoint.id).or_default();
         met.under_way += deliveries.len();
+        met.merchant = Some(target.endpoint.merchant_id);
         for delivery in deliveries {
             let attempt = Attempt {
                 app: self.app.clone(),
@@ -326,24 +431,40 @@ impl DeliveryJob {
                 delivery,
             };
             let endpoint = target.endpoint.id;
-            self.under_way.spawn(async move { (endpoint, attempt.run().await) });
+            self.under_way.spawn(async move {
+                let begun = Instant::now();
+                // A panic is a fault of ours, and must not keep the place for ever.
+                let is_success = tokio::spawn(attempt.run()).await.unwrap_or(false);
+                (endpoint, Ended { is_success, took: begun.elapsed() })
+            });
         }
-        Ok(())
     }
 }
 
 /// Where is delivered to, and with what it is signed.
 struct Target {
     endpoint: WebhookEndpoint,
-    /// The URL as it may be called now, with the secrets that hold; or why nothing can be sent.
-    ready: Result<(EndpointUrl, Vec<SigningSecret>), String>,
+    /// The URL as it may be called now, with the secrets that hold.
+    ready: Result<(EndpointUrl, Vec<SigningSecret>), NotReady>,
+}
+
+/// Why nothing can be sent.
+enum NotReady {
+    /// The URL is none that may be called: the merchant's matter, on record like an attempt.
+    Url(String),
+    /// A fault of this server, such as a missing secrets key. It is no attempt, does not count against
+    /// the endpoint, and is tried again when the lease runs out.
+    Fault(String),
 }
 
 impl Target {
     async fn read(app: &App, endpoint: WebhookEndpoint, reach: Reach) -> Self {
         let ready = match EndpointUrl::parse(&endpoint.url, reach) {
-            Ok(url) => secrets(app, &endpoint).await.map(|secrets| (url, secrets)),
-            Err(refused) => Err(refused.to_string()),
+            Ok(url) => {
+                let secrets = secrets(app, &endpoint).await;
+                secrets.map(|secrets| (url, secrets)).map_err(NotReady::Fault)
+            }
+            Err(refused) => Err(NotReady::Url(refused.to_string())),
         };
         Self { endpoint, ready }
     }
@@ -383,7 +504,14 @@ impl Attempt {
     /// Delivers, and records what came of it. Returns whether the endpoint took it.
     async fn run(self) -> bool {
         let begun_at = clock::now();
-        let (attempted, retry_after_us) = self.attempt(begun_at).await;
+        let (attempted, retry_after_us) = match self.attempt(begun_at).await {
+            Ok(attempted) => attempted,
+            Err(fault) => {
+                let (endpoint, delivery) = (self.target.endpoint.id.0, self.delivery.id.0);
+                tracing::error!(fault, endpoint, delivery, "a webhook could not be sent");
+                return false;
+            }
+        };
         let is_success = attempted.is_success();
         let drawn = i64::try_from(clock::random_number() % 401).unwrap_or(0);
         let command = RecordDeliveryAttempt {
@@ -414,19 +542,22 @@ impl Attempt {
         is_success
     }
 
-    async fn attempt(&self, begun_at: ServerTime) -> (Attempted, Option<i64>) {
-        let not_sent =
-            |said: String| (Attempted { begun_at, duration_us: 0, status: None, said }, None);
+    /// Makes the attempt.
+    ///
+    /// # Errors
+    /// Why it could not be made, which is no fault of the endpoint.
+    async fn attempt(&self, begun_at: ServerTime) -> Result<(Attempted, Option<i64>), String> {
         let (url, secrets) = match &self.target.ready {
             Ok(ready) => ready,
-            Err(reason) => return not_sent(reason.clone()),
+            Err(NotReady::Fault(fault)) => return Err(fault.clone()),
+            Err(NotReady::Url(said)) => {
+                let said = said.clone();
+                return Ok((Attempted { begun_at, duration_us: 0, status: None, said }, None));
+            }
         };
         let reads = self.app.queries.for_system();
-        let body = match reads.message_body(self.delivery.event_id).await {
-            Ok(Some(body)) => body,
-            Ok(None) => return not_sent("the message is no longer kept".to_owned()),
-            Err(error) => return not_sent(error.to_string()),
-        };
+        let body = reads.message_body(self.delivery.event_id).await.map_err(|e| e.to_string())?;
+        let body = body.ok_or("the message is no longer kept")?;
         let id = self.delivery.event_id.0.to_string();
         let headers = signature::headers(&id, begun_at.0 / 1_000_000, body.as_bytes(), secrets);
         let within = self.app.config.webhook_timeout;
@@ -438,6 +569,6 @@ impl Attempt {
         };
         let retry_after_us =
             retry_after.map(|after| i64::try_from(after.as_micros()).unwrap_or(i64::MAX));
-        (Attempted { begun_at, duration_us, status, said }, retry_after_us)
+        Ok((Attempted { begun_at, duration_us, status, said }, retry_after_us))
     }
 }

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::header::FORWARDED;
+use axum::http::header::{FORWARDED, HOST};
 use axum::http::{HeaderMap, HeaderName};
+
+use crate::callbacks::public_address;
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -17,10 +19,20 @@ pub enum ForwardedFor {
     Both,
 }
 
-/// Whether a proxy has added a header, whatever it says.
+/// Headers that proxies add, beside those that name the client.
+const OF_PROXIES: [&str; 5] =
+    ["via", "x-real-ip", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
+
+/// Whether a request looks as if it came through a proxy: by a header that proxies add, or by a host
+/// that is not this machine.
 #[must_use]
 pub fn is_forwarded(headers: &HeaderMap) -> bool {
-    headers.contains_key(&FORWARDED_FOR) || headers.contains_key(FORWARDED)
+    let has = |name: &str| headers.contains_key(name);
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    headers.contains_key(&FORWARDED_FOR)
+        || headers.contains_key(FORWARDED)
+        || OF_PROXIES.iter().any(|name| has(name))
+        || !public_address::is_loopback(&format!("http://{host}"))
 }
 
 /// The client that connected to the proxy: the last address in the fields. Only the proxy's own

@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use domain::decision::event::EventType;
+use kola::api::event_types::described;
+
 use super::support::shop::Merchant;
 use super::support::{Database, Server, open_with, straight};
 
@@ -96,6 +99,16 @@ fn the_error_catalogue_is_up_to_date() {
         catalogue == include_str!("../../../../docs/errors.md"),
         "run: cargo run -- errors > docs/errors.md"
     );
+}
+
+#[test]
+fn every_type_of_event_is_described() {
+    let page = include_str!("../../../../docs/events.md");
+    for kind in EventType::OF_MERCHANTS {
+        let (subject, when) = described(*kind);
+        let line = format!("| `{kind}` | `{subject}` | {when} |");
+        assert!(page.contains(&line), "docs/events.md has no line: {line}");
+    }
 }
 
 fn repository() -> PathBuf {

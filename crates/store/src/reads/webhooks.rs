@@ -93,12 +93,16 @@ impl MerchantReads<'_> {
         self.list(list, page).await
     }
 
-    /// The attempts of a delivery, the first one first.
+    /// The last 50 attempts of a delivery, the newest one last.
     pub async fn webhook_attempts(
         &self,
         delivery: WebhookDeliveryId,
     ) -> Result<Vec<WebhookAttempt>, StoreError> {
-        self.many("delivery_id = :delivery", "id", params!["delivery" = delivery.0]).await
+        let params = params!["delivery" = delivery.0];
+        let mut found: Vec<WebhookAttempt> =
+            self.many("delivery_id = :delivery", "id DESC LIMIT 50", params).await?;
+        found.reverse();
+        Ok(found)
     }
 
     /// At most `limit` deliveries to an endpoint that failed, made since a time, in the order of their
@@ -127,16 +131,20 @@ pub struct NewMessage {
 }
 
 impl SystemReads<'_> {
-    /// At most `limit` messages whose deliveries are not made yet, the oldest first.
-    pub async fn messages_to_fan_out(&self, limit: u32) -> Result<Vec<NewMessage>, StoreError> {
+    /// At most `limit` messages after one whose deliveries are not made yet, the oldest first.
+    pub async fn messages_to_fan_out(
+        &self,
+        after: EventId,
+        limit: u32,
+    ) -> Result<Vec<NewMessage>, StoreError> {
         let sql = "SELECT event_id, merchant_id FROM webhook_messages WHERE fanned_out_at IS NULL \
-                   AND event_id > 0 ORDER BY event_id LIMIT :limit";
+                   AND event_id > :after ORDER BY event_id LIMIT :limit";
         let read = |row: &dyn ResultRow| {
             let mut reader = RowReader::new(row, "webhook_messages", 0);
             let (event_id, merchant_id) = Column::read(&mut reader)?;
             Ok(NewMessage { event_id, merchant_id })
         };
-        self.0.rows(sql, &params!["limit" = limit], read).await
+        self.0.rows(sql, &params!["after" = after.0, "limit" = limit], read).await
     }
 
     /// The endpoints of a merchant that were not deleted.
@@ -149,12 +157,12 @@ impl SystemReads<'_> {
         self.0.rows(sql, &params, |row| integer(row).map(WebhookEndpointId)).await
     }
 
-    /// The endpoints that have a delivery which is due. It skips from one endpoint to the next in an
+    /// The endpoints that have a delivery which is due, and whether they are enabled. It skips from one endpoint to the next in an
     /// index, so the number of deliveries of each does not matter.
     pub async fn due_endpoints(
         &self,
         now: ServerTime,
-    ) -> Result<Vec<WebhookEndpointId>, StoreError> {
+    ) -> Result<Vec<(WebhookEndpointId, bool)>, StoreError> {
         let next = |after: &str| {
             format!(
                 "(SELECT endpoint_id FROM webhook_deliveries WHERE next_attempt_at IS NOT NULL \
@@ -163,13 +171,15 @@ impl SystemReads<'_> {
         };
         let sql = format!(
             "WITH RECURSIVE found(id) AS (SELECT {} UNION ALL SELECT {} FROM found WHERE found.id IS NOT NULL) \
-             SELECT found.id FROM found WHERE found.id IS NOT NULL AND EXISTS (SELECT 1 FROM webhook_deliveries \
-             WHERE endpoint_id = found.id AND next_attempt_at IS NOT NULL AND next_attempt_at <= :now)",
+             SELECT found.id, CAST(CASE WHEN EXISTS (SELECT 1 FROM webhook_endpoints WHERE webhook_endpoints.id = found.id \
+             AND disabled IS NULL AND deleted_at IS NULL) THEN 1 ELSE 0 END AS BIGINT) FROM found WHERE found.id IS NOT NULL AND EXISTS (SELECT 1 \
+             FROM webhook_deliveries WHERE endpoint_id = found.id AND next_attempt_at IS NOT NULL AND next_attempt_at <= :now)",
             next("0"),
             next("found.id")
         );
-        let params = params!["now" = now.0];
-        self.0.rows(&sql, &params, |row| integer(row).map(WebhookEndpointId)).await
+        let read =
+            |row: &dyn ResultRow| Column::read(&mut RowReader::new(row, "webhook_deliveries", 0));
+        self.0.rows(&sql, &params!["now" = now.0], read).await
     }
 
     /// At most `limit` deliveries to an endpoint that are due, the most overdue first.
@@ -204,6 +214,14 @@ impl SystemReads<'_> {
     ) -> Result<Vec<WebhookSecret>, StoreError> {
         let condition = "expires_at IS NULL OR expires_at > :now";
         self.0.many(condition, "id", &params!["now" = now.0]).await
+    }
+
+    /// Whether any secret was ever encrypted.
+    pub async fn has_sealed_secrets(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT id FROM network_secrets WHERE id = (SELECT min(id) FROM network_secrets) \
+                   UNION ALL SELECT id FROM webhook_secrets WHERE id = (SELECT min(id) FROM webhook_secrets)";
+        let found = self.0.rows(sql, &vec![], integer).await?;
+        Ok(!found.is_empty())
     }
 
     /// What is sent about an event.

@@ -303,6 +303,12 @@ impl Found for [u8; 16] {
     }
 }
 
+impl Found for bool {
+    fn count(&self) -> usize {
+        usize::from(*self)
+    }
+}
+
 impl Found for () {
     fn count(&self) -> usize {
         0
@@ -401,7 +407,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         kept_long_enough(Retained::Exchanges, NOW, 10), kept_long_enough(Retained::UnmatchedCallbacks, NOW, 10),
         kept_long_enough(Retained::WebhookDeliveries, NOW, 10), kept_long_enough(Retained::DeadWebhookDeliveries, NOW, 10),
         kept_long_enough(Retained::WebhookAttempts, NOW, 10), kept_long_enough(Retained::WebhookMessages, NOW, 10),
-        messages_to_fan_out(10), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
+        messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_body(EventId(10)),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>

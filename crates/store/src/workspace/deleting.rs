@@ -18,7 +18,7 @@ impl DeleteSql for Retained {
             Self::Exchanges => "DELETE FROM exchanges WHERE id = ?",
             Self::UnmatchedCallbacks => "DELETE FROM unmatched_callbacks WHERE id = ?",
             Self::WebhookDeliveries | Self::DeadWebhookDeliveries => {
-                "DELETE FROM webhook_deliveries WHERE id = ?"
+                "DELETE FROM webhook_deliveries WHERE id = ? AND next_attempt_at IS NULL"
             }
             Self::WebhookAttempts => "DELETE FROM webhook_attempts WHERE id = ?",
             Self::WebhookMessages => "DELETE FROM webhook_messages WHERE event_id = ?",
@@ -32,7 +32,8 @@ impl DeleteSql for Retained {
                 "DELETE FROM unmatched_callbacks WHERE id = ANY($1::bigint[])"
             }
             Self::WebhookDeliveries | Self::DeadWebhookDeliveries => {
-                "DELETE FROM webhook_deliveries WHERE id = ANY($1::bigint[])"
+                "DELETE FROM webhook_deliveries WHERE id = ANY($1::bigint[]) \
+                 AND next_attempt_at IS NULL"
             }
             Self::WebhookAttempts => "DELETE FROM webhook_attempts WHERE id = ANY($1::bigint[])",
             Self::WebhookMessages => {
@@ -51,12 +52,12 @@ impl DeleteSql for Retained {
                  ORDER BY received_at LIMIT :limit"
             }
             Self::WebhookDeliveries => {
-                "SELECT id FROM webhook_deliveries WHERE created_at < :before \
-                 AND status = 'DELIVERED' ORDER BY created_at LIMIT :limit"
+                "SELECT id FROM webhook_deliveries WHERE updated_at < :before AND status = 'DELIVERED' \
+                 AND next_attempt_at IS NULL ORDER BY updated_at LIMIT :limit"
             }
             Self::DeadWebhookDeliveries => {
-                "SELECT id FROM webhook_deliveries WHERE created_at < :before \
-                 AND next_attempt_at IS NULL ORDER BY created_at LIMIT :limit"
+                "SELECT id FROM webhook_deliveries WHERE updated_at < :before AND status = 'DEAD' \
+                 AND next_attempt_at IS NULL ORDER BY updated_at LIMIT :limit"
             }
             Self::WebhookAttempts => {
                 "SELECT id FROM webhook_attempts WHERE begun_at < :before \

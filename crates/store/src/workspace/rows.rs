@@ -597,7 +597,7 @@ record!(domain::webhooks::delivery::WebhookDelivery, "webhook_deliveries",
     }
     changing {
         status: "status", attempts: "attempts", failures: "failures", next_attempt_at: "next_attempt_at",
-        updated_at: "updated_at",
+        is_under_way: "is_under_way", updated_at: "updated_at",
     }
     alt_key { "endpoint_id" "event_id" });
 

@@ -101,6 +101,7 @@ impl Refusal {
             Self::TooManyEndpoints { most: 16 },
             Self::TooManySecrets { most: 5 },
             Self::EndpointDisabled,
+            Self::EndpointChanged,
         ]
     }
 }

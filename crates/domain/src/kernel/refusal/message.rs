@@ -126,6 +126,7 @@ impl std::fmt::Display for Refusal {
             Self::TooManySecrets { most } => {
                 write!(f, "{most} secrets of the endpoint sign already: wait until one ends, or choose a shorter overlap")
             }
+            Self::EndpointChanged => f.write_str("the webhook endpoint was changed in the same moment: try again"),
             Self::EndpointDisabled => f.write_str("the webhook endpoint is disabled or deleted: enable it first"),
         }
     }

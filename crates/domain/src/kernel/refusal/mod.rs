@@ -273,6 +273,8 @@ pub enum Refusal {
     },
     /// Nothing is delivered to a disabled or deleted endpoint.
     EndpointDisabled,
+    /// Somebody else changed the endpoint in the same moment.
+    EndpointChanged,
 }
 
 #[cfg(test)]
@@ -280,7 +282,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 70;
+    const VARIANTS: usize = 71;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

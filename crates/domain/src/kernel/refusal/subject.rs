@@ -121,7 +121,8 @@ impl Refusal {
             Self::DuplicateFunding => Subject::FundingKey,
             Self::TooManyEndpoints { .. }
             | Self::TooManySecrets { .. }
-            | Self::EndpointDisabled => Subject::WebhookEndpoint,
+            | Self::EndpointDisabled
+            | Self::EndpointChanged => Subject::WebhookEndpoint,
         }
     }
 }

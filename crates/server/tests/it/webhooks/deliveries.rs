@@ -173,6 +173,8 @@ fn what_arrived_is_sent_once_more_when_asked() {
     let off = format!("/v1/webhook-endpoints/update/{}", id(&made));
     stage.shop.api.put(&off, &json!({"enabled": false})).ok();
     stage.shop.api.post(&path, &json!({})).refused(422);
+    let test = format!("/v1/webhook-endpoints/test/{}", id(&made));
+    stage.shop.api.post(&test, &json!({})).refused(422);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::{Stage, secret};
-use crate::support::{Database, Server, assert_fields, id, on_postgres_only, shown};
+use crate::support::{
+    Database, Server, all_at_once, assert_fields, id, on_postgres_only, shown, wait_for,
+};
 
 #[test]
 fn an_endpoint_is_made_listed_changed_and_deleted() {
@@ -194,12 +196,50 @@ fn after_a_change_of_the_secrets_key_it_still_signs() {
     let said = server.kola(&["secrets", "rekey", "new.key"]).ok();
     assert!(said.contains("2 secrets"), "{said}");
     let old = server.database.secrets_key().expect("a key");
-    // Until the server has the new key, the delivery waits.
+    // Until the server has the new key, the delivery waits: that is no fault of the endpoint.
     stage.test(&made);
-    stage.becomes("type=webhook.test", "FAILED");
+    let claimed = "SELECT count(*) FROM webhook_deliveries WHERE is_under_way = 1";
+    wait_for("a claim", || (server.database.value(claimed) == "1").then_some(()));
     std::fs::copy(old.with_file_name("new.key"), &old).expect("a copy");
     stage.make_due();
     let told = stage.receiver.wait_for("webhook.test", 1).remove(0);
     assert!(told.is_signed_by(&secret(&made)), "{told:?}");
     assert!(told.header("webhook-signature").contains("v1a,"), "{told:?}");
+    assert_eq!(stage.becomes("type=webhook.test", "DELIVERED")["attempts"], 1);
+}
+
+#[test]
+fn a_missing_secrets_key_is_not_replaced_and_counts_against_nobody() {
+    let stage = Stage::open();
+    let made = stage.endpoint();
+    let key = stage.server.database.secrets_key().expect("a key");
+    let aside = key.with_file_name("aside");
+    std::fs::rename(&key, &aside).expect("a rename");
+    let body = json!({ "url": stage.receiver.url() });
+    stage.shop.api.post("/v1/webhook-endpoints/create", &body).refused(503);
+    assert!(!key.exists(), "no other key was made");
+    stage.test(&made);
+    let claimed = "SELECT count(*) FROM webhook_deliveries WHERE is_under_way = 1";
+    wait_for("a claim", || (stage.server.database.value(claimed) == "1").then_some(()));
+    std::fs::rename(&aside, &key).expect("a rename");
+    stage.make_due();
+    stage.receiver.wait_for("webhook.test", 1);
+    let done = stage.becomes("type=webhook.test", "DELIVERED");
+    let path = format!("/v1/webhook-deliveries/retrieve/{}", id(&done));
+    assert_eq!(stage.shop.api.get(&path).ok()["tries"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn rotations_at_once_leave_one_secret_without_an_end() {
+    let stage = Stage::open();
+    let made = stage.endpoint_with(&json!({"signing": "ED25519"}));
+    let path = format!("/v1/webhook-endpoints/rotate-secret/{}", id(&made));
+    let replies = all_at_once(&[0, 1, 2], |_| stage.shop.api.post(&path, &json!({})).status);
+    assert!(replies.contains(&200), "{replies:?}");
+    let endless =
+        "SELECT count(*) FROM webhook_secrets WHERE expires_at IS NULL AND signing = 'HMAC'";
+    assert_eq!(stage.server.database.value(endless), "1");
+    // Each rotation makes two secrets, of which the limit counts one.
+    let more = stage.shop.api.post(&path, &json!({"overlap_hours": 1}));
+    assert_eq!(more.status, 200, "{}", more.body);
 }
