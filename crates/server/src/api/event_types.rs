@@ -95,6 +95,6 @@ pub fn routes() -> Routes {
     Routes::new().get(
         "/v1/event-types/list",
         list,
-        op("list_event_types", "List the types of events"),
+        op("retrieve_event_types", "Read the types of events"),
     )
 }

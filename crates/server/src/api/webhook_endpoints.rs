@@ -45,7 +45,7 @@ crate::api_names! { Signing DisabledReason }
 const TYPES_MAX: usize = 64;
 /// How many deliveries are found and made due again at once, and by one call.
 const RECOVERED_AT_ONCE: u32 = 50;
-const RECOVERED_MAX: usize = 5_000;
+const RECOVERED_MAX: i64 = 5_000;
 /// How often a rotation is tried that meets another one.
 const ROTATE_TRIES: u32 = 5;
 
@@ -137,7 +137,7 @@ pub struct TestResponse {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "WebhookRecoveryAnswer")]
 pub struct RecoveryResponse {
-    deliveries: usize,
+    deliveries: i64,
     /// Whether there are more: call again.
     has_more: bool,
 }
@@ -376,7 +376,8 @@ async fn recover(
         let Some(last) = ids.last() else { break };
         after = *last;
         let command = ResendDeliveries { merchant_id: tenant.id(), ids, even_delivered: false };
-        deliveries += app.engine.submit(tenant.caller, command).await?.len();
+        let resent = app.engine.submit(tenant.caller, command).await?.len();
+        deliveries += i64::try_from(resent).unwrap_or(0);
         if deliveries >= RECOVERED_MAX {
             has_more = true;
             break;

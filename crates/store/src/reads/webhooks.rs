@@ -212,7 +212,7 @@ impl SystemReads<'_> {
         &self,
         now: ServerTime,
     ) -> Result<Vec<WebhookSecret>, StoreError> {
-        let condition = "expires_at IS NULL OR expires_at > :now";
+        let condition = "id > 0 AND (expires_at IS NULL OR expires_at > :now)";
         self.0.many(condition, "id", &params!["now" = now.0]).await
     }
 
