@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import schemathesis
@@ -120,6 +121,15 @@ def _shop():
     return _SHOP[0]
 
 
+def _session(operation):
+    """A session that can be executed. A request may have deactivated an account of the shop: then it gets new ones."""
+    try:
+        return _shop().session(operation)
+    except HTTPError:
+        _SHOP.clear()
+        return _shop().session(operation)
+
+
 # Objects that are there -------------------------------------------------------------------------------------------------
 
 # Ids that answers gave, by what they are ids of. A request that is right by the document gets them in place of ids that
@@ -195,7 +205,7 @@ def before_call(context, case, kwargs):
         if body[name] is not None and _known(kind) is not None:
             body[name] = _known(kind)
     if words[0] == "executions":
-        body.update(_shop().session(words[1]) or {}, reference_id=str(uuid.uuid4()))
+        body.update(_session(words[1]) or {}, reference_id=str(uuid.uuid4()))
         return
     # Money that can move: what nearly every wallet, account and item here is in.
     if _CALLS[0] % 4 == 0:
