@@ -57,6 +57,7 @@ use domain::tariff::open_market::OpenMarket;
 use kola::api::refusals::error_type;
 use kola::engine::{Failure, Outcome};
 
+use crate::never_sent::never_sent;
 use crate::plan::{Fault, StoreCall};
 
 pub fn command(command: &Command) -> String {
@@ -170,21 +171,7 @@ pub fn command(command: &Command) -> String {
         | Command::UnlockPasscode(_)
         | Command::ReservePasscodeChange(..)
         | Command::ReplacePasscode(..)
-        | Command::RecordDispute(_)
-        | Command::AddNetworkAccount(_)
-        | Command::RetireNetworkSecret(_)
-        | Command::ResealSecrets(_)
-        | Command::KeepUnmatchedCallback(_)
-        | Command::DeleteRetained(_)
-        | Command::CreateWebhookEndpoint(_)
-        | Command::UpdateWebhookEndpoint(_)
-        | Command::DeleteWebhookEndpoint(_)
-        | Command::RotateWebhookSecret(_)
-        | Command::TestWebhookEndpoint(_)
-        | Command::FanOutMessages(_)
-        | Command::ClaimDeliveries(_)
-        | Command::RecordDeliveryAttempt(_)
-        | Command::ResendDeliveries(_) => String::new(),
+        | never_sent!() => String::new(),
     };
     match crate::plan::merchant_of(&mut command.clone()) {
         Some(merchant) => format!("{name} (merchant {merchant}) {what}"),

@@ -22,6 +22,7 @@ mod environment;
 mod faults;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod never_sent;
 mod oracle;
 mod plan;
 mod processes;

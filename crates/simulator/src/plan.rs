@@ -59,6 +59,7 @@ use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
 
 use crate::db::{Commit, Map};
+use crate::never_sent::never_sent;
 use crate::queued_command::{Origin, QueuedCommand};
 use crate::real_networks::Trouble;
 use crate::rng::{hash, hash_text};
@@ -365,23 +366,9 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::AssignPhonePrefix(_)
         | Command::EndPhonePrefix(_)
         | Command::CancelEnqueued(_)
-        | Command::RecordDispute(_)
-        | Command::AddNetworkAccount(_)
+        | never_sent!()
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
-        | Command::RetireNetworkSecret(_)
-        | Command::ResealSecrets(_)
-        | Command::KeepUnmatchedCallback(_)
-        | Command::DeleteRetained(_)
-        | Command::CreateWebhookEndpoint(_)
-        | Command::UpdateWebhookEndpoint(_)
-        | Command::DeleteWebhookEndpoint(_)
-        | Command::RotateWebhookSecret(_)
-        | Command::TestWebhookEndpoint(_)
-        | Command::FanOutMessages(_)
-        | Command::ClaimDeliveries(_)
-        | Command::RecordDeliveryAttempt(_)
-        | Command::ResendDeliveries(_)
         | Command::RecordTerms(_)
         | Command::AuthenticateCard(..) => {}
     }
@@ -469,23 +456,9 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::AssignPhonePrefix(_)
         | Command::EndPhonePrefix(_)
         | Command::DeferSend(_)
-        | Command::RecordDispute(_)
-        | Command::AddNetworkAccount(_)
+        | never_sent!()
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
-        | Command::RetireNetworkSecret(_)
-        | Command::ResealSecrets(_)
-        | Command::KeepUnmatchedCallback(_)
-        | Command::DeleteRetained(_)
-        | Command::CreateWebhookEndpoint(_)
-        | Command::UpdateWebhookEndpoint(_)
-        | Command::DeleteWebhookEndpoint(_)
-        | Command::RotateWebhookSecret(_)
-        | Command::TestWebhookEndpoint(_)
-        | Command::FanOutMessages(_)
-        | Command::ClaimDeliveries(_)
-        | Command::RecordDeliveryAttempt(_)
-        | Command::ResendDeliveries(_)
         | Command::RecordTerms(_)
         | Command::ResolveReview(..) => None,
     }

@@ -7,6 +7,7 @@ use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{MerchantId, WebhookEndpointId, WebhookSecretId};
+use crate::kernel::patch::Patch;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::webhooks::endpoint::{self, DisabledReason, EventTypes, Signing, WebhookEndpoint};
@@ -16,9 +17,9 @@ use crate::webhooks::secret::{self, NewWebhookSecret, SECRETS_MAX, WebhookSecret
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct EndpointChanges {
     pub url: Option<String>,
-    /// `Some(None)`: everything.
-    pub event_types: Option<Option<EventTypes>>,
-    pub description: Option<Option<String>>,
+    /// Cleared: everything.
+    pub event_types: Patch<EventTypes>,
+    pub description: Patch<String>,
     pub enabled: Option<bool>,
 }
 
@@ -43,12 +44,8 @@ impl Decision for UpdateWebhookEndpoint {
             }
             row.url = url;
         }
-        if let Some(event_types) = event_types {
-            row.event_types = event_types;
-        }
-        if let Some(description) = description {
-            row.description = description;
-        }
+        row.event_types = event_types.apply_to(row.event_types);
+        row.description = description.apply_to(row.description);
         match enabled {
             // It begins anew: what failed before counts no longer.
             Some(true) => (row.disabled, row.failing_since) = (None, None),

@@ -55,38 +55,27 @@ impl Decision for RecordDeliveryAttempt {
             number: attempts,
             attempted: self.attempted.clone(),
         });
-        let is_success = self.attempted.is_success();
         let was_enabled = endpoint.is_enabled();
         let disabled = self.count_failure(endpoint, work, context)?;
-        let is_disabled = !was_enabled || disabled.is_some();
-        let row = if is_success {
-            WebhookDelivery {
-                status: DeliveryStatus::Delivered,
-                attempts,
-                next_attempt_at: None,
-                is_under_way: false,
-                updated_at: now,
-                ..row
-            }
-        } else {
-            let failures = row.failures.saturating_add(1);
-            let next = next_attempt_at(failures, self.jitter, self.retry_after_us, now);
-            // Two processes may have tried it, where a lease ran out: what was taken stays taken.
-            let next = next.filter(|_| !is_disabled && row.status != DeliveryStatus::Delivered);
-            let status = match next {
-                _ if row.status == DeliveryStatus::Delivered => DeliveryStatus::Delivered,
-                Some(_) => DeliveryStatus::Failed,
-                None => DeliveryStatus::Dead,
-            };
-            WebhookDelivery {
-                status,
-                attempts,
-                failures,
-                next_attempt_at: next,
-                is_under_way: false,
-                updated_at: now,
-                ..row
-            }
+        let is_success = self.attempted.is_success();
+        let failures = row.failures.saturating_add(i64::from(!is_success));
+        // Two processes may have tried it, where a lease ran out: what was taken stays taken.
+        let is_taken = is_success || row.status == DeliveryStatus::Delivered;
+        let next_attempt_at = next_attempt_at(failures, self.jitter, self.retry_after_us, now)
+            .filter(|_| !is_taken && was_enabled && disabled.is_none());
+        let status = match next_attempt_at {
+            _ if is_taken => DeliveryStatus::Delivered,
+            Some(_) => DeliveryStatus::Failed,
+            None => DeliveryStatus::Dead,
+        };
+        let row = WebhookDelivery {
+            status,
+            attempts,
+            failures,
+            next_attempt_at,
+            is_under_way: false,
+            updated_at: now,
+            ..row
         };
         work.put(row.clone());
         Ok(RecordedAttempt { delivery: row, disabled })

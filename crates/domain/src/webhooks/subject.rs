@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::decision::event::{Event, EventEntity, EventType};
+use crate::decision::event::{Event, EventEntity, EventPosition, EventType};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::exceptions::review::Review;
@@ -136,6 +136,6 @@ pub fn accepted_status(entity: EventEntity, id: i64, work: &Workspace) -> Option
 /// # Errors
 /// [`Stop::NotLoaded`].
 pub fn listens(merchant: MerchantId, work: &Workspace) -> Result<bool, Stop> {
-    let row = work.get::<crate::decision::event::EventPosition>(merchant)?;
+    let row = work.get::<EventPosition>(merchant)?;
     Ok(row.is_some_and(|row| row.endpoints > 0))
 }

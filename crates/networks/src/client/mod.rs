@@ -317,4 +317,6 @@ where
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 #[cfg(test)]
+pub(crate) mod test_server;
+#[cfg(test)]
 mod tests;

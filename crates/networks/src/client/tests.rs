@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::*;
+use crate::client::test_server::{read_request, self_signed};
 
 /// For what is answered, also on a machine that is busy.
 const LONG: Duration = Duration::from_secs(10);
@@ -73,21 +73,6 @@ async fn server(acts: &'static [Act]) -> Server {
         }
     });
     Server { address, connections, requests }
-}
-
-/// The head and the body of a request; `None` when the connection is closed.
-async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
-    let mut text = String::new();
-    let mut buffer = [0; 4_096];
-    loop {
-        let count = stream.read(&mut buffer).await.ok().filter(|count| *count > 0)?;
-        text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
-            return Some(text);
-        }
-    }
 }
 
 const OK: Act = Act::Answer("HTTP/1.1 200 OK\r\nX-Thing: 7\r\ncontent-length: 2\r\n\r\n{}");
@@ -252,24 +237,13 @@ async fn an_answer_without_end_is_not_read() {
 
 /// A server with a certificate of its own for `localhost`, which answers one request.
 async fn tls_server() -> (BaseUrl, RootCertStore, tokio::task::JoinHandle<Option<String>>) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate = made.cert.der().clone();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.clone()).unwrap();
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
+    let (config, roots) = self_signed("localhost");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let base = BaseUrl::parse(&format!("https://localhost:{port}")).unwrap();
     let served = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let acceptor = tokio_rustls::TlsAcceptor::from(config);
         let mut stream = acceptor.accept(stream).await.ok()?;
         let request = read_request(&mut stream).await?;
         stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();

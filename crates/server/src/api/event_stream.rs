@@ -20,7 +20,6 @@ use hyper::body::Frame;
 use schemars::{Schema, json_schema};
 use std::sync::Arc;
 use store::StoreError;
-use store::clock;
 use store::reads::events::EventFilter;
 use store::reads::scope::MerchantReads;
 use tokio::sync::mpsc;
@@ -42,6 +41,8 @@ pub const STREAMS_MAX: usize = 100;
 const EVENTS_AT_ONCE: u32 = 50;
 /// How often a stream looks for events, which other processes write, too.
 const EVERY: Duration = Duration::from_millis(200);
+/// How often the token is checked while nothing happens.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How often a line without meaning is sent, by which both sides see that the other is there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const EVENT_STREAM: &str = "text/event-stream";
@@ -168,18 +169,26 @@ impl Running {
         if self.send(": connected\n\n".to_owned()).await.is_err() {
             return;
         }
+        let mut last_check = Instant::now();
         while !*stopping.borrow() {
-            if self.is_over().await {
-                let _gone = self.send("event: token_expired\ndata: {}\n\n".to_owned()).await;
-                return;
-            }
-            match self.send_events().await {
-                Ok(true) => {
-                    last_sent = Instant::now();
-                    continue;
+            let has_events = self.has_events().await;
+            // Nothing is sent to whoever may not read it any more.
+            if has_events || last_check.elapsed() >= CHECK_EVERY {
+                last_check = Instant::now();
+                if self.is_over().await {
+                    let _gone = self.send("event: token_expired\ndata: {}\n\n".to_owned()).await;
+                    return;
                 }
-                Ok(false) => {}
-                Err(Gone) => return,
+            }
+            if has_events {
+                match self.send_events().await {
+                    Ok(true) => {
+                        last_sent = Instant::now();
+                        continue;
+                    }
+                    Ok(false) => {}
+                    Err(Gone) => return,
+                }
             }
             if last_sent.elapsed() >= HEARTBEAT {
                 last_sent = Instant::now();
@@ -195,22 +204,21 @@ impl Running {
         }
     }
 
-    /// Whether the token has ended, or its key was revoked.
+    /// Whether there are events that were not looked at yet. It costs less than to list none.
+    async fn has_events(&self) -> bool {
+        let last = self.tenant.reads(&self.app).last_event_position().await;
+        last.is_ok_and(|last| last > self.position)
+    }
+
+    /// Whether the token has ended or its key was revoked, as it is for any request.
     async fn is_over(&self) -> bool {
-        if clock::now() >= self.tenant.caller.until {
-            return true;
-        }
-        let key = self.tenant.caller.api_key_id;
-        match self.app.queries.for_authentication().tenant(key).await {
-            Ok(found) => found.is_none_or(|(key, _)| key.revoked_at.is_some()),
-            // The database is away for a moment.
-            Err(_) => false,
-        }
+        // Any other error: the database is away for a moment.
+        matches!(self.tenant.holds(&self.app).await, Err(ApiError::BadCredentials(_)))
     }
 
     /// Sends the events that are there. Returns whether there were any.
     async fn send_events(&mut self) -> Result<bool, Gone> {
-        let reads = self.app.queries.of(&self.tenant.merchant);
+        let reads = self.tenant.reads(&self.app);
         let filter = EventFilter::default();
         let found = match reads.events_after(filter, self.position, EVENTS_AT_ONCE).await {
             Ok(found) => found.rows,
@@ -237,7 +245,7 @@ impl Running {
     }
 
     async fn text_of(&self, event: &Event) -> Result<String, StoreError> {
-        let reads = self.app.queries.of(&self.tenant.merchant);
+        let reads = self.tenant.reads(&self.app);
         let Some(subject) = subject_of(event, &self.tenant, reads).await? else {
             return Ok(String::new());
         };

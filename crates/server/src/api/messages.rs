@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use domain::decision::event::{Event, EventType};
 use domain::exceptions::review::{Review, ReviewKind, ReviewStatus};
-use domain::kernel::currency::Currency;
 use domain::payments::attempt::WithAttempt;
 use domain::webhooks::subject::{MessageWriter, Subject};
 use schemars::JsonSchema;
@@ -81,14 +80,13 @@ struct ReviewResponse {
 
 impl From<&Review> for ReviewResponse {
     fn from(review: &Review) -> Self {
-        let currency: Currency = review.amount.currency;
         Self {
             id: review.id.0,
             payment_intent_id: review.execution_id.0,
             kind: Name(review.kind),
             status: Name(review.status),
             amount: Amount(review.amount),
-            currency: Code(currency),
+            currency: Code(review.amount.currency),
             resolution: review.resolution.clone(),
             created_at: Time::from(review.created_at),
             resolved_at: review.resolved_at.map(Time::from),

@@ -283,8 +283,8 @@ async fn update(
     }
     let changes = EndpointChanges {
         url: payload.url.map(|url| url.0),
-        event_types: set_or_cleared(payload.event_types.map(event_types)),
-        description: set_or_cleared(payload.description.map(|text| text.0)),
+        event_types: payload.event_types.map(event_types),
+        description: payload.description.map(|text| text.0),
         enabled: payload.enabled,
     };
     let command = change_endpoint::UpdateWebhookEndpoint {
@@ -295,14 +295,6 @@ async fn update(
     let row = app.engine.submit(tenant.caller, command).await?;
     app.webhooks.wake(row.id);
     Ok(Json(row.into()))
-}
-
-fn set_or_cleared<T>(patch: Patch<T>) -> Option<Option<T>> {
-    match patch {
-        Patch::Keep => None,
-        Patch::Clear => Some(None),
-        Patch::Set(value) => Some(Some(value)),
-    }
 }
 
 async fn rotate_secret(

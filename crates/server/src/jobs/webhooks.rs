@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::directory::principal::Principal;
-use domain::kernel::ids::{EventId, MerchantId, WebhookDeliveryId, WebhookEndpointId};
+use domain::kernel::ids::{EventId, MerchantId, WebhookEndpointId};
 use domain::kernel::time::ServerTime;
 use domain::webhooks::attempt::Attempted;
 use domain::webhooks::claim_deliveries::{ClaimDeliveries, ClaimedDeliveries};
@@ -17,6 +17,7 @@ use domain::webhooks::endpoint::{Signing, WebhookEndpoint};
 use domain::webhooks::fan_out_messages::FanOutMessages;
 use domain::webhooks::record_attempt::RecordDeliveryAttempt;
 use domain::webhooks::schedule::JITTER_PERMILLE;
+use domain::webhooks::secret::WebhookSecret;
 use networks::webhooks::address::Reach;
 use networks::webhooks::sender::{Sender, system_lookup};
 use networks::webhooks::signature::{self, Ed25519Secret, HmacSecret, SigningSecret};
@@ -25,12 +26,12 @@ use rustls::RootCertStore;
 use store::StoreError;
 use store::clock;
 use store::hex::unhex;
+use store::reads::webhooks::DueEndpoint;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::api::webhook_endpoints;
 use crate::app::App;
-use crate::engine::Failure;
 
 /// How often the jobs look without a nudge: other processes write messages, too.
 const EVERY: Duration = Duration::from_millis(200);
@@ -66,10 +67,10 @@ const RECORD_TRIES: u32 = 3;
 pub struct Webhooks {
     nudged: Notify,
     fanned_out: Notify,
-    /// Whether sandbox merchants may be told at private addresses, as far as the settings say.
-    private_allowed: bool,
-    /// Whether the operator has said so.
+    /// Whether the operator has said that sandbox merchants may be told at private addresses.
     private_given: bool,
+    /// Whether nobody but this machine reaches the server, as far as its addresses tell.
+    is_local: bool,
     /// Whether a request came through a proxy.
     was_forwarded: AtomicBool,
     /// Endpoints whose pause is over, because somebody asks for deliveries now.
@@ -77,11 +78,9 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// `given` is what the operator has said; `is_local` whether nobody but this machine reaches the
-    /// server, as far as its addresses tell.
     #[must_use]
-    pub fn new(given: bool, is_local: bool) -> Self {
-        Self { private_allowed: given || is_local, private_given: given, ..Self::default() }
+    pub fn new(private_given: bool, is_local: bool) -> Self {
+        Self { private_given, is_local, ..Self::default() }
     }
 
     /// A message is being written: the jobs look soon.
@@ -104,15 +103,13 @@ impl Webhooks {
     /// A request came through a proxy: so the server is reached from elsewhere, and a private address
     /// may be one of the operator's own services.
     pub fn note_forwarded(&self) {
-        if !self.was_forwarded.load(Ordering::Relaxed) {
-            self.was_forwarded.store(true, Ordering::Relaxed);
-        }
+        self.was_forwarded.store(true, Ordering::Relaxed);
     }
 
     /// Whether sandbox merchants may be told at private addresses.
     #[must_use]
     pub fn may_be_private(&self) -> bool {
-        self.private_given || (self.private_allowed && !self.was_forwarded.load(Ordering::Relaxed))
+        self.private_given || (self.is_local && !self.was_forwarded.load(Ordering::Relaxed))
     }
 }
 
@@ -203,10 +200,9 @@ async fn fan_out_after(app: &App, after: EventId) -> Result<FannedOut, StoreErro
 }
 
 /// An endpoint as this process has met it lately.
-#[derive(Default)]
 struct Met {
     under_way: usize,
-    merchant: Option<MerchantId>,
+    merchant_id: MerchantId,
     /// Whether the last attempt that ended was taken, and quickly. Until then only one is under way, so
     /// that many endpoints that hang leave room for the others.
     is_quick: bool,
@@ -216,6 +212,21 @@ struct Met {
 }
 
 impl Met {
+    const fn new(merchant_id: MerchantId) -> Self {
+        Self {
+            under_way: 0,
+            merchant_id,
+            is_quick: false,
+            failures: 0,
+            paused_until: None,
+            pause: Duration::ZERO,
+        }
+    }
+
+    fn forget_failures(&mut self) {
+        (self.failures, self.paused_until, self.pause) = (0, None, Duration::ZERO);
+    }
+
     fn is_paused(&self) -> bool {
         self.paused_until.is_some_and(|until| Instant::now() < until)
     }
@@ -230,7 +241,7 @@ impl Met {
         self.under_way = self.under_way.saturating_sub(1);
         self.is_quick = attempt.is_success && attempt.took < SLOW;
         if attempt.is_success {
-            (self.failures, self.paused_until, self.pause) = (0, None, Duration::ZERO);
+            self.forget_failures();
             return;
         }
         self.failures = self.failures.saturating_add(1);
@@ -284,11 +295,7 @@ pub async fn deliver(app: App) {
         if begun == 0 {
             let app = job.app.clone();
             tokio::select! {
-                ended = job.under_way.join_next(), if !job.under_way.is_empty() => {
-                    if let Some(Ok((endpoint, ended))) = ended {
-                        job.met.entry(endpoint).or_default().ended(ended);
-                    }
-                }
+                Some(ended) = job.under_way.join_next() => job.take(ended),
                 () = wait(&app.webhooks.fanned_out, &mut last_nudge) => {}
             }
         }
@@ -305,11 +312,17 @@ struct DeliveryJob {
 }
 
 impl DeliveryJob {
+    fn take(&mut self, ended: Result<(WebhookEndpointId, Ended), JoinError>) {
+        if let Ok((endpoint, ended)) = ended
+            && let Some(met) = self.met.get_mut(&endpoint)
+        {
+            met.ended(ended);
+        }
+    }
+
     fn take_ended(&mut self) {
         while let Some(ended) = self.under_way.try_join_next() {
-            if let Ok((endpoint, ended)) = ended {
-                self.met.entry(endpoint).or_default().ended(ended);
-            }
+            self.take(ended);
         }
         if self.under_way.is_empty() {
             self.met.retain(|_, met| !met.is_forgettable());
@@ -322,7 +335,7 @@ impl DeliveryJob {
     }
 
     fn of_merchant(&self, merchant: MerchantId) -> usize {
-        let own = self.met.values().filter(|met| met.merchant == Some(merchant));
+        let own = self.met.values().filter(|met| met.merchant_id == merchant);
         own.map(|met| met.under_way).sum()
     }
 
@@ -330,22 +343,23 @@ impl DeliveryJob {
     async fn begin(&mut self) -> Result<usize, StoreError> {
         for endpoint in self.app.webhooks.take_woken() {
             if let Some(met) = self.met.get_mut(&endpoint) {
-                (met.failures, met.paused_until, met.pause) = (0, None, Duration::ZERO);
+                met.forget_failures();
             }
         }
         let now = clock::now();
         let mut due = self.app.queries.for_system().due_endpoints(now).await?;
-        let turn = due.partition_point(|(id, _)| *id <= self.begin_after);
+        let turn = due.partition_point(|endpoint| endpoint.id <= self.begin_after);
         due.rotate_left(turn);
         let mut begun = 0;
-        for (endpoint, is_enabled) in due {
+        for endpoint in due {
             let room = AT_ONCE.saturating_sub(self.under_way.len());
             if room == 0 {
                 break;
             }
             // The next look begins behind it, whatever becomes of this one.
-            self.begin_after = endpoint;
-            let places = if is_enabled { self.places(endpoint, room) } else { GIVEN_UP_AT_ONCE };
+            self.begin_after = endpoint.id;
+            let places =
+                if endpoint.is_enabled { self.places(endpoint, room) } else { GIVEN_UP_AT_ONCE };
             if places == 0 {
                 continue;
             }
@@ -353,7 +367,7 @@ impl DeliveryJob {
                 Ok(count) => begun += count,
                 // It holds up no other endpoint.
                 Err(error) => {
-                    let endpoint = endpoint.0;
+                    let endpoint = endpoint.id.0;
                     tracing::warn!(error, endpoint, "deliveries of webhooks could not be claimed");
                 }
             }
@@ -362,67 +376,47 @@ impl DeliveryJob {
     }
 
     /// How many deliveries to an endpoint may begin.
-    fn places(&mut self, endpoint: WebhookEndpointId, room: usize) -> usize {
-        let (places, is_quick, merchant) = {
-            let met = self.met.entry(endpoint).or_default();
-            (met.places(), met.is_quick, met.merchant)
-        };
+    fn places(&mut self, endpoint: DueEndpoint, room: usize) -> usize {
+        let merchant = endpoint.merchant_id;
+        let met = self.met.entry(endpoint.id).or_insert_with(|| Met::new(merchant));
+        let (places, is_quick) = (met.places(), met.is_quick);
         let of_slow =
             if is_quick { room } else { AT_SLOW_ONES.saturating_sub(self.at_slow_ones()) };
-        let of_merchant = merchant
-            .map_or(room, |merchant| OF_ONE_MERCHANT.saturating_sub(self.of_merchant(merchant)));
+        let of_merchant = OF_ONE_MERCHANT.saturating_sub(self.of_merchant(merchant));
         places.min(room).min(of_slow).min(of_merchant)
     }
 
     async fn begin_at(
         &mut self,
-        endpoint: WebhookEndpointId,
+        endpoint: DueEndpoint,
         now: ServerTime,
         places: usize,
     ) -> Result<usize, String> {
-        let ids = self.due_of(endpoint, now, places).await?;
-        let claimed = self.claim(endpoint, ids).await?;
-        let Some(claimed) = claimed.filter(|claimed| !claimed.deliveries.is_empty()) else {
-            return Ok(0);
-        };
-        let count = claimed.deliveries.len();
-        self.start(claimed).await;
-        Ok(count)
-    }
-
-    async fn due_of(
-        &self,
-        endpoint: WebhookEndpointId,
-        now: ServerTime,
-        places: usize,
-    ) -> Result<Vec<WebhookDeliveryId>, String> {
         let limit = u32::try_from(places).unwrap_or(u32::MAX);
         let reads = self.app.queries.for_system();
-        reads.due_deliveries(endpoint, now, limit).await.map_err(|error| error.to_string())
-    }
-
-    async fn claim(
-        &self,
-        endpoint: WebhookEndpointId,
-        ids: Vec<WebhookDeliveryId>,
-    ) -> Result<Option<ClaimedDeliveries>, String> {
+        let found = reads.due_deliveries(endpoint.id, now, limit).await;
+        let ids = found.map_err(|error| error.to_string())?;
         if ids.is_empty() {
-            return Ok(None);
+            return Ok(0);
         }
-        let claim = ClaimDeliveries { endpoint_id: endpoint, ids };
-        // Any lane may claim: no merchant's row is changed.
-        let lane = MerchantId(endpoint.0);
-        let claimed = self.app.engine.submit_for(lane, Principal::System, claim).await;
-        claimed.map(Some).map_err(|failure: Failure| failure.to_string())
+        let claim = ClaimDeliveries { endpoint_id: endpoint.id, ids };
+        let (engine, merchant) = (&self.app.engine, endpoint.merchant_id);
+        let claimed = engine.submit_for(merchant, Principal::System, claim).await;
+        let claimed = claimed.map_err(|failure| failure.to_string())?;
+        let count = claimed.deliveries.len();
+        if count > 0 {
+            self.start(claimed).await;
+        }
+        Ok(count)
     }
 
     async fn start(&mut self, claimed: ClaimedDeliveries) {
         let ClaimedDeliveries { endpoint, mode, deliveries } = claimed;
         let reach = webhook_endpoints::reach(&self.app, mode);
         let target = Arc::new(Target::read(&self.app, endpoint, reach).await);
-        let met = self.met.entry(target.endpoint.id).or_default();
+        let merchant = target.endpoint.merchant_id;
+        let met = self.met.entry(target.endpoint.id).or_insert_with(|| Met::new(merchant));
         met.under_way += deliveries.len();
-        met.merchant = Some(target.endpoint.merchant_id);
         for delivery in deliveries {
             let attempt = Attempt {
                 app: self.app.clone(),
@@ -475,7 +469,7 @@ async fn secrets(app: &App, endpoint: &WebhookEndpoint) -> Result<Vec<SigningSec
     let key = app.config.secrets_key.read(false).map_err(|error| format!("{error:#}"))?;
     let reads = app.queries.for_system();
     let found = reads.secrets_of(endpoint.id, clock::now()).await.map_err(|e| e.to_string())?;
-    let open = |secret: &domain::webhooks::secret::WebhookSecret| {
+    let open = |secret: &WebhookSecret| {
         let text = key.open_webhook(secret).map_err(|error| format!("{error:#}"))?;
         match secret.signing {
             Signing::Hmac => {
@@ -513,12 +507,12 @@ impl Attempt {
             }
         };
         let is_success = attempted.is_success();
-        let drawn = i64::try_from(clock::random_number() % 401).unwrap_or(0);
+        let drawn = clock::random_number() % (2 * JITTER_PERMILLE.unsigned_abs() + 1);
         let command = RecordDeliveryAttempt {
             delivery_id: self.delivery.id,
             attempted,
             retry_after_us,
-            jitter: drawn - JITTER_PERMILLE,
+            jitter: i64::try_from(drawn).unwrap_or(0) - JITTER_PERMILLE,
         };
         let merchant = self.delivery.merchant_id;
         for attempt in 1..=RECORD_TRIES {

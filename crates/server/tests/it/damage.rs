@@ -9,7 +9,7 @@ use crate::payment_link_pages::{link_with, pay};
 use crate::reviews;
 use crate::support::payer::{Payer, until};
 use crate::support::shop::{GOOD, ending};
-use crate::support::{Merchant, Server, id, json, key, open, shown, spawn, wait_for};
+use crate::support::{Server, json, key, open, shown, spawn, wait_for};
 
 /// For each rule the SQL that breaks it.
 const DAMAGE: &[(&str, &str)] = &[
@@ -345,21 +345,10 @@ fn traded() -> Server {
             reviews::resolve(&server, &review, &["--to", "wallet", "--evidence", "statement"]).ok();
         }
     }
-    told(&shop);
+    shop.told();
     assert_eq!(server.terminate(), Some(0));
     server.verify_ledger();
     server
-}
-
-/// Gives the merchant a webhook endpoint where nobody listens, with a delivery.
-fn told(shop: &Merchant) {
-    let body = json!({"url": "http://127.0.0.1:9/"});
-    let endpoint = id(&shop.api.post("/v1/webhook-endpoints/create", &body).ok());
-    shop.api.post(&format!("/v1/webhook-endpoints/test/{endpoint}"), &json!({})).ok();
-    wait_for("a delivery", || {
-        let rows = shop.api.get("/v1/webhook-deliveries/list").rows();
-        (!rows.is_empty()).then_some(())
-    });
 }
 
 #[test]

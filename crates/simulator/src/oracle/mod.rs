@@ -63,6 +63,8 @@ use domain::sales::update_source::UpdateSource;
 use kola::api::refusals::error_type;
 use kola::engine::{Failure, Outcome};
 
+use crate::never_sent::never_sent;
+
 pub use model::{Mismatch, Model};
 pub use payments::TRANSFER_FILL_LIMIT;
 pub use request_limits::PAGE_LIMITS;
@@ -300,22 +302,7 @@ impl Model {
                 self.network_secret_added(*id, observed)
             }
             Command::RecordTerms(request) => self.terms_recorded(request, observed),
-            // Nobody in a simulation asks for these.
-            Command::RecordDispute(_)
-            | Command::AddNetworkAccount(_)
-            | Command::RetireNetworkSecret(_)
-            | Command::ResealSecrets(_)
-            | Command::KeepUnmatchedCallback(_)
-            | Command::DeleteRetained(_)
-            | Command::CreateWebhookEndpoint(_)
-            | Command::UpdateWebhookEndpoint(_)
-            | Command::DeleteWebhookEndpoint(_)
-            | Command::RotateWebhookSecret(_)
-            | Command::TestWebhookEndpoint(_)
-            | Command::FanOutMessages(_)
-            | Command::ClaimDeliveries(_)
-            | Command::RecordDeliveryAttempt(_)
-            | Command::ResendDeliveries(_) => Err("a command that nobody sends".to_owned()),
+            never_sent!() => Err("a command that nobody sends".to_owned()),
         }
     }
 

@@ -123,6 +123,14 @@ impl MerchantReads<'_> {
     }
 }
 
+/// An endpoint that has a delivery which is due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DueEndpoint {
+    pub id: WebhookEndpointId,
+    pub merchant_id: MerchantId,
+    pub is_enabled: bool,
+}
+
 /// A message whose deliveries are not made yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NewMessage {
@@ -157,12 +165,9 @@ impl SystemReads<'_> {
         self.0.rows(sql, &params, |row| integer(row).map(WebhookEndpointId)).await
     }
 
-    /// The endpoints that have a delivery which is due, and whether they are enabled. It skips from one endpoint to the next in an
+    /// The endpoints that have a delivery which is due, in the order of their ids. It skips from one endpoint to the next in an
     /// index, so the number of deliveries of each does not matter.
-    pub async fn due_endpoints(
-        &self,
-        now: ServerTime,
-    ) -> Result<Vec<(WebhookEndpointId, bool)>, StoreError> {
+    pub async fn due_endpoints(&self, now: ServerTime) -> Result<Vec<DueEndpoint>, StoreError> {
         let next = |after: &str| {
             format!(
                 "(SELECT endpoint_id FROM webhook_deliveries WHERE next_attempt_at IS NOT NULL \
@@ -171,14 +176,18 @@ impl SystemReads<'_> {
         };
         let sql = format!(
             "WITH RECURSIVE found(id) AS (SELECT {} UNION ALL SELECT {} FROM found WHERE found.id IS NOT NULL) \
-             SELECT found.id, CAST(CASE WHEN EXISTS (SELECT 1 FROM webhook_endpoints WHERE webhook_endpoints.id = found.id \
-             AND disabled IS NULL AND deleted_at IS NULL) THEN 1 ELSE 0 END AS BIGINT) FROM found WHERE found.id IS NOT NULL AND EXISTS (SELECT 1 \
-             FROM webhook_deliveries WHERE endpoint_id = found.id AND next_attempt_at IS NOT NULL AND next_attempt_at <= :now)",
+             SELECT found.id, merchant_id, CAST(CASE WHEN disabled IS NULL AND deleted_at IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+             FROM found JOIN webhook_endpoints ON webhook_endpoints.id = found.id WHERE EXISTS (SELECT 1 \
+             FROM webhook_deliveries WHERE endpoint_id = found.id AND next_attempt_at IS NOT NULL AND next_attempt_at <= :now) \
+             ORDER BY found.id",
             next("0"),
             next("found.id")
         );
-        let read =
-            |row: &dyn ResultRow| Column::read(&mut RowReader::new(row, "webhook_deliveries", 0));
+        let read = |row: &dyn ResultRow| {
+            let mut reader = RowReader::new(row, "webhook_endpoints", 0);
+            let (id, merchant_id, is_enabled) = Column::read(&mut reader)?;
+            Ok(DueEndpoint { id, merchant_id, is_enabled })
+        };
         self.0.rows(&sql, &params!["now" = now.0], read).await
     }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::payment_links;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, id, json, key, shown, wait_for};
+use crate::support::{Merchant, id, json, key, shown};
 
 /// The ids of rows of every kind of one merchant.
 pub(super) struct Estate {
@@ -59,17 +59,6 @@ impl Source {
     }
 }
 
-/// An endpoint where nobody listens, and a delivery to it.
-fn told(shop: &Merchant) -> (i64, i64) {
-    let body = json!({"url": "http://127.0.0.1:9/", "event_types": ["wallet.status"]});
-    let endpoint = id(&shop.api.post("/v1/webhook-endpoints/create", &body).ok());
-    shop.api.post(&format!("/v1/webhook-endpoints/test/{endpoint}"), &json!({})).ok();
-    let delivery = wait_for("a delivery", || {
-        shop.api.get("/v1/webhook-deliveries/list").rows().first().map(id)
-    });
-    (endpoint, delivery)
-}
-
 impl Estate {
     pub(super) fn build(shop: &Merchant) -> Self {
         let (party, party_wallet) = shop.party_with_money("USD", "50.00");
@@ -97,7 +86,7 @@ impl Estate {
             ("transfer", id(&shop.open_transfer(counterparty, "USD", "5.00").ok())),
             ("refund", id(&shop.open_refund(&paid["payment_intent_id"], "5.00").ok())),
         ];
-        let (endpoint, delivery) = told(shop);
+        let (endpoint, delivery) = shop.told();
         Self {
             merchant: shop.credentials.merchant_id,
             party,

@@ -338,6 +338,17 @@ impl Merchant {
         )
     }
 
+    /// A webhook endpoint where nobody listens, and a delivery to it.
+    #[track_caller]
+    pub(crate) fn told(&self) -> (i64, i64) {
+        let body = json!({"url": "http://127.0.0.1:9/", "event_types": ["wallet.status"]});
+        let endpoint = id(&self.api.post("/v1/webhook-endpoints/create", &body).ok());
+        self.api.post(&format!("/v1/webhook-endpoints/test/{endpoint}"), &json!({})).ok();
+        let path = format!("/v1/webhook-deliveries/list?endpoint_id={endpoint}");
+        let delivery = wait_for("a delivery", || self.api.get(&path).rows().first().map(id));
+        (endpoint, delivery)
+    }
+
     #[track_caller]
     pub(crate) fn session_status(&self, kind: &str, session: i64) -> String {
         shown(&self.api.get(&format!("/v1/sessions/{kind}/retrieve/{session}")).ok(), "status")

@@ -7,8 +7,9 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
+use super::make_due;
 use super::receiver::{Received, Receiver};
-use crate::support::{Database, Merchant, Server, all_at_once, id, wait_for};
+use crate::support::{Merchant, Server, all_at_once, id, open_two, open_with, spawn, wait_for};
 
 /// The ids of the merchant's events that are told to an endpoint for everything.
 fn events(shop: &Merchant) -> BTreeSet<i64> {
@@ -58,25 +59,8 @@ fn moody() -> Receiver {
     })
 }
 
-/// A database with a merchant, and a process on it.
-fn spawned() -> (Server, Merchant) {
-    let database = Database::with_schema();
-    database.give_secrets_key();
-    let credentials = database.merchant("First Shop");
-    let server = Server::spawn(database, &[]);
-    let shop = server.sign_in(&credentials);
-    (server, shop)
-}
-
 fn add_endpoint(shop: &Merchant, url: &str) -> Value {
     shop.api.post("/v1/webhook-endpoints/create", &json!({ "url": url })).ok()
-}
-
-/// What failed, and what a process that died had claimed, is due now.
-fn hurry(server: &Server) {
-    server
-        .database
-        .sql("UPDATE webhook_deliveries SET next_attempt_at = 1 WHERE next_attempt_at IS NOT NULL");
 }
 
 /// Waits until everything is told.
@@ -84,7 +68,7 @@ fn wait_until_told(server: &Server, shop: &Merchant, receiver: &Receiver) {
     wait_for("everything to be told", || {
         let missing = events(shop).difference(&told(receiver)).count();
         if missing > 0 {
-            hurry(server);
+            make_due(server);
         }
         (missing == 0).then_some(())
     });
@@ -92,7 +76,7 @@ fn wait_until_told(server: &Server, shop: &Merchant, receiver: &Receiver) {
 
 #[test]
 fn what_was_acknowledged_is_told_after_a_kill() {
-    let (mut server, mut shop) = spawned();
+    let (mut server, mut shop) = spawn();
     let receiver = moody();
     add_endpoint(&shop, &receiver.url());
     server.fund(&shop, "USD", "1000.00");
@@ -119,7 +103,7 @@ fn what_was_acknowledged_is_told_after_a_kill() {
 
 #[test]
 fn two_processes_tell_everything_once_more_at_most() {
-    let (server, shop) = spawned();
+    let (server, shop) = spawn();
     let another = server.spawn_another(&[]);
     let receiver = Receiver::open();
     add_endpoint(&shop, &receiver.url());
@@ -136,7 +120,7 @@ fn two_processes_tell_everything_once_more_at_most() {
 
 #[test]
 fn endpoints_that_hang_hold_up_nobody() {
-    let (server, shop) = crate::support::open_with(&[("KOLA_WEBHOOK_SECONDS", "30")]);
+    let (server, shop) = open_with(&[("KOLA_WEBHOOK_SECONDS", "30")]);
     // It takes what is sent, and never answers.
     let hole = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = hole.local_addr().expect("an address");
@@ -169,7 +153,7 @@ fn endpoints_that_hang_hold_up_nobody() {
 
 #[test]
 fn an_endpoint_that_cannot_be_read_holds_up_no_other() {
-    let (server, broken, shop) = crate::support::open_two();
+    let (server, broken, shop) = open_two();
     let receiver = Receiver::open();
     let made = add_endpoint(&broken, &receiver.url());
     add_endpoint(&shop, &receiver.url());

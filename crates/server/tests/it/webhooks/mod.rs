@@ -10,7 +10,7 @@ mod verifiers;
 use serde_json::{Value, json};
 
 use self::receiver::Receiver;
-use crate::support::{Database, Merchant, Server, id, shown, wait_for};
+use crate::support::{Merchant, Server, id, open_with, shown, wait_for};
 
 /// A server whose merchants may be told on this machine, and a receiver.
 pub(crate) struct Stage {
@@ -27,11 +27,7 @@ impl Stage {
 
     #[track_caller]
     fn open_with(settings: &[(&str, &str)]) -> Self {
-        let database = Database::with_schema();
-        database.give_secrets_key();
-        let credentials = database.merchant("First Shop");
-        let server = Server::start(database, settings);
-        let shop = server.sign_in(&credentials);
+        let (server, shop) = open_with(settings);
         Self { server, shop, receiver: Receiver::open() }
     }
 
@@ -80,10 +76,15 @@ impl Stage {
 
     /// Whatever is scheduled is due now.
     fn make_due(&self) {
-        self.server.database.sql(
-            "UPDATE webhook_deliveries SET next_attempt_at = 1 WHERE next_attempt_at IS NOT NULL",
-        );
+        make_due(&self.server);
     }
+}
+
+/// Whatever is scheduled, and what a process that died had claimed, is due now.
+fn make_due(server: &Server) {
+    server
+        .database
+        .sql("UPDATE webhook_deliveries SET next_attempt_at = 1 WHERE next_attempt_at IS NOT NULL");
 }
 
 fn secret(endpoint: &Value) -> String {

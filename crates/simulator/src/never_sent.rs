@@ -1,0 +1,23 @@
+//! The commands that nobody in a simulation sends, as one pattern: whoever looks at all commands has no
+//! arm for each of them. Why each is not sent stands at the test that knows them by name.
+
+macro_rules! never_sent {
+    () => {
+        Command::RecordDispute(_)
+            | Command::AddNetworkAccount(_)
+            | Command::RetireNetworkSecret(_)
+            | Command::ResealSecrets(_)
+            | Command::KeepUnmatchedCallback(_)
+            | Command::DeleteRetained(_)
+            | Command::CreateWebhookEndpoint(_)
+            | Command::UpdateWebhookEndpoint(_)
+            | Command::DeleteWebhookEndpoint(_)
+            | Command::RotateWebhookSecret(_)
+            | Command::TestWebhookEndpoint(_)
+            | Command::FanOutMessages(_)
+            | Command::ClaimDeliveries(_)
+            | Command::RecordDeliveryAttempt(_)
+            | Command::ResendDeliveries(_)
+    };
+}
+pub(crate) use never_sent;
