@@ -14,6 +14,7 @@ use crate::jobs::dispatch::Dispatcher;
 use crate::jobs::webhooks::Webhooks;
 use crate::net::rate_limits::{Limits, ReceiptGuesses};
 use crate::net::response_permits::ResponsePermits;
+use crate::sockets::Sockets;
 use store::reads::Queries;
 use tokio::sync::watch;
 
@@ -66,6 +67,8 @@ pub struct AppParts {
     pub pdfs: Arc<ResponsePermits>,
     /// Permits for streams of events.
     pub streams: Arc<ResponsePermits>,
+    /// The sockets of realtime clients.
+    pub sockets: Sockets,
     /// Becomes true when the server is told to stop: what would never end by itself ends then.
     pub stopping: watch::Sender<bool>,
     /// What is known of webhooks.

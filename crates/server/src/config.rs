@@ -50,6 +50,8 @@ pub struct Config {
     pub rate_limit: Option<RateLimit>,
     /// The maximum number of open connections.
     pub connections_max: usize,
+    /// The maximum number of open websockets of realtime clients, which are not counted above.
+    pub realtime_sockets_max: usize,
     /// A connection is closed when no whole request head arrives on it for so long.
     pub idle_max: Duration,
     /// The origins whose pages may call this server from a browser: `https://shop.example`.
@@ -80,6 +82,7 @@ impl Default for Config {
             batch_max: 256,
             rate_limit: None,
             connections_max: 16_384,
+            realtime_sockets_max: 10_000,
             idle_max: Duration::from_secs(75),
             cors_origins: vec![],
             secrets_key: KeyFile::Unknown,

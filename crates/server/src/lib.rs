@@ -17,4 +17,5 @@ pub mod jobs;
 pub mod net;
 pub mod request_id;
 pub mod server;
+pub mod sockets;
 pub mod web;

@@ -21,6 +21,7 @@ use crate::jobs::webhooks::Webhooks;
 use crate::net::listen;
 use crate::net::rate_limits::Limits;
 use crate::net::response_permits::{self, ResponsePermits};
+use crate::sockets::{self, Sockets};
 use crate::{api, jobs, web};
 use networks::accounts::Accounts;
 use networks::calls::{NetworkCalls, Outside};
@@ -95,6 +96,7 @@ impl Server {
             pages: ResponsePermits::new(web::IN_PROGRESS_MAX, response_permits::WAIT),
             pdfs: ResponsePermits::new(web::PDFS_IN_PROGRESS_MAX, response_permits::WAIT),
             streams: ResponsePermits::new(api::event_stream::STREAMS_MAX, Duration::ZERO),
+            sockets: Sockets::new(config.realtime_sockets_max),
             stopping: watch::Sender::new(false),
             webhooks,
             config: Arc::new(config),
@@ -106,6 +108,7 @@ impl Server {
             app.config.secrets_key.clone(),
             version,
         ));
+        jobs.spawn(sockets::changes::run(app.clone()));
         jobs.spawn(jobs::file_watch::run(app.queries.clone()));
         jobs.spawn(jobs::signing_keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
         Ok(Self { app, jobs, lanes })
@@ -132,12 +135,17 @@ impl Server {
         let streams = app.clone();
         let limits =
             listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
-        let serving = listen::serve(listener, api::router(app.clone()), limits, async move {
+        let answering = listen::serve(listener, api::router(app.clone()), limits, async move {
             stop.await;
             streams.stopping.send_replace(true);
             tracing::info!("told to stop; requests that have begun may end");
             let _ = stopping.send(());
         });
+        let sockets = app.clone();
+        let serving = async move {
+            answering.await;
+            sockets.sockets.closed().await;
+        };
         let overdue = async move {
             let _ = stopped.await;
             tokio::time::sleep(drain).await;

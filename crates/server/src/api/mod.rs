@@ -50,6 +50,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use crate::app::App;
 use crate::callbacks;
 use crate::net::{cors, limits, unread};
+use crate::sockets;
 use crate::web;
 use routes::Routes;
 
@@ -82,6 +83,7 @@ fn api() -> Routes {
         .and(realtime_keys::routes())
         .and(sandbox::routes())
         .and(callbacks::routes())
+        .and(sockets::routes())
         .and(health::routes())
 }
 
@@ -138,7 +140,7 @@ mod tests {
     fn every_path_stands_literally_in_the_sources() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut sources = String::new();
-        for part in ["api", "callbacks", "web"] {
+        for part in ["api", "callbacks", "sockets", "web"] {
             sources_below(&folder.join(part), &mut sources);
         }
         for (method, path) in route_list() {
@@ -172,6 +174,7 @@ mod tests {
                     "/assets/{name}",
                     "/receipt/{token}",
                     "/verify",
+                    "/realtime/v1/websocket",
                     "/callbacks/pawapay/{account}/{token}",
                     "/callbacks/stripe/{account}/{token}",
                 ]

@@ -16,11 +16,10 @@ use crate::api::extract::Body;
 use crate::api::fields::{Fault, FaultKind, Id, Part, Reference};
 use crate::api::routes::Routes;
 use crate::app::App;
+use crate::credentials::realtime;
 use crate::net::principal::Tenant;
 use crate::payload;
-
-/// The lifetime of a token, in seconds.
-const SECONDS: i64 = 3_600;
+use store::reads::watched::WatchedPayment;
 
 payload! {
     /// The payment to listen to.
@@ -32,27 +31,6 @@ payload! {
         /// The `reference_id` of its execution, which need not exist yet.
         reference_id: Reference,
     }
-}
-
-/// The claims of the token. Its subject is the channel and not the id of an API key, so that the
-/// token grants access to nothing else.
-#[derive(Serialize)]
-struct Claims {
-    /// The channel: `payment-intent:{session_id}:{reference_id}`.
-    sub: String,
-    /// For whom.
-    aud: &'static str,
-    /// The role under which a realtime client joins.
-    role: &'static str,
-    /// The same as the subject.
-    channel: String,
-    merchant_id: i64,
-    session_id: i64,
-    reference_id: String,
-    /// Seconds since 1970.
-    iat: i64,
-    /// Seconds since 1970.
-    exp: i64,
 }
 
 /// A realtime token.
@@ -88,22 +66,15 @@ async fn collection(
     if source.is_none() {
         return Err(unknown_session("a checkout session for such a source"));
     }
-    let channel = format!("payment-intent:{}:{}", session.id, payload.reference_id.0);
-    let iat = tenant.now.whole_seconds();
-    let access_token = app.tokens.sign(&Claims {
-        sub: channel.clone(),
-        aud: "realtime",
-        role: "authenticated",
-        channel,
-        merchant_id: tenant.id().0,
-        session_id: session.id.0,
-        reference_id: payload.reference_id.0.to_string(),
-        iat,
-        exp: iat.saturating_add(SECONDS),
-    })?;
+    let payment = WatchedPayment {
+        merchant_id: tenant.id(),
+        session_id: session.id,
+        reference_id: payload.reference_id.0,
+    };
+    let access_token = realtime::payment_token(&app.tokens, payment, tenant.now)?;
     Ok((
         [(CACHE_CONTROL, "no-store")],
-        Json(RealtimeTokenResponse { access_token, expires_in: SECONDS }),
+        Json(RealtimeTokenResponse { access_token, expires_in: realtime::TOKEN_SECONDS }),
     ))
 }
 

@@ -70,6 +70,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.add(Route { method: "POST", path, doc: None }, compressed(post(handler)))
     }
 
+    /// Adds a websocket, which OpenAPI cannot describe.
+    #[must_use]
+    pub fn websocket<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add(Route { method: "GET", path, doc: None }, get(handler))
+    }
+
     /// Adds what a network calls by itself. It is no operation of the API.
     #[must_use]
     pub fn callback<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {

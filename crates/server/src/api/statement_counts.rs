@@ -21,6 +21,7 @@ use crate::credentials::tokens::Tokens;
 use crate::engine::{Engine, Options};
 use crate::jobs::dispatch::Dispatcher;
 use crate::net::response_permits::ResponsePermits;
+use crate::sockets::Sockets;
 use networks::ProviderRouter;
 use networks::sandbox::Sandbox;
 use store::clock;
@@ -65,6 +66,7 @@ fn api(stage: &Stage) -> (Router, String) {
         pages: permits(),
         pdfs: permits(),
         streams: permits(),
+        sockets: Sockets::new(1),
         stopping: tokio::sync::watch::Sender::new(false),
         webhooks: Arc::default(),
         config,

@@ -128,7 +128,7 @@ enum Group {
     /// Make and change the key that the secrets of network accounts are encrypted with.
     #[command(subcommand)]
     Secrets(secrets::Secrets),
-    /// Rotate the keys that sign access tokens.
+    /// Rotate the keys that sign access tokens, and print the key of realtime clients.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Back up, restore and copy the database.

@@ -60,6 +60,10 @@ pub struct Serve {
     #[arg(long, env = "KOLA_CONNECTIONS_MAX", default_value_t = 16_384, value_name = "N",
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     connections_max: usize,
+    /// The maximum number of open websockets of realtime clients, beside the connections.
+    #[arg(long, env = "KOLA_REALTIME_SOCKETS_MAX", default_value_t = 10_000, value_name = "N",
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=1_000_000))]
+    realtime_sockets_max: usize,
     /// Close a connection on which no request arrives, or whose client reads nothing of an answer,
     /// for so long, in seconds. A proxy in front should close sooner.
     #[arg(long, env = "KOLA_IDLE_SECONDS", default_value_t = 75, value_name = "SECONDS",
@@ -261,6 +265,8 @@ impl Serve {
             per_source: self.page_payments_per_link,
             per_address: self.page_payments_per_address,
         };
+        let (connections_max, realtime_sockets_max) =
+            listen::within_open_files(self.connections_max, self.realtime_sockets_max);
         Config {
             settings: Settings {
                 lifetimes,
@@ -275,7 +281,8 @@ impl Serve {
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,
             rate_limit: self.rate_limit,
-            connections_max: listen::within_open_files(self.connections_max),
+            connections_max,
+            realtime_sockets_max,
             idle_max: Duration::from_secs(self.idle_seconds),
             cors_origins: self.cors_origins.clone(),
             page_languages: self.page_languages,

@@ -6,9 +6,10 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use domain::kernel::ids::{ApiKeyId, SigningKeyId};
 use domain::kernel::time::{ServerTime, minutes, seconds};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use store::StoreError;
 use store::reads::scope::SystemReads;
@@ -94,6 +95,7 @@ pub struct Tokens {
     reloaded: Mutex<ServerTime>,
     /// Verified tokens by their SHA-256, so that a signature is verified once and no token is stored.
     verified: RwLock<HashMap<[u8; 32], Token>>,
+    replaced: watch::Sender<()>,
 }
 
 impl Tokens {
@@ -106,7 +108,13 @@ impl Tokens {
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
         let keys = RwLock::new(Keys::new(keys));
-        Self { keys, validation, reloaded: Mutex::new(ServerTime(0)), verified: RwLock::default() }
+        Self {
+            keys,
+            validation,
+            reloaded: Mutex::new(ServerTime(0)),
+            verified: RwLock::default(),
+            replaced: watch::Sender::new(()),
+        }
     }
 
     /// Replaces the keys if they were rotated. Cached tokens are verified again.
@@ -116,6 +124,7 @@ impl Tokens {
         }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(keys);
         self.verified.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.replaced.send_replace(());
     }
 
     fn keys(&self) -> RwLockReadGuard<'_, Keys> {
@@ -190,27 +199,71 @@ impl Tokens {
         if known.is_ok() || !self.is_by_a_newer_key(token) {
             return Ok(known);
         }
+        self.reload_for(token, now, reads).await?;
+        Ok(self.check(token, now))
+    }
+
+    /// The claims of a token that is signed by a key in use, and that key. When they end is for the
+    /// caller to know.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claims<C: DeserializeOwned>(
+        &self,
+        token: &str,
+        now: ServerTime,
+        reads: SystemReads<'_>,
+    ) -> Result<Option<(SigningKeyId, C)>, StoreError> {
+        if token.len() > TOKEN_MAX_BYTES {
+            return Ok(None);
+        }
+        let known = self.decode(token, &self.keys());
+        if known.is_some() || !self.is_by_a_newer_key(token) {
+            return Ok(known);
+        }
+        self.reload_for(token, now, reads).await?;
+        Ok(self.decode(token, &self.keys()))
+    }
+
+    /// Whether a key is in use.
+    #[must_use]
+    pub fn has_key(&self, id: SigningKeyId) -> bool {
+        self.keys().ids.contains(&id.0)
+    }
+
+    /// Tells when keys were replaced: what a retired one signed ends then.
+    #[must_use]
+    pub fn replacements(&self) -> watch::Receiver<()> {
+        self.replaced.subscribe()
+    }
+
+    /// Reads the keys again for a token that names a newer one.
+    async fn reload_for(
+        &self,
+        token: &str,
+        now: ServerTime,
+        reads: SystemReads<'_>,
+    ) -> Result<(), StoreError> {
         let mut reloaded = self.reloaded.lock().await;
         // A negative time, after the clock was set back, must not prevent reading.
         if self.is_by_a_newer_key(token) && !(0..RELOAD_EVERY).contains(&now.since(*reloaded)) {
             *reloaded = now;
             self.replace(&reads.signing_keys().await?);
         }
-        Ok(self.check(token, now))
+        Ok(())
     }
 
     fn verify(&self, token: &str, keys: &Keys) -> Option<Token> {
-        let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
-        let claims =
-            jsonwebtoken::decode::<Claims>(token, keys.verifying.get(&kid)?, &self.validation)
-                .ok()?
-                .claims;
+        let (signing_key, claims) = self.decode::<Claims>(token, keys)?;
         let until = ServerTime(claims.exp.checked_mul(1_000_000)?);
-        Some(Token {
-            api_key: ApiKeyId(claims.sub.parse().ok()?),
-            signing_key: SigningKeyId(kid.parse().ok()?),
-            until,
-        })
+        Some(Token { api_key: ApiKeyId(claims.sub.parse().ok()?), signing_key, until })
+    }
+
+    fn decode<C: DeserializeOwned>(&self, token: &str, keys: &Keys) -> Option<(SigningKeyId, C)> {
+        let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
+        let key = keys.verifying.get(&kid)?;
+        let claims = jsonwebtoken::decode(token, key, &self.validation).ok()?.claims;
+        Some((SigningKeyId(kid.parse().ok()?), claims))
     }
 
     fn cache(&self, hash: [u8; 32], token: Token) {

@@ -19,12 +19,11 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower_service::Service as _;
 
 /// The backlog of connections that are not accepted yet. One more is dropped by the kernel, and its
@@ -51,19 +50,30 @@ pub struct Limits {
     pub idle: Duration,
 }
 
-/// So many connections as are wanted, but no more than the process may have files open, once it may
-/// have as many as it can.
+/// So many connections and websockets as are wanted, but no more than the process may have files
+/// open, once it may have as many as it can.
 #[must_use]
-pub fn within_open_files(wanted: usize) -> usize {
-    let most = open_files().saturating_sub(OTHER_FILES).max(1);
-    let connections = usize::try_from(most).unwrap_or(usize::MAX).min(wanted);
-    if connections < wanted {
+pub fn within_open_files(connections: usize, sockets: usize) -> (usize, usize) {
+    let most = usize::try_from(open_files().saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+    let allowed = share(most, connections, sockets);
+    if allowed != (connections, sockets) {
         tracing::warn!(
-            connections,
+            connections = allowed.0,
+            websockets = allowed.1,
             "fewer connections at once than asked for: the system allows so many open files"
         );
     }
-    connections
+    allowed
+}
+
+/// Divides files among connections and websockets: if there are too few, websockets have at most a
+/// quarter.
+fn share(files: usize, connections: usize, sockets: usize) -> (usize, usize) {
+    if connections.saturating_add(sockets) <= files {
+        return (connections, sockets);
+    }
+    let sockets = sockets.min((files / 4).max(files.saturating_sub(connections)));
+    (connections.min(files.saturating_sub(sockets)).max(1), sockets)
 }
 
 #[cfg(unix)]
@@ -101,7 +111,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let permits = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
+    let stopped = watch::Sender::new(false);
     let mut stop = pin!(stop);
     loop {
         let (stream, peer, permit) = tokio::select! {
@@ -112,8 +122,9 @@ pub async fn serve(
         let crowded = permits.available_permits() < limits.connections / 2;
         let idle = if crowded { limits.idle.min(CROWDED) } else { limits.idle };
         let service = ConnectionService { router: router.clone(), peer };
-        let connection =
-            graceful.watch(protocol(idle).serve_connection(TokioIo::new(stream), service));
+        let connection = protocol(idle).serve_connection(TokioIo::new(stream), service);
+        // A websocket ends here: it is no connection for requests any more.
+        let connection = serve_connection(connection.with_upgrades(), stopped.subscribe());
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended");
@@ -122,7 +133,24 @@ pub async fn serve(
         });
     }
     drop(listener);
-    graceful.shutdown().await;
+    stopped.send_replace(true);
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    // The semaphore is never closed.
+    let _all = permits.acquire_many(all).await;
+}
+
+/// Serves a connection. When the server stops, it ends after the request that has begun.
+async fn serve_connection(
+    connection: UpgradeableConnection<TokioIo<TcpStream>, ConnectionService>,
+    mut stopped: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        ended = &mut connection => return ended,
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }
 
 /// Lets the kernel end a connection whose other side takes nothing of what was written to it: hyper
@@ -189,5 +217,19 @@ impl Service<Request<Incoming>> for ConnectionService {
         request.extensions_mut().insert(ConnectInfo(self.peer));
         // A router is always ready.
         self.router.clone().call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_shared() {
+        assert_eq!(share(1_000, 600, 400), (600, 400));
+        assert_eq!(share(1_000, 600, 1_000), (600, 400));
+        assert_eq!(share(1_000, 2_000, 1_000), (750, 250));
+        assert_eq!(share(1_000, 2_000, 0), (1_000, 0));
+        assert_eq!(share(0, 10, 10), (1, 0));
     }
 }

@@ -60,7 +60,7 @@ mod predictions;
 mod processes;
 mod readme;
 mod reads;
-mod realtime_keys;
+mod realtime;
 mod receipt_pdfs;
 mod receipts;
 mod refunds;

@@ -29,6 +29,7 @@ pub mod signing_keys;
 pub mod sources;
 pub mod tariff;
 pub mod wallets;
+pub mod watched;
 pub mod webhooks;
 
 use std::path::Path;

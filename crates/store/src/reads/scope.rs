@@ -6,6 +6,7 @@
 //! | [`PageReads`](crate::reads::checkouts::PageReads) | a payer with the token of a page | one invoice or order |
 //! | [`ReceiptReads`](crate::reads::receipts::ReceiptReads) | whoever has the code of a receipt | one payment |
 //! | [`PaymentLinkReads`](crate::reads::payment_links::PaymentLinkReads) | a payer with the token of a link | one payment link |
+//! | [`PaymentReads`](crate::reads::watched::PaymentReads) | whoever has a token to watch a payment | that payment |
 //! | [`AuthenticationReads`] | whoever checks credentials | API keys, with their merchants |
 //! | [`SystemReads`] | jobs, and handlers for the tariff | rows of no merchant, ids of what falls due |
 //! | [`OperatorReads`] | the command line | the rows of all merchants |

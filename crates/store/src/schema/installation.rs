@@ -125,6 +125,14 @@ pub fn signing_keys(rows: &[OwnedRow]) -> Result<Vec<SigningKey>, StoreError> {
     rows.iter().map(key).collect()
 }
 
+/// The keys that are not retired, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn read_signing_keys(sql: &mut dyn Sql) -> Result<Vec<SigningKey>, StoreError> {
+    signing_keys(&sql.rows(SIGNING_KEYS, &vec![])?)
+}
+
 /// The query for [`uuid`].
 pub const UUID: &str = "SELECT uuid FROM installation";
 

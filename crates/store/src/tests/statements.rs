@@ -44,6 +44,7 @@ use crate::reads::payment_accounts::PaymentAccountFilter;
 use crate::reads::scope::{MerchantReads, OperatorReads};
 use crate::reads::sources::SourceFilter;
 use crate::reads::wallets::WalletFilter;
+use crate::reads::watched::WatchedPayment;
 use crate::reads::webhooks::DeliveryFilter;
 use crate::schema::{installation, verify};
 use crate::testing::{Stage, fill, take_reads};
@@ -393,6 +394,14 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
     made.extend(
         reads! { PaymentLinkReads q.for_payment_link("l10").await.unwrap().unwrap() => items() },
     );
+    let watched = WatchedPayment {
+        merchant_id: MINE,
+        session_id: execution.session_id,
+        reference_id: execution.reference_id,
+    };
+    made.extend(reads! { PaymentReads q.for_payment(watched) =>
+        execution(), source(), last_event_position(),
+    });
     made.extend(reads! { AuthenticationReads q.for_authentication() =>
         api_key("k10"), tenant(ApiKeyId(10)),
     });
@@ -409,6 +418,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         kept_long_enough(Retained::WebhookAttempts, NOW, 10), kept_long_enough(Retained::WebhookMessages, NOW, 10),
         messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_body(EventId(10)),
+        last_event_positions(&[MINE, MerchantId(2)]), execution_events_after(MINE, 3, 10),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
         merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
