@@ -34,6 +34,14 @@ pub fn wait_until(
 pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(crate::root());
+    // What cargo says of this program. A build script that looks at it (ring's does) would run again
+    // after each build that was begun by hand, and all that depends on it would be built again.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|head| name.starts_with(head)) {
+            cargo.env_remove(&*name);
+        }
+    }
     cargo
 }
 

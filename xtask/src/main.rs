@@ -1,6 +1,7 @@
 //! The project's chores. `cargo xtask help` lists them.
 
 mod bench;
+mod clients;
 mod cluster;
 mod common;
 mod contract;
@@ -14,6 +15,7 @@ mod networks;
 mod new;
 mod openapi;
 mod payment_load;
+mod programs;
 mod receipt_speed;
 mod screens;
 mod soak;

@@ -2,11 +2,8 @@
 //! localstripe, a fake of Stripe, and Stripe's own client pays at the fake of this project. None of
 //! them reaches more than this machine.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
@@ -14,6 +11,7 @@ use serde_json::{Value, json};
 use crate::bench::database::Database;
 use crate::bench::server::Kola;
 use crate::contract::environment;
+use crate::programs::{Program, output, without_proxies};
 
 /// localstripe, and the HTTP server that it stands on.
 const LOCALSTRIPE: [&str; 2] = ["localstripe==1.15.10", "aiohttp==3.14.5"];
@@ -21,9 +19,6 @@ const LOCALSTRIPE: [&str; 2] = ["localstripe==1.15.10", "aiohttp==3.14.5"];
 const STRIPE: [&str; 2] = ["stripe==15.6.2", "requests==2.34.2"];
 /// The version of Stripe's API that kola asks for.
 const API_VERSION: &str = "2026-08-26.dahlia";
-
-/// How long a program may take to start.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Pays with the programs of others, and compares what they know with what kola has booked.
 pub fn run() -> anyhow::Result<()> {
@@ -107,76 +102,12 @@ struct Python(PathBuf);
 impl Python {
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new(self.0.join("bin/python3"));
-        // Whatever proxy leads to other hosts: none of them is called.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().to_ascii_lowercase().ends_with("_proxy") {
-                command.env_remove(name);
-            }
-        }
+        without_proxies(&mut command);
         command.arg("-B").arg(crate::root().join("xtask/networks").join(name));
         command
     }
 }
 
-/// A program that runs until this is dropped.
-struct Program {
-    child: Child,
-    name: String,
-    lines: Receiver<String>,
-}
-
-impl Program {
-    fn start(mut command: Command) -> anyhow::Result<Self> {
-        let name = command.get_program().display().to_string();
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().with_context(|| name.clone())?;
-        let stdout = child.stdout.take();
-        let (said, lines) = std::sync::mpsc::channel();
-        // The output is read to its end: otherwise the pipe fills up and the program blocks.
-        std::thread::spawn(move || {
-            for line in stdout.into_iter().flat_map(|out| BufReader::new(out).lines()) {
-                let Ok(line) = line else { break };
-                said.send(line).ok();
-            }
-        });
-        Ok(Self { child, name, lines })
-    }
-
-    /// What stands behind `head` in the next line that begins with it.
-    fn says(&self, head: &str) -> anyhow::Result<String> {
-        loop {
-            let line = self
-                .lines
-                .recv_timeout(TIMEOUT)
-                .with_context(|| format!("{} did not print {head:?}", self.name))?;
-            if let Some(rest) = line.trim().strip_prefix(head) {
-                return Ok(rest.trim().to_owned());
-            }
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
 fn word(line: &str, index: usize) -> anyhow::Result<&str> {
     line.split(' ').nth(index).with_context(|| format!("too short: {line}"))
-}
-
-/// What a command prints, given this input. What it says of errors is passed on.
-fn output(command: &mut Command, input: Option<&str>) -> anyhow::Result<String> {
-    let name = format!("{command:?}");
-    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| name.clone())?;
-    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-        std::io::Write::write_all(&mut stdin, input.as_bytes())?;
-    }
-    let output = child.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "{name} ended with {}:\n{said}", output.status);
-    Ok(said)
 }

@@ -165,8 +165,19 @@ impl Kola {
         number: usize,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Server> {
+        self.serve_at(database, number, "127.0.0.1:0", settings)
+    }
+
+    /// Starts a server on an address.
+    pub fn serve_at(
+        &self,
+        database: &Database,
+        number: usize,
+        address: &str,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Server> {
         let log = database.log(number);
-        let mut command = self.command(database, &["serve", "--listen", "127.0.0.1:0"]);
+        let mut command = self.command(database, &["serve", "--listen", address]);
         command
             .envs([("KOLA_SANDBOX_DELAY_MS", "0"), ("KOLA_BENCH_ROUTES", "1")])
             .envs(settings.iter().copied());

@@ -43,9 +43,13 @@ pub struct Options {
     /// localstripe, and Stripe's own client at the fake of Stripe
     #[arg(long, conflicts_with_all = ["sqlite", "postgres", "contract"])]
     networks: bool,
+    /// Tell programs of others what happens, for half a minute, instead of running the tests: verifiers
+    /// of webhooks, and clients of Supabase Realtime
+    #[arg(long, conflicts_with_all = ["sqlite", "postgres", "contract", "networks"])]
+    clients: bool,
     /// Run the tests of the payer's pages in Chromium, which is installed if it is missing, instead
     /// of the other tests; on SQLite, or with `--postgres` on PostgreSQL
-    #[arg(long, conflicts_with_all = ["sqlite", "contract", "networks"])]
+    #[arg(long, conflicts_with_all = ["sqlite", "contract", "networks", "clients"])]
     browser: bool,
     /// The seed of the cases of `--contract`: a number, or `random` to explore
     #[arg(long, requires = "contract", value_name = "N|random")]
@@ -62,6 +66,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         crate::contract::run(options.seed.unwrap_or_default())?
     } else if options.networks {
         crate::networks::run().map(|()| true)?
+    } else if options.clients {
+        crate::clients::run().map(|()| true)?
     } else if options.browser {
         let axe = vec![("KOLA_TEST_AXE", browser::axe()?)];
         let cluster = if options.postgres { Some(cluster(options)?) } else { None };
