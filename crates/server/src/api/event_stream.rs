@@ -1,13 +1,11 @@
 //! The stream of events: server-sent events for a merchant's own programs. It reads the events by
 //! their positions, so that whoever comes back after a break misses none.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{FromRequestParts, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::http::header::HeaderName;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use domain::decision::event::{Event, EventEntity, EventType};
@@ -16,7 +14,6 @@ use domain::kernel::ids::{
 };
 use domain::payments::session::Intent;
 use domain::webhooks::subject::Subject;
-use hyper::body::Frame;
 use schemars::{Schema, json_schema};
 use std::sync::Arc;
 use store::StoreError;
@@ -33,6 +30,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::net::response_permits::ResponsePermit;
+use crate::net::server_sent_events::{self, EVENT_STREAM, HEARTBEAT};
 use crate::payload;
 
 /// How many streams a merchant may have open at each process.
@@ -43,9 +41,6 @@ const EVENTS_AT_ONCE: u32 = 50;
 const EVERY: Duration = Duration::from_millis(200);
 /// How often the token is checked while nothing happens.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How often a line without meaning is sent, by which both sides see that the other is there.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-const EVENT_STREAM: &str = "text/event-stream";
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 payload! {
@@ -106,21 +101,6 @@ impl DescribeResponse for EventStream {
     }
 }
 
-/// What is sent, as it comes.
-struct StreamBody(mpsc::Receiver<Bytes>);
-
-impl hyper::body::Body for StreamBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
-    }
-}
-
 async fn stream(
     State(app): State<App>,
     tenant: Tenant,
@@ -138,13 +118,7 @@ async fn stream(
     let types = query.types.map(|types| types.0);
     let running = Running { app, tenant, types, position, sender, _permit: permit };
     tokio::spawn(running.run());
-    let headers = [
-        (CONTENT_TYPE, EVENT_STREAM),
-        (CACHE_CONTROL, "no-store"),
-        // nginx would gather what is to arrive at once.
-        (HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    Ok(EventStream((headers, Body::new(StreamBody(receiver))).into_response()))
+    Ok(EventStream(server_sent_events::response(receiver)))
 }
 
 /// A stream under way.

@@ -171,6 +171,7 @@ mod tests {
                     "/l/{token}/qr.svg",
                     "/pay/{token}",
                     "/pay/{token}/qr.svg",
+                    "/pay/{token}/changes",
                     "/assets/{name}",
                     "/receipt/{token}",
                     "/verify",

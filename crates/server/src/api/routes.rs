@@ -70,9 +70,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.add(Route { method: "POST", path, doc: None }, compressed(post(handler)))
     }
 
-    /// Adds a websocket, which OpenAPI cannot describe.
+    /// Adds a connection that stays open, for clients that no OpenAPI document describes.
     #[must_use]
-    pub fn websocket<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+    pub fn live<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
         self.add(Route { method: "GET", path, doc: None }, get(handler))
     }
 

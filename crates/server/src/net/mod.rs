@@ -9,4 +9,5 @@ pub mod log;
 pub mod principal;
 pub mod rate_limits;
 pub mod response_permits;
+pub mod server_sent_events;
 pub mod unread;

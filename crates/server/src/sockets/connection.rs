@@ -21,7 +21,7 @@ use tungstenite::error::Error as SocketError;
 
 use crate::app::App;
 use crate::credentials::realtime::{PaymentToken, read_payment_token};
-use crate::sockets::watches::{Mailbox, TooMany, Watch, Watched};
+use crate::sockets::watches::{Mailbox, Subscriber, TooMany, Watch, Watched};
 use crate::sockets::{Place, public_status};
 
 /// How long a frame may take to be written. A client that takes nothing for so long is gone.
@@ -276,7 +276,7 @@ impl Connection {
         let position = reads.last_event_position().await.map_err(unavailable)?;
         let watches = &self.app.sockets.watches;
         let watch = watches
-            .watch(watched, position, self.mailbox.clone(), channel)
+            .watch(watched, position, Subscriber::Channel(self.mailbox.clone(), channel))
             .map_err(|TooMany| Refusal::new("ChannelRateLimitReached", "Too many channels"))?;
         let now = reads.execution().await.map_err(unavailable)?;
         let row = now.map(|found| {

@@ -62,6 +62,13 @@ impl Sockets {
         Some(Place { _permit: permit })
     }
 
+    /// A place for a page that waits. Those are had by pages only while half of all are free: pages
+    /// can do without.
+    #[must_use]
+    pub fn take_place_for_page(&self) -> Option<Place> {
+        if self.is_crowded() { None } else { self.take_place() }
+    }
+
     /// Whether more than half of the places are taken. Sockets that watch nothing make room then.
     fn is_crowded(&self) -> bool {
         self.places.available_permits() < self.max / 2
@@ -183,5 +190,5 @@ async fn begin(
 
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().websocket("/realtime/v1/websocket", websocket)
+    Routes::new().live("/realtime/v1/websocket", websocket)
 }

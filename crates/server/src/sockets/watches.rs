@@ -10,11 +10,14 @@ use domain::sales::source::SourceType;
 use realtime::record::Change;
 use realtime::socket::ChannelId;
 use store::reads::watched::WatchedPayment;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// How many changes may wait for a socket. One that has more is too slow and is closed: its client
 /// comes back and is told the present state.
 const MAILBOX: usize = 128;
+
+/// How many may watch one payment.
+const MAX_PER_PAYMENT: usize = 100;
 
 /// Brings changes to a socket.
 #[derive(Clone)]
@@ -48,10 +51,17 @@ pub struct Watched {
     pub source_type: Option<SourceType>,
 }
 
+/// Who is told of a payment.
+pub enum Subscriber {
+    /// A channel of a socket.
+    Channel(Mailbox, ChannelId),
+    /// A page, which looks by itself what has changed.
+    Page(Arc<Notify>),
+}
+
 struct Watcher {
     id: u64,
-    mailbox: Mailbox,
-    channel: ChannelId,
+    subscriber: Subscriber,
     watched: Watched,
 }
 
@@ -82,7 +92,7 @@ pub struct Watch {
     watches: Arc<Watches>,
 }
 
-/// The payments of a merchant are watched as often as they may be.
+/// The payment, or the payments of its merchant, are watched as often as they may be.
 #[derive(Debug)]
 pub struct TooMany;
 
@@ -105,8 +115,7 @@ impl Watches {
         self: &Arc<Self>,
         watched: Watched,
         position: i64,
-        mailbox: Mailbox,
-        channel: ChannelId,
+        subscriber: Subscriber,
     ) -> Result<Watch, TooMany> {
         let payment = watched.payment;
         let mut all = self.all();
@@ -116,13 +125,13 @@ impl Watches {
             .merchants
             .entry(payment.merchant_id)
             .or_insert_with(|| OfMerchant { position, ..OfMerchant::default() });
-        if merchant.count >= self.max_per_merchant {
+        let watchers =
+            merchant.payments.entry((payment.session_id, payment.reference_id)).or_default();
+        if merchant.count >= self.max_per_merchant || watchers.len() >= MAX_PER_PAYMENT {
             return Err(TooMany);
         }
         merchant.count += 1;
-        let watchers =
-            merchant.payments.entry((payment.session_id, payment.reference_id)).or_default();
-        watchers.push(Watcher { id, mailbox, channel, watched });
+        watchers.push(Watcher { id, subscriber, watched });
         drop(all);
         Ok(Watch { id, payment, watches: Arc::clone(self) })
     }
@@ -156,7 +165,10 @@ impl Watches {
         let watchers =
             merchant.and_then(|m| m.payments.get(&(payment.session_id, payment.reference_id)));
         for watcher in watchers.into_iter().flatten() {
-            watcher.mailbox.put(watcher.channel, Arc::clone(change));
+            match &watcher.subscriber {
+                Subscriber::Channel(mailbox, channel) => mailbox.put(*channel, Arc::clone(change)),
+                Subscriber::Page(changed) => changed.notify_one(),
+            }
         }
     }
 }
@@ -210,8 +222,10 @@ mod tests {
         let watches = Arc::new(Watches::new(10));
         let (mailbox, mut mine) = Mailbox::new();
         let (other_mailbox, mut others) = Mailbox::new();
-        let first = watches.watch(watched(1, 1), 5, mailbox, channel()).unwrap();
-        let other = watches.watch(watched(1, 2), 9, other_mailbox, channel()).unwrap();
+        let first =
+            watches.watch(watched(1, 1), 5, Subscriber::Channel(mailbox, channel())).unwrap();
+        let other =
+            watches.watch(watched(1, 2), 9, Subscriber::Channel(other_mailbox, channel())).unwrap();
         assert_eq!(watches.positions(), [(MerchantId(1), 5)], "the earlier position holds");
         watches.tell(watched(1, 1).payment, &Arc::new(Change::deleted(1, "")));
         assert!(mine.try_recv().is_ok() && others.try_recv().is_err());
@@ -230,7 +244,7 @@ mod tests {
     #[test]
     fn a_merchant_has_a_share() {
         let watches = Arc::new(Watches::new(2));
-        let watch = |of| watches.watch(watched(of, 1), 0, Mailbox::new().0, channel());
+        let watch = |of| watches.watch(watched(of, 1), 0, Subscriber::Page(Arc::default()));
         let first = watch(1).unwrap();
         let _second = watch(1).unwrap();
         assert!(watch(1).is_err());
@@ -244,8 +258,10 @@ mod tests {
         let watches = Arc::new(Watches::new(2));
         let (slow, _unread) = Mailbox::new();
         let (quick, mut read) = Mailbox::new();
-        let _slow = watches.watch(watched(1, 1), 0, slow.clone(), channel()).unwrap();
-        let _quick = watches.watch(watched(1, 1), 0, quick.clone(), channel()).unwrap();
+        let _slow =
+            watches.watch(watched(1, 1), 0, Subscriber::Channel(slow.clone(), channel())).unwrap();
+        let _quick =
+            watches.watch(watched(1, 1), 0, Subscriber::Channel(quick.clone(), channel())).unwrap();
         for _ in 0..=MAILBOX {
             watches.tell(watched(1, 1).payment, &Arc::new(Change::deleted(1, "")));
             assert!(read.try_recv().is_ok());

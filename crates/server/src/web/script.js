@@ -71,6 +71,10 @@
   document.addEventListener("visibilitychange", function () {
     if (document.hidden) clearTimeout(timer); else if (on) ask();
   });
+  // The server says when something has changed; a browser that cannot listen asks now and then.
+  if (window.EventSource) {
+    new EventSource(location.pathname + "/changes").onmessage = function () { if (on) ask(); };
+  }
   line.hidden = false;
   plan();
 })();

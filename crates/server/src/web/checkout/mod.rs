@@ -1,6 +1,7 @@
 //! The page on which an invoice or order is paid: `/pay/{token}`. The page of a payment link has the
 //! same first steps.
 
+pub mod changes;
 pub mod offers;
 pub mod pay;
 pub mod phone;
@@ -20,5 +21,5 @@ use crate::api::routes::Routes;
 
 #[must_use]
 pub fn routes() -> Routes {
-    show::routes().and(pay::routes())
+    show::routes().and(pay::routes()).and(changes::routes())
 }
