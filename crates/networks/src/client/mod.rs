@@ -4,6 +4,7 @@
 //! What counts is what is known when a call fails: a request that could not be sent moved no money, and
 //! one without an answer may have.
 
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -31,8 +32,10 @@ use crate::exchange::{HttpRequest, HttpResponse};
 mod base_url;
 pub mod circuit;
 pub mod limit;
+mod opened;
 
 pub use base_url::{BaseUrl, authority_of};
+pub use opened::{OpenError, Opened};
 
 /// How long a whole call may take. It is shorter than the lease of an attempt.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,7 +77,7 @@ impl fmt::Display for CallError {
     }
 }
 
-impl std::error::Error for CallError {}
+impl Error for CallError {}
 
 /// Whether a call shows that the network does not work, for its
 /// [`Circuit`](circuit::Circuit): no connection, no answer, or an error of the server.
@@ -101,7 +104,11 @@ impl Client {
         tunnel(proxy, HttpConnector::new()).map(drop)
     }
 
-    fn with_roots(roots: RootCertStore, proxy: Option<&str>) -> Result<Self, String> {
+    /// The same, and it trusts these certificates instead.
+    ///
+    /// # Errors
+    /// TLS cannot be set up, or the proxy cannot be one.
+    pub fn with_roots(roots: RootCertStore, proxy: Option<&str>) -> Result<Self, String> {
         let tls = tls_config(roots)?;
         let mut tcp = HttpConnector::new();
         // Otherwise it refuses the https addresses that TLS is put on.
@@ -148,7 +155,10 @@ impl fmt::Debug for Client {
 }
 
 /// The certificates that the operating system trusts.
-pub(crate) fn system_roots() -> Result<RootCertStore, String> {
+///
+/// # Errors
+/// There is none, and what to do.
+pub fn system_roots() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
@@ -263,7 +273,7 @@ async fn read(response: Response<Incoming>) -> Result<HttpResponse, CallError> {
 }
 
 /// An error with what caused it. The library's own errors name the step only.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -274,6 +284,22 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+/// The first error of a type among the causes of another.
+pub(crate) fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // The source of an error of I/O is not what it wraps, but the source of that.
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 /// A connector that gives up after a while, whatever it waits for: a name, a connection, a handshake.
@@ -314,7 +340,7 @@ where
     }
 }
 
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 #[cfg(test)]
 pub(crate) mod test_server;

@@ -306,3 +306,82 @@ fn what_is_no_proxy_is_refused() {
         assert!(error.starts_with("a proxy is http://host:port"), "{proxy}");
     }
 }
+
+fn get_of(uri: &str) -> Request<Bytes> {
+    Request::get(uri).body(Bytes::new()).unwrap()
+}
+
+async fn open(server: &Server) -> Result<Opened, OpenError> {
+    client().open(get_of(&format!("http://{}/stream", server.address))).await
+}
+
+#[tokio::test]
+async fn an_answer_is_read_while_it_comes() {
+    let (config, roots) = self_signed("localhost");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // The second piece is sent once the first one was read.
+    let (was_read, first_read) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = tokio_rustls::TlsAcceptor::from(config).accept(stream).await.unwrap();
+        read_request(&mut stream).await.unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n")
+            .await
+            .unwrap();
+        stream.flush().await.unwrap();
+        let _: Result<(), _> = first_read.await;
+        stream.write_all(b"3\r\ntwo\r\n0\r\n\r\n").await.unwrap();
+        stream.flush().await.unwrap();
+    });
+    let client = Client::with_roots(roots, None).unwrap();
+    let mut answer = client.open(get_of(&format!("https://localhost:{port}/"))).await.unwrap();
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.chunk().await.unwrap().unwrap(), "one");
+    was_read.send(()).unwrap();
+    assert_eq!(answer.chunk().await.unwrap().unwrap(), "two");
+    assert_eq!(answer.chunk().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_says_so() {
+    let server = server(&[Act::AnswerAndClose(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n",
+    )])
+    .await;
+    let mut answer = open(&server).await.unwrap();
+    assert_eq!(answer.chunk().await.unwrap().unwrap(), "one");
+    assert!(matches!(answer.chunk().await, Err(OpenError::Closed(_))));
+    assert!(matches!(open(&server).await.unwrap().whole().await, Err(OpenError::Closed(_))));
+}
+
+#[tokio::test]
+async fn why_an_answer_was_not_opened() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let error = client().open(get_of(&nobody)).await.unwrap_err();
+    assert!(
+        matches!(&error, OpenError::Connection(reason) if reason.contains("refused")),
+        "{error}"
+    );
+    let error = client().open(get_of("http://kola.invalid/")).await.unwrap_err();
+    assert!(matches!(error, OpenError::Connection(_)), "{error}");
+
+    let (base, _, _) = tls_server().await;
+    let error = client().open(get_of(&format!("{base}/"))).await.unwrap_err();
+    assert!(
+        matches!(&error, OpenError::Tls(reason) if reason.contains("UnknownIssuer")),
+        "{error}"
+    );
+    let plain = server(&[Act::Close]).await;
+    let error = client().open(get_of(&format!("https://{}/", plain.address))).await.unwrap_err();
+    assert!(!matches!(error, OpenError::NotHttp), "{error}");
+
+    let error = open(&server(&[Act::Close]).await).await.unwrap_err();
+    assert!(matches!(error, OpenError::Closed(_)), "{error}");
+    // What a server of TLS answers to plain HTTP.
+    let alert = server(&[Act::AnswerAndClose("\u{15}\u{3}\u{3}\0\u{2}\u{2}F\r\n\r\n")]).await;
+    assert_eq!(open(&alert).await.unwrap_err(), OpenError::NotHttp);
+}

@@ -33,7 +33,7 @@ use tower_service::Service;
 
 use super::address::{self, AddressRefused, Reach};
 use super::url::EndpointUrl;
-use crate::client::{ConnectWithin, PRODUCT, system_roots, tls_config};
+use crate::client::{ConnectWithin, PRODUCT, cause, system_roots, tls_config};
 
 /// How long a connection may take, from the name of the host to the end of the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -445,22 +445,6 @@ fn failed(url: &EndpointUrl, error: &legacy::Error) -> Failed {
 fn cut(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(REASON_MAX_BYTES));
     text
-}
-
-/// The first error of a type among the causes of another.
-fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        // The source of an error of I/O is not what it wraps, but the source of that.
-        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        };
-    }
-    None
 }
 
 #[cfg(test)]

@@ -23,8 +23,9 @@ use tokio::sync::mpsc;
 
 use crate::api::describe::{DescribeInput, DescribeResponse, OperationBuilder, op};
 use crate::api::error::ApiError;
+use crate::api::events::MAX_POSITION;
 use crate::api::extract::Query;
-use crate::api::fields::{FaultKind, FromValue, Id, Schemas};
+use crate::api::fields::{FaultKind, FromValue, Id, Int, Schemas};
 use crate::api::messages::Message;
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -48,9 +49,12 @@ payload! {
     pub struct StreamEvents {
         /// Only events of these types, separated by commas.
         types: Option<TypeList>,
-        /// Begins after the event of this id; without it, and without the header `Last-Event-ID`, with
-        /// what happens from now on.
+        /// Begins after the event of this id. Without it, without `after_position` and without the header
+        /// `Last-Event-ID`, the stream begins with what happens from now on.
         after_id: Option<Id>,
+        /// Begins after the event at this position; 0 begins with the merchant's first event. `after_id`
+        /// is not used then.
+        after_position: Option<Int<0, MAX_POSITION>>,
     }
 }
 
@@ -110,9 +114,12 @@ async fn stream(
     let permit = app.streams.acquire(tenant.id()).await.ok_or(ApiError::TooManyStreams)?;
     let reads = tenant.reads(&app);
     // The header is newer: a browser repeats the address of its first request.
-    let position = match last.or(query.after_id.map(|id| id.0)) {
-        Some(id) => reads.event(EventId(id)).await?.ok_or(ApiError::NotFound)?.position,
-        None => reads.last_event_position().await?,
+    let position = match (last, query.after_position, query.after_id) {
+        (None, Some(Int(position)), _) => position,
+        (Some(id), ..) | (None, None, Some(Id(id))) => {
+            reads.event(EventId(id)).await?.ok_or(ApiError::NotFound)?.position
+        }
+        (None, None, None) => reads.last_event_position().await?,
     };
     let (sender, receiver) = mpsc::channel(1);
     let types = query.types.map(|types| types.0);
@@ -290,7 +297,7 @@ pub fn routes() -> Routes {
                 "Server-sent events: `id`, `event` (the type) and `data`, which is what webhooks are told, \
                  with the object as it is when the event is read and without `previous_status`. A line \
                  `: heartbeat` comes every 15 seconds. After a break continue with the header \
-                 `Last-Event-ID` or `after_id`: no event is missing and none comes twice. When the token \
+                 `Last-Event-ID`, `after_id` or `after_position`: no event is missing and none comes twice. When the token \
                  ends, the last event is `token_expired`. At most 100 streams at once.",
             )
             .or(404),

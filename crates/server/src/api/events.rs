@@ -19,7 +19,7 @@ use crate::payload;
 use store::reads::events::EventFilter;
 
 /// The greatest integer that every JSON parser reads exactly.
-const MAX_POSITION: i64 = (1 << 53) - 1;
+pub const MAX_POSITION: i64 = (1 << 53) - 1;
 
 payload! {
     /// The filter of events.

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use clap::Args;
+use domain::decision::event::EventType;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation, Provider};
@@ -27,6 +28,12 @@ pub fn operation(text: &str) -> Result<Operation, String> {
 
 pub fn provider(text: &str) -> Result<Provider, String> {
     Provider::parse(text).ok_or_else(|| one_of(Provider::ALL, Provider::as_str))
+}
+
+/// A type of events that merchants are told of.
+pub fn event_type(text: &str) -> Result<EventType, String> {
+    let kind = EventType::parse(text.trim()).filter(|kind| EventType::OF_MERCHANTS.contains(kind));
+    kind.ok_or_else(|| one_of(EventType::OF_MERCHANTS, EventType::as_str))
 }
 
 pub fn currency(text: &str) -> Result<Currency, String> {

@@ -30,6 +30,27 @@ pub fn secret(what: &str) -> anyhow::Result<String> {
     Ok(cleaned(&text).to_owned())
 }
 
+/// Reads a secret that somebody else made: at a terminal it is typed once and not shown, otherwise it
+/// is standard input. `variable` is where else it could be given.
+///
+/// # Errors
+/// There is none.
+pub fn known_secret(what: &str, variable: &str) -> anyhow::Result<String> {
+    let missing = || format!("no {what}: set {variable}, or type it or pipe it in");
+    let text = if std::io::stdin().is_terminal() {
+        rpassword::prompt_password(format!("{what}: ")).with_context(missing)?
+    } else {
+        let mut text = String::new();
+        std::io::stdin().take(MAX_BYTES).read_to_string(&mut text).with_context(missing)?;
+        text
+    };
+    let secret = cleaned(&text);
+    if secret.is_empty() {
+        bail!(missing());
+    }
+    Ok(secret.to_owned())
+}
+
 /// The text without what editors and shells put around it: a byte order mark, blanks, the end of
 /// the line.
 fn cleaned(text: &str) -> &str {

@@ -4,10 +4,12 @@ mod arguments;
 mod db;
 mod demo;
 mod errors;
+mod events;
 mod fees;
 mod input;
 mod keys;
 mod ledger;
+mod listen;
 mod logo;
 mod markets;
 pub mod merchant;
@@ -92,6 +94,11 @@ enum Group {
     Serve(serve::Serve),
     /// Play all four kinds of session over HTTP and show the ledger.
     Demo(demo::Demo),
+    /// Print the events of a merchant as they happen, and forward them to a program on your machine.
+    Listen(listen::Listen),
+    /// Send an event to a program on your machine once more.
+    #[command(subcommand)]
+    Events(events::Events),
     /// Create and change merchants, their API keys and passcodes.
     #[command(subcommand)]
     Merchant(merchant::Merchant),
@@ -167,6 +174,8 @@ pub fn main() -> ExitCode {
     let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
         Group::Serve(command) => command.run(&target),
         Group::Demo(command) => command.run(),
+        Group::Listen(command) => command.run(),
+        Group::Events(command) => command.run(),
         Group::Merchant(command) => command.run(&target),
         Group::Wallet(command) => command.run(&target),
         Group::Ledger(command) => return command.run(&target),
@@ -230,7 +239,10 @@ fn adapted(command: clap::Command, path: &str) -> clap::Command {
 /// Whether a command uses a global option.
 fn is_used(path: &str, option: &str) -> bool {
     match option {
-        "database" => !matches!(path, "demo" | "db copy" | "errors" | "openapi"),
+        "database" => !matches!(
+            path,
+            "demo" | "listen" | "events" | "events resend" | "db copy" | "errors" | "openapi"
+        ),
         "market" => matches!(path, "" | "serve" | "merchant create"),
         "secrets_key_file" => {
             matches!(path, "" | "serve") || path.starts_with("networks") || path == "secrets rekey"

@@ -44,6 +44,44 @@ pub fn tell(json: &Value, text: &str) -> anyhow::Result<()> {
     line(chosen(json, text).trim_end_matches('\n'))
 }
 
+/// Prints one of several answers, each in a line of its own. `json` is written as it is.
+///
+/// # Errors
+/// See [`tell`].
+pub fn document(json: &str, text: &str) -> anyhow::Result<()> {
+    line(if IN_JSON.load(Ordering::Relaxed) { json } else { text })
+}
+
+/// Prints a line about what a command does. With `--json` it is on standard error, so that standard
+/// output has nothing but the answer.
+///
+/// # Errors
+/// See [`tell`].
+pub fn notice(text: &str) -> anyhow::Result<()> {
+    if IN_JSON.load(Ordering::Relaxed) {
+        warn(text);
+        return Ok(());
+    }
+    line(text)
+}
+
+/// Whether nobody can read the answer any more. Elsewhere than on Unix this is known only once
+/// something is printed.
+pub fn is_closed() -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::event::{PollFd, PollFlags, poll};
+        let out = io::stdout();
+        let mut places = [PollFd::new(&out, PollFlags::empty())];
+        let now = rustix::event::Timespec::default();
+        let any = poll(&mut places, Some(&now));
+        any.is_ok_and(|count| count > 0)
+            && places[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+    }
+    #[cfg(not(unix))]
+    false
+}
+
 /// Prints a line of progress.
 ///
 /// # Errors

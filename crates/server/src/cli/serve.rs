@@ -360,7 +360,7 @@ impl Serve {
 
 /// Resolves when the process is told to stop. The signal handlers are installed by the call, not by
 /// the first poll: as soon as the server says that it is listening, a signal stops it.
-fn stop_signal() -> impl Future<Output = ()> {
+pub fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
     let signals = {
         use tokio::signal::unix::{SignalKind, signal};

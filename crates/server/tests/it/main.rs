@@ -43,6 +43,7 @@ mod idempotency;
 mod isolation;
 mod limits;
 mod links;
+mod listen;
 mod lists;
 mod log;
 mod market;

@@ -3,7 +3,7 @@
 mod deliveries;
 mod endpoints;
 mod guarantees;
-mod receiver;
+pub(crate) mod receiver;
 mod stream;
 mod verifiers;
 

@@ -63,7 +63,13 @@ impl Receiver {
     }
 
     pub(crate) fn answering(answer: impl FnMut(&Received) -> Answer + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("a port"), answer)
+    }
+
+    pub(crate) fn on(
+        listener: TcpListener,
+        answer: impl FnMut(&Received) -> Answer + Send + 'static,
+    ) -> Self {
         let address = listener.local_addr().expect("an address");
         let state = State { received: vec![], answer: Box::new(answer) };
         let state = Arc::new(Mutex::new(state));

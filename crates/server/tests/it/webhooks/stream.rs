@@ -120,6 +120,25 @@ fn only_the_types_that_were_asked_for_are_streamed() {
 }
 
 #[test]
+fn a_stream_begins_at_a_position() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "1.00");
+    server.fund(&shop, "USD", "2.00");
+    let known = shop.api.get("/v1/events/list?after_position=0").rows();
+    let begins_with =
+        |query: &str, more: &str| Client::open(&shop, query, more).next().expect("an event").id;
+    assert_eq!(begins_with("after_position=0", ""), id(&known[0]));
+    assert_eq!(begins_with("after_position=1", ""), id(&known[1]));
+    assert_eq!(
+        begins_with(&format!("after_position=0&after_id={}", id(&known[0])), ""),
+        id(&known[0])
+    );
+    let seen = format!("last-event-id: {}\r\n", id(&known[0]));
+    assert_eq!(begins_with("after_position=0", &seen), id(&known[1]));
+    shop.api.get("/v1/events/stream?after_position=-1").fault("query.after_position");
+}
+
+#[test]
 fn a_merchant_sees_its_own_events_only() {
     let (server, shop, other) = open_two();
     let mut client = Client::open(&shop, "", "");
