@@ -175,7 +175,7 @@ impl Listener {
         print(event, Some(&attempt))?;
         if attempt.result.is_err() {
             output::warn(&format!(
-                "event {} was not delivered: `kola events resend {}` sends it again",
+                "event {} was not delivered: `kola events resend {} --forward-to URL` sends it again",
                 event.id, event.id
             ));
         }
