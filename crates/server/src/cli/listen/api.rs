@@ -388,7 +388,38 @@ pub fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use rustls::RootCertStore;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_stream_without_heartbeats_is_broken() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (done, is_done) = std::sync::mpsc::channel();
+        let server = std::thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let _request = connection.read(&mut [0; 4_096]).unwrap();
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+            connection.write_all(format!("{head}: connected\n\n").as_bytes()).unwrap();
+            is_done.recv()
+        });
+        let client = Client::with_roots(RootCertStore::empty(), None).unwrap();
+        let credentials = Credentials { client_id: String::new(), client_secret: String::new() };
+        let token = Some("token".to_owned());
+        let mut api = Api { client, url, credentials, token };
+        let mut stream = api.stream(Start { position: 0, last_seen: None }, &[]).await.unwrap();
+        // From now on time passes as fast as nothing happens.
+        tokio::time::pause();
+        let begun = tokio::time::Instant::now();
+        let next = stream.next().await.unwrap();
+        assert!(matches!(next, Next::Broken(reason) if reason == "nothing came for 45 s"));
+        assert!(begun.elapsed() >= SILENCE_MAX);
+        done.send(()).unwrap();
+        server.join().unwrap().unwrap();
+    }
 
     #[test]
     fn what_is_the_url_of_a_server() {

@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
-use networks::webhooks::{
-    Attempt, EndpointUrl, Failed, FailureKind, Reach, Sender, SigningSecret, sender::system_lookup,
-    signature,
-};
+use networks::client::system_roots;
+use networks::webhooks::sender::system_lookup;
+use networks::webhooks::signature::{self, HmacSecret};
+use networks::webhooks::{Attempt, EndpointUrl, Failed, FailureKind, Reach, Sender, SigningSecret};
 use rustls::RootCertStore;
 
 use super::api::shortened;
 use super::sse::StreamedEvent;
-use anyhow::Context;
-use networks::client::system_roots;
-use networks::webhooks::signature::HmacSecret;
-use store::clock;
-
 use crate::cli::output;
+use store::clock;
 
 /// How long a receiver may take to answer. It is what a server allows by default.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
