@@ -2,6 +2,7 @@
 //! sandbox, and what must come of clicks that are repeated, late or forged.
 
 mod abuse;
+mod changes;
 mod forms;
 mod links;
 mod once;
