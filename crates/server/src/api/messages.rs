@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use domain::decision::event::{Event, EventType};
+use domain::decision::event::{Event, EventEntity, EventType};
 use domain::exceptions::review::{Review, ReviewKind, ReviewStatus};
 use domain::payments::attempt::WithAttempt;
 use domain::webhooks::subject::{MessageWriter, Subject};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 
 use crate::api::executions::ExecutionResponse;
-use crate::api::fields::{Code, Name};
+use crate::api::fields::{Code, Name, Schemas};
 use crate::api::payment_links::PaymentLinkResponse;
 use crate::api::response::{Amount, Time};
 use crate::api::sessions::responses::SessionResponse;
@@ -116,6 +116,22 @@ impl Message {
     pub fn to_json(&self) -> String {
         // Only maps with keys that are no texts fail, and there are none.
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The schema of what messages of a type have as their object.
+#[must_use]
+pub fn object_schema(about: EventEntity, schemas: &mut Schemas) -> Schema {
+    match about {
+        EventEntity::Execution => schemas.subschema_for::<ExecutionResponse>(),
+        EventEntity::Session => schemas.subschema_for::<SessionResponse>(),
+        EventEntity::Source => schemas.subschema_for::<SourceResponse>(),
+        EventEntity::Wallet => schemas.subschema_for::<WalletResponse>(),
+        EventEntity::Review => schemas.subschema_for::<ReviewResponse>(),
+        EventEntity::PaymentLink => schemas.subschema_for::<PaymentLinkResponse>(),
+        EventEntity::WebhookEndpoint => schemas.subschema_for::<WebhookEndpointResponse>(),
+        // No merchant is told of it.
+        EventEntity::Tariff => json_schema!({ "type": "object" }),
     }
 }
 

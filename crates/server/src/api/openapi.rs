@@ -3,12 +3,16 @@
 use std::sync::LazyLock;
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use domain::decision::event::{EventEntity, EventType};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::api::describe::resource;
 use crate::api::error;
+use crate::api::fields::{Name, Schemas};
+use crate::api::messages::Message;
 use crate::api::routes::Routes;
+use crate::api::{event_types, messages};
 
 /// Name, title and description of each resource, in the order in which a new user needs them.
 const TAGS: [(&str, &str, &str); 22] = [
@@ -80,9 +84,7 @@ const DESCRIPTION: &str = "Declare what is to be paid as a session, then execute
 
 /// The title of a resource that is not in [`TAGS`]: `payment-accounts` is `Payment accounts`.
 fn titled(name: &str) -> String {
-    let words = name.replace('-', " ");
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    sentence(&name.replace('-', " "))
 }
 
 /// The tags of the document: the resources of [`TAGS`] that have routes, then all others.
@@ -113,8 +115,10 @@ pub fn document(routes: &Routes) -> Value {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.to_ascii_lowercase()] = operation;
     }
+    let messages = message_schemas(&mut schemas);
     let responses = error::responses(&mut schemas);
     let mut definitions = schemas.take_definitions(true);
+    definitions.extend(messages);
     definitions.sort_keys();
     json!({
         "openapi": "3.1.0",
@@ -128,12 +132,92 @@ pub fn document(routes: &Routes) -> Value {
         "servers": [{ "url": "/", "description": "This server" }],
         "tags": tags(&used),
         "paths": paths,
+        "webhooks": webhooks(),
         "components": {
             "securitySchemes": { "HTTPBearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
+            "parameters": message_headers(),
             "responses": responses,
             "schemas": definitions,
         },
     })
+}
+
+/// The headers of messages, by the names of their descriptions.
+fn message_headers() -> Value {
+    let header = |name: &str, description: &str| {
+        json!({ "name": name, "in": "header", "required": true, "schema": { "type": "string" },
+            "description": description })
+    };
+    json!({
+        "MessageId": header("webhook-id", "The id of the event, the same in every attempt."),
+        "MessageTimestamp":
+            header("webhook-timestamp", "When this attempt was made, in seconds since 1970."),
+        "MessageSignature": header(
+            "webhook-signature",
+            "As Standard Webhooks has it: a signature of each secret that holds, separated by spaces.",
+        ),
+    })
+}
+
+/// The messages to the webhook endpoints of a merchant, one for each type of event.
+fn webhooks() -> Value {
+    let headers = ["MessageId", "MessageTimestamp", "MessageSignature"];
+    let parameters =
+        headers.map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }));
+    let operation = |kind: &EventType| {
+        let (about, description) = event_types::described(*kind);
+        let schema = format!("#/components/schemas/{}", message_name(about));
+        let operation = json!({ "post": {
+            "operationId": format!("on_{}", kind.as_str().replace('.', "_")),
+            "summary": sentence(description),
+            "tags": ["webhook-endpoints"],
+            "security": [],
+            "parameters": parameters,
+            "requestBody": {
+                "required": true,
+                "content": { "application/json": { "schema": { "$ref": schema } } },
+            },
+            "responses": {
+                "2XX": { "description": "It has arrived. The body is not looked at." },
+                "410": { "description": "The endpoint is gone, and is told nothing any more." },
+                "default": { "description": "It is tried again, for about three days." },
+            },
+        } });
+        (kind.as_str().to_owned(), operation)
+    };
+    EventType::OF_MERCHANTS.iter().map(operation).collect::<Map<_, _>>().into()
+}
+
+/// The name of the schema of messages about a kind of object: `ExecutionMessage`.
+fn message_name(about: EventEntity) -> String {
+    let words = about.as_str().split('_');
+    words.map(|word| sentence(&word.to_ascii_lowercase())).collect::<String>() + "Message"
+}
+
+/// The schemas of messages. Each has one kind of object: for a client a thing that is one of several
+/// is hard to write.
+fn message_schemas(schemas: &mut Schemas) -> Map<String, Value> {
+    let mut settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.inline_subschemas = true;
+    settings.meta_schema = None;
+    let any = settings.into_generator().into_root_schema_for::<Message>().to_value();
+    let schema = |about: &EventEntity| {
+        let mut schema = any.clone();
+        if let Some(schema) = schema.as_object_mut() {
+            schema.retain(|name, _| name != "title" && name != "$defs");
+        }
+        schema["properties"]["type"] = schemas.subschema_for::<Name<EventType>>().to_value();
+        schema["properties"]["data"]["properties"]["object"] =
+            messages::object_schema(*about, schemas).to_value();
+        (message_name(*about), schema)
+    };
+    EventEntity::OF_MERCHANTS.iter().map(schema).collect()
+}
+
+/// With a capital letter.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Serves the document.
@@ -149,7 +233,6 @@ mod tests {
 
     use super::*;
     use crate::api::DOCUMENT;
-    use crate::api::fields::Schemas;
 
     #[test]
     fn every_operation_has_an_id_of_its_own_a_summary_and_errors() {

@@ -4,6 +4,7 @@ mod deliveries;
 mod endpoints;
 mod guarantees;
 pub(crate) mod receiver;
+mod schemas;
 mod stream;
 mod verifiers;
 
