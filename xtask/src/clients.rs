@@ -72,9 +72,7 @@ impl Stage {
 
     fn watch_payments(&self, directory: &Path) -> anyhow::Result<()> {
         let page = std::fs::read_to_string(crate::root().join("docs/realtime.md"))?;
-        let anon = self.kola.command(&self.database, &["keys", "anon"]).output()?;
-        let anon = String::from_utf8(anon.stdout)?;
-        let anon = anon.trim_end().lines().last().context("no anon key")?;
+        let anon = self.kola.keys_anon(&self.database)?;
         let server = self.kola.serve(&self.database, 1, &[])?;
         let (address, url) = (server.address, format!("http://{}", server.address));
         let mut clients = vec![];
@@ -83,12 +81,12 @@ impl Stage {
             let modules = npm(&directory.join(format!("supabase-{version}")), &[&name, WS])?;
             std::fs::write(modules.join("watch.mjs"), block(&page, "realtime js")?)?;
             let mut node = node_script(&modules, "realtime.mjs")?;
-            self.tell(&mut node, &url).env("ANON_KEY", anon);
+            self.tell(&mut node, &url).env("ANON_KEY", &anon);
             clients.push((name, Program::start(node)?));
         }
         std::fs::write(self.run.join("watch.py"), block(&page, "realtime python")?)?;
         let mut python = self.python_script("realtime_client.py");
-        self.tell(&mut python, &url).env("ANON_KEY", anon);
+        self.tell(&mut python, &url).env("ANON_KEY", &anon);
         clients.push(("realtime of PyPI".to_owned(), Program::start(python)?));
         for (name, client) in &clients {
             client.says("ready").with_context(|| name.clone())?;

@@ -19,6 +19,7 @@ pub mod pairs;
 mod pgbench;
 pub mod plot;
 mod raw;
+mod receiver;
 mod report;
 mod rounds;
 pub mod server;
@@ -136,6 +137,12 @@ pub enum Phase {
     NetworkWaiting,
     /// The callbacks by which these 10,000 are settled
     Callbacks,
+    /// Execution of transfers out of one wallet, of which a webhook endpoint is told
+    Listening,
+    /// Messages to 64 webhook endpoints
+    Deliveries,
+    /// 10,000 sockets that watch payments, while 500 a second are made
+    Sockets,
 }
 
 /// The phases that need the fakes.
@@ -180,6 +187,9 @@ impl Phase {
             Self::NetworkTransfer => "execute, nothing waits",
             Self::NetworkWaiting => "execute, 10000 wait at pawaPay",
             Self::Callbacks => "callbacks of pawaPay",
+            Self::Listening => "execute, an endpoint listens",
+            Self::Deliveries => "messages to 64 endpoints",
+            Self::Sockets => "payments that 10000 sockets watch",
         }
     }
 }
@@ -211,9 +221,15 @@ impl Options {
     }
 
     fn wants_merchants(&self) -> bool {
-        [Phase::Spread, Phase::StatementsSpread, Phase::TwoSpread, Phase::GrownSpread]
-            .into_iter()
-            .any(|phase| self.wants(phase))
+        let phases = [
+            Phase::Spread,
+            Phase::StatementsSpread,
+            Phase::TwoSpread,
+            Phase::GrownSpread,
+            Phase::Deliveries,
+            Phase::Sockets,
+        ];
+        phases.into_iter().any(|phase| self.wants(phase))
     }
 
     fn with_defaults(mut self) -> Self {

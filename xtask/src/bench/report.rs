@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::machine::Machine;
-use super::rounds::{LATENCY_MS, PAYMENTS};
+use super::rounds::{ENDPOINTS, LATENCY_MS, PAYMENTS, SITE_SOCKETS, SOCKETS};
 use super::{Figures, Kind, Options, Phase, SITE_WAITING, Sample, ServerStats};
 
 /// The phases in the order of the report, which is not that of the measurements.
-const PHASES: [Phase; 25] = [
+const PHASES: [Phase; 28] = [
     Phase::Raw,
     Phase::Pgbench,
     Phase::StatementsHot,
@@ -33,6 +33,9 @@ const PHASES: [Phase; 25] = [
     Phase::NetworkTransfer,
     Phase::NetworkWaiting,
     Phase::Callbacks,
+    Phase::Listening,
+    Phase::Deliveries,
+    Phase::Sockets,
 ];
 
 pub fn text(options: &Options, figures: &Figures) -> String {
@@ -369,6 +372,7 @@ fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
         (Phase::Execute, Phase::Pgbench, on(Kind::Postgres, 2.0)),
         (Phase::TwoHot, Phase::Execute, on(Kind::Postgres, 0.8)),
         (Phase::TwoSpread, Phase::Spread, Target::None),
+        (Phase::Listening, Phase::Execute, Target::AtLeast(0.6)),
     ];
     for (over, under, target) in pairs {
         for &width in &crowds {
@@ -406,6 +410,24 @@ fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
         &alone,
     );
     network_ratios(kind, figures, &mut add);
+    let told = |round: u32| rate(round, Phase::Deliveries, ENDPOINTS);
+    add("messages a second to 64 endpoints".to_owned(), Target::AtLeast(3000.0), &told);
+    let late =
+        |round: u32| figures.in_round(round, Phase::Sockets, SOCKETS).map(|sample| sample.p99_ms);
+    add(
+        "p99 in ms from a payment to its socket, 10000 sockets".to_owned(),
+        Target::AtMost(250.0),
+        &late,
+    );
+    let memory = |round: u32| {
+        let visit = |visit: &&ServerStats| visit.round == round && visit.name == SITE_SOCKETS;
+        figures.visits.iter().find(visit).map(|visit| visit.peak_memory_mb)
+    };
+    add(
+        "peak memory in MB of a server with 10000 sockets".to_owned(),
+        Target::AtMost(250.0),
+        &memory,
+    );
     let memory = |round: u32| {
         let visits = figures
             .visits

@@ -2,6 +2,7 @@
 //! slows down for a minute slows down both sides of a ratio.
 
 mod networks;
+mod push;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use super::server::{Kola, Server};
 use super::{Figures, Kind, Options, Phase, Sample, ServerStats, setup};
 use crate::cluster::{self, Cluster};
 pub use networks::LATENCY_MS;
+pub use push::{ENDPOINTS, SITE_SOCKETS, SOCKETS};
 
 const SPREAD: usize = 100;
 /// How many payments a process makes before its memory is measured.
@@ -116,6 +118,9 @@ impl<'a> Rounds<'a> {
             Self::fakes_alone,
             Self::network,
             Self::waiting,
+            Self::listening,
+            Self::deliveries,
+            Self::sockets,
         ];
         for round in 0..self.options.runs {
             for part in parts {
@@ -416,7 +421,7 @@ impl Site<'_, '_> {
             Phase::Page => (Job::Page, hot(usize::MAX)),
             Phase::PagePayment => (Job::PagePayment, hot(usize::MAX)),
             Phase::Payment | Phase::Raw | Phase::Memory => (Job::Payment, hot(usize::MAX)),
-            Phase::Execute | Phase::BatchOne | Phase::TwoHot | Phase::Grown => {
+            Phase::Execute | Phase::BatchOne | Phase::TwoHot | Phase::Grown | Phase::Listening => {
                 (Job::Execute, self.take_sessions(hot, enough)?)
             }
             Phase::Spread | Phase::TwoSpread | Phase::GrownSpread => {
@@ -426,7 +431,9 @@ impl Site<'_, '_> {
             Phase::StatementsHot | Phase::StatementsSpread => {
                 (Job::Execute, Items::Made(std::mem::take(&mut self.sessions)))
             }
-            Phase::Pgbench | Phase::FakesAlone => return Ok(()),
+            Phase::Pgbench | Phase::FakesAlone | Phase::Deliveries | Phase::Sockets => {
+                return Ok(());
+            }
             Phase::Checkout | Phase::SandboxCheckout => {
                 (Job::Checkout, self.take_invoices(hot, enough)?)
             }

@@ -55,6 +55,12 @@ impl Kola {
         Ok(serde_json::from_str(&self.output(database, &arguments)?)?)
     }
 
+    /// The key of realtime clients.
+    pub fn keys_anon(&self, database: &Database) -> anyhow::Result<String> {
+        let printed = self.output(database, &["keys", "anon"])?;
+        Ok(printed.trim_end().lines().last().context("no key")?.to_owned())
+    }
+
     pub fn wallet_fund(
         &self,
         database: &Database,

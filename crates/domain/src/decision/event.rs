@@ -15,6 +15,7 @@ api_enum! {
         Review = "REVIEW",
         PaymentLink = "PAYMENT_LINK",
         WebhookEndpoint = "WEBHOOK_ENDPOINT",
+        ApiKey = "API_KEY",
         /// The tariff of the installation.
         Tariff = "TARIFF",
     }
@@ -53,10 +54,14 @@ api_enum! {
         /// The collection failed; it can be paid again.
         SourceReopened = "source.reopened",
         SourceCanceled = "source.canceled",
+        /// The network keeps a payout or refund in its queue: the operator of the phones is delayed.
+        PayoutEnqueued = "payout.enqueued",
         /// Sandbox money was credited to a wallet.
         WalletFunded = "wallet.funded",
         /// A wallet's status was changed.
         WalletStatus = "wallet.status",
+        /// A transfer of another merchant was credited to a wallet.
+        WalletTransferReceived = "wallet.transfer_received",
         ReviewOpened = "review.opened",
         /// A provider reported another outcome while the review was open.
         ReviewUpdated = "review.heard",
@@ -69,6 +74,8 @@ api_enum! {
         WebhookEndpointDisabled = "webhook_endpoint.disabled",
         /// The merchant asked for a test of the endpoint, which alone is told.
         WebhookTest = "webhook.test",
+        ApiKeyCreated = "api_key.created",
+        ApiKeyRevoked = "api_key.revoked",
         /// The operator changed a fee, a rate, a market or a phone prefix.
         TariffChanged = "tariff.changed",
     }

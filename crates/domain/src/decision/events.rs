@@ -1,6 +1,6 @@
 //! Recording events.
 
-use crate::decision::event::{Event, EventEntity, EventPosition, EventType};
+use crate::decision::event::{Actor, Event, EventEntity, EventPosition, EventType};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::{EventId, MerchantId};
 use crate::kernel::time::ServerTime;
@@ -11,6 +11,24 @@ use crate::mutant;
 /// # Errors
 /// [`Stop::Inconsistent`] when the block of ids is used up.
 pub fn record(
+    merchant_id: MerchantId,
+    kind: EventType,
+    entity: (EventEntity, i64),
+    note: Option<String>,
+    work: &mut Workspace,
+    now: ServerTime,
+) -> Result<EventId, Stop> {
+    let actor = work.actor();
+    record_by(actor, merchant_id, kind, entity, note, work, now)
+}
+
+/// Records an event by somebody else than who asks for the command: no merchant sees the API keys of
+/// another.
+///
+/// # Errors
+/// See [`record`].
+pub fn record_by(
+    actor: Actor,
     merchant_id: MerchantId,
     kind: EventType,
     (entity, entity_id): (EventEntity, i64),
@@ -39,7 +57,7 @@ pub fn record(
         position,
         // Set when the draft is accepted: the decision may still replace the entity's row.
         sequence: 0,
-        actor: Some(work.actor()),
+        actor: Some(actor),
         created_at: now,
     });
     Ok(id)

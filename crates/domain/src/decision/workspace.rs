@@ -8,11 +8,12 @@
 use crate::decision::event::{Actor, Event, EventEntity, EventPosition, HasEvents};
 use crate::decision::retention::Deletion;
 use crate::decision::row::{Lookup, LookupOf, Row};
+use crate::directory::merchant::ApiKey;
 use crate::exceptions::review::Review;
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::ids::{
-    ExecutionId, MerchantId, PaymentLinkId, ReviewId, SessionId, SourceId, TariffId, WalletId,
-    WebhookEndpointId,
+    ApiKeyId, ExecutionId, MerchantId, PaymentLinkId, ReviewId, SessionId, SourceId, TariffId,
+    WalletId, WebhookEndpointId,
 };
 use crate::kernel::refusal::Refusal;
 use crate::ledger::account::Entry;
@@ -545,6 +546,7 @@ impl Workspace {
                 EventEntity::WebhookEndpoint => {
                     self.count_event::<WebhookEndpoint>(WebhookEndpointId(id))?
                 }
+                EventEntity::ApiKey => self.count_event::<ApiKey>(ApiKeyId(id))?,
                 EventEntity::Tariff => self.count_event::<TariffVersion>(TariffId(id))?,
             };
             if let Some(event) = self.events.get_mut(index) {

@@ -1,9 +1,11 @@
 //! Creating and revoking API keys.
 
+use crate::decision::event::{EventEntity, EventType};
+use crate::decision::events;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::{ApiKey, Merchant};
-use crate::kernel::ids::{ApiKeyId, MerchantId};
+use crate::kernel::ids::{ApiKeyId, EventId, MerchantId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 
@@ -21,7 +23,9 @@ impl Decision for CreateApiKey {
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<ApiKey, Stop> {
         let merchant = work.get::<Merchant>(self.merchant_id)?.ok_or(Refusal::NotFound)?;
-        add_key(merchant.id, &self.client_id, &self.secret_hash, work, context.now)
+        let key = add_key(merchant.id, &self.client_id, &self.secret_hash, work, context.now)?;
+        record(EventType::ApiKeyCreated, &key, work, context.now)?;
+        Ok(key)
     }
 }
 
@@ -56,8 +60,18 @@ fn revoke(
     if key.revoked_at.is_none() {
         key.revoked_at = Some(now);
         work.put(key.clone());
+        record(EventType::ApiKeyRevoked, &key, work, now)?;
     }
     Ok(key)
+}
+
+fn record(
+    kind: EventType,
+    key: &ApiKey,
+    work: &mut Workspace,
+    now: ServerTime,
+) -> Result<EventId, Stop> {
+    events::record(key.merchant_id, kind, (EventEntity::ApiKey, key.id.0), None, work, now)
 }
 
 pub(crate) fn add_key(
@@ -77,6 +91,7 @@ pub(crate) fn add_key(
         secret_hash: secret_hash.to_owned(),
         created_at: now,
         revoked_at: None,
+        event_count: 0,
     };
     work.put(key.clone());
     Ok(key)

@@ -1,6 +1,7 @@
 //! Merchants and their API keys.
 
 use crate::api_enum;
+use crate::decision::event::HasEvents;
 use crate::decision::row::Row;
 use crate::directory::brand::Colour;
 use crate::kernel::ids::{ApiKeyId, MerchantId};
@@ -98,6 +99,14 @@ pub struct ApiKey {
     pub created_at: ServerTime,
     /// Server time; set once.
     pub revoked_at: Option<ServerTime>,
+    /// How many events are about it.
+    pub event_count: i64,
+}
+
+impl HasEvents for ApiKey {
+    fn event_count_mut(&mut self) -> &mut i64 {
+        &mut self.event_count
+    }
 }
 
 impl Row for ApiKey {

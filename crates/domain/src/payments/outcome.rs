@@ -46,6 +46,10 @@ pub struct Heard {
     pub exchanges: Vec<Said>,
 }
 
+/// Why a payment waits that is in the network's queue, because the operator of the phones is delayed.
+/// It is sent when the operator is back, and can be taken out of the queue until then.
+pub const ENQUEUED: &str = "the operator is delayed: it is in the network's queue";
+
 /// What an outcome answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OutcomeSource {

@@ -12,7 +12,7 @@ use crate::exceptions::contradiction;
 use crate::exceptions::open_review;
 use crate::exceptions::review::{self, ReviewKind};
 use crate::kernel::ids::ExecutionId;
-use crate::kernel::names::Provider;
+use crate::kernel::names::{Operation, Provider};
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::recipes::DebitFrom;
 use crate::mutant;
@@ -21,7 +21,9 @@ use crate::payments::attempt::{
     self, Gate, LEASE_US, NEVER_SEEN_US, NetworkPayment, ProviderAttempt, STRIPE_RESEND_US,
 };
 use crate::payments::execution::Execution;
-use crate::payments::outcome::{Heard, OutcomeKind, OutcomeSource, ProviderOutcome, Transition};
+use crate::payments::outcome::{
+    ENQUEUED, Heard, OutcomeKind, OutcomeSource, ProviderOutcome, Transition,
+};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 use crate::payments::settle;
 use crate::sales::payment_link;
@@ -252,6 +254,13 @@ fn wait(
     let after =
         settle::processing(&after, waiting_for, time, work, now)?.with_updated_at(&payment, time);
     after.put(work);
+    let Execution { id, merchant_id, .. } = after.execution;
+    let is_outgoing = matches!(after.execution.operation(), Operation::Payout | Operation::Refund);
+    let was_enqueued = payment.execution.waiting_for.as_deref() == Some(ENQUEUED);
+    if is_outgoing && waiting_for == ENQUEUED && !was_enqueued {
+        let entity = (EventEntity::Execution, id.0);
+        events::record(merchant_id, EventType::PayoutEnqueued, entity, None, work, now)?;
+    }
     Ok(after)
 }
 

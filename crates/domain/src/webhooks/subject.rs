@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::decision::event::{Event, EventEntity, EventPosition, EventType};
 use crate::decision::workspace::{Stop, Workspace};
-use crate::directory::merchant::Merchant;
+use crate::directory::merchant::{ApiKey, Merchant};
 use crate::exceptions::review::Review;
 use crate::kernel::ids::{
-    ExecutionId, MerchantId, PaymentLinkId, ReviewId, SessionId, SourceId, WalletId,
+    ApiKeyId, ExecutionId, MerchantId, PaymentLinkId, ReviewId, SessionId, SourceId, WalletId,
     WebhookEndpointId,
 };
 use crate::kernel::time::MerchantTime;
@@ -29,6 +29,7 @@ pub enum Subject {
     Review(Arc<Review>),
     PaymentLink { link: Arc<PaymentLink>, time: MerchantTime },
     WebhookEndpoint(Arc<WebhookEndpoint>),
+    ApiKey(Arc<ApiKey>),
 }
 
 /// Writes a message: the event, its object, and the status that the object had before, if it has
@@ -73,6 +74,7 @@ impl Subject {
             EventEntity::WebhookEndpoint => {
                 Self::WebhookEndpoint(work.require::<WebhookEndpoint>(WebhookEndpointId(id))?)
             }
+            EventEntity::ApiKey => Self::ApiKey(work.require::<ApiKey>(ApiKeyId(id))?),
             EventEntity::Tariff => return Ok(None),
         }))
     }
@@ -87,7 +89,7 @@ impl Subject {
             Self::Wallet(wallet) => wallet.status.as_str(),
             Self::Review(review) => review.status.as_str(),
             Self::PaymentLink { link, .. } => link.status.as_str(),
-            Self::WebhookEndpoint(_) => return None,
+            Self::WebhookEndpoint(_) | Self::ApiKey(_) => return None,
         })
     }
 
@@ -127,7 +129,7 @@ pub fn accepted_status(entity: EventEntity, id: i64, work: &Workspace) -> Option
         EventEntity::PaymentLink => {
             work.accepted::<PaymentLink>(PaymentLinkId(id)).map(|row| row.status.as_str())
         }
-        EventEntity::WebhookEndpoint | EventEntity::Tariff => None,
+        EventEntity::WebhookEndpoint | EventEntity::ApiKey | EventEntity::Tariff => None,
     }
 }
 

@@ -15,6 +15,7 @@ use domain::directory::create_party::CreateParty;
 use domain::directory::create_party::NewParty;
 use domain::directory::create_payment_account::CreateAccount;
 use domain::directory::create_payment_account::NewAccount;
+use domain::directory::merchant::ApiKey;
 use domain::directory::merchant::Merchant;
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
@@ -23,8 +24,8 @@ use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, Review, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    CounterpartyId, ExecutionId, GatewayFeeId, MarketId, MerchantId, NetworkAccountId, PartyId,
-    PaymentAccountId, PaymentLinkId, PlatformFeeId, RateId, ReviewId, SessionId, SourceId,
+    ApiKeyId, CounterpartyId, ExecutionId, GatewayFeeId, MarketId, MerchantId, NetworkAccountId,
+    PartyId, PaymentAccountId, PaymentLinkId, PlatformFeeId, RateId, ReviewId, SessionId, SourceId,
     TariffId, WalletId, WebhookEndpointId,
 };
 use domain::kernel::money::{Decimal, Money, Ratio};
@@ -567,6 +568,9 @@ impl Stage {
                     .work
                     .require(WebhookEndpointId(id))
                     .map(|row: Arc<WebhookEndpoint>| row.event_count),
+                EventEntity::ApiKey => {
+                    self.work.require(ApiKeyId(id)).map(|row: Arc<ApiKey>| row.event_count)
+                }
                 EventEntity::Tariff => {
                     self.work.require(TariffId(id)).map(|row: Arc<TariffVersion>| row.event_count)
                 }

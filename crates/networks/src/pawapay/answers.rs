@@ -3,14 +3,13 @@
 
 use domain::kernel::names::Operation;
 use domain::kernel::uuids::Uuid;
+use domain::payments::outcome::ENQUEUED;
 use serde_json::Value;
 
 use super::{Kind, failures, text_at};
 use crate::exchange::HttpResponse;
 use crate::reading::{self, Reading, UnreadableAmount, Word, money_of_decimal};
 
-/// The payment waits in pawaPay's queue until the operator is back, and can be taken out of it.
-const ENQUEUED: &str = "the operator is delayed: it is in the network's queue";
 const IN_RECONCILIATION: &str = "the network is finding out from the operator what became of it";
 const DUPLICATE: &str = "the network already has it; its status is asked";
 /// Operators that send the payer to a page of their own; kola opens no market of theirs.

@@ -10,7 +10,8 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use domain::decision::event::{Event, EventEntity, EventType};
 use domain::kernel::ids::{
-    EventId, ExecutionId, PaymentLinkId, ReviewId, SessionId, SourceId, WalletId, WebhookEndpointId,
+    ApiKeyId, EventId, ExecutionId, PaymentLinkId, ReviewId, SessionId, SourceId, WalletId,
+    WebhookEndpointId,
 };
 use domain::payments::session::Intent;
 use domain::webhooks::subject::Subject;
@@ -282,6 +283,9 @@ async fn subject_of(
         EventEntity::WebhookEndpoint => {
             let found = reads.webhook_endpoint_even_deleted(WebhookEndpointId(id)).await?;
             found.map(|row| Subject::WebhookEndpoint(Arc::new(row)))
+        }
+        EventEntity::ApiKey => {
+            reads.api_key(ApiKeyId(id)).await?.map(|row| Subject::ApiKey(Arc::new(row)))
         }
         EventEntity::Tariff => None,
     })

@@ -61,6 +61,17 @@ pub const fn described(kind: EventType) -> (EventEntity, &'static str) {
         Type::SourceReopened => (About::Source, "the collection failed; it can be paid again"),
         Type::SourceCanceled => (About::Source, "it was canceled"),
         Type::WalletFunded => (About::Wallet, "sandbox money was put into a wallet"),
+        Type::PayoutEnqueued => (
+            About::Execution,
+            "a payout or refund waits in the network's queue: the phone operator is delayed",
+        ),
+        Type::WalletTransferReceived => {
+            (About::Wallet, "a transfer of another merchant has arrived in a wallet")
+        }
+        Type::ApiKeyCreated => {
+            (About::ApiKey, "an API key was created beside those that there are")
+        }
+        Type::ApiKeyRevoked => (About::ApiKey, "it was revoked, and its tokens are refused"),
         Type::WalletStatus => (About::Wallet, "the operator changed what a wallet may be used for"),
         Type::ReviewOpened => {
             (About::Review, "a payment is in doubt, and the operator of the server decides")

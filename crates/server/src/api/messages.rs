@@ -9,6 +9,7 @@ use domain::webhooks::subject::{MessageWriter, Subject};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 
+use crate::api::api_keys::ApiKeyResponse;
 use crate::api::executions::ExecutionResponse;
 use crate::api::fields::{Code, Name, Schemas};
 use crate::api::payment_links::PaymentLinkResponse;
@@ -60,6 +61,7 @@ enum Object {
     Review(ReviewResponse),
     PaymentLink(PaymentLinkResponse),
     WebhookEndpoint(WebhookEndpointResponse),
+    ApiKey(ApiKeyResponse),
 }
 
 /// A case that the operator of the server decides.
@@ -129,6 +131,7 @@ pub fn object_schema(about: EventEntity, schemas: &mut Schemas) -> Schema {
         EventEntity::Wallet => schemas.subschema_for::<WalletResponse>(),
         EventEntity::Review => schemas.subschema_for::<ReviewResponse>(),
         EventEntity::PaymentLink => schemas.subschema_for::<PaymentLinkResponse>(),
+        EventEntity::ApiKey => schemas.subschema_for::<ApiKeyResponse>(),
         EventEntity::WebhookEndpoint => schemas.subschema_for::<WebhookEndpointResponse>(),
         // No merchant is told of it.
         EventEntity::Tariff => json_schema!({ "type": "object" }),
@@ -153,6 +156,7 @@ impl Object {
             Subject::WebhookEndpoint(endpoint) => {
                 Self::WebhookEndpoint((**endpoint).clone().into())
             }
+            Subject::ApiKey(key) => Self::ApiKey((**key).clone().into()),
         }
     }
 }

@@ -159,6 +159,7 @@ mod tests {
             secret_hash: String::new(),
             created_at: ServerTime(0),
             revoked_at: None,
+            event_count: 0,
         };
         let revoked = ApiKey { revoked_at: Some(at), ..key.clone() };
         let signing = |id| [SigningKey { id, secret: [0; 32] }];

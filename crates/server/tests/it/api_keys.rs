@@ -33,6 +33,20 @@ fn a_new_key_signs_its_merchant_in() {
 }
 
 #[test]
+fn a_new_key_and_its_end_are_events() {
+    let (server, shop) = open();
+    let (key, _) = another(&shop);
+    revoke(&shop, key).ok();
+    revoke(&shop, key).ok();
+    let events = shop.api.get(&format!("/v1/events/list?subject_id={key}")).rows();
+    let kinds: Vec<String> = events.iter().rev().map(|event| shown(event, "type")).collect();
+    assert_eq!(kinds, ["api_key.created", "api_key.revoked"], "repeating changes nothing");
+    assert_eq!(events[0]["sequence"], 2);
+    assert_eq!(events[0]["subject_type"], "API_KEY");
+    server.verify_ledger();
+}
+
+#[test]
 fn a_list_of_keys_has_no_secret_and_no_hash() {
     let (_server, shop) = open();
     let (key, credentials) = another(&shop);

@@ -40,6 +40,25 @@ fn a_transfer_reaches_the_merchant_with_that_phone() {
 }
 
 #[test]
+fn who_receives_a_transfer_is_told_and_learns_nothing_of_the_sender() {
+    let (server, shop, other, counterparty) = neighbours();
+    shop.transfer(counterparty, "USD", "120.50");
+    let told =
+        |shop: &Merchant| shop.api.get("/v1/events/list?type=wallet.transfer_received").rows();
+    let [event] = &told(&other)[..] else { panic!("one event") };
+    assert_eq!(event["subject_type"], "WALLET");
+    assert_eq!(event["subject_id"], other.wallet("USD"));
+    assert_eq!(event["note"], "120.50 USD");
+    assert_eq!(event["actor"], json!({"type": "SYSTEM", "id": null}));
+    assert!(told(&shop).is_empty());
+    // Within a merchant the transfer's own events tell it.
+    let own = shop.counterparty(shop.party());
+    shop.transfer(own, "USD", "1.00");
+    assert!(told(&shop).is_empty());
+    server.verify_ledger();
+}
+
+#[test]
 fn a_transfer_to_another_party_opens_a_wallet_under_the_sender() {
     let (server, shop) = open();
     server.fund(&shop, "RWF", "5000");

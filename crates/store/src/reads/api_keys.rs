@@ -38,6 +38,10 @@ impl AuthenticationReads<'_> {
 
 impl MerchantReads<'_> {
     /// The merchant's API keys, including revoked ones.
+    pub async fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        self.one("id = :id", params!["id" = id.0]).await
+    }
+
     pub async fn api_keys(&self, page: Page) -> Result<PageOfRows<ApiKey>, StoreError> {
         self.list(ListQuery::all(), page).await
     }

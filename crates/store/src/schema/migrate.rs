@@ -53,6 +53,8 @@ const NETWORKS_CONNECTED: i64 = 22;
 const REQUESTS_SIGNED: i64 = 23;
 /// Messages for webhook endpoints are written with the events.
 const MESSAGES_WRITTEN: i64 = 24;
+/// API keys count their events.
+const KEYS_HAVE_EVENTS: i64 = 25;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -203,6 +205,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0024_webhooks.sql"),
         // An older kola would tell nobody of what it does.
         oldest: MESSAGES_WRITTEN,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0025_more_events.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0025_more_events.sql"),
+        // An older kola would read the new events as broken rows.
+        oldest: KEYS_HAVE_EVENTS,
     },
 ];
 

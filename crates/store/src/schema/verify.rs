@@ -510,6 +510,7 @@ const CHECKS: &[Check] = &[
               UNION ALL SELECT {event_entity REVIEW}, id, event_count, 0, 0, 1 FROM reviews \
               UNION ALL SELECT {event_entity PAYMENT_LINK}, id, event_count, 0, 0, 1 FROM payment_links \
               UNION ALL SELECT {event_entity WEBHOOK_ENDPOINT}, id, event_count, 0, 0, 1 FROM webhook_endpoints \
+              UNION ALL SELECT {event_entity API_KEY}, id, event_count, 0, 0, 1 FROM api_keys \
               UNION ALL SELECT {event_entity TARIFF}, id, event_count, 0, 0, 1 FROM tariff \
               UNION ALL SELECT subject_type, subject_id, 0, count(*), max(sequence), min(sequence) FROM events \
               GROUP BY subject_type, subject_id) \

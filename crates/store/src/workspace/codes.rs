@@ -80,7 +80,7 @@ codes! {
     }
     "event_entity": domain::decision::event::EventEntity {
         Session = 1, Execution = 2, Source = 3, Wallet = 4, Review = 5, Tariff = 6, PaymentLink = 7,
-        WebhookEndpoint = 8,
+        WebhookEndpoint = 8, ApiKey = 9,
     }
     "event_type": domain::decision::event::EventType {
         SessionCreated = 1,
@@ -108,6 +108,10 @@ codes! {
         PaymentLinkUsedUp = 23,
         WebhookEndpointDisabled = 24,
         WebhookTest = 25,
+        PayoutEnqueued = 26,
+        WalletTransferReceived = 27,
+        ApiKeyCreated = 28,
+        ApiKeyRevoked = 29,
     }
     "session_kind": domain::payments::session::SessionKind {
         Checkout = 0, Transfer = 1, Payout = 2, Refund = 3,

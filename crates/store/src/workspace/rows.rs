@@ -46,7 +46,7 @@ record!(domain::directory::brand::Logo, "logos",
 
 record!(domain::directory::merchant::ApiKey, "api_keys",
     fixed { id: "id", merchant_id: "merchant_id", client_id: "client_id", secret_hash: "secret_hash", created_at: "created_at" }
-    changing { revoked_at: "revoked_at" }
+    changing { revoked_at: "revoked_at", event_count: "event_count" }
     alt_key { "client_id" });
 
 record!(domain::directory::passcode::Passcode, "passcodes",

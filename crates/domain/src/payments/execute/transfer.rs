@@ -1,5 +1,7 @@
 //! Executing a transfer session: moving money to the wallet of a counterparty.
 
+use crate::decision::event::{Actor, EventEntity, EventType};
+use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::{PartyId, WalletId};
 use crate::kernel::money::Money;
@@ -68,6 +70,18 @@ impl ExecutionContext<'_> {
                 wallet::WALLET_LIMIT_MINOR
             },
         )?;
-        self.complete(execution.with_counter_wallet(receiver.id), work)
+        let executed = self.complete(execution.with_counter_wallet(receiver.id), work)?;
+        if from_outside {
+            events::record_by(
+                Actor::System,
+                destination.merchant_id,
+                EventType::WalletTransferReceived,
+                (EventEntity::Wallet, receiver.id.0),
+                Some(format!("{amount} {}", amount.currency)),
+                work,
+                self.now,
+            )?;
+        }
+        Ok(executed)
     }
 }

@@ -28,6 +28,11 @@ fn a_payout_waits_in_the_queue_of_a_delayed_operator() {
         let waiting = stage.waits_for("payout", sent, "in the network's queue");
         assert_eq!(waiting["status"], "PROCESSING", "{waiting}");
     }
+    let told = |sent: &Value| {
+        let filter = format!("type=payout.enqueued&subject_id={}", sent["payment_intent_id"]);
+        shop.api.get(&format!("/v1/events/list?{filter}")).rows().len()
+    };
+    assert_eq!((told(&first), told(&second)), (1, 1));
     // 20.30 and 30.45 with their fees.
     shop.assert_balance("USD", "49.25", "50.75");
     // Taken out of the queue, as pawaPay's dashboard does it: only pawaPay's word fails it.
