@@ -72,6 +72,7 @@ mod exchange_round_trips;
 pub mod network_accounts;
 mod page_payments;
 mod payment_links;
+mod webhooks;
 
 /// How often each kind of request is made. The order is part of what a seed means.
 const WEIGHTS: &[u32] = &[

@@ -24,6 +24,11 @@ use crate::db::{Changed, Commit, Committed, Map};
 use crate::oracle::Model;
 use crate::oracle::gates::Noted;
 use crate::oracle::model::{Account, Passcode};
+use crate::queued_command::QueuedCommand;
+
+mod webhooks;
+
+pub use webhooks::{all_deliveries, webhooks};
 
 const STORED: &str = "oracle: rows";
 
@@ -346,6 +351,13 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
                 && rows.executions.get(paid.executed.execution.id).is_some()
         }
         Output::OpenCheckoutPage(row) => rows.checkout_configs.get(row.id).is_some(),
+        Output::CreateWebhookEndpoint(row)
+        | Output::UpdateWebhookEndpoint(row)
+        | Output::DeleteWebhookEndpoint(row)
+        | Output::RotateWebhookSecret(row) => rows.webhook_endpoints.get(row.id).is_some(),
+        Output::RecordDeliveryAttempt(recorded) => {
+            rows.webhook_deliveries.get(recorded.delivery.id).is_some()
+        }
         Output::ResolveReview(row) => rows.reviews.get(row.id).is_some(),
         Output::SetPlatformFee(row) => rows.platform_fees.get(row.id).is_some(),
         Output::SetGatewayFee(row) => rows.gateway_fees.get(row.id).is_some(),
@@ -377,14 +389,9 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::ResealSecrets(())
         | Output::KeepUnmatchedCallback(())
         | Output::DeleteRetained(())
-        | Output::CreateWebhookEndpoint(_)
-        | Output::UpdateWebhookEndpoint(_)
-        | Output::DeleteWebhookEndpoint(_)
-        | Output::RotateWebhookSecret(_)
         | Output::TestWebhookEndpoint(_)
         | Output::FanOutMessages(_)
         | Output::ClaimDeliveries(_)
-        | Output::RecordDeliveryAttempt(_)
         | Output::ResendDeliveries(_)
         | Output::RecordTerms(_) => true,
     };
@@ -392,14 +399,24 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
 }
 
 /// Whether the rows tell what became of a command whose answer was lost.
-pub const fn is_read_back(command: &Command) -> bool {
+const fn is_read_back(command: &Command) -> bool {
     matches!(
         command,
         Command::Execute(_)
             | Command::PayOnPage(_)
             | Command::PayLink(_)
             | Command::RecordOutcome(_)
+            | Command::RecordDeliveryAttempt(_)
     )
+}
+
+/// Whether the rows tell what became of a batch whose answer was lost. Of several attempts to deliver
+/// they tell only what became of all of them.
+pub fn is_batch_read_back(items: &[QueuedCommand]) -> bool {
+    let is_attempt =
+        |item: &&QueuedCommand| matches!(item.command, Command::RecordDeliveryAttempt(_));
+    items.iter().all(|item| is_read_back(&item.command))
+        && items.iter().filter(is_attempt).count() <= 1
 }
 
 /// What a client reads afterwards whose answer was lost, as far as this batch's commits tell.
@@ -446,6 +463,9 @@ pub fn read_back_outcome(command: &Command, commits: &[Commit], rows: &Committed
                 .map(|row| Output::RecordOutcome(done(row)))
                 .ok_or(Failure::Unknown)
         }
+        Command::RecordDeliveryAttempt(request) => webhooks::recorded_attempt(request, commits)
+            .map(Output::RecordDeliveryAttempt)
+            .ok_or(Failure::Unknown),
         _ => Err(Failure::Unknown),
     }
 }

@@ -18,6 +18,10 @@ use domain::sales::source::SourceStatus;
 use domain::tariff::{Tariff, TariffVersion};
 use store::StoreError;
 
+use self::webhooks::WebhookIndexes;
+
+mod webhooks;
+
 /// A map with the same order of iteration in every run.
 pub type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
@@ -219,6 +223,7 @@ pub struct Database {
     pub active_sessions: BTreeSet<(i64, SessionId)>,
     /// The orders of payment links that are not paid or canceled, by when they are canceled.
     unpaid_orders: BTreeSet<(i64, SourceId)>,
+    webhooks: WebhookIndexes,
     pub commits: Vec<Commit>,
 }
 
@@ -352,6 +357,7 @@ impl Database {
                 self.unpaid_orders.insert((at.0, after.id));
             }
         }
+        self.webhooks.apply(&changes);
         self.commits.push(Commit { by, changes, events: open.events, entries: open.entries });
         Ok(())
     }

@@ -60,6 +60,8 @@ use kola::engine::{Failure, Outcome};
 use crate::never_sent::never_sent;
 use crate::plan::{Fault, StoreCall};
 
+mod webhooks;
+
 pub fn command(command: &Command) -> String {
     let name = command.name();
     let what = match command {
@@ -172,6 +174,15 @@ pub fn command(command: &Command) -> String {
         | Command::ReservePasscodeChange(..)
         | Command::ReplacePasscode(..)
         | never_sent!() => String::new(),
+        Command::CreateWebhookEndpoint(_)
+        | Command::UpdateWebhookEndpoint(_)
+        | Command::DeleteWebhookEndpoint(_)
+        | Command::RotateWebhookSecret(_)
+        | Command::TestWebhookEndpoint(_)
+        | Command::FanOutMessages(_)
+        | Command::ClaimDeliveries(_)
+        | Command::RecordDeliveryAttempt(_)
+        | Command::ResendDeliveries(_) => webhooks::command(command),
     };
     match crate::plan::merchant_of(&mut command.clone()) {
         Some(merchant) => format!("{name} (merchant {merchant}) {what}"),
@@ -314,15 +325,15 @@ fn answered(answer: &Output) -> String {
         | Output::ResealSecrets(())
         | Output::KeepUnmatchedCallback(())
         | Output::DeleteRetained(())
-        | Output::CreateWebhookEndpoint(_)
+        | Output::FanOutMessages(()) => "done".to_owned(),
+        Output::CreateWebhookEndpoint(_)
         | Output::UpdateWebhookEndpoint(_)
         | Output::DeleteWebhookEndpoint(_)
         | Output::RotateWebhookSecret(_)
         | Output::TestWebhookEndpoint(_)
-        | Output::FanOutMessages(_)
         | Output::ClaimDeliveries(_)
         | Output::RecordDeliveryAttempt(_)
-        | Output::ResendDeliveries(_) => "done".to_owned(),
+        | Output::ResendDeliveries(_) => webhooks::answered(answer),
         Output::AddNetworkAccount(row) | Output::ChangeNetworkAccount(row) => {
             format!("network account {} {}", row.id, row.status)
         }

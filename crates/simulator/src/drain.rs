@@ -12,8 +12,9 @@ use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccou
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::outcome::{Heard, OutcomeSource};
 use domain::payments::record_outcome::RecordOutcome;
+use domain::webhooks::resend::ResendDeliveries;
 
-use crate::checks::{CheckResult, rule};
+use crate::checks::{CheckResult, Violation, rule};
 use crate::clients::network_accounts;
 use crate::compare;
 use crate::contracts::{ACCOUNTS, CALLS_PER_SECOND};
@@ -23,6 +24,8 @@ use crate::sim::Sim;
 
 /// Everything must be settled after so many rounds without requests and faults.
 const MAX_ROUNDS: usize = 20_000;
+/// And everybody must be told after so many more.
+const MAX_WEBHOOK_ROUNDS: usize = 200_000;
 
 impl Sim {
     /// Runs without new requests and without faults until nothing is open, then checks that the
@@ -82,7 +85,60 @@ impl Sim {
                 format!("{moved} is there, {booked} is booked of {row:?}")
             })?;
         }
-        compare::clearing(&self.environment.db.borrow().rows, &self.providers.state().held)
+        compare::clearing(&self.environment.db.borrow().rows, &self.providers.state().held)?;
+        self.drain_webhooks()
+    }
+
+    /// Runs the jobs of webhooks until everybody has been told of what happened, or cannot be. What was
+    /// given up is recovered once. So an endpoint that never takes anything fails for five days.
+    fn drain_webhooks(&mut self) -> CheckResult {
+        self.delivery_jobs.receivers.settle();
+        let mut is_recovered = false;
+        for round in 0..MAX_WEBHOOK_ROUNDS {
+            self.now = self.next_webhook_time();
+            self.begin();
+            let mut batches: Vec<Vec<QueuedCommand>> =
+                (0..self.processes.count()).map(|_| vec![]).collect();
+            self.take_due(&mut batches, self.now);
+            let process = round % batches.len();
+            batches[process].extend(self.fan_out(process));
+            batches[process].extend(self.claim_deliveries(process));
+            let is_open = {
+                let db = self.environment.db.borrow();
+                db.has_new_messages() || db.next_delivery().is_some()
+            };
+            if !is_open && batches.iter().all(Vec::is_empty) && self.scheduled.is_empty() {
+                if is_recovered {
+                    break;
+                }
+                is_recovered = true;
+                batches[process].extend(self.deliveries_to_recover());
+            }
+            self.run(
+                batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect(),
+            )?;
+        }
+        self.check_everything()?;
+        let told = self.model.webhooks.all_told();
+        told.map_err(|what| Violation { check: "oracle: everybody is told", what })
+    }
+
+    /// When the next attempt ends or the next delivery falls due. What is due and waits for an endpoint
+    /// that is left alone is looked at again a little later.
+    fn next_webhook_time(&self) -> i64 {
+        let ended = self.scheduled.first_key_value().map(|((at, _), _)| *at);
+        let due = self.environment.db.borrow().next_delivery();
+        let due = due.map(|at| if at > self.now { at } else { self.now + seconds(10) });
+        ended.into_iter().chain(due).min().unwrap_or(self.now + seconds(1)).max(self.now)
+    }
+
+    fn deliveries_to_recover(&self) -> Vec<QueuedCommand> {
+        let dead = self.model.webhooks.dead_deliveries().into_iter();
+        let item = |(merchant, ids)| {
+            let command = ResendDeliveries { merchant_id: merchant, ids, even_delivered: false };
+            QueuedCommand::untagged(command, Origin::Client(9))
+        };
+        dead.map(item).collect()
     }
 
     /// The time of the next scheduled event or due execution; in two seconds where there is none.

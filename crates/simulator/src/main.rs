@@ -29,13 +29,16 @@ mod processes;
 mod providers;
 mod queued_command;
 mod real_networks;
+mod receivers;
 mod results;
 mod rng;
+mod scheduled;
 mod shrink;
 mod sim;
 mod sim_store;
 mod statistics;
 mod tariff;
+mod webhooks;
 
 /// How many characters of a violation's details are shown.
 const MAX_DETAILS: usize = 700;
@@ -309,7 +312,6 @@ mod tests {
     /// The commands that nobody sends, in the order of the list of all. The accounts at real networks
     /// are there from the beginning, and nobody disputes a payment; the tests of `networks` try these.
     /// Rows that are kept for a time only are read by no decision: the tests of the store try them.
-    /// No merchant has a webhook endpoint; the tests of `webhooks` have.
     const NOT_SENT: &[&str] = &[
         "RecordDispute",
         "AddNetworkAccount",
@@ -317,15 +319,6 @@ mod tests {
         "ResealSecrets",
         "KeepUnmatchedCallback",
         "DeleteRetained",
-        "CreateWebhookEndpoint",
-        "UpdateWebhookEndpoint",
-        "DeleteWebhookEndpoint",
-        "RotateWebhookSecret",
-        "TestWebhookEndpoint",
-        "FanOutMessages",
-        "ClaimDeliveries",
-        "RecordDeliveryAttempt",
-        "ResendDeliveries",
     ];
 
     /// A simulation in which one of these never happens proves too little.
@@ -395,5 +388,25 @@ mod tests {
         "payment waits for another refund",
         "payment waited too long to be sent",
         "payment taken back before it was sent",
+        "days pass",
+        "message taken",
+        "message taken slowly",
+        "message refused",
+        "no connection to an endpoint",
+        "endpoint hangs",
+        "endpoint wants to be left alone",
+        "endpoint is gone",
+        "message arrives again",
+        "process dies before deliveries are made",
+        "process dies between claim and attempt",
+        "process dies before an attempt is recorded",
+        "process sleeps before it posts a message",
+        "answer of an endpoint after its claim",
+        "attempt recorded a moment later",
+        "endpoint disabled, gone",
+        "endpoint disabled after days of failure",
+        "delivery given up",
+        "delivery sent once more by hand",
+        "change of an endpoint twice at once",
     ];
 }

@@ -9,15 +9,6 @@ macro_rules! never_sent {
             | Command::ResealSecrets(_)
             | Command::KeepUnmatchedCallback(_)
             | Command::DeleteRetained(_)
-            | Command::CreateWebhookEndpoint(_)
-            | Command::UpdateWebhookEndpoint(_)
-            | Command::DeleteWebhookEndpoint(_)
-            | Command::RotateWebhookSecret(_)
-            | Command::TestWebhookEndpoint(_)
-            | Command::FanOutMessages(_)
-            | Command::ClaimDeliveries(_)
-            | Command::RecordDeliveryAttempt(_)
-            | Command::ResendDeliveries(_)
     };
 }
 pub(crate) use never_sent;

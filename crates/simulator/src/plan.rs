@@ -57,6 +57,11 @@ use domain::sales::open_checkout_page::OpenCheckoutPage;
 use domain::sales::pay_link::PayLink;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::update_source::UpdateSource;
+use domain::webhooks::change_endpoint::{
+    DeleteWebhookEndpoint, RotateWebhookSecret, UpdateWebhookEndpoint,
+};
+use domain::webhooks::create_endpoint::{CreateWebhookEndpoint, TestWebhookEndpoint};
+use domain::webhooks::resend::ResendDeliveries;
 
 use crate::db::{Commit, Map};
 use crate::never_sent::never_sent;
@@ -76,6 +81,10 @@ pub enum Event {
     Claims(usize, usize),
     /// A process's jobs expire sessions and cancel unpaid orders.
     Sweep(usize),
+    /// A process's job makes the deliveries of messages.
+    FanOut(usize),
+    /// A process's job claims deliveries that are due.
+    Deliver(usize),
     /// A process's clock is off by so many microseconds from now on.
     Clock(usize, i64),
     /// The queue of the last process is full.
@@ -196,6 +205,7 @@ impl RowNames {
                 let session = done.execution.session_id;
                 [done.execution.id.0, session.0].into_iter().chain(account.map(|id| id.0)).collect()
             }
+            Output::CreateWebhookEndpoint(row) => vec![row.id.0],
             _ => vec![],
         };
         for (id, ordinal) in ids.into_iter().zip(1..) {
@@ -242,6 +252,28 @@ impl RowNames {
         }
     }
 
+    /// Names deliveries by their endpoint and by what they are about: the object, and the event's place
+    /// among those of it.
+    pub fn record_deliveries(&mut self, commits: &[Commit]) {
+        let of =
+            |names: &Self, id: i64| names.names.get(&id).map_or(0, |name| name.cast_unsigned());
+        for commit in commits {
+            if !commit.changes.webhook_messages.is_empty() {
+                for event in &commit.events {
+                    let sequence = event.sequence.cast_unsigned();
+                    let parts = [of(self, event.entity_id), sequence, hash_text("event")];
+                    self.assign(event.id.0, &parts);
+                }
+            }
+            for (before, row) in &commit.changes.webhook_deliveries {
+                if before.is_none() {
+                    let parts = [of(self, row.endpoint_id.0), of(self, row.event_id.0)];
+                    self.assign(row.id.0, &parts);
+                }
+            }
+        }
+    }
+
     /// A request with names in the place of ids; `None` where a row has no name.
     pub fn to_names(&self, item: &QueuedCommand) -> Option<QueuedCommand> {
         translated(item, &self.names)
@@ -271,6 +303,9 @@ fn translated(item: &QueuedCommand, by: &Map<i64, i64>) -> Option<QueuedCommand>
         | Origin::Callback
         | Origin::Hint
         | Origin::Claim
+        | Origin::FanOut
+        | Origin::DeliveryClaim
+        | Origin::DeliveryAttempt(_)
         | Origin::Sweep => {}
     }
     complete.then_some(item)
@@ -345,6 +380,15 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::ClaimExecution(ClaimExecution { execution_id: id })
         | Command::RecordOutcome(RecordOutcome { execution_id: id, .. }) => visit(&mut id.0),
         Command::ResolveReview(ResolveReview { review_id: id, .. }) => visit(&mut id.0),
+        Command::UpdateWebhookEndpoint(UpdateWebhookEndpoint { endpoint_id: id, .. })
+        | Command::DeleteWebhookEndpoint(DeleteWebhookEndpoint { endpoint_id: id, .. })
+        | Command::RotateWebhookSecret(RotateWebhookSecret { endpoint_id: id, .. })
+        | Command::TestWebhookEndpoint(TestWebhookEndpoint { endpoint_id: id, .. }) => {
+            visit(&mut id.0)
+        }
+        Command::ResendDeliveries(ResendDeliveries { ids, .. }) => {
+            ids.iter_mut().for_each(|id| visit(&mut id.0));
+        }
         Command::DeferSend(DeferSend { execution_id: id, .. }) => visit(&mut id.0),
         Command::CreateMerchant(_)
         | Command::UpdateMerchant(..)
@@ -366,6 +410,10 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::AssignPhonePrefix(_)
         | Command::EndPhonePrefix(_)
         | Command::CancelEnqueued(_)
+        | Command::CreateWebhookEndpoint(_)
+        | Command::FanOutMessages(_)
+        | Command::ClaimDeliveries(_)
+        | Command::RecordDeliveryAttempt(_)
         | never_sent!()
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
@@ -429,6 +477,12 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::LeaveCardPage(LeaveCardPage { merchant_id: id, .. })
         | Command::CheckNow(CheckNow { merchant_id: id, .. })
         | Command::AuthenticateCard(AuthenticateCard { merchant_id: id, .. })
+        | Command::CreateWebhookEndpoint(CreateWebhookEndpoint { merchant_id: id, .. })
+        | Command::UpdateWebhookEndpoint(UpdateWebhookEndpoint { merchant_id: id, .. })
+        | Command::DeleteWebhookEndpoint(DeleteWebhookEndpoint { merchant_id: id, .. })
+        | Command::RotateWebhookSecret(RotateWebhookSecret { merchant_id: id, .. })
+        | Command::TestWebhookEndpoint(TestWebhookEndpoint { merchant_id: id, .. })
+        | Command::ResendDeliveries(ResendDeliveries { merchant_id: id, .. })
         | Command::CancelEnqueued(CancelEnqueued { merchant_id: id, .. }) => Some(id),
         Command::UpdateSource(UpdateSource { source: which, .. })
         | Command::PublishSource(PublishSource { source: which })
@@ -456,6 +510,9 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::AssignPhonePrefix(_)
         | Command::EndPhonePrefix(_)
         | Command::DeferSend(_)
+        | Command::FanOutMessages(_)
+        | Command::ClaimDeliveries(_)
+        | Command::RecordDeliveryAttempt(_)
         | never_sent!()
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)

@@ -23,6 +23,7 @@ use crate::plan::{CallSite, Fault};
 use crate::queued_command::QueuedCommand;
 use crate::rng::Rng;
 use crate::sim_store::{Interleave, SimStore};
+use crate::webhooks;
 
 /// A batch that was run, in the order of commits.
 pub struct CompletedBatch {
@@ -106,7 +107,7 @@ impl Processes {
         };
         let interleave: Weak<dyn Interleave> = self.this.clone();
         let store = SimStore::new(Rc::clone(&self.environment), interleave, process);
-        Lane::new(store, settings, clock, Arc::new(|_, _, _| String::new()))
+        Lane::new(store, settings, clock, Arc::new(webhooks::write_message))
             .with_timer(Arc::new(VirtualTimer::default()))
     }
 
@@ -155,7 +156,7 @@ impl Processes {
         let taken =
             self.processes.borrow_mut().get_mut(process).and_then(|process| process.lane.take());
         let Some(mut lane) = taken else { return };
-        let may_stay_unknown = items.iter().all(|item| compare::is_read_back(&item.command));
+        let may_stay_unknown = compare::is_batch_read_back(&items);
         self.environment.batches.borrow_mut()[process] =
             BatchState { may_stay_unknown, ..BatchState::default() };
         let before = self.completed.borrow().len();

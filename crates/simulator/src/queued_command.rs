@@ -19,6 +19,12 @@ pub enum Origin {
     Hint,
     /// The job that claims due executions.
     Claim,
+    /// The job that makes the deliveries of messages.
+    FanOut,
+    /// The job that claims due deliveries.
+    DeliveryClaim,
+    /// A process that has tried to deliver, and how often it has tried to record that.
+    DeliveryAttempt(u32),
     /// The jobs that expire sessions and cancel unpaid orders.
     Sweep,
     /// A payout whose passcode is about to be compared, and whether it is right.
@@ -52,7 +58,11 @@ impl QueuedCommand {
             Origin::Hint => Principal::Network,
             _ if self.is_from_page() => Principal::Payer,
             Origin::CallSequence(_) | Origin::Callback => Principal::Network,
-            Origin::Claim | Origin::Sweep => Principal::System,
+            Origin::Claim
+            | Origin::Sweep
+            | Origin::FanOut
+            | Origin::DeliveryClaim
+            | Origin::DeliveryAttempt(_) => Principal::System,
             Origin::Client(_) | Origin::PasscodeAttempt(..) | Origin::PasscodeVerified(_) => {
                 Principal::Operator
             }

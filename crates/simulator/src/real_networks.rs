@@ -20,7 +20,8 @@ use crate::contracts::ACCOUNTS;
 use crate::db::Map;
 use crate::queued_command::{Origin, QueuedCommand};
 use crate::rng::Rng;
-use crate::sim::{Scheduled, Sim};
+use crate::scheduled::Scheduled;
+use crate::sim::Sim;
 
 /// How long a call may wait for its turn.
 const TURN_WITHIN: i64 = seconds(2);

@@ -33,7 +33,8 @@ use crate::processes::CompletedBatch;
 use crate::providers::ProviderEvent;
 use crate::queued_command::{Origin, QueuedCommand};
 use crate::rng::hash_uuid;
-use crate::sim::{Scheduled, Sim};
+use crate::scheduled::Scheduled;
+use crate::sim::Sim;
 
 impl Sim {
     /// Compares a batch with the oracle, checks the rows, and continues whoever waits for an answer.
@@ -51,6 +52,7 @@ impl Sim {
                 )
             });
         }
+        self.model.webhooks.batch += 1;
         let acknowledged = outcomes.iter().any(Result::is_ok);
         rule(!acknowledged || !commits.is_empty(), "acknowledged before it was committed", || {
             format!("{:?}", items[0].command)
@@ -59,7 +61,11 @@ impl Sim {
         compare::note_made_accounts(&mut self.model, &commits);
         compare::note_passed_deadlines(&mut self.model, &commits);
         compare::note_attempts(&mut self.model, &commits);
+        let mut is_lost = vec![];
         for (item, outcome) in items.iter().zip(&mut outcomes) {
+            // Whoever has tried to deliver reads nothing back.
+            let is_attempt = matches!(item.origin, Origin::DeliveryAttempt(_));
+            is_lost.push(is_attempt && *outcome == Err(Failure::Unknown));
             let read_back = *outcome == Err(Failure::Unknown) && !commits.is_empty();
             if read_back {
                 *outcome = compare::read_back_outcome(
@@ -102,8 +108,10 @@ impl Sim {
         }
         if let Some(names) = &mut self.names {
             names.record_derived(&commits);
+            names.record_deliveries(&commits);
         }
         compare::changed_rows(&mut self.model, &commits)?;
+        compare::webhooks(&mut self.model, &commits, &self.environment.db.borrow().rows)?;
         let heard = items.iter().filter_map(|item| match &item.command {
             Command::RecordOutcome(RecordOutcome { execution_id, .. })
             | Command::DeferSend(DeferSend { execution_id, .. }) => Some(*execution_id),
@@ -121,8 +129,11 @@ impl Sim {
         }
         if crashed {
             self.incarnations[process] += 1;
+            self.delivery_jobs.forget(process);
+            let has_new = self.environment.db.borrow().has_new_messages();
+            self.statistics.fault("process dies before deliveries are made", u64::from(has_new));
         }
-        for (item, outcome) in items.into_iter().zip(outcomes) {
+        for ((item, outcome), is_lost) in items.into_iter().zip(outcomes).zip(is_lost) {
             if let (
                 Command::ResolveReview(ResolveReview { review_id: id, resolution: how, .. }),
                 Ok(_),
@@ -135,7 +146,7 @@ impl Sim {
             {
                 self.real_networks.add_token(*account_id);
             }
-            let outcome = if crashed { Err(Failure::Unknown) } else { outcome };
+            let outcome = if crashed || is_lost { Err(Failure::Unknown) } else { outcome };
             self.continue_after(process, item, outcome);
         }
         Ok(())
@@ -217,6 +228,7 @@ impl Sim {
         );
         match item.origin {
             Origin::Client(tries) => {
+                self.wake_endpoint(process, &item.command, &outcome);
                 self.retry_request(item, tries, undone);
                 let call = match outcome {
                     Ok(Output::Execute(done) | Output::PayOnPage(done)) => done.call,
@@ -253,7 +265,11 @@ impl Sim {
                     self.schedule_callback(*id);
                 }
             }
-            Origin::Sweep => {}
+            Origin::Sweep | Origin::FanOut => {}
+            Origin::DeliveryClaim => self.deliveries_claimed(process, outcome),
+            Origin::DeliveryAttempt(tries) => {
+                self.attempt_recorded(process, item, tries, &outcome);
+            }
             Origin::PasscodeAttempt(request, right) => {
                 self.passcode_attempt_reserved(request, right, item.tag, &outcome)
             }
@@ -277,7 +293,10 @@ impl Sim {
         // Not repeatable: each API key gets a new name, and an operator reads the wallet again first.
         let once = matches!(
             item.command,
-            Command::CreateApiKey(..) | Command::CreateMerchant(_) | Command::SetWalletStatus(..)
+            Command::CreateApiKey(..)
+                | Command::CreateMerchant(_)
+                | Command::SetWalletStatus(..)
+                | Command::RotateWebhookSecret(_)
         );
         self.statistics.fault("answer lost on its way to a client", u64::from(lost));
         if (lost || undone && rng.chance(700)) && tries < 3 && !once {
@@ -529,6 +548,15 @@ const fn oracle_check(command: &Command) -> &'static str {
         Command::ReservePasscodeAttempt(..)
         | Command::FinishPasscodeAttempt(..)
         | Command::ReservePasscodeChange(..) => "oracle: passcode",
+        Command::CreateWebhookEndpoint(_)
+        | Command::UpdateWebhookEndpoint(_)
+        | Command::DeleteWebhookEndpoint(_)
+        | Command::RotateWebhookSecret(_)
+        | Command::TestWebhookEndpoint(_) => "oracle: webhook endpoint",
+        Command::FanOutMessages(_)
+        | Command::ClaimDeliveries(_)
+        | Command::RecordDeliveryAttempt(_)
+        | Command::ResendDeliveries(_) => "oracle: delivery",
         Command::ReplacePasscode(..) | Command::SetPasscode(..) | Command::UnlockPasscode(_) => {
             "oracle: passcode"
         }

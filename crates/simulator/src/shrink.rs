@@ -43,7 +43,7 @@ pub fn shrink(seed: u64, first: &Report, time: Duration) -> Option<ShortHistory>
 }
 
 /// How many kinds of events are tried to be left out as a whole.
-const KINDS: usize = 7;
+const KINDS: usize = 9;
 
 const fn kind_of(event: &Event) -> usize {
     match event {
@@ -55,6 +55,8 @@ const fn kind_of(event: &Event) -> usize {
         Event::Sweep(_) => 4,
         Event::Claims(..) => 5,
         Event::Trouble(..) => 6,
+        Event::FanOut(_) => 7,
+        Event::Deliver(_) => 8,
     }
 }
 

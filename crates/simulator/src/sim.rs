@@ -7,21 +7,14 @@ use std::time::{Duration, Instant};
 use domain::decision::command::Command;
 use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::Resolution;
-use domain::kernel::names::Mode;
 use domain::kernel::time::{minutes, seconds};
 use domain::kernel::uuids::ReferenceId;
-use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::expire_session::ExpireSession;
-use domain::payments::outcome::{Heard, OutcomeSource, ProviderOutcome};
-use domain::payments::record_outcome::RecordOutcome;
 use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::checkout::PageToken;
 use domain::tariff::Tariff;
 use kola::engine::Outcome;
-use kola::jobs::call_sequence::CallSequence;
-use kola::jobs::dispatch::CALL;
-use networks::calls::Called;
 
 use crate::checks::{CheckResult, Checks, Violation};
 use crate::clients::{Clients, first_merchant};
@@ -32,15 +25,16 @@ use crate::describe;
 use crate::environment::Environment;
 use crate::faults::FaultRates;
 use crate::oracle::Model;
-use crate::oracle::network::LEASE;
 use crate::plan::{CallSite, Event, Fault, Plan, RowNames, Script};
 use crate::processes::{Processes, queue_full};
-use crate::providers::{ProviderEvent, SimulatedProviders};
+use crate::providers::SimulatedProviders;
 use crate::queued_command::{Origin, QueuedCommand};
 use crate::real_networks::RealNetworks;
 use crate::rng::{Rng, hash, hash_uuid};
+use crate::scheduled::Scheduled;
 use crate::statistics::Statistics;
 use crate::tariff;
+use crate::webhooks::{DeliveryJobs, WebhookUse};
 
 /// When a simulated installation begins: 2026-11-22, in microseconds.
 pub const BEGIN: i64 = 1_795_500_000_000_000;
@@ -48,7 +42,7 @@ pub const BEGIN: i64 = 1_795_500_000_000_000;
 const FULL_CHECK_EVERY: u64 = 10_000;
 
 /// The streams of random numbers. Their numbers are part of what a seed means.
-mod stream {
+pub mod stream {
     pub const SET_UP: u64 = 0;
     pub const TIME: u64 = 1;
     pub const STORE: u64 = 2;
@@ -60,17 +54,7 @@ mod stream {
     pub const EXECUTION: u64 = 8;
     pub const PROVIDER: u64 = 9;
     pub const FOLLOW: u64 = 10;
-}
-
-/// Something that happens at a later time.
-pub enum Scheduled {
-    ProviderEvent(ProviderEvent),
-    /// A process is about to call a provider.
-    CallProvider(usize, u64, Box<CallSequence>),
-    /// What came of a call is on its way to a process.
-    Called(usize, u64, Box<CallSequence>, Called),
-    /// A command is submitted, or submitted again.
-    Submit(Box<QueuedCommand>),
+    pub const WEBHOOKS: u64 = 11;
 }
 
 /// A violation, and when it was found.
@@ -99,10 +83,12 @@ pub struct Sim {
     pub processes: Rc<Processes>,
     pub providers: SimulatedProviders,
     pub real_networks: RealNetworks,
+    pub webhook_use: WebhookUse,
+    pub delivery_jobs: DeliveryJobs,
     pub model: Model,
     pub checks: Checks,
     pub scheduled: BTreeMap<(i64, u64), Scheduled>,
-    order: u64,
+    pub order: u64,
     pub now: i64,
     pub fault_rates: FaultRates,
     pub merchants: Vec<i64>,
@@ -116,7 +102,7 @@ pub struct Sim {
     plan: Plan,
     pub names: Option<RowNames>,
     streams: Map<i64, Rng>,
-    step: u64,
+    pub step: u64,
 }
 
 /// The idempotency key of a payment that is begun.
@@ -163,22 +149,6 @@ pub fn run(
     }
 }
 
-/// The command with which a process hands in what came of its call; `None` where it was not made.
-fn hand_in(calls: CallSequence, called: Called) -> Option<QueuedCommand> {
-    match called {
-        Called::Answered { outcome, heard } => {
-            let (_, command) = calls.record(outcome, heard);
-            Some(QueuedCommand::untagged(command, Origin::CallSequence(calls)))
-        }
-        Called::NotSent { gate, after, exchanges } => {
-            let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
-            let (_, command) = calls.defer(gate, after, exchanges);
-            Some(QueuedCommand::untagged(command, Origin::Callback))
-        }
-        Called::NotAsked => None,
-    }
-}
-
 impl Sim {
     fn new(seed: u64, script: Script, keep_history: bool) -> Self {
         let mut rng = Rng::of(seed, &[stream::SET_UP]);
@@ -197,6 +167,8 @@ impl Sim {
             environment,
             providers: SimulatedProviders::new(),
             real_networks: RealNetworks::default(),
+            webhook_use: WebhookUse::draw(&mut Rng::of(seed, &[stream::WEBHOOKS])),
+            delivery_jobs: DeliveryJobs::new(seed, processes),
             model,
             checks: Checks::default(),
             scheduled: BTreeMap::new(),
@@ -232,8 +204,14 @@ impl Sim {
     }
 
     /// The random numbers of one part of this run.
-    fn rng_for(&self, part: &[u64]) -> Rng {
+    pub fn rng_for(&self, part: &[u64]) -> Rng {
         Rng::of(self.seed, part)
+    }
+
+    /// The random numbers of a part of this step that has to do with webhooks.
+    pub fn rng_of_webhooks(&self, part: &[u64]) -> Rng {
+        let part = [&[stream::WEBHOOKS, self.step], part].concat();
+        Rng::of(self.seed, &part)
     }
 
     /// The random numbers of what follows from a request.
@@ -292,6 +270,10 @@ impl Sim {
             10..=39 => rng.between(0, seconds(4)),
             _ => rng.between(0, 200_000),
         };
+        if self.rng_of_webhooks(&[3]).below(10_000) < self.webhook_use.days {
+            self.statistics.fault("days pass", 1);
+            self.now += rng.between(minutes(24 * 60), minutes(3 * 24 * 60));
+        }
         let written = self.planned_events();
         let events = written
             .clone()
@@ -368,7 +350,12 @@ impl Sim {
                     self.log(|| format!("   network account {account}: {trouble:?}"));
                 }
                 Event::Fault(site, fault) => faults.push((*site, *fault)),
-                Event::Requests(_) | Event::Claims(..) | Event::Sweep(_) | Event::Full => {}
+                Event::Requests(_)
+                | Event::Claims(..)
+                | Event::Sweep(_)
+                | Event::FanOut(_)
+                | Event::Deliver(_)
+                | Event::Full => {}
             }
         }
         if matches!(self.script, Script::Replay(_)) {
@@ -403,6 +390,7 @@ impl Sim {
                 }
             }
         }
+        self.draw_webhooks(&mut events);
         if matches!(self.script, Script::Record) {
             for event in &events {
                 match event {
@@ -473,12 +461,18 @@ impl Sim {
                         ));
                     }
                 }
+                Event::FanOut(process) => batches[*process].extend(self.fan_out(*process)),
+                Event::Deliver(process) => {
+                    let items = self.claim_deliveries(*process);
+                    batches[*process].extend(items);
+                }
                 Event::Requests(items) => {
                     if let [(_, first), (_, second)] = items.as_slice() {
                         let key = |item: &QueuedCommand| key_of(&mut item.command.clone()).copied();
                         let on_page =
                             matches!(first.command, Command::PayOnPage(_) | Command::PayLink(_));
                         let what = match (on_page, key(first) == key(second)) {
+                            _ if key(first).is_none() => "change of an endpoint twice at once",
                             (false, true) => "request twice at once",
                             (false, false) => "session twice at once, two keys",
                             (true, true) => "form of a page twice at once",
@@ -492,7 +486,9 @@ impl Sim {
                         } else {
                             Some(item.clone())
                         };
-                        if let Some(item) = item.filter(|item| self.is_admissible(&item.command)) {
+                        let item = item.filter(|item| self.is_admissible(&item.command));
+                        if let Some(mut item) = item {
+                            self.read_before(&mut item);
                             batches[*process].push(item);
                         }
                     }
@@ -510,154 +506,28 @@ impl Sim {
         let begun = Instant::now();
         let checked = self.checks.recompute(&self.environment.db.borrow().rows);
         let checked = checked
-            .and_then(|()| compare::all_rows(&self.model, &self.environment.db.borrow().rows));
+            .and_then(|()| compare::all_rows(&self.model, &self.environment.db.borrow().rows))
+            .and_then(|()| {
+                compare::all_deliveries(&mut self.model, &self.environment.db.borrow().rows)
+            });
         self.full_check_time += begun.elapsed();
         checked
     }
 
-    /// Runs what is scheduled until a time.
-    pub fn take_due(&mut self, batches: &mut [Vec<QueuedCommand>], until: i64) {
-        let due = std::mem::take(&mut self.providers.state().due);
-        for (at, what) in due {
-            self.order += 1;
-            self.scheduled.insert((at, self.order), Scheduled::ProviderEvent(what));
-        }
-        while let Some(entry) = self.scheduled.first_entry().filter(|entry| entry.key().0 <= until)
-        {
-            match entry.remove() {
-                Scheduled::ProviderEvent(what) => self.outside(what, batches),
-                Scheduled::CallProvider(process, incarnation, calls) => {
-                    self.call(process, incarnation, *calls)
-                }
-                Scheduled::Called(process, incarnation, calls, called) => {
-                    if self.incarnations[process] == incarnation {
-                        batches[process].extend(hand_in(*calls, called));
-                    }
-                }
-                Scheduled::Submit(item) => {
-                    let any =
-                        self.rng_for(&[stream::FOLLOW, item.tag, self.step]).below(batches.len());
-                    batches[any].push(*item);
-                }
-            }
-        }
-    }
-
-    /// A process calls a provider, if its lease still allows it.
-    fn call(&mut self, process: usize, incarnation: u64, calls: CallSequence) {
-        if self.incarnations[process] != incarnation {
-            return;
-        }
-        if !calls.may_call(self.processes.now(process)) {
-            self.statistics.fault("lease run out while the process slept", 1);
-            return;
-        }
-        let execution = calls.call().request.execution_id.0;
-        let reference =
-            self.model.executions.get(&execution).map_or(0, |known| hash_uuid(known.reference.0));
-        let numbers = self.rng_for(&[stream::PROVIDER, reference]);
-        let called = match calls.call().mode {
-            Mode::Sandbox => Called::answered(self.providers.call(calls.call(), numbers)),
-            Mode::Test | Mode::Live => self.call_real_network(process, calls.call(), numbers),
-        };
-        let longest = i64::try_from(CALL.as_micros()).unwrap_or(0);
-        let rate = self.fault_rates;
-        let rng = self.execution_rng(execution);
-        let slow = rng.chance(rate.provider / 5);
-        let takes = if slow { rng.between(0, 2 * longest) } else { rng.between(0, 300_000) };
-        let asleep = if rng.chance(rate.sleep) { rng.between(0, seconds(60)) } else { 0 };
-        // Long enough for another process, or this one, to ask and send again meanwhile.
-        let is_late = rng.chance(rate.late_answer);
-        let asleep = if is_late { rng.between(LEASE, LEASE + seconds(60)) } else { asleep };
-        self.statistics.fault("answer handed in after its lease", u64::from(is_late));
-        self.statistics.fault("time-out of a call", u64::from(takes >= longest));
-        self.statistics.fault("process sleeps before it hands an answer in", u64::from(asleep > 0));
-        let called = match called {
-            Called::Answered { .. } if takes >= longest => {
-                Called::answered(ProviderOutcome::Unknown)
-            }
-            called => called,
-        };
-        self.schedule(
-            takes.min(longest) + asleep,
-            Scheduled::Called(process, incarnation, Box::new(calls), called),
-        );
-    }
-
-    /// A provider calls back, or reverses its decision.
-    fn outside(&mut self, what: ProviderEvent, batches: &mut [Vec<QueuedCommand>]) {
-        let id = match &what {
-            ProviderEvent::Callback(id)
-            | ProviderEvent::Reversal(id)
-            | ProviderEvent::PayerActs(id, _) => *id,
-        };
-        let Some(request) = self.providers.state().requests.get(&id).cloned() else { return };
-        let Some(row) =
-            self.environment.db.borrow().rows.executions.get(request.execution).cloned()
-        else {
-            return;
-        };
-        if matches!(what, ProviderEvent::Reversal(_)) {
-            let Some(there) = request.moved_money() else { return };
-            if !row.status.is_final() || self.model.recorded_movements(row.id.0) != Some(there) {
-                // The product has not recorded the first decision yet: the provider reverses it later,
-                // or not at all.
-                let rng = self.execution_rng(row.id.0);
-                let (wait, again) = (rng.between(seconds(1), minutes(5)), rng.chance(900));
-                if again {
-                    self.schedule(wait, Scheduled::ProviderEvent(what));
-                }
-                return;
-            }
-            self.providers.state().reverse(id);
-        }
-        if let ProviderEvent::PayerActs(_, pays) = what {
-            if request.decided.is_some() {
-                return;
-            }
-            self.providers.state().force(id, pays);
-        }
-        let outcome = self.providers.state().outcome(id);
-        let any = self.execution_rng(row.id.0).below(batches.len());
-        let known = self.model.executions.get(&row.id.0);
-        let contract = known
-            .and_then(|known| known.network_account)
-            .and_then(|id| self.model.contracts.get(&id));
-        if contract.is_some_and(|contract| !contract.signed) {
-            // Nobody has signed it: whatever it says, the network is asked.
-            let (merchant_id, execution_id) = (row.merchant_id, row.id);
-            let check = CheckNow { merchant_id, execution_id, even_if_final: true };
-            self.statistics.fault("callback without a signature", 1);
-            batches[any].push(QueuedCommand::untagged(check, Origin::Hint));
-            return;
-        }
-        let waiting_for = match (&outcome, contract) {
-            (ProviderOutcome::Accepted, Some(_)) => request.waits_for().map(str::to_owned),
-            _ => None,
-        };
-        batches[any].push(QueuedCommand::untagged(
-            Command::RecordOutcome(RecordOutcome {
-                execution_id: request.execution,
-                source: OutcomeSource::Callback,
-                outcome,
-                heard: Heard { waiting_for, ..Heard::default() },
-            }),
-            Origin::Callback,
-        ));
-    }
-
-    fn request(&self, rng: &mut Rng) -> Option<QueuedCommand> {
-        let closing = self.step.is_multiple_of(2);
-        let mut clients = Clients {
+    pub fn clients<'a>(&'a self, rng: &'a mut Rng) -> Clients<'a> {
+        Clients {
             model: &self.model,
             rng,
             now: self.now,
             merchants: &self.merchants,
-            closing,
+            closing: self.step.is_multiple_of(2),
             prices: self.fault_rates.prices,
             contracts: self.fault_rates.contracts,
-        };
-        clients.draw().filter(|item| self.is_admissible(&item.command))
+        }
+    }
+
+    fn request(&self, rng: &mut Rng) -> Option<QueuedCommand> {
+        self.clients(rng).draw().filter(|item| self.is_admissible(&item.command))
     }
 
     /// Whether an operator would do this: a payment without an answer is ended only as its provider
@@ -706,6 +576,9 @@ impl Sim {
                 .copied();
             self.process_batch(done, since.unwrap_or(0))?;
         }
+        if let Some(what) = self.delivery_jobs.violation.take() {
+            return Err(Violation { check: "oracle: receivers", what });
+        }
         match self.providers.state().violation.take() {
             Some(what) => Err(Violation { check: "provider", what }),
             None => Ok(()),
@@ -753,6 +626,9 @@ impl Sim {
         }
         for row in db.rows.reviews.by_id.values() {
             self.statistics.final_state(format!("review {}", row.kind));
+        }
+        for row in db.rows.webhook_deliveries.by_id.values() {
+            self.statistics.final_state(format!("delivery {}", row.status));
         }
         for row in db.rows.sessions.by_id.values() {
             self.statistics.final_state(format!("session {} {}", row.kind(), row.status));

@@ -5,7 +5,7 @@
 //! row and decides again from the start. That a row is absent is loaded and remembered too. The
 //! changes of a command are a draft until it is accepted; a refused command leaves no change.
 
-use crate::decision::event::{Actor, Event, EventEntity, EventPosition, HasEvents};
+use crate::decision::event::{Actor, Event, EventEntity, EventPosition, EventType, HasEvents};
 use crate::decision::retention::Deletion;
 use crate::decision::row::{Lookup, LookupOf, Row};
 use crate::directory::merchant::ApiKey;
@@ -18,6 +18,7 @@ use crate::kernel::ids::{
 use crate::kernel::refusal::Refusal;
 use crate::ledger::account::Entry;
 use crate::ledger::wallet::Wallet;
+use crate::mutant;
 use crate::payments::execution::Execution;
 use crate::payments::session::Session;
 use crate::sales::payment_link::PaymentLink;
@@ -503,6 +504,9 @@ impl Workspace {
             if !subject::listens(event.merchant_id, self)? {
                 continue;
             }
+            if mutant!(MessageMissing) && event.kind == EventType::ExecutionCompleted {
+                continue;
+            }
             let before = subject::accepted_status(event.entity, event.entity_id, self);
             let Some(subject) = Subject::of(event, self)? else { continue };
             let before = before.filter(|before| subject.status() != Some(*before));
@@ -550,7 +554,8 @@ impl Workspace {
                 EventEntity::Tariff => self.count_event::<TariffVersion>(TariffId(id))?,
             };
             if let Some(event) = self.events.get_mut(index) {
-                event.sequence = sequence;
+                let again = mutant!(SequenceTwice) && event.kind == EventType::ExecutionProcessing;
+                event.sequence = sequence - i64::from(again);
             }
         }
         Ok(())

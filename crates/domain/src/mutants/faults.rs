@@ -21,6 +21,8 @@ use crate::payments::record_outcome::RecordedOutcome;
 use crate::payments::refund;
 use crate::payments::session::{Session, SessionStatus};
 use crate::payments::settle;
+use crate::webhooks::delivery::WebhookDelivery;
+use crate::webhooks::message::WebhookMessage;
 
 /// The wallet gets the fees too.
 pub(crate) fn credit_with_fees(
@@ -132,4 +134,14 @@ pub(crate) fn ignore_reference(
 pub(crate) fn cancel_executed(session: &Session) -> Option<Result<Session, Refusal>> {
     (session.status == SessionStatus::Executed)
         .then(|| Ok(Session { status: SessionStatus::Canceled, ..session.clone() }))
+}
+
+/// A message is written anew after an attempt, from the object as it is now.
+pub(crate) fn rewrite_message(
+    delivery: &WebhookDelivery,
+    work: &mut Workspace,
+) -> Result<(), Stop> {
+    let message = (*work.require::<WebhookMessage>(delivery.event_id)?).clone();
+    work.put(WebhookMessage { body: format!("{} ", message.body), ..message });
+    Ok(())
 }

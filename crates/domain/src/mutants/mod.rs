@@ -86,6 +86,22 @@ mutants! {
     DrainingTakes = "an account that is drained takes new payments",
     TermsIgnored = "what a network does not take is begun",
     RestoredIsSent = "after a restore requests are sent without asking first",
+    MessageMissing = "the message about a completed payment is not written",
+    EndpointOverlooked = "an endpoint that another process creates meanwhile is overlooked",
+    SequenceTwice = "an event of one type has the sequence of the one before it",
+    OthersTold = "an endpoint of another merchant is told",
+    FilterIgnored = "an endpoint is told of types that it did not ask for",
+    DisabledTold = "deliveries are made for an endpoint that is disabled",
+    ClaimLost = "a delivery is lost when its process dies after the claim",
+    ClaimTwice = "a delivery that is under way is claimed again",
+    MessageRewritten = "a message is written anew at each attempt",
+    ScheduleReset = "the schedule of a delivery begins anew with each attempt",
+    LongPause = "an endpoint is left alone for as long as it likes",
+    TakenFails = "what an endpoint has taken fails when another attempt does",
+    DisabledAtOnce = "the first failure disables an endpoint",
+    FailuresKept = "a success does not end the days of failure",
+    GoneIsTried = "an endpoint that says that it is gone is tried again",
+    ResentTwice = "what is under way is sent once more when it is asked for",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

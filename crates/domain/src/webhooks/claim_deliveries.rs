@@ -6,6 +6,7 @@ use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::{WebhookDeliveryId, WebhookEndpointId};
 use crate::kernel::names::Mode;
+use crate::mutant;
 use crate::webhooks::delivery::{DeliveryStatus, LEASE_US, WebhookDelivery};
 use crate::webhooks::endpoint::WebhookEndpoint;
 
@@ -50,13 +51,14 @@ impl Decision for ClaimDeliveries {
         for id in &self.ids {
             // Whoever looked for what is due took no lock.
             let Some(row) = work.get::<WebhookDelivery>(*id)? else { continue };
-            let is_due = row.next_attempt_at.is_some_and(|at| at <= context.now);
+            let is_due = row.next_attempt_at.is_some_and(|at| at <= context.now)
+                || mutant!(ClaimTwice) && row.is_under_way;
             if row.endpoint_id != endpoint.id || !is_due {
                 continue;
             }
             let row = (*row).clone();
             if endpoint.is_enabled() {
-                let lease = Some(context.now.plus(LEASE_US));
+                let lease = Some(context.now.plus(LEASE_US)).filter(|_| !mutant!(ClaimLost));
                 let row = WebhookDelivery { next_attempt_at: lease, is_under_way: true, ..row };
                 work.put(row.clone());
                 deliveries.push(row);

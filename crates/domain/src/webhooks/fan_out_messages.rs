@@ -4,6 +4,7 @@ use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{EventId, WebhookDeliveryId, WebhookEndpointId};
+use crate::mutant;
 use crate::webhooks::delivery::{DeliveryStatus, WebhookDelivery};
 use crate::webhooks::endpoint::WebhookEndpoint;
 use crate::webhooks::message::WebhookMessage;
@@ -56,9 +57,11 @@ fn make_delivery(
     context: &Context<'_>,
 ) -> Result<(), Stop> {
     let row = work.require::<WebhookEndpoint>(endpoint)?;
-    let is_addressed =
-        message.only_endpoint_id.map_or_else(|| row.wants(message.kind), |only| only == row.id);
-    if row.merchant_id != message.merchant_id || !row.is_enabled() || !is_addressed {
+    let wants = || row.wants(message.kind) || mutant!(FilterIgnored);
+    let is_addressed = message.only_endpoint_id.map_or_else(wants, |only| only == row.id);
+    let is_own = row.merchant_id == message.merchant_id || mutant!(OthersTold);
+    let is_enabled = row.is_enabled() || mutant!(DisabledTold);
+    if !is_own || !is_enabled || !is_addressed {
         return Ok(());
     }
     if work.find::<WebhookDelivery>(&(row.id, message.event_id))?.is_some() {

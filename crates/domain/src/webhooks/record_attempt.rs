@@ -6,6 +6,7 @@ use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{WebhookAttemptId, WebhookDeliveryId};
+use crate::mutant;
 use crate::webhooks::attempt::{Attempted, WebhookAttempt};
 use crate::webhooks::delivery::{DeliveryStatus, WebhookDelivery};
 use crate::webhooks::endpoint::{DisabledReason, WebhookEndpoint};
@@ -55,13 +56,16 @@ impl Decision for RecordDeliveryAttempt {
             number: attempts,
             attempted: self.attempted.clone(),
         });
+        mutant!(MessageRewritten => rewrite_message(&row, work)?);
         let was_enabled = endpoint.is_enabled();
         let disabled = self.count_failure(endpoint, work, context)?;
         let is_success = self.attempted.is_success();
         let failures = row.failures.saturating_add(i64::from(!is_success));
         // Two processes may have tried it, where a lease ran out: what was taken stays taken.
-        let is_taken = is_success || row.status == DeliveryStatus::Delivered;
-        let next_attempt_at = next_attempt_at(failures, self.jitter, self.retry_after_us, now)
+        let was_taken = row.status == DeliveryStatus::Delivered && !mutant!(TakenFails);
+        let is_taken = is_success || was_taken;
+        let number = if mutant!(ScheduleReset) { failures.min(1) } else { failures };
+        let next_attempt_at = next_attempt_at(number, self.jitter, self.retry_after_us, now)
             .filter(|_| !is_taken && was_enabled && disabled.is_none());
         let status = match next_attempt_at {
             _ if is_taken => DeliveryStatus::Delivered,
@@ -96,16 +100,17 @@ impl RecordDeliveryAttempt {
             return Ok(None);
         }
         if self.attempted.is_success() {
-            if endpoint.failing_since.is_some() {
+            if endpoint.failing_since.is_some() && !mutant!(FailuresKept) {
                 work.put(WebhookEndpoint { failing_since: None, ..endpoint });
             }
             return Ok(None);
         }
         let since = endpoint.failing_since.unwrap_or(self.attempted.begun_at);
-        let reason = if self.attempted.is_gone() {
+        let is_long = now.since(since) >= DISABLED_AFTER_US || mutant!(DisabledAtOnce);
+        let reason = if self.attempted.is_gone() && !mutant!(GoneIsTried) {
             Some(DisabledReason::Gone)
         } else {
-            (now.since(since) >= DISABLED_AFTER_US).then_some(DisabledReason::Failing)
+            is_long.then_some(DisabledReason::Failing)
         };
         if reason.is_none() && endpoint.failing_since.is_some() {
             return Ok(None);

@@ -5,6 +5,7 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::ids::{MerchantId, WebhookDeliveryId};
 use crate::kernel::refusal::Refusal;
+use crate::mutant;
 use crate::webhooks::delivery::{DeliveryStatus, WebhookDelivery};
 use crate::webhooks::endpoint::WebhookEndpoint;
 
@@ -41,7 +42,7 @@ impl Decision for ResendDeliveries {
             }
             let claimed =
                 row.is_under_way && row.next_attempt_at.is_some_and(|at| at > context.now);
-            let resent = !claimed
+            let resent = (!claimed || mutant!(ResentTwice))
                 && match row.status {
                     DeliveryStatus::Failed | DeliveryStatus::Dead => true,
                     DeliveryStatus::Delivered => self.even_delivered,

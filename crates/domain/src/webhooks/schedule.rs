@@ -1,6 +1,7 @@
 //! When a delivery is tried again.
 
 use crate::kernel::time::{ServerTime, minutes, seconds};
+use crate::mutant;
 
 /// The delays after each failed attempt, about three days in all. After the last there is no other.
 pub const DELAYS_US: [i64; 10] = [
@@ -38,7 +39,8 @@ pub fn next_attempt_at(
     let delay = *DELAYS_US.get(index)?;
     let jitter = jitter.clamp(-JITTER_PERMILLE, JITTER_PERMILLE);
     let drawn = delay / 1_000 * 1_000_i64.saturating_add(jitter);
-    let asked = retry_after_us.map_or(0, |asked| asked.clamp(delay, delay.saturating_mul(4)));
+    let longest = if mutant!(LongPause) { i64::MAX } else { delay.saturating_mul(4) };
+    let asked = retry_after_us.map_or(0, |asked| asked.clamp(delay, longest));
     Some(now.plus(drawn.max(asked)))
 }
 

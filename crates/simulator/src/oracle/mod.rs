@@ -2,6 +2,7 @@
 //! only what clients and providers see, and uses none of the product's decisions.
 
 mod calls;
+pub mod deliveries;
 mod directory;
 pub mod figures;
 pub mod gates;
@@ -17,6 +18,7 @@ mod request_limits;
 mod sales;
 mod sessions;
 mod tariff;
+pub mod webhooks;
 
 use domain::decision::command::{Command, Output};
 use domain::directory::advance_clock::AdvanceClock;
@@ -302,6 +304,16 @@ impl Model {
                 self.network_secret_added(*id, observed)
             }
             Command::RecordTerms(request) => self.terms_recorded(request, observed),
+            Command::CreateWebhookEndpoint(new) => self.endpoint_created(new, observed),
+            Command::UpdateWebhookEndpoint(request) => self.endpoint_updated(request, observed),
+            Command::DeleteWebhookEndpoint(request) => self.endpoint_deleted(request, observed),
+            Command::RotateWebhookSecret(request) => self.secret_rotated(request, observed),
+            Command::TestWebhookEndpoint(request) => self.endpoint_tested(request, observed),
+            // Who is told of which message is compared with the rows.
+            Command::FanOutMessages(_) => observed.check_acceptance(vec![]).map(drop),
+            Command::ClaimDeliveries(request) => self.deliveries_claimed(request, observed),
+            Command::RecordDeliveryAttempt(request) => self.delivery_attempted(request, observed),
+            Command::ResendDeliveries(request) => self.deliveries_resent(request, observed),
             never_sent!() => Err("a command that nobody sends".to_owned()),
         }
     }

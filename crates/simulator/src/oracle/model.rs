@@ -26,6 +26,7 @@ use super::gates::Noted;
 use super::network_accounts::Contract;
 use super::request_limits::RequestLimits;
 use super::tariff::{Periods, PriceList};
+use super::webhooks::Webhooks;
 use crate::db::Map;
 
 #[derive(Clone, Default)]
@@ -387,6 +388,7 @@ pub struct Model {
     /// The attempts that a batch has changed.
     pub noted_attempts: Map<i64, Noted>,
     pub prices: PriceList,
+    pub webhooks: Webhooks,
     /// The market and the phone prefix that operators open and close, and no payment uses.
     pub unused_market: Periods,
     pub unused_prefix: Periods,
