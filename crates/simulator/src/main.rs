@@ -400,6 +400,7 @@ mod tests {
         "process dies before deliveries are made",
         "process dies between claim and attempt",
         "process dies before an attempt is recorded",
+        "process dies while it records an attempt",
         "process sleeps before it posts a message",
         "answer of an endpoint after its claim",
         "attempt recorded a moment later",

@@ -146,6 +146,10 @@ impl Sim {
             {
                 self.real_networks.add_token(*account_id);
             }
+            if crashed && matches!(item.origin, Origin::DeliveryAttempt(_)) {
+                self.statistics.fault("process dies while it records an attempt", 1);
+                continue;
+            }
             let outcome = if crashed || is_lost { Err(Failure::Unknown) } else { outcome };
             self.continue_after(process, item, outcome);
         }

@@ -15,6 +15,7 @@ use domain::webhooks::record_attempt::RecordDeliveryAttempt;
 use domain::webhooks::schedule::JITTER_PERMILLE;
 use domain::webhooks::subject::Subject;
 use kola::engine::Outcome;
+use kola::jobs::webhooks::is_recorded_again;
 
 use crate::db::Map;
 use crate::plan::Event as Planned;
@@ -37,8 +38,7 @@ const SLOW: i64 = seconds(1);
 const FAILURES_MAX: u32 = 20;
 const PAUSE_MIN: i64 = minutes(1);
 const PAUSE_MAX: i64 = minutes(15);
-/// How often an outcome that could not be recorded is tried again, and after how long.
-const RECORD_TRIES: u32 = 3;
+/// After how long an outcome that could not be recorded is recorded again.
 const RECORD_PAUSE: i64 = 200_000;
 
 /// The message about an event, in the words that the oracle reads again.
@@ -339,7 +339,7 @@ impl Sim {
                 None if recorded.delivery.status == DeliveryStatus::Dead => "delivery given up",
                 None => return,
             },
-            _ if tries < RECORD_TRIES => {
+            Err(failure) if is_recorded_again(failure, tries) => {
                 let incarnation = self.incarnations[process];
                 let item = QueuedCommand { origin: Origin::DeliveryAttempt(tries + 1), ..item };
                 let again = Scheduled::RecordAgain(process, incarnation, Box::new(item));

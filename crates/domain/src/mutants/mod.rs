@@ -101,6 +101,7 @@ mutants! {
     DisabledAtOnce = "the first failure disables an endpoint",
     FailuresKept = "a success does not end the days of failure",
     GoneIsTried = "an endpoint that says that it is gone is tried again",
+    RecordedTwice = "an attempt whose recording has no answer is recorded again",
     ResentTwice = "what is under way is sent once more when it is asked for",
 }
 

@@ -32,6 +32,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::api::webhook_endpoints;
 use crate::app::App;
+use crate::engine::Failure;
 
 /// How often the jobs look without a nudge: other processes write messages, too.
 const EVERY: Duration = Duration::from_millis(200);
@@ -486,6 +487,17 @@ async fn secrets(app: &App, endpoint: &WebhookEndpoint) -> Result<Vec<SigningSec
     found.iter().map(open).collect()
 }
 
+/// Whether the outcome of an attempt that could not be recorded is recorded again.
+///
+/// Not where the commit had no answer: it may be on record, and one attempt must not count as two,
+/// which would leave out a delay of the schedule. If it is not, the delivery is tried again when its
+/// lease runs out.
+#[must_use]
+pub fn is_recorded_again(failure: &Failure, tries: u32) -> bool {
+    let may_be_recorded = *failure == Failure::Unknown && !domain::mutant!(RecordedTwice);
+    tries < RECORD_TRIES && !may_be_recorded
+}
+
 /// One attempt to deliver.
 struct Attempt {
     app: App,
@@ -515,7 +527,7 @@ impl Attempt {
             jitter: i64::try_from(drawn).unwrap_or(0) - JITTER_PERMILLE,
         };
         let merchant = self.delivery.merchant_id;
-        for attempt in 1..=RECORD_TRIES {
+        for tries in 1.. {
             let recorded =
                 self.app.engine.submit_for(merchant, Principal::System, command.clone()).await;
             match recorded {
@@ -528,7 +540,10 @@ impl Attempt {
                 }
                 Err(failure) => {
                     let delivery = self.delivery.id.0;
-                    tracing::warn!(%failure, delivery, attempt, "the outcome of a delivery could not be recorded");
+                    tracing::warn!(%failure, delivery, tries, "the outcome of a delivery could not be recorded");
+                    if !is_recorded_again(&failure, tries) {
+                        break;
+                    }
                     tokio::time::sleep(EVERY).await;
                 }
             }
@@ -564,5 +579,18 @@ impl Attempt {
         let retry_after_us =
             retry_after.map(|after| i64::try_from(after.as_micros()).unwrap_or(i64::MAX));
         Ok((Attempted { begun_at, duration_us, status, said }, retry_after_us))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_that_may_be_on_record_is_not_recorded_again() {
+        assert!(!is_recorded_again(&Failure::Unknown, 1));
+        assert!(is_recorded_again(&Failure::Overloaded, 1));
+        assert!(is_recorded_again(&Failure::Unavailable("away".to_owned()), RECORD_TRIES - 1));
+        assert!(!is_recorded_again(&Failure::Overloaded, RECORD_TRIES));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::decision::event::{Event, EventEntity};
 use domain::kernel::ids::EventId;
 use domain::webhooks::message::WebhookMessage;
 use domain::webhooks::record_attempt::{RecordDeliveryAttempt, RecordedAttempt};
@@ -10,6 +11,7 @@ use super::last;
 use crate::checks::{CheckResult, Violation, rule};
 use crate::db::{Commit, Committed};
 use crate::oracle::Model;
+use crate::oracle::deliveries::Words;
 
 const MESSAGES: &str = "oracle: messages";
 const DELIVERIES: &str = "oracle: rows of webhooks";
@@ -51,14 +53,41 @@ pub fn webhooks(model: &mut Model, commits: &[Commit], rows: &Committed) -> Chec
     Ok(())
 }
 
+/// The status of what an event is about after the commit, if each change of it is an event.
+fn status_of(event: &Event, commit: &Commit) -> Option<&'static str> {
+    let id = event.entity_id;
+    let changes = &commit.changes;
+    match event.entity {
+        EventEntity::Execution => {
+            let mut rows = changes.executions.iter().filter(|(_, row)| row.id.0 == id);
+            rows.next_back().map(|(_, row)| row.status.as_str())
+        }
+        EventEntity::Source => {
+            let mut rows = changes.sources.iter().filter(|(_, row)| row.id.0 == id);
+            rows.next_back().map(|(_, row)| row.status.as_str())
+        }
+        _ => None,
+    }
+}
+
 /// Each event has its message in the same commit, where somebody must be told; and its words never
 /// change.
 fn messages(model: &mut Model, commit: &Commit) -> CheckResult {
     let written = commit.changes.webhook_messages.iter().filter(|(before, _)| before.is_none());
     let mut written: BTreeMap<EventId, &WebhookMessage> =
         written.map(|(_, row)| (row.event_id, &**row)).collect();
-    for event in &commit.events {
-        expect(MESSAGES, model.webhooks.event(event, written.remove(&event.id)))?;
+    for (at, event) in commit.events.iter().enumerate() {
+        let message = written.remove(&event.id);
+        if let Some(message) = message {
+            let about = |event: &Event| (event.entity, event.entity_id);
+            let mut later = commit.events.iter().skip(at + 1);
+            let is_last = !later.any(|later| about(later) == about(event));
+            if let Some(status) = status_of(event, commit).filter(|_| is_last) {
+                let told = Words::read(&message.body).map(|words| words.status);
+                rule(told == Some(status), MESSAGES, || format!("{status} is not {message:?}"))?;
+            }
+        }
+        expect(MESSAGES, model.webhooks.event(event, message))?;
     }
     rule(written.is_empty(), MESSAGES, || format!("of no event in the commit: {written:?}"))?;
     for (before, row) in &commit.changes.webhook_messages {
