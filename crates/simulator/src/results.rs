@@ -111,7 +111,7 @@ impl Sim {
             names.record_deliveries(&commits);
         }
         compare::changed_rows(&mut self.model, &commits)?;
-        compare::webhooks(&mut self.model, &commits, &self.environment.db.borrow().rows)?;
+        compare::webhooks(&mut self.model, &commits, nested, &self.environment.db.borrow().rows)?;
         let heard = items.iter().filter_map(|item| match &item.command {
             Command::RecordOutcome(RecordOutcome { execution_id, .. })
             | Command::DeferSend(DeferSend { execution_id, .. }) => Some(*execution_id),

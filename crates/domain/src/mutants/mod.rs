@@ -92,6 +92,7 @@ mutants! {
     OthersTold = "an endpoint of another merchant is told",
     FilterIgnored = "an endpoint is told of types that it did not ask for",
     DisabledTold = "deliveries are made for an endpoint that is disabled",
+    GivenUpForgotten = "what was due when an endpoint was disabled is forgotten",
     ClaimLost = "a delivery is lost when its process dies after the claim",
     ClaimTwice = "a delivery that is under way is claimed again",
     MessageRewritten = "a message is written anew at each attempt",

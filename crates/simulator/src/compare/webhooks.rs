@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::decision::event::{Event, EventEntity};
 use domain::kernel::ids::EventId;
+use domain::webhooks::delivery::{DeliveryStatus, WebhookDelivery};
 use domain::webhooks::message::WebhookMessage;
 use domain::webhooks::record_attempt::{RecordDeliveryAttempt, RecordedAttempt};
 
@@ -21,10 +22,18 @@ fn expect(check: &'static str, result: Result<(), String>) -> CheckResult {
     result.map_err(|what| Violation { check, what })
 }
 
-/// Compares what a batch has changed, and notes what must be told of its events.
-pub fn webhooks(model: &mut Model, commits: &[Commit], rows: &Committed) -> CheckResult {
+/// Compares what a batch has changed, and notes what must be told of its events. So many batches of
+/// other processes were committed in its middle.
+pub fn webhooks(
+    model: &mut Model,
+    commits: &[Commit],
+    nested: usize,
+    rows: &Committed,
+) -> CheckResult {
+    let nested = u64::try_from(nested).unwrap_or(u64::MAX);
+    let begun = model.webhooks.batch.saturating_sub(nested);
     for commit in commits {
-        messages(model, commit)?;
+        messages(model, commit, begun)?;
         for (before, row) in &commit.changes.webhook_deliveries {
             if before.is_none() {
                 expect(DELIVERIES, model.webhooks.delivery_made(row))?;
@@ -72,7 +81,7 @@ fn status_of(event: &Event, commit: &Commit) -> Option<&'static str> {
 
 /// Each event has its message in the same commit, where somebody must be told; and its words never
 /// change.
-fn messages(model: &mut Model, commit: &Commit) -> CheckResult {
+fn messages(model: &mut Model, commit: &Commit, begun: u64) -> CheckResult {
     let written = commit.changes.webhook_messages.iter().filter(|(before, _)| before.is_none());
     let mut written: BTreeMap<EventId, &WebhookMessage> =
         written.map(|(_, row)| (row.event_id, &**row)).collect();
@@ -96,8 +105,10 @@ fn messages(model: &mut Model, commit: &Commit) -> CheckResult {
             let all = commit.changes.webhook_deliveries.iter();
             let made =
                 all.filter(|(before, made)| before.is_none() && made.event_id == row.event_id);
-            let made: Vec<i64> = made.map(|(_, made)| made.endpoint_id.0).collect();
-            expect("oracle: fan-out", model.webhooks.fanned_out(row.event_id.0, &made))?;
+            let is_given_up = |row: &WebhookDelivery| row.status == DeliveryStatus::Dead;
+            let made = made.map(|(_, made)| (made.endpoint_id.0, is_given_up(made)));
+            let made: Vec<(i64, bool)> = made.collect();
+            expect("oracle: fan-out", model.webhooks.fanned_out(row.event_id.0, &made, begun))?;
         }
     }
     Ok(())

@@ -41,8 +41,9 @@ const CLAIM_MAX: i64 = minutes(5);
 pub struct Told {
     pub merchant: i64,
     kind: EventType,
-    /// The batch that committed it.
+    /// The batch that committed it, and the clock of its process.
     batch: u64,
+    created: i64,
     /// The endpoint that alone is told.
     only: Option<i64>,
     /// The bytes that every attempt must send; `None` where nobody has to be told.
@@ -144,6 +145,7 @@ impl Webhooks {
             merchant,
             kind: event.kind,
             batch: self.batch,
+            created: event.created_at.0,
             only,
             body: message.map(|message| message.body.clone()),
             is_fanned_out: false,
@@ -189,26 +191,62 @@ impl Webhooks {
     }
 
     /// Whether an endpoint may be told of an event: it is the merchant's, and has wanted it at some
-    /// time since.
-    fn may_be_told(&self, told: &Told, id: i64) -> bool {
+    /// time since. What `is_given_up` is told only if it is asked for, after it was disabled.
+    fn may_be_told(&self, told: &Told, id: i64, is_given_up: bool) -> bool {
         let Some(endpoint) = self.endpoints.get(&id) else { return false };
-        let wants = |(_, wants): &(u64, Wants)| match told.only {
-            Some(only) => only == id && wants.is_enabled(),
-            None => wants.wants(told.kind),
+        let since = endpoint.since(told.batch);
+        let wants = |(_, wants): &(u64, Wants)| {
+            let disabled = wants.disabled.filter(|_| !is_given_up);
+            let wants = Wants { disabled, ..wants.clone() };
+            told.only
+                .map_or_else(|| wants.wants(told.kind), |only| only == id && wants.is_enabled())
         };
-        endpoint.merchant == told.merchant && endpoint.since(told.batch).iter().any(wants)
+        let was_disabled = since.iter().any(|(_, wants)| wants.disabled.is_some());
+        let is_own = endpoint.merchant == told.merchant;
+        is_own && since.iter().any(wants) && (was_disabled || !is_given_up)
     }
 
-    /// Deliveries of a message were made, to these endpoints.
-    pub fn fanned_out(&mut self, event: i64, made: &[i64]) -> Result<(), Mismatch> {
+    /// Whether an event was still due at an endpoint when it was disabled: then it is given up, and can
+    /// be recovered. Which of both came first is told by the clocks of the processes. `begun` is the
+    /// first batch in the middle of this one.
+    fn is_given_up(&self, told: &Told, id: i64, begun: u64) -> bool {
+        let Some(endpoint) = self.endpoints.get(&id) else { return false };
+        let is_disabled = endpoint.now().is_some_and(|now| now.disabled.is_some());
+        let wanted = |(at, wants): &(u64, Wants)| {
+            let as_if_enabled = Wants { disabled: None, ..wants.clone() };
+            let wants = if *at <= told.batch { wants } else { &as_if_enabled };
+            told.only
+                .map_or_else(|| wants.wants(told.kind), |only| only == id && wants.is_enabled())
+        };
+        is_disabled
+            && endpoint.was_there_before(told.batch)
+            && endpoint.changed_in < begun
+            && told.created <= endpoint.updated
+            && endpoint.merchant == told.merchant
+            && endpoint.since(told.batch).iter().all(wanted)
+    }
+
+    /// Deliveries of a message were made, to these endpoints, some of them given up. `begun` is the first batch in the middle
+    /// of the one that made them.
+    pub fn fanned_out(
+        &mut self,
+        event: i64,
+        made: &[(i64, bool)],
+        begun: u64,
+    ) -> Result<(), Mismatch> {
         let told = self.told.get(&event).ok_or_else(|| format!("no event {event} is known"))?;
-        if let Some(endpoint) = self.must_be_told(told, event).iter().find(|id| !made.contains(id))
-        {
+        let is_made = |id: &i64| made.iter().any(|(made, _)| made == id);
+        let must = self.must_be_told(told, event).into_iter();
+        let all = self.of_merchant.get(&told.merchant).into_iter().flatten().copied();
+        let given_up = all.filter(|id| self.is_given_up(told, *id, begun));
+        if let Some(endpoint) = must.chain(given_up).find(|id| !is_made(id)) {
             return Err(format!("endpoint {endpoint} is not told of {event}: {told:?}"));
         }
-        if let Some(endpoint) = made.iter().find(|id| !self.may_be_told(told, **id)) {
-            let known = self.endpoints.get(endpoint);
-            return Err(format!("endpoint {endpoint} is told of {event}: {told:?}, {known:?}"));
+        if let Some(endpoint) =
+            made.iter().find(|(id, is_given_up)| !self.may_be_told(told, *id, *is_given_up))
+        {
+            let known = self.endpoints.get(&endpoint.0);
+            return Err(format!("{endpoint:?} is told of {event}: {told:?}, {known:?}"));
         }
         self.told.entry(event).and_modify(|told| told.is_fanned_out = true);
         Ok(())
@@ -216,16 +254,17 @@ impl Webhooks {
 
     /// A delivery was made.
     pub fn delivery_made(&mut self, row: &WebhookDelivery) -> Result<(), Mismatch> {
+        let is_given_up = row.status == DeliveryStatus::Dead;
         let made = Delivery {
             merchant: row.merchant_id.0,
             endpoint: row.endpoint_id.0,
             event: row.event_id.0,
-            status: DeliveryStatus::Pending,
+            status: if is_given_up { DeliveryStatus::Dead } else { DeliveryStatus::Pending },
             attempts: 0,
             tried: 0,
             kept: 0,
             failures: 0,
-            due: Some(row.created_at.0),
+            due: (!is_given_up).then_some(row.created_at.0),
             is_claimed: false,
             is_taken: false,
             may_be_given_up: false,
@@ -273,8 +312,12 @@ impl Webhooks {
         if told.body.as_deref() != Some(body) {
             return Err(format!("{body:?} is told of {told:?}"));
         }
-        if !self.may_be_told(told, delivery.endpoint_id.0) {
-            return Err(format!("endpoint {} is told of {told:?}", delivery.endpoint_id));
+        let known = self.deliveries.get(&delivery.id.0);
+        let is_known = known.is_some_and(|known| {
+            (known.endpoint, known.event) == (delivery.endpoint_id.0, delivery.event_id.0)
+        });
+        if !is_known {
+            return Err(format!("{delivery:?} is told of {told:?}"));
         }
         Ok(())
     }

@@ -55,6 +55,8 @@ pub struct Endpoint {
     /// Whether no other process has recorded an attempt in the middle of one.
     pub is_failing_certain: bool,
     pub updated: i64,
+    /// The batch that changed it last.
+    pub changed_in: u64,
     /// When each of its secrets ends.
     pub secrets: Vec<Option<i64>>,
 }
@@ -122,6 +124,7 @@ impl Model {
         let batch = self.webhooks.batch;
         if let Some(endpoint) = self.webhooks.endpoints.get_mut(&id) {
             endpoint.change(batch, change);
+            endpoint.changed_in = batch;
         }
         self.dependencies_version += 1;
     }
@@ -149,6 +152,7 @@ impl Model {
             failing_since: None,
             is_failing_certain: true,
             updated: row.updated_at.0,
+            changed_in: self.webhooks.batch,
             secrets: new.secrets.iter().map(|_| None).collect(),
         };
         self.webhooks.endpoints.insert(row.id.0, endpoint);
@@ -233,8 +237,10 @@ impl Model {
         }
         let row = output!(observed, Output::RotateWebhookSecret(row) => row);
         secrets.extend(request.secrets.iter().map(|_| None));
+        let batch = self.webhooks.batch;
         if let Some(endpoint) = self.webhooks.endpoints.get_mut(&id) {
             (endpoint.secrets, endpoint.updated) = (secrets, row.updated_at.0);
+            endpoint.changed_in = batch;
         }
         self.is_endpoint(&row)
     }
