@@ -62,11 +62,11 @@ fn make_delivery(
     let is_own = row.merchant_id == message.merchant_id || mutant!(OthersTold);
     let is_enabled = row.is_enabled() || mutant!(DisabledTold);
     // What happened before the endpoint was disabled was still due then. It is given up like the
-    // deliveries that were made already, so that it can be recovered. Where the endpoint was changed
-    // later, that may be so of a little of what happened while it was disabled, too: better than to
-    // lose something.
+    // deliveries that were made already, so that it can be recovered. (That it was disabled happened
+    // at that very time, and is for the others.) Where the endpoint was changed later, a little of
+    // what happened while it was disabled may be given up too, which is better than to lose something.
     let is_given_up = row.deleted_at.is_none()
-        && message.created_at <= row.updated_at
+        && message.created_at < row.updated_at
         && !mutant!(GivenUpForgotten);
     if !is_own || !is_addressed || !is_enabled && !is_given_up {
         return Ok(());
@@ -154,6 +154,7 @@ mod tests {
     fn what_was_due_when_an_endpoint_was_disabled_is_given_up_and_can_be_recovered() {
         let row = made(100, 200, false).unwrap();
         assert_eq!((row.status, row.next_attempt_at), (DeliveryStatus::Dead, None));
+        assert_eq!(made(200, 200, false), None, "that it was disabled is told to the others");
         assert_eq!(made(300, 200, false), None, "it happened while the endpoint was disabled");
         assert_eq!(made(100, 200, true), None, "a deleted endpoint is told nothing more");
     }

@@ -221,7 +221,7 @@ impl Webhooks {
         is_disabled
             && endpoint.was_there_before(told.batch)
             && endpoint.changed_in < begun
-            && told.created <= endpoint.updated
+            && told.created < endpoint.updated
             && endpoint.merchant == told.merchant
             && endpoint.since(told.batch).iter().all(wanted)
     }
