@@ -206,28 +206,25 @@ impl Webhooks {
         is_own && since.iter().any(wants) && (was_disabled || !is_given_up)
     }
 
-    /// Whether an event was still due at an endpoint when it was disabled: then it is given up, and can
-    /// be recovered. Which of both came first is told by the clocks of the processes. `begun` is the
-    /// first batch in the middle of this one.
-    fn is_given_up(&self, told: &Told, id: i64, begun: u64) -> bool {
+    /// Whether an event was due at an endpoint that was disabled since. It is told if that is enabled
+    /// again, and else it is given up and can be recovered: by the clocks of the processes it came
+    /// first. `begun` is the first batch in the middle of this one.
+    fn was_due(&self, told: &Told, id: i64, begun: u64) -> bool {
         let Some(endpoint) = self.endpoints.get(&id) else { return false };
-        let is_disabled = endpoint.now().is_some_and(|now| now.disabled.is_some());
         let wanted = |(at, wants): &(u64, Wants)| {
-            let as_if_enabled = Wants { disabled: None, ..wants.clone() };
-            let wants = if *at <= told.batch { wants } else { &as_if_enabled };
+            let disabled = wants.disabled.filter(|_| *at <= told.batch);
+            let wants = Wants { disabled, ..wants.clone() };
             told.only
                 .map_or_else(|| wants.wants(told.kind), |only| only == id && wants.is_enabled())
         };
-        is_disabled
-            && endpoint.was_there_before(told.batch)
+        endpoint.was_there_before(told.batch)
             && endpoint.changed_in < begun
-            && told.created < endpoint.updated
-            && endpoint.merchant == told.merchant
+            && (endpoint.is_enabled() || told.created < endpoint.updated)
             && endpoint.since(told.batch).iter().all(wanted)
     }
 
-    /// Deliveries of a message were made, to these endpoints, some of them given up. `begun` is the first batch in the middle
-    /// of the one that made them.
+    /// Deliveries of a message were made, to these endpoints, some of them given up at once. `begun` is
+    /// the first batch in the middle of the one that made them.
     pub fn fanned_out(
         &mut self,
         event: i64,
@@ -238,8 +235,8 @@ impl Webhooks {
         let is_made = |id: &i64| made.iter().any(|(made, _)| made == id);
         let must = self.must_be_told(told, event).into_iter();
         let all = self.of_merchant.get(&told.merchant).into_iter().flatten().copied();
-        let given_up = all.filter(|id| self.is_given_up(told, *id, begun));
-        if let Some(endpoint) = must.chain(given_up).find(|id| !is_made(id)) {
+        let was_due = all.filter(|id| self.was_due(told, *id, begun));
+        if let Some(endpoint) = must.chain(was_due).find(|id| !is_made(id)) {
             return Err(format!("endpoint {endpoint} is not told of {event}: {told:?}"));
         }
         if let Some(endpoint) =
