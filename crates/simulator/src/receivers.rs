@@ -1,5 +1,5 @@
-//! The programs of merchants that webhooks are delivered to. They are well most of the time; then one
-//! fails, hangs, wants to be left alone, or is gone.
+//! The programs of merchants that webhooks are delivered to. They are well most of the time; then
+//! one fails, hangs, wants to be left alone, or is gone.
 
 use domain::kernel::time::{minutes, seconds};
 

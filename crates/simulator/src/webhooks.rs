@@ -1,6 +1,6 @@
-//! The jobs of each process that tell merchants what happened: they make the deliveries of messages,
-//! claim what is due, try it at a simulated receiver, and record what came of it. They do what the
-//! product's jobs do (`crates/server/src/jobs/webhooks.rs`), in simulated time.
+//! The jobs of each process that tell merchants what happened: they make the deliveries of
+//! messages, claim what is due, try it at a simulated receiver, and record what came of it. They do
+//! what the product's jobs do (`crates/server/src/jobs/webhooks.rs`), in simulated time.
 
 use domain::decision::command::{Command, Output};
 use domain::decision::event::Event;
@@ -324,7 +324,8 @@ impl Sim {
         Some(QueuedCommand::untagged(command, Origin::DeliveryAttempt(1)))
     }
 
-    /// An attempt that could not be recorded is recorded a moment later. In the end its claim runs out.
+    /// An attempt that could not be recorded is recorded a moment later. In the end its claim runs
+    /// out.
     pub fn attempt_recorded(
         &mut self,
         process: usize,

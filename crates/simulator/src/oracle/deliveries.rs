@@ -171,8 +171,8 @@ impl Webhooks {
         Ok(())
     }
 
-    /// The endpoints that must be told of an event: those that have wanted it all the time since the
-    /// batch that committed it, and were there before it.
+    /// The endpoints that must be told of an event: those that have wanted it all the time since
+    /// the batch that committed it, and were there before it.
     fn must_be_told(&self, told: &Told, event: i64) -> Vec<i64> {
         let wants = |(_, wants): &(u64, Wants)| match told.only {
             Some(_) => wants.is_enabled(),
@@ -206,9 +206,9 @@ impl Webhooks {
         is_own && since.iter().any(wants) && (was_disabled || !is_given_up)
     }
 
-    /// Whether an event was due at an endpoint that was disabled since. It is told if that is enabled
-    /// again, and else it is given up and can be recovered: by the clocks of the processes it came
-    /// first. `begun` is the first batch in the middle of this one.
+    /// Whether an event was due at an endpoint that was disabled since. It is told if that is
+    /// enabled again, and else it is given up and can be recovered: by the clocks of the processes
+    /// it came first. `begun` is the first batch in the middle of this one.
     fn was_due(&self, told: &Told, id: i64, begun: u64) -> bool {
         let Some(endpoint) = self.endpoints.get(&id) else { return false };
         let wanted = |(at, wants): &(u64, Wants)| {
@@ -223,8 +223,8 @@ impl Webhooks {
             && endpoint.since(told.batch).iter().all(wanted)
     }
 
-    /// Deliveries of a message were made, to these endpoints, some of them given up at once. `begun` is
-    /// the first batch in the middle of the one that made them.
+    /// Deliveries of a message were made, to these endpoints, some of them given up at once.
+    /// `begun` is the first batch in the middle of the one that made them.
     pub fn fanned_out(
         &mut self,
         event: i64,
@@ -456,8 +456,8 @@ impl Model {
         Ok(())
     }
 
-    /// An endpoint answered, or gave no answer. It is disabled only by the rule: when it says that it
-    /// is gone, or when nothing but failures were known for five days.
+    /// An endpoint answered, or gave no answer. It is disabled only by the rule: when it says that
+    /// it is gone, or when nothing but failures were known for five days.
     fn endpoint_answered(
         &mut self,
         id: i64,

@@ -70,7 +70,8 @@ impl Endpoint {
         self.now().is_some_and(Wants::is_enabled)
     }
 
-    /// What it wanted at any time since a batch began: first what it wanted before, if it was there.
+    /// What it wanted at any time since a batch began: first what it wanted before, if it was
+    /// there.
     pub fn since(&self, batch: u64) -> &[(u64, Wants)] {
         let later = self.history.partition_point(|(at, _)| *at < batch);
         self.history.get(later.saturating_sub(1)..).unwrap_or_default()
