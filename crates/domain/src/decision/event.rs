@@ -182,6 +182,12 @@ impl EventType {
         [of_merchants @ .., Self::TariffChanged] => of_merchants,
         all => all,
     };
+
+    /// The type of this name, if merchants have such events.
+    #[must_use]
+    pub fn parse_of_merchant(name: &str) -> Option<Self> {
+        Self::parse(name).filter(|kind| Self::OF_MERCHANTS.contains(kind))
+    }
 }
 
 /// An event. Events are never changed.

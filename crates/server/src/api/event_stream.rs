@@ -66,7 +66,7 @@ impl FromValue for TypeList {
     fn read(value: &serde_json::Value) -> Result<Self, FaultKind> {
         let text = value.as_str().ok_or(FaultKind::NotStr)?;
         let types: Option<Vec<EventType>> =
-            text.split(',').map(|name| EventType::parse(name.trim())).collect();
+            text.split(',').map(|name| EventType::parse_of_merchant(name.trim())).collect();
         types.map(Self).ok_or_else(|| FaultKind::not_enum(EventType::OF_MERCHANTS))
     }
 

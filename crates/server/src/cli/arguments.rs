@@ -32,7 +32,7 @@ pub fn provider(text: &str) -> Result<Provider, String> {
 
 /// A type of events that merchants are told of.
 pub fn event_type(text: &str) -> Result<EventType, String> {
-    let kind = EventType::parse(text.trim()).filter(|kind| EventType::OF_MERCHANTS.contains(kind));
+    let kind = EventType::parse_of_merchant(text.trim());
     kind.ok_or_else(|| one_of(EventType::OF_MERCHANTS, EventType::as_str))
 }
 

@@ -257,9 +257,9 @@ fn line(event: &StreamedEvent, attempt: Option<&Attempt>) -> String {
     let message: Value = serde_json::from_str(&event.data).unwrap_or_default();
     let time = message["timestamp"].as_str().map(output::moment).unwrap_or_default();
     let object = &message["data"]["object"];
-    // An execution is known by the id of its payment intent.
-    let id = object["payment_intent_id"].as_i64().filter(|_| event.kind.starts_with("execution."));
-    let id = id.or_else(|| object["id"].as_i64()).map(|id| id.to_string()).unwrap_or_default();
+    // An execution has no other id than that of its payment intent.
+    let id = object["id"].as_i64().or_else(|| object["payment_intent_id"].as_i64());
+    let id = id.map(|id| id.to_string()).unwrap_or_default();
     let answer = attempt.map(summary).unwrap_or_default();
     let line = format!("{time:<23}  {:>6}  {:<28}  {id:>6}  {answer}", event.id, event.kind);
     line.trim_end().to_owned()
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn an_event_has_one_line() {
-        let completed = event("execution.completed", r#"{"id":7,"payment_intent_id":4700}"#);
+        let completed = event("execution.completed", r#"{"payment_intent_id":4700}"#);
         let funded = event("wallet.funded", r#"{"id":12,"payment_intent_id":null}"#);
         assert_eq!(
             line(&completed, None),

@@ -115,7 +115,9 @@ fn only_the_types_that_were_asked_for_are_streamed() {
     let kinds: Vec<String> =
         client.until("wallet.funded").into_iter().map(|event| event.kind).collect();
     assert_eq!(kinds, ["source.paid", "wallet.funded"]);
-    shop.api.get("/v1/events/stream?types=nothing").fault("query.types");
+    for none in ["nothing", "tariff.changed", "source.paid,"] {
+        shop.api.get(&format!("/v1/events/stream?types={none}")).fault("query.types");
+    }
     shop.api.get("/v1/events/stream?after_id=999999999").refused(404);
 }
 
