@@ -356,7 +356,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         counterparties(Some("a"), relationship, AFTER), payment_account(10),
         payment_accounts(accounts, PAGE), payment_accounts(accounts, AFTER), payment_accounts(of_party, AFTER),
         payment_link(PaymentLinkId(10)), payment_links(PAGE), payment_links(AFTER), payment_link_items(PaymentLinkId(10)),
-        api_keys(PAGE),
+        api_key(ApiKeyId(10)), api_keys(PAGE),
         api_keys(AFTER), source(kind, id), source_by_number(kind, "INV-10"),
         sources(kind, sources.clone(), PAGE), sources(kind, sources, AFTER), sources(kind, referred, AFTER),
         source_types(&[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
