@@ -22,6 +22,7 @@ mod soak;
 mod test;
 mod trade;
 mod verify_speed;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -292,7 +292,7 @@ impl Shop {
     }
 }
 
-fn in_days(days: i64) -> anyhow::Result<String> {
+pub fn in_days(days: i64) -> anyhow::Result<String> {
     #[expect(
         clippy::disallowed_methods,
         reason = "the server under test has a clock of its own, and it is the real one"

@@ -4,12 +4,12 @@
 //! `KOLA_CRASH_AT=before-commit:3` aborts the server when its lanes are about to commit for the
 //! third time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, ensure};
 use domain::decision::use_case::LockKey;
-use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
+use domain::decision::workspace::{IdBlock, RowChange, RowKey, Tables, Workspace};
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderRequest;
 
@@ -17,9 +17,34 @@ use networks::{OutcomeFuture, Provider};
 use store::{Store, StoreError};
 
 const SETTING: &str = "KOLA_CRASH_AT";
-/// The calls with a point before them and one after them.
-const CALLS: [&str; 9] =
-    ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
+/// The calls with a point before them and one after them. A commit has further names by what it
+/// writes of webhooks: a new message, that its deliveries were made, that deliveries were claimed,
+/// and what came of an attempt.
+const CALLS: [&str; 14] = [
+    "reserve_ids",
+    "open",
+    "load",
+    "confirm",
+    "persist",
+    "commit",
+    "start",
+    "status",
+    "cancel",
+    COMMIT_MESSAGE,
+    COMMIT_FAN_OUT,
+    COMMIT_CLAIM,
+    DELIVER,
+    COMMIT_ATTEMPT,
+];
+const COMMIT_MESSAGE: &str = "commit_message";
+const COMMIT_FAN_OUT: &str = "commit_fan_out";
+const COMMIT_CLAIM: &str = "commit_claim";
+const COMMIT_ATTEMPT: &str = "commit_attempt";
+/// The request to an endpoint, until its answer was read.
+const DELIVER: &str = "deliver";
+
+/// The plan of this process, for what is neither a store nor a provider.
+static PLAN: OnceLock<Plan> = OnceLock::new();
 
 /// The point where the process ends. Clones share the count.
 #[derive(Clone)]
@@ -44,7 +69,8 @@ impl Plan {
         ensure!(CALLS.contains(&call), "{SETTING}: there is no point {point}");
         let nth: u32 = nth.parse().context(SETTING)?;
         ensure!(nth > 0, "{SETTING}: passings are counted from 1");
-        Ok(Some(Self { point: point.into(), left: Arc::new(AtomicU32::new(nth)) }))
+        let plan = Self { point: point.into(), left: Arc::new(AtomicU32::new(nth)) };
+        Ok(Some(PLAN.get_or_init(|| plan).clone()))
     }
 
     /// Aborts the process when this is the point, reached for the last time of the count.
@@ -78,25 +104,65 @@ impl Plan {
     /// The same stores, with crash points.
     #[must_use]
     pub fn stores(&self, stores: Vec<Box<dyn Store + Send>>) -> Vec<Box<dyn Store + Send>> {
-        let wrap =
-            |inner| -> Box<dyn Store + Send> { Box::new(Crashing { plan: self.clone(), inner }) };
+        let wrap = |inner| -> Box<dyn Store + Send> {
+            Box::new(CrashingStore { plan: self.clone(), inner, written: Vec::new() })
+        };
         stores.into_iter().map(wrap).collect()
     }
 
     /// The same provider, with crash points.
     #[must_use]
     pub fn provider(&self, inner: Arc<dyn Provider>) -> Arc<dyn Provider> {
-        Arc::new(Crashing { plan: self.clone(), inner })
+        Arc::new(CrashingProvider { plan: self.clone(), inner })
     }
 }
 
-/// A store or a provider, with a point before and after each call.
-struct Crashing<T> {
-    plan: Plan,
-    inner: T,
+/// A delivery to an endpoint, with a point before and after it.
+pub async fn around_delivery<T>(delivery: impl Future<Output = T>) -> T {
+    let Some(plan) = PLAN.get() else { return delivery.await };
+    plan.pass("before-", DELIVER);
+    let result = delivery.await;
+    plan.pass("after-", DELIVER);
+    result
 }
 
-impl Store for Crashing<Box<dyn Store + Send>> {
+/// What a transaction writes of webhooks, by the names of the points around its commit.
+fn written_of_webhooks(work: &Workspace) -> Vec<&'static str> {
+    let mut names = vec![];
+    for change in work.tables.webhook_messages.changes() {
+        names.push(match change {
+            RowChange::Insert(_) => COMMIT_MESSAGE,
+            RowChange::Update(_) => COMMIT_FAN_OUT,
+        });
+    }
+    let deliveries = work.tables.webhook_deliveries.changes();
+    if deliveries.iter().any(|change| matches!(change, RowChange::Update(row) if row.is_under_way))
+    {
+        names.push(COMMIT_CLAIM);
+    }
+    if !work.tables.webhook_attempts.changes().is_empty() {
+        names.push(COMMIT_ATTEMPT);
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// A store with a point before and after each call.
+struct CrashingStore {
+    plan: Plan,
+    inner: Box<dyn Store + Send>,
+    /// What the open transaction has written of webhooks.
+    written: Vec<&'static str>,
+}
+
+/// A provider with a point before and after each call.
+struct CrashingProvider {
+    plan: Plan,
+    inner: Arc<dyn Provider>,
+}
+
+impl Store for CrashingStore {
     fn is_local(&self) -> bool {
         self.inner.is_local()
     }
@@ -123,11 +189,20 @@ impl Store for Crashing<Box<dyn Store + Send>> {
     }
 
     fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
+        self.written = written_of_webhooks(work);
         self.plan.around("persist", || self.inner.persist(work))
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        self.plan.around("commit", || self.inner.commit())
+        let written = std::mem::take(&mut self.written);
+        for name in &written {
+            self.plan.pass("before-", name);
+        }
+        let result = self.plan.around("commit", || self.inner.commit());
+        for name in &written {
+            self.plan.pass("after-", name);
+        }
+        result
     }
 
     fn is_committed(&mut self) -> Result<bool, StoreError> {
@@ -139,7 +214,7 @@ impl Store for Crashing<Box<dyn Store + Send>> {
     }
 }
 
-impl Provider for Crashing<Arc<dyn Provider>> {
+impl Provider for CrashingProvider {
     fn start<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         Box::pin(self.plan.around_call("start", || self.inner.start(request)))
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask crash-points`: the real server is ended before and after every call to its store and
 //! its provider, each time it is made, while a client executes payments. Then the same client goes on
-//! with a new server and the same keys until all payments are final.
+//! with a new server and the same keys until all payments are final. So it is at each step by which
+//! webhooks are told, until the endpoints were told of everything.
 
 mod table;
 mod trial;
@@ -18,11 +19,14 @@ use crate::bench::server::Kola;
 use crate::cluster::{self, Cluster};
 use crate::common::{cargo, conclude};
 use table::Row;
-use trial::{Trial, TrialCounts};
+use trial::{AT_THE_RECEIVER, Trial, TrialCounts};
 
 /// The calls that have a point before and one after; the server refuses a name that is none.
 const CALLS: [&str; 9] =
     ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
+/// The same of webhooks. They are passed by a merchant with endpoints only.
+const WEBHOOK_CALLS: [&str; 5] =
+    ["commit_message", "commit_fan_out", "commit_claim", "deliver", "commit_attempt"];
 const DOCUMENT: &str = "docs/reliability.md";
 
 #[derive(clap::Args)]
@@ -40,12 +44,23 @@ pub struct Options {
 
 impl Options {
     fn points(&self) -> Vec<String> {
-        let all = CALLS.iter().flat_map(|call| [format!("before-{call}"), format!("after-{call}")]);
+        let around = |call: &&str| {
+            let during = format!("during-{call}");
+            let during = Some(during).filter(|point| point == AT_THE_RECEIVER);
+            let around = [Some(format!("before-{call}")), during, Some(format!("after-{call}"))];
+            around.into_iter().flatten()
+        };
+        let all = CALLS.iter().chain(&WEBHOOK_CALLS).flat_map(around);
         all.filter(|point| {
             self.only.is_empty() || self.only.iter().any(|name| point.ends_with(name.as_str()))
         })
         .collect()
     }
+}
+
+/// Whether it is passed by a merchant with webhook endpoints only.
+fn is_of_webhooks(point: &str) -> bool {
+    point.split_once('-').is_some_and(|(_, call)| WEBHOOK_CALLS.contains(&call))
 }
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -54,15 +69,17 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let target = crate::target_dir()?;
     let dir = ScratchDir::create(target.join("crash-points"))?;
     let kola = Kola { binary: built(&target, &dir.0)? };
+    let key = dir.0.join("secrets.key");
+    kola.secrets_init_key(&key)?;
     let cluster = Arc::new(Cluster::start(&cluster::Options::fast())?);
     // The two kinds of database at the same time: most of a trial is a server that starts.
     let (sqlite, postgres) = std::thread::scope(|scope| {
         let files = scope.spawn(|| {
-            trials(options, &points, &kola, |point| {
+            trials(options, &points, &kola, &key, |point| {
                 Database::Sqlite(dir.0.join(format!("{point}.db")))
             })
         });
-        let databases = trials(options, &points, &kola, |point| {
+        let databases = trials(options, &points, &kola, &key, |point| {
             Database::on_cluster(Arc::clone(&cluster), &point.replace('-', "_"), &dir.0)
         });
         (files.join().map_err(|_panic| anyhow::anyhow!("the trials on SQLite panicked")), databases)
@@ -82,12 +99,14 @@ fn trials(
     options: &Options,
     points: &[String],
     kola: &Kola,
+    key: &Path,
     database: impl Fn(&str) -> Database,
 ) -> Vec<Result<TrialCounts, String>> {
     let each = |point: &String| {
         let database = database(point);
-        let tally =
-            Trial::run(kola, &database, point, options.most).map_err(|error| format!("{error:#}"));
+        let key = Some(key).filter(|_| is_of_webhooks(point));
+        let tally = Trial::run(kola, &database, point, options.most, key);
+        let tally = tally.map_err(|error| format!("{error:#}"));
         eprintln!(
             "{} {point}: {tally:?}",
             if matches!(database, Database::Sqlite(_)) { "SQLite" } else { "PostgreSQL" }

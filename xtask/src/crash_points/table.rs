@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::is_of_webhooks;
 use super::trial::TrialCounts;
 
 const BEGIN: &str = "<!-- crash-points: written by cargo xtask crash-points --write -->\n";
@@ -38,29 +39,63 @@ impl Row {
     }
 }
 
-fn cell(outcome: &Result<TrialCounts, String>) -> String {
+fn cell(outcome: &Result<TrialCounts, String>, of_webhooks: bool) -> String {
     match outcome {
         Ok(TrialCounts { kills: 0, .. }) => "not passed".to_owned(),
-        Ok(TrialCounts { kills, executions }) => format!("{kills} / {executions}"),
+        Ok(TrialCounts { kills, executions, told, repeats }) if of_webhooks => {
+            format!("{kills} / {executions} / {told} / {repeats}")
+        }
+        Ok(TrialCounts { kills, executions, .. }) => format!("{kills} / {executions}"),
         Err(error) => format!("**FAILED**: {}", error.replace(['\n', '|'], " ")),
     }
 }
 
 pub fn markdown(rows: &[Row]) -> String {
-    let mut text = String::from(
-        "| the server ended | SQLite: kills / executions | PostgreSQL |\n|---|---|---|\n",
-    );
+    let (webhooks, others): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().partition(|row| is_of_webhooks(&row.point));
+    let mut text = String::new();
+    if !others.is_empty() {
+        append("kills / executions", &others, false, &mut text);
+        let (kills, executions) = (
+            sum(&others, |tally| tally.kills.into()),
+            sum(&others, |tally| tally.executions.into()),
+        );
+        text.push_str(&format!(
+            "\n{kills} kills, {executions} executions: each is there exactly once, in the state that its client was told.\n"
+        ));
+    }
+    if !webhooks.is_empty() {
+        if !others.is_empty() {
+            text.push('\n');
+        }
+        append("kills / executions / messages told / told again", &webhooks, true, &mut text);
+        let [kills, executions] = [
+            sum(&webhooks, |tally| tally.kills.into()),
+            sum(&webhooks, |tally| tally.executions.into()),
+        ];
+        let [told, repeats] =
+            [sum(&webhooks, |tally| tally.told), sum(&webhooks, |tally| tally.repeats)];
+        text.push_str(&format!(
+            "\n{kills} kills, {executions} executions, {told} messages: each endpoint was told of every event that it wants, \
+             {repeats} times once more than needed, always with the same id and body.\n"
+        ));
+    }
+    text
+}
+
+fn append(figures: &str, rows: &[&Row], of_webhooks: bool, text: &mut String) {
+    text.push_str(&format!(
+        "| the server ended | SQLite: {figures} | PostgreSQL |\n|---|---|---|\n"
+    ));
     for Row { point, outcomes: [sqlite, postgres] } in rows {
         let point = point.replacen('-', " `", 1);
-        text.push_str(&format!("| {point}` | {} | {} |\n", cell(sqlite), cell(postgres)));
+        let [sqlite, postgres] = [cell(sqlite, of_webhooks), cell(postgres, of_webhooks)];
+        text.push_str(&format!("| {point}` | {sqlite} | {postgres} |\n"));
     }
-    let tallies = || rows.iter().flat_map(|row| &row.outcomes).flatten();
-    let (kills, executions): (u32, u32) =
-        (tallies().map(|tally| tally.kills).sum(), tallies().map(|tally| tally.executions).sum());
-    text.push_str(&format!(
-        "\n{kills} kills, {executions} executions: each is there exactly once, in the state that its client was told.\n"
-    ));
-    text
+}
+
+fn sum(rows: &[&Row], figure: impl Fn(&TrialCounts) -> u64) -> u64 {
+    rows.iter().flat_map(|row| &row.outcomes).flatten().map(figure).sum()
 }
 
 /// Replaces what is between the markers.
@@ -76,6 +111,10 @@ pub fn write(file: &Path, table: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn counts(kills: u32) -> TrialCounts {
+        TrialCounts { kills, executions: 5, told: 9, repeats: 3 }
+    }
 
     #[test]
     fn the_table_is_put_between_its_markers_again_and_again() {
@@ -96,14 +135,25 @@ mod tests {
     fn a_point_that_nobody_passes_proves_nothing() {
         let row = |kills| Row {
             point: "before-open".to_owned(),
-            outcomes: [Ok(TrialCounts { kills, executions: 5 }), Ok(TrialCounts::default())],
+            outcomes: [Ok(counts(kills)), Ok(TrialCounts::default())],
         };
         assert!(row(1).is_good() && !row(0).is_good());
-        let failed = Row {
-            outcomes: [Ok(TrialCounts { kills: 1, executions: 5 }), Err("a|b\nc".to_owned())],
-            ..row(1)
-        };
+        let failed = Row { outcomes: [Ok(counts(1)), Err("a|b\nc".to_owned())], ..row(1) };
         assert!(!failed.is_good());
         assert!(markdown(&[failed]).contains("| before `open` | 1 / 5 | **FAILED**: a b c |"));
+    }
+
+    #[test]
+    fn what_was_told_has_a_table_of_its_own() {
+        let row =
+            |point: &str| Row { point: point.to_owned(), outcomes: [Ok(counts(1)), Ok(counts(2))] };
+        let text = markdown(&[row("before-open"), row("after-commit_claim")]);
+        assert!(text.contains("| before `open` | 1 / 5 | 2 / 5 |"), "{text}");
+        assert!(
+            text.contains("| after `commit_claim` | 1 / 5 / 9 / 3 | 2 / 5 / 9 / 3 |"),
+            "{text}"
+        );
+        assert!(text.contains("3 kills, 10 executions, 18 messages:"), "{text}");
+        assert!(!markdown(&[row("before-open")]).contains("messages"));
     }
 }

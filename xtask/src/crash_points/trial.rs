@@ -1,9 +1,15 @@
 //! One crash point on one database: the server is ended at the first passing of the point, at the
 //! second, and so on until a turn does not pass it so often.
+//!
+//! At the points of webhooks the merchant has two endpoints, and a turn ends when they were told of
+//! everything. There is one turn more, in which another server on the same database goes on.
 
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use rustix::process::Signal;
 use tokio::runtime::Runtime;
 
 use crate::bench::client::Client;
@@ -11,7 +17,12 @@ use crate::bench::database::Database;
 use crate::bench::server::{Kola, Server};
 use crate::common::poll;
 use crate::trade::{Order, Shop};
+use crate::webhooks::receiver::Receiver;
+use crate::webhooks::{Listener, is_settled};
 
+/// The point of webhooks at which no call of the server ends: the endpoint has the request, and has
+/// not answered.
+pub const AT_THE_RECEIVER: &str = "during-deliver";
 /// What the server prints on its way out.
 const MARK: &str = "crash point ";
 /// A turn whose payments are not final by then hangs.
@@ -20,6 +31,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const ADVANCE_SECONDS: i64 = 1_900;
 const REFRESH_EVERY: Duration = Duration::from_millis(20);
 const ADVANCE_EVERY: Duration = Duration::from_secs(1);
+/// How long the server waits for an endpoint; each answers at once.
+const WEBHOOK_SECONDS: u32 = 15;
+/// How often it is tried to end a server beside another, which may be the first to do everything.
+const BESIDE_TRIES: usize = 5;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct TrialCounts {
@@ -27,6 +42,26 @@ pub struct TrialCounts {
     pub kills: u32,
     /// How many executions were done in those turns, each exactly once.
     pub executions: u32,
+    /// How many messages an endpoint was told, each at least once.
+    pub told: u64,
+    /// How often one was told again.
+    pub repeats: u64,
+}
+
+/// The merchant's endpoints, and the program behind them.
+struct Webhooks {
+    receiver: Receiver,
+    listener: Listener,
+    /// The file of the key that secrets are encrypted with.
+    key: String,
+}
+
+/// How a turn ended.
+struct Turn {
+    /// The server that has gone on.
+    server: Server,
+    /// Whether another was ended at the point.
+    passed: bool,
 }
 
 pub struct Trial<'a> {
@@ -34,52 +69,100 @@ pub struct Trial<'a> {
     database: &'a Database,
     runtime: Runtime,
     shop: Shop,
+    webhooks: Option<Webhooks>,
     tally: TrialCounts,
     executions_made: i64,
 }
 
 impl<'a> Trial<'a> {
+    /// `key` is a file with a secrets key, for a point of webhooks.
     pub fn run(
         kola: &'a Kola,
         database: &'a Database,
         point: &str,
         most: u32,
+        key: Option<&Path>,
     ) -> anyhow::Result<TrialCounts> {
         database.create()?;
         let shop = Shop::create(kola, database, "Shop")?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut trial = Self {
-            kola,
-            database,
-            runtime,
-            shop,
-            tally: TrialCounts::default(),
-            executions_made: 0,
-        };
-        let mut server = trial.start(None)?.context("a server without a crash point crashed")?;
-        trial.runtime.block_on(async {
-            let mut client = Client::connect(server.address).await?;
-            trial.shop.set_up(&mut client, 0).await
-        })?;
+        let tally = TrialCounts::default();
+        let mut trial =
+            Self { kola, database, runtime, shop, webhooks: None, tally, executions_made: 0 };
+        let key = key.map(|key| key.display().to_string());
+        let mut server = trial.serve(0, None, key.as_deref())?;
+        trial.set_up(&server, key)?;
         let mut orders = trial.prepare(&server)?;
         server.kill()?;
-        for nth in 1..=most {
-            let Some(mut server) = trial.turn(&format!("{point}:{nth}"), &mut orders)? else {
+        let beside = if trial.webhooks.is_some() { BESIDE_TRIES } else { 0 };
+        for _ in 0..beside {
+            let mut turn = trial.turn(point, 1, true, &mut orders)?;
+            orders = trial.prepare(&turn.server)?;
+            turn.server.kill()?;
+            if turn.passed {
                 break;
-            };
-            orders = trial.prepare(&server)?;
-            server.kill()?;
+            }
         }
+        for nth in 1..=most {
+            let mut turn = trial.turn(point, nth, false, &mut orders)?;
+            if turn.passed {
+                orders = trial.prepare(&turn.server)?;
+            }
+            turn.server.kill()?;
+            if !turn.passed {
+                break;
+            }
+        }
+        trial.count_told()?;
         database.remove()?;
         Ok(trial.tally)
     }
 
-    /// Starts a server; `None` when it reached its crash point before it printed its address.
-    fn start(&self, crash_at: Option<&str>) -> anyhow::Result<Option<Server>> {
-        let settings: Vec<_> = crash_at.map(|at| ("KOLA_CRASH_AT", at)).into_iter().collect();
-        match self.kola.serve(self.database, 0, &settings) {
+    fn set_up(&mut self, server: &Server, key: Option<String>) -> anyhow::Result<()> {
+        let Self { runtime, shop, .. } = self;
+        let mut client = runtime.block_on(Client::connect(server.address))?;
+        runtime.block_on(shop.set_up(&mut client, 0))?;
+        if let Some(key) = key {
+            let receiver = Receiver::start(Duration::from_secs(WEBHOOK_SECONDS.into()))?;
+            let listener =
+                runtime.block_on(Listener::create(&mut client, shop, &receiver, "shop"))?;
+            self.webhooks = Some(Webhooks { receiver, listener, key });
+        }
+        Ok(())
+    }
+
+    fn serve(
+        &self,
+        number: usize,
+        crash_at: Option<&str>,
+        key: Option<&str>,
+    ) -> anyhow::Result<Server> {
+        let seconds = WEBHOOK_SECONDS.to_string();
+        let mut settings = vec![("KOLA_WEBHOOK_SECONDS", seconds.as_str())];
+        settings.extend(crash_at.map(|at| ("KOLA_CRASH_AT", at)));
+        settings.extend(key.map(|key| ("KOLA_SECRETS_KEY_FILE", key)));
+        self.kola.serve(self.database, number, &settings)
+    }
+
+    /// Starts the server with this number.
+    fn start(&self, number: usize) -> anyhow::Result<Server> {
+        self.serve(number, None, self.webhooks.as_ref().map(|webhooks| webhooks.key.as_str()))
+    }
+
+    /// Starts a server that ends at the point; `None` when it has reached it before it printed its
+    /// address.
+    fn start_armed(&self, point: &str, nth: u32) -> anyhow::Result<Option<Server>> {
+        let key = self.webhooks.as_ref().map(|webhooks| webhooks.key.as_str());
+        if point == AT_THE_RECEIVER {
+            let server = self.serve(0, None, key)?;
+            if let Some(webhooks) = &self.webhooks {
+                webhooks.receiver.kill_at(nth, server.pid())?;
+            }
+            return Ok(Some(server));
+        }
+        match self.serve(0, Some(&format!("{point}:{nth}")), key) {
             Ok(server) => Ok(Some(server)),
-            Err(error) if crash_at.is_some() && format!("{error:#}").contains(MARK) => Ok(None),
+            Err(error) if format!("{error:#}").contains(MARK) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -109,39 +192,86 @@ impl<'a> Trial<'a> {
     }
 
     /// Executes payments on a server that ends at its crash point, and goes on with one that does
-    /// not. Returns that server, or `None` when the point was not passed so often.
-    fn turn(&mut self, crash_at: &str, orders: &mut [Order]) -> anyhow::Result<Option<Server>> {
-        let mut armed = Some(crash_at);
-        let mut server = loop {
-            let Some(mut server) = self.start(armed)? else {
-                self.recover_after_crash()?;
-                armed = None;
-                continue;
-            };
-            match self.runtime.block_on(complete_orders(&server, &self.shop, orders)) {
-                Ok(()) => break server,
-                Err(_) if armed.is_some() && crashed(&mut server)? => {
-                    self.recover_after_crash()?;
-                    armed = None;
-                }
+    /// not: a new one, or another that has run all the time.
+    fn turn(
+        &mut self,
+        point: &str,
+        nth: u32,
+        beside: bool,
+        orders: &mut [Order],
+    ) -> anyhow::Result<Turn> {
+        // What the last turn has left.
+        self.end_leases()?;
+        let mut other = if beside { Some(self.start(1)?) } else { None };
+        let mut armed = self.start_armed(point, nth)?;
+        if let Some(server) = &mut armed {
+            match self.complete(server, orders) {
+                Ok(()) => {}
+                Err(_) if self.has_crashed(server)? => armed = None,
                 Err(error) => return Err(error.context(server.log())),
+            }
+        }
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.receiver.disarm();
+        }
+        let passed = armed.is_none();
+        let server = match armed {
+            Some(server) => server,
+            None => {
+                self.recover_after_crash()?;
+                let server = match other.take() {
+                    Some(other) => other,
+                    None => self.start(0)?,
+                };
+                self.complete(&server, orders).map_err(|error| error.context(server.log()))?;
+                server
             }
         };
         self.check(orders)?;
-        if armed.is_some() {
-            server.kill()?;
-            return Ok(None);
+        if passed {
+            self.tally.kills += 1;
+            self.tally.executions += u32::try_from(orders.len())?;
         }
-        self.tally.kills += 1;
-        self.tally.executions += u32::try_from(orders.len())?;
-        Ok(Some(server))
+        Ok(Turn { server, passed })
+    }
+
+    fn complete(&mut self, server: &Server, orders: &mut [Order]) -> anyhow::Result<()> {
+        let Self { runtime, shop, webhooks, database, .. } = self;
+        runtime.block_on(async {
+            complete_orders(server, shop, orders).await?;
+            match webhooks {
+                Some(webhooks) => complete_telling(server, shop, webhooks, database).await,
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Whether the server is gone, because of its point.
+    fn has_crashed(&self, server: &mut Server) -> anyhow::Result<bool> {
+        let ended = poll(TIMEOUT, Duration::from_millis(5), || server.ended())?;
+        if let Some(status) = ended {
+            let killed = status.signal() == Some(Signal::KILL.as_raw());
+            ensure!(
+                killed || server.log().contains(MARK),
+                "the server ended with {status}, and not at its point:\n{}",
+                server.log()
+            );
+        }
+        Ok(ended.is_some())
     }
 
     /// After a crash the ledger must be right. The leases of the dead process are ended at once; by
     /// themselves they would end after fifteen seconds.
     fn recover_after_crash(&self) -> anyhow::Result<()> {
         self.kola.ledger_verify(self.database)?;
-        self.database.sql("UPDATE provider_attempts SET next_check_at = 1, lease_until = 1 WHERE lease_until IS NOT NULL")
+        self.end_leases()
+    }
+
+    fn end_leases(&self) -> anyhow::Result<()> {
+        self.database.sql("UPDATE provider_attempts SET next_check_at = 1, lease_until = 1 WHERE lease_until IS NOT NULL")?;
+        self.database.sql(
+            "UPDATE webhook_deliveries SET next_attempt_at = 1 WHERE next_attempt_at IS NOT NULL",
+        )
     }
 
     /// Every key has one execution with the status that the client was answered, there is no other
@@ -167,21 +297,21 @@ impl<'a> Trial<'a> {
             "{there} executions are there, {} were asked for",
             self.executions_made
         );
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.listener.check(&webhooks.receiver)?;
+            let wrong = webhooks.receiver.wrong();
+            ensure!(wrong.is_empty(), "{wrong:?}");
+        }
         self.kola.ledger_verify(self.database).map(drop)
     }
-}
 
-/// Whether the server is gone, because of its point.
-fn crashed(server: &mut Server) -> anyhow::Result<bool> {
-    let ended = poll(TIMEOUT, Duration::from_millis(5), || server.ended())?;
-    if let Some(status) = ended {
-        ensure!(
-            server.log().contains(MARK),
-            "the server ended with {status}, and not at its point:\n{}",
-            server.log()
-        );
+    fn count_told(&mut self) -> anyhow::Result<()> {
+        if let Some(webhooks) = &self.webhooks {
+            let figures = webhooks.listener.check(&webhooks.receiver)?;
+            (self.tally.told, self.tally.repeats) = (figures.deliveries, figures.repeats());
+        }
+        Ok(())
     }
-    Ok(ended.is_some())
 }
 
 /// Requests every execution, then polls until all are final. Fails when the server dies; then it is
@@ -207,4 +337,28 @@ async fn complete_orders(server: &Server, shop: &Shop, orders: &mut [Order]) -> 
         }
     }
     Ok(())
+}
+
+/// Waits until the endpoints were told of everything. Fails when the server dies.
+async fn complete_telling(
+    server: &Server,
+    shop: &Shop,
+    webhooks: &mut Webhooks,
+    database: &Database,
+) -> anyhow::Result<()> {
+    let mut client = Client::connect(server.address).await?;
+    let begun = Instant::now();
+    loop {
+        // What is settled now has no event that is read later.
+        let settled = is_settled(database)?;
+        webhooks.listener.read_events(&mut client, shop).await?;
+        let missing = webhooks.listener.missing(&webhooks.receiver);
+        if settled && missing.is_empty() {
+            return Ok(());
+        }
+        if begun.elapsed() > TIMEOUT {
+            bail!("{} messages are not told: {:?}", missing.len(), missing.first());
+        }
+        tokio::time::sleep(REFRESH_EVERY).await;
+    }
 }

@@ -34,12 +34,22 @@ pub struct KnownExecution {
 
 struct Shared {
     shops: Vec<Shop>,
-    /// None while no server runs.
-    address: Option<SocketAddr>,
+    /// Of each server; None while it is away.
+    addresses: Vec<Option<SocketAddr>>,
     /// When the next turn begins, and the interval between two.
     pace: Option<(Instant, Duration)>,
     known: Vec<KnownExecution>,
     unexpected: Vec<String>,
+}
+
+impl Shared {
+    /// The server of a trader, or another while that is away. The traders of a shop are spread over
+    /// all servers.
+    fn address_for(&self, trader: usize) -> Option<SocketAddr> {
+        let number = trader / self.shops.len().max(1) % self.addresses.len().max(1);
+        let own = self.addresses.get(number).copied().flatten();
+        own.or_else(|| self.addresses.iter().flatten().next().copied())
+    }
 }
 
 pub struct TraderPool {
@@ -51,8 +61,13 @@ pub struct TraderPool {
 
 impl TraderPool {
     pub fn new(shops: Vec<Shop>) -> Self {
-        let shared =
-            Shared { shops, address: None, pace: None, known: Vec::new(), unexpected: Vec::new() };
+        let shared = Shared {
+            shops,
+            addresses: Vec::new(),
+            pace: None,
+            known: Vec::new(),
+            unexpected: Vec::new(),
+        };
         Self {
             shared: Mutex::new(shared),
             answered: AtomicUsize::new(0),
@@ -69,14 +84,23 @@ impl TraderPool {
         self.shared().shops.clone()
     }
 
-    pub fn open(&self, shops: Vec<Shop>, address: SocketAddr) {
+    /// The server with that number is at this address, and takes these tokens.
+    pub fn open(&self, shops: Vec<Shop>, number: usize, address: SocketAddr) {
         let mut shared = self.shared();
         shared.shops = shops;
-        shared.address = Some(address);
+        if shared.addresses.len() <= number {
+            shared.addresses.resize(number + 1, None);
+        }
+        if let Some(of_server) = shared.addresses.get_mut(number) {
+            *of_server = Some(address);
+        }
     }
 
-    pub fn close(&self) {
-        self.shared().address = None;
+    /// The server with that number goes away.
+    pub fn close(&self, number: usize) {
+        if let Some(address) = self.shared().addresses.get_mut(number) {
+            *address = None;
+        }
     }
 
     pub fn set_pace(&self, per_second: f64) {
@@ -245,7 +269,7 @@ impl Trader {
             let found = {
                 let shared = self.pool.shared();
                 let shop = shared.shops.get(self.number % shared.shops.len().max(1)).cloned();
-                shared.address.zip(shop)
+                shared.address_for(self.number).zip(shop)
             };
             if let Some((address, shop)) = found {
                 if let Some(client) = self.client.take() {

@@ -1,6 +1,7 @@
-//! `cargo xtask soak`: many clients make payments for a long time with a server that is killed again
+//! `cargo xtask soak`: many clients make payments for a long time with servers that are killed again
 //! and again. No execution may be lost or done twice, and each must have the status that its client
-//! was answered.
+//! was answered. With `--webhooks` the merchants have endpoints that fail in many ways, and each must
+//! have been told of everything in the end.
 #![expect(
     clippy::float_arithmetic,
     clippy::as_conversions,
@@ -8,9 +9,10 @@
 )]
 
 mod load;
+mod telling;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +30,7 @@ use crate::cluster::{self, Cluster};
 use crate::common::{conclude, wait_until};
 use crate::trade::Shop;
 use load::{KnownExecution, TraderPool};
+use telling::Telling;
 
 const SHOPS: usize = 8;
 /// How long the greatest rate is approached, and then measured.
@@ -44,6 +47,11 @@ const SETTLED: Duration = Duration::from_secs(5);
 const ENDS: Duration = Duration::from_secs(90);
 /// Between two kills, in milliseconds.
 const KILLS: (u64, u64) = (2_000, 10_000);
+/// One time in so many all servers are killed, and not one of them.
+const ALL_AT_ONCE: u64 = 4;
+/// How many executions a second are made with `--webhooks`: endpoints that hang are told a few
+/// messages a second, and what waits for them is of no use.
+const RATE_WITH_WEBHOOKS: u32 = 30;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -53,31 +61,54 @@ pub struct Options {
     /// Where the server keeps its rows
     #[arg(long, default_value = "sqlite")]
     database: Kind,
+    /// How many servers share the database
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+    servers: u8,
+    /// Tell endpoints of everything that fail, hang and hang up, at 30 executions a second
+    #[arg(long)]
+    webhooks: bool,
+    /// So many executions a second, instead of 70 % of what the servers can do
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Run this server instead of building one
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
 }
 
-/// A server under load, its clients, and what they know.
+impl Options {
+    /// How many executions are made in a second; None for a share of what the servers can do.
+    fn rate(&self) -> Option<f64> {
+        self.rate.or(self.webhooks.then_some(RATE_WITH_WEBHOOKS)).map(f64::from)
+    }
+}
+
+/// Servers under load, their clients, and what they know.
 struct Soak {
     kola: Kola,
     database: Database,
     runtime: Runtime,
     pool: Arc<TraderPool>,
+    telling: Option<Telling>,
 }
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    if cfg!(debug_assertions) {
-        return bench::as_release();
-    }
-    bench::build("kola")?;
     let target = crate::target_dir()?;
+    let binary = match &options.binary {
+        Some(binary) => binary.clone(),
+        None if cfg!(debug_assertions) => return bench::as_release(),
+        None => {
+            bench::build("kola")?;
+            target.join("release/kola")
+        }
+    };
     let dir = ScratchDir::create(target.join("soak"))?;
-    let soak = Soak::prepare(target.join("release/kola").as_path(), options.database, &dir.0)?;
-    let passed = soak.work(Duration::from_secs(60 * u64::from(options.minutes)))?;
-    Ok(conclude(passed))
+    let mut soak = Soak::prepare(binary, options, &dir.0)?;
+    Ok(conclude(soak.work(options)?))
 }
 
 impl Soak {
-    fn prepare(binary: &Path, database: Kind, dir: &Path) -> anyhow::Result<Self> {
-        let database = match database {
+    fn prepare(binary: PathBuf, options: &Options, dir: &Path) -> anyhow::Result<Self> {
+        let database = match options.database {
             Kind::Sqlite => Database::Sqlite(dir.join("soak.db")),
             Kind::Postgres => {
                 let cluster = Arc::new(Cluster::start(
@@ -87,81 +118,139 @@ impl Soak {
             }
         };
         database.create()?;
-        let kola = Kola { binary: binary.to_owned() };
+        let kola = Kola { binary };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let names = (0..SHOPS).map(|number| format!("Shop {number}"));
         let shops = names
             .map(|name| Shop::create(&kola, &database, &name))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { kola, database, runtime, pool: Arc::new(TraderPool::new(shops)) })
+        let pool = Arc::new(TraderPool::new(shops));
+        let telling = if options.webhooks {
+            Some(Telling::prepare(&kola, &dir.join("secrets.key"))?)
+        } else {
+            None
+        };
+        Ok(Self { kola, database, runtime, pool, telling })
     }
 
     /// Returns whether nothing was lost.
-    fn work(&self, length: Duration) -> anyhow::Result<bool> {
-        let mut server = self.open(true)?;
-        let traders = self.pool.start(&self.runtime);
-        std::thread::sleep(WARM_UP);
-        let (begun, before) = (Instant::now(), self.pool.answered());
-        std::thread::sleep(TOP);
-        let top = (self.pool.answered() - before) as f64 / begun.elapsed().as_secs_f64();
-        println!("top {top:.0} executions/s; from here on {:.0}", top * SHARE);
-        self.pool.set_pace(top * SHARE);
+    fn work(&mut self, options: &Options) -> anyhow::Result<bool> {
+        let length = Duration::from_secs(60 * u64::from(options.minutes));
+        let first = self.open(0, true)?;
+        let mut servers = vec![first];
+        for number in 1..usize::from(options.servers) {
+            servers.push(self.open(number, false)?);
+        }
+        let traders = match options.rate() {
+            Some(rate) => {
+                println!("{rate:.0} executions/s");
+                self.pool.set_pace(rate);
+                self.pool.start(&self.runtime)
+            }
+            None => {
+                let traders = self.pool.start(&self.runtime);
+                let top = self.top();
+                println!("top {top:.0} executions/s; from here on {:.0}", top * SHARE);
+                self.pool.set_pace(top * SHARE);
+                traders
+            }
+        };
         let stretch = length.mul_f64(STRETCH).min(STRETCH_MAX);
-        let kills = self.kill_for(length - stretch, &mut server)?;
-        let memory = self.watch(&server, stretch)?;
+        let kills = self.kill_for(length - stretch, &mut servers)?;
+        let memory = self.watch(&servers, stretch)?;
         self.pool.stop();
         self.runtime.block_on(traders)?;
         self.wait_until_settled()?;
-        server.stop()?;
+        let told = self.wait_until_told(&servers)?;
+        for server in servers {
+            server.stop()?;
+        }
         let begun = Instant::now();
         self.kola.ledger_verify(&self.database)?;
         println!("ledger verify: no violation, in {:.1} s", begun.elapsed().as_secs_f64());
-        self.report(kills, memory)
+        Ok(self.report(kills, memory)? && told)
+    }
+
+    /// How many executions are answered in a second, when as many as possible are asked for.
+    fn top(&self) -> f64 {
+        std::thread::sleep(WARM_UP);
+        let (begun, before) = (Instant::now(), self.pool.answered());
+        std::thread::sleep(TOP);
+        (self.pool.answered() - before) as f64 / begun.elapsed().as_secs_f64()
     }
 
     /// Starts a server and signs the shops in: a token is good for an hour, and a run may be longer.
-    fn open(&self, first: bool) -> anyhow::Result<Server> {
+    fn open(&mut self, number: usize, first: bool) -> anyhow::Result<Server> {
         // The provider finishes by a callback, so that every kill finds payments on their way.
-        let server = self.kola.serve(&self.database, 0, &[("KOLA_SANDBOX_DELAY_MS", "50")])?;
-        let mut shops = self.pool.shops().to_vec();
+        let mut settings = vec![("KOLA_SANDBOX_DELAY_MS", "50")];
+        settings.extend(self.telling.iter().flat_map(Telling::settings));
+        let server = self.kola.serve(&self.database, number, &settings)?;
+        let mut shops = self.pool.shops();
+        let telling = &mut self.telling;
         self.runtime.block_on(async {
             let mut client = Client::connect(server.address).await?;
             for (number, shop) in shops.iter_mut().enumerate() {
-                if first {
-                    shop.set_up(&mut client, number).await?
-                } else {
-                    shop.sign_in(&mut client).await?
+                if !first {
+                    shop.sign_in(&mut client).await?;
+                    continue;
+                }
+                shop.set_up(&mut client, number).await?;
+                if let Some(telling) = telling {
+                    telling.listen(&mut client, shop).await?;
                 }
             }
             anyhow::Ok(())
         })?;
-        self.pool.open(shops, server.address);
+        self.pool.open(shops, number, server.address);
         Ok(server)
     }
 
-    fn kill_for(&self, length: Duration, server: &mut Server) -> anyhow::Result<u32> {
+    /// Kills one server after the other, and at times all at once.
+    fn kill_for(&mut self, length: Duration, servers: &mut [Server]) -> anyhow::Result<u32> {
         let (begun, mut kills, mut random) = (Instant::now(), 0, Random::seeded());
         while begun.elapsed() < length {
             let pause = KILLS.0 + random.next() % (KILLS.1 - KILLS.0);
             std::thread::sleep(
                 Duration::from_millis(pause).min(length.saturating_sub(begun.elapsed())),
             );
-            ensure!(server.ended()?.is_none(), "the server ended by itself:\n{}", server.log());
-            self.pool.close();
-            server.kill()?;
-            *server = self.open(false)?;
-            kills += 1;
+            let count = u64::try_from(servers.len())?;
+            let chosen = random.next() % count;
+            let all = count > 1 && random.next() % ALL_AT_ONCE == 0;
+            let is_victim = |number: u64| all || number == chosen;
+            let mut victims = vec![];
+            for (number, server) in (0..).zip(servers.iter_mut()) {
+                ensure!(server.ended()?.is_none(), "a server ended by itself:\n{}", server.log());
+                if is_victim(number) {
+                    let number = usize::try_from(number)?;
+                    self.pool.close(number);
+                    server.kill()?;
+                    victims.push((number, server));
+                }
+            }
+            for (number, server) in victims {
+                *server = self.open(number, false)?;
+                kills += 1;
+            }
         }
         Ok(kills)
     }
 
-    /// Memory in MB at the start and at the end of a time without kills.
-    fn watch(&self, server: &Server, length: Duration) -> anyhow::Result<(f64, f64)> {
+    /// Memory of the first server in MB, at the start and at the end of a time without kills.
+    fn watch(&self, servers: &[Server], length: Duration) -> anyhow::Result<(f64, f64)> {
+        let Some(server) = servers.first() else { return Ok((0.0, 0.0)) };
         std::thread::sleep(SETTLED.min(length));
         let start = memory_mb(server.pid())?;
         std::thread::sleep(length.saturating_sub(SETTLED));
         Ok((start, memory_mb(server.pid())?))
+    }
+
+    /// Returns whether every endpoint was told everything, where there are any.
+    fn wait_until_told(&mut self, servers: &[Server]) -> anyhow::Result<bool> {
+        let (Some(telling), Some(server)) = (&mut self.telling, servers.first()) else {
+            return Ok(true);
+        };
+        self.runtime.block_on(telling.finish(server.address, &self.pool.shops(), &self.database))
     }
 
     fn wait_until_settled(&self) -> anyhow::Result<()> {

@@ -570,7 +570,10 @@ impl Attempt {
         let id = self.delivery.event_id.0.to_string();
         let headers = signature::headers(&id, begun_at.0 / 1_000_000, body.as_bytes(), secrets);
         let within = self.app.config.webhook_timeout;
-        let attempt = self.sender.deliver(url, &headers, body.into(), within).await;
+        let delivery = self.sender.deliver(url, &headers, body.into(), within);
+        #[cfg(feature = "crash-points")]
+        let delivery = crate::crash::around_delivery(delivery);
+        let attempt = delivery.await;
         let duration_us = i64::try_from(attempt.took.as_micros()).unwrap_or(i64::MAX);
         let (status, said, retry_after) = match attempt.result {
             Ok(answered) => (Some(i64::from(answered.status)), answered.text, answered.retry_after),
