@@ -18,7 +18,7 @@ use crate::bench::server::{Kola, Server};
 use crate::common::poll;
 use crate::trade::{Order, Shop};
 use crate::webhooks::receiver::Receiver;
-use crate::webhooks::{Listener, is_settled};
+use crate::webhooks::{self, Listener, is_settled};
 
 /// The point of webhooks at which no call of the server ends: the endpoint has the request, and has
 /// not answered.
@@ -31,8 +31,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const ADVANCE_SECONDS: i64 = 1_900;
 const REFRESH_EVERY: Duration = Duration::from_millis(20);
 const ADVANCE_EVERY: Duration = Duration::from_secs(1);
-/// How long the server waits for an endpoint; each answers at once.
-const WEBHOOK_SECONDS: u32 = 15;
+/// How long the server waits for an endpoint. Each answers at once.
+const WEBHOOK_SECONDS: &str = "15";
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How often it is tried to end a server beside another, which may be the first to do everything.
 const BESIDE_TRIES: usize = 5;
 
@@ -113,7 +114,6 @@ impl<'a> Trial<'a> {
                 break;
             }
         }
-        trial.count_told()?;
         database.remove()?;
         Ok(trial.tally)
     }
@@ -123,7 +123,7 @@ impl<'a> Trial<'a> {
         let mut client = runtime.block_on(Client::connect(server.address))?;
         runtime.block_on(shop.set_up(&mut client, 0))?;
         if let Some(key) = key {
-            let receiver = Receiver::start(Duration::from_secs(WEBHOOK_SECONDS.into()))?;
+            let receiver = Receiver::start(PATIENCE)?;
             let listener =
                 runtime.block_on(Listener::create(&mut client, shop, &receiver, "shop"))?;
             self.webhooks = Some(Webhooks { receiver, listener, key });
@@ -137,10 +137,9 @@ impl<'a> Trial<'a> {
         crash_at: Option<&str>,
         key: Option<&str>,
     ) -> anyhow::Result<Server> {
-        let seconds = WEBHOOK_SECONDS.to_string();
-        let mut settings = vec![("KOLA_WEBHOOK_SECONDS", seconds.as_str())];
-        settings.extend(crash_at.map(|at| ("KOLA_CRASH_AT", at)));
-        settings.extend(key.map(|key| ("KOLA_SECRETS_KEY_FILE", key)));
+        let crash_at = crash_at.map(|at| ("KOLA_CRASH_AT", at));
+        let webhooks = key.map(|key| webhooks::settings(WEBHOOK_SECONDS, key));
+        let settings: Vec<_> = crash_at.into_iter().chain(webhooks.into_iter().flatten()).collect();
         self.kola.serve(self.database, number, &settings)
     }
 
@@ -298,19 +297,12 @@ impl<'a> Trial<'a> {
             self.executions_made
         );
         if let Some(webhooks) = &self.webhooks {
-            webhooks.listener.check(&webhooks.receiver)?;
+            let figures = webhooks.listener.check(&webhooks.receiver)?;
+            (self.tally.told, self.tally.repeats) = (figures.deliveries, figures.repeats());
             let wrong = webhooks.receiver.wrong();
             ensure!(wrong.is_empty(), "{wrong:?}");
         }
         self.kola.ledger_verify(self.database).map(drop)
-    }
-
-    fn count_told(&mut self) -> anyhow::Result<()> {
-        if let Some(webhooks) = &self.webhooks {
-            let figures = webhooks.listener.check(&webhooks.receiver)?;
-            (self.tally.told, self.tally.repeats) = (figures.deliveries, figures.repeats());
-        }
-        Ok(())
     }
 }
 

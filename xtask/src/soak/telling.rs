@@ -10,7 +10,7 @@ use crate::bench::database::Database;
 use crate::bench::server::Kola;
 use crate::trade::Shop;
 use crate::webhooks::receiver::Receiver;
-use crate::webhooks::{Figures, Listener, is_settled};
+use crate::webhooks::{Figures, Listener, is_settled, settings};
 
 /// How long the servers wait for an answer.
 const PATIENCE: &str = "2";
@@ -38,8 +38,8 @@ impl Telling {
     }
 
     /// What the servers are told.
-    pub fn settings(&self) -> [(&str, &str); 2] {
-        [("KOLA_WEBHOOK_SECONDS", PATIENCE), ("KOLA_SECRETS_KEY_FILE", &self.key)]
+    pub fn settings(&self) -> [(&str, &str); 3] {
+        settings(PATIENCE, &self.key)
     }
 
     /// Creates the endpoints of the next merchant.

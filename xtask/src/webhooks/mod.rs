@@ -19,6 +19,16 @@ const PAGE: usize = 100;
 /// How much of what is missing or wrong is shown.
 const SHOWN: usize = 5;
 
+/// The settings of a server that tells these endpoints: how many seconds it waits for an answer, and
+/// the file of the key that secrets are encrypted with.
+pub const fn settings<'a>(seconds: &'a str, key: &'a str) -> [(&'a str, &'a str); 3] {
+    [
+        ("KOLA_WEBHOOKS_PRIVATE_ADDRESSES", "true"),
+        ("KOLA_WEBHOOK_SECONDS", seconds),
+        ("KOLA_SECRETS_KEY_FILE", key),
+    ]
+}
+
 /// An event as the API lists it.
 #[derive(Clone, Debug)]
 struct Event {
