@@ -18,7 +18,7 @@ use crate::bench::server::{Kola, Server};
 use crate::common::poll;
 use crate::trade::{Order, Shop};
 use crate::webhooks::receiver::Receiver;
-use crate::webhooks::{self, Listener, is_settled};
+use crate::webhooks::{self, Listener, left_to_tell};
 
 /// The point of webhooks at which no call of the server ends: the endpoint has the request, and has
 /// not answered.
@@ -342,7 +342,7 @@ async fn complete_telling(
     let begun = Instant::now();
     loop {
         // What is settled now has no event that is read later.
-        let settled = is_settled(database)?;
+        let settled = left_to_tell(database)? == 0;
         webhooks.listener.read_events(&mut client, shop).await?;
         let missing = webhooks.listener.missing(&webhooks.receiver);
         if settled && missing.is_empty() {

@@ -51,7 +51,7 @@ const KILLS: (u64, u64) = (2_000, 10_000);
 const ALL_AT_ONCE: u64 = 4;
 /// How many executions a second are made with `--webhooks`: endpoints that hang are told a few
 /// messages a second, and what waits for them is of no use.
-const RATE_WITH_WEBHOOKS: u32 = 30;
+const RATE_WITH_WEBHOOKS: u32 = 10;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -64,7 +64,7 @@ pub struct Options {
     /// How many servers share the database
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
     servers: u8,
-    /// Tell endpoints of everything that fail, hang and hang up, at 30 executions a second
+    /// Tell endpoints of everything that fail, hang and hang up, at 10 executions a second
     #[arg(long)]
     webhooks: bool,
     /// So many executions a second, instead of 70 % of what the servers can do

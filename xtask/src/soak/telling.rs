@@ -10,14 +10,14 @@ use crate::bench::database::Database;
 use crate::bench::server::Kola;
 use crate::trade::Shop;
 use crate::webhooks::receiver::Receiver;
-use crate::webhooks::{Figures, Listener, is_settled, settings};
+use crate::webhooks::{Figures, Listener, left_to_tell, settings};
 
 /// How long the servers wait for an answer.
 const PATIENCE: &str = "2";
 const PATIENCE_TIME: Duration = Duration::from_secs(2);
-/// Everything must have been told so long after the last execution. What a server had claimed that
-/// was killed is another's after a minute.
-const QUIET: Duration = Duration::from_secs(300);
+/// After the last execution, something must be told in each such time until all is told. What a
+/// server had claimed that was killed is another's after a minute.
+const PROGRESS: Duration = Duration::from_secs(120);
 /// How often what has failed is asked for again.
 const RECOVER_EVERY: Duration = Duration::from_secs(3);
 
@@ -60,14 +60,19 @@ impl Telling {
         self.receiver.set_moody(false);
         let mut client = Client::connect(server).await?;
         let begun = Instant::now();
-        let failed_once = database
-            .number("SELECT count(*) FROM webhook_deliveries WHERE status <> 'DELIVERED'")?;
-        println!("messages not told yet when the last execution had ended: {failed_once}");
-        while !is_settled(database)? && begun.elapsed() < QUIET {
+        let mut left = left_to_tell(database)?;
+        println!("messages not told yet when the last execution had ended: {left}");
+        let mut progress = Instant::now();
+        while left > 0 && progress.elapsed() < PROGRESS {
             for (listener, shop) in self.listeners.iter().zip(shops) {
                 listener.recover(&mut client, shop).await?;
             }
             tokio::time::sleep(RECOVER_EVERY).await;
+            let now = left_to_tell(database)?;
+            if now < left {
+                progress = Instant::now();
+            }
+            left = now;
         }
         println!("until all was told: {:.0} s", begun.elapsed().as_secs_f64());
         let (mut figures, mut faults) = (Figures::default(), self.receiver.wrong());

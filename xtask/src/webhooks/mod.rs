@@ -225,13 +225,13 @@ fn contradictions(endpoint: &Endpoint, events: &[Event], told: &HashMap<u64, Tol
     wrong.map(|(id, told)| format!("{} of {id}: {told:?}", endpoint.path)).collect()
 }
 
-/// Whether nothing is left to be told: all deliveries are made, and none is tried again.
-pub fn is_settled(database: &Database) -> anyhow::Result<bool> {
-    let left = database.number(
+/// How much is left to be told: messages without their deliveries, and deliveries that are tried
+/// again.
+pub fn left_to_tell(database: &Database) -> anyhow::Result<i64> {
+    database.number(
         "SELECT (SELECT count(*) FROM webhook_messages WHERE fanned_out_at IS NULL) \
          + (SELECT count(*) FROM webhook_deliveries WHERE next_attempt_at IS NOT NULL)",
-    )?;
-    Ok(left == 0)
+    )
 }
 
 #[cfg(test)]
