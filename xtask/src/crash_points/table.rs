@@ -28,8 +28,15 @@ impl From<((String, Result<TrialCounts, String>), Result<TrialCounts, String>)> 
 }
 
 impl Row {
-    /// Nothing failed, and a server passes the point at all.
+    /// Nothing failed, and a server passes the point at all: one of webhooks on both databases, and
+    /// beside another server, too.
     pub fn is_good(&self) -> bool {
+        let beside = |outcome: &Result<TrialCounts, String>| {
+            outcome.as_ref().is_ok_and(|tally| tally.beside > 0)
+        };
+        if is_of_webhooks(&self.point) && !self.outcomes.iter().all(beside) {
+            return false;
+        }
         let kills = self
             .outcomes
             .iter()
@@ -42,7 +49,7 @@ impl Row {
 fn cell(outcome: &Result<TrialCounts, String>, of_webhooks: bool) -> String {
     match outcome {
         Ok(TrialCounts { kills: 0, .. }) => "not passed".to_owned(),
-        Ok(TrialCounts { kills, executions, told, repeats }) if of_webhooks => {
+        Ok(TrialCounts { kills, executions, told, repeats, .. }) if of_webhooks => {
             format!("{kills} / {executions} / {told} / {repeats}")
         }
         Ok(TrialCounts { kills, executions, .. }) => format!("{kills} / {executions}"),
@@ -113,7 +120,7 @@ mod tests {
     use super::*;
 
     fn counts(kills: u32) -> TrialCounts {
-        TrialCounts { kills, executions: 5, told: 9, repeats: 3 }
+        TrialCounts { kills, executions: 5, beside: 1, told: 9, repeats: 3 }
     }
 
     #[test]
@@ -155,5 +162,11 @@ mod tests {
         );
         assert!(text.contains("3 kills, 10 executions, 18 messages:"), "{text}");
         assert!(!markdown(&[row("before-open")]).contains("messages"));
+        assert!(row("after-commit_claim").is_good());
+        let alone = TrialCounts { beside: 0, ..counts(1) };
+        assert!(
+            !Row { outcomes: [Ok(counts(1)), Ok(alone)], ..row("after-commit_claim") }.is_good()
+        );
+        assert!(Row { outcomes: [Ok(counts(1)), Ok(alone)], ..row("after-open") }.is_good());
     }
 }

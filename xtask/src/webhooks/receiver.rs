@@ -156,9 +156,9 @@ impl Receiver {
         Ok(())
     }
 
-    /// Whether the server that was to be killed still lives. Afterwards none is to be killed.
-    pub fn disarm(&self) -> bool {
-        locked(&self.state.trap).take().is_some()
+    /// No server is to be killed any more.
+    pub fn disarm(&self) {
+        *locked(&self.state.trap) = None;
     }
 
     /// What an endpoint was told, by the ids of the events.
