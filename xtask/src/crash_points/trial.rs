@@ -100,6 +100,11 @@ impl<'a> Trial<'a> {
         let beside = if trial.webhooks.is_some() { BESIDE_TRIES } else { 0 };
         for _ in 0..beside {
             let mut turn = trial.turn(point, 1, true, &mut orders)?;
+            if !turn.passed {
+                // Otherwise it would reach its point while the next orders are prepared.
+                turn.server.kill()?;
+                turn.server = trial.start(0)?;
+            }
             orders = trial.prepare(&turn.server)?;
             turn.server.kill()?;
             if turn.passed {
