@@ -25,13 +25,17 @@ const TOLD: usize = 3_000;
 /// How long all of it may take to arrive.
 const ARRIVED_WITHIN: Duration = Duration::from_secs(120);
 
+/// The load generator names no host of this machine, as if it came through a proxy.
+const LISTEN_SETTINGS: [(&str, &str); 1] = [("KOLA_WEBHOOKS_PRIVATE_ADDRESSES", "true")];
+
 /// How many sockets are open.
 pub const SOCKETS: usize = 10_000;
 /// So many merchants have them: one alone may not take all places.
 const WATCHED_MERCHANTS: usize = 2;
-/// How many of the payments that are watched are made, and how many a second.
+/// How many of the payments that are watched are made.
 const SETTLED: usize = 5_000;
-const SETTLED_A_SECOND: u32 = 500;
+/// 500 a second.
+const MICROS_BETWEEN: u64 = 2_000;
 /// The server that has them.
 pub const SITE_SOCKETS: &str = "10000 sockets";
 const WATCH_SETTINGS: [(&str, &str); 2] =
@@ -44,7 +48,7 @@ impl Rounds<'_> {
             return Ok(());
         }
         let receiver = Receiver::start()?;
-        let mut site = self.open(round, "an endpoint listens", 1, &[])?;
+        let mut site = self.open(round, "an endpoint listens", 1, &LISTEN_SETTINGS)?;
         site.add_endpoints(0, 1, &receiver)?;
         for connections in site.rounds.options.high_connection_counts() {
             site.measure(Phase::Listening, connections)?;
@@ -58,7 +62,7 @@ impl Rounds<'_> {
             return Ok(());
         }
         let receiver = Receiver::start()?;
-        let mut site = self.open(round, "64 endpoints", 1, &[])?;
+        let mut site = self.open(round, "64 endpoints", 1, &LISTEN_SETTINGS)?;
         for tenant in 1..=LISTENERS {
             site.add_endpoints(tenant, ENDPOINTS / LISTENERS, &receiver)?;
         }
@@ -300,8 +304,7 @@ async fn settle(
             let mut client = Client::connect(address).await?;
             let mut sent = Vec::with_capacity(mine.len());
             for (at, token, body) in mine {
-                let turn = u32::try_from(at)? * 1_000_000 / SETTLED_A_SECOND;
-                let due = begun + Duration::from_micros(u64::from(turn));
+                let due = begun + Duration::from_micros(u64::try_from(at)? * MICROS_BETWEEN);
                 tokio::time::sleep_until(due.into()).await;
                 sent.push((at, Instant::now()));
                 client.post(&token, "/v1/executions/collection", &body).await?;
