@@ -154,10 +154,26 @@ impl Sender {
     /// # Errors
     /// TLS cannot be set up.
     pub fn with(roots: RootCertStore, lookup: Lookup) -> Result<Self, String> {
+        Self::keeping(IDLE_PER_HOST, roots, lookup)
+    }
+
+    /// The same with a new connection for each message: a receiver that closes connections without a
+    /// word loses none, and nobody tries again what it may have taken.
+    ///
+    /// # Errors
+    /// See [`with`](Self::with).
+    pub fn without_pool(roots: RootCertStore, lookup: Lookup) -> Result<Self, String> {
+        Self::keeping(0, roots, lookup)
+    }
+
+    fn keeping(kept: usize, roots: RootCertStore, lookup: Lookup) -> Result<Self, String> {
         let tls = tls_config(roots)?;
         let public = Names { lookup: Arc::clone(&lookup), reach: Reach::Public };
         let private_too = Names { lookup, reach: Reach::PrivateToo };
-        Ok(Self { public: pool(public, tls.clone()), private_too: pool(private_too, tls) })
+        Ok(Self {
+            public: pool(public, tls.clone(), kept),
+            private_too: pool(private_too, tls, kept),
+        })
     }
 
     /// Posts a message of JSON, with these headers beside its own. It ends `within` this time.
@@ -217,7 +233,7 @@ impl fmt::Debug for Sender {
     }
 }
 
-fn pool(names: Names, tls: ClientConfig) -> Pool {
+fn pool(names: Names, tls: ClientConfig, kept: usize) -> Pool {
     let reach = names.reach;
     let mut tcp = HttpConnector::new_with_resolver(names);
     // Otherwise it refuses the https addresses that TLS is put on.
@@ -231,7 +247,7 @@ fn pool(names: Names, tls: ClientConfig) -> Pool {
     };
     legacy::Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(IDLE_PER_HOST)
+        .pool_max_idle_per_host(kept)
         .pool_timer(TokioTimer::new())
         .http1_max_buf_size(HEAD_MAX_BYTES)
         .http1_max_headers(HEADERS_MAX)

@@ -302,7 +302,10 @@ fn start_log() -> anyhow::Result<()> {
     // secret.
     let filter = Targets::new()
         .with_default(level)
-        .with_target("tokio_postgres", level.min(LevelFilter::WARN));
+        .with_target("tokio_postgres", level.min(LevelFilter::WARN))
+        // It logs the frames of clients, which have tokens.
+        .with_target("tungstenite", level.min(LevelFilter::WARN))
+        .with_target("tokio_tungstenite", level.min(LevelFilter::WARN));
     let colours = std::io::stderr().is_terminal();
     // A line that cannot be written is lost: reporting that on standard error would panic.
     let lines = tracing_subscriber::fmt::layer()

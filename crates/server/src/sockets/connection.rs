@@ -17,7 +17,7 @@ use store::clock;
 use store::reads::watched::WatchedPayment;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tungstenite::error::Error as SocketError;
+use tungstenite::error::{Error as SocketError, ProtocolError};
 
 use crate::app::App;
 use crate::credentials::realtime::{PaymentToken, read_payment_token};
@@ -57,7 +57,7 @@ pub(super) struct Connection {
     joined: HashMap<ChannelId, Joined>,
     /// Refusals that are answered later, the next one first.
     refused: VecDeque<(Instant, ChannelId, Refusal)>,
-    /// Since when it has no channel.
+    /// Since when it has no channel that was let in: asking for others again and again keeps no place.
     alone_since: Instant,
     _place: Place,
 }
@@ -139,7 +139,7 @@ impl Connection {
         if let Some((at, _, _)) = self.refused.front() {
             wait = wait.min(at.saturating_duration_since(Instant::now()));
         }
-        if self.socket.channel_count() == 0 {
+        if self.joined.is_empty() {
             wait = wait.min(self.alone_max().saturating_sub(self.alone_since.elapsed()));
         }
         wait
@@ -150,7 +150,7 @@ impl Connection {
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), Over> {
-        let had_channels = self.socket.channel_count() > 0;
+        let had_channels = !self.joined.is_empty();
         let actions = match event {
             Event::Received(None) => return Err(Over),
             Event::Received(Some(Ok(message))) => match message {
@@ -172,7 +172,7 @@ impl Connection {
         if self.mailbox.is_full() {
             return self.close(TRY_AGAIN, "too slow").await;
         }
-        if self.socket.channel_count() == 0 {
+        if self.joined.is_empty() {
             if had_channels {
                 self.alone_since = Instant::now();
             }
@@ -268,6 +268,11 @@ impl Connection {
         let intent = PaymentIntent::read(topic, changes)?;
         let token = self.token_for(&intent, topic, token).await?;
         let payment = token.payment;
+        // A reference is the same in capital letters, and two channels tell no more than one.
+        if self.joined.values().any(|joined| joined.token.payment == payment) {
+            let text = "This socket watches the payment already";
+            return Err(Refusal::new("ChannelRateLimitReached", text));
+        }
         let reads = self.app.queries.for_payment(payment);
         let source = reads.source().await.map_err(unavailable)?;
         let watched = Watched { payment, source_type: source.map(|(_, kind)| kind) };
@@ -361,6 +366,9 @@ fn reason(error: axum::Error) -> Option<FrameError> {
     match *error.into_inner().downcast::<SocketError>().ok()? {
         SocketError::Capacity(_) => Some(FrameError::TooLarge),
         SocketError::Utf8(_) => Some(FrameError::Malformed),
+        SocketError::Protocol(error) if error != ProtocolError::ResetWithoutClosingHandshake => {
+            Some(FrameError::Malformed)
+        }
         _ => None,
     }
 }

@@ -71,7 +71,7 @@ impl Sockets {
 
     /// Whether more than half of the places are taken. Sockets that watch nothing make room then.
     fn is_crowded(&self) -> bool {
-        self.places.available_permits() < self.max / 2
+        self.places.available_permits().saturating_mul(2) < self.max
     }
 
     /// Waits until all sockets are closed.

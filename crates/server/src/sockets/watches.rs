@@ -14,9 +14,10 @@ use tokio::sync::{Notify, mpsc};
 
 /// How many changes may wait for a socket. One that has more is too slow and is closed: its client
 /// comes back and is told the present state.
-const MAILBOX: usize = 128;
+const MAILBOX: usize = 512;
 
-/// How many may watch one payment.
+/// How many channels may watch one payment, and how many pages beside them: whoever has only the link
+/// of the page keeps nobody from a channel.
 const MAX_PER_PAYMENT: usize = 100;
 
 /// Brings changes to a socket.
@@ -57,6 +58,12 @@ pub enum Subscriber {
     Channel(Mailbox, ChannelId),
     /// A page, which looks by itself what has changed.
     Page(Arc<Notify>),
+}
+
+impl Subscriber {
+    const fn is_page(&self) -> bool {
+        matches!(self, Self::Page(_))
+    }
 }
 
 struct Watcher {
@@ -125,13 +132,15 @@ impl Watches {
             .merchants
             .entry(payment.merchant_id)
             .or_insert_with(|| OfMerchant { position, ..OfMerchant::default() });
-        let watchers =
-            merchant.payments.entry((payment.session_id, payment.reference_id)).or_default();
-        if merchant.count >= self.max_per_merchant || watchers.len() >= MAX_PER_PAYMENT {
+        let key = (payment.session_id, payment.reference_id);
+        let is_alike = |watcher: &&Watcher| watcher.subscriber.is_page() == subscriber.is_page();
+        let watchers = merchant.payments.get(&key).into_iter().flatten();
+        let is_full = watchers.filter(is_alike).count() >= MAX_PER_PAYMENT;
+        if merchant.count >= self.max_per_merchant || is_full {
             return Err(TooMany);
         }
         merchant.count += 1;
-        watchers.push(Watcher { id, subscriber, watched });
+        merchant.payments.entry(key).or_default().push(Watcher { id, subscriber, watched });
         drop(all);
         Ok(Watch { id, payment, watches: Arc::clone(self) })
     }
@@ -251,6 +260,24 @@ mod tests {
         let _other = watch(2).unwrap();
         drop(first);
         assert!(watch(1).is_ok());
+    }
+
+    #[test]
+    fn pages_keep_nobody_from_a_channel() {
+        let watches = Arc::new(Watches::new(1_000));
+        let page = || watches.watch(watched(1, 1), 0, Subscriber::Page(Arc::default()));
+        let pages: Vec<_> = (0..MAX_PER_PAYMENT).map(|_| page().unwrap()).collect();
+        assert!(page().is_err());
+        let mailbox = || Subscriber::Channel(Mailbox::new().0, channel());
+        let _channel = watches.watch(watched(1, 1), 0, mailbox()).unwrap();
+        drop(pages);
+        assert!(page().is_ok());
+        // Whoever is refused leaves nothing behind.
+        let full = Arc::new(Watches::new(1));
+        let _only = full.watch(watched(1, 1), 0, mailbox()).unwrap();
+        assert!(full.watch(watched(1, 2), 0, mailbox()).is_err());
+        assert!(full.get(watched(1, 2).payment).is_none());
+        assert_eq!(full.all().merchants[&MerchantId(1)].payments.len(), 1);
     }
 
     #[test]

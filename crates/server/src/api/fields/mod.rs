@@ -19,6 +19,7 @@ pub use network::{AccountNetwork, Network};
 pub use schema::{
     ApiName, Code, FieldSchema, Name, NeverNull, Schemas, nullable, object, one_object,
 };
+pub(crate) use text::is_refused_in_line;
 pub use text::{Note, OptionalCountry, Secret, Text};
 
 use domain::decision::settings::Lifetimes;

@@ -43,7 +43,7 @@ fn is_turning(c: char) -> bool {
 }
 
 /// Characters that a text of one line must not contain.
-fn is_refused_in_line(c: char) -> bool {
+pub(crate) fn is_refused_in_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_turning(c)
 }
 

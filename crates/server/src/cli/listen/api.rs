@@ -12,6 +12,7 @@ use networks::client::{Client, OpenError, Opened};
 use serde_json::{Value, json};
 
 use super::sse::{EventReader, StreamedEvent};
+use crate::api::fields::is_refused_in_line;
 
 /// How long an answer may take, and the head of a stream.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -378,7 +379,7 @@ fn detail_of(body: &[u8]) -> String {
 
 /// The beginning of a text of a stranger, in one line and without what a terminal would obey.
 pub fn shortened(text: &str) -> String {
-    let mut words = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut words = text.trim().chars().map(|c| if is_refused_in_line(c) { ' ' } else { c });
     let mut shown: String = words.by_ref().take(SHOWN_MAX).collect();
     if words.next().is_some() {
         shown.push('…');

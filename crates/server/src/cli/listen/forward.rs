@@ -55,7 +55,7 @@ impl Forwarder {
         };
         let is_https = url.as_str().to_ascii_lowercase().starts_with("https:");
         let roots = roots_for(is_https)?;
-        let sender = Sender::with(roots, system_lookup()).map_err(anyhow::Error::msg)?;
+        let sender = Sender::without_pool(roots, system_lookup()).map_err(anyhow::Error::msg)?;
         let shown = match signing.secret {
             Some(_) => "signed by the secret that was given".to_owned(),
             None => format!("signed by the secret {}", secret.text()),

@@ -19,6 +19,7 @@ use self::api::{Api, Credentials, Next, Start, Stream, Trouble};
 use self::forward::summary;
 pub use self::forward::{Forwarder, Signing};
 use self::sse::StreamedEvent;
+use crate::api::fields::is_refused_in_line;
 use crate::cli::serve::stop_signal;
 use crate::cli::{arguments, input, output};
 
@@ -262,7 +263,8 @@ fn line(event: &StreamedEvent, attempt: Option<&Attempt>) -> String {
     let id = id.map(|id| id.to_string()).unwrap_or_default();
     let answer = attempt.map(summary).unwrap_or_default();
     let line = format!("{time:<23}  {:>6}  {:<28}  {id:>6}  {answer}", event.id, event.kind);
-    line.trim_end().to_owned()
+    // Whatever a server says that is none: a terminal obeys some characters.
+    line.trim_end().chars().map(|c| if is_refused_in_line(c) { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -295,6 +297,12 @@ mod tests {
         for kind in EventType::OF_MERCHANTS {
             assert!(kind.as_str().len() <= 28, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_line_has_nothing_that_a_terminal_obeys() {
+        let odd = event("\u{1b}[31mred\u{7}", r#"{"id":1}"#);
+        assert!(!line(&odd, None).contains(char::is_control));
     }
 
     #[test]

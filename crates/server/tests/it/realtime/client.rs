@@ -122,6 +122,25 @@ impl Client {
         Frame { event: event.as_str().expect("an event").to_owned(), payload }
     }
 
+    /// Whether the server has closed the socket, after all that it has sent so far.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.socket.get_mut().set_nonblocking(true).expect("no waiting");
+        let closed = loop {
+            match self.socket.read() {
+                Ok(Message::Close(_)) => break true,
+                Ok(_) => {}
+                Err(tungstenite::Error::Io(error))
+                    if error.kind() == std::io::ErrorKind::WouldBlock =>
+                {
+                    break false;
+                }
+                Err(_) => break true,
+            }
+        };
+        self.socket.get_mut().set_nonblocking(false).expect("waiting");
+        closed
+    }
+
     /// How the server closes the socket: with which code, and why. Frames before it are skipped.
     #[track_caller]
     pub(crate) fn closed(&mut self) -> (u16, String) {

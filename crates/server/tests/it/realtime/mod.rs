@@ -308,6 +308,31 @@ fn sockets_have_places_of_their_own() {
 }
 
 #[test]
+fn a_socket_watches_a_payment_once() {
+    let (server, shop) = open();
+    let payment = Payment::of(&shop);
+    let mut client = Client::open(&server, &anon(&server), "2.0.0");
+    client.watch(&payment);
+    let loud = Payment { reference: payment.reference.to_uppercase(), ..payment };
+    let reason = client.refused(&loud.topic(), &loud.join(Some(&loud.token)));
+    assert_eq!(reason, "ChannelRateLimitReached: This socket watches the payment already");
+    loud.pay(&shop);
+    client.until("COMPLETED");
+}
+
+/// Everybody has the key. Whoever only asks, and is refused, keeps no place by that.
+#[test]
+fn asking_in_vain_keeps_no_place() {
+    let (server, _shop) = open_with(&[("KOLA_REALTIME_SOCKETS_MAX", "1")]);
+    let mut client = Client::open(&server, &anon(&server), "2.0.0");
+    wait_for("the end of the socket", || {
+        client.send("realtime:room", "phx_join", &json!({}));
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        client.is_closed().then_some(())
+    });
+}
+
+#[test]
 fn whatever_is_sent_has_an_answer_and_others_are_served() {
     let (server, shop) = open();
     let anon = anon(&server);
