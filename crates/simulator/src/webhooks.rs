@@ -2,10 +2,12 @@
 //! messages, claim what is due, try it at a simulated receiver, and record what came of it. They do
 //! what the product's jobs do (`crates/server/src/jobs/webhooks.rs`), in simulated time.
 
+use std::time::Duration;
+
 use domain::decision::command::{Command, Output};
 use domain::decision::event::Event;
 use domain::kernel::ids::{MerchantId, WebhookEndpointId};
-use domain::kernel::time::{ServerTime, minutes, seconds};
+use domain::kernel::time::ServerTime;
 use domain::webhooks::attempt::Attempted;
 use domain::webhooks::claim_deliveries::{ClaimDeliveries, ClaimedDeliveries};
 use domain::webhooks::delivery::{DeliveryStatus, LEASE_US, WebhookDelivery};
@@ -15,6 +17,7 @@ use domain::webhooks::record_attempt::RecordDeliveryAttempt;
 use domain::webhooks::schedule::JITTER_PERMILLE;
 use domain::webhooks::subject::Subject;
 use kola::engine::Outcome;
+use kola::jobs::webhook_pace::{Ended, Pace};
 use kola::jobs::webhooks::is_recorded_again;
 
 use crate::db::Map;
@@ -28,16 +31,8 @@ use crate::sim::{Sim, stream};
 /// How many messages are looked for at once, and how many deliveries one command makes.
 const MESSAGES_AT_ONCE: usize = 512;
 const DELIVERIES_A_COMMAND: usize = 48;
-/// How many deliveries are under way to one endpoint that takes them quickly.
-const AT_ONE_ENDPOINT: usize = 8;
 /// How many deliveries to a disabled endpoint are given up at once.
 const GIVEN_UP_AT_ONCE: usize = 200;
-/// Whoever takes longer than this is slow.
-const SLOW: i64 = seconds(1);
-/// After so many failures in a row an endpoint is left alone for a while.
-const FAILURES_MAX: u32 = 20;
-const PAUSE_MIN: i64 = minutes(1);
-const PAUSE_MAX: i64 = minutes(15);
 /// After how long an outcome that could not be recorded is recorded again.
 const RECORD_PAUSE: i64 = 200_000;
 
@@ -74,40 +69,10 @@ impl WebhookUse {
     }
 }
 
-/// An endpoint as a process has met it lately.
-#[derive(Clone, Default)]
-struct Met {
-    under_way: usize,
-    is_quick: bool,
-    failures: u32,
-    paused_until: i64,
-    pause: i64,
-}
-
-impl Met {
-    fn places(&self, now: i64) -> usize {
-        let most = if self.is_quick { AT_ONE_ENDPOINT } else { 1 };
-        if now < self.paused_until { 0 } else { most.saturating_sub(self.under_way) }
-    }
-
-    fn ended(&mut self, is_success: bool, took: i64, now: i64) {
-        self.under_way = self.under_way.saturating_sub(1);
-        self.is_quick = is_success && took < SLOW;
-        if is_success {
-            (self.failures, self.paused_until, self.pause) = (0, 0, 0);
-            return;
-        }
-        self.failures += 1;
-        if self.failures >= FAILURES_MAX && now >= self.paused_until {
-            self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
-            self.paused_until = now + self.pause;
-        }
-    }
-}
-
 /// What the jobs of all processes have in their memory, and the receivers.
 pub struct DeliveryJobs {
-    met: Vec<Map<WebhookEndpointId, Met>>,
+    /// How endpoints have answered each process lately.
+    paces: Vec<Map<WebhookEndpointId, Pace>>,
     pub receivers: Receivers,
     /// How often each message has arrived at each endpoint.
     arrivals: Map<(i64, i64), u64>,
@@ -117,7 +82,7 @@ pub struct DeliveryJobs {
 impl DeliveryJobs {
     pub fn new(seed: u64, processes: usize) -> Self {
         Self {
-            met: vec![Map::default(); processes],
+            paces: vec![Map::default(); processes],
             receivers: Receivers::new(seed),
             arrivals: Map::default(),
             violation: None,
@@ -126,19 +91,23 @@ impl DeliveryJobs {
 
     /// A process has died.
     pub fn forget(&mut self, process: usize) {
-        self.met[process].clear();
+        self.paces[process].clear();
     }
 
-    fn met(&mut self, process: usize, endpoint: WebhookEndpointId) -> &mut Met {
-        self.met[process].entry(endpoint).or_default()
+    fn pace(&mut self, process: usize, endpoint: WebhookEndpointId) -> &mut Pace {
+        self.paces[process].entry(endpoint).or_default()
     }
 
     /// Somebody asks a process for deliveries to an endpoint now: it is not left alone any longer.
     fn wake(&mut self, process: usize, endpoint: WebhookEndpointId) {
-        if let Some(met) = self.met[process].get_mut(&endpoint) {
-            (met.failures, met.paused_until, met.pause) = (0, 0, 0);
+        if let Some(pace) = self.paces[process].get_mut(&endpoint) {
+            pace.forget_failures();
         }
     }
+}
+
+fn micros(time: i64) -> Duration {
+    Duration::from_micros(time.unsigned_abs())
 }
 
 /// A message that a process is about to post.
@@ -224,7 +193,7 @@ impl Sim {
         let mut items = vec![];
         for endpoint in db.due_endpoints(now) {
             let places = if endpoint.is_enabled {
-                self.delivery_jobs.met(process, endpoint.id).places(now)
+                self.delivery_jobs.pace(process, endpoint.id).places(micros(now))
             } else {
                 GIVEN_UP_AT_ONCE
             };
@@ -244,7 +213,7 @@ impl Sim {
             return;
         };
         let incarnation = self.incarnations[process];
-        self.delivery_jobs.met(process, endpoint.id).under_way += deliveries.len();
+        self.delivery_jobs.pace(process, endpoint.id).begun(deliveries.len());
         for delivery in deliveries {
             let rate = self.fault_rates.sleep;
             let rng = self.delivery_jobs.receivers.rng(&endpoint.url);
@@ -318,9 +287,10 @@ impl Sim {
         }
         let Answered { endpoint, command } = answered;
         let now = self.processes.now(process).0;
-        let Attempted { duration_us, .. } = command.attempted;
-        let is_success = command.attempted.is_success();
-        self.delivery_jobs.met(process, endpoint).ended(is_success, duration_us, now);
+        let attempted = &command.attempted;
+        let ended =
+            Ended { is_success: attempted.is_success(), took: micros(attempted.duration_us) };
+        self.delivery_jobs.pace(process, endpoint).ended(ended, micros(now));
         Some(QueuedCommand::untagged(command, Origin::DeliveryAttempt(1)))
     }
 

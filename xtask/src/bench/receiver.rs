@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
-const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+use crate::webhooks::receiver::{TAKEN, read};
 
 /// Listens on a free port of this machine until it is dropped.
 pub struct Receiver {
@@ -42,33 +42,12 @@ impl Receiver {
 }
 
 /// Answers the requests of a connection.
-async fn take(mut stream: TcpStream, count: Arc<AtomicUsize>) {
-    let mut input = Vec::with_capacity(8 * 1024);
-    loop {
-        match request(&input) {
-            Some(length) => {
-                input.drain(..length);
-                count.fetch_add(1, Ordering::Relaxed);
-                if stream.write_all(ANSWER).await.is_err() {
-                    return;
-                }
-            }
-            None => match stream.read_buf(&mut input).await {
-                Ok(1..) => {}
-                Ok(0) | Err(_) => return,
-            },
+async fn take(stream: TcpStream, count: Arc<AtomicUsize>) {
+    let mut stream = BufReader::new(stream);
+    while let Ok(Some(_)) = read(&mut stream).await {
+        count.fetch_add(1, Ordering::Relaxed);
+        if stream.write_all(TAKEN).await.is_err() {
+            return;
         }
     }
-}
-
-/// The length of the request that the input begins with, once all of it is there.
-fn request(input: &[u8]) -> Option<usize> {
-    let head = input.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let text = std::str::from_utf8(input.get(..head)?).ok()?;
-    let length = text.split("\r\n").find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-    });
-    let end = head + 4 + length.unwrap_or(0_usize);
-    (input.len() >= end).then_some(end)
 }

@@ -185,8 +185,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The answer to a message that is taken.
+pub const TAKEN: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+
 /// A message as it arrived.
-struct Request {
+pub struct Request {
     path: String,
     webhook_id: String,
     body: Vec<u8>,
@@ -265,14 +268,13 @@ impl State {
 
     /// Returns whether the message was taken.
     async fn answer(&self, mood: Mood, stream: &mut BufReader<TcpStream>) -> io::Result<bool> {
-        let taken = b"HTTP/1.1 204 No Content\r\n\r\n";
         match mood {
-            Mood::Take => stream.write_all(taken).await.map(|()| true),
+            Mood::Take => stream.write_all(TAKEN).await.map(|()| true),
             Mood::Late => {
                 let part = Random::seeded().next() % 700;
                 let pause = self.patience * u32::try_from(part).unwrap_or_default() / 1_000;
                 tokio::time::sleep(pause).await;
-                stream.write_all(taken).await.map(|()| true)
+                stream.write_all(TAKEN).await.map(|()| true)
             }
             Mood::Refuse => {
                 let answer = b"HTTP/1.1 500 Not Today\r\nContent-Length: 5\r\n\r\nNo.\r\n";
@@ -293,7 +295,7 @@ impl State {
             Mood::TooLate => {
                 tokio::time::sleep(self.patience + Duration::from_millis(500)).await;
                 // An error is what it expects.
-                stream.write_all(taken).await.ok();
+                stream.write_all(TAKEN).await.ok();
                 Ok(false)
             }
         }
@@ -301,7 +303,7 @@ impl State {
 }
 
 /// The next request; `None` when the other side has closed.
-async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
+pub async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if stream.read_line(&mut line).await? == 0 {
         return Ok(None);

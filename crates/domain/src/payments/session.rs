@@ -176,8 +176,13 @@ impl Session {
             Intent::Payout { wallet_id, payee_account_id, .. } => {
                 vec![wallet(wallet_id), RowKey::PaymentAccount(Lookup::Id(payee_account_id))]
             }
-            Intent::Transfer { wallet_id, party_id, .. } => {
-                vec![wallet(wallet_id), RowKey::Party(Lookup::Id(party_id))]
+            Intent::Transfer { wallet_id, party_id, ref recipient, .. } => {
+                let mut keys = vec![wallet(wallet_id), RowKey::Party(Lookup::Id(party_id))];
+                // Another merchant who receives it is told.
+                if let Some(Recipient { owner: Owner::Merchant(receiver), .. }) = recipient {
+                    keys.push(RowKey::EventPosition(Lookup::Id(*receiver)));
+                }
+                keys
             }
             Intent::Refund { wallet_id, original_execution_id, .. } => {
                 vec![wallet(wallet_id), RowKey::Execution(Lookup::Id(original_execution_id))]

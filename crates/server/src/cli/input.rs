@@ -22,11 +22,7 @@ pub fn secret(what: &str) -> anyhow::Result<String> {
         }
         return Ok(cleaned(&first).to_owned());
     }
-    let mut text = String::new();
-    std::io::stdin()
-        .take(MAX_BYTES)
-        .read_to_string(&mut text)
-        .with_context(|| format!("no {what} on standard input"))?;
+    let text = piped_in().with_context(|| format!("no {what} on standard input"))?;
     Ok(cleaned(&text).to_owned())
 }
 
@@ -40,15 +36,19 @@ pub fn known_secret(what: &str, variable: &str) -> anyhow::Result<String> {
     let text = if std::io::stdin().is_terminal() {
         rpassword::prompt_password(format!("{what}: ")).with_context(missing)?
     } else {
-        let mut text = String::new();
-        std::io::stdin().take(MAX_BYTES).read_to_string(&mut text).with_context(missing)?;
-        text
+        piped_in().with_context(missing)?
     };
     let secret = cleaned(&text);
     if secret.is_empty() {
         bail!(missing());
     }
     Ok(secret.to_owned())
+}
+
+fn piped_in() -> std::io::Result<String> {
+    let mut text = String::new();
+    std::io::stdin().take(MAX_BYTES).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The text without what editors and shells put around it: a byte order mark, blanks, the end of

@@ -54,6 +54,12 @@ pub struct PaymentToken {
     pub until: ServerTime,
 }
 
+/// The name of the channel of a payment.
+#[must_use]
+pub fn channel_of(payment: WatchedPayment) -> String {
+    format!("payment-intent:{}:{}", payment.session_id, payment.reference_id)
+}
+
 /// A token for one payment, for an hour.
 ///
 /// # Errors
@@ -63,7 +69,7 @@ pub fn payment_token(
     payment: WatchedPayment,
     now: ServerTime,
 ) -> Result<String, SigningError> {
-    let channel = format!("payment-intent:{}:{}", payment.session_id, payment.reference_id);
+    let channel = channel_of(payment);
     let iat = now.whole_seconds();
     tokens.sign(&PaymentClaims {
         sub: channel.clone(),

@@ -196,11 +196,10 @@ impl Tokens {
         reads: SystemReads<'_>,
     ) -> Result<Result<Token, BadToken>, StoreError> {
         let known = self.check(token, now);
-        if known.is_ok() || !self.is_by_a_newer_key(token) {
-            return Ok(known);
+        if known.is_err() && self.reload_for(token, now, reads).await? {
+            return Ok(self.check(token, now));
         }
-        self.reload_for(token, now, reads).await?;
-        Ok(self.check(token, now))
+        Ok(known)
     }
 
     /// The claims of a token that is signed by a key in use, and that key. When they end is for the
@@ -218,11 +217,10 @@ impl Tokens {
             return Ok(None);
         }
         let known = self.decode(token, &self.keys());
-        if known.is_some() || !self.is_by_a_newer_key(token) {
-            return Ok(known);
+        if known.is_none() && self.reload_for(token, now, reads).await? {
+            return Ok(self.decode(token, &self.keys()));
         }
-        self.reload_for(token, now, reads).await?;
-        Ok(self.decode(token, &self.keys()))
+        Ok(known)
     }
 
     /// Whether a key is in use.
@@ -237,20 +235,23 @@ impl Tokens {
         self.replaced.subscribe()
     }
 
-    /// Reads the keys again for a token that names a newer one.
+    /// Reads the keys again for a token that names a newer one. Returns whether it did name one.
     async fn reload_for(
         &self,
         token: &str,
         now: ServerTime,
         reads: SystemReads<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        if !self.is_by_a_newer_key(token) {
+            return Ok(false);
+        }
         let mut reloaded = self.reloaded.lock().await;
         // A negative time, after the clock was set back, must not prevent reading.
         if self.is_by_a_newer_key(token) && !(0..RELOAD_EVERY).contains(&now.since(*reloaded)) {
             *reloaded = now;
             self.replace(&reads.signing_keys().await?);
         }
-        Ok(())
+        Ok(true)
     }
 
     fn verify(&self, token: &str, keys: &Keys) -> Option<Token> {

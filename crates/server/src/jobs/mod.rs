@@ -13,6 +13,7 @@ pub mod poll;
 pub mod retention;
 pub mod round_robin;
 pub mod signing_keys;
+pub mod webhook_pace;
 pub mod webhooks;
 
 use tokio::task::JoinSet;

@@ -33,6 +33,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::api::webhook_endpoints;
 use crate::app::App;
 use crate::engine::Failure;
+use crate::jobs::webhook_pace::{Ended, Pace};
 
 /// How often the jobs look without a nudge: other processes write messages, too.
 const EVERY: Duration = Duration::from_millis(200);
@@ -44,21 +45,13 @@ const SOON_FOR: Duration = Duration::from_millis(100);
 const MESSAGES_AT_ONCE: u32 = 512;
 /// How many deliveries one command makes: its ids are bounded.
 const DELIVERIES_A_COMMAND: usize = 48;
-/// How many deliveries are under way to one endpoint that takes them quickly, to all of one merchant,
-/// and in all.
-const AT_ONE_ENDPOINT: usize = 8;
+/// How many deliveries are under way to the endpoints of one merchant, and in all.
 const OF_ONE_MERCHANT: usize = 64;
 const AT_ONCE: usize = 256;
 /// So many of them at most are to endpoints that are slow, or of which nothing is known yet.
 const AT_SLOW_ONES: usize = 128;
-/// Whoever takes longer than this is slow.
-const SLOW: Duration = Duration::from_secs(1);
 /// How many deliveries to a disabled endpoint are given up at once.
 const GIVEN_UP_AT_ONCE: usize = 200;
-/// After so many failures in a row an endpoint is left alone for a while.
-const FAILURES_MAX: u32 = 20;
-const PAUSE_MIN: Duration = Duration::from_secs(60);
-const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 /// How often an outcome that could not be recorded is tried again. Later the lease runs out, and
 /// the delivery is tried again: at least once is promised, and not once only.
 const RECORD_TRIES: u32 = 3;
@@ -200,72 +193,6 @@ async fn fan_out_after(app: &App, after: EventId) -> Result<FannedOut, StoreErro
     Ok(FannedOut { made, last })
 }
 
-/// An endpoint as this process has met it lately.
-struct Met {
-    under_way: usize,
-    merchant_id: MerchantId,
-    /// Whether the last attempt that ended was taken, and quickly. Until then only one is under way, so
-    /// that many endpoints that hang leave room for the others.
-    is_quick: bool,
-    failures: u32,
-    paused_until: Option<Instant>,
-    pause: Duration,
-}
-
-impl Met {
-    const fn new(merchant_id: MerchantId) -> Self {
-        Self {
-            under_way: 0,
-            merchant_id,
-            is_quick: false,
-            failures: 0,
-            paused_until: None,
-            pause: Duration::ZERO,
-        }
-    }
-
-    fn forget_failures(&mut self) {
-        (self.failures, self.paused_until, self.pause) = (0, None, Duration::ZERO);
-    }
-
-    fn is_paused(&self) -> bool {
-        self.paused_until.is_some_and(|until| Instant::now() < until)
-    }
-
-    /// How many deliveries more may be under way.
-    fn places(&self) -> usize {
-        let most = if self.is_quick { AT_ONE_ENDPOINT } else { 1 };
-        if self.is_paused() { 0 } else { most.saturating_sub(self.under_way) }
-    }
-
-    fn ended(&mut self, attempt: Ended) {
-        self.under_way = self.under_way.saturating_sub(1);
-        self.is_quick = attempt.is_success && attempt.took < SLOW;
-        if attempt.is_success {
-            self.forget_failures();
-            return;
-        }
-        self.failures = self.failures.saturating_add(1);
-        // What was under way when the pause began does not make it longer.
-        if self.failures >= FAILURES_MAX && !self.is_paused() {
-            self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
-            self.paused_until = Some(Instant::now() + self.pause);
-        }
-    }
-
-    /// Whether it is like an endpoint that was never met.
-    fn is_forgettable(&self) -> bool {
-        self.under_way == 0 && self.failures == 0
-    }
-}
-
-/// How an attempt ended.
-#[derive(Clone, Copy)]
-struct Ended {
-    is_success: bool,
-    took: Duration,
-}
-
 /// Delivers, for ever.
 pub async fn deliver(app: App) {
     let sender = Sender::new().or_else(|reason| {
@@ -283,6 +210,7 @@ pub async fn deliver(app: App) {
         app,
         sender,
         met: HashMap::new(),
+        begun: Instant::now(),
         under_way: JoinSet::new(),
         begin_after: WebhookEndpointId(0),
     };
@@ -303,10 +231,24 @@ pub async fn deliver(app: App) {
     }
 }
 
+/// An endpoint that deliveries were begun to.
+struct Met {
+    merchant_id: MerchantId,
+    pace: Pace,
+}
+
+impl Met {
+    fn new(merchant_id: MerchantId) -> Self {
+        Self { merchant_id, pace: Pace::default() }
+    }
+}
+
 struct DeliveryJob {
     app: App,
     sender: Sender,
     met: HashMap<WebhookEndpointId, Met>,
+    /// When the job began: pauses are measured from here, by a clock that is never set.
+    begun: Instant,
     under_way: JoinSet<(WebhookEndpointId, Ended)>,
     /// Whose turn it is: the endpoints above this one come first.
     begin_after: WebhookEndpointId,
@@ -317,7 +259,7 @@ impl DeliveryJob {
         if let Ok((endpoint, ended)) = ended
             && let Some(met) = self.met.get_mut(&endpoint)
         {
-            met.ended(ended);
+            met.pace.ended(ended, self.begun.elapsed());
         }
     }
 
@@ -326,25 +268,25 @@ impl DeliveryJob {
             self.take(ended);
         }
         if self.under_way.is_empty() {
-            self.met.retain(|_, met| !met.is_forgettable());
+            self.met.retain(|_, met| !met.pace.is_forgettable());
         }
     }
 
     /// How many deliveries are under way to endpoints that are not quick.
     fn at_slow_ones(&self) -> usize {
-        self.met.values().filter(|met| !met.is_quick).map(|met| met.under_way).sum()
+        self.met.values().filter(|met| !met.pace.is_quick()).map(|met| met.pace.under_way()).sum()
     }
 
     fn of_merchant(&self, merchant: MerchantId) -> usize {
         let own = self.met.values().filter(|met| met.merchant_id == merchant);
-        own.map(|met| met.under_way).sum()
+        own.map(|met| met.pace.under_way()).sum()
     }
 
     /// Begins what is due, as far as there is room. Returns how many deliveries it has begun.
     async fn begin(&mut self) -> Result<usize, StoreError> {
         for endpoint in self.app.webhooks.take_woken() {
             if let Some(met) = self.met.get_mut(&endpoint) {
-                met.forget_failures();
+                met.pace.forget_failures();
             }
         }
         let now = clock::now();
@@ -380,7 +322,7 @@ impl DeliveryJob {
     fn places(&mut self, endpoint: DueEndpoint, room: usize) -> usize {
         let merchant = endpoint.merchant_id;
         let met = self.met.entry(endpoint.id).or_insert_with(|| Met::new(merchant));
-        let (places, is_quick) = (met.places(), met.is_quick);
+        let (places, is_quick) = (met.pace.places(self.begun.elapsed()), met.pace.is_quick());
         let of_slow =
             if is_quick { room } else { AT_SLOW_ONES.saturating_sub(self.at_slow_ones()) };
         let of_merchant = OF_ONE_MERCHANT.saturating_sub(self.of_merchant(merchant));
@@ -417,7 +359,7 @@ impl DeliveryJob {
         let target = Arc::new(Target::read(&self.app, endpoint, reach).await);
         let merchant = target.endpoint.merchant_id;
         let met = self.met.entry(target.endpoint.id).or_insert_with(|| Met::new(merchant));
-        met.under_way += deliveries.len();
+        met.pace.begun(deliveries.len());
         for delivery in deliveries {
             let attempt = Attempt {
                 app: self.app.clone(),

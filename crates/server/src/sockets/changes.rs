@@ -47,12 +47,11 @@ async fn look(app: &App) -> Result<(), StoreError> {
     }
     let merchants: Vec<MerchantId> = watched.keys().copied().collect();
     let last = app.queries.for_system().last_event_positions(&merchants).await?;
-    let is_behind = |(merchant, last): &(MerchantId, i64)| {
-        watched.get(merchant).is_some_and(|position| position < last)
+    let behind = |(merchant, last)| {
+        let position = *watched.get(&merchant)?;
+        (position < last).then_some((merchant, position))
     };
-    let behind = last.into_iter().filter(is_behind);
-    let mut waiting: VecDeque<(MerchantId, i64)> =
-        behind.filter_map(|(merchant, _)| Some((merchant, *watched.get(&merchant)?))).collect();
+    let mut waiting: VecDeque<(MerchantId, i64)> = last.into_iter().filter_map(behind).collect();
     let mut broken = Ok(());
     while let Some((merchant, position)) = waiting.pop_front() {
         match look_at(app, merchant, position).await {

@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use tungstenite::error::{Error as SocketError, ProtocolError};
 
 use crate::app::App;
-use crate::credentials::realtime::{PaymentToken, read_payment_token};
+use crate::credentials::realtime::{PaymentToken, channel_of, read_payment_token};
 use crate::sockets::watches::{Mailbox, Subscriber, TooMany, Watch, Watched};
 use crate::sockets::{Place, public_status};
 
@@ -256,6 +256,7 @@ impl Connection {
         }
     }
 
+    // This and what it calls takes `&mut self`, because a websocket is not `Sync`.
     /// Finds out whether a client may join. Returns the present state of the payment, too, if there
     /// is one: nobody has to wait for what has happened.
     async fn let_in(
@@ -307,7 +308,6 @@ impl Connection {
         if opens { Ok(token) } else { Err(denied()) }
     }
 
-    // All of them take `&mut self`: a websocket is not `Sync`.
     async fn read(&mut self, token: &AccessToken) -> Result<PaymentToken, Refusal> {
         let reads = self.app.queries.for_system();
         let now = clock::now();
@@ -324,13 +324,12 @@ impl Connection {
     async fn change_token(&mut self, channel: ChannelId, token: &AccessToken) -> Vec<Action> {
         let read = self.read(token).await;
         let Some(joined) = self.joined.get_mut(&channel) else { return vec![] };
-        let WatchedPayment { session_id, reference_id, .. } = joined.token.payment;
         match read {
             // It says nothing new.
             _ if token.as_str() == self.apikey => {}
             Ok(read) if read.payment == joined.token.payment => joined.token = read,
             Ok(_) => {
-                let name = format!("payment-intent:{session_id}:{reference_id}");
+                let name = channel_of(joined.token.payment);
                 return self.socket.token_refused(channel, &Refusal::unauthorized(&name));
             }
             Err(refusal) => return self.socket.token_refused(channel, &refusal),

@@ -114,6 +114,17 @@ impl Model {
         (found.merchant == merchant && !is_deleted).then_some(found)
     }
 
+    /// Whether a request about an endpoint of its own was accepted, which it must be if there is one.
+    fn finds_endpoint(
+        &self,
+        merchant: i64,
+        id: i64,
+        observed: Observed<'_>,
+    ) -> Result<bool, Mismatch> {
+        let is_missing = self.own_endpoint(merchant, id).is_none();
+        observed.check_acceptance(first(&[(is_missing, NOT_FOUND)]))
+    }
+
     /// How many endpoints of a merchant are not deleted.
     pub fn endpoint_count(&self, merchant: i64) -> usize {
         let all = self.webhooks.of_merchant.get(&merchant).into_iter().flatten();
@@ -168,8 +179,7 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let id = request.endpoint_id.0;
-        let is_missing = self.own_endpoint(request.merchant_id.0, id).is_none();
-        if !observed.check_acceptance(first(&[(is_missing, NOT_FOUND)]))? {
+        if !self.finds_endpoint(request.merchant_id.0, id, observed)? {
             return Ok(());
         }
         let row = output!(observed, Output::UpdateWebhookEndpoint(row) => row);
@@ -203,8 +213,7 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let id = request.endpoint_id.0;
-        let is_missing = self.own_endpoint(request.merchant_id.0, id).is_none();
-        if !observed.check_acceptance(first(&[(is_missing, NOT_FOUND)]))? {
+        if !self.finds_endpoint(request.merchant_id.0, id, observed)? {
             return Ok(());
         }
         self.change_endpoint(id, |wants| wants.is_deleted = true);

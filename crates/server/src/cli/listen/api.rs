@@ -180,13 +180,12 @@ impl Api {
         path: &str,
         headers: &[(HeaderName, String)],
     ) -> Result<Opened, Trouble> {
-        let token = match self.token.take() {
+        let token = match &self.token {
             Some(token) => token,
-            None => self.obtain_token().await?,
+            None => self.token.insert(self.obtain_token().await?),
         };
         let mut headers = headers.to_vec();
         headers.push((AUTHORIZATION, format!("Bearer {token}")));
-        self.token = Some(token);
         self.send(Method::GET, path, &headers, Bytes::new()).await
     }
 

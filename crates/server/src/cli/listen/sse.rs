@@ -21,6 +21,8 @@ pub struct StreamedEvent {
 pub struct EventReader {
     /// Bytes of lines that were not looked at, of which the first one begins.
     pending: Vec<u8>,
+    /// How many of them are known to have no end of a line.
+    searched: usize,
     /// Whether any line was read: before the first one may be a byte order mark.
     has_begun: bool,
     /// The last line ended in CR, so that an LF which follows belongs to it.
@@ -52,9 +54,13 @@ impl EventReader {
                 read += 1;
                 continue;
             }
-            let Some(length) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
+            let fresh = rest.get(self.searched..).unwrap_or_default();
+            let Some(end) = fresh.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
+                self.searched = rest.len();
                 break;
             };
+            let length = self.searched + end;
+            self.searched = 0;
             let (line, ending) = rest.split_at(length);
             let line = String::from_utf8_lossy(line).into_owned();
             self.after_cr = ending.first() == Some(&b'\r');

@@ -104,6 +104,15 @@ impl Client {
     }
 }
 
+/// A client that watches a payment which is not made yet.
+#[track_caller]
+fn watching(server: &Server, shop: &Merchant, vsn: &str) -> (Payment, Client) {
+    let payment = Payment::of(shop);
+    let mut client = Client::open(server, &anon(server), vsn);
+    client.watch(&payment);
+    (payment, client)
+}
+
 fn types(seen: &[(String, Value)]) -> Vec<&str> {
     seen.iter().map(|(kind, _)| kind.as_str()).collect()
 }
@@ -156,9 +165,7 @@ fn who_joins_late_is_told_the_present_state() {
 #[test]
 fn a_failed_payment_says_why() {
     let (server, shop) = open();
-    let payment = Payment::of(&shop);
-    let mut client = Client::open(&server, &anon(&server), "2.0.0");
-    client.watch(&payment);
+    let (payment, mut client) = watching(&server, &shop, "2.0.0");
     let account = shop.momo("COLLECTION", &ending("0001"));
     let paid = shop.collect(payment.session, account, "USD", &payment.reference).ok();
     let status = shown(&paid, "status");
@@ -276,9 +283,7 @@ fn a_retired_key_ends_sockets_and_tokens() {
 #[test]
 fn a_server_that_stops_sends_its_clients_elsewhere() {
     let (mut server, shop) = spawn();
-    let payment = Payment::of(&shop);
-    let mut client = Client::open(&server, &anon(&server), "2.0.0");
-    client.watch(&payment);
+    let (_payment, mut client) = watching(&server, &shop, "2.0.0");
     // Another one neither reads nor answers.
     let _silent = Client::open(&server, &anon(&server), "1.0.0");
     let told = std::thread::spawn(move || client.closed());
@@ -310,9 +315,7 @@ fn sockets_have_places_of_their_own() {
 #[test]
 fn a_socket_watches_a_payment_once() {
     let (server, shop) = open();
-    let payment = Payment::of(&shop);
-    let mut client = Client::open(&server, &anon(&server), "2.0.0");
-    client.watch(&payment);
+    let (payment, mut client) = watching(&server, &shop, "2.0.0");
     let loud = Payment { reference: payment.reference.to_uppercase(), ..payment };
     let reason = client.refused(&loud.topic(), &loud.join(Some(&loud.token)));
     assert_eq!(reason, "ChannelRateLimitReached: This socket watches the payment already");
@@ -384,9 +387,7 @@ fn another_process_tells_what_this_one_wrote() {
 #[test]
 fn a_channel_is_left_and_joined_again() {
     let (server, shop) = open();
-    let payment = Payment::of(&shop);
-    let mut client = Client::open(&server, &anon(&server), "1.0.0");
-    client.watch(&payment);
+    let (payment, mut client) = watching(&server, &shop, "1.0.0");
     client.send(&payment.topic(), "phx_leave", &json!({}));
     assert_eq!(client.next().event, "phx_reply");
     assert_eq!(client.next().event, "phx_close");
