@@ -15,6 +15,7 @@ use domain::directory::create_payment_account::CreateAccount;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
+use domain::directory::roles::Rights;
 use domain::directory::set_passcode::ReplacePasscode;
 use domain::directory::set_passcode::SetPasscode;
 use domain::directory::set_passcode::UnlockPasscode;
@@ -293,6 +294,7 @@ impl Clients<'_> {
                 merchant_id: merchant,
                 client_id: format!("client-{}", self.rng.next()),
                 secret_hash: String::new(),
+                rights: Rights::ALL,
             }),
             29 => return self.exchange_round_trip(id),
             30 => Command::CreatePaymentLink(CreatePaymentLink {

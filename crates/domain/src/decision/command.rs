@@ -4,6 +4,7 @@ use crate::decision::event::Actor;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::principal::Principal;
+use crate::directory::roles::Action;
 use crate::mutant;
 
 /// The list of all decisions: calls a macro with the name and the type of each.
@@ -123,6 +124,12 @@ macro_rules! commands {
                 match self { $(Self::$name(decision) => decision.likely_keys(work)),+ }
             }
 
+            /// See [`Decision::action`].
+            #[must_use]
+            pub fn action(&self) -> Option<Action> {
+                match self { $(Self::$name(decision) => decision.action()),+ }
+            }
+
             /// See [`Decision::decide`].
             ///
             /// # Errors
@@ -201,14 +208,21 @@ impl Request {
         keys
     }
 
-    /// Decides the command, if the principal's credentials are valid now.
+    /// Decides the command, if the principal's credentials are valid now and allow it.
     ///
     /// # Errors
     /// See [`Decision::decide`].
     pub fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Output, Stop> {
-        self.principal.check(work, context.now)?;
+        let rights = self.principal.check(work, context.now)?;
+        if let Some(rights) = &rights {
+            let action = self.command.action().ok_or_else(|| {
+                Stop::Inconsistent(format!("{} is for no caller", self.command.name()))
+            })?;
+            rights.check(action)?;
+        }
         let lost = mutant!(ActorLost) && self.principal == Principal::Network;
-        work.set_actor(if lost { Actor::System } else { self.principal.actor() });
+        let actor = if lost { Actor::System } else { self.principal.actor() };
+        work.set_actor(actor, rights);
         self.command.decide(work, context)
     }
 }

@@ -3,6 +3,7 @@
 use crate::decision::settings::Settings;
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::time::{MerchantTime, ServerTime};
 
@@ -28,6 +29,12 @@ pub trait Decision: Clone + PartialEq + Eq + std::fmt::Debug + Send + Sync + 'st
     /// Keys that it will probably read, derived from the rows that are loaded already.
     fn likely_keys(&self, _work: &Workspace) -> Vec<RowKey> {
         vec![]
+    }
+
+    /// What a person or a program must be allowed to do to ask for it; `None` for what only the
+    /// server, a network, a payer or the operator asks for.
+    fn action(&self) -> Option<Action> {
+        None
     }
 
     /// Decides. Its changes are a draft in the workspace, which the caller accepts, or discards with

@@ -9,6 +9,7 @@ use crate::decision::event::{Actor, Event, EventEntity, EventPosition, EventType
 use crate::decision::retention::Deletion;
 use crate::decision::row::{Lookup, LookupOf, Row};
 use crate::directory::merchant::ApiKey;
+use crate::directory::roles::Rights;
 use crate::exceptions::review::Review;
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::ids::{
@@ -378,6 +379,8 @@ pub struct Workspace {
     pub deletions: Vec<Deletion>,
     /// Who asks for what is decided now.
     actor: Actor,
+    /// What that may do; `None` where nothing limits it.
+    rights: Option<Rights>,
     first_id: i64,
     /// How much of `ids`, `events`, `entries` and `deletions` belongs to accepted commands.
     accepted: Watermark,
@@ -403,6 +406,7 @@ impl Workspace {
         let accepted = Watermark::at(ids.next);
         Self {
             actor: Actor::System,
+            rights: None,
             first_id: ids.next,
             tables: Tables::default(),
             loaded_tariff: Arc::clone(&tariff),
@@ -472,8 +476,15 @@ impl Workspace {
         self.actor
     }
 
-    pub const fn set_actor(&mut self, actor: Actor) {
+    /// What whoever asks may do; `None` where nothing limits it.
+    #[must_use]
+    pub const fn rights(&self) -> Option<&Rights> {
+        self.rights.as_ref()
+    }
+
+    pub fn set_actor(&mut self, actor: Actor, rights: Option<Rights>) {
         self.actor = actor;
+        self.rights = rights;
     }
 
     /// Makes the draft of the last command part of the batch. `write` writes what merchants who have a

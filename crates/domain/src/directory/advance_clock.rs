@@ -3,6 +3,7 @@
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::names::Mode;
 use crate::kernel::refusal::Refusal;
@@ -24,6 +25,10 @@ pub struct AdvanceClock {
 
 impl Decision for AdvanceClock {
     type Output = MerchantTime;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ChangeIntegration)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<MerchantTime, Stop> {
         advance(self.merchant_id, self.by_seconds, work, context.now)

@@ -5,25 +5,35 @@ use crate::decision::events;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::{ApiKey, Merchant};
+use crate::directory::roles::{Action, Rights};
 use crate::kernel::ids::{ApiKeyId, EventId, MerchantId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 
-/// Creates an API key for a merchant.
+/// Creates an API key for a merchant. Nobody creates one that may do more than they may.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CreateApiKey {
     pub merchant_id: MerchantId,
     pub client_id: String,
     /// SHA-256 of the client secret, in hexadecimal.
     pub secret_hash: String,
+    pub rights: Rights,
 }
 
 impl Decision for CreateApiKey {
     type Output = ApiKey;
 
+    fn action(&self) -> Option<Action> {
+        Some(Action::ChangeIntegration)
+    }
+
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<ApiKey, Stop> {
+        if work.rights().is_some_and(|own| !self.rights.is_within(own)) {
+            return Err(Refusal::MoreThanOwn.into());
+        }
         let merchant = work.get::<Merchant>(self.merchant_id)?.ok_or(Refusal::NotFound)?;
-        let key = add_key(merchant.id, &self.client_id, &self.secret_hash, work, context.now)?;
+        let new = (self.client_id.as_str(), self.secret_hash.as_str(), self.rights.clone());
+        let key = add_key(merchant.id, new, work, context.now)?;
         record(EventType::ApiKeyCreated, &key, work, context.now)?;
         Ok(key)
     }
@@ -38,6 +48,10 @@ pub struct RevokeApiKey {
 
 impl Decision for RevokeApiKey {
     type Output = ApiKey;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ChangeIntegration)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<ApiKey, Stop> {
         revoke(self.merchant_id, self.api_key_id, work, context.now)
@@ -76,8 +90,7 @@ fn record(
 
 pub(crate) fn add_key(
     merchant_id: MerchantId,
-    client_id: &str,
-    secret_hash: &str,
+    (client_id, secret_hash, rights): (&str, &str, Rights),
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<ApiKey, Stop> {
@@ -89,6 +102,7 @@ pub(crate) fn add_key(
         merchant_id,
         client_id: client_id.to_owned(),
         secret_hash: secret_hash.to_owned(),
+        rights,
         created_at: now,
         revoked_at: None,
         event_count: 0,

@@ -4,6 +4,7 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::create_party;
 use crate::directory::party::{Counterparty, Relationship};
+use crate::directory::roles::Action;
 use crate::kernel::ids::{CounterpartyId, MerchantId, PartyId};
 use crate::kernel::patch::Patch;
 use crate::kernel::refusal::{Refusal, Subject};
@@ -19,6 +20,10 @@ pub struct CreateCounterparty {
 
 impl Decision for CreateCounterparty {
     type Output = Counterparty;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::EditCustomers)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Counterparty, Stop> {
         let time = context.merchant_time(self.merchant_id, work)?;
@@ -38,6 +43,10 @@ pub struct UpdateCounterparty {
 
 impl Decision for UpdateCounterparty {
     type Output = Counterparty;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::EditCustomers)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Counterparty, Stop> {
         let time = context.merchant_time(self.merchant_id, work)?;

@@ -4,6 +4,7 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::api_keys;
 use crate::directory::merchant::{Merchant, MerchantType};
+use crate::directory::roles::{Action, Rights};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{MerchantId, WalletId};
 use crate::kernel::names::{FeeBearer, Mode};
@@ -40,6 +41,10 @@ pub struct CreatedMerchant {
 
 impl Decision for CreateMerchant {
     type Output = CreatedMerchant;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageInstallation)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<CreatedMerchant, Stop> {
         create(self, work, context.now)
@@ -85,6 +90,7 @@ fn create(
             open_wallet::open(merchant.id, Owner::Merchant(merchant.id), *currency, work, now)?;
         wallets.push((wallet.id, *currency));
     }
-    api_keys::add_key(merchant.id, &new.client_id, &new.secret_hash, work, now)?;
+    let first = (new.client_id.as_str(), new.secret_hash.as_str(), Rights::ALL);
+    api_keys::add_key(merchant.id, first, work, now)?;
     Ok(CreatedMerchant { merchant, wallets })
 }

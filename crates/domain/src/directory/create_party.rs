@@ -3,6 +3,7 @@
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::party::Party;
+use crate::directory::roles::Action;
 use crate::kernel::ids::{MerchantId, PartyId};
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::MerchantTime;
@@ -26,6 +27,10 @@ pub struct CreateParty {
 
 impl Decision for CreateParty {
     type Output = Party;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::EditCustomers)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Party, Stop> {
         let time = context.merchant_time(self.merchant_id, work)?;

@@ -5,6 +5,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::create_party;
 use crate::directory::merchant::Merchant;
 use crate::directory::payment_account::PaymentAccount;
+use crate::directory::roles::Action;
 use crate::kernel::ids::{MerchantId, PartyId, PaymentAccountId};
 use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::refusal::{Refusal, Refusals};
@@ -35,6 +36,10 @@ pub struct CreateAccount {
 
 impl Decision for CreateAccount {
     type Output = PaymentAccount;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::EditCustomers)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<PaymentAccount, Stop> {
         create(self.merchant_id, &self.account, work, context.now)

@@ -4,6 +4,7 @@ use crate::api_enum;
 use crate::decision::event::HasEvents;
 use crate::decision::row::Row;
 use crate::directory::brand::Colour;
+use crate::directory::roles::Rights;
 use crate::kernel::ids::{ApiKeyId, MerchantId};
 use crate::kernel::names::{FeeBearer, Mode};
 use crate::kernel::time::{MerchantTime, ServerTime};
@@ -96,6 +97,8 @@ pub struct ApiKey {
     pub client_id: String,
     /// SHA-256 of the client secret, in hexadecimal.
     pub secret_hash: String,
+    /// What it may do; never changed.
+    pub rights: Rights,
     pub created_at: ServerTime,
     /// Server time; set once.
     pub revoked_at: Option<ServerTime>,

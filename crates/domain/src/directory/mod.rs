@@ -12,6 +12,7 @@ pub mod party;
 pub mod passcode;
 pub mod payment_account;
 pub mod principal;
+pub mod roles;
 pub mod set_passcode;
 pub mod signing_key;
 pub mod try_passcode;

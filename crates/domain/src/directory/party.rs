@@ -4,6 +4,7 @@
 use crate::api_enum;
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::ids::{CounterpartyId, MerchantId, PartyId};
+use crate::kernel::masks::{initials, masked};
 use crate::kernel::time::{MerchantTime, ServerTime};
 
 api_enum! {
@@ -44,6 +45,20 @@ pub struct Party {
     pub recipient_told_at: Option<ServerTime>,
     pub created_at: MerchantTime,
     pub updated_at: MerchantTime,
+}
+
+impl Party {
+    /// For readers who may not see names, phone numbers and e-mail addresses.
+    #[must_use]
+    pub fn without_contacts(self) -> Self {
+        Self {
+            fullname: initials(&self.fullname),
+            phone: masked(&self.phone),
+            found_by: None,
+            email: None,
+            ..self
+        }
+    }
 }
 
 impl Row for Party {

@@ -2,6 +2,7 @@
 
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::ids::{MerchantId, PartyId, PaymentAccountId};
+use crate::kernel::masks::{initials, masked};
 use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::time::MerchantTime;
 
@@ -24,6 +25,18 @@ pub struct PaymentAccount {
     pub is_active: bool,
     pub created_at: MerchantTime,
     pub updated_at: MerchantTime,
+}
+
+impl PaymentAccount {
+    /// For readers who may not see names, phone numbers and e-mail addresses.
+    #[must_use]
+    pub fn without_contacts(self) -> Self {
+        Self {
+            account_name: initials(&self.account_name),
+            account_number: self.account_number.as_deref().map(masked),
+            ..self
+        }
+    }
 }
 
 impl Row for PaymentAccount {

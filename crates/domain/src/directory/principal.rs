@@ -8,6 +8,7 @@ use crate::decision::event::Actor;
 use crate::decision::row::Lookup;
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::ApiKey;
+use crate::directory::roles::Rights;
 use crate::directory::signing_key::SigningKey;
 use crate::kernel::ids::{ApiKeyId, MerchantId, SigningKeyId};
 use crate::kernel::refusal::Refusal;
@@ -51,14 +52,14 @@ impl Principal {
         }
     }
 
-    /// Checks that its credentials are valid.
+    /// Checks that its credentials are valid. Returns what it may do; `None` where nothing limits it.
     ///
     /// # Errors
     /// See [`Caller::check`].
-    pub fn check(&self, work: &Workspace, now: ServerTime) -> Result<(), Stop> {
+    pub fn check(&self, work: &Workspace, now: ServerTime) -> Result<Option<Rights>, Stop> {
         match self {
-            Self::ApiKey(caller) => caller.check(work, now),
-            Self::Operator | Self::Network | Self::System | Self::Payer => Ok(()),
+            Self::ApiKey(caller) => caller.check(work, now).map(Some),
+            Self::Operator | Self::Network | Self::System | Self::Payer => Ok(None),
         }
     }
 }
@@ -85,15 +86,15 @@ impl Caller {
         ]
     }
 
-    /// Checks that the credentials are valid.
+    /// Checks that the credentials are valid. Returns what they allow.
     ///
     /// # Errors
     /// [`Refusal::KeyRevoked`], [`Refusal::SigningKeyRetired`], [`Refusal::TokenExpired`].
-    pub fn check(&self, work: &Workspace, now: ServerTime) -> Result<(), Stop> {
+    pub fn check(&self, work: &Workspace, now: ServerTime) -> Result<Rights, Stop> {
         let key = work.get::<ApiKey>(self.api_key_id)?;
-        if key.is_none_or(|key| key.merchant_id != self.merchant_id || key.revoked_at.is_some()) {
-            return Err(Refusal::KeyRevoked.into());
-        }
+        let valid =
+            key.filter(|key| key.merchant_id == self.merchant_id && key.revoked_at.is_none());
+        let key = valid.ok_or(Refusal::KeyRevoked)?;
         let signed_by = work.get::<SigningKey>(self.signing_key_id)?;
         if signed_by.is_none_or(|key| key.retired_at.is_some()) {
             return Err(Refusal::SigningKeyRetired.into());
@@ -101,6 +102,6 @@ impl Caller {
         if now >= self.until {
             return Err(Refusal::TokenExpired.into());
         }
-        Ok(())
+        Ok(key.rights.clone())
     }
 }

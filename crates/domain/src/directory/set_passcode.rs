@@ -4,6 +4,7 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::directory::passcode::{Passcode, PasscodeTries};
+use crate::directory::roles::Action;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
@@ -19,6 +20,10 @@ pub struct SetPasscode {
 
 impl Decision for SetPasscode {
     type Output = ();
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageMerchant)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<(), Stop> {
         set(self.merchant_id, self.hash.as_deref(), work, context.now)
@@ -38,6 +43,10 @@ pub struct ReplacePasscode {
 impl Decision for ReplacePasscode {
     type Output = ();
 
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageMerchant)
+    }
+
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<(), Stop> {
         replace(self.merchant_id, self.replaces.as_deref(), self.hash.as_deref(), work, context.now)
     }
@@ -51,6 +60,10 @@ pub struct UnlockPasscode {
 
 impl Decision for UnlockPasscode {
     type Output = ();
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageMerchant)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<(), Stop> {
         unlock(self.merchant_id, work, context.now)

@@ -3,6 +3,7 @@
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::passcode::{Passcode, PasscodeTry};
+use crate::directory::roles::Action;
 use crate::kernel::ids::{ApiKeyId, MerchantId, PasscodeTryId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{ServerTime, seconds};
@@ -26,6 +27,10 @@ pub struct ReservePasscodeChange {
 
 impl Decision for ReservePasscodeChange {
     type Output = Option<PasscodeAttempt>;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageMerchant)
+    }
 
     fn decide(
         &self,

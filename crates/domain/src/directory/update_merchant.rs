@@ -4,6 +4,7 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::brand::{Colour, Logo};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::kernel::ids::{MerchantId, NetworkAccountId};
 use crate::kernel::names::{FeeBearer, Provider};
 use crate::kernel::patch::Patch;
@@ -40,6 +41,10 @@ pub struct UpdateMerchant {
 
 impl Decision for UpdateMerchant {
     type Output = Merchant;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageInstallation)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Merchant, Stop> {
         update(self.merchant_id, &self.changes, work, context.now)

@@ -3,6 +3,7 @@
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::payment_account::PaymentAccount;
+use crate::directory::roles::Action;
 use crate::kernel::ids::{MerchantId, PaymentAccountId};
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::{Refusal, Subject};
@@ -17,6 +18,10 @@ pub struct DeactivateAccount {
 
 impl Decision for DeactivateAccount {
     type Output = PaymentAccount;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::EditCustomers)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<PaymentAccount, Stop> {
         let time = context.merchant_time(self.merchant_id, work)?;

@@ -5,6 +5,7 @@ use crate::decision::events;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::exceptions::contradiction;
 use crate::exceptions::late_success;
 use crate::exceptions::open_review;
@@ -37,6 +38,10 @@ pub struct ResolveReview {
 
 impl Decision for ResolveReview {
     type Output = Review;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ResolveReviews)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Review, Stop> {
         resolve(self.review_id, self.resolution, &self.evidence, work, context.now)

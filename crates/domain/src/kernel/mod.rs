@@ -4,6 +4,7 @@ pub mod checked;
 pub mod country;
 pub mod currency;
 pub mod ids;
+pub mod masks;
 pub mod money;
 pub mod names;
 pub mod patch;

@@ -5,6 +5,7 @@ use crate::decision::events;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::kernel::ids::{FundingId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::names::Mode;
@@ -27,6 +28,10 @@ pub struct FundWallet {
 
 impl Decision for FundWallet {
     type Output = Wallet;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageInstallation)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Wallet, Stop> {
         fund(self.wallet_id, self.amount, self.key.as_deref(), work, context.now)

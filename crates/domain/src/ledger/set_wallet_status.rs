@@ -5,6 +5,7 @@ use crate::decision::events;
 use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Loaded, RowKey, Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::ids::WalletId;
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::wallet::{Wallet, WalletStatus};
@@ -21,6 +22,10 @@ pub struct SetWalletStatus {
 
 impl Decision for SetWalletStatus {
     type Output = Wallet;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageInstallation)
+    }
 
     fn hints(&self) -> Vec<RowKey> {
         vec![Wallet::key(Lookup::Id(self.wallet_id))]

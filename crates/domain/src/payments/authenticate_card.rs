@@ -4,6 +4,7 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::directory::payment_account::PaymentAccount;
+use crate::directory::roles::Action;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::names::Mode;
 use crate::kernel::refusal::Refusal;
@@ -35,6 +36,10 @@ pub struct AuthenticateCard {
 
 impl Decision for AuthenticateCard {
     type Output = RecordedOutcome;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ChangeIntegration)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<RecordedOutcome, Stop> {
         authenticate(self.merchant_id, self.reference_id, self.result, work, context.now)

@@ -6,6 +6,7 @@ use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::kernel::ids::{MerchantId, SessionId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{MerchantTime, ServerTime};
@@ -22,6 +23,10 @@ pub struct CancelSession {
 
 impl Decision for CancelSession {
     type Output = Session;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::to(self.kind.operation()))
+    }
 
     fn lock_key(&self) -> Option<LockKey> {
         Some(LockKey {

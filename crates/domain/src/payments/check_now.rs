@@ -4,6 +4,7 @@
 use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::ids::{ExecutionId, MerchantId};
 use crate::kernel::time::seconds;
 use crate::payments::attempt::{self, LEASE_US, NetworkPayment, ProviderAttempt};
@@ -25,6 +26,10 @@ pub struct CheckNow {
 
 impl Decision for CheckNow {
     type Output = Option<ProviderCall>;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::FollowUp)
+    }
 
     fn lock_key(&self) -> Option<LockKey> {
         let key = RowKey::Execution(Lookup::Id(self.execution_id));

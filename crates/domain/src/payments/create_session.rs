@@ -8,6 +8,7 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::counterparties;
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::directory::use_payment_account;
 use crate::kernel::ids::{
     CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId,
@@ -56,6 +57,17 @@ pub enum NewSession {
     },
 }
 
+impl NewSession {
+    const fn operation(&self) -> Operation {
+        match self {
+            Self::Checkout { .. } => Operation::Collection,
+            Self::Payout { .. } => Operation::Payout,
+            Self::Transfer { .. } => Operation::Transfer,
+            Self::Refund { .. } => Operation::Refund,
+        }
+    }
+}
+
 /// Creates a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CreateSession {
@@ -65,6 +77,10 @@ pub struct CreateSession {
 
 impl Decision for CreateSession {
     type Output = Session;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::to(self.session.operation()))
+    }
 
     fn hints(&self) -> Vec<RowKey> {
         let mut keys = vec![

@@ -3,6 +3,7 @@
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::directory::try_passcode::{self, PasscodeAttempt};
 use crate::kernel::ids::ApiKeyId;
 use crate::kernel::refusal::Refusal;
@@ -28,6 +29,10 @@ pub enum PasscodeReservation {
 
 impl Decision for ReservePasscodeAttempt {
     type Output = PasscodeReservation;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::PayOut)
+    }
 
     fn hints(&self) -> Vec<RowKey> {
         self.execute.hints()

@@ -5,6 +5,7 @@ use crate::decision::events;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
@@ -17,6 +18,10 @@ pub struct CancelSource {
 
 impl Decision for CancelSource {
     type Output = Source;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::Sell)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
         cancel(self.source, work, context.now)

@@ -8,6 +8,7 @@ use crate::directory::counterparties;
 use crate::directory::create_party::{self, NewParty};
 use crate::directory::merchant::Merchant;
 use crate::directory::party::{Counterparty, Party, Relationship};
+use crate::directory::roles::Action;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{CheckoutConfigId, CounterpartyId, MerchantId};
 use crate::kernel::names::FeeBearer;
@@ -73,6 +74,10 @@ pub struct CreateCheckout {
 
 impl Decision for CreateCheckout {
     type Output = Checkout;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::Sell)
+    }
 
     fn hints(&self) -> Vec<RowKey> {
         vec![

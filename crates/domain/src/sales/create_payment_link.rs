@@ -7,6 +7,7 @@ use crate::decision::settings::{self, Lifetimes};
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{MerchantId, PaymentLinkId, PaymentLinkItemId};
 use crate::kernel::money::Money;
@@ -61,6 +62,10 @@ pub struct CreatePaymentLink {
 
 impl Decision for CreatePaymentLink {
     type Output = CreatedPaymentLink;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::Sell)
+    }
 
     fn hints(&self) -> Vec<RowKey> {
         vec![

@@ -3,6 +3,7 @@
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::counterparties;
+use crate::directory::roles::Action;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{CounterpartyId, MerchantId, SourceId};
 use crate::kernel::names::FeeBearer;
@@ -35,6 +36,10 @@ pub struct CreateSource {
 
 impl Decision for CreateSource {
     type Output = Source;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::Sell)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
         let time = context.merchant_time(self.merchant_id, work)?;

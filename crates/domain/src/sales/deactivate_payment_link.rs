@@ -6,6 +6,7 @@ use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::kernel::ids::{MerchantId, PaymentLinkId};
 use crate::kernel::time::ServerTime;
 use crate::sales::payment_link::{self, LinkStatus, PaymentLink};
@@ -19,6 +20,10 @@ pub struct DeactivatePaymentLink {
 
 impl Decision for DeactivatePaymentLink {
     type Output = PaymentLink;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::Sell)
+    }
 
     fn lock_key(&self) -> Option<LockKey> {
         let key = RowKey::PaymentLink(Lookup::Id(self.link_id));

@@ -2,6 +2,7 @@
 
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::ItemId;
 use crate::kernel::money::{Decimal, MAX_MINOR, Money};
@@ -53,6 +54,10 @@ pub struct AddItem {
 impl Decision for AddItem {
     type Output = Item;
 
+    fn action(&self) -> Option<Action> {
+        Some(Action::Sell)
+    }
+
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Item, Stop> {
         let time = context.merchant_time(self.source.merchant_id, work)?;
         add_item(self.source, &self.item, work, time)
@@ -70,6 +75,10 @@ pub struct UpdateItem {
 impl Decision for UpdateItem {
     type Output = Item;
 
+    fn action(&self) -> Option<Action> {
+        Some(Action::Sell)
+    }
+
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Item, Stop> {
         let time = context.merchant_time(self.source.merchant_id, work)?;
         update_item(self.source, self.item_id, &self.changes, work, time)
@@ -85,6 +94,10 @@ pub struct RemoveItem {
 
 impl Decision for RemoveItem {
     type Output = ();
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::Sell)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<(), Stop> {
         let time = context.merchant_time(self.source.merchant_id, work)?;

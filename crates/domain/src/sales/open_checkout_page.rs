@@ -3,6 +3,7 @@
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::kernel::ids::CheckoutConfigId;
 use crate::kernel::time::ServerTime;
 use crate::sales::checkout::{CheckoutConfig, HOSTED_PAGE, PageToken};
@@ -18,6 +19,10 @@ pub struct OpenCheckoutPage {
 
 impl Decision for OpenCheckoutPage {
     type Output = CheckoutConfig;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::FollowUp)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<CheckoutConfig, Stop> {
         open(self.source, &self.token, work, context.now)

@@ -5,6 +5,7 @@ use crate::decision::events;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::sales::find_source::SourceRef;
@@ -18,6 +19,10 @@ pub struct PublishSource {
 
 impl Decision for PublishSource {
     type Output = Source;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::Sell)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
         publish(self.source, work, context.now)

@@ -2,6 +2,7 @@
 
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::names::FeeBearer;
 use crate::kernel::patch::Patch;
 use crate::kernel::time::MerchantTime;
@@ -29,6 +30,10 @@ pub struct UpdateSource {
 
 impl Decision for UpdateSource {
     type Output = Source;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::Sell)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
         let time = context.merchant_time(self.source.merchant_id, work)?;

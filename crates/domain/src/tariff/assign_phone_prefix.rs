@@ -2,6 +2,7 @@
 
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::country::Country;
 use crate::kernel::ids::PhonePrefixId;
 use crate::kernel::names::Method;
@@ -25,6 +26,10 @@ pub struct AssignPhonePrefix {
 
 impl Decision for AssignPhonePrefix {
     type Output = PhonePrefix;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageInstallation)
+    }
 
     fn lock_key(&self) -> Option<LockKey> {
         Some(change::lock_key())

@@ -2,6 +2,7 @@
 
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::tariff::change::{self, Change};
@@ -20,6 +21,10 @@ pub struct EndPhonePrefix {
 impl Decision for EndPhonePrefix {
     /// When the prefix is an operator's again.
     type Output = Option<ServerTime>;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageInstallation)
+    }
 
     fn lock_key(&self) -> Option<LockKey> {
         Some(change::lock_key())

@@ -2,6 +2,7 @@
 
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::country::{self, Country};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::MarketId;
@@ -181,6 +182,10 @@ pub fn check_prefix(
 
 impl Decision for OpenMarket {
     type Output = OpenedMarket;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageInstallation)
+    }
 
     fn lock_key(&self) -> Option<LockKey> {
         Some(change::lock_key())

@@ -2,6 +2,7 @@
 
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::ids::GatewayFeeId;
 use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::refusal::Refusal;
@@ -20,6 +21,10 @@ pub struct SetGatewayFee {
 
 impl Decision for SetGatewayFee {
     type Output = GatewayFee;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageInstallation)
+    }
 
     fn lock_key(&self) -> Option<LockKey> {
         Some(change::lock_key())

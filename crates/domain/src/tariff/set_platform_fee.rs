@@ -2,6 +2,7 @@
 
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::ids::PlatformFeeId;
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::Refusal;
@@ -22,6 +23,10 @@ pub struct SetPlatformFee {
 
 impl Decision for SetPlatformFee {
     type Output = PlatformFee;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageInstallation)
+    }
 
     fn lock_key(&self) -> Option<LockKey> {
         Some(change::lock_key())

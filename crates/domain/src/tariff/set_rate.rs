@@ -2,6 +2,7 @@
 
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::RateId;
 use crate::kernel::money::Ratio;
@@ -26,6 +27,10 @@ const MAX_DECIMALS: u32 = 63;
 
 impl Decision for SetRate {
     type Output = Rate;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageInstallation)
+    }
 
     fn lock_key(&self) -> Option<LockKey> {
         Some(change::lock_key())

@@ -6,6 +6,7 @@
 use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::ids::{MerchantId, WebhookEndpointId, WebhookSecretId};
 use crate::kernel::patch::Patch;
 use crate::kernel::refusal::Refusal;
@@ -33,6 +34,10 @@ pub struct UpdateWebhookEndpoint {
 
 impl Decision for UpdateWebhookEndpoint {
     type Output = WebhookEndpoint;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ChangeIntegration)
+    }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<WebhookEndpoint, Stop> {
         let mut row = WebhookEndpoint::of(self.merchant_id, self.endpoint_id, work)?;
@@ -68,6 +73,10 @@ pub struct DeleteWebhookEndpoint {
 impl Decision for DeleteWebhookEndpoint {
     type Output = WebhookEndpoint;
 
+    fn action(&self) -> Option<Action> {
+        Some(Action::ChangeIntegration)
+    }
+
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<WebhookEndpoint, Stop> {
         let row = WebhookEndpoint::of(self.merchant_id, self.endpoint_id, work)?;
         endpoint::count(self.merchant_id, -1, work)?;
@@ -94,6 +103,10 @@ pub struct RotateWebhookSecret {
 
 impl Decision for RotateWebhookSecret {
     type Output = WebhookEndpoint;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ChangeIntegration)
+    }
 
     fn hints(&self) -> Vec<RowKey> {
         self.known.iter().map(|id| RowKey::WebhookSecret(Lookup::Id(*id))).collect()

@@ -5,6 +5,7 @@ use crate::decision::events;
 use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::ids::{MerchantId, WebhookEndpointId};
 use crate::kernel::refusal::Refusal;
 use crate::webhooks::endpoint::{self, EventTypes, Signing, WebhookEndpoint};
@@ -24,6 +25,10 @@ pub struct CreateWebhookEndpoint {
 
 impl Decision for CreateWebhookEndpoint {
     type Output = WebhookEndpoint;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ChangeIntegration)
+    }
 
     fn hints(&self) -> Vec<RowKey> {
         vec![RowKey::EventPosition(Lookup::Id(self.merchant_id))]
@@ -66,6 +71,10 @@ pub struct TestWebhookEndpoint {
 
 impl Decision for TestWebhookEndpoint {
     type Output = i64;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ChangeIntegration)
+    }
 
     fn hints(&self) -> Vec<RowKey> {
         vec![

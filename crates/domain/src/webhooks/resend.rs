@@ -3,6 +3,7 @@
 use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::ids::{MerchantId, WebhookDeliveryId};
 use crate::kernel::refusal::Refusal;
 use crate::mutant;
@@ -22,6 +23,10 @@ pub struct ResendDeliveries {
 impl Decision for ResendDeliveries {
     type Output = Vec<WebhookDelivery>;
 
+    fn action(&self) -> Option<Action> {
+        Some(Action::ChangeIntegration)
+    }
+
     fn hints(&self) -> Vec<RowKey> {
         self.ids.iter().map(|id| RowKey::WebhookDelivery(Lookup::Id(*id))).collect()
     }
@@ -37,6 +42,9 @@ impl Decision for ResendDeliveries {
             let own = found.filter(|row| row.merchant_id == self.merchant_id);
             let mut row = (*own.ok_or(Refusal::NotFound)?).clone();
             let endpoint = work.require::<WebhookEndpoint>(row.endpoint_id)?;
+            if endpoint.deleted_at.is_some() {
+                return Err(Refusal::EndpointDeleted.into());
+            }
             if !endpoint.is_enabled() {
                 return Err(Refusal::EndpointDisabled.into());
             }

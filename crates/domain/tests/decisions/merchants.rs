@@ -8,6 +8,7 @@ use domain::directory::api_keys::RevokeApiKey;
 use domain::directory::brand::{Colour, Logo};
 use domain::directory::merchant::Merchant;
 use domain::directory::principal::Caller;
+use domain::directory::roles::Rights;
 use domain::directory::set_passcode::ReplacePasscode;
 use domain::directory::set_passcode::SetPasscode;
 use domain::directory::set_passcode::UnlockPasscode;
@@ -220,6 +221,7 @@ fn nothing_is_decided_for_credentials_that_do_not_hold() {
             merchant_id: stage.merchant,
             client_id: "c".into(),
             secret_hash: "h".into(),
+            rights: Rights::ALL,
         })
         .unwrap();
     let signed_by = SigningKey { id: SigningKeyId(1), retired_at: None };
@@ -237,6 +239,7 @@ fn nothing_is_decided_for_credentials_that_do_not_hold() {
         merchant_id: MerchantId(1),
         client_id: "d".into(),
         secret_hash: "h".into(),
+        rights: Rights::ALL,
     };
     for (caller, reason) in [
         (Caller { signing_key_id: retired.id, ..good }, Refusal::SigningKeyRetired),
@@ -264,6 +267,7 @@ fn a_key_is_revoked_once_and_by_its_merchant() {
             merchant_id: stage.merchant,
             client_id: "c".into(),
             secret_hash: "h".into(),
+            rights: Rights::ALL,
         })
         .unwrap();
     let revoke = RevokeApiKey { merchant_id: stage.merchant, api_key_id: key.id };
@@ -280,6 +284,7 @@ fn a_key_is_revoked_once_and_by_its_merchant() {
         merchant_id: MerchantId(999),
         client_id: "d".into(),
         secret_hash: "h".into(),
+        rights: Rights::ALL,
     };
     assert_eq!(stage.decide(&lost), Err(vec![Refusal::NotFound]));
 }

@@ -7,21 +7,56 @@ use axum::http::header::{CACHE_CONTROL, HeaderName};
 use domain::directory::api_keys::CreateApiKey;
 use domain::directory::api_keys::RevokeApiKey;
 use domain::directory::merchant::ApiKey;
+use domain::directory::roles::{Action, Operations, Rights, Role};
 use domain::kernel::ids::ApiKeyId;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::api::describe::op;
 use crate::api::error::ApiError;
-use crate::api::extract::{Ids, Query};
-use crate::api::fields::Id;
+use crate::api::extract::{Ids, OptionalBody, Query};
+use crate::api::fields::{FaultKind, FromValue, Id, List, Name, Schemas};
 use crate::api::listing::Listing;
+use crate::api::operation_ids;
 use crate::api::response::{JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::credentials::secrets::NewKey;
 use crate::net::principal::Tenant;
 use crate::payload;
+
+/// How many operations a key may be limited to.
+const OPERATIONS_MAX: usize = 200;
+
+payload! {
+    /// What the new API key may do; without this, everything that the merchant may.
+    pub struct CreateKey {
+        /// The role that it is limited to.
+        role: Option<Role>,
+        /// The operations that it is limited to, by their names in the document of the API
+        /// (`operationId`). The role must allow them, too.
+        operations: Option<List<OperationName, 1, OPERATIONS_MAX>>,
+    }
+}
+
+/// The name of an operation of the API.
+pub struct OperationName(&'static str);
+
+impl FromValue for OperationName {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        let text = value.as_str().ok_or(FaultKind::NotStr)?;
+        let known = operation_ids();
+        match known.iter().find(|name| **name == text) {
+            Some(name) => Ok(Self(name)),
+            None => Err(FaultKind::NotEnum(known.into_iter().map(str::to_owned).collect())),
+        }
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "example": "retrieve_wallet" })
+    }
+}
 
 payload! {
     /// The page of API keys.
@@ -39,6 +74,10 @@ payload! {
 pub struct ApiKeyResponse {
     id: i64,
     client_id: String,
+    /// What it may do.
+    role: Name<Role>,
+    /// The operations that it is limited to; all that its role allows, if there are none.
+    operations: Option<Vec<String>>,
     created_at: Time,
     revoked_at: Option<Time>,
 }
@@ -57,6 +96,8 @@ impl From<ApiKey> for ApiKeyResponse {
         Self {
             id: key.id.0,
             client_id: key.client_id,
+            role: Name(key.rights.role),
+            operations: key.rights.operations.map(|operations| operations.names().to_vec()),
             created_at: Time::from(key.created_at),
             revoked_at: key.revoked_at.map(Time::from),
         }
@@ -66,7 +107,13 @@ impl From<ApiKey> for ApiKeyResponse {
 async fn create(
     State(app): State<App>,
     tenant: Tenant,
+    OptionalBody(payload): OptionalBody<CreateKey>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<CreatedApiKeyResponse>), ApiError> {
+    let names = payload.operations.map(|list| list.0.into_iter().map(|name| name.0.to_owned()));
+    let rights = Rights {
+        role: payload.role.unwrap_or(Role::Owner),
+        operations: names.map(Operations::new),
+    };
     let new = NewKey::draw().map_err(|error| ApiError::internal(error.to_string()))?;
     let key = app
         .engine
@@ -76,6 +123,7 @@ async fn create(
                 merchant_id: tenant.id(),
                 client_id: new.client_id,
                 secret_hash: new.secret_hash,
+                rights,
             },
         )
         .await?;
@@ -89,7 +137,7 @@ async fn list_all(
     Query(query): Query<ListApiKeys>,
 ) -> ListResult<ApiKeyResponse> {
     let page = page(query.limit, query.after_id);
-    let found = listing.tenant.reads(&app).api_keys(page).await?;
+    let found = listing.tenant.reads(&app, Action::ReadIntegration)?.api_keys(page).await?;
     listing.respond(page, found, ApiKeyResponse::from, |row| row.id)
 }
 
@@ -115,7 +163,12 @@ pub fn routes() -> Routes {
         .post(
             "/v1/api-keys/create",
             create,
-            op("create_api_key", "Create an API key").details("Only this answer has its secret."),
+            op("create_api_key", "Create an API key")
+                .details(
+                    "Only this answer has its secret. A key without a role may do all that the merchant may; \
+                     nobody can create a key that may do more than they may.",
+                )
+                .example(json!({ "role": "FINANCE" })),
         )
         .get("/v1/api-keys/list", list_all, op("list_api_keys", "List API keys"))
         .post(

@@ -5,6 +5,7 @@ use axum::extract::State;
 use domain::directory::counterparties;
 use domain::directory::merchant::{Merchant, MerchantType};
 use domain::directory::party::{Counterparty, Party, Relationship};
+use domain::directory::roles::Action;
 use domain::kernel::ids::{CounterpartyId, PartyId};
 use domain::kernel::patch::Patch;
 use schemars::JsonSchema;
@@ -17,6 +18,7 @@ use crate::api::extract::{Body, Ids, Query};
 use crate::api::fields::{Id, Name, Text};
 use crate::api::listing::Listing;
 use crate::api::parties::PartyResponse;
+use crate::api::parties::to_search;
 use crate::api::response::{JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -146,7 +148,7 @@ async fn list_all(
 ) -> ListResult<CounterpartyWithPartyResponse> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
-    let reads = listing.tenant.reads(&app);
+    let reads = listing.tenant.reads(&app, to_search(fullname))?;
     let found = reads.counterparties(fullname, query.relationship_type, page).await?;
     let merchant = listing.tenant.merchant.clone();
     let answer = |(row, party)| CounterpartyWithPartyResponse::new(&row, party, &merchant);
@@ -158,7 +160,7 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<CounterpartyWithPartyResponse> {
-    let found = tenant.reads(&app).counterparty(CounterpartyId(id)).await?;
+    let found = tenant.reads(&app, Action::ReadPayments)?.counterparty(CounterpartyId(id)).await?;
     let (row, party) = found.ok_or(ApiError::NotFound)?;
     Ok(Json(CounterpartyWithPartyResponse::new(&row, party, &tenant.merchant)))
 }

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use crate::api::error::ApiError;
 use crate::api::extract::{
-    Body, Ids, PathParameter, PathSegment, PathSegmentAndId, PathSegments, Query, QueryAndBody,
+    Body, Ids, OptionalBody, PathParameter, PathSegment, PathSegmentAndId, PathSegments, Query,
+    QueryAndBody,
 };
 use crate::api::fields::{self, Fault, Payload, Schemas};
 use crate::api::listing::Listing;
@@ -67,6 +68,7 @@ pub struct OperationBuilder {
     names: std::vec::IntoIter<String>,
     parameters: Vec<Value>,
     body: Option<Schema>,
+    body_is_optional: bool,
     check: Option<Check>,
     needs_token: bool,
     errors: BTreeSet<u16>,
@@ -186,7 +188,8 @@ impl DescribeInput for CountTokenRequest {
 impl DescribeInput for Tenant {
     fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
         builder.needs_token = true;
-        builder.errors.insert(401);
+        // An API key may be limited to some operations or a role.
+        builder.errors.extend([401, 403]);
     }
 }
 
@@ -199,6 +202,13 @@ impl DescribeInput for Listing {
 impl<P: Payload> DescribeInput for Body<P> {
     fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
         builder.in_body::<P>(schemas);
+    }
+}
+
+impl<P: Payload> DescribeInput for OptionalBody<P> {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        builder.in_body::<P>(schemas);
+        builder.body_is_optional = true;
     }
 }
 
@@ -324,6 +334,14 @@ pub struct Route {
     pub(super) doc: Option<(OperationDoc, Describe)>,
 }
 
+impl Route {
+    /// The name of its operation.
+    #[must_use]
+    pub fn operation_id(&self) -> Option<&'static str> {
+        self.doc.as_ref().map(|(doc, _)| doc.id)
+    }
+}
+
 /// The resource that a path begins with: `payment-accounts`.
 pub fn resource(path: &str) -> &str {
     let mut words = path.split('/').filter(|word| !word.is_empty());
@@ -346,6 +364,7 @@ impl Route {
             names: names.into_iter(),
             parameters: vec![],
             body: None,
+            body_is_optional: false,
             check: None,
             needs_token: false,
             errors: doc.errors.iter().copied().collect(),
@@ -371,6 +390,7 @@ impl Route {
             names: vec![].into_iter(),
             parameters: vec![],
             body: None,
+            body_is_optional: false,
             check: None,
             needs_token: false,
             errors: BTreeSet::new(),
@@ -407,8 +427,7 @@ fn render(doc: &OperationDoc, builder: OperationBuilder, route: &Route) -> Value
         if let Some(example) = &doc.example {
             content["example"] = example.clone();
         }
-        operation["requestBody"] =
-            json!({ "required": true, "content": { "application/json": content } });
+        operation["requestBody"] = json!({ "required": !builder.body_is_optional, "content": { "application/json": content } });
     }
     let mut success = json!({ "description": "Done", "content": { builder.media_type: { "schema": builder.answer } } });
     if !builder.headers.is_empty() {

@@ -9,6 +9,7 @@ use axum::http::header::HeaderName;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use domain::decision::event::{Event, EventEntity, EventType};
+use domain::directory::roles::Action;
 use domain::kernel::ids::{
     ApiKeyId, EventId, ExecutionId, PaymentLinkId, ReviewId, SessionId, SourceId, WalletId,
     WebhookEndpointId,
@@ -26,7 +27,7 @@ use crate::api::describe::{DescribeInput, DescribeResponse, OperationBuilder, op
 use crate::api::error::ApiError;
 use crate::api::events::MAX_POSITION;
 use crate::api::extract::Query;
-use crate::api::fields::{FaultKind, FromValue, Id, Int, Schemas};
+use crate::api::fields::{Fault, FaultKind, FromValue, Id, Int, Part, Schemas};
 use crate::api::messages::Message;
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -78,12 +79,21 @@ impl FromValue for TypeList {
 /// The header by which a client that was cut off says what it has seen.
 pub struct LastEventId(Option<i64>);
 
+/// A place in the stream that names no event of the merchant.
+fn no_such_event(part: &'static str, name: &'static str) -> ApiError {
+    let kind = FaultKind::UnknownId("an event of this merchant");
+    ApiError::Invalid(vec![Fault::at(&[Part::Name(part), Part::Name(name)], kind)])
+}
+
 impl FromRequestParts<App> for LastEventId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        let given = parts.headers.get(&LAST_EVENT_ID).and_then(|value| value.to_str().ok());
-        Ok(Self(given.and_then(|text| text.parse().ok())))
+        // An `EventSource` that has seen nothing yet may send an empty one.
+        let given = parts.headers.get(&LAST_EVENT_ID).filter(|value| !value.is_empty());
+        let Some(given) = given else { return Ok(Self(None)) };
+        let id = given.to_str().ok().and_then(|text| text.trim().parse().ok());
+        id.map(|id| Self(Some(id))).ok_or_else(|| no_such_event("header", "last-event-id"))
     }
 }
 
@@ -113,12 +123,23 @@ async fn stream(
     Query(query): Query<StreamEvents>,
 ) -> Result<EventStream, ApiError> {
     let permit = app.streams.acquire(tenant.id()).await.ok_or(ApiError::TooManyStreams)?;
-    let reads = tenant.reads(&app);
+    let reads = tenant.reads(&app, Action::ReadIntegration)?;
     // The header is newer: a browser repeats the address of its first request.
     let position = match (last, query.after_position, query.after_id) {
-        (None, Some(Int(position)), _) => position,
-        (Some(id), ..) | (None, None, Some(Id(id))) => {
-            reads.event(EventId(id)).await?.ok_or(ApiError::NotFound)?.position
+        (None, Some(Int(position)), _) => {
+            // Events that come later would be left out without a word.
+            if position > reads.last_event_position().await? {
+                return Err(no_such_event("query", "after_position"));
+            }
+            position
+        }
+        (Some(id), ..) => {
+            let found = reads.event(EventId(id)).await?;
+            found.ok_or_else(|| no_such_event("header", "last-event-id"))?.position
+        }
+        (None, None, Some(Id(id))) => {
+            let found = reads.event(EventId(id)).await?;
+            found.ok_or_else(|| no_such_event("query", "after_id"))?.position
         }
         (None, None, None) => reads.last_event_position().await?,
     };
@@ -188,8 +209,8 @@ impl Running {
 
     /// Whether there are events that were not looked at yet. It costs less than to list none.
     async fn has_events(&self) -> bool {
-        let last = self.tenant.reads(&self.app).last_event_position().await;
-        last.is_ok_and(|last| last > self.position)
+        let Ok(reads) = reads_of(&self.tenant, &self.app) else { return false };
+        reads.last_event_position().await.is_ok_and(|last| last > self.position)
     }
 
     /// Whether the token has ended or its key was revoked, as it is for any request.
@@ -200,7 +221,7 @@ impl Running {
 
     /// Sends the events that are there. Returns whether there were any.
     async fn send_events(&mut self) -> Result<bool, Gone> {
-        let reads = self.tenant.reads(&self.app);
+        let reads = reads_of(&self.tenant, &self.app)?;
         let filter = EventFilter::default();
         let found = match reads.events_after(filter, self.position, EVENTS_AT_ONCE).await {
             Ok(found) => found.rows,
@@ -213,7 +234,7 @@ impl Running {
         for event in found {
             let position = event.position;
             if self.types.as_ref().is_none_or(|types| types.contains(&event.kind)) {
-                match self.text_of(&event).await {
+                match self.text_of(&event, reads).await {
                     Ok(text) => self.send(text).await?,
                     Err(error) => {
                         tracing::warn!(%error, "an event could not be read for a stream");
@@ -226,8 +247,7 @@ impl Running {
         Ok(any)
     }
 
-    async fn text_of(&self, event: &Event) -> Result<String, StoreError> {
-        let reads = self.tenant.reads(&self.app);
+    async fn text_of(&self, event: &Event, reads: MerchantReads<'_>) -> Result<String, StoreError> {
         let Some(subject) = subject_of(event, &self.tenant, reads).await? else {
             return Ok(String::new());
         };
@@ -238,6 +258,11 @@ impl Running {
     async fn send(&self, text: String) -> Result<(), Gone> {
         self.sender.send(Bytes::from(text)).await.map_err(|_| Gone)
     }
+}
+
+/// What a stream reads. It ends when that is not permitted.
+fn reads_of<'a>(tenant: &Tenant, app: &'a App) -> Result<MerchantReads<'a>, Gone> {
+    tenant.reads(app, Action::ReadIntegration).map_err(|_| Gone)
 }
 
 /// The object of an event, as it is now.

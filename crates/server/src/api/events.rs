@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::decision::event::{EventEntity, EventType};
+use domain::directory::roles::Action;
 use domain::kernel::ids::EventId;
 
 use crate::api::describe::op;
@@ -52,7 +53,7 @@ async fn list_all(
         entity: query.subject_type,
         entity_id: query.subject_id.map(|id| id.0),
     };
-    let reads = listing.tenant.reads(&app);
+    let reads = listing.tenant.reads(&app, Action::ReadIntegration)?;
     let (found, cursor) = match query.after_position {
         None => (reads.events(filter, page).await?, Cursor::Id(EventResponse::id)),
         Some(Int(position)) => (
@@ -69,7 +70,11 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<EventResponse> {
-    let found = tenant.reads(&app).event(EventId(id)).await?.ok_or(ApiError::NotFound)?;
+    let found = tenant
+        .reads(&app, Action::ReadIntegration)?
+        .event(EventId(id))
+        .await?
+        .ok_or(ApiError::NotFound)?;
     let transactions = Transactions::read(&app, &tenant, std::slice::from_ref(&found)).await?;
     Ok(Json(transactions.answer(found)))
 }

@@ -28,6 +28,9 @@ const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 pub struct Body<P>(pub P);
 
+/// A body that may be left out, which is the same as an empty object.
+pub struct OptionalBody<P>(pub P);
+
 pub struct Query<P>(pub P);
 
 /// Query and body together, so that the faults of both are reported at once.
@@ -182,6 +185,20 @@ impl<P: Payload> FromRequest<App> for Body<P> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let bytes = json_bytes(&parts.headers, body).await?;
+        let context = context(&parts.extensions, app);
+        by_tariff(app, |tariff| read_body(&bytes, context, tariff)).await.map(Self)
+    }
+}
+
+impl<P: Payload> FromRequest<App> for OptionalBody<P> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let mut bytes = json_bytes(&parts.headers, body).await?;
+        if bytes.trim_ascii().is_empty() || bytes.trim_ascii() == b"null" {
+            bytes = Bytes::from_static(b"{}");
+        }
         let context = context(&parts.extensions, app);
         by_tariff(app, |tariff| read_body(&bytes, context, tariff)).await.map(Self)
     }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::directory::roles::Action;
 use domain::kernel::refusal::Refusal;
 use domain::sales::checkout::{CheckoutConfig, PageToken};
 use domain::sales::find_source::SourceRef;
@@ -67,7 +68,7 @@ pub fn draw_token() -> Result<PageToken, StoreError> {
 /// The page of a source. The first request for its link creates it; after a checkout has expired
 /// the first request creates a page that does not expire.
 async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
-    let found = tenant.reads(app).checkout_of(source.id).await?;
+    let found = tenant.reads(app, Action::ReadPayments)?.checkout_of(source.id).await?;
     if let Some(page) =
         found.filter(|page| source.status.is_final() || !page.is_expired(tenant.time()))
     {
@@ -90,7 +91,10 @@ async fn link(
         return Err(ApiError::Forbidden(refusals::message(&Refusal::NotVerified)));
     }
     let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
-    let source = tenant.reads(app).source_by_number(kind, &query.source_number.0).await?;
+    let source = tenant
+        .reads(app, Action::ReadPayments)?
+        .source_by_number(kind, &query.source_number.0)
+        .await?;
     let page = page_of(app, tenant, &source.ok_or(ApiError::NotFound)?).await?;
     Ok(Json(LinkResponse {
         url: format!("{}{}", app.config.public_url, path(&page.current_token().0)),

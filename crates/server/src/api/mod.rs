@@ -43,6 +43,7 @@ pub mod wallets;
 pub mod webhook_deliveries;
 pub mod webhook_endpoints;
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -52,6 +53,7 @@ use crate::callbacks;
 use crate::net::{cors, limits, unread};
 use crate::sockets;
 use crate::web;
+use describe::Route;
 use routes::Routes;
 
 /// The operations of the API.
@@ -93,6 +95,27 @@ pub static DOCUMENT: LazyLock<String> =
 
 fn all() -> Routes {
     api().and(openapi::routes(&DOCUMENT)).and(docs::routes())
+}
+
+/// The names of the operations, by method and path.
+static OPERATIONS: LazyLock<HashMap<(&'static str, &'static str), &'static str>> =
+    LazyLock::new(|| {
+        let named = |route: &Route| Some(((route.method, route.path), route.operation_id()?));
+        api().list().iter().filter_map(named).collect()
+    });
+
+/// The operation, by its method and the path with its parameters.
+#[must_use]
+pub fn operation_id(method: &str, path: &str) -> Option<&'static str> {
+    OPERATIONS.get(&(method, path)).copied()
+}
+
+/// The names of all operations, in order.
+#[must_use]
+pub fn operation_ids() -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = OPERATIONS.values().copied().collect();
+    names.sort_unstable();
+    names
 }
 
 /// Every route, as method and path.

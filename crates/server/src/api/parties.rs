@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use domain::directory::create_party::{self, NewParty};
 use domain::directory::party::Party;
+use domain::directory::roles::Action;
 use domain::kernel::ids::PartyId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -90,6 +91,14 @@ async fn create(
     Ok(Json(party.into()))
 }
 
+/// What a list takes: whoever may not see names does not search by them.
+pub(super) const fn to_search(fullname: Option<&str>) -> Action {
+    match fullname {
+        Some(_) => Action::SeeContacts,
+        None => Action::ReadPayments,
+    }
+}
+
 async fn list_all(
     State(app): State<App>,
     listing: Listing,
@@ -97,7 +106,7 @@ async fn list_all(
 ) -> ListResult<PartyResponse> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
-    let found = listing.tenant.reads(&app).parties(fullname, page).await?;
+    let found = listing.tenant.reads(&app, to_search(fullname))?.parties(fullname, page).await?;
     listing.respond(page, found, PartyResponse::from, |row| row.id)
 }
 
@@ -106,7 +115,11 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<PartyResponse> {
-    let party = tenant.reads(&app).party(PartyId(id)).await?.ok_or(ApiError::NotFound)?;
+    let party = tenant
+        .reads(&app, Action::ReadPayments)?
+        .party(PartyId(id))
+        .await?
+        .ok_or(ApiError::NotFound)?;
     Ok(Json(party.into()))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use domain::decision::event::{Actor, ActorKind, Event, EventEntity, EventType};
+use domain::directory::roles::Action;
 use domain::kernel::ids::{EventId, ExecutionId};
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Provider};
@@ -188,7 +189,7 @@ impl Transactions {
     ) -> Result<Self, ApiError> {
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         let mut transactions: HashMap<EventId, Vec<_>> = HashMap::new();
-        for (entry, kind) in tenant.reads(app).entries_of(&ids).await? {
+        for (entry, kind) in tenant.reads(app, Action::ReadPayments)?.entries_of(&ids).await? {
             transactions.entry(entry.transaction_id).or_default().push((entry, kind));
         }
         let kinds = transactions.values().flatten().filter_map(|(_, kind)| *kind);
@@ -234,7 +235,7 @@ async fn timeline(
     tenant: &Tenant,
     execution: &Execution,
 ) -> Result<Vec<EventResponse>, ApiError> {
-    let reads = tenant.reads(app);
+    let reads = tenant.reads(app, Action::ReadPayments)?;
     let mut events = reads.events_of(execution.session_id.0).await?;
     events.extend(reads.events_of(execution.id.0).await?);
     events.sort_by_key(|event| event.position);
@@ -247,7 +248,7 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<PaymentIntentDetailResponse> {
-    let reads = tenant.reads(&app);
+    let reads = tenant.reads(&app, Action::ReadPayments)?;
     let execution = reads.execution(ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
     let timeline = timeline(&app, &tenant, &execution).await?;
     let session = match reads.session(kind_of(&execution), execution.session_id).await? {
@@ -264,7 +265,7 @@ async fn list_all(
     Query(query): Query<ListPaymentIntents>,
 ) -> ListResult<PaymentIntentResponse> {
     let page = page(query.limit, query.after_id);
-    let reads = listing.tenant.reads(&app);
+    let reads = listing.tenant.reads(&app, Action::ReadPayments)?;
     let found = reads.executions(page).await?;
     let attempts = reads.open_attempts(&found.rows).await?;
     let mut attempts: HashMap<ExecutionId, ProviderAttempt> =

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::PaymentLinkId;
 use domain::kernel::money::{Decimal, Money};
@@ -255,7 +256,7 @@ async fn list_all(
     Query(query): Query<ListPaymentLinks>,
 ) -> ListResult<PaymentLinkResponse> {
     let page = page(query.limit, query.after_id);
-    let found = listing.tenant.reads(&app).payment_links(page).await?;
+    let found = listing.tenant.reads(&app, Action::ReadPayments)?.payment_links(page).await?;
     let (time, public_url) = (listing.tenant.time(), app.config.public_url.clone());
     listing.respond(
         page,
@@ -267,7 +268,11 @@ async fn list_all(
 
 /// This merchant's link of that id.
 async fn by_id(app: &App, tenant: &Tenant, id: i64) -> Result<PaymentLink, ApiError> {
-    tenant.reads(app).payment_link(PaymentLinkId(id)).await?.ok_or(ApiError::NotFound)
+    tenant
+        .reads(app, Action::ReadPayments)?
+        .payment_link(PaymentLinkId(id))
+        .await?
+        .ok_or(ApiError::NotFound)
 }
 
 async fn retrieve(
@@ -276,7 +281,7 @@ async fn retrieve(
     Ids([id]): Ids<1>,
 ) -> JsonResult<PaymentLinkDetailResponse> {
     let link = by_id(&app, &tenant, id).await?;
-    let items = tenant.reads(&app).payment_link_items(link.id).await?;
+    let items = tenant.reads(&app, Action::ReadPayments)?.payment_link_items(link.id).await?;
     let public_url = &app.config.public_url;
     Ok(Json(PaymentLinkDetailResponse::new(link, items, tenant.time(), public_url)))
 }

@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::directory::merchant::Merchant;
+use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::SourceId;
 use domain::kernel::money::Money;
@@ -315,7 +316,8 @@ async fn source(
     let method = query.payment_method;
     let provider = network(query.provider, method)?;
     let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
-    let found = tenant.reads(&app).source(kind, SourceId(query.source_id.0)).await?;
+    let found =
+        tenant.reads(&app, Action::ReadPayments)?.source(kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
     let tariff = app.queries.for_system().tariff().await?;
     let merchant = &tenant.merchant;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
+use domain::directory::roles::Action;
 use domain::kernel::ids::SessionId;
 use domain::payments::session::SessionKind;
 use domain::sales::source::SourceType;
@@ -56,7 +57,7 @@ async fn collection(
 ) -> Result<([(HeaderName, &'static str); 1], Json<RealtimeTokenResponse>), ApiError> {
     tenant.holds(&app).await?;
     let id = SessionId(payload.session_id.0);
-    let reads = tenant.reads(&app);
+    let reads = tenant.reads(&app, Action::ReadPayments)?;
     let session = reads.session(SessionKind::Checkout, id).await?;
     let session = session.ok_or_else(|| unknown_session("a checkout session"))?;
     let source = match session.source_id() {

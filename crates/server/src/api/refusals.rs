@@ -30,6 +30,9 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::KeyRevoked | Refusal::SigningKeyRetired | Refusal::TokenExpired => {
             return (StatusCode::UNAUTHORIZED, "value_error.credentials");
         }
+        Refusal::NotPermitted { .. } | Refusal::MoreThanOwn => {
+            return (StatusCode::FORBIDDEN, "value_error.role");
+        }
         Refusal::NotVerified => return (StatusCode::FORBIDDEN, "value_error.not_verified"),
         Refusal::PasscodeRequired
         | Refusal::PasscodeInvalid
@@ -98,6 +101,7 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::TooManyEndpoints { .. }
         | Refusal::TooManySecrets { .. }
         | Refusal::EndpointDisabled
+        | Refusal::EndpointDeleted
         | Refusal::EndpointChanged => "value_error.webhook_endpoint",
         Refusal::TooManyDecimals { .. } | Refusal::NetworkDecimals { .. } => {
             "value_error.decimal.max_places"

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::directory::roles::Action;
 use domain::kernel::ids::SourceId;
 use domain::kernel::names::Operation;
 use domain::sales::source::{SourceStatus, SourceType};
@@ -48,7 +49,7 @@ async fn execution(
     operation: Operation,
     reference: Reference,
 ) -> JsonResult<ExecutionResponse> {
-    let reads = tenant.reads(&app);
+    let reads = tenant.reads(&app, Action::ReadPayments)?;
     let found = reads.execution_by_reference(operation, reference.0).await?;
     let found = reads.with_attempt(found.ok_or(ApiError::NotFound)?).await?;
     Ok(Json(ExecutionResponse::new(&app, found)))
@@ -92,7 +93,8 @@ async fn source(
     Query(query): Query<SourceStatusQuery>,
 ) -> JsonResult<SourceStatusResponse> {
     let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
-    let found = tenant.reads(&app).source(kind, SourceId(query.source_id.0)).await?;
+    let found =
+        tenant.reads(&app, Action::ReadPayments)?.source(kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
     Ok(Json(SourceStatusResponse {
         source_id: source.id.0,

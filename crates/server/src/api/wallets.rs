@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{PartyId, WalletId};
 use domain::kernel::money::Money;
@@ -153,7 +154,7 @@ async fn list_all(
         owner: query.owner_type,
         currency: query.currency,
     };
-    let found = listing.tenant.reads(&app).wallets(filter, page).await?;
+    let found = listing.tenant.reads(&app, Action::ReadWallets)?.wallets(filter, page).await?;
     listing.respond(page, found, WalletResponse::from, |row| row.id)
 }
 
@@ -162,7 +163,11 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<WalletResponse> {
-    let wallet = tenant.reads(&app).wallet(WalletId(id)).await?.ok_or(ApiError::NotFound)?;
+    let wallet = tenant
+        .reads(&app, Action::ReadWallets)?
+        .wallet(WalletId(id))
+        .await?
+        .ok_or(ApiError::NotFound)?;
     Ok(Json(wallet.into()))
 }
 
@@ -173,7 +178,7 @@ async fn entries(
     Query(query): Query<ListEntries>,
 ) -> ListResult<EntryResponse> {
     let page = page(query.limit, query.after_id);
-    let reads = listing.tenant.reads(&app);
+    let reads = listing.tenant.reads(&app, Action::ReadWallets)?;
     let wallet = reads.wallet(WalletId(id)).await?.ok_or(ApiError::NotFound)?;
     let found = reads.wallet_entries(&wallet, page).await?;
     // Entries of a wallet name no network.

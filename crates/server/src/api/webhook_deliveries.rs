@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::decision::event::EventType;
+use domain::directory::roles::Action;
 use domain::kernel::ids::{ExecutionId, WebhookDeliveryId, WebhookEndpointId};
 use domain::webhooks::attempt::WebhookAttempt;
 use domain::webhooks::delivery::{DeliveryStatus, WebhookDelivery};
@@ -124,7 +125,11 @@ async fn list_all(
         status: query.status,
         kind: query.r#type,
     };
-    let found = listing.tenant.reads(&app).webhook_deliveries(filter, page).await?;
+    let found = listing
+        .tenant
+        .reads(&app, Action::ReadIntegration)?
+        .webhook_deliveries(filter, page)
+        .await?;
     listing.respond(page, found, WebhookDeliveryResponse::from, |row| row.id)
 }
 
@@ -133,7 +138,7 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<WebhookDeliveryDetailResponse> {
-    let reads = tenant.reads(&app);
+    let reads = tenant.reads(&app, Action::ReadIntegration)?;
     let id = WebhookDeliveryId(id);
     let delivery = reads.webhook_delivery(id).await?.ok_or(ApiError::NotFound)?;
     let tries = reads.webhook_attempts(id).await?;

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use domain::decision::event::EventType;
 use domain::directory::merchant::Merchant;
+use domain::directory::roles::Action;
 use domain::kernel::ids::{MerchantId, WebhookDeliveryId, WebhookEndpointId};
 use domain::kernel::names::Mode;
 use domain::kernel::patch::Patch;
@@ -28,7 +29,7 @@ use store::clock;
 
 use crate::api::describe::op;
 use crate::api::error::ApiError;
-use crate::api::extract::{Body, Ids, Query};
+use crate::api::extract::{Body, Ids, OptionalBody, Query};
 use crate::api::fields::{Fault, FaultKind, Id, Int, List, Name, Part, Text};
 use crate::api::listing::Listing;
 use crate::api::response::{JsonResult, Limit, ListResult, Time, page};
@@ -112,6 +113,9 @@ pub struct WebhookEndpointResponse {
     signing: Name<Signing>,
     /// By which `ED25519` signatures are verified.
     public_key: Option<String>,
+    /// Until when it is left alone, because it failed many times in a row; as the process knows that
+    /// answers. `update`, `test`, `resend` and `recover` end the pause.
+    paused_until: Option<Time>,
     created_at: Time,
     updated_at: Time,
 }
@@ -154,10 +158,17 @@ impl From<WebhookEndpoint> for WebhookEndpointResponse {
             disabled_reason: row.disabled.map(Name),
             signing: Name(row.signing),
             public_key: row.public_key,
+            paused_until: None,
             created_at: Time::from(row.created_at),
             updated_at: Time::from(row.updated_at),
         }
     }
+}
+
+/// The endpoint, and whether it is left alone for a while.
+fn answered(row: WebhookEndpoint, app: &App) -> WebhookEndpointResponse {
+    let paused_until = app.webhooks.paused_until(row.id).map(Time::from);
+    WebhookEndpointResponse { paused_until, ..row.into() }
 }
 
 fn event_types(types: List<EventType, 1, TYPES_MAX>) -> EventTypes {
@@ -227,6 +238,11 @@ fn with_secret(row: WebhookEndpoint, secret: String) -> WithSecret {
     ([(CACHE_CONTROL, "no-store")], Json(answer))
 }
 
+/// The path of a creation has no id: what is refused is what the URL would be.
+fn on_url(failure: Failure) -> ApiError {
+    ApiError::on_fields(|_| Some("url"))(failure)
+}
+
 async fn create(
     State(app): State<App>,
     tenant: Tenant,
@@ -244,7 +260,7 @@ async fn create(
         public_key: drawn.public_key,
         secrets: drawn.sealed,
     };
-    let row = app.engine.submit(tenant.caller, command).await?;
+    let row = app.engine.submit(tenant.caller, command).await.map_err(on_url)?;
     Ok(with_secret(row, drawn.shown))
 }
 
@@ -254,13 +270,15 @@ async fn list_all(
     Query(query): Query<ListWebhookEndpoints>,
 ) -> ListResult<WebhookEndpointResponse> {
     let page = page(query.limit, query.after_id);
-    let found = listing.tenant.reads(&app).webhook_endpoints(page).await?;
-    listing.respond(page, found, WebhookEndpointResponse::from, |row| row.id)
+    let found =
+        listing.tenant.reads(&app, Action::ReadIntegration)?.webhook_endpoints(page).await?;
+    listing.respond(page, found, |row| answered(row, &app), |row| row.id)
 }
 
 /// This merchant's endpoint of that id.
 async fn by_id(app: &App, tenant: &Tenant, id: i64) -> Result<WebhookEndpoint, ApiError> {
-    let found = tenant.reads(app).webhook_endpoint(WebhookEndpointId(id)).await?;
+    let found =
+        tenant.reads(app, Action::ReadIntegration)?.webhook_endpoint(WebhookEndpointId(id)).await?;
     found.ok_or(ApiError::NotFound)
 }
 
@@ -269,7 +287,7 @@ async fn retrieve(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<WebhookEndpointResponse> {
-    Ok(Json(by_id(&app, &tenant, id).await?.into()))
+    Ok(Json(answered(by_id(&app, &tenant, id).await?, &app)))
 }
 
 async fn update(
@@ -301,13 +319,14 @@ async fn rotate_secret(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-    Body(payload): Body<RotateSecret>,
+    OptionalBody(payload): OptionalBody<RotateSecret>,
 ) -> Result<WithSecret, ApiError> {
     let hours = payload.overlap_hours.map_or(24, |hours| hours.0);
     let mut tries = 0;
     loop {
         let endpoint = by_id(&app, &tenant, id).await?;
-        let known = tenant.reads(&app).webhook_secrets(endpoint.id).await?;
+        let known =
+            tenant.reads(&app, Action::ReadIntegration)?.webhook_secrets(endpoint.id).await?;
         let drawn = draw_secrets(&app, tenant.id(), endpoint.signing).await?;
         let command = RotateWebhookSecret {
             merchant_id: tenant.id(),
@@ -363,7 +382,7 @@ async fn recover(
     let mut deliveries = 0;
     let mut has_more = false;
     loop {
-        let reads = tenant.reads(&app);
+        let reads = tenant.reads(&app, Action::ReadIntegration)?;
         let ids = reads.failed_deliveries(endpoint.id, since, after, RECOVERED_AT_ONCE).await?;
         let Some(last) = ids.last() else { break };
         after = *last;

@@ -38,7 +38,9 @@ fn rotate(target: &Target, retire: bool) -> anyhow::Result<()> {
     let (id, retired) = installation::rotate_signing_keys(sql.as_mut(), retire, clock::now().0)?;
     let mut text = format!("key {id} signs from now on");
     if retire {
-        text.push_str(&format!("\n{retired} older keys are retired: their tokens are refused"));
+        text.push_str(&format!(
+            "\nolder keys that are retired: {retired}; their tokens are refused"
+        ));
     }
     output::done(&json!({ "key": id, "retired": retired }), &text)
 }

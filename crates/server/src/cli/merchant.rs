@@ -9,6 +9,7 @@ use domain::directory::api_keys::RevokeApiKey;
 use domain::directory::brand::{Colour, NAME_CHARACTERS};
 use domain::directory::create_merchant::{CreateMerchant, CreatedMerchant};
 use domain::directory::merchant::{Merchant as MerchantRow, MerchantType};
+use domain::directory::roles::{Operations, Rights, Role};
 use domain::directory::set_passcode::SetPasscode;
 use domain::directory::set_passcode::UnlockPasscode;
 use domain::directory::update_merchant::MerchantChanges;
@@ -24,6 +25,7 @@ use domain::network_accounts::account::AccountStatus;
 use serde_json::{Value, json};
 
 use crate::api::fields::{FromValue, Text};
+use crate::api::operation_ids;
 use crate::cli::networks::network;
 use crate::cli::output::{self, moment};
 use crate::cli::{Target, input, logo};
@@ -102,6 +104,14 @@ pub enum Merchant {
         /// The merchant's id.
         #[arg(long)]
         merchant: i64,
+        /// The role that the key is limited to: VIEWER, SUPPORT, DEVELOPER, FINANCE or MANAGER.
+        /// OWNER, the default, may do all that the merchant may.
+        #[arg(long, value_name = "ROLE", default_value = "OWNER", value_parser = role)]
+        role: Role,
+        /// The operations that the key is limited to, by their names in the API's document, separated
+        /// by commas: retrieve_wallet,list_wallets.
+        #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = operation)]
+        operations: Option<Vec<String>>,
     },
     /// Set the passcode that a merchant's payouts need. It is read from standard input.
     SetPasscode {
@@ -173,6 +183,20 @@ fn mode(text: &str) -> Result<Mode, String> {
     Mode::parse(&text.to_ascii_uppercase()).ok_or_else(|| "use sandbox, test or live".to_owned())
 }
 
+pub(super) fn role(text: &str) -> Result<Role, String> {
+    let names: Vec<&str> = Role::OF_MERCHANTS.iter().map(|role| role.as_str()).collect();
+    Role::parse_of_merchant(&text.to_ascii_uppercase())
+        .ok_or_else(|| format!("use one of {}", names.join(", ")))
+}
+
+fn operation(text: &str) -> Result<String, String> {
+    let known = operation_ids();
+    if known.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("no operation of the API has this name; there are {}", known.join(", ")))
+}
+
 fn fee_bearer(text: &str) -> Result<FeeBearer, String> {
     FeeBearer::parse(text).ok_or_else(|| "use PAYER or PAYEE".to_owned())
 }
@@ -235,7 +259,10 @@ impl Merchant {
                 };
                 set(target, MerchantId(merchant), changes)
             }
-            Self::CreateKey { merchant } => create_key(target, MerchantId(merchant)),
+            Self::CreateKey { merchant, role, operations } => {
+                let rights = Rights { role, operations: operations.map(Operations::new) };
+                create_key(target, MerchantId(merchant), rights)
+            }
             Self::SetPasscode { merchant } => set_passcode(target, merchant),
             Self::Passcode { merchant, remove, .. } => change_passcode(target, merchant, remove),
         }
@@ -468,14 +495,28 @@ fn set(target: &Target, id: MerchantId, changes: MerchantChanges) -> anyhow::Res
     output::done(&row_as_json(&merchant), &lines.join("\n"))
 }
 
-fn create_key(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
+fn create_key(target: &Target, merchant: MerchantId, rights: Rights) -> anyhow::Result<()> {
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
-    let command = CreateApiKey { merchant_id: merchant, client_id: client_id.clone(), secret_hash };
+    let command = CreateApiKey {
+        merchant_id: merchant,
+        client_id: client_id.clone(),
+        secret_hash,
+        rights: rights.clone(),
+    };
     drop(target.open_existing()?);
     let key = target.run_on("merchant", merchant, command)?;
-    let json = json!({"id": key.id.0, "client_id": client_id, "client_secret": client_secret});
+    let names = rights.operations.as_ref().map(Operations::names);
+    let json = json!({
+        "id": key.id.0,
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "role": rights.role.as_str(),
+        "operations": names,
+    });
+    let limited = names.map_or(String::new(), |names| format!(", only {}", names.join(", ")));
     let lines = [
         format!("api key        {}", key.id),
+        format!("role           {}{limited}", rights.role),
         format!("client_id      {client_id}"),
         format!("client_secret  {client_secret}   (shown only now)"),
     ];

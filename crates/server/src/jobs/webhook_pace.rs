@@ -74,8 +74,14 @@ impl Pace {
         (self.failures, self.paused_until, self.pause) = (0, Duration::ZERO, Duration::ZERO);
     }
 
+    /// How long the endpoint is left alone from now on, if it is.
+    #[must_use]
+    pub fn pause_left(&self, now: Duration) -> Option<Duration> {
+        self.paused_until.checked_sub(now).filter(|left| !left.is_zero())
+    }
+
     fn is_paused(&self, now: Duration) -> bool {
-        now < self.paused_until
+        self.pause_left(now).is_some()
     }
 
     /// Whether it is like an endpoint that was never met.

@@ -69,6 +69,8 @@ pub struct Webhooks {
     was_forwarded: AtomicBool,
     /// Endpoints whose pause is over, because somebody asks for deliveries now.
     woken: Mutex<Vec<WebhookEndpointId>>,
+    /// Until when endpoints that keep failing are left alone by this process.
+    paused: Mutex<HashMap<WebhookEndpointId, ServerTime>>,
 }
 
 impl Webhooks {
@@ -90,6 +92,27 @@ impl Webhooks {
         self.nudge();
     }
 
+    /// Until when this process leaves an endpoint alone.
+    #[must_use]
+    pub fn paused_until(&self, endpoint: WebhookEndpointId) -> Option<ServerTime> {
+        let paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        paused.get(&endpoint).copied().filter(|until| *until > clock::now())
+    }
+
+    /// Keeps for how long an endpoint is left alone from now on, if at all.
+    fn note_pause(&self, endpoint: WebhookEndpointId, left: Option<Duration>) {
+        let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        match left {
+            Some(left) => {
+                let left = i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
+                paused.insert(endpoint, clock::now().plus(left));
+            }
+            None => {
+                paused.remove(&endpoint);
+            }
+        }
+    }
+
     fn take_woken(&self) -> Vec<WebhookEndpointId> {
         std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -97,7 +120,14 @@ impl Webhooks {
     /// A request came through a proxy: so the server is reached from elsewhere, and a private address
     /// may be one of the operator's own services.
     pub fn note_forwarded(&self) {
-        self.was_forwarded.store(true, Ordering::Relaxed);
+        let is_first = !self.was_forwarded.swap(true, Ordering::Relaxed);
+        if is_first && self.is_local && !self.private_given {
+            tracing::warn!(
+                "a request came through a proxy, so that others may reach this server: webhooks of \
+                 sandbox merchants to private addresses and localhost are refused until the server \
+                 starts again; --webhooks-private-addresses allows them always"
+            );
+        }
     }
 
     /// Whether sandbox merchants may be told at private addresses.
@@ -259,7 +289,9 @@ impl DeliveryJob {
         if let Ok((endpoint, ended)) = ended
             && let Some(met) = self.met.get_mut(&endpoint)
         {
-            met.pace.ended(ended, self.begun.elapsed());
+            let now = self.begun.elapsed();
+            met.pace.ended(ended, now);
+            self.app.webhooks.note_pause(endpoint, met.pace.pause_left(now));
         }
     }
 
@@ -288,6 +320,7 @@ impl DeliveryJob {
             if let Some(met) = self.met.get_mut(&endpoint) {
                 met.pace.forget_failures();
             }
+            self.app.webhooks.note_pause(endpoint, None);
         }
         let now = clock::now();
         let mut due = self.app.queries.for_system().due_endpoints(now).await?;

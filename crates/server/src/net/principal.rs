@@ -1,15 +1,17 @@
 //! The merchant behind an access token.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::directory::merchant::{ApiKey, Merchant};
 use domain::directory::principal::Caller;
+use domain::directory::roles::{Action, Operations, Rights};
 use domain::kernel::ids::MerchantId;
 use domain::kernel::time::{MerchantTime, ServerTime};
 
 use crate::api::error::ApiError;
+use crate::api::operation_id;
 use crate::app::App;
 use crate::net::challenge::Challenge;
 use crate::net::{forwarded, limits};
@@ -22,6 +24,8 @@ pub struct Tenant {
     pub merchant: Merchant,
     /// The credentials. They are checked again when a command is decided.
     pub caller: Caller,
+    /// What they allow. A command is checked against them when it is decided.
+    rights: Rights,
     /// Server time of the request.
     pub now: ServerTime,
 }
@@ -32,10 +36,15 @@ impl Tenant {
         self.merchant.id
     }
 
-    /// The reads of this merchant's rows. A handler reads no others.
-    #[must_use]
-    pub fn reads<'a>(&self, app: &'a App) -> MerchantReads<'a> {
-        app.queries.of(&self.merchant)
+    /// The reads of this merchant's rows, for whoever may do that. A handler reads no others.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn reads<'a>(&self, app: &'a App, action: Action) -> Result<MerchantReads<'a>, ApiError> {
+        self.rights.check(action).map_err(|refusal| ApiError::Forbidden(refusal.to_string()))?;
+        let reads = app.queries.of(&self.merchant);
+        let shows = self.rights.role.may(Action::SeeContacts);
+        Ok(if shows { reads } else { reads.without_contacts() })
     }
 
     /// Checks the credentials again, for a request that writes nothing: its body may arrive long
@@ -85,7 +94,11 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
 }
 
 /// The caller and its merchant, if the token is valid.
-async fn identify(token: &str, app: &App, now: ServerTime) -> Result<(Caller, Merchant), ApiError> {
+async fn identify(
+    token: &str,
+    app: &App,
+    now: ServerTime,
+) -> Result<(Caller, Rights, Merchant), ApiError> {
     let checked = app.tokens.check_or_reload(token, now, app.queries.for_system()).await?;
     let token = checked.map_err(|bad| ApiError::BadCredentials(bad.into()))?;
     let found = app.queries.for_authentication().tenant(token.api_key).await?;
@@ -97,7 +110,20 @@ async fn identify(token: &str, app: &App, now: ServerTime) -> Result<(Caller, Me
         signing_key_id: token.signing_key,
         until: token.until,
     };
-    Ok((caller, merchant))
+    Ok((caller, key.rights, merchant))
+}
+
+/// Refuses what an API key that is narrowed to some operations may not call.
+fn check_operation(operations: &Operations, parts: &Parts) -> Result<(), ApiError> {
+    let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    match operation_id(parts.method.as_str(), path) {
+        Some(name) if operations.contains(name) => Ok(()),
+        name => Err(ApiError::Forbidden(format!(
+            "this API key may not call {}: it is limited to {}",
+            name.unwrap_or(path),
+            operations.names().join(", ")
+        ))),
+    }
 }
 
 impl FromRequestParts<App> for Tenant {
@@ -112,7 +138,10 @@ impl FromRequestParts<App> for Tenant {
         if let (Err(ApiError::BadCredentials(_)), Some(limits)) = (&found, &app.limits) {
             limits::count_bad_token(limits, &parts.extensions)?;
         }
-        let (caller, merchant) = found?;
+        let (caller, rights, merchant) = found?;
+        if let Some(operations) = &rights.operations {
+            check_operation(operations, parts)?;
+        }
         if forwarded::is_forwarded(&parts.headers) {
             app.webhooks.note_forwarded();
         }
@@ -120,7 +149,7 @@ impl FromRequestParts<App> for Tenant {
             limits::count(limits, merchant.id, &parts.extensions)?;
         }
         parts.extensions.insert(merchant.time(now));
-        Ok(Self { merchant, caller, now })
+        Ok(Self { merchant, caller, rights, now })
     }
 }
 
@@ -157,6 +186,7 @@ mod tests {
             merchant_id: MerchantId(1),
             client_id: String::new(),
             secret_hash: String::new(),
+            rights: Rights::ALL,
             created_at: ServerTime(0),
             revoked_at: None,
             event_count: 0,

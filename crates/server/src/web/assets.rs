@@ -22,7 +22,8 @@ pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("pages", "css", "text/css; charset=utf-8", include_str!("style.css"))
 });
 pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("pages", "js", "text/javascript; charset=utf-8", include_str!("script.js"))
+    let content = without_comments(include_str!("script.js")).leak();
+    Asset::new("pages", "js", "text/javascript; charset=utf-8", content)
 });
 pub static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("icon.svg")));
@@ -44,6 +45,13 @@ impl Asset {
     pub fn path(&self) -> &str {
         &self.path
     }
+}
+
+/// A script without what only people read: lines of comments, and the spaces before each line.
+fn without_comments(script: &str) -> String {
+    let lines = script.lines().map(str::trim_start);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The part of a content's hash that stands in the name of its file.

@@ -32,8 +32,16 @@
   if (!state || !line || !window.fetch || !window.DOMParser) return;
   var status = line.querySelector("[role=status]");
   var button = line.querySelector("button");
-  var words = { said: status.textContent, stop: button.textContent, start: button.dataset.start };
-  var on = true, asked = 0, timer;
+  var words = {
+    said: status.textContent, offline: status.dataset.offline,
+    stop: button.textContent, start: button.dataset.start
+  };
+  var on = true, asked = 0, failed = 0, timer;
+
+  // A screen reader says a text that changes: the same one is not written again.
+  function say(text) {
+    if (status.textContent !== text) status.textContent = text;
+  }
 
   function plan() {
     clearTimeout(timer);
@@ -46,7 +54,9 @@
       if (!answer.ok) throw new Error(answer.status);
       return answer.text();
     }).then(function (text) {
+      failed = 0;
       if (!on) return;
+      say(words.said);
       var page = new DOMParser().parseFromString(text, "text/html");
       var now = page.querySelector("[data-state]");
       if (!now || now.dataset.state !== state.dataset.state) {
@@ -58,13 +68,18 @@
         if (old && old.innerHTML !== part.innerHTML) old.innerHTML = part.innerHTML;
       });
       plan();
-    }).catch(plan);
+    }).catch(function () {
+      // Once may be a restart, or a phone that changes its cell.
+      failed += 1;
+      if (on && failed > 1) say(words.offline);
+      plan();
+    });
   }
 
   button.addEventListener("click", function () {
     on = !on;
     asked = 0;
-    status.textContent = on ? words.said : "";
+    say(on ? words.said : "");
     button.textContent = on ? words.stop : words.start;
     if (on) ask(); else clearTimeout(timer);
   });

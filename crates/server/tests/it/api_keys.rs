@@ -61,7 +61,7 @@ fn a_list_of_keys_has_no_secret_and_no_hash() {
         let mut fields: Vec<&str> =
             row.as_object().expect("an object").keys().map(String::as_str).collect();
         fields.sort_unstable();
-        assert_eq!(fields, ["client_id", "created_at", "id", "revoked_at"]);
+        assert_eq!(fields, ["client_id", "created_at", "id", "operations", "revoked_at", "role"]);
     }
     let first = shop.api.get("/v1/api-keys/list?limit=1");
     assert!(first.header("link").is_some_and(|link| link.contains(&format!("after_id={key}"))));

@@ -111,6 +111,19 @@ fn every_type_of_event_is_described() {
     }
 }
 
+/// The table of roles stands in the documentation as it is in the code.
+#[test]
+fn the_table_of_roles_is_up_to_date() {
+    use domain::directory::roles::{Action, Role};
+    let page = include_str!("../../../../docs/people.md");
+    for action in Action::ALL {
+        let cells: Vec<&str> =
+            Role::ALL.iter().map(|role| if role.may(*action) { "yes" } else { "" }).collect();
+        let row = format!("| {action} | {} |", cells.join(" | "));
+        assert!(page.contains(&row), "docs/people.md has no line\n{row}");
+    }
+}
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

@@ -183,6 +183,19 @@ fn messages_are_those_of_the_stream() {
     assert!(!forwards.out.all().concat().contains(SECRET), "it is known already");
 }
 
+/// With `--json` the lines are the messages themselves, so a refusal is told beside them.
+#[test]
+fn what_the_receiver_refuses_is_told() {
+    let (server, shop) = open();
+    let receiver = Receiver::answering(|_| (400, String::new()));
+    let arguments = ["--json", "--forward-to", &receiver.url(), "--secret", SECRET];
+    let listener = Listener::start(&shop, &arguments);
+    server.fund(&shop, "USD", "1.00");
+    let said = listener.err.wait_for("answered 400");
+    let event = event_ids(&shop).last().expect("an event").to_string();
+    assert!(said.contains(&format!("kola events resend {event}")), "{said}");
+}
+
 #[test]
 fn only_the_types_that_were_asked_for_are_forwarded() {
     let (server, shop) = open();

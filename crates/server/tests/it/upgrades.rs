@@ -59,7 +59,9 @@ fn answered_by_14(answer: &Value, now: i64) -> Value {
         Value::Array(rows) => rows.iter().map(|row| answered_by_14(row, now)).collect(),
         Value::Object(fields) => fields
             .iter()
-            .filter(|(name, _)| !["position", "sequence", "actor"].contains(&name.as_str()))
+            .filter(|(name, _)| {
+                !["position", "sequence", "actor", "role", "operations"].contains(&name.as_str())
+            })
             .map(|(name, value)| match (name.as_str(), value) {
                 ("next_check_at", Value::String(_)) => (name.clone(), json!("@due")),
                 _ => (name.clone(), answered_by_14(value, now)),

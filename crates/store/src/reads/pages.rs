@@ -45,6 +45,16 @@ pub struct PageOfRows<T> {
     pub scanned_to: Option<i64>,
 }
 
+impl<T> PageOfRows<T> {
+    /// Each row as `convert` makes it.
+    pub(super) fn map<U>(self, convert: impl Fn(T) -> U) -> PageOfRows<U> {
+        PageOfRows {
+            rows: self.rows.into_iter().map(convert).collect(),
+            scanned_to: self.scanned_to,
+        }
+    }
+}
+
 /// The conditions of a list of one merchant's rows.
 pub(super) struct ListQuery {
     /// Selects the rows by an index that has them in the order of the list.

@@ -32,7 +32,8 @@ impl MerchantReads<'_> {
             "{} WHERE counterparties.id = :id AND counterparties.merchant_id = :merchant",
             select_with_party()
         );
-        Ok(self.rows(&sql, params!["id" = id.0], counterparty_with_party).await?.pop())
+        let found = self.rows(&sql, params!["id" = id.0], counterparty_with_party).await?.pop();
+        Ok(found.map(|(row, party)| (row, party.map(|party| self.shown(party)))))
     }
 
     pub async fn counterparties(
@@ -48,13 +49,10 @@ impl MerchantReads<'_> {
                 ":relationship",
                 relationship.map(Relationship::as_str),
             );
-        self.list_joined::<Counterparty, _>(
-            &select_with_party(),
-            list,
-            page,
-            counterparty_with_party,
-        )
-        .await
+        let select = select_with_party();
+        let found =
+            self.list_joined::<Counterparty, _>(&select, list, page, counterparty_with_party);
+        Ok(found.await?.map(|(row, party)| (row, party.map(|party| self.shown(party)))))
     }
 
     /// The condition that a party's name matches the LIKE pattern `:fullname`.

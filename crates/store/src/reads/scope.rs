@@ -34,6 +34,8 @@ use crate::workspace::sql_value::{Param, Params, ResultRow};
 pub struct MerchantReads<'a> {
     queries: &'a Queries,
     merchant: MerchantId,
+    /// Whether whoever reads may see names and phone numbers of people.
+    shows_contacts: bool,
 }
 
 /// Reads that check credentials, before it is known for which merchant somebody acts.
@@ -86,7 +88,18 @@ impl OperatorReads {
 
 impl<'a> MerchantReads<'a> {
     pub(crate) const fn new(queries: &'a Queries, merchant: MerchantId) -> Self {
-        Self { queries, merchant }
+        Self { queries, merchant, shows_contacts: true }
+    }
+
+    /// The same reads, with names and phone numbers masked.
+    #[must_use]
+    pub const fn without_contacts(self) -> Self {
+        Self { shows_contacts: false, ..self }
+    }
+
+    /// The row as whoever reads may see it.
+    pub(super) fn shown<R: Record>(&self, row: R) -> R {
+        if self.shows_contacts { row } else { row.without_contacts() }
     }
 
     pub(super) const fn merchant(&self) -> MerchantId {
@@ -108,7 +121,8 @@ impl<'a> MerchantReads<'a> {
         condition: &str,
         params: Params<'_>,
     ) -> Result<Option<R>, StoreError> {
-        self.queries.one(&of_merchant(condition), &self.with_merchant(params)).await
+        let found = self.queries.one(&of_merchant(condition), &self.with_merchant(params)).await?;
+        Ok(found.map(|row| self.shown(row)))
     }
 
     /// Those of the rows that the condition selects which are the merchant's.
@@ -118,7 +132,9 @@ impl<'a> MerchantReads<'a> {
         order: &str,
         params: Params<'_>,
     ) -> Result<Vec<R>, StoreError> {
-        self.queries.many(&of_merchant(condition), order, &self.with_merchant(params)).await
+        let condition = of_merchant(condition);
+        let found = self.queries.many(&condition, order, &self.with_merchant(params)).await?;
+        Ok(found.into_iter().map(|row| self.shown(row)).collect())
     }
 
     /// The rows of a statement that selects by `:merchant` itself. On SQLite a statement that does
@@ -162,7 +178,8 @@ impl<'a> MerchantReads<'a> {
         list: ListQuery,
         page: Page,
     ) -> Result<PageOfRows<R>, StoreError> {
-        self.queries.list(self.merchant, list, page).await
+        let found = self.queries.list(self.merchant, list, page).await?;
+        Ok(found.map(|row| self.shown(row)))
     }
 
     pub(super) async fn list_joined<R: Record + Send + 'static, T: Send + 'static>(

@@ -55,6 +55,8 @@ const REQUESTS_SIGNED: i64 = 23;
 const MESSAGES_WRITTEN: i64 = 24;
 /// API keys count their events.
 const KEYS_HAVE_EVENTS: i64 = 25;
+/// API keys are narrowed to roles, and people have rights.
+const RIGHTS_KEPT: i64 = 26;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -211,6 +213,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0025_more_events.sql"),
         // An older kola would read the new events as broken rows.
         oldest: KEYS_HAVE_EVENTS,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0026_people.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0026_people.sql"),
+        // An older kola would let a narrowed API key do everything.
+        oldest: RIGHTS_KEPT,
     },
 ];
 

@@ -549,6 +549,7 @@ enum_columns!(
     domain::kernel::names::FeeBearer,
     domain::kernel::names::Mode,
     domain::directory::merchant::MerchantType,
+    domain::directory::roles::Role,
     domain::directory::party::Relationship,
     domain::sales::source::SourceType,
     domain::payments::request_limit::RequestLimitKind,
@@ -650,6 +651,12 @@ pub trait Record: Sized {
     /// [`StoreError::Inconsistent`] for a row that contradicts its type.
     fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
 
+    /// The row for readers who may not see the names, phone numbers and e-mail addresses of people.
+    #[must_use]
+    fn without_contacts(self) -> Self {
+        self
+    }
+
     /// Reads a row whose columns start at `first`.
     fn from_row(row: &dyn ResultRow, first: usize) -> Result<Self, StoreError> {
         Self::read(&mut RowReader::new(row, Self::TABLE, first))
@@ -662,13 +669,14 @@ impl<R: Record + Row<Id: Column, AltKey: Column>> KeyedRecord for R {}
 
 /// Declares the columns of a row type: which never change, which may change, and which are the
 /// alternate key. One field may be [`PartlyChanging`]: its columns stand between the fixed and the
-/// changing ones.
+/// changing ones. A row with the contacts of people says how they are `masked`.
 macro_rules! record {
     ($row:path, $table:literal,
      fixed { $($field:ident: $($column:literal)+),+ $(,)? }
      $(partly_changing { $pfield:ident: fixed { $($pfixed:literal)+ } changing { $($pchanging:literal)+ } })?
      changing { $($cfield:ident: $($ccolumn:literal)+),* $(,)? }
-     alt_key { $($alt_key:literal)* }) => {
+     alt_key { $($alt_key:literal)* }
+     $(masked $masked:path)?) => {
         impl Record for $row {
             const TABLE: &'static str = $table;
             const WIDTH: usize =
@@ -698,6 +706,10 @@ macro_rules! record {
                 $(self.$cfield.write(values);)*
                 record!(@first self values $($field)+);
             }
+
+            $(fn without_contacts(self) -> Self {
+                $masked(self)
+            })?
 
             fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
                 Ok(Self {

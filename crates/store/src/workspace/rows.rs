@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use domain::decision::event::{Actor, ActorKind, EventType};
 use domain::directory::passcode::{PasscodeTries, PasscodeTry};
+use domain::directory::roles::{Operations, Rights, Role};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{ApiKeyId, NetworkAccountId, PasscodeTryId};
 use domain::kernel::names::Operation;
@@ -45,9 +46,31 @@ record!(domain::directory::brand::Logo, "logos",
     alt_key {});
 
 record!(domain::directory::merchant::ApiKey, "api_keys",
-    fixed { id: "id", merchant_id: "merchant_id", client_id: "client_id", secret_hash: "secret_hash", created_at: "created_at" }
+    fixed { id: "id", merchant_id: "merchant_id", client_id: "client_id", secret_hash: "secret_hash", rights: "role" "operations", created_at: "created_at" }
     changing { revoked_at: "revoked_at", event_count: "event_count" }
     alt_key { "client_id" });
+
+/// The role, and the names of the operations separated by commas, or null for all of them.
+impl Column for Rights {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Text, ColumnType::Text]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let names = self.operations.as_ref().map(|operations| operations.names().join(","));
+        values.push(SqlValue::Text(Cow::Borrowed(self.role.as_str())));
+        values.push(names.map_or(SqlValue::Null, |names| SqlValue::Text(Cow::Owned(names))));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let (role, names) = <(Role, Option<String>)>::read(reader)?;
+        let operations =
+            names.map(|names| Operations::new(names.split(',').map(ToOwned::to_owned)));
+        Ok(Self { role, operations })
+    }
+}
 
 record!(domain::directory::passcode::Passcode, "passcodes",
     fixed { merchant_id: "merchant_id" }
@@ -118,7 +141,8 @@ record!(domain::directory::party::Party, "parties",
         fullname: "fullname", email: "email", country_code: "country_code", recipient_told_at: "recipient_told_at",
         updated_at: "updated_at",
     }
-    alt_key { "merchant_id" "found_by" });
+    alt_key { "merchant_id" "found_by" }
+    masked domain::directory::party::Party::without_contacts);
 
 record!(domain::directory::party::Counterparty, "counterparties",
     fixed { id: "id", merchant_id: "merchant_id", created_at: "created_at" }
@@ -132,7 +156,8 @@ record!(domain::directory::payment_account::PaymentAccount, "payment_accounts",
         created_at: "created_at",
     }
     changing { is_active: "is_active", updated_at: "updated_at" }
-    alt_key {});
+    alt_key {}
+    masked domain::directory::payment_account::PaymentAccount::without_contacts);
 
 record!(domain::sales::source::Counter, "counters",
     fixed { id: "id", merchant_id: "merchant_id", kind: "type", year: "year" }

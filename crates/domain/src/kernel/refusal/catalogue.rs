@@ -1,5 +1,6 @@
 //! An example of each refusal.
 
+use crate::directory::roles::{Action, Role};
 use crate::kernel::currency::Currency;
 use crate::kernel::names::{Method, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
@@ -21,6 +22,8 @@ impl Refusal {
             Self::NotFound,
             Self::KeyRevoked,
             Self::SigningKeyRetired,
+            Self::NotPermitted { role: Role::Finance, action: Action::Sell },
+            Self::MoreThanOwn,
             Self::TokenExpired,
             Self::NotVerified,
             Self::PasscodeRequired,
@@ -101,6 +104,7 @@ impl Refusal {
             Self::TooManyEndpoints { most: 16 },
             Self::TooManySecrets { most: 5 },
             Self::EndpointDisabled,
+            Self::EndpointDeleted,
             Self::EndpointChanged,
         ]
     }

@@ -10,6 +10,10 @@ impl std::fmt::Display for Refusal {
             Self::KeyRevoked => f.write_str("the API key of this access token was revoked"),
             Self::SigningKeyRetired => f.write_str("the key that signed this access token was retired: obtain a new token"),
             Self::TokenExpired => f.write_str("the access token expired: obtain a new one"),
+            Self::NotPermitted { role, action } => {
+                write!(f, "the role {role} may not {action}: an owner can do it, or gives another role or API key")
+            }
+            Self::MoreThanOwn => f.write_str("nobody can give more rights than their own"),
             Self::NotVerified => {
                 f.write_str("merchant not verified: an operator sets it with `kola merchant set --merchant ID --verified true`")
             }
@@ -127,7 +131,8 @@ impl std::fmt::Display for Refusal {
                 write!(f, "{most} secrets of the endpoint sign already: wait until one ends, or choose a shorter overlap")
             }
             Self::EndpointChanged => f.write_str("the webhook endpoint was changed in the same moment: try again"),
-            Self::EndpointDisabled => f.write_str("the webhook endpoint is disabled or deleted: enable it first"),
+            Self::EndpointDisabled => f.write_str("the webhook endpoint is disabled: enable it first"),
+            Self::EndpointDeleted => f.write_str("the webhook endpoint was deleted: nothing is delivered to it any more"),
         }
     }
 }

@@ -11,6 +11,7 @@ mod subject;
 pub use collect::{Refusals, request_amount};
 pub use subject::Subject;
 
+use crate::directory::roles::{Action, Role};
 use crate::kernel::currency::Currency;
 use crate::kernel::names::{Method, Provider};
 use crate::kernel::time::MerchantTime;
@@ -28,6 +29,13 @@ pub enum Refusal {
     /// The key that signed the access token was retired.
     SigningKeyRetired,
     TokenExpired,
+    /// The role of whoever asks does not allow it.
+    NotPermitted {
+        role: Role,
+        action: Action,
+    },
+    /// An API key or a role that would allow more than whoever gives it may do.
+    MoreThanOwn,
     /// Only verified merchants may pay out, transfer, refund and create links.
     NotVerified,
     /// The merchant has a passcode, and the command has none.
@@ -271,8 +279,10 @@ pub enum Refusal {
     TooManySecrets {
         most: usize,
     },
-    /// Nothing is delivered to a disabled or deleted endpoint.
+    /// Nothing is delivered to a disabled endpoint.
     EndpointDisabled,
+    /// Nothing is delivered to a deleted endpoint.
+    EndpointDeleted,
     /// Somebody else changed the endpoint in the same moment.
     EndpointChanged,
 }
@@ -282,7 +292,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 71;
+    const VARIANTS: usize = 74;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

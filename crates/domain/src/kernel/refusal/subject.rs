@@ -61,6 +61,8 @@ impl Refusal {
             Self::KeyRevoked
             | Self::SigningKeyRetired
             | Self::TokenExpired
+            | Self::NotPermitted { .. }
+            | Self::MoreThanOwn
             | Self::NotVerified
             | Self::PasscodeRequired
             | Self::PasscodeInvalid
@@ -122,6 +124,7 @@ impl Refusal {
             Self::TooManyEndpoints { .. }
             | Self::TooManySecrets { .. }
             | Self::EndpointDisabled
+            | Self::EndpointDeleted
             | Self::EndpointChanged => Subject::WebhookEndpoint,
         }
     }

@@ -16,6 +16,7 @@ use crate::decision::settings::Settings;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
+use crate::directory::roles::Action;
 use crate::directory::try_passcode;
 use crate::directory::use_payment_account;
 use crate::kernel::currency::Currency;
@@ -103,6 +104,10 @@ pub struct Executed {
 
 impl Decision for Execute {
     type Output = Executed;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::to(self.details.operation()))
+    }
 
     fn lock_key(&self) -> Option<LockKey> {
         let key = RowKey::Session(Lookup::Id(self.session_id));

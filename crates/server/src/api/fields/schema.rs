@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use domain::decision::event::{ActorKind, EventEntity, EventType};
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
+use domain::directory::roles::Role;
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{FeeBearer, Operation, Provider};
 use domain::ledger::account::Bucket;
@@ -125,6 +126,7 @@ api_names! {
     ActorKind = "ActorType"
     EventEntity = "Subject" [EventEntity::OF_MERCHANTS]
     EventType [EventType::OF_MERCHANTS]
+    Role [Role::OF_MERCHANTS]
 }
 
 /// The names of the members in generated clients. They begin with the enumeration's name, because

@@ -18,6 +18,7 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
+use domain::directory::roles::Action;
 use domain::kernel::ids::{SessionId, SourceId};
 use domain::kernel::time::MerchantTime;
 use domain::payments::cancel_session::CancelSession;
@@ -105,7 +106,7 @@ async fn source_types(
     let mut sources: Vec<SourceId> = of.iter().filter_map(Session::source_id).collect();
     sources.sort_unstable();
     sources.dedup();
-    Ok(tenant.reads(app).source_types(&sources).await?.into_iter().collect())
+    Ok(tenant.reads(app, Action::ReadPayments)?.source_types(&sources).await?.into_iter().collect())
 }
 
 fn response_with(
@@ -132,7 +133,7 @@ async fn retrieve(
     tenant: Tenant,
     PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>,
 ) -> JsonResult<SessionResponse> {
-    let found = tenant.reads(&app).session(kind, SessionId(id)).await?;
+    let found = tenant.reads(&app, Action::ReadPayments)?.session(kind, SessionId(id)).await?;
     Ok(Json(response(&app, &tenant, found.ok_or(ApiError::NotFound)?).await?))
 }
 
@@ -143,7 +144,7 @@ async fn list_all(
     Query(query): Query<ListSessions>,
 ) -> ListResult<SessionResponse> {
     let page = page(query.limit, query.after_id);
-    let found = listing.tenant.reads(&app).sessions(kind, page).await?;
+    let found = listing.tenant.reads(&app, Action::ReadPayments)?.sessions(kind, page).await?;
     let types = source_types(&app, &listing.tenant, &found.rows).await?;
     let time = listing.tenant.time();
     listing.respond(

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::decision::command::ListedDecision;
+use domain::directory::roles::Action;
 use domain::kernel::ids::SourceId;
 use domain::sales::cancel_source::CancelSource;
 use domain::sales::create_source::CreateSource;
@@ -42,7 +43,8 @@ pub async fn list_all<K: Kind>(
     let page = page(query.limit, query.after_id);
     let reference = query.reference_id.map(|text| text.0);
     let filter = SourceFilter { currency: query.currency, status: query.status, reference };
-    let found = listing.tenant.reads(&app).sources(K::TYPE, filter, page).await?;
+    let found =
+        listing.tenant.reads(&app, Action::ReadPayments)?.sources(K::TYPE, filter, page).await?;
     let merchant = listing.tenant.merchant.clone();
     listing.respond(
         page,
@@ -54,7 +56,11 @@ pub async fn list_all<K: Kind>(
 
 /// This merchant's source of that id.
 pub async fn by_id<K: Kind>(app: &App, tenant: &Tenant, id: i64) -> Result<Source, ApiError> {
-    tenant.reads(app).source(K::TYPE, SourceId(id)).await?.ok_or(ApiError::NotFound)
+    tenant
+        .reads(app, Action::ReadPayments)?
+        .source(K::TYPE, SourceId(id))
+        .await?
+        .ok_or(ApiError::NotFound)
 }
 
 /// This merchant's source of that number.
@@ -63,7 +69,11 @@ pub async fn by_number<K: Kind>(
     tenant: &Tenant,
     number: &str,
 ) -> Result<Source, ApiError> {
-    tenant.reads(app).source_by_number(K::TYPE, number).await?.ok_or(ApiError::NotFound)
+    tenant
+        .reads(app, Action::ReadPayments)?
+        .source_by_number(K::TYPE, number)
+        .await?
+        .ok_or(ApiError::NotFound)
 }
 
 pub type LargeJsonResult<T> = Result<LargeJson<T>, ApiError>;
@@ -79,7 +89,7 @@ pub async fn detail<K: Kind>(
     source: Source,
 ) -> LargeJsonResult<KindResponse<K, SourceDetailResponse>> {
     let permit = permit(app, tenant).await?;
-    let reads = tenant.reads(app);
+    let reads = tenant.reads(app, Action::ReadPayments)?;
     let items = reads.items(source.id, None).await?;
     let counterparty = reads.counterparty(source.counterparty_id).await?;
     LargeJson::new(

@@ -5,6 +5,7 @@ use axum::extract::State;
 use domain::directory::merchant::{Merchant, MerchantType};
 use domain::directory::party::{Counterparty, Party, Relationship};
 use domain::directory::payment_account::PaymentAccount;
+use domain::directory::roles::Action;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Method, Provider};
 use domain::payments::execution::{Execution, ExecutionStatus};
@@ -238,7 +239,7 @@ impl ReceiptResponse {
 }
 
 async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payment, ApiError> {
-    let reads = tenant.reads(app);
+    let reads = tenant.reads(app, Action::ReadPayments)?;
     let Some(paid) = reads.collection_of(source.id).await? else {
         return Ok(Payment::default());
     };
@@ -256,7 +257,7 @@ async fn written<K: Kind>(
     source: Source,
 ) -> LargeJsonResult<KindResponse<K, ReceiptResponse>> {
     let permit = permit(app, tenant).await?;
-    let reads = tenant.reads(app);
+    let reads = tenant.reads(app, Action::ReadPayments)?;
     let items = reads.items(source.id, None).await?;
     let (counterparty, party) = reads.counterparty(source.counterparty_id).await?.unzip();
     let payment = payment_of(app, tenant, &source).await?;

@@ -40,8 +40,8 @@ pub struct ApiKey {
     /// The URL of the server.
     #[arg(long, env = "KOLA_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// The client id that the server printed. Its secret is read from KOLA_CLIENT_SECRET, or from
-    /// standard input.
+    /// The client id that the server printed, or KOLA_CLIENT_ID. Its secret is read from
+    /// KOLA_CLIENT_SECRET, or from standard input.
     #[arg(long, env = "KOLA_CLIENT_ID", value_name = "ID")]
     client_id: String,
 }
@@ -174,10 +174,16 @@ impl Listener {
         };
         let attempt = forwarder.deliver(event).await;
         print(event, Some(&attempt))?;
-        if attempt.result.is_err() {
+        if !attempt.is_success() {
+            let why = match &attempt.result {
+                Ok(answered) => {
+                    format!("the receiver answered {} to event {}", answered.status, event.id)
+                }
+                Err(failed) => format!("event {} was not delivered: {}", event.id, failed.reason),
+            };
             output::warn(&format!(
-                "event {} was not delivered: `kola events resend {} --forward-to URL` sends it again",
-                event.id, event.id
+                "{why}: `kola events resend {} --forward-to URL` sends it again",
+                event.id
             ));
         }
         Ok(())

@@ -101,6 +101,7 @@ pub const TEXTS: Texts = Texts {
     check_now: "Check now",
     checks_itself: "This page checks by itself.",
     stop_checking: "Stop checking",
+    no_connection: "We cannot reach the server. This page goes on trying.",
     start_checking: "Check by itself again",
 
     not_told_yet: "{network} has not told us yet.",

@@ -101,6 +101,7 @@ pub const TEXTS: Texts = Texts {
     check_now: "Vérifier maintenant",
     checks_itself: "Cette page vérifie d’elle-même.",
     stop_checking: "Arrêter de vérifier",
+    no_connection: "Le serveur ne répond pas. Cette page continue d’essayer.",
     start_checking: "Vérifier de nouveau automatiquement",
 
     not_told_yet: "{network} ne nous a pas encore répondu.",

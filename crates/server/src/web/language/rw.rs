@@ -102,6 +102,7 @@ pub const TEXTS: Texts = Texts {
     check_now: "Reba ubu",
     checks_itself: "Uru rupapuro rwireba ubwarwo.",
     stop_checking: "Hagarika kureba",
+    no_connection: "Seriveri ntiboneka. Uru rupapuro rurakomeza kugerageza.",
     start_checking: "Ongera rwirebe ubwarwo",
 
     not_told_yet: "{network} ntiratubwira.",

@@ -312,6 +312,7 @@ texts! {
     check_now,
     checks_itself,
     stop_checking,
+    no_connection,
     start_checking,
 
     // State: waiting long.

@@ -130,6 +130,16 @@ impl Chromium {
         );
     }
 
+    /// Takes the network away, or gives it back.
+    #[track_caller]
+    pub(crate) fn go_offline(&self, offline: bool) {
+        self.devtools("Network.enable", json!({}));
+        self.devtools(
+            "Network.emulateNetworkConditions",
+            json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}),
+        );
+    }
+
     /// The requests since this was last asked.
     #[track_caller]
     pub(crate) fn requests(&self) -> Vec<Request> {

@@ -233,6 +233,21 @@ fn the_result_comes_by_itself() {
     assert_executions(&shop, &["COMPLETED"]);
 }
 
+/// A page that cannot reach the server says so, and goes on by itself once it can.
+#[test]
+#[ignore = "needs Chromium: cargo xtask test --browser"]
+fn a_page_without_a_connection_says_so() {
+    let (server, shop) = open_with(&WITHIN_AN_HOUR);
+    let checkout = checkout(&shop);
+    let mut browser = Chromium::start(&server);
+    pay(&mut browser, &checkout.link, MTN_LRD, "0880000001");
+    shows(&mut browser, &["This page checks by itself."]);
+    browser.go_offline(true);
+    wait_for("the word", || browser.text().contains("cannot reach the server").then_some(()));
+    browser.go_offline(false);
+    wait_for("the connection", || browser.text().contains("checks by itself").then_some(()));
+}
+
 /// Moves the focus by the tabulator until it is on this element; fails where it cannot be seen.
 #[track_caller]
 fn tab_to(browser: &Chromium, css: &str) {

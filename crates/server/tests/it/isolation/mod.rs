@@ -4,6 +4,7 @@
 mod estate;
 mod late;
 mod locks;
+mod roles;
 
 use serde_json::Value;
 

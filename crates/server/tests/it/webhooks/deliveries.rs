@@ -280,3 +280,43 @@ fn a_dead_endpoint_holds_up_nobody() {
     assert_eq!(tries[0]["response_status"], Value::Null);
     assert!(shown(&tries[0], "response").contains("127.0.0.1"), "{tries}");
 }
+
+#[test]
+fn an_endpoint_that_is_left_alone_says_until_when() {
+    let stage = Stage::open();
+    let made = stage.endpoint();
+    let path = format!("/v1/webhook-endpoints/retrieve/{}", id(&made));
+    let paused = || stage.shop.api.get(&path).ok()["paused_until"].clone();
+    assert_eq!(paused(), Value::Null);
+    stage.receiver.answer(|_| (500, String::new()));
+    for _ in 0..20 {
+        stage.server.fund(&stage.shop, "USD", "1.00");
+    }
+    wait_for("a pause", || (!paused().is_null()).then_some(()));
+    let until = instant(&paused());
+    let rows = stage.shop.api.get("/v1/webhook-endpoints/list").rows();
+    assert_eq!(instant(&rows[0]["paused_until"]), until);
+    // Who asks for a delivery ends it.
+    stage.receiver.answer(|_| (204, String::new()));
+    stage.test(&made);
+    stage.receiver.wait_for("webhook.test", 1);
+    wait_for("the end of the pause", || paused().is_null().then_some(()));
+}
+
+#[test]
+fn nothing_is_sent_again_to_a_deleted_endpoint() {
+    let stage = Stage::open();
+    let made = stage.endpoint();
+    stage.test(&made);
+    stage.receiver.wait_for("webhook.test", 1);
+    let told = stage.becomes(&format!("endpoint_id={}", id(&made)), "DELIVERED");
+    let of_endpoint = |what: &str| format!("/v1/webhook-endpoints/{what}/{}", id(&made));
+    let resend = || {
+        let path = format!("/v1/webhook-deliveries/resend/{}", id(&told));
+        stage.shop.api.call("POST", &path, None)
+    };
+    stage.shop.api.put(&of_endpoint("update"), &json!({"enabled": false})).ok();
+    assert!(resend().refused(422)[0]["msg"].to_string().contains("enable it first"));
+    stage.shop.api.call("POST", &of_endpoint("delete"), None).ok();
+    assert!(resend().refused(422)[0]["msg"].to_string().contains("was deleted"));
+}

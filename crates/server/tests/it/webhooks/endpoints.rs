@@ -100,6 +100,23 @@ fn while_secrets_overlap_each_of_them_signs() {
     let told = &stage.receiver.wait_for("webhook.test", 2)[1];
     assert!(told.is_signed_by(&third), "{told:?}");
     assert!(!told.is_signed_by(&first) && !told.is_signed_by(&second), "{told:?}");
+
+    // Without a body the overlap is that of a day.
+    let fourth = secret(&stage.shop.api.call("POST", &path, None).ok());
+    stage.test(&made);
+    let told = &stage.receiver.wait_for("webhook.test", 3)[2];
+    assert!(told.is_signed_by(&third) && told.is_signed_by(&fourth), "{told:?}");
+}
+
+#[test]
+fn one_endpoint_too_many_is_refused_on_its_url() {
+    let stage = Stage::open();
+    for _ in 0..16 {
+        stage.endpoint();
+    }
+    let body = json!({"url": "https://shop.example/"});
+    let refused = stage.shop.api.post("/v1/webhook-endpoints/create", &body);
+    assert_eq!(refused.refused(422)[0]["loc"], json!(["body", "url"]));
 }
 
 #[test]

@@ -118,7 +118,29 @@ fn only_the_types_that_were_asked_for_are_streamed() {
     for none in ["nothing", "tariff.changed", "source.paid,"] {
         shop.api.get(&format!("/v1/events/stream?types={none}")).fault("query.types");
     }
-    shop.api.get("/v1/events/stream?after_id=999999999").refused(404);
+}
+
+/// Nobody waits for what has happened already because of a place that is none.
+#[test]
+fn a_place_that_no_event_has_is_refused() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "1.00");
+    let last = shop.api.get("/v1/events/list?limit=1").rows()[0]["position"].as_i64().unwrap();
+    shop.api.get("/v1/events/stream?after_id=999999999").fault("query.after_id");
+    let ahead = format!("/v1/events/stream?after_position={}", last + 1);
+    shop.api.get(&ahead).fault("query.after_position");
+    for seen in ["abc", "999999999", "-1"] {
+        let header = format!("last-event-id: {seen}\r\n");
+        assert_eq!(Client::try_open(&shop, "", &header).0, 422, "{seen}");
+    }
+    let (mut at_the_end, mut empty) = (
+        Client::open(&shop, &format!("after_position={last}"), ""),
+        Client::open(&shop, "", "last-event-id: \r\n"),
+    );
+    server.fund(&shop, "USD", "2.00");
+    for client in [&mut at_the_end, &mut empty] {
+        assert_eq!(client.next().expect("an event").data["data"]["object"]["currency"], "USD");
+    }
 }
 
 #[test]
@@ -149,7 +171,7 @@ fn a_merchant_sees_its_own_events_only() {
     let first = client.next().expect("an event");
     assert_eq!(first.kind, "wallet.funded");
     let theirs = id(&other.api.get("/v1/events/list?limit=1").rows()[0]);
-    shop.api.get(&format!("/v1/events/stream?after_id={theirs}")).refused(404);
+    shop.api.get(&format!("/v1/events/stream?after_id={theirs}")).fault("query.after_id");
 }
 
 #[test]
