@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod mutants;
 pub mod network_accounts;
 pub mod payments;
+pub mod people;
 pub mod sales;
 pub mod tariff;
 pub mod webhooks;

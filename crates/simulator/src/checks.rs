@@ -24,6 +24,7 @@ use crate::db::{Commit, Committed, Map};
 mod attempts;
 mod exchange_gains;
 mod page_payments;
+mod people;
 
 /// A broken rule, and the rows that break it.
 #[derive(Clone, Default, Debug)]
@@ -71,6 +72,7 @@ pub struct Checks {
     positions: Map<MerchantId, i64>,
     /// Of each entity the sequence of the last event.
     sequences: Map<i64, i64>,
+    people: people::PeopleChecks,
 }
 
 const fn is_open(status: ExecutionStatus) -> bool {
@@ -78,12 +80,14 @@ const fn is_open(status: ExecutionStatus) -> bool {
 }
 
 impl Checks {
-    /// Checks a commit. Of the executions in `heard` it may have recorded an outcome.
+    /// Checks a commit. Of the executions in `heard` it may have recorded an outcome; `actors`
+    /// asked for what is in it.
     pub fn observe(
         &mut self,
         commit: Commit,
         rows: &Committed,
         heard: &BTreeSet<ExecutionId>,
+        actors: &[Actor],
     ) -> CheckResult {
         self.entries_balance(&commit.entries)?;
         self.exchange_gains.observe(&commit)?;
@@ -128,14 +132,15 @@ impl Checks {
         }
         self.sources(&commit)?;
         self.payment_links(&commit)?;
-        self.events(&commit)?;
+        self.people.observe(&commit)?;
+        self.events(&commit, actors)?;
         self.entries.extend(commit.entries);
         Ok(())
     }
 
     /// Commits are observed in their order. So a reader that goes forward by positions misses no
     /// event if each has the position after the merchant's last one.
-    fn events(&mut self, commit: &Commit) -> CheckResult {
+    fn events(&mut self, commit: &Commit, actors: &[Actor]) -> CheckResult {
         for event in &commit.events {
             let position = self.positions.entry(event.merchant_id).or_default();
             *position += 1;
@@ -161,8 +166,14 @@ impl Checks {
                 | EventType::ReviewUpdated => Some(Actor::Network),
                 _ => event.actor,
             };
+            // People and programs stand for merchants, if they have asked.
+            let is_named = matches!(event.actor, Some(Actor::User(_) | Actor::ApiKey(_)));
+            let has_asked = event.actor.as_ref().is_some_and(|actor| actors.contains(actor));
+            let stands_for = is_named && expected == Some(Actor::Operator);
             rule(
-                event.actor.is_some() && event.actor == expected,
+                event.actor.is_some()
+                    && (event.actor == expected || stands_for)
+                    && (has_asked || !is_named),
                 "an event has another actor than who asked for it",
                 || format!("{event:?}"),
             )?;

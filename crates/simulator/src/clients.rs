@@ -3,7 +3,6 @@
 
 use domain::decision::command::Command;
 use domain::directory::advance_clock::AdvanceClock;
-use domain::directory::api_keys::CreateApiKey;
 use domain::directory::api_keys::RevokeApiKey;
 use domain::directory::brand::Colour;
 use domain::directory::counterparties::CreateCounterparty;
@@ -15,7 +14,6 @@ use domain::directory::create_payment_account::CreateAccount;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
-use domain::directory::roles::Rights;
 use domain::directory::set_passcode::ReplacePasscode;
 use domain::directory::set_passcode::SetPasscode;
 use domain::directory::set_passcode::UnlockPasscode;
@@ -73,6 +71,7 @@ mod exchange_round_trips;
 pub mod network_accounts;
 mod page_payments;
 mod payment_links;
+mod people;
 mod webhooks;
 
 /// How often each kind of request is made. The order is part of what a seed means.
@@ -90,6 +89,9 @@ const WEIGHTS: &[u32] = &[
     2, 8, 1,  // payment link, its payer, its end
     24, // payer on a page
 ];
+
+/// How often people do something about themselves or each other instead, in thousandths.
+const PEOPLE: u32 = 180;
 
 /// A customer's phone: one of few, so that customers share them; some are those of merchants.
 fn phone(rng: &mut Rng) -> String {
@@ -166,6 +168,11 @@ pub struct Clients<'a> {
 impl Clients<'_> {
     /// Draws a request; `None` where the rows that it needs do not exist.
     pub fn draw(&mut self) -> Option<QueuedCommand> {
+        let item = self.draw_request()?;
+        Some(self.by_somebody(item))
+    }
+
+    fn draw_request(&mut self) -> Option<QueuedCommand> {
         if self.rng.chance(self.prices) {
             return tariff::change(self.rng).map(QueuedCommand::from_client);
         }
@@ -174,6 +181,9 @@ impl Clients<'_> {
         let merchant = MerchantId(id);
         if self.rng.chance(self.contracts) {
             return self.network_operator(id);
+        }
+        if self.rng.chance(PEOPLE) {
+            return self.people(id);
         }
         let command = match self.rng.weighted(WEIGHTS) {
             0 => Command::CreateParty(CreateParty { merchant_id: merchant, party: self.party() }),
@@ -290,12 +300,7 @@ impl Clients<'_> {
             28 if self.rng.chance(150) && self.merchants.len() < 7 => {
                 return Some(self.newcomer(id));
             }
-            28 => Command::CreateApiKey(CreateApiKey {
-                merchant_id: merchant,
-                client_id: format!("client-{}", self.rng.next()),
-                secret_hash: String::new(),
-                rights: Rights::ALL,
-            }),
+            28 => self.new_key(merchant),
             29 => return self.exchange_round_trip(id),
             30 => Command::CreatePaymentLink(CreatePaymentLink {
                 merchant_id: merchant,

@@ -26,8 +26,10 @@ use crate::oracle::gates::Noted;
 use crate::oracle::model::{Account, Passcode};
 use crate::queued_command::QueuedCommand;
 
+mod people;
 mod webhooks;
 
+pub use people::{all_people, note_uses, people};
 pub use webhooks::{all_deliveries, webhooks};
 
 const STORED: &str = "oracle: rows";
@@ -199,11 +201,12 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
     for row in last(commits, |commit| &commit.changes.merchants, |row| row.id.0) {
         let known = model.merchants.get(&row.id.0).map(|known| {
             let brand = (&known.brand.name, known.brand.colour, known.brand.has_logo);
-            (known.verified, known.payee_bears, known.offset, brand)
+            let owners = model.people.owners(row.id.0);
+            (known.verified, known.payee_bears, known.offset, owners, brand)
         });
         let brand = (&row.display_name, row.colour, row.logo.is_some());
         let payee_bears = row.fee_bearer == FeeBearer::Payee;
-        let stored = (row.verified, payee_bears, row.clock_offset_us, brand);
+        let stored = (row.verified, payee_bears, row.clock_offset_us, row.owners, brand);
         rule(known == Some(stored), STORED, || format!("{row:?}, {known:?} was expected"))?;
     }
     for row in last(commits, |commit| &commit.changes.logos, |row| row.merchant_id.0) {
@@ -364,8 +367,26 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         Output::SetRate(row) => rows.rates.get(row.id).is_some(),
         Output::OpenMarket(opened) => rows.markets.get(opened.market.id).is_some(),
         Output::AssignPhonePrefix(row) => rows.phone_prefixes.get(row.id).is_some(),
+        Output::Invite(row) | Output::CancelInvitation(row) => {
+            rows.invitations.get(row.id).is_some()
+        }
+        Output::AcceptInvitation(row)
+        | Output::SetUpSecondFactor(row)
+        | Output::DisableUser(row) => rows.users.get(row.id).is_some(),
+        Output::FinishLogin(row) => {
+            row.as_ref().is_none_or(|row| rows.logins.get(row.id).is_some())
+        }
+        Output::GiveCode(row)
+        | Output::ConfirmSecondFactor(row)
+        | Output::ChangePassword(row)
+        | Output::EndLogin(row) => rows.logins.get(row.id).is_some(),
+        Output::SetMerchantLimits(row) => rows.merchant_limits.get(row.id).is_some(),
+        Output::ChangeMember(row) => rows.memberships.get(row.id).is_some(),
         Output::SetPasscode(())
         | Output::UnlockPasscode(())
+        | Output::ReserveLogin(_)
+        | Output::ReserveCode(_)
+        | Output::TouchLogin(())
         | Output::ReservePasscodeChange(_)
         | Output::ReplacePasscode(())
         | Output::ReservePasscodeAttempt(_)

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use domain::decision::event::Event;
 use domain::decision::row::{Lookup, LookupOf, Row};
 use domain::decision::workspace::{Loaded, RowChange, RowKey, Table, Tables, Workspace};
+use domain::directory::signing_key::SigningKey;
 use domain::each_table;
-use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SourceId};
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SigningKeyId, SourceId};
 use domain::kernel::time::ServerTime;
 use domain::ledger::account::Entry;
 use domain::payments::attempt::{NetworkPayment, ProviderAttempt};
@@ -19,6 +20,7 @@ use domain::tariff::{Tariff, TariffVersion};
 use store::StoreError;
 
 use self::webhooks::WebhookIndexes;
+use crate::oracle::people::{RETIRED_SIGNING_KEY, SIGNING_KEY};
 
 mod webhooks;
 
@@ -258,6 +260,10 @@ impl Database {
         rates.into_iter().for_each(|row| drop(rows.rates.put(Arc::new(row))));
         markets.into_iter().for_each(|row| drop(rows.markets.put(Arc::new(row))));
         phone_prefixes.into_iter().for_each(|row| drop(rows.phone_prefixes.put(Arc::new(row))));
+        let signing_keys = [(SIGNING_KEY, None), (RETIRED_SIGNING_KEY, Some(ServerTime(0)))];
+        for (id, retired_at) in signing_keys {
+            rows.signing_keys.put(Arc::new(SigningKey { id: SigningKeyId(id), retired_at }));
+        }
         // Above the ids of the tariff.
         Self { rows, next_id: 1_000, ..Self::default() }
     }

@@ -60,7 +60,10 @@ use kola::engine::{Failure, Outcome};
 use crate::never_sent::never_sent;
 use crate::plan::{Fault, StoreCall};
 
+mod people;
 mod webhooks;
+
+pub use people::asked_by;
 
 pub fn command(command: &Command) -> String {
     let name = command.name();
@@ -183,6 +186,21 @@ pub fn command(command: &Command) -> String {
         | Command::ClaimDeliveries(_)
         | Command::RecordDeliveryAttempt(_)
         | Command::ResendDeliveries(_) => webhooks::command(command),
+        Command::Invite(_)
+        | Command::CancelInvitation(_)
+        | Command::AcceptInvitation(_)
+        | Command::ReserveLogin(_)
+        | Command::FinishLogin(_)
+        | Command::ReserveCode(_)
+        | Command::GiveCode(_)
+        | Command::SetUpSecondFactor(_)
+        | Command::ConfirmSecondFactor(_)
+        | Command::ChangePassword(_)
+        | Command::EndLogin(_)
+        | Command::TouchLogin(_)
+        | Command::SetMerchantLimits(_)
+        | Command::ChangeMember(_)
+        | Command::DisableUser(_) => people::command(command),
     };
     match crate::plan::merchant_of(&mut command.clone()) {
         Some(merchant) => format!("{name} (merchant {merchant}) {what}"),
@@ -334,6 +352,21 @@ fn answered(answer: &Output) -> String {
         | Output::ClaimDeliveries(_)
         | Output::RecordDeliveryAttempt(_)
         | Output::ResendDeliveries(_) => webhooks::answered(answer),
+        Output::Invite(_)
+        | Output::CancelInvitation(_)
+        | Output::AcceptInvitation(_)
+        | Output::ReserveLogin(_)
+        | Output::FinishLogin(_)
+        | Output::ReserveCode(_)
+        | Output::GiveCode(_)
+        | Output::SetUpSecondFactor(_)
+        | Output::ConfirmSecondFactor(_)
+        | Output::ChangePassword(_)
+        | Output::EndLogin(_)
+        | Output::TouchLogin(())
+        | Output::SetMerchantLimits(_)
+        | Output::ChangeMember(_)
+        | Output::DisableUser(_) => people::answered(answer),
         Output::AddNetworkAccount(row) | Output::ChangeNetworkAccount(row) => {
             format!("network account {} {}", row.id, row.status)
         }

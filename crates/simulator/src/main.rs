@@ -38,6 +38,7 @@ mod sim;
 mod sim_store;
 mod statistics;
 mod tariff;
+mod tries;
 mod webhooks;
 
 /// How many characters of a violation's details are shown.
@@ -409,5 +410,34 @@ mod tests {
         "delivery given up",
         "delivery sent once more by hand",
         "change of an endpoint twice at once",
+        "done by a person",
+        "done by a program with an API key",
+        "role may not do this",
+        "API key may not do this",
+        "API key revoked",
+        "signing key retired",
+        "access token expired",
+        "more rights given than one's own",
+        "no role here",
+        "link used",
+        "link used twice at once",
+        "link used or taken back before",
+        "link of more than 72 hours ago",
+        "link of another kind, or of nobody",
+        "link used by who is a member",
+        "e-mail address taken",
+        "last owner stays",
+        "role changed twice at once",
+        "login over",
+        "too many wrong passwords or codes",
+        "password wrong by now",
+        "password changed or person disabled at login",
+        "process dies while it compares a password",
+        "second factor not set up",
+        "code to be given again",
+        "code given again",
+        "first code of another phone",
+        "recovery code taken",
+        "recovery code given again",
     ];
 }

@@ -17,6 +17,8 @@ use domain::directory::counterparties::CreateCounterparty;
 use domain::directory::counterparties::UpdateCounterparty;
 use domain::directory::create_party::CreateParty;
 use domain::directory::create_payment_account::CreateAccount;
+use domain::directory::merchant_limits::SetMerchantLimits;
+use domain::directory::principal::Principal;
 use domain::directory::set_passcode::ReplacePasscode;
 use domain::directory::set_passcode::SetPasscode;
 use domain::directory::set_passcode::UnlockPasscode;
@@ -43,6 +45,18 @@ use domain::payments::leave_card_page::LeaveCardPage;
 use domain::payments::pay_on_page::PayOnPage;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
+use domain::people::accept_invitation::{AcceptInvitation, Guest};
+use domain::people::access::Person;
+use domain::people::change_member::ChangeMember;
+use domain::people::change_password::ChangePassword;
+use domain::people::disable_user::DisableUser;
+use domain::people::end_login::{EndLogin, TouchLogin};
+use domain::people::invitation::InvitedTo;
+use domain::people::invite::{CancelInvitation, Invite};
+use domain::people::log_in::FinishLogin;
+use domain::people::second_factor::{
+    ConfirmSecondFactor, GiveCode, ReserveCode, SetUpSecondFactor,
+};
 use domain::sales::cancel_source::CancelSource;
 use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::create_checkout::CreateCheckout;
@@ -65,7 +79,7 @@ use domain::webhooks::resend::ResendDeliveries;
 
 use crate::db::{Commit, Map};
 use crate::never_sent::never_sent;
-use crate::queued_command::{Origin, QueuedCommand};
+use crate::queued_command::{Origin, QueuedCommand, Try};
 use crate::real_networks::Trouble;
 use crate::rng::{hash, hash_text};
 
@@ -206,6 +220,9 @@ impl RowNames {
                 [done.execution.id.0, session.0].into_iter().chain(account.map(|id| id.0)).collect()
             }
             Output::CreateWebhookEndpoint(row) => vec![row.id.0],
+            Output::Invite(row) => vec![row.id.0],
+            Output::AcceptInvitation(row) => vec![row.id.0],
+            Output::FinishLogin(Some(row)) | Output::ChangePassword(row) => vec![row.id.0],
             _ => vec![],
         };
         for (id, ordinal) in ids.into_iter().zip(1..) {
@@ -293,11 +310,23 @@ fn translated(item: &QueuedCommand, by: &Map<i64, i64>) -> Option<QueuedCommand>
         None => complete = false,
     };
     ids(&mut item.command, &mut change);
+    match &mut item.by {
+        Some(Principal::User(person)) => ids_of_person(person, &mut change),
+        Some(Principal::ApiKey(caller)) => {
+            change(&mut caller.merchant_id.0);
+            change(&mut caller.api_key_id.0);
+        }
+        _ => {}
+    }
     match &mut item.origin {
         Origin::PasscodeAttempt(request, _) | Origin::PasscodeVerified(request) => {
             ids_of_request(request, &mut change)
         }
         Origin::CardPayer(id) => change(&mut id.0),
+        Origin::Try(
+            Try::Code { by, .. } | Try::FirstCode { by, .. } | Try::NewPassword { by, .. },
+        ) => ids_of_person(by, &mut change),
+        Origin::Try(Try::Password { .. } | Try::Guesses(_)) => {}
         Origin::Client(_)
         | Origin::CallSequence(_)
         | Origin::Callback
@@ -309,6 +338,12 @@ fn translated(item: &QueuedCommand, by: &Map<i64, i64>) -> Option<QueuedCommand>
         | Origin::Sweep => {}
     }
     complete.then_some(item)
+}
+
+fn ids_of_person(person: &mut Person, visit: &mut impl FnMut(&mut i64)) {
+    visit(&mut person.user_id.0);
+    visit(&mut person.login_id.0);
+    person.merchant_id.iter_mut().for_each(|id| visit(&mut id.0));
 }
 
 /// Calls `visit` for every id in a command.
@@ -390,9 +425,32 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
             ids.iter_mut().for_each(|id| visit(&mut id.0));
         }
         Command::DeferSend(DeferSend { execution_id: id, .. }) => visit(&mut id.0),
-        Command::CreateMerchant(_)
+        Command::Invite(Invite { to: InvitedTo::Merchant(id, _), .. }) => visit(&mut id.0),
+        Command::Invite(Invite { to: InvitedTo::Reset(id), .. })
+        | Command::ChangeMember(ChangeMember { user_id: id, .. })
+        | Command::DisableUser(DisableUser { user_id: id, .. }) => visit(&mut id.0),
+        Command::CancelInvitation(CancelInvitation { invitation_id: id, .. }) => visit(&mut id.0),
+        Command::AcceptInvitation(AcceptInvitation { by: Guest::Known(by), .. }) => {
+            ids_of_person(by, visit);
+        }
+        Command::EndLogin(EndLogin { by, login_id: id }) => {
+            ids_of_person(by, visit);
+            visit(&mut id.0);
+        }
+        Command::FinishLogin(FinishLogin { user_id: id, .. }) => visit(&mut id.0),
+        Command::ReserveCode(ReserveCode { by, .. })
+        | Command::GiveCode(GiveCode { by, .. })
+        | Command::SetUpSecondFactor(SetUpSecondFactor { by, .. })
+        | Command::ConfirmSecondFactor(ConfirmSecondFactor { by, .. })
+        | Command::ChangePassword(ChangePassword { by, .. })
+        | Command::TouchLogin(TouchLogin { by }) => ids_of_person(by, visit),
+        Command::Invite(Invite { to: InvitedTo::Installation(_), .. })
+        | Command::AcceptInvitation(_)
+        | Command::ReserveLogin(_)
+        | Command::CreateMerchant(_)
         | Command::UpdateMerchant(..)
         | Command::CreateApiKey(..)
+        | Command::SetMerchantLimits(_)
         | Command::SetPasscode(..)
         | Command::UnlockPasscode(_)
         | Command::ReservePasscodeChange(..)
@@ -483,6 +541,9 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::RotateWebhookSecret(RotateWebhookSecret { merchant_id: id, .. })
         | Command::TestWebhookEndpoint(TestWebhookEndpoint { merchant_id: id, .. })
         | Command::ResendDeliveries(ResendDeliveries { merchant_id: id, .. })
+        | Command::CancelInvitation(CancelInvitation { merchant_id: id, .. })
+        | Command::ChangeMember(ChangeMember { merchant_id: id, .. })
+        | Command::SetMerchantLimits(SetMerchantLimits { merchant_id: id, .. })
         | Command::CancelEnqueued(CancelEnqueued { merchant_id: id, .. }) => Some(id),
         Command::UpdateSource(UpdateSource { source: which, .. })
         | Command::PublishSource(PublishSource { source: which })
@@ -517,6 +578,18 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
         | Command::RecordTerms(_)
+        | Command::Invite(_)
+        | Command::AcceptInvitation(_)
+        | Command::ReserveLogin(_)
+        | Command::FinishLogin(_)
+        | Command::ReserveCode(_)
+        | Command::GiveCode(_)
+        | Command::SetUpSecondFactor(_)
+        | Command::ConfirmSecondFactor(_)
+        | Command::ChangePassword(_)
+        | Command::EndLogin(_)
+        | Command::TouchLogin(_)
+        | Command::DisableUser(_)
         | Command::ResolveReview(..) => None,
     }
 }

@@ -3,7 +3,10 @@
 use domain::decision::command::{Command, Request};
 use domain::directory::principal::Principal;
 use domain::kernel::ids::ExecutionId;
+use domain::kernel::uuids::Fingerprint;
 use domain::payments::execute::Execute;
+use domain::people::access::Person;
+use domain::people::log_in::Browser;
 use kola::jobs::call_sequence::CallSequence;
 
 /// Who waits for the answer of a command.
@@ -33,6 +36,51 @@ pub enum Origin {
     PasscodeVerified(Execute),
     /// A payer who authenticates a card payment.
     CardPayer(ExecutionId),
+    /// Somebody whose try at a password or a code is reserved, and what they try.
+    Try(Try),
+}
+
+/// What somebody tries once it is reserved.
+#[derive(Clone, Debug)]
+pub enum Try {
+    /// The right password, or another.
+    Password {
+        is_right: bool,
+        browser: Browser,
+    },
+    /// A guesser's wrong password, and the accounts and addresses of all tries after the first.
+    Guesses(Vec<(String, String)>),
+    Code {
+        by: Person,
+        code: Code,
+    },
+    /// The first code of a phone, or another, and the recovery codes that come with it.
+    FirstCode {
+        by: Person,
+        is_right: bool,
+        recovery: Vec<Fingerprint>,
+    },
+    /// Another password instead of the right one, or of a wrong one.
+    NewPassword {
+        by: Person,
+        is_right: bool,
+        to_hash: String,
+        browser: Browser,
+    },
+}
+
+/// What somebody gives as a code.
+#[derive(Clone, Copy, Debug)]
+pub enum Code {
+    /// The phone's code of this moment.
+    Now,
+    /// The code that was taken last, or one from before it.
+    Again,
+    Older,
+    Wrong,
+    /// A recovery code, and one that was good once.
+    Recovery,
+    Spent,
 }
 
 /// A command on its way to a lane.
@@ -43,18 +91,34 @@ pub struct QueuedCommand {
     /// Identifies the request that led to it by a number that is the same in every run that has the
     /// request; zero where no client asked.
     pub tag: u64,
+    /// Who asks for it, where that is a person, a program, or somebody who is about to log in.
+    pub by: Option<Principal>,
 }
 
 impl QueuedCommand {
     /// A client's first attempt; the simulation sets the tag.
     pub const fn from_client(command: Command) -> Self {
-        Self { command, origin: Origin::Client(0), tag: 0 }
+        Self { command, origin: Origin::Client(0), tag: 0, by: None }
     }
 
-    /// The command, with who asks for it. Credentials are not simulated: clients stand for
-    /// themselves.
+    /// The same, asked for by somebody.
+    pub const fn asked_by(mut self, by: Principal) -> Self {
+        self.by = Some(by);
+        self
+    }
+
+    /// The command, with who asks for it.
     pub fn request(&self) -> Request {
-        let principal = match self.origin {
+        Request::new(self.principal(), self.command.clone())
+    }
+
+    /// Who asks for it. Clients that are no people and have no API key stand for themselves, as
+    /// whoever runs the installation does at its command line.
+    pub const fn principal(&self) -> Principal {
+        if let Some(by) = self.by {
+            return by;
+        }
+        match self.origin {
             Origin::Hint => Principal::Network,
             _ if self.is_from_page() => Principal::Payer,
             Origin::CallSequence(_) | Origin::Callback => Principal::Network,
@@ -67,8 +131,8 @@ impl QueuedCommand {
                 Principal::Operator
             }
             Origin::CardPayer(_) => Principal::Payer,
-        };
-        Request::new(principal, self.command.clone())
+            Origin::Try(_) => Principal::Visitor,
+        }
     }
 
     /// Whether only a payer on a page sends such a command.
@@ -84,6 +148,6 @@ impl QueuedCommand {
 
     /// A command that no client asked for.
     pub fn untagged(command: impl Into<Command>, origin: Origin) -> Self {
-        Self { command: command.into(), origin, tag: 0 }
+        Self { command: command.into(), origin, tag: 0, by: None }
     }
 }

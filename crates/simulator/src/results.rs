@@ -2,6 +2,8 @@
 //! waits for an answer goes on.
 
 use domain::decision::command::{Command, ListedDecision, Output};
+use domain::decision::event::Actor;
+use domain::directory::principal::Principal;
 use domain::directory::try_passcode::FinishPasscodeAttempt;
 use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, ReviewKind};
@@ -19,6 +21,8 @@ use domain::payments::outcome::ProviderOutcome;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::request_limit::RequestLimitKind;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
+use domain::people::accept_invitation::AcceptInvitation;
+use domain::people::second_factor::{GiveCode, Proof};
 use domain::sales::payment_link::LinkState;
 use kola::engine::{Failure, Outcome};
 use kola::jobs::call_sequence::{CallSequence, Next};
@@ -61,6 +65,7 @@ impl Sim {
         compare::note_made_accounts(&mut self.model, &commits);
         compare::note_passed_deadlines(&mut self.model, &commits);
         compare::note_attempts(&mut self.model, &commits);
+        compare::note_uses(&mut self.model, &commits);
         let mut is_lost = vec![];
         for (item, outcome) in items.iter().zip(&mut outcomes) {
             // Whoever has tried to deliver reads nothing back.
@@ -92,11 +97,13 @@ impl Sim {
             self.log_outcome(process, item, outcome);
             self.statistics.command(&item.command, kind_of(outcome));
             self.count_earlier_sending(&item.command, outcome);
-            self.model.record(&item.command, observed).map_err(|what| Violation {
+            let by = item.principal();
+            self.model.record(by, &item.command, observed).map_err(|what| Violation {
                 check: oracle_check(&item.command),
                 what: format!("{}: {what}", describe::command(&item.command)),
             })?;
             self.count_special_cases(&item.command, outcome);
+            self.count_people(item, outcome);
             if let (Some(names), Ok(answer)) = (&mut self.names, &*outcome) {
                 names.record_created(item.tag, answer);
             }
@@ -111,6 +118,7 @@ impl Sim {
             names.record_deliveries(&commits);
         }
         compare::changed_rows(&mut self.model, &commits)?;
+        compare::people(&self.model, &commits)?;
         compare::webhooks(&mut self.model, &commits, nested, &self.environment.db.borrow().rows)?;
         let heard = items.iter().filter_map(|item| match &item.command {
             Command::RecordOutcome(RecordOutcome { execution_id, .. })
@@ -122,10 +130,12 @@ impl Sim {
             _ => None,
         });
         let heard = heard.collect();
+        // Who stands for merchants and for the installation in this batch.
+        let actors: Vec<Actor> = items.iter().map(|item| item.principal().actor()).collect();
         self.nothing_behind_a_gate_is_known(&commits)?;
         self.count_gates(&commits);
         for commit in commits {
-            self.checks.observe(commit, &self.environment.db.borrow().rows, &heard)?;
+            self.checks.observe(commit, &self.environment.db.borrow().rows, &heard, &actors)?;
         }
         if crashed {
             self.incarnations[process] += 1;
@@ -283,6 +293,7 @@ impl Sim {
                 }
             }
             Origin::CardPayer(id) => self.card_payer_acted(id, &outcome),
+            Origin::Try(tried) => self.try_reserved(tried, item.tag, &outcome),
         }
     }
 
@@ -294,13 +305,17 @@ impl Sim {
             Command::Execute(_) | Command::PayOnPage(_) | Command::PayLink(_)
         );
         let lost = begins && rng.chance(self.fault_rates.lost_answer);
-        // Not repeatable: each API key gets a new name, and an operator reads the wallet again first.
+        // Not repeatable: each API key gets a new name, each login and link a new token, and an
+        // operator reads the wallet again first.
         let once = matches!(
             item.command,
             Command::CreateApiKey(..)
                 | Command::CreateMerchant(_)
                 | Command::SetWalletStatus(..)
                 | Command::RotateWebhookSecret(_)
+                | Command::Invite(_)
+                | Command::FinishLogin(_)
+                | Command::ChangePassword(_)
         );
         self.statistics.fault("answer lost on its way to a client", u64::from(lost));
         if (lost || undone && rng.chance(700)) && tries < 3 && !once {
@@ -329,7 +344,10 @@ impl Sim {
     fn submit(&mut self, command: Command, tag: u64) {
         self.schedule(
             0,
-            Scheduled::Submit(Box::new(QueuedCommand { command, origin: Origin::Client(0), tag })),
+            Scheduled::Submit(Box::new(QueuedCommand {
+                tag,
+                ..QueuedCommand::from_client(command)
+            })),
         );
     }
 
@@ -368,7 +386,10 @@ impl Sim {
                     if right { Origin::PasscodeVerified(request) } else { Origin::Client(0) };
                 self.schedule(
                     0,
-                    Scheduled::Submit(Box::new(QueuedCommand { command, origin, tag })),
+                    Scheduled::Submit(Box::new(QueuedCommand {
+                        tag,
+                        ..QueuedCommand::untagged(command, origin)
+                    })),
                 );
             }
             _ => {}
@@ -452,6 +473,62 @@ impl Sim {
         self.statistics.fault(what, 1);
     }
 
+    /// Counts what may happen to people and to programs with API keys.
+    fn count_people(&mut self, item: &QueuedCommand, outcome: &Outcome) {
+        let asks = matches!(item.by, Some(Principal::User(_) | Principal::ApiKey(_)));
+        let is_key = matches!(item.by, Some(Principal::ApiKey(_)));
+        let is_ordinary = !is_of_people(&item.command);
+        let what = match (&item.command, outcome) {
+            (_, Ok(_)) if asks && is_ordinary => match is_key {
+                true => "done by a program with an API key",
+                false => "done by a person",
+            },
+            (_, Ok(Output::AcceptInvitation(_))) => "link used",
+            (_, Ok(Output::FinishLogin(None))) => "password changed or person disabled at login",
+            (Command::GiveCode(GiveCode { proof: Proof::Recovery(_), .. }), Ok(_)) => {
+                "recovery code taken"
+            }
+            (command, Err(Failure::Refused(reasons))) => match reasons.as_slice() {
+                [Refusal::InvitationEnded] => {
+                    let token = match command {
+                        Command::AcceptInvitation(AcceptInvitation { token, .. }) => *token,
+                        _ => return,
+                    };
+                    let id = self.model.people.by_token.get(&token);
+                    let found = id.and_then(|id| self.model.people.invitations.get(id));
+                    match found {
+                        Some(found) if found.is_ended => "link used or taken back before",
+                        Some(found) if !found.is_open(self.now) => "link of more than 72 hours ago",
+                        _ => "link of another kind, or of nobody",
+                    }
+                }
+                [Refusal::LastOwner] => "last owner stays",
+                [Refusal::AlreadyMember] => "link used by who is a member",
+                [Refusal::EmailTaken] => "e-mail address taken",
+                [Refusal::TooManyLogins { .. }] => "too many wrong passwords or codes",
+                [Refusal::WrongPassword] => "password wrong by now",
+                [Refusal::WrongCode] => match command {
+                    Command::GiveCode(GiveCode { proof: Proof::Step(_), .. }) => "code given again",
+                    Command::GiveCode(_) => "recovery code given again",
+                    _ => "first code of another phone",
+                },
+                [Refusal::NotPermitted { .. }] if is_key => "API key may not do this",
+                [Refusal::NotPermitted { .. }] => "role may not do this",
+                [Refusal::MoreThanOwn] => "more rights given than one's own",
+                [Refusal::NotMember] => "no role here",
+                [Refusal::LoginEnded] => "login over",
+                [Refusal::SecondFactorMissing] => "code to be given again",
+                [Refusal::SecondFactorNotSetUp] => "second factor not set up",
+                [Refusal::KeyRevoked] => "API key revoked",
+                [Refusal::SigningKeyRetired] => "signing key retired",
+                [Refusal::TokenExpired] => "access token expired",
+                _ => return,
+            },
+            _ => return,
+        };
+        self.statistics.fault(what, 1);
+    }
+
     /// Counts what may happen to a payer who sends a form.
     fn count_page_payment(&mut self, outcome: &Outcome) {
         let what = match outcome {
@@ -522,6 +599,28 @@ const fn kind_of(outcome: &Outcome) -> &'static str {
     }
 }
 
+/// Whether a command is about people and nothing else.
+const fn is_of_people(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Invite(_)
+            | Command::CancelInvitation(_)
+            | Command::AcceptInvitation(_)
+            | Command::ReserveLogin(_)
+            | Command::FinishLogin(_)
+            | Command::ReserveCode(_)
+            | Command::GiveCode(_)
+            | Command::SetUpSecondFactor(_)
+            | Command::ConfirmSecondFactor(_)
+            | Command::ChangePassword(_)
+            | Command::EndLogin(_)
+            | Command::TouchLogin(_)
+            | Command::ChangeMember(_)
+            | Command::SetMerchantLimits(_)
+            | Command::DisableUser(_)
+    )
+}
+
 const fn oracle_check(command: &Command) -> &'static str {
     match command {
         Command::Execute(_) => "oracle: execute",
@@ -561,6 +660,21 @@ const fn oracle_check(command: &Command) -> &'static str {
         | Command::ClaimDeliveries(_)
         | Command::RecordDeliveryAttempt(_)
         | Command::ResendDeliveries(_) => "oracle: delivery",
+        Command::Invite(_) | Command::CancelInvitation(_) | Command::AcceptInvitation(_) => {
+            "oracle: invitation"
+        }
+        Command::ReserveLogin(_)
+        | Command::FinishLogin(_)
+        | Command::ChangePassword(_)
+        | Command::EndLogin(_)
+        | Command::TouchLogin(_) => "oracle: login",
+        Command::ReserveCode(_)
+        | Command::GiveCode(_)
+        | Command::SetUpSecondFactor(_)
+        | Command::ConfirmSecondFactor(_) => "oracle: second factor",
+        Command::ChangeMember(_) | Command::SetMerchantLimits(_) | Command::DisableUser(_) => {
+            "oracle: member"
+        }
         Command::ReplacePasscode(..) | Command::SetPasscode(..) | Command::UnlockPasscode(_) => {
             "oracle: passcode"
         }

@@ -418,13 +418,17 @@ impl Sim {
         rng: &mut Rng,
     ) -> Vec<(usize, QueuedCommand)> {
         let other = rng.below(self.processes.count());
+        let is_of_people =
+            matches!(item.command, Command::AcceptInvitation(_) | Command::ChangeMember(_));
         let mut items = vec![(process, item.clone())];
         let mut second = QueuedCommand { tag: hash(&[item.tag]), ..item };
         if let Command::PayLink(request) = &mut second.command {
             // Drawn for each request, and used by the one that makes the order.
             request.token = PageToken(format!("order-{}", second.tag));
         }
-        if let (Some(key), true) = (key_of(&mut second.command), rng.chance(60)) {
+        if is_of_people && rng.chance(120) {
+            items.insert(0, (other, second));
+        } else if let (Some(key), true) = (key_of(&mut second.command), rng.chance(60)) {
             if rng.chance(500) {
                 *key = rng.reference_id();
             }
@@ -472,6 +476,12 @@ impl Sim {
                         let on_page =
                             matches!(first.command, Command::PayOnPage(_) | Command::PayLink(_));
                         let what = match (on_page, key(first) == key(second)) {
+                            _ if matches!(first.command, Command::AcceptInvitation(_)) => {
+                                "link used twice at once"
+                            }
+                            _ if matches!(first.command, Command::ChangeMember(_)) => {
+                                "role changed twice at once"
+                            }
                             _ if key(first).is_none() => "change of an endpoint twice at once",
                             (false, true) => "request twice at once",
                             (false, false) => "session twice at once, two keys",
@@ -507,6 +517,7 @@ impl Sim {
         let checked = self.checks.recompute(&self.environment.db.borrow().rows);
         let checked = checked
             .and_then(|()| compare::all_rows(&self.model, &self.environment.db.borrow().rows))
+            .and_then(|()| compare::all_people(&self.model, &self.environment.db.borrow().rows))
             .and_then(|()| {
                 compare::all_deliveries(&mut self.model, &self.environment.db.borrow().rows)
             });
@@ -607,7 +618,8 @@ impl Sim {
     pub fn log_outcome(&mut self, process: usize, item: &QueuedCommand, outcome: &Outcome) {
         self.log(|| {
             format!(
-                "p{process} {}  =>  {}",
+                "p{process}{} {}  =>  {}",
+                describe::asked_by(item.by),
                 describe::command(&item.command),
                 describe::outcome(outcome)
             )

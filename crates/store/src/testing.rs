@@ -217,6 +217,23 @@ pub fn fill(stage: &mut Stage) {
         "id, 'CUSTOMER', at, at",
     );
     insert(stage, "api_keys", "client_id, secret_hash, created_at", "'k' || id, 'h', at");
+    stage.fill(
+        "INSERT INTO users (id, email, name, password_hash, totp_step, recovery_codes, login_generation, created_at, updated_at) \
+         SELECT id, 'e' || id, 'Ama', 'h', 0, '', 0, created_at, created_at FROM api_keys",
+    );
+    stage.fill(
+        "INSERT INTO merchant_limits (id, merchant_id, currency, support_refund_minor, updated_at) \
+         SELECT min(id), merchant_id, 'USD', 1, 1 FROM api_keys GROUP BY merchant_id",
+    );
+    insert(stage, "memberships", "user_id, role, created_at, updated_at", "id, 'VIEWER', at, at");
+    stage.fill(&format!(
+        "INSERT INTO logins (id, user_id, generation, token, address, browser, created_at, last_used_at) \
+         SELECT id, id, 0, {uuid}, 'a', 'b', created_at, created_at FROM users"
+    ));
+    insert(stage, "invitations", "token, role, created_at", &format!("{uuid}, 'VIEWER', at"));
+    stage.fill(&format!(
+        "INSERT INTO login_tries (id, subject, tries, updated_at) SELECT id, {uuid}, '', created_at FROM users"
+    ));
     insert(
         stage,
         "payment_accounts",

@@ -83,6 +83,21 @@ macro_rules! each_decision {
             ClaimDeliveries = $crate::webhooks::claim_deliveries::ClaimDeliveries,
             RecordDeliveryAttempt = $crate::webhooks::record_attempt::RecordDeliveryAttempt,
             ResendDeliveries = $crate::webhooks::resend::ResendDeliveries,
+            SetMerchantLimits = $crate::directory::merchant_limits::SetMerchantLimits,
+            Invite = $crate::people::invite::Invite,
+            CancelInvitation = $crate::people::invite::CancelInvitation,
+            AcceptInvitation = $crate::people::accept_invitation::AcceptInvitation,
+            ReserveLogin = $crate::people::log_in::ReserveLogin,
+            FinishLogin = $crate::people::log_in::FinishLogin,
+            ReserveCode = $crate::people::second_factor::ReserveCode,
+            GiveCode = $crate::people::second_factor::GiveCode,
+            SetUpSecondFactor = $crate::people::second_factor::SetUpSecondFactor,
+            ConfirmSecondFactor = $crate::people::second_factor::ConfirmSecondFactor,
+            ChangePassword = $crate::people::change_password::ChangePassword,
+            EndLogin = $crate::people::end_login::EndLogin,
+            TouchLogin = $crate::people::end_login::TouchLogin,
+            ChangeMember = $crate::people::change_member::ChangeMember,
+            DisableUser = $crate::people::disable_user::DisableUser,
         }
     };
 }
@@ -213,11 +228,9 @@ impl Request {
     /// # Errors
     /// See [`Decision::decide`].
     pub fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Output, Stop> {
-        let rights = self.principal.check(work, context.now)?;
-        if let Some(rights) = &rights {
-            let action = self.command.action().ok_or_else(|| {
-                Stop::Inconsistent(format!("{} is for no caller", self.command.name()))
-            })?;
+        let action = self.command.action();
+        let rights = self.principal.check(action, work, context.now)?;
+        if let (Some(rights), Some(action)) = (&rights, action) {
             rights.check(action)?;
         }
         let lost = mutant!(ActorLost) && self.principal == Principal::Network;

@@ -2,7 +2,7 @@
 
 use crate::api_enum;
 use crate::decision::row::{NoAltKey, Row};
-use crate::kernel::ids::{ApiKeyId, EventId, MerchantId};
+use crate::kernel::ids::{ApiKeyId, EventId, MerchantId, UserId};
 use crate::kernel::time::ServerTime;
 use crate::mutant;
 
@@ -91,6 +91,8 @@ api_enum! {
         System = "SYSTEM",
         /// Whoever has the link of a page and pays on it.
         Payer = "PAYER",
+        /// A person who has logged in.
+        User = "USER",
     }
 }
 
@@ -102,6 +104,7 @@ pub enum Actor {
     Network,
     System,
     Payer,
+    User(UserId),
 }
 
 impl Actor {
@@ -113,22 +116,26 @@ impl Actor {
             Self::Network => ActorKind::Network,
             Self::System => ActorKind::System,
             Self::Payer => ActorKind::Payer,
+            Self::User(_) => ActorKind::User,
         }
     }
 
+    /// The id of the API key or of the person.
     #[must_use]
-    pub const fn api_key_id(self) -> Option<ApiKeyId> {
+    pub const fn id(self) -> Option<i64> {
         match self {
-            Self::ApiKey(id) => Some(id),
+            Self::ApiKey(ApiKeyId(id)) | Self::User(UserId(id)) => Some(id),
             Self::Operator | Self::Network | Self::System | Self::Payer => None,
         }
     }
 
-    /// The actor of a kind; `None` unless kind and id fit: an API key has an id, nobody else has.
+    /// The actor of a kind; `None` unless kind and id fit: API keys and people have ids, nobody else
+    /// has.
     #[must_use]
-    pub const fn from_parts(kind: ActorKind, api_key_id: Option<ApiKeyId>) -> Option<Self> {
-        match (kind, api_key_id) {
-            (ActorKind::ApiKey, Some(id)) => Some(Self::ApiKey(id)),
+    pub const fn from_parts(kind: ActorKind, id: Option<i64>) -> Option<Self> {
+        match (kind, id) {
+            (ActorKind::ApiKey, Some(id)) => Some(Self::ApiKey(ApiKeyId(id))),
+            (ActorKind::User, Some(id)) => Some(Self::User(UserId(id))),
             (ActorKind::Operator, None) => Some(Self::Operator),
             (ActorKind::Network, None) => Some(Self::Network),
             (ActorKind::System, None) => Some(Self::System),

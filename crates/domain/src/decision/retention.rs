@@ -1,5 +1,5 @@
-//! Rows that are kept for a time and then deleted. Nothing refers to them and no decision reads them:
-//! they are for people who look into what happened.
+//! Rows that are kept for a time and then deleted. Nothing refers to them, and no decision depends on
+//! them any more: they are for people who look into what happened.
 
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
@@ -16,27 +16,34 @@ pub enum Retained {
     DeadWebhookDeliveries,
     WebhookAttempts,
     WebhookMessages,
+    /// By their last use.
+    Logins,
+    LoginTries,
 }
 
 impl Retained {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Exchanges,
         Self::UnmatchedCallbacks,
         Self::WebhookDeliveries,
         Self::DeadWebhookDeliveries,
         Self::WebhookAttempts,
         Self::WebhookMessages,
+        Self::Logins,
+        Self::LoginTries,
     ];
 
     /// For how long a row is kept, in microseconds.
     #[must_use]
     pub const fn kept_for(self) -> i64 {
         let days = match self {
+            Self::LoginTries => 1,
             Self::UnmatchedCallbacks | Self::WebhookDeliveries => 30,
             Self::Exchanges
             | Self::DeadWebhookDeliveries
             | Self::WebhookAttempts
-            | Self::WebhookMessages => 90,
+            | Self::WebhookMessages
+            | Self::Logins => 90,
         };
         days * minutes(24 * 60)
     }

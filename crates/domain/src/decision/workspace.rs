@@ -258,6 +258,19 @@ macro_rules! each_table {
             merchants: Merchant = $crate::directory::merchant::Merchant,
             /// By merchant.
             logos: Logo = $crate::directory::brand::Logo,
+            /// By merchant and currency.
+            merchant_limits: MerchantLimits =
+                $crate::directory::merchant_limits::MerchantLimits,
+            /// Also by e-mail address.
+            users: User = $crate::people::user::User,
+            /// Also by person and merchant.
+            memberships: Membership = $crate::people::membership::Membership,
+            /// Also by the fingerprint of the cookie.
+            logins: Login = $crate::people::login::Login,
+            /// Also by the fingerprint of the link.
+            invitations: Invitation = $crate::people::invitation::Invitation,
+            /// By what is counted.
+            login_tries: LoginTries = $crate::people::login_tries::LoginTries,
             /// Also by client id.
             api_keys: ApiKey = $crate::directory::merchant::ApiKey,
             /// By merchant.

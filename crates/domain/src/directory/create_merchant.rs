@@ -80,6 +80,7 @@ fn create(
         colour: None,
         logo: None,
         network_accounts: BoundAccounts::default(),
+        owners: 0,
         created_at: now,
         updated_at: now,
     };

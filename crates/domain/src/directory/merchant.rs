@@ -49,6 +49,8 @@ pub struct Merchant {
     pub logo: Option<Fingerprint>,
     /// The network accounts that it is bound to, instead of the oldest of its mode.
     pub network_accounts: BoundAccounts,
+    /// How many people are its owners.
+    pub owners: i64,
     pub created_at: ServerTime,
     pub updated_at: ServerTime,
 }

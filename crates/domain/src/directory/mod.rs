@@ -8,6 +8,7 @@ pub mod create_merchant;
 pub mod create_party;
 pub mod create_payment_account;
 pub mod merchant;
+pub mod merchant_limits;
 pub mod party;
 pub mod passcode;
 pub mod payment_account;

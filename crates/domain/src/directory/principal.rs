@@ -8,11 +8,12 @@ use crate::decision::event::Actor;
 use crate::decision::row::Lookup;
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::ApiKey;
-use crate::directory::roles::Rights;
+use crate::directory::roles::{Action, Rights};
 use crate::directory::signing_key::SigningKey;
 use crate::kernel::ids::{ApiKeyId, MerchantId, SigningKeyId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
+use crate::people::access::Person;
 
 /// Who asks for a decision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +26,10 @@ pub enum Principal {
     Network,
     /// The server itself, when something falls due.
     System,
+    /// A person who has logged in.
+    User(Person),
+    /// Somebody who is about to log in or to join.
+    Visitor,
     /// A payer, with the token of a page. Who made the request looked the page up by the token; the
     /// decision names the page.
     Payer,
@@ -38,7 +43,9 @@ impl Principal {
             Self::ApiKey(caller) => Actor::ApiKey(caller.api_key_id),
             Self::Operator => Actor::Operator,
             Self::Network => Actor::Network,
-            Self::System => Actor::System,
+            // Who they are, the decision finds out.
+            Self::System | Self::Visitor => Actor::System,
+            Self::User(person) => Actor::User(person.user_id),
             Self::Payer => Actor::Payer,
         }
     }
@@ -48,18 +55,31 @@ impl Principal {
     pub fn keys(&self) -> Vec<RowKey> {
         match self {
             Self::ApiKey(caller) => caller.keys().to_vec(),
-            Self::Operator | Self::Network | Self::System | Self::Payer => vec![],
+            Self::User(person) => person.keys(),
+            Self::Operator | Self::Network | Self::System | Self::Visitor | Self::Payer => vec![],
         }
     }
 
-    /// Checks that its credentials are valid. Returns what it may do; `None` where nothing limits it.
+    /// Checks that its credentials are valid for an action. Returns what it may do, which is to be
+    /// compared with the action; `None` where nothing limits it.
     ///
     /// # Errors
-    /// See [`Caller::check`].
-    pub fn check(&self, work: &Workspace, now: ServerTime) -> Result<Option<Rights>, Stop> {
+    /// See [`Caller::check`] and [`Person::check`].
+    pub fn check(
+        &self,
+        action: Option<Action>,
+        work: &Workspace,
+        now: ServerTime,
+    ) -> Result<Option<Rights>, Stop> {
+        let for_callers =
+            || action.ok_or_else(|| Stop::Inconsistent("no caller may ask for this".to_owned()));
         match self {
-            Self::ApiKey(caller) => caller.check(work, now).map(Some),
-            Self::Operator | Self::Network | Self::System | Self::Payer => Ok(None),
+            Self::ApiKey(caller) => {
+                for_callers()?;
+                caller.check(work, now).map(Some)
+            }
+            Self::User(person) => person.check(for_callers()?, work, now).map(Some),
+            Self::Operator | Self::Network | Self::System | Self::Visitor | Self::Payer => Ok(None),
         }
     }
 }

@@ -62,11 +62,15 @@ api_enum! {
         /// Networks, the tariff, merchants, the status of wallets.
         ManageInstallation = "manage the installation",
         ReadAudit = "read the audit",
+        /// Giving a code, and ending the own login.
+        LogIn = "log in and out",
+        /// The own name, password, phone and logins.
+        UseOwnLogin = "change the own login",
     }
 }
 
 /// Who may do each action: every action once, in the order of [`Action::ALL`].
-const TABLE: [(Action, &[Role]); 18] = {
+const TABLE: [(Action, &[Role]); 20] = {
     use Role::{Auditor, Developer, Finance, Manager, Operator, Owner, Support, Viewer};
     [
         (
@@ -90,6 +94,11 @@ const TABLE: [(Action, &[Role]); 18] = {
         (Action::ReadInstallation, &[Operator, Auditor]),
         (Action::ManageInstallation, &[Operator]),
         (Action::ReadAudit, &[Finance, Manager, Owner, Operator, Auditor]),
+        (Action::LogIn, &[Viewer, Support, Developer, Finance, Manager, Owner, Operator, Auditor]),
+        (
+            Action::UseOwnLogin,
+            &[Viewer, Support, Developer, Finance, Manager, Owner, Operator, Auditor],
+        ),
     ]
 };
 
@@ -102,6 +111,20 @@ impl Action {
             Operation::Payout | Operation::Transfer => Self::PayOut,
             Operation::Refund => Self::RefundWithinLimit,
         }
+    }
+
+    /// Whether a person is asked for a code again, if they have not given one a moment ago.
+    #[must_use]
+    pub const fn asks_again(self) -> bool {
+        matches!(
+            self,
+            Self::Refund
+                | Self::PayOut
+                | Self::ApprovePayouts
+                | Self::ChangeIntegration
+                | Self::ManageMerchant
+                | Self::ManageInstallation
+        )
     }
 }
 
@@ -121,6 +144,28 @@ impl Role {
     #[must_use]
     pub fn is_within(self, other: Self) -> bool {
         Action::ALL.iter().all(|action| other.may(*action) || !self.may(*action))
+    }
+
+    #[must_use]
+    pub fn is_of_merchant(self) -> bool {
+        Self::OF_MERCHANTS.contains(&self)
+    }
+
+    /// Whether who has it may give or take the other: owners all roles of their merchant, operators all
+    /// there are.
+    #[must_use]
+    pub fn may_grant(self, other: Self) -> bool {
+        match self {
+            Self::Owner => other.is_of_merchant(),
+            Self::Operator => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it needs codes of a phone beside the password.
+    #[must_use]
+    pub const fn needs_second_factor(self) -> bool {
+        matches!(self, Self::Owner | Self::Finance | Self::Operator)
     }
 
     /// The role of a merchant of this name.
@@ -235,6 +280,8 @@ mod tests {
     #[test]
     fn an_auditor_changes_nothing() {
         let reads = [
+            Action::LogIn,
+            Action::UseOwnLogin,
             Action::ReadPayments,
             Action::ReadWallets,
             Action::ReadIntegration,

@@ -88,6 +88,20 @@ ids! {
     WebhookDeliveryId
     /// An attempt to deliver.
     WebhookAttemptId
+    /// Limits that a merchant sets in a currency.
+    MerchantLimitsId
+    /// A person who logs in.
+    UserId
+    /// A person in a merchant.
+    MembershipId
+    /// A browser that somebody has logged in with.
+    LoginId
+    /// A link by which somebody joins.
+    InvitationId
+    /// What was tried in vain at an account or from an address.
+    LoginTriesId
+    /// A try at a password or a code.
+    LoginTryId
 }
 
 impl MerchantId {

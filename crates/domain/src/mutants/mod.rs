@@ -103,7 +103,22 @@ mutants! {
     FailuresKept = "a success does not end the days of failure",
     GoneIsTried = "an endpoint that says that it is gone is tried again",
     RecordedTwice = "an attempt whose recording has no answer is recorded again",
+    SupportUnlimited = "the support of a merchant refunds more than its limit",
+    LoginTriesForgotten = "wrong passwords at logins are not counted",
+    InviterForgotten = "a link is good although whoever made it was removed",
+    InvitationTwice = "the link of an invitation is good twice",
+    CodeTwice = "a code of a phone is taken twice",
     ResentTwice = "what is under way is sent once more when it is asked for",
+    LastOwnerRemoved = "the last owner of a merchant can be removed",
+    RemovedStays = "a role that was taken away still counts",
+    RoleIgnored = "a person's role is not compared with what they ask for",
+    DisabledReturn = "logins go on once their user is enabled again",
+    PasswordKeepsLogins = "a password change leaves the other logins",
+    OldCodeCounts = "what asks again takes a code of any age",
+    LinkForEver = "the link of an invitation has no end",
+    RecoveryTwice = "a recovery code is good twice",
+    IdleGoesOn = "a login that is not used goes on",
+    RightTryKept = "a right password counts as a wrong one",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

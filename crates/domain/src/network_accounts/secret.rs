@@ -4,12 +4,13 @@ use crate::api_enum;
 use crate::decision::row::rows_without_alt_key;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
-use crate::kernel::ids::{NetworkAccountId, NetworkSecretId, WebhookSecretId};
+use crate::kernel::ids::{NetworkAccountId, NetworkSecretId, UserId, WebhookSecretId};
 use crate::kernel::names::Provider;
 use crate::kernel::time::ServerTime;
 use crate::network_accounts::account::NetworkAccount;
 use crate::network_accounts::change_account;
 use crate::network_accounts::fault::NetworkAccountFault;
+use crate::people::user::{SealedTotp, Totp, User};
 use crate::tariff::change::{self, Change};
 use crate::webhooks::secret::{NewWebhookSecret, WebhookSecret};
 
@@ -196,11 +197,13 @@ impl Decision for RetireNetworkSecret {
 }
 
 /// Replaces secrets by the same ones, encrypted with another key: those of network accounts, and those
-/// that webhooks are signed with.
+/// that webhooks are signed with, and those of phones.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ResealSecrets {
     pub secrets: Vec<(NetworkSecretId, SealedSecret)>,
     pub webhook_secrets: Vec<(WebhookSecretId, NewWebhookSecret)>,
+    /// Those of people's phones: of the one that counts, and of the one that is set up.
+    pub totp: Vec<(UserId, Option<SealedTotp>, Option<SealedTotp>)>,
 }
 
 impl Decision for ResealSecrets {
@@ -222,7 +225,13 @@ impl Decision for ResealSecrets {
             let row = change.require::<WebhookSecret>(*id)?;
             change.put(WebhookSecret { sealed, key_id, ..row });
         }
-        let count = self.secrets.len() + self.webhook_secrets.len();
+        for (id, secret, pending) in &self.totp {
+            let row = change.require::<User>(*id)?;
+            let totp = row.totp.clone().zip(secret.clone());
+            let totp = totp.map(|(totp, secret)| Totp { secret, ..totp });
+            change.put(User { totp, pending_totp: pending.clone(), ..row });
+        }
+        let count = self.secrets.len() + self.webhook_secrets.len() + self.totp.len();
         change.finish(format!("{count} secrets encrypted with another key"))
     }
 }

@@ -8,6 +8,7 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::counterparties;
 use crate::directory::merchant::Merchant;
+use crate::directory::merchant_limits;
 use crate::directory::roles::Action;
 use crate::directory::use_payment_account;
 use crate::kernel::ids::{
@@ -194,6 +195,9 @@ pub(crate) fn create(
                     refusals.take(refusal::request_amount(*amount, original.payer.currency))?;
                 refusals.take(checks::check_refund_capacity(original, amount))
             });
+            if let Some((original, amount)) = original.as_ref().zip(amount) {
+                refusals.take(merchant_limits::check_refund(original, amount, work)?);
+            }
             if let Some((original, amount)) = original.as_ref().zip(amount)
                 && original.has_network()
             {

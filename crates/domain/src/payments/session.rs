@@ -8,6 +8,7 @@ use crate::kernel::ids::{
     CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId,
     WalletId,
 };
+use crate::kernel::masks::initials;
 use crate::kernel::money::Money;
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::{Refusal, Subject};
@@ -256,6 +257,17 @@ pub struct Recipient {
     pub owner: Owner,
     /// The owner's name when the transfer was declared.
     pub name: String,
+}
+
+impl Session {
+    /// For readers who may not see names.
+    #[must_use]
+    pub fn without_contacts(mut self) -> Self {
+        if let Intent::Transfer { recipient: Some(recipient), .. } = &mut self.intent {
+            recipient.name = initials(&recipient.name);
+        }
+        self
+    }
 }
 
 impl HasEvents for Session {

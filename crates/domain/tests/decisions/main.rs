@@ -13,6 +13,7 @@ mod merchants;
 mod page_payments;
 mod payment_links;
 mod payouts;
+mod people;
 mod positions;
 mod providers;
 mod refunds;

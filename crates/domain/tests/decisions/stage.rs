@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::decision::command::{Command, Output, Request};
+use domain::decision::event::Actor;
 use domain::decision::event::EventEntity;
 use domain::decision::row::Lookup;
 use domain::decision::settings::Settings;
@@ -202,6 +203,7 @@ impl Stage {
     }
 
     pub(crate) fn decide<D: Decision>(&mut self, decision: &D) -> Result<D::Output, Vec<Refusal>> {
+        self.work.set_actor(Actor::System, None);
         self.decide_with(|work, context| decision.decide(work, context))
     }
 
@@ -211,7 +213,16 @@ impl Stage {
         caller: Caller,
         command: impl Into<Command>,
     ) -> Result<Output, Vec<Refusal>> {
-        let request = Request::new(Principal::ApiKey(caller), command);
+        self.decide_for(Principal::ApiKey(caller), command)
+    }
+
+    /// Decides a command of whoever asks, whose credentials are checked.
+    pub(crate) fn decide_for(
+        &mut self,
+        principal: Principal,
+        command: impl Into<Command>,
+    ) -> Result<Output, Vec<Refusal>> {
+        let request = Request::new(principal, command);
         self.decide_with(|work, context| request.decide(work, context))
     }
 
@@ -246,6 +257,12 @@ impl Stage {
             RowKey::SigningKey(lookup) => tables.signing_keys.load(lookup, None),
             RowKey::Merchant(lookup) => tables.merchants.load(lookup, None),
             RowKey::ApiKey(lookup) => tables.api_keys.load(lookup, None),
+            RowKey::MerchantLimits(lookup) => tables.merchant_limits.load(lookup, None),
+            RowKey::User(lookup) => tables.users.load(lookup, None),
+            RowKey::Membership(lookup) => tables.memberships.load(lookup, None),
+            RowKey::Login(lookup) => tables.logins.load(lookup, None),
+            RowKey::Invitation(lookup) => tables.invitations.load(lookup, None),
+            RowKey::LoginTries(lookup) => tables.login_tries.load(lookup, None),
             RowKey::Passcode(lookup) => tables.passcodes.load(lookup, None),
             RowKey::Party(lookup) => tables.parties.load(lookup, None),
             RowKey::Counterparty(lookup) => tables.counterparties.load(lookup, None),

@@ -1,6 +1,8 @@
 //! API keys: pairs of client id and client secret. Only the response that creates a key contains
 //! its secret.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
@@ -53,8 +55,22 @@ impl FromValue for OperationName {
         }
     }
 
-    fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "example": "retrieve_wallet" })
+    fn schema(schemas: &mut Schemas) -> Schema {
+        schemas.subschema_for::<Self>()
+    }
+}
+
+impl JsonSchema for OperationName {
+    fn schema_name() -> Cow<'static, str> {
+        "OperationId".into()
+    }
+
+    fn json_schema(_: &mut Schemas) -> Schema {
+        json_schema!({
+            "description": "The name of an operation of the API.",
+            "type": "string",
+            "enum": operation_ids(),
+        })
     }
 }
 

@@ -196,7 +196,7 @@ impl<P: Payload> FromRequest<App> for OptionalBody<P> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let mut bytes = json_bytes(&parts.headers, body).await?;
-        if bytes.trim_ascii().is_empty() || bytes.trim_ascii() == b"null" {
+        if bytes.is_empty() {
             bytes = Bytes::from_static(b"{}");
         }
         let context = context(&parts.extensions, app);

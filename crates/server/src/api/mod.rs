@@ -184,6 +184,8 @@ mod tests {
         );
         assert!(list.iter().all(|(_, path)| {
             path.starts_with("/v1/")
+                || path == "/app"
+                || path.starts_with("/app/")
                 || [
                     "/",
                     "/healthz",

@@ -119,8 +119,8 @@ pub struct EventResponse {
     position: i64,
     /// Its place among the events of its subject, from 1, without gaps.
     sequence: i64,
-    /// Who asked for what happened: `API_KEY` with the key's id, `OPERATOR`, `NETWORK` or `SYSTEM`;
-    /// `null` for events that were recorded before this was kept.
+    /// Who asked for what happened: `API_KEY` or `USER` with an id, `OPERATOR`, `NETWORK`, `SYSTEM` or
+    /// `PAYER`; `null` for events that were recorded before this was kept.
     actor: Option<ActorResponse>,
     created_at: Time,
     entries: Vec<EntryResponse>,
@@ -131,13 +131,13 @@ pub struct EventResponse {
 #[schemars(rename = "ActorAnswer")]
 pub struct ActorResponse {
     r#type: Name<ActorKind>,
-    /// The id of the API key.
+    /// The id of the API key or of the person.
     id: Option<i64>,
 }
 
 impl From<Actor> for ActorResponse {
     fn from(actor: Actor) -> Self {
-        Self { r#type: Name(actor.kind()), id: actor.api_key_id().map(|id| id.0) }
+        Self { r#type: Name(actor.kind()), id: actor.id() }
     }
 }
 
@@ -189,8 +189,11 @@ impl Transactions {
     ) -> Result<Self, ApiError> {
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         let mut transactions: HashMap<EventId, Vec<_>> = HashMap::new();
-        for (entry, kind) in tenant.reads(app, Action::ReadPayments)?.entries_of(&ids).await? {
-            transactions.entry(entry.transaction_id).or_default().push((entry, kind));
+        // Entries tell balances of wallets.
+        if tenant.may(Action::ReadWallets) {
+            for (entry, kind) in tenant.reads(app, Action::ReadWallets)?.entries_of(&ids).await? {
+                transactions.entry(entry.transaction_id).or_default().push((entry, kind));
+            }
         }
         let kinds = transactions.values().flatten().filter_map(|(_, kind)| *kind);
         // The accounts of the sandbox are built in.

@@ -30,9 +30,24 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::KeyRevoked | Refusal::SigningKeyRetired | Refusal::TokenExpired => {
             return (StatusCode::UNAUTHORIZED, "value_error.credentials");
         }
-        Refusal::NotPermitted { .. } | Refusal::MoreThanOwn => {
+        Refusal::LoginEnded => return (StatusCode::UNAUTHORIZED, "value_error.login"),
+        Refusal::SecondFactorMissing | Refusal::SecondFactorNotSetUp => {
+            return (StatusCode::FORBIDDEN, "value_error.second_factor");
+        }
+        Refusal::NotPermitted { .. }
+        | Refusal::MoreThanOwn
+        | Refusal::NotMember
+        | Refusal::AboveSupportLimit { .. } => {
             return (StatusCode::FORBIDDEN, "value_error.role");
         }
+        Refusal::TooManyLogins { .. } => {
+            return (StatusCode::TOO_MANY_REQUESTS, "value_error.login");
+        }
+        Refusal::WrongPassword | Refusal::WrongCode => {
+            return (StatusCode::FORBIDDEN, "value_error.login");
+        }
+        Refusal::InvitationEnded => "value_error.invitation",
+        Refusal::EmailTaken | Refusal::AlreadyMember | Refusal::LastOwner => "value_error.user",
         Refusal::NotVerified => return (StatusCode::FORBIDDEN, "value_error.not_verified"),
         Refusal::PasscodeRequired
         | Refusal::PasscodeInvalid
@@ -159,7 +174,9 @@ pub const fn usual_field(refusal: &Refusal) -> Option<&'static str> {
         Subject::Phone => "phone",
         Subject::Card => "payment_method_id",
         Subject::ClockAdvance => "seconds",
-        // Only the command line names these.
+        // Only pages and the command line name these.
+        Subject::User => "email",
+        Subject::Invitation => "token",
         Subject::FeeTier => "fee_tier",
         Subject::Tariff => "tariff",
         Subject::NetworkAccount => "network_account",

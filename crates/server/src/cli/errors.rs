@@ -12,7 +12,7 @@ const HEAD: &str = "\
 # Errors
 
 Every answer that is not a 200 is JSON with a `detail`. There are two exceptions: what the HTTP layer refuses before there is a
-request has no body (400 and 431), and below `/pay`, `/receipt` and `/verify` the answer is a page for people. `detail` is a sentence. For
+request has no body (400 and 431), and below `/pay`, `/l`, `/receipt`, `/verify` and `/app` the answer is a page for people. `detail` is a sentence. For
 a 422 it is a list with one entry for each fault of the request: `loc` says where the fault is, `msg` says what is wrong, and
 `type` is the kind of fault, for a program. All faults of a
 request's form are reported at once, and then all of its content.

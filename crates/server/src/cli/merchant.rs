@@ -9,6 +9,7 @@ use domain::directory::api_keys::RevokeApiKey;
 use domain::directory::brand::{Colour, NAME_CHARACTERS};
 use domain::directory::create_merchant::{CreateMerchant, CreatedMerchant};
 use domain::directory::merchant::{Merchant as MerchantRow, MerchantType};
+use domain::directory::merchant_limits::{SetMerchantLimits, typed_limit};
 use domain::directory::roles::{Operations, Rights, Role};
 use domain::directory::set_passcode::SetPasscode;
 use domain::directory::set_passcode::UnlockPasscode;
@@ -26,6 +27,7 @@ use serde_json::{Value, json};
 
 use crate::api::fields::{FromValue, Text};
 use crate::api::operation_ids;
+use crate::cli::arguments::currency;
 use crate::cli::networks::network;
 use crate::cli::output::{self, moment};
 use crate::cli::{Target, input, logo};
@@ -112,6 +114,20 @@ pub enum Merchant {
         /// by commas: retrieve_wallet,list_wallets.
         #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = operation)]
         operations: Option<Vec<String>>,
+    },
+    /// Show the limits that a merchant sets for its own people and programs, or set them in a currency.
+    #[command(group(ArgGroup::new("limit").multiple(true).requires_all(["currency"])))]
+    Limits {
+        /// The merchant's id.
+        #[arg(long)]
+        merchant: i64,
+        /// The currency of the limits.
+        #[arg(long, value_name = "CURRENCY", value_parser = currency)]
+        currency: Option<Currency>,
+        /// How much of one payment in this currency SUPPORT may give back in all: 50.00. 0, as at
+        /// first, for nothing.
+        #[arg(long, group = "limit", value_name = "AMOUNT")]
+        support_refund: Option<String>,
     },
     /// Set the passcode that a merchant's payouts need. It is read from standard input.
     SetPasscode {
@@ -262,6 +278,9 @@ impl Merchant {
             Self::CreateKey { merchant, role, operations } => {
                 let rights = Rights { role, operations: operations.map(Operations::new) };
                 create_key(target, MerchantId(merchant), rights)
+            }
+            Self::Limits { merchant, currency, support_refund } => {
+                limits(target, MerchantId(merchant), currency, support_refund.as_deref())
             }
             Self::SetPasscode { merchant } => set_passcode(target, merchant),
             Self::Passcode { merchant, remove, .. } => change_passcode(target, merchant, remove),
@@ -527,6 +546,31 @@ fn create_key(target: &Target, merchant: MerchantId, rights: Rights) -> anyhow::
         bail!("key {} is revoked again: its secret cannot be shown: {error}", key.id);
     }
     Ok(())
+}
+
+/// Sets what is given, and shows the limits of all currencies.
+fn limits(
+    target: &Target,
+    merchant: MerchantId,
+    currency: Option<Currency>,
+    support_refund: Option<&str>,
+) -> anyhow::Result<()> {
+    drop(target.open_existing()?);
+    if let (Some(currency), Some(amount)) = (currency, support_refund) {
+        let support_refund = typed_limit(amount, currency)
+            .with_context(|| format!("--support-refund is no amount of {currency}"))?;
+        let set = SetMerchantLimits { merchant_id: merchant, support_refund };
+        target.run_on("merchant", merchant, set)?;
+    }
+    let rows = target.read(async |reads| reads.of(merchant).limits().await)?;
+    let shown = rows.iter().map(|row| Money::new(row.support_refund_minor, row.currency));
+    let json: Vec<Value> = shown
+        .clone()
+        .map(|limit| json!({ "currency": limit.currency.code(), "support_refund": limit.to_string() }))
+        .collect();
+    let cells = shown.map(|limit| [limit.currency.code().to_owned(), limit.to_string()]);
+    let text = output::table(["currency", "refunds by support"], &cells.collect::<Vec<_>>());
+    output::tell(&json!(json), &text)
 }
 
 fn set_passcode(target: &Target, merchant: i64) -> anyhow::Result<()> {

@@ -23,6 +23,7 @@ mod review;
 mod secrets;
 pub mod serve;
 mod tariff_rows;
+mod user;
 mod wallet;
 
 use std::fmt::Display;
@@ -102,6 +103,9 @@ enum Group {
     /// Create and change merchants, their API keys and passcodes.
     #[command(subcommand)]
     Merchant(merchant::Merchant),
+    /// Invite people who log in at /app, and change what they may do.
+    #[command(subcommand)]
+    User(user::Users),
     /// List wallets, fund them, and change their status.
     #[command(subcommand)]
     Wallet(wallet::Wallet),
@@ -177,6 +181,7 @@ pub fn main() -> ExitCode {
         Group::Listen(command) => command.run(),
         Group::Events(command) => command.run(),
         Group::Merchant(command) => command.run(&target),
+        Group::User(command) => command.run(&target),
         Group::Wallet(command) => command.run(&target),
         Group::Ledger(command) => return command.run(&target),
         Group::Review(command) => command.run(&target),

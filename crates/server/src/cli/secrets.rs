@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Subcommand;
 use domain::network_accounts::secret::ResealSecrets;
+use domain::people::user::SealedTotp;
 use serde_json::json;
 
 use crate::cli::{Target, output};
@@ -63,8 +64,18 @@ impl Secrets {
                     let sealed = new.seal_webhook(secret.merchant_id, secret.signing, &text)?;
                     webhook_secrets.push((secret.id, sealed));
                 }
-                let count = resealed.len() + webhook_secrets.len();
-                target.run_once(ResealSecrets { secrets: resealed, webhook_secrets })?;
+                let mut totp = vec![];
+                for user in target.read(async |reads| reads.users().await)? {
+                    let reseal =
+                        |kept: &SealedTotp| new.seal_totp(user.id, &old.open_totp(user.id, kept)?);
+                    let secret = user.totp.as_ref().map(|totp| reseal(&totp.secret)).transpose()?;
+                    let pending = user.pending_totp.as_ref().map(reseal).transpose()?;
+                    if secret.is_some() || pending.is_some() {
+                        totp.push((user.id, secret, pending));
+                    }
+                }
+                let count = resealed.len() + webhook_secrets.len() + totp.len();
+                target.run_once(ResealSecrets { secrets: resealed, webhook_secrets, totp })?;
                 let text = format!(
                     "{count} secrets are encrypted with the key {} now: give its file as \
                      --secrets-key-file, or put it in the place of the old one",

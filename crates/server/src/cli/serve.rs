@@ -10,6 +10,7 @@ use domain::decision::settings::{Deadlines, Lifetimes, RefundLimits, Settings, T
 use domain::directory::create_party::NewParty;
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
+use domain::directory::roles::Role;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::MerchantId;
 use domain::kernel::money::Decimal;
@@ -17,6 +18,7 @@ use domain::kernel::time::minutes;
 use domain::ledger::wallet;
 use domain::payments::provider_call::WriteBody;
 use domain::payments::request_limit::PageLimits;
+use domain::people::invitation::InvitedTo;
 use domain::sales::checkout::PageMode;
 use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
@@ -27,7 +29,7 @@ use tokio::runtime::Runtime;
 
 use crate::api::links::{draw_token, pay_path};
 use crate::cli::merchant::{self, Created, opening_balance};
-use crate::cli::{Target, output};
+use crate::cli::{Target, output, user};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
 use crate::server::Server;
@@ -424,6 +426,15 @@ fn welcome(target: &Target, address: SocketAddr, public_url: &str) -> anyhow::Re
         installation::release_first_merchant(target.open()?.as_mut())?;
         return Err(error);
     }
+    let owner = InvitedTo::Merchant(created.merchant.id, Role::Owner);
+    let docs = match user::invite(target, owner, public_url) {
+        Ok((_, link)) => format!(
+            "{docs}The dashboard: {link}\n  This link makes its first user, the owner. It is good once, for three days.\n"
+        ),
+        Err(error) => {
+            format!("{docs}There is no link for an owner yet (kola user invite): {error:#}\n")
+        }
+    };
     let page = created.fund(target).and_then(|()| sample_page(target, created.merchant.id));
     Ok(match page {
         Ok(token) => format!("{docs}A payment page: {public_url}{}\n\n", pay_path(&token)),

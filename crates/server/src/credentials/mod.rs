@@ -1,6 +1,7 @@
 //! API keys, passcodes and access tokens: drawing, hashing, signing and checking.
 
 pub mod hashing;
+pub mod people;
 pub mod realtime;
 pub mod sealing;
 pub mod secrets;

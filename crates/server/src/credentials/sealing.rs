@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use domain::kernel::ids::MerchantId;
+use domain::kernel::ids::{MerchantId, UserId};
 use domain::network_accounts::account::NetworkAccount;
 use domain::network_accounts::secret::{NetworkSecret, SealedSecret, SecretKind};
+use domain::people::user::SealedTotp;
 use domain::webhooks::endpoint::Signing;
 use domain::webhooks::secret::{NewWebhookSecret, WebhookSecret};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -157,6 +158,24 @@ impl SealingKey {
         self.decrypt(&what, bound, &secret.key_id, &secret.sealed)
     }
 
+    /// Encrypts the secret of a person's phone.
+    ///
+    /// # Errors
+    /// No random numbers.
+    pub fn seal_totp(&self, user: UserId, secret: &str) -> anyhow::Result<SealedTotp> {
+        let sealed = self.encrypt(bound_to_user(user), secret)?;
+        Ok(SealedTotp { sealed, key_id: self.id.clone() })
+    }
+
+    /// Decrypts the secret of a person's phone.
+    ///
+    /// # Errors
+    /// It was encrypted with another key, for another person, or changed since.
+    pub fn open_totp(&self, user: UserId, totp: &SealedTotp) -> anyhow::Result<String> {
+        let what = format!("the second factor of user {user}");
+        self.decrypt(&what, bound_to_user(user), &totp.key_id, &totp.sealed)
+    }
+
     fn encrypt(&self, bound: String, secret: &str) -> anyhow::Result<String> {
         let nonce: [u8; NONCE_LEN] = clock::random()?;
         let mut bytes = secret.as_bytes().to_vec();
@@ -201,6 +220,11 @@ impl SealingKey {
             .with_context(unusable)?;
         String::from_utf8(opened.to_vec()).with_context(unusable)
     }
+}
+
+/// What the secret of a phone is encrypted for: it is nobody else's.
+fn bound_to_user(user: UserId) -> String {
+    format!("users totp {user}")
 }
 
 /// What a secret of a webhook endpoint is encrypted for. The merchant stands for the endpoint, which

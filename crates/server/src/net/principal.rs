@@ -36,6 +36,12 @@ impl Tenant {
         self.merchant.id
     }
 
+    /// Whether the credentials allow an action, for what is left out of an answer otherwise.
+    #[must_use]
+    pub fn may(&self, action: Action) -> bool {
+        self.rights.role.may(action)
+    }
+
     /// The reads of this merchant's rows, for whoever may do that. A handler reads no others.
     ///
     /// # Errors

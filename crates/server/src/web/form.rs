@@ -23,6 +23,16 @@ impl Form {
     }
 }
 
+impl Form {
+    /// The value of a field exactly as it was typed, such as a password.
+    #[must_use]
+    pub fn verbatim(&self, name: &str) -> Option<&str> {
+        let mut found = self.fields.iter().filter(|(other, _)| other == name);
+        let (_, value) = found.next()?;
+        Some(value.as_str()).filter(|value| !value.is_empty() && found.next().is_none())
+    }
+}
+
 impl FromRequest<App> for Form {
     type Rejection = ApiError;
 

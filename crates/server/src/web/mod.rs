@@ -1,6 +1,7 @@
 //! HTML pages for payers: an invoice or order to pay, its receipt, and payment links. Whoever has the token in the
 //! link may see the page.
 
+pub(crate) mod app;
 pub(crate) mod assets;
 pub(crate) mod brand;
 pub(crate) mod checkout;
@@ -31,4 +32,5 @@ pub fn routes() -> Routes {
         .and(receipt::routes())
         .and(verify::routes())
         .and(assets::routes())
+        .and(app::routes())
 }

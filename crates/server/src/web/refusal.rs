@@ -13,7 +13,7 @@ use crate::web::page::{self, Frame, HTML};
 use crate::web::text::escape;
 
 /// The paths of pages. A link that lost its token still leads to an HTML error.
-const PAGE_PATHS: [&str; 4] = ["/pay", "/receipt", "/verify", "/l"];
+const PAGE_PATHS: [&str; 5] = ["/pay", "/receipt", "/verify", "/l", "/app"];
 
 /// Whether a path is below one of the pages.
 #[must_use]

@@ -112,7 +112,7 @@ fn unread(shop: &Merchant) -> Vec<(&'static str, String, bool, u16)> {
         ("PUT", format!("/v1/orders/publish/{other}"), true, 422),
         ("DELETE", format!("/v1/orders/cancel/{other}"), true, 200),
         ("GET", "/v1/parties/list".to_owned(), true, 200),
-        ("POST", "/v1/api-keys/create".to_owned(), true, 200),
+        ("POST", "/v1/api-keys/revoke/999999".to_owned(), true, 404),
         ("POST", "/v1/parties/create".to_owned(), false, 401),
         ("POST", "/v1/nowhere".to_owned(), true, 404),
         ("PUT", "/v1/invoices/publish/987654".to_owned(), true, 404),

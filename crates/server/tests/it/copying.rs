@@ -62,6 +62,9 @@ fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
     let logo = picture(&directory, "logo.png", ImageFormat::Png, (20, 20));
     let changes = ["--fee-bearer", "PAYEE", "--display-name", "Ama’s Shop", "--logo", &logo];
     server.kola(&[&["merchant", "set", "--merchant", &merchant][..], &changes].concat()).ok();
+    let limit = ["--currency", "USD", "--support-refund", "50"];
+    server.kola(&[&["merchant", "limits", "--merchant", &merchant][..], &limit].concat()).ok();
+    crate::people::owner(server, shop, "ama@shop.example");
     let pending = shop.send(shop.momo("PAYOUT", &ending("129")), "USD", "10.00");
     shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": "482913"})).ok();
     (paid, pending)

@@ -6,6 +6,7 @@ use store::workspace::codes::with_codes;
 use store::workspace::sql::{Dialect, Sql};
 
 use crate::payment_link_pages::{link_with, pay};
+use crate::people;
 use crate::reviews;
 use crate::support::payer::{Payer, until};
 use crate::support::shop::{GOOD, ending};
@@ -32,6 +33,13 @@ const DAMAGE: &[(&str, &str)] = &[
     ("webhook endpoints differ from what their merchant counts", "UPDATE event_positions SET endpoints = 0"),
     ("webhook endpoints differ from what their merchant counts", "UPDATE webhook_endpoints SET deleted_at = 1"),
     ("webhook endpoints differ from what their merchant counts", "DELETE FROM webhook_endpoints"),
+    ("owners differ from what their merchant counts", "UPDATE merchants SET owners = owners + 1"),
+    ("owners differ from what their merchant counts", "UPDATE memberships SET role = 'VIEWER'"),
+    ("owners differ from what their merchant counts", "DELETE FROM memberships"),
+    ("role or login of a person who is not there", "DELETE FROM users"),
+    ("role or login of a person who is not there", "UPDATE logins SET user_id = -1"),
+    ("row that cannot be read", "UPDATE memberships SET role = 'KING'"),
+    ("row that cannot be read", "UPDATE users SET recovery_codes = 'x'"),
     ("delivery of a webhook to an endpoint that its merchant has not", "UPDATE webhook_deliveries SET endpoint_id = -1"),
     ("delivery of a webhook to an endpoint that its merchant has not", "UPDATE webhook_deliveries SET merchant_id = -1"),
     ("events differ from what their subject counts", "UPDATE events SET subject_type = {event_entity REVIEW} WHERE subject_type = {event_entity EXECUTION}"),
@@ -346,6 +354,7 @@ fn traded() -> Server {
         }
     }
     shop.told();
+    people::owner(&server, &shop, "ama@shop.example");
     assert_eq!(server.terminate(), Some(0));
     server.verify_ledger();
     server

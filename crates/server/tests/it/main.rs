@@ -57,6 +57,7 @@ mod parties;
 mod passcode;
 mod payment_link_pages;
 mod payment_links;
+mod people;
 mod predictions;
 mod processes;
 mod readme;

@@ -134,28 +134,6 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn key_created(
-        &mut self,
-        merchant: i64,
-        observed: Observed<'_>,
-    ) -> Result<(), Mismatch> {
-        if observed.check_acceptance(vec![])? {
-            let key = output!(observed, Output::CreateApiKey(key) => key);
-            self.merchant(merchant).keys.push(key.id.0);
-        }
-        Ok(())
-    }
-
-    pub(super) fn key_revoked(
-        &mut self,
-        merchant: i64,
-        key: i64,
-        observed: Observed<'_>,
-    ) -> Result<(), Mismatch> {
-        let known = self.merchant(merchant).keys.contains(&key);
-        observed.check_acceptance(reasons(&[(!known, (Subject::Target, "not_found"))])).map(|_| ())
-    }
-
     pub(super) fn passcode_set(
         &mut self,
         merchant: i64,

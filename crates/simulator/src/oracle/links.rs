@@ -2,7 +2,7 @@
 
 use domain::decision::command::Output;
 use domain::kernel::ids::SourceId;
-use domain::kernel::money::Decimal;
+use domain::kernel::money::{AmountFault, Decimal};
 use domain::kernel::names::FeeBearer;
 use domain::kernel::refusal::Subject;
 use domain::sales::create_payment_link::{NewLinkPrice, NewPaymentLink};
@@ -181,9 +181,16 @@ impl Model {
             self.is_link_closed(Some(id)) || link.end.is_some_and(|end| end <= time)
         });
         let price = link.as_ref().and_then(|link| link.price(*amount));
+        // A form for another link may have cents that this one's currency has not.
+        let is_too_fine =
+            link.as_ref().filter(|link| link.is_open).zip(*amount).is_some_and(|(link, amount)| {
+                let money = amount.to_money(link.currency);
+                matches!(money, Err(AmountFault::TooManyDecimals { .. }))
+            });
         let refused = first(&[
             (link.is_none(), (Subject::Target, "not_found")),
             (closed, (Subject::Source, "payment_link")),
+            (is_too_fine, (Subject::Amount, "decimal.max_places")),
             (price.is_none(), (Subject::Amount, "amount")),
         ]);
         let (Some(link), Some(total), true) = (link, price, refused.is_empty()) else {

@@ -14,6 +14,7 @@ mod outcomes;
 mod page_payments;
 mod payer_steps;
 mod payments;
+pub mod people;
 mod request_limits;
 mod sales;
 mod sessions;
@@ -22,12 +23,12 @@ pub mod webhooks;
 
 use domain::decision::command::{Command, Output};
 use domain::directory::advance_clock::AdvanceClock;
-use domain::directory::api_keys::CreateApiKey;
 use domain::directory::api_keys::RevokeApiKey;
 use domain::directory::counterparties::CreateCounterparty;
 use domain::directory::counterparties::UpdateCounterparty;
 use domain::directory::create_party::CreateParty;
 use domain::directory::create_payment_account::CreateAccount;
+use domain::directory::principal::Principal;
 use domain::directory::set_passcode::ReplacePasscode;
 use domain::directory::set_passcode::SetPasscode;
 use domain::directory::set_passcode::UnlockPasscode;
@@ -50,6 +51,7 @@ use domain::payments::create_session::CreateSession;
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::leave_card_page::LeaveCardPage;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
+use domain::people::end_login::TouchLogin;
 use domain::sales::cancel_source::CancelSource;
 use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::create_checkout::CreateCheckout;
@@ -154,15 +156,25 @@ use output;
 
 impl Model {
     /// Compares the outcome of a command with what it should be, and updates the model.
-    pub fn record(&mut self, command: &Command, observed: Observed<'_>) -> Result<(), Mismatch> {
+    pub fn record(
+        &mut self,
+        by: Principal,
+        command: &Command,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        self.people.asking = self.people.rights(by);
+        let denied = self.people.reason_against(by, command, observed.now);
+        if let Some(reason) = denied
+            && !observed.check_acceptance(vec![reason])?
+        {
+            return Ok(());
+        }
         match command {
             Command::CreateMerchant(new) => self.merchant_created(new, observed),
             Command::UpdateMerchant(UpdateMerchant { merchant_id: id, changes }) => {
                 self.merchant_updated(id.0, changes, observed)
             }
-            Command::CreateApiKey(CreateApiKey { merchant_id: id, .. }) => {
-                self.key_created(id.0, observed)
-            }
+            Command::CreateApiKey(new) => self.key_created(new, by, observed),
             Command::RevokeApiKey(RevokeApiKey { merchant_id: id, api_key_id: which }) => {
                 self.key_revoked(id.0, which.0, observed)
             }
@@ -314,6 +326,23 @@ impl Model {
             Command::ClaimDeliveries(request) => self.deliveries_claimed(request, observed),
             Command::RecordDeliveryAttempt(request) => self.delivery_attempted(request, observed),
             Command::ResendDeliveries(request) => self.deliveries_resent(request, observed),
+            Command::Invite(new) => self.invited(new, by, observed),
+            Command::CancelInvitation(request) => self.invitation_canceled(request, observed),
+            Command::AcceptInvitation(request) => self.invitation_accepted(request, by, observed),
+            Command::ReserveLogin(request) => self.login_reserved(request, observed),
+            Command::FinishLogin(request) => self.login_finished(request, observed),
+            Command::ReserveCode(request) => self.code_reserved(request, observed),
+            Command::GiveCode(request) => self.code_given(request, observed),
+            Command::SetUpSecondFactor(request) => self.second_factor_set_up(request, observed),
+            Command::ConfirmSecondFactor(request) => {
+                self.second_factor_confirmed(request, observed)
+            }
+            Command::ChangePassword(request) => self.password_changed(request, observed),
+            Command::EndLogin(request) => self.login_ended(request, observed),
+            Command::TouchLogin(TouchLogin { by: person }) => self.login_touched(*person, observed),
+            Command::SetMerchantLimits(request) => self.limits_set(request, observed),
+            Command::ChangeMember(request) => self.member_changed(request, by, observed),
+            Command::DisableUser(request) => self.user_disabled(request, by, observed),
             never_sent!() => Err("a command that nobody sends".to_owned()),
         }
     }

@@ -24,6 +24,7 @@ use domain::sales::source::{SourceStatus, SourceType};
 use super::figures::{ExchangeRate, Figures, cost_of, inside_rounded_down};
 use super::gates::Noted;
 use super::network_accounts::Contract;
+use super::people::People;
 use super::request_limits::RequestLimits;
 use super::tariff::{Periods, PriceList};
 use super::webhooks::Webhooks;
@@ -389,6 +390,7 @@ pub struct Model {
     pub noted_attempts: Map<i64, Noted>,
     pub prices: PriceList,
     pub webhooks: Webhooks,
+    pub people: People,
     /// The market and the phone prefix that operators open and close, and no payment uses.
     pub unused_market: Periods,
     pub unused_prefix: Periods,

@@ -621,6 +621,10 @@ impl Model {
         if original.in_review || !original.is_settled() {
             return expect_refusal(Subject::Original, "state");
         }
+        let sum = original.refunded + own.figures.payee;
+        if !self.people.may_give_back(own.merchant, sum, original.outside_currency) {
+            return expect_refusal(Subject::Caller, "role");
+        }
         if let Some(reason) = self.reason_against_refund_at(original, own.figures.payee) {
             return refused_for(reason);
         }

@@ -329,7 +329,10 @@ impl Model {
                 if asked > found.figures.payer - found.refunded {
                     return vec![(Subject::Amount, "refund")];
                 }
-                self.reason_against_refund_at(found, asked).into_iter().collect()
+                let sum = found.refunded + asked;
+                let may = self.people.may_give_back(merchant, sum, found.outside_currency);
+                let limit = (!may).then_some((Subject::Caller, "role"));
+                limit.into_iter().chain(self.reason_against_refund_at(found, asked)).collect()
             }
         }
     }

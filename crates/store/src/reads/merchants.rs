@@ -2,12 +2,14 @@
 
 use domain::directory::brand::Logo;
 use domain::directory::merchant::Merchant;
+use domain::directory::merchant_limits::MerchantLimits;
 use domain::kernel::ids::MerchantId;
 use domain::kernel::uuids::Fingerprint;
 
 use crate::StoreError;
 use crate::reads::Queries;
-use crate::reads::scope::OperatorReads;
+use crate::reads::scope::{MerchantReads, OperatorReads};
+use crate::workspace::record::Record;
 use crate::workspace::sql_value::params;
 
 impl Queries {
@@ -16,6 +18,17 @@ impl Queries {
         let used = "fingerprint = :fingerprint AND EXISTS \
                     (SELECT 1 FROM merchants AS m WHERE m.id = merchant_id AND m.logo = fingerprint)";
         self.one(used, &params!["fingerprint" = fingerprint]).await
+    }
+}
+
+impl MerchantReads<'_> {
+    /// The limits of each currency that has some.
+    pub async fn limits(&self) -> Result<Vec<MerchantLimits>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM merchant_limits WHERE merchant_id = :merchant ORDER BY currency",
+            MerchantLimits::statements().columns
+        );
+        self.rows(&sql, params![], |row| MerchantLimits::from_row(row, 0)).await
     }
 }
 

@@ -19,6 +19,7 @@ pub mod pages;
 pub mod parties;
 pub mod payment_accounts;
 pub mod payment_links;
+pub mod people;
 pub mod receipts;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod recorder;

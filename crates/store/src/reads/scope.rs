@@ -7,6 +7,7 @@
 //! | [`ReceiptReads`](crate::reads::receipts::ReceiptReads) | whoever has the code of a receipt | one payment |
 //! | [`PaymentLinkReads`](crate::reads::payment_links::PaymentLinkReads) | a payer with the token of a link | one payment link |
 //! | [`PaymentReads`](crate::reads::watched::PaymentReads) | whoever has a token to watch a payment | that payment |
+//! | [`UserReads`] | a person who has logged in | their own logins and merchants |
 //! | [`AuthenticationReads`] | whoever checks credentials | API keys, with their merchants |
 //! | [`SystemReads`] | jobs, and handlers for the tariff | rows of no merchant, ids of what falls due |
 //! | [`OperatorReads`] | the command line | the rows of all merchants |
@@ -16,7 +17,8 @@
 //! holds `Queries`, so no handler can reach the rows of all merchants.
 
 use domain::directory::merchant::Merchant;
-use domain::kernel::ids::MerchantId;
+use domain::kernel::ids::{MerchantId, UserId};
+use domain::people::user::User;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::StoreError;
@@ -36,6 +38,23 @@ pub struct MerchantReads<'a> {
     merchant: MerchantId,
     /// Whether whoever reads may see names and phone numbers of people.
     shows_contacts: bool,
+}
+
+/// Reads of what is a person's own.
+#[derive(Clone, Copy)]
+pub struct UserReads<'a> {
+    queries: &'a Queries,
+    user: UserId,
+}
+
+impl<'a> UserReads<'a> {
+    pub(super) const fn queries(&self) -> &'a Queries {
+        self.queries
+    }
+
+    pub(super) const fn user(&self) -> UserId {
+        self.user
+    }
 }
 
 /// Reads that check credentials, before it is known for which merchant somebody acts.
@@ -58,6 +77,13 @@ impl Queries {
         MerchantReads::new(self, merchant.id)
     }
 
+    /// The reads of what is a person's own. They take the person's row and not its id, as those of a
+    /// merchant do.
+    #[must_use]
+    pub const fn of_user(&self, user: &User) -> UserReads<'_> {
+        UserReads { queries: self, user: user.id }
+    }
+
     #[must_use]
     pub const fn for_authentication(&self) -> AuthenticationReads<'_> {
         AuthenticationReads(self)
@@ -72,6 +98,10 @@ impl Queries {
 impl OperatorReads {
     pub(crate) const fn new(queries: Queries) -> Self {
         Self(queries)
+    }
+
+    pub(super) const fn queries(&self) -> &Queries {
+        &self.0
     }
 
     /// The reads of one merchant's rows. The operator may name any merchant.

@@ -228,7 +228,8 @@ impl SystemReads<'_> {
     /// Whether any secret was ever encrypted.
     pub async fn has_sealed_secrets(&self) -> Result<bool, StoreError> {
         let sql = "SELECT id FROM network_secrets WHERE id = (SELECT min(id) FROM network_secrets) \
-                   UNION ALL SELECT id FROM webhook_secrets WHERE id = (SELECT min(id) FROM webhook_secrets)";
+                   UNION ALL SELECT id FROM webhook_secrets WHERE id = (SELECT min(id) FROM webhook_secrets) \
+                   UNION ALL SELECT id FROM users WHERE id = (SELECT min(id) FROM users WHERE totp_sealed IS NOT NULL OR pending_totp_sealed IS NOT NULL)";
         let found = self.0.rows(sql, &vec![], integer).await?;
         Ok(!found.is_empty())
     }

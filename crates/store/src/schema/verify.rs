@@ -493,6 +493,19 @@ const CHECKS: &[Check] = &[
               GROUP BY merchant_id HAVING sum(counted) <> sum(n)",
     },
     Check {
+        // By this count a merchant keeps its last owner.
+        name: "owners differ from what their merchant counts",
+        sql: "SELECT 'merchant ' || merchant_id || ' counts ' || sum(counted) || ' owners and has ' || sum(n) FROM (\
+              SELECT id AS merchant_id, owners AS counted, 0 AS n FROM merchants \
+              UNION ALL SELECT merchant_id, 0, 1 FROM memberships WHERE role = 'OWNER') AS numbers \
+              GROUP BY merchant_id HAVING sum(counted) <> sum(n)",
+    },
+    Check {
+        name: "role or login of a person who is not there",
+        sql: "SELECT 'membership ' || m.id FROM memberships AS m LEFT JOIN users AS u ON u.id = m.user_id WHERE u.id IS NULL \
+              UNION ALL SELECT 'login ' || l.id FROM logins AS l LEFT JOIN users AS u ON u.id = l.user_id WHERE u.id IS NULL",
+    },
+    Check {
         name: "delivery of a webhook to an endpoint that its merchant has not",
         sql: "SELECT 'delivery ' || webhook_deliveries.id || ' to endpoint ' || endpoint_id FROM webhook_deliveries \
               LEFT JOIN webhook_endpoints ON webhook_endpoints.id = endpoint_id \
@@ -532,7 +545,8 @@ const CHECKS: &[Check] = &[
               JOIN (SELECT max(most) AS most FROM (SELECT max(id) AS most FROM merchants UNION ALL SELECT max(id) FROM parties \
               UNION ALL SELECT max(id) FROM wallets UNION ALL SELECT max(id) FROM sources UNION ALL SELECT max(id) FROM sessions \
               UNION ALL SELECT max(id) FROM executions UNION ALL SELECT max(id) FROM entries UNION ALL SELECT max(id) FROM events \
-              UNION ALL SELECT max(id) FROM markets UNION ALL SELECT max(id) FROM rates) AS tables) AS used ON used.most >= i.next_id",
+              UNION ALL SELECT max(id) FROM users UNION ALL SELECT max(id) FROM memberships \
+              UNION ALL SELECT max(id) FROM logins UNION ALL SELECT max(id) FROM markets UNION ALL SELECT max(id) FROM rates) AS tables) AS used ON used.most >= i.next_id",
     },
     Check {
         name: "installation without its tariff",

@@ -16,7 +16,8 @@ use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
     ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, NetworkAccountId, PartyId,
-    PaymentLinkId, ReviewId, SessionId, SourceId, WalletId, WebhookDeliveryId, WebhookEndpointId,
+    PaymentLinkId, ReviewId, SessionId, SourceId, UserId, WalletId, WebhookDeliveryId,
+    WebhookEndpointId,
 };
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation};
@@ -377,7 +378,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         webhook_deliveries(DeliveryFilter { endpoint_id: Some(endpoint), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { execution_id: Some(ExecutionId(10)), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { status: Some(DeliveryStatus::Failed), kind: Some(EventType::WalletFunded), ..deliveries }, AFTER),
-        webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
+        members(), limits(), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
     }
 }
 
@@ -403,7 +404,8 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         execution(), source(), last_event_position(),
     });
     made.extend(reads! { AuthenticationReads q.for_authentication() =>
-        api_key("k10"), tenant(ApiKeyId(10)),
+        api_key("k10"), tenant(ApiKeyId(10)), login(Fingerprint(Uuid::from_u128(10))),
+        invitation(Fingerprint(Uuid::from_u128(10))), merchant(MINE), membership(UserId(10), MINE),
     });
     made.extend(reads! { SystemReads q.for_system() =>
         tariff(), signing_keys(), installation(), ping(),
@@ -416,14 +418,19 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         kept_long_enough(Retained::Exchanges, NOW, 10), kept_long_enough(Retained::UnmatchedCallbacks, NOW, 10),
         kept_long_enough(Retained::WebhookDeliveries, NOW, 10), kept_long_enough(Retained::DeadWebhookDeliveries, NOW, 10),
         kept_long_enough(Retained::WebhookAttempts, NOW, 10), kept_long_enough(Retained::WebhookMessages, NOW, 10),
+        kept_long_enough(Retained::Logins, NOW, 10), kept_long_enough(Retained::LoginTries, NOW, 10),
         messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_body(EventId(10)),
         last_event_positions(&[MINE, MerchantId(2)]), execution_events_after(MINE, 3, 10),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
         merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
-        open_payments(NetworkAccountId(1)), list_unmatched_callbacks(NetworkAccountId(1), 10),
+        open_payments(NetworkAccountId(1)), list_unmatched_callbacks(NetworkAccountId(1), 10), users(), memberships(),
+        user("e10"),
     });
+    let (_, user) =
+        q.for_authentication().login(Fingerprint(Uuid::from_u128(10))).await.unwrap().unwrap();
+    made.extend(reads! { UserReads q.of_user(&user) => merchants(), logins(NOW) });
     made
 }
 

@@ -76,7 +76,7 @@ macro_rules! code_columns {
 // On SQLite 0 and 1 take no space, so what is there most often has them.
 codes! {
     "actor_kind": domain::decision::event::ActorKind {
-        ApiKey = 1, Operator = 2, Network = 3, System = 4, Payer = 5,
+        ApiKey = 1, Operator = 2, Network = 3, System = 4, Payer = 5, User = 6,
     }
     "event_entity": domain::decision::event::EventEntity {
         Session = 1, Execution = 2, Source = 3, Wallet = 4, Review = 5, Tariff = 6, PaymentLink = 7,

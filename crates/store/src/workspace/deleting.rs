@@ -22,6 +22,8 @@ impl DeleteSql for Retained {
             }
             Self::WebhookAttempts => "DELETE FROM webhook_attempts WHERE id = ?",
             Self::WebhookMessages => "DELETE FROM webhook_messages WHERE event_id = ?",
+            Self::Logins => "DELETE FROM logins WHERE id = ?",
+            Self::LoginTries => "DELETE FROM login_tries WHERE id = ?",
         }
     }
 
@@ -39,6 +41,8 @@ impl DeleteSql for Retained {
             Self::WebhookMessages => {
                 "DELETE FROM webhook_messages WHERE event_id = ANY($1::bigint[])"
             }
+            Self::Logins => "DELETE FROM logins WHERE id = ANY($1::bigint[])",
+            Self::LoginTries => "DELETE FROM login_tries WHERE id = ANY($1::bigint[])",
         }
     }
 
@@ -66,6 +70,12 @@ impl DeleteSql for Retained {
             Self::WebhookMessages => {
                 "SELECT event_id FROM webhook_messages WHERE created_at < :before \
                  AND fanned_out_at IS NOT NULL ORDER BY created_at LIMIT :limit"
+            }
+            Self::Logins => {
+                "SELECT id FROM logins WHERE last_used_at < :before ORDER BY last_used_at LIMIT :limit"
+            }
+            Self::LoginTries => {
+                "SELECT id FROM login_tries WHERE updated_at < :before ORDER BY updated_at LIMIT :limit"
             }
         }
     }

@@ -521,6 +521,12 @@ integer_columns!(
     domain::kernel::ids::WebhookSecretId,
     domain::kernel::ids::WebhookDeliveryId,
     domain::kernel::ids::WebhookAttemptId,
+    domain::kernel::ids::MerchantLimitsId,
+    domain::kernel::ids::UserId,
+    domain::kernel::ids::MembershipId,
+    domain::kernel::ids::LoginId,
+    domain::kernel::ids::InvitationId,
+    domain::kernel::ids::LoginTriesId,
 );
 
 /// Enums are stored as texts, spelt as in the API.

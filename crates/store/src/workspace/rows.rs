@@ -7,12 +7,18 @@ use domain::decision::event::{Actor, ActorKind, EventType};
 use domain::directory::passcode::{PasscodeTries, PasscodeTry};
 use domain::directory::roles::{Operations, Rights, Role};
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{ApiKeyId, NetworkAccountId, PasscodeTryId};
+use domain::kernel::ids::{
+    ApiKeyId, LoginTryId, MerchantId, NetworkAccountId, PasscodeTryId, UserId,
+};
 use domain::kernel::names::Operation;
 use domain::kernel::time::ServerTime;
+use domain::kernel::uuids::Fingerprint;
 use domain::network_accounts::account::BoundAccounts;
 use domain::network_accounts::exchange::Said;
 use domain::network_accounts::operator_terms::{Availability, Terms};
+use domain::people::invitation::InvitedTo;
+use domain::people::login_tries::{LoginTry, Tries};
+use domain::people::user::{RecoveryCodes, SealedTotp, Totp};
 use domain::sales::payment_link::LinkPrice;
 use domain::webhooks::attempt::Attempted;
 use domain::webhooks::endpoint::EventTypes;
@@ -36,7 +42,7 @@ record!(domain::directory::merchant::Merchant, "merchants",
         verified: "verified", fee_tier: "fee_tier", fee_tier_assigned_at: "fee_tier_assigned_at", fee_bearer: "fee_bearer",
         recipients_full_at: "recipients_full_at",
         clock_offset_us: "clock_offset_us", display_name: "display_name", colour: "colour", logo: "logo",
-        network_accounts: "pawapay_account_id" "stripe_account_id", updated_at: "updated_at",
+        network_accounts: "pawapay_account_id" "stripe_account_id", owners: "owners", updated_at: "updated_at",
     }
     alt_key { "mode" "phone" });
 
@@ -69,6 +75,159 @@ impl Column for Rights {
         let operations =
             names.map(|names| Operations::new(names.split(',').map(ToOwned::to_owned)));
         Ok(Self { role, operations })
+    }
+}
+
+record!(domain::directory::merchant_limits::MerchantLimits, "merchant_limits",
+    fixed { id: "id", merchant_id: "merchant_id", currency: "currency" }
+    changing { support_refund_minor: "support_refund_minor", updated_at: "updated_at" }
+    alt_key { "merchant_id" "currency" });
+
+record!(domain::people::user::User, "users",
+    fixed { id: "id", email: "email", name: "name", created_at: "created_at" }
+    changing {
+        password_hash: "password_hash", totp: "totp_sealed" "totp_key_id" "totp_confirmed_at",
+        pending_totp: "pending_totp_sealed" "pending_totp_key_id", totp_step: "totp_step",
+        recovery_codes: "recovery_codes", role: "role", login_generation: "login_generation", reset: "reset_token", disabled_at: "disabled_at",
+        updated_at: "updated_at",
+    }
+    alt_key { "email" });
+
+/// The secret, and since when its codes are asked for.
+impl Column for Totp {
+    const WIDTH: usize = SealedTotp::WIDTH + ServerTime::WIDTH;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        SealedTotp::types(types);
+        ServerTime::types(types);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.secret.write(values);
+        self.confirmed_at.write(values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self { secret: Column::read(reader)?, confirmed_at: Column::read(reader)? })
+    }
+}
+
+/// The encrypted text, and the id of its key.
+impl Column for SealedTotp {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        String::types(types);
+        String::types(types);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.sealed.write(values);
+        self.key_id.write(values);
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self { sealed: String::read(reader)?, key_id: String::read(reader)? })
+    }
+}
+
+/// Fingerprints in one text column: they are read and written together, and there are never more
+/// than ten.
+impl Column for RecoveryCodes {
+    fn types(types: &mut Vec<ColumnType>) {
+        String::types(types);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let codes: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        values.push(SqlValue::Text(Cow::Owned(codes.join(","))));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let text = String::read(reader)?;
+        let codes = text.split(',').filter(|code| !code.is_empty());
+        let codes = codes.map(|code| code.parse().ok().map(Fingerprint)).collect::<Option<_>>();
+        codes.map(Self).ok_or_else(|| reader.inconsistent("recovery codes".to_owned()))
+    }
+}
+
+record!(domain::people::membership::Membership, "memberships",
+    fixed { id: "id", user_id: "user_id", merchant_id: "merchant_id", created_at: "created_at" }
+    changing { role: "role", updated_at: "updated_at" }
+    alt_key { "user_id" "merchant_id" });
+
+record!(domain::people::login::Login, "logins",
+    fixed {
+        id: "id", user_id: "user_id", generation: "generation", token: "token", address: "address", browser: "browser", created_at: "created_at",
+    }
+    changing { second_factor_at: "second_factor_at", last_used_at: "last_used_at", ended_at: "ended_at" }
+    alt_key { "token" });
+
+record!(domain::people::invitation::Invitation, "invitations",
+    fixed { id: "id", token: "token", to: "merchant_id" "role" "user_id", invited_by: "invited_by", created_at: "created_at" }
+    changing { ended_at: "ended_at" }
+    alt_key { "token" });
+
+/// The merchant and the role, the role alone, or the person who begins anew.
+impl Column for InvitedTo {
+    const WIDTH: usize = 3;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Int, ColumnType::Text, ColumnType::Int]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let (merchant, role, user) = match self {
+            Self::Merchant(merchant, role) => (Some(merchant.0), Some(role), None),
+            Self::Installation(role) => (None, Some(role), None),
+            Self::Reset(user) => (None, None, Some(user.0)),
+        };
+        values.push(merchant.map_or(SqlValue::Null, SqlValue::Int));
+        values
+            .push(role.map_or(SqlValue::Null, |role| SqlValue::Text(Cow::Borrowed(role.as_str()))));
+        values.push(user.map_or(SqlValue::Null, SqlValue::Int));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let merchant = Option::<MerchantId>::read(reader)?;
+        let role = Option::<Role>::read(reader)?;
+        let user = Option::<UserId>::read(reader)?;
+        match (merchant, role, user) {
+            (Some(merchant), Some(role), None) => Ok(Self::Merchant(merchant, role)),
+            (None, Some(role), None) => Ok(Self::Installation(role)),
+            (None, None, Some(user)) => Ok(Self::Reset(user)),
+            other => Err(reader.inconsistent(format!("an invitation to {other:?}"))),
+        }
+    }
+}
+
+record!(domain::people::login_tries::LoginTries, "login_tries",
+    fixed { id: "id", subject: "subject" }
+    changing { tries: "tries", updated_at: "updated_at" }
+    alt_key { "subject" });
+
+/// The tries in one text column, each its id and its time: there are never more than fifty.
+impl Column for Tries {
+    fn types(types: &mut Vec<ColumnType>) {
+        String::types(types);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let tries: Vec<String> =
+            self.0.iter().map(|one| format!("{} {}", one.id, one.at.0)).collect();
+        values.push(SqlValue::Text(Cow::Owned(tries.join(","))));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let text = String::read(reader)?;
+        let one = |text: &str| {
+            let (id, at) = text.split_once(' ')?;
+            let id = LoginTryId(id.parse().ok()?);
+            Some(LoginTry { id, at: ServerTime(at.parse().ok()?) })
+        };
+        let tries = text.split(',').filter(|one| !one.is_empty()).map(one);
+        let tries = tries.collect::<Option<Vec<_>>>();
+        tries.map(Self).ok_or_else(|| reader.inconsistent(format!("{text:?} are no tries")))
     }
 }
 
@@ -257,7 +416,8 @@ record!(domain::payments::session::Session, "sessions",
         changing { "payment_account_id" }
     }
     changing { status: "status", event_count: "event_count", updated_at: "updated_at" }
-    alt_key {});
+    alt_key {}
+    masked domain::payments::session::Session::without_contacts);
 
 record!(domain::payments::execution::Execution, "executions",
     fixed {
@@ -338,22 +498,22 @@ record!(domain::decision::event::EventPosition, "event_positions",
     changing { last: "last", endpoints: "endpoints" }
     alt_key {});
 
-/// Two columns: the kind, and the id of an API key.
+/// Two columns: the kind, and the id of an API key or of a person.
 impl Column for Actor {
     const WIDTH: usize = 2;
 
     fn types(types: &mut Vec<ColumnType>) {
         ActorKind::types(types);
-        ApiKeyId::types(types);
+        i64::types(types);
     }
 
     fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         values.push(SqlValue::Int(self.kind().code()));
-        values.push(self.api_key_id().map_or(SqlValue::Null, |id| SqlValue::Int(id.0)));
+        values.push(self.id().map_or(SqlValue::Null, SqlValue::Int));
     }
 
     fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        let (kind, id) = <(ActorKind, Option<ApiKeyId>) as Column>::read(reader)?;
+        let (kind, id) = <(ActorKind, Option<i64>) as Column>::read(reader)?;
         Self::from_parts(kind, id)
             .ok_or_else(|| reader.inconsistent(format!("{kind} with {id:?} is not an actor")))
     }

@@ -13,6 +13,26 @@ impl std::fmt::Display for Refusal {
             Self::NotPermitted { role, action } => {
                 write!(f, "the role {role} may not {action}: an owner can do it, or gives another role or API key")
             }
+            Self::AboveSupportLimit { limit } => {
+                write!(f, "support may give back at most {limit} of a payment: ask somebody in finance, a manager or an owner")
+            }
+            Self::LoginEnded => f.write_str("the login is over: log in again"),
+            Self::SecondFactorMissing => f.write_str("enter a code of your phone first"),
+            Self::SecondFactorNotSetUp => f.write_str("set up codes of a phone first, under your profile"),
+            Self::NotMember => f.write_str("you have no role here"),
+            Self::TooManyLogins { seconds } => {
+                write!(f, "too many wrong passwords or codes: try again in {} minutes", seconds.saturating_add(59) / 60)
+            }
+            Self::WrongPassword => f.write_str("the password is wrong"),
+            Self::WrongCode => f.write_str("the code is wrong, too old, or was used before"),
+            Self::InvitationEnded => {
+                f.write_str("this link was used already, taken back, or is older than three days: ask for another one")
+            }
+            Self::EmailTaken => {
+                f.write_str("somebody logs in with this e-mail address already: if it is yours, log in and open the link again")
+            }
+            Self::AlreadyMember => f.write_str("you have a role there already: an owner changes it"),
+            Self::LastOwner => f.write_str("a merchant has at least one owner: make somebody else one first"),
             Self::MoreThanOwn => f.write_str("nobody can give more rights than their own"),
             Self::NotVerified => {
                 f.write_str("merchant not verified: an operator sets it with `kola merchant set --merchant ID --verified true`")

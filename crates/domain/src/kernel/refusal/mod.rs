@@ -34,6 +34,34 @@ pub enum Refusal {
         role: Role,
         action: Action,
     },
+    /// There is no login, or it is over.
+    LoginEnded,
+    /// The login needs a code of the phone, again or for the first time.
+    SecondFactorMissing,
+    /// The role needs a second factor, and the person has none yet.
+    SecondFactorNotSetUp,
+    /// The person has no role there.
+    NotMember,
+    /// Too many wrong passwords or codes.
+    TooManyLogins {
+        /// The time until the next try.
+        seconds: i64,
+    },
+    WrongPassword,
+    /// A code that is wrong, too old, or was used before.
+    WrongCode,
+    /// The link was used, taken back, or is older than three days.
+    InvitationEnded,
+    /// Somebody else logs in by this name.
+    EmailTaken,
+    AlreadyMember,
+    /// A merchant has at least one owner.
+    LastOwner,
+    /// Only up to its limit may the support of a merchant refund a payment.
+    AboveSupportLimit {
+        /// With its currency.
+        limit: String,
+    },
     /// An API key or a role that would allow more than whoever gives it may do.
     MoreThanOwn,
     /// Only verified merchants may pay out, transfer, refund and create links.
@@ -292,7 +320,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 74;
+    const VARIANTS: usize = 86;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

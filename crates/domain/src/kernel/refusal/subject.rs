@@ -52,6 +52,10 @@ pub enum Subject {
     FundingKey,
     /// Where a merchant is told.
     WebhookEndpoint,
+    /// A person, by their name at login.
+    User,
+    /// The link by which somebody joins.
+    Invitation,
 }
 
 impl Refusal {
@@ -63,6 +67,14 @@ impl Refusal {
             | Self::TokenExpired
             | Self::NotPermitted { .. }
             | Self::MoreThanOwn
+            | Self::AboveSupportLimit { .. }
+            | Self::LoginEnded
+            | Self::SecondFactorMissing
+            | Self::SecondFactorNotSetUp
+            | Self::NotMember
+            | Self::TooManyLogins { .. }
+            | Self::WrongPassword
+            | Self::WrongCode
             | Self::NotVerified
             | Self::PasscodeRequired
             | Self::PasscodeInvalid
@@ -72,6 +84,8 @@ impl Refusal {
             | Self::TooManyRecipients { .. }
             | Self::TooManyPayments { .. } => Subject::Caller,
             Self::NotFound => Subject::Target,
+            Self::EmailTaken | Self::AlreadyMember | Self::LastOwner => Subject::User,
+            Self::InvitationEnded => Subject::Invitation,
             Self::UnknownId { subject, .. }
             | Self::InvalidState { subject, .. }
             | Self::WalletState { subject, .. }

@@ -1,6 +1,7 @@
 //! Executing a refund session: giving back a collection, in full or in part.
 
 use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant_limits;
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::money::Money;
 use crate::kernel::names::{Operation, Provider};
@@ -29,6 +30,7 @@ impl ExecutionContext<'_> {
         checks::recheck_original(&original)?;
         let limits = self.settings.refunds;
         checks::check_refund_age(&original, self.time, limits, work.actor())?;
+        merchant_limits::check_refund(&original, amount, work)??;
         if original.has_network() {
             let account = work.require::<ProviderAttempt>(original_id)?.network_account_id;
             checks::check_network(

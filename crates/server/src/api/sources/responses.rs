@@ -232,6 +232,7 @@ pub mod samples {
             fee_bearer: FeeBearer::Payer,
             recipients_full_at: None,
             clock_offset_us: 0,
+            owners: 0,
             display_name: None,
             colour: None,
             logo: None,

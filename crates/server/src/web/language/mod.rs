@@ -142,6 +142,12 @@ impl Visitor {
         Self { language, chose_language: chosen.is_some(), offered, query: other_pairs.join("&") }
     }
 
+    /// The same visitor at a page that is there in English only.
+    #[must_use]
+    pub fn in_english(self) -> Self {
+        Self { language: Language::English, chose_language: false, ..self }
+    }
+
     /// The other languages, each with a link to this page in it.
     #[must_use]
     pub fn switches(&self) -> Vec<(Language, String)> {

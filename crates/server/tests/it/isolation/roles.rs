@@ -9,7 +9,7 @@ use super::{body_probes, is_of, path_probes, routes};
 use crate::payment_links;
 use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, Server, json, open, shown};
+use crate::support::{Merchant, Reply, Server, id as id_of, json, key, number, open, shown, soon};
 
 const ROLES: [&str; 6] = ["VIEWER", "SUPPORT", "DEVELOPER", "FINANCE", "MANAGER", "OWNER"];
 
@@ -244,6 +244,92 @@ fn names_and_phone_numbers_are_masked_for_who_may_not_see_them() {
         for list in ["parties", "counterparties"] {
             let found = by.api.get(&format!("/v1/{list}/list?fullname=a"));
             assert_eq!(found.status, if sees { 200 } else { 403 }, "{role} {list}");
+        }
+    }
+}
+
+#[test]
+fn support_refunds_a_payment_up_to_the_limit() {
+    let (server, shop) = open();
+    let paid = shop.paid_hundred();
+    let support = limited(&server, &shop, &json!({"role": "SUPPORT"}));
+    let intent = &paid["payment_intent_id"];
+    let declare = |amount: &str| {
+        let body = json!({
+            "original_payment_intent_id": intent, "amount": number(amount), "currency": "USD", "expires_at": soon(),
+        });
+        support.api.post("/v1/sessions/refund", &body)
+    };
+    let above =
+        |reply: &Reply| shown(&reply.body, "detail").contains("support may give back at most");
+    let refused = declare("1.00");
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert!(above(&refused), "{refused:?}");
+    let merchant = shop.credentials.merchant_id.to_string();
+    let limit = |amount: &str| {
+        let set = [
+            "merchant",
+            "limits",
+            "--merchant",
+            &merchant,
+            "--currency",
+            "USD",
+            "--support-refund",
+            amount,
+        ];
+        server.kola(&set)
+    };
+    for wrong in ["-1", "1.001", "much"] {
+        limit(wrong).refused();
+    }
+    assert!(limit("50").ok().contains("50.00"));
+    // In all, not one by one; and what was declared before the limit was lowered is judged by the new one.
+    let (first, second, third) = (declare("30.00"), declare("20.00"), declare("25.00"));
+    let execute = |declared: Reply| {
+        let body = json!({"session_id": id_of(&declared.ok()), "reference_id": key()});
+        support.api.post("/v1/executions/refund", &body)
+    };
+    execute(first).ok();
+    assert!(above(&declare("20.01")));
+    limit("49.99").ok();
+    let refused = execute(second);
+    assert!(refused.status == 403 && above(&refused), "{refused:?}");
+    limit("100").ok();
+    execute(third).ok();
+    // Whoever may refund without a limit has none.
+    limit("0").ok();
+    let finance = limited(&server, &shop, &json!({"role": "FINANCE"}));
+    finance.refund(&paid, "45.00");
+    server.verify_ledger();
+}
+
+/// The timeline of a payment has entries with balances, and a transfer has a name.
+#[test]
+fn what_stands_beside_a_payment_is_shown_to_who_may_see_it() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "500.00");
+    let party = shop.party();
+    let name = shown(&shop.api.get(&format!("/v1/parties/retrieve/{party}")).ok(), "fullname");
+    let moved = shop.transfer(shop.counterparty(party), "USD", "5.00");
+    let intent = format!("/v1/payment-intents/retrieve/{}", moved["payment_intent_id"]);
+    for (role, wallets, contacts) in [
+        ("VIEWER", false, false),
+        ("SUPPORT", false, true),
+        ("DEVELOPER", false, false),
+        ("FINANCE", true, true),
+        ("OWNER", true, true),
+    ] {
+        let by = limited(&server, &shop, &json!({"role": role}));
+        let detail = by.api.get(&intent).ok();
+        let entries = |row: &Value| row["entries"].as_array().is_some_and(|some| !some.is_empty());
+        let timeline = detail["timeline"].as_array().expect("a timeline");
+        assert_eq!(timeline.iter().any(entries), wallets, "{role}: {detail}");
+        for text in [detail.to_string(), by.api.get("/v1/sessions/transfer/list").ok().to_string()]
+        {
+            assert_eq!(text.contains(&name), contacts, "{role}: {text}");
+        }
+        if role == "DEVELOPER" {
+            assert!(!by.api.get("/v1/events/list").rows().iter().any(entries));
         }
     }
 }

@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 43] = [
+pub const TABLES: [Table; 49] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -38,6 +38,12 @@ pub const TABLES: [Table; 43] = [
     filled("operator_terms"),
     filled("merchants"),
     Table { name: "logos", key: "merchant_id", seeded: false },
+    filled("merchant_limits"),
+    filled("users"),
+    filled("memberships"),
+    filled("logins"),
+    filled("invitations"),
+    filled("login_tries"),
     filled("api_keys"),
     Table { name: "passcodes", key: "merchant_id", seeded: false },
     filled("parties"),

@@ -1,0 +1,78 @@
+//! Links by which people join, or begin anew: no mail server is needed to have people.
+
+use crate::decision::row::Row;
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::roles::Role;
+use crate::kernel::ids::{InvitationId, MerchantId, UserId};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::{ServerTime, minutes};
+use crate::kernel::uuids::Fingerprint;
+use crate::mutant;
+use std::sync::Arc;
+
+/// How long a link is good.
+pub const LASTS: i64 = minutes(72 * 60);
+
+/// A link that is good once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Invitation {
+    pub id: InvitationId,
+    /// The fingerprint of the secret in the link.
+    pub token: Fingerprint,
+    pub to: InvitedTo,
+    /// Who made it; `None` for the operator at the command line.
+    pub invited_by: Option<UserId>,
+    pub created_at: ServerTime,
+    /// When it was used, or taken back.
+    pub ended_at: Option<ServerTime>,
+}
+
+/// What a link is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InvitedTo {
+    /// To join a merchant.
+    Merchant(MerchantId, Role),
+    /// To join those who run the installation.
+    Installation(Role),
+    /// To choose another password and another phone.
+    Reset(UserId),
+}
+
+impl Invitation {
+    #[must_use]
+    pub const fn until(&self) -> ServerTime {
+        self.created_at.plus(LASTS)
+    }
+
+    /// Whether the link is still good.
+    #[must_use]
+    pub fn is_open(&self, now: ServerTime) -> bool {
+        self.ended_at.is_none() && (now < self.until() || mutant!(LinkForEver))
+    }
+
+    /// The invitation behind a link.
+    ///
+    /// # Errors
+    /// [`Refusal::InvitationEnded`], also for a link that never was: who guesses learns nothing.
+    pub(super) fn open(
+        token: Fingerprint,
+        work: &Workspace,
+        now: ServerTime,
+    ) -> Result<Arc<Self>, Stop> {
+        let found = work.find::<Self>(&token)?.filter(|row| row.is_open(now));
+        found.ok_or_else(|| Refusal::InvitationEnded.into())
+    }
+}
+
+impl Row for Invitation {
+    type Id = InvitationId;
+    type AltKey = Fingerprint;
+
+    fn id(&self) -> InvitationId {
+        self.id
+    }
+
+    fn alt_key(&self) -> Option<Fingerprint> {
+        Some(self.token)
+    }
+}

@@ -1,0 +1,99 @@
+//! Inviting somebody.
+
+use crate::decision::event::Actor;
+use crate::decision::use_case::{Context, Decision};
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::directory::roles::{Action, Role};
+use crate::kernel::ids::{InvitationId, MerchantId};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::uuids::Fingerprint;
+use crate::people::invitation::{Invitation, InvitedTo};
+use crate::people::user::User;
+
+/// Makes a link by which somebody joins or begins anew.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Invite {
+    pub to: InvitedTo,
+    pub token: Fingerprint,
+}
+
+impl Decision for Invite {
+    type Output = Invitation;
+
+    fn action(&self) -> Option<Action> {
+        Some(match self.to {
+            InvitedTo::Merchant(..) => Action::ManageMerchant,
+            InvitedTo::Installation(_) | InvitedTo::Reset(_) => Action::ManageInstallation,
+        })
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Invitation, Stop> {
+        match self.to {
+            InvitedTo::Merchant(merchant, role) => {
+                work.get::<Merchant>(merchant)?.ok_or(Refusal::NotFound)?;
+                check_grant(role, role.is_of_merchant(), work)?;
+            }
+            InvitedTo::Installation(role) => check_grant(role, !role.is_of_merchant(), work)?,
+            InvitedTo::Reset(user) => {
+                let user = work.get::<User>(user)?.ok_or(Refusal::NotFound)?;
+                // Who begins anew is whoever has the link: it must not lead to a higher role.
+                if let Some(role) = user.role {
+                    check_grant(role, true, work)?;
+                }
+                work.put(User { reset: Some(self.token), ..(*user).clone() });
+            }
+        }
+        if work.find::<Invitation>(&self.token)?.is_some() {
+            return Err(Stop::Inconsistent("the token of a link was drawn twice".to_owned()));
+        }
+        let invitation = Invitation {
+            id: InvitationId(work.new_id()?),
+            token: self.token,
+            to: self.to,
+            invited_by: match work.actor() {
+                Actor::User(id) => Some(id),
+                _ => None,
+            },
+            created_at: context.now,
+            ended_at: None,
+        };
+        work.put(invitation.clone());
+        Ok(invitation)
+    }
+}
+
+/// Refuses to give a role that is not there, or that whoever asks may not give.
+///
+/// # Errors
+/// [`Refusal::MoreThanOwn`].
+pub(super) fn check_grant(role: Role, fits: bool, work: &Workspace) -> Result<(), Refusal> {
+    let may = work.rights().is_none_or(|own| own.role.may_grant(role));
+    if fits && may { Ok(()) } else { Err(Refusal::MoreThanOwn) }
+}
+
+/// Takes a link back that was not used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CancelInvitation {
+    pub merchant_id: MerchantId,
+    pub invitation_id: InvitationId,
+}
+
+impl Decision for CancelInvitation {
+    type Output = Invitation;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageMerchant)
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Invitation, Stop> {
+        let found = work.get::<Invitation>(self.invitation_id)?;
+        let is_own = |row: &Invitation| matches!(row.to, InvitedTo::Merchant(merchant, _) if merchant == self.merchant_id);
+        let mut row = (*found.filter(|row| is_own(row)).ok_or(Refusal::NotFound)?).clone();
+        if row.ended_at.is_none() {
+            row.ended_at = Some(context.now);
+            work.put(row.clone());
+        }
+        Ok(row)
+    }
+}

@@ -1,0 +1,186 @@
+//! What stands around the pages of `/app`, and what is answered when something is refused.
+
+use askama::Template;
+use axum::http::header::{LOCATION, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::ServerTime;
+
+use crate::api::error::ApiError;
+use crate::api::refusals;
+use crate::engine::Failure;
+use crate::web::language::Visitor;
+use crate::web::page::{self, Frame};
+
+/// Where somebody logs in.
+pub const LOGIN: &str = "/app/login";
+pub const SECOND_FACTOR: &str = "/app/second-factor";
+pub const PROFILE: &str = "/app/profile";
+
+/// What stands around the content of a page.
+pub struct AppFrame {
+    pub frame: Frame,
+    /// The name of who has logged in.
+    pub name: Option<String>,
+    /// What every form of the page carries.
+    pub form_token: String,
+}
+
+impl AppFrame {
+    /// The frame of a page for who has not logged in. These pages are in English only.
+    pub fn for_visitor(visitor: Visitor, title: &str) -> Self {
+        let title = format!("{title} – kola");
+        Self {
+            frame: Frame::new(visitor.in_english(), title),
+            name: None,
+            form_token: String::new(),
+        }
+    }
+}
+
+/// Renders a page.
+///
+/// # Errors
+/// [`ApiError`] when the template cannot be rendered.
+pub fn render(
+    status: StatusCode,
+    frame: &AppFrame,
+    page: &impl Template,
+) -> Result<Response, ApiError> {
+    page::render(status, &frame.frame, page, None)
+}
+
+/// Leads to another page, which is asked for by GET.
+pub fn lead_to(path: &str) -> Response {
+    let location = HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/app"));
+    (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response()
+}
+
+/// A path of these pages to go on to: never another host, whatever the link says.
+pub fn next_path(text: Option<&str>) -> String {
+    let fits = |path: &&str| {
+        (*path == "/app" || path.starts_with("/app/"))
+            && path.len() <= 200
+            && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_".contains(&byte))
+    };
+    text.filter(fits).unwrap_or("/app").to_owned()
+}
+
+/// A link that goes on to a path afterwards.
+pub fn with_next(path: &str, next: &str) -> String {
+    if next == "/app" { path.to_owned() } else { format!("{path}?next={next}") }
+}
+
+/// What came of a request that was refused, in a sentence on the page that it came from, or elsewhere.
+pub enum Refused {
+    /// The sentence, with the status.
+    Said(StatusCode, String),
+    /// After so many seconds it may be tried again.
+    Wait(String, i64),
+    /// The login is over, or a code is asked for: first somewhere else.
+    Elsewhere(String),
+}
+
+/// What is answered to a refusal on a page, where `here` is the path to come back to.
+///
+/// # Errors
+/// What is no refusal.
+pub fn refused(failure: Failure, here: &str) -> Result<Refused, ApiError> {
+    let Failure::Refused(reasons) = failure else { return Err(failure.into()) };
+    let Some(reason) = reasons.first() else {
+        return Err(ApiError::internal("a refusal without a reason"));
+    };
+    Ok(match reason {
+        Refusal::LoginEnded => Refused::Elsewhere(with_next(LOGIN, here)),
+        Refusal::SecondFactorMissing => Refused::Elsewhere(with_next(SECOND_FACTOR, here)),
+        Refusal::SecondFactorNotSetUp => Refused::Elsewhere(PROFILE.to_owned()),
+        Refusal::NotFound => return Err(ApiError::NotFound),
+        Refusal::TooManyLogins { seconds } => Refused::Wait(sentence(reason), *seconds),
+        other => Refused::Said(refusals::status(other), sentence(other)),
+    })
+}
+
+/// The reason, as a sentence begins and ends.
+fn sentence(reason: &Refusal) -> String {
+    let text = reason.to_string();
+    let mut letters = text.chars();
+    let first: String =
+        letters.next().map(|letter| letter.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+impl Refused {
+    /// The answer, where `page` shows a sentence.
+    ///
+    /// # Errors
+    /// See `page`.
+    pub fn answer(
+        self,
+        page: impl FnOnce(StatusCode, String) -> Result<Response, ApiError>,
+    ) -> Result<Response, ApiError> {
+        match self {
+            Self::Said(status, sentence) => page(status, sentence),
+            Self::Wait(sentence, seconds) => {
+                let mut response = page(StatusCode::TOO_MANY_REQUESTS, sentence)?;
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+                Ok(response)
+            }
+            Self::Elsewhere(path) => Ok(lead_to(&path)),
+        }
+    }
+}
+
+/// A point in time in words, and for programs: in UTC, which is named.
+pub struct Moment(pub ServerTime);
+
+impl Moment {
+    pub fn words(&self) -> String {
+        let text = self.0.to_string();
+        // To the minute: 2026-11-29T18:23:05.000000Z.
+        match (text.get(..10), text.get(11..16)) {
+            (Some(day), Some(time)) => format!("{day} {time} UTC"),
+            _ => text,
+        }
+    }
+
+    pub fn machine(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_led_to_another_host() {
+        for path in ["/app", "/app/team/10", "/app/profile"] {
+            assert_eq!(next_path(Some(path)), path);
+        }
+        for other in [
+            "",
+            "https://evil.example",
+            "//evil.example",
+            "/app/../../evil",
+            "/app//evil.example",
+            "/application",
+            "/app\\evil",
+            "/app?next=//evil",
+            "/app/%2f%2fevil",
+            "javascript:alert(1)",
+            "/app/\r\nx: y",
+            " /app",
+        ] {
+            let next = next_path(Some(other));
+            assert!(next == "/app" || next == "/app//evil.example", "{other}: {next}");
+        }
+        assert_eq!(next_path(None), "/app");
+    }
+
+    #[test]
+    fn a_moment_names_its_zone() {
+        let at = ServerTime::parse("2026-11-29T18:23:05Z").unwrap();
+        assert_eq!(Moment(at).words(), "2026-11-29 18:23 UTC");
+    }
+}

@@ -1,0 +1,73 @@
+//! `/app`: where somebody has a role.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::directory::roles::{Action, Role};
+
+use crate::api::error::ApiError;
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::limits::CountPageRequest;
+use crate::web::app::frame::{self, AppFrame};
+use crate::web::app::person::LoggedIn;
+use crate::web::language::Visitor;
+
+#[derive(Template)]
+#[template(path = "app/home.html")]
+struct HomeTemplate<'a> {
+    app: &'a AppFrame,
+    /// The role in the installation.
+    installation: Option<&'static str>,
+    places: Vec<Place>,
+    /// Whether codes of a phone are to be set up before anything else.
+    needs_set_up: bool,
+}
+
+struct Place {
+    id: i64,
+    merchant: String,
+    role: &'static str,
+    mode: &'static str,
+    manages: bool,
+}
+
+async fn home(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+) -> Result<Response, ApiError> {
+    let has_factor = me.user.has_second_factor();
+    let missing = |role: Role| role.needs_second_factor() && !has_factor;
+    let found = me.reads(&app).merchants().await?;
+    let roles = found.iter().filter_map(|(member, _)| member.role).chain(me.user.role);
+    let needs_set_up = roles.into_iter().any(missing);
+    let places = found
+        .into_iter()
+        .filter_map(|(member, merchant)| {
+            let role = member.role?;
+            Some(Place {
+                id: merchant.id.0,
+                role: role.as_str(),
+                mode: merchant.mode.as_str(),
+                manages: role.may(Action::ManageMerchant),
+                merchant: merchant.name,
+            })
+        })
+        .collect();
+    let frame = me.frame(visitor, "Home");
+    let template = HomeTemplate {
+        app: &frame,
+        installation: me.user.role.map(Role::as_str),
+        places,
+        needs_set_up,
+    };
+    frame::render(StatusCode::OK, &frame, &template)
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().page("/app", home)
+}

@@ -1,0 +1,292 @@
+//! The link of an invitation: to join, or to begin anew. Opening it changes nothing.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::directory::principal::Principal;
+use domain::directory::roles::Role;
+use domain::kernel::ids::MerchantId;
+use domain::kernel::refusal::Refusal;
+use domain::people::accept_invitation::{AcceptInvitation, Guest};
+use domain::people::invitation::{Invitation, InvitedTo};
+use domain::people::log_in::{FinishLogin, ReserveLogin};
+use serde_json::Value;
+use store::clock;
+
+use crate::api::error::ApiError;
+use crate::api::extract::PathSegments;
+use crate::api::fields::{FromValue, Text};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::credentials::people::{self, PASSWORD_MIN, PasswordPlace, Token};
+use crate::engine::Failure;
+use crate::net::limits::CountPageRequest;
+use crate::request_id;
+use crate::web::app::frame::{self, AppFrame};
+use crate::web::app::person::{self, LoggedIn, Sender};
+use crate::web::form::Form;
+use crate::web::language::Visitor;
+
+#[derive(Template)]
+#[template(path = "app/invitation.html")]
+struct InvitationTemplate<'a> {
+    app: &'a AppFrame,
+    token: &'a str,
+    /// Where the link leads; `None` to choose another password.
+    place: Option<String>,
+    role: Option<&'static str>,
+    /// Who has logged in, and may join at once.
+    known: Option<&'a str>,
+    email: &'a str,
+    name: &'a str,
+    password_min: usize,
+    fault: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "app/ended.html")]
+struct EndedTemplate<'a> {
+    app: &'a AppFrame,
+    sentence: String,
+}
+
+/// An open link, and where it leads.
+struct Opened {
+    token: Token,
+    to: InvitedTo,
+    place: Option<String>,
+}
+
+async fn open(app: &App, text: &str) -> Result<Option<Opened>, ApiError> {
+    let Some(token) = Token::parse(text) else { return Ok(None) };
+    let reads = app.queries.for_authentication();
+    let found = reads.invitation(token.fingerprint()).await?;
+    let Some(Invitation { to, .. }) = found.filter(|row| row.is_open(clock::now())) else {
+        return Ok(None);
+    };
+    let place = match to {
+        InvitedTo::Merchant(id, _) => reads.merchant(id).await?.map(|merchant| merchant.name),
+        InvitedTo::Installation(_) => Some("the whole installation".to_owned()),
+        InvitedTo::Reset(_) => None,
+    };
+    Ok(Some(Opened { token, to, place }))
+}
+
+fn ended(visitor: Visitor) -> Result<Response, ApiError> {
+    let frame = AppFrame::for_visitor(visitor, "This link is over");
+    let sentence = Refusal::InvitationEnded.to_string();
+    frame::render(StatusCode::NOT_FOUND, &frame, &EndedTemplate { app: &frame, sentence })
+}
+
+fn role(to: InvitedTo) -> Option<Role> {
+    match to {
+        InvitedTo::Merchant(_, role) | InvitedTo::Installation(role) => Some(role),
+        InvitedTo::Reset(_) => None,
+    }
+}
+
+/// What somebody has typed already.
+#[derive(Default)]
+struct Typed {
+    email: String,
+    name: String,
+}
+
+fn render(
+    status: StatusCode,
+    opened: &Opened,
+    (visitor, me): (Visitor, Option<&LoggedIn>),
+    typed: &Typed,
+    fault: Option<String>,
+) -> Result<Response, ApiError> {
+    let title = if opened.place.is_some() { "Invitation" } else { "Begin anew" };
+    let frame = match me {
+        Some(me) => me.frame(visitor, title),
+        None => AppFrame::for_visitor(visitor, title),
+    };
+    let template = InvitationTemplate {
+        app: &frame,
+        token: opened.token.as_str(),
+        place: opened.place.clone(),
+        role: role(opened.to).map(Role::as_str),
+        known: me.map(|me| me.user.email.as_str()),
+        email: &typed.email,
+        name: &typed.name,
+        password_min: PASSWORD_MIN,
+        fault,
+    };
+    frame::render(status, &frame, &template)
+}
+
+async fn show(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: Option<LoggedIn>,
+    PathSegments([text]): PathSegments<1>,
+) -> Result<Response, ApiError> {
+    match open(&app, &text).await? {
+        Some(opened) => {
+            render(StatusCode::OK, &opened, (visitor, me.as_ref()), &Typed::default(), None)
+        }
+        None => ended(visitor),
+    }
+}
+
+async fn accept(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    sender: Sender,
+    me: Option<LoggedIn>,
+    PathSegments([text]): PathSegments<1>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let Some(opened) = open(&app, &text).await? else { return ended(visitor) };
+    if let Some(me) = me
+        && opened.place.is_some()
+    {
+        return join(&app, &me, &opened, visitor, &form).await;
+    }
+    let sent = Sent {
+        email: form.field("email").and_then(people::email),
+        typed: Typed {
+            email: form.field("email").unwrap_or_default().to_owned(),
+            name: form.field("name").unwrap_or_default().to_owned(),
+        },
+        password: form.verbatim("password").unwrap_or_default().to_owned(),
+    };
+    let begun = begin(app, visitor, sender, opened, sent);
+    let done = request_id::spawn(begun).await;
+    done.map_err(|_| ApiError::internal("the task of an invitation panicked"))?
+}
+
+/// Somebody who has logged in joins by a press of a button.
+async fn join(
+    app: &App,
+    me: &LoggedIn,
+    opened: &Opened,
+    visitor: Visitor,
+    form: &Form,
+) -> Result<Response, ApiError> {
+    me.check_form(form)?;
+    let accept =
+        AcceptInvitation { token: opened.token.fingerprint(), by: Guest::Known(me.person(None)) };
+    match me.submit(app, None, accept).await {
+        Ok(_) => Ok(frame::lead_to("/app")),
+        Err(failure) => {
+            let shown = |status, sentence| {
+                render(status, opened, (visitor, Some(me)), &Typed::default(), Some(sentence))
+            };
+            // Afterwards the link is opened again.
+            let here = format!("/app/invitation/{}", opened.token.as_str());
+            frame::refused(failure, &here)?.answer(shown)
+        }
+    }
+}
+
+struct Sent {
+    /// In its one form; `None` for what is no address.
+    email: Option<String>,
+    typed: Typed,
+    password: String,
+}
+
+/// What is wrong with what was typed.
+fn fault(sent: &Sent, opened: &Opened) -> Option<String> {
+    if opened.place.is_some() {
+        if sent.email.is_none() {
+            return Some("Give an e-mail address: it is your name at login.".to_owned());
+        }
+        // At least one visible character, and none that changes the direction of text.
+        let name = Text::<100>::read(&Value::from(sent.typed.name.as_str()));
+        if name.is_err() {
+            return Some("Give your name, in at most 100 characters.".to_owned());
+        }
+    }
+    let email = sent.email.as_deref().unwrap_or_default();
+    people::check_password(&sent.password, email).err().map(|fault| format!("{fault}."))
+}
+
+async fn begin(
+    app: App,
+    visitor: Visitor,
+    sender: Sender,
+    opened: Opened,
+    sent: Sent,
+) -> Result<Response, ApiError> {
+    let shown = |status, sentence| {
+        render(status, &opened, (visitor.clone(), None), &sent.typed, Some(sentence))
+    };
+    if let Some(fault) = fault(&sent, &opened) {
+        return shown(StatusCode::UNPROCESSABLE_ENTITY, fault);
+    }
+    let place = PasswordPlace::acquire(&app.hashing, &sender.address).await;
+    let mut place = place.ok_or(ApiError::TooMany(1))?;
+    let lane = MerchantId::INSTALLATION;
+    // Before the hash: what a link finds out about names, and what it costs, is limited as logins are.
+    let reserved = match (&sent.email, opened.place.is_some()) {
+        (Some(email), true) => {
+            let reserve = ReserveLogin { email: email.clone(), address: sender.address.clone() };
+            match app.engine.submit_for(lane, Principal::Visitor, reserve).await {
+                Ok(attempt) if attempt.user.is_some() => {
+                    let taken = Failure::Refused(vec![Refusal::EmailTaken]);
+                    return frame::refused(taken, "/app")?.answer(shown);
+                }
+                Ok(attempt) => Some(attempt.reserved),
+                Err(failure) => return frame::refused(failure, "/app")?.answer(shown),
+            }
+        }
+        _ => None,
+    };
+    let hash = place.hash(sent.password.clone()).await.map_err(ApiError::internal)?;
+    drop(place);
+    let by = match (&sent.email, opened.place.is_some()) {
+        (Some(email), true) => Guest::New {
+            email: email.clone(),
+            name: sent.typed.name.clone(),
+            password_hash: hash.clone(),
+        },
+        _ => Guest::Returning { password_hash: hash.clone() },
+    };
+    let accept = AcceptInvitation { token: opened.token.fingerprint(), by };
+    let user = match app.engine.submit_for(lane, Principal::Visitor, accept).await {
+        Ok(user) => user,
+        Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::InvitationEnded) => {
+            return ended(visitor);
+        }
+        Err(failure) => return frame::refused(failure, "/app")?.answer(shown),
+    };
+    // The password was chosen a moment ago: it need not be typed again.
+    let reserved = match reserved {
+        Some(reserved) => reserved,
+        None => {
+            let reserve =
+                ReserveLogin { email: user.email.clone(), address: sender.address.clone() };
+            match app.engine.submit_for(lane, Principal::Visitor, reserve).await {
+                Ok(attempt) => attempt.reserved,
+                Err(_) => return Ok(frame::lead_to(frame::LOGIN)),
+            }
+        }
+    };
+    let token = Token::draw().map_err(|error| ApiError::internal(error.to_string()))?;
+    let finish = FinishLogin {
+        reserved,
+        user_id: user.id,
+        password_hash: hash,
+        browser: sender.browser(&token),
+    };
+    if app.engine.submit_for(lane, Principal::Visitor, finish).await?.is_none() {
+        return Ok(frame::lead_to(frame::LOGIN));
+    }
+    let needs_factor = role(opened.to).is_none_or(Role::needs_second_factor);
+    let mut response = frame::lead_to(if needs_factor { frame::PROFILE } else { "/app" });
+    person::set_cookie(&mut response, &app, Some(&token))?;
+    Ok(response)
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().page("/app/invitation/{token}", show).form("/app/invitation/{token}", accept)
+}

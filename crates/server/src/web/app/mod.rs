@@ -1,0 +1,25 @@
+//! `/app`: pages for the people of merchants and of the installation. What they change is a decision
+//! by them, and what they see is a read within their role.
+
+mod frame;
+mod home;
+mod invitation;
+mod login;
+mod person;
+mod profile;
+mod second_factor;
+mod team;
+
+pub use team::link;
+
+use crate::api::routes::Routes;
+
+#[must_use]
+pub fn routes() -> Routes {
+    home::routes()
+        .and(login::routes())
+        .and(second_factor::routes())
+        .and(invitation::routes())
+        .and(profile::routes())
+        .and(team::routes())
+}

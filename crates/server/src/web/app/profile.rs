@@ -1,0 +1,274 @@
+//! `/app/profile`: the own password, phone and logins.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::kernel::ids::LoginId;
+use domain::people::change_password::ChangePassword;
+use domain::people::end_login::EndLogin;
+use domain::people::login::Login;
+use domain::people::second_factor::{ConfirmSecondFactor, ReserveCode, SetUpSecondFactor};
+
+use crate::api::error::ApiError;
+use crate::api::extract::Ids;
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::credentials::people::{self, PASSWORD_MIN, PasswordPlace, Token, TotpSecret};
+use crate::net::limits::CountPageRequest;
+use crate::web::app::frame::{self, AppFrame, Moment, Refused};
+use crate::web::app::person::{self, LoggedIn, Sender};
+use crate::web::app::second_factor;
+use crate::web::form::Form;
+use crate::web::language::Visitor;
+use crate::web::language::texts::Html;
+use crate::web::qr;
+use store::clock;
+
+#[derive(Template)]
+#[template(path = "app/profile.html")]
+struct ProfileTemplate<'a> {
+    app: &'a AppFrame,
+    email: &'a str,
+    /// Since when codes are asked for.
+    since: Option<Moment>,
+    pending: Option<Pending>,
+    recovery_left: usize,
+    logins: Vec<Row>,
+    password_min: usize,
+    fault: Option<String>,
+    done: Option<&'static str>,
+}
+
+/// The secret of a phone that is being set up: it is shown until its first code is right.
+struct Pending {
+    text: String,
+    image: Html,
+}
+
+struct Row {
+    id: i64,
+    browser: String,
+    address: String,
+    since: Moment,
+    last_used: Moment,
+    is_this: bool,
+}
+
+impl Row {
+    fn new(login: Login, me: &LoggedIn) -> Self {
+        Self {
+            id: login.id.0,
+            browser: login.browser,
+            address: login.address,
+            since: Moment(login.created_at),
+            last_used: Moment(login.last_used_at),
+            is_this: login.id == me.login.id,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "app/recovery_codes.html")]
+struct RecoveryTemplate<'a> {
+    app: &'a AppFrame,
+    codes: Vec<String>,
+}
+
+/// The secret that is being set up, as it is shown.
+fn pending(app: &App, me: &LoggedIn) -> Result<Option<Pending>, ApiError> {
+    let Some(totp) = &me.user.pending_totp else { return Ok(None) };
+    let secret = second_factor::open(app, &me.user, totp)?;
+    let image = Html(qr::svg(&secret.url(&me.user.email))?);
+    let text = secret.text();
+    let spaced: Vec<&str> =
+        text.as_bytes().chunks(4).filter_map(|part| std::str::from_utf8(part).ok()).collect();
+    Ok(Some(Pending { text: spaced.join(" "), image }))
+}
+
+async fn render(
+    status: StatusCode,
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    fault: Option<String>,
+    done: Option<&'static str>,
+) -> Result<Response, ApiError> {
+    let open = me.reads(app).logins(me.now).await?;
+    let is_open =
+        |login: &Login| login.is_open(me.now) && login.generation == me.user.login_generation;
+    let logins = open.into_iter().filter(is_open).map(|login| Row::new(login, me)).collect();
+    let frame = me.frame(visitor, "Profile");
+    let template = ProfileTemplate {
+        app: &frame,
+        email: &me.user.email,
+        since: me.user.totp.as_ref().map(|totp| Moment(totp.confirmed_at)),
+        pending: pending(app, me)?,
+        recovery_left: me.user.recovery_codes.0.len(),
+        logins,
+        password_min: PASSWORD_MIN,
+        fault,
+        done,
+    };
+    frame::render(status, &frame, &template)
+}
+
+async fn show(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+) -> Result<Response, ApiError> {
+    render(StatusCode::OK, &app, (&me, visitor), None, None).await
+}
+
+/// The page again, with why something was refused.
+async fn again(
+    app: &App,
+    me: &LoggedIn,
+    visitor: Visitor,
+    refused: Refused,
+) -> Result<Response, ApiError> {
+    match refused {
+        Refused::Said(status, sentence) => {
+            render(status, app, (me, visitor), Some(sentence), None).await
+        }
+        Refused::Wait(sentence, seconds) => {
+            let page =
+                render(StatusCode::TOO_MANY_REQUESTS, app, (me, visitor), Some(sentence), None);
+            let page = page.await?;
+            Refused::Wait(String::new(), seconds).answer(|_, _| Ok(page))
+        }
+        Refused::Elsewhere(path) => Ok(frame::lead_to(&path)),
+    }
+}
+
+/// Draws the secret for a phone.
+async fn set_up(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let failed = |error: anyhow::Error| ApiError::Unavailable(format!("{error:#}"));
+    let may_make = !app.queries.for_system().has_sealed_secrets().await?;
+    let key = app.config.secrets_key.read(may_make).map_err(failed)?;
+    let secret = TotpSecret::draw().map_err(|error| failed(error.into()))?;
+    let secret = key.seal_totp(me.user.id, &secret.text()).map_err(failed)?;
+    let by = me.person(None);
+    match me.submit(&app, None, SetUpSecondFactor { by, secret }).await {
+        Ok(_) => Ok(frame::lead_to(frame::PROFILE)),
+        Err(failure) => again(&app, &me, visitor, frame::refused(failure, frame::PROFILE)?).await,
+    }
+}
+
+/// Takes the first code, and shows the recovery codes once.
+async fn confirm(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    sender: Sender,
+    me: LoggedIn,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let Some(totp) = me.user.pending_totp.clone() else {
+        return Ok(frame::lead_to(frame::PROFILE));
+    };
+    let by = me.person(None);
+    let reserve = ReserveCode { by, address: sender.address.clone() };
+    let reserved = match me.submit(&app, None, reserve).await {
+        Ok(reserved) => reserved,
+        Err(failure) => {
+            return again(&app, &me, visitor, frame::refused(failure, frame::PROFILE)?).await;
+        }
+    };
+    let secret = second_factor::open(&app, &me.user, &totp)?;
+    let code = form.field("code").unwrap_or_default();
+    let Some(step) = secret.step_of(code, clock::now()) else {
+        let wrong = Refused::Said(StatusCode::FORBIDDEN, second_factor::WRONG.to_owned());
+        return again(&app, &me, visitor, wrong).await;
+    };
+    let drawn = people::draw_recovery_codes(me.user.id);
+    let (codes, kept) = drawn.map_err(|error| ApiError::internal(error.to_string()))?;
+    let confirm =
+        ConfirmSecondFactor { by, reserved, sealed: totp.sealed, step, recovery_codes: kept };
+    match me.submit(&app, None, confirm).await {
+        Ok(_) => {
+            let frame = me.frame(visitor, "Recovery codes");
+            frame::render(StatusCode::OK, &frame, &RecoveryTemplate { app: &frame, codes })
+        }
+        Err(failure) => again(&app, &me, visitor, frame::refused(failure, frame::PROFILE)?).await,
+    }
+}
+
+async fn change_password(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    sender: Sender,
+    me: LoggedIn,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let said = |sentence: String| Refused::Said(StatusCode::UNPROCESSABLE_ENTITY, sentence);
+    let new = form.verbatim("password").unwrap_or_default().to_owned();
+    if let Err(fault) = people::check_password(&new, &me.user.email) {
+        return again(&app, &me, visitor, said(format!("{fault}."))).await;
+    }
+    let place = PasswordPlace::acquire(&app.hashing, &sender.address).await;
+    let mut place = place.ok_or(ApiError::TooMany(1))?;
+    let by = me.person(None);
+    let reserve = ReserveCode { by, address: sender.address.clone() };
+    let reserved = match me.submit(&app, None, reserve).await {
+        Ok(reserved) => reserved,
+        Err(failure) => {
+            return again(&app, &me, visitor, frame::refused(failure, frame::PROFILE)?).await;
+        }
+    };
+    let current = form.verbatim("current").unwrap_or_default().to_owned();
+    let from_hash = me.user.password_hash.clone();
+    if !place.is_right(current, Some(from_hash.clone())).await {
+        let wrong =
+            Refused::Said(StatusCode::FORBIDDEN, "The present password is wrong.".to_owned());
+        return again(&app, &me, visitor, wrong).await;
+    }
+    let to_hash = place.hash(new).await.map_err(ApiError::internal)?;
+    drop(place);
+    let token = Token::draw().map_err(|error| ApiError::internal(error.to_string()))?;
+    let browser = sender.browser(&token);
+    let change = ChangePassword { by, reserved, from_hash, to_hash, browser };
+    match me.submit(&app, None, change).await {
+        Ok(_) => {
+            let mut response = frame::lead_to(frame::PROFILE);
+            person::set_cookie(&mut response, &app, Some(&token))?;
+            Ok(response)
+        }
+        Err(failure) => again(&app, &me, visitor, frame::refused(failure, frame::PROFILE)?).await,
+    }
+}
+
+async fn end_login(
+    State(app): State<App>,
+    _: CountPageRequest,
+    me: LoggedIn,
+    Ids([id]): Ids<1>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let end = EndLogin { by: me.person(None), login_id: LoginId(id) };
+    me.submit(&app, None, end).await?;
+    let path = if id == me.login.id.0 { frame::LOGIN } else { frame::PROFILE };
+    Ok(frame::lead_to(path))
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .page("/app/profile", show)
+        .form("/app/profile/second-factor", set_up)
+        .form("/app/profile/second-factor/confirm", confirm)
+        .form("/app/profile/password", change_password)
+        .form("/app/profile/logins/{id}/end", end_login)
+}

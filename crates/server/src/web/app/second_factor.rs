@@ -1,0 +1,104 @@
+//! Codes of a phone: after the password, and again for what moves money or gives rights.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::people::second_factor::{GiveCode, Proof, ReserveCode};
+use domain::people::user::{SealedTotp, User};
+
+use crate::api::error::ApiError;
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::credentials::people::{self, TotpSecret};
+use crate::net::limits::CountPageRequest;
+use crate::web::app::frame::{self, AppFrame};
+use crate::web::app::person::{Begun, LoggedIn, Next, Sender};
+use crate::web::form::Form;
+use crate::web::language::Visitor;
+use store::clock;
+
+pub(super) const WRONG: &str = "The code is wrong, too old, or was used before.";
+
+#[derive(Template)]
+#[template(path = "app/second_factor.html")]
+struct CodeTemplate<'a> {
+    app: &'a AppFrame,
+    next: &'a str,
+    fault: Option<String>,
+}
+
+fn render(
+    status: StatusCode,
+    me: &LoggedIn,
+    visitor: Visitor,
+    next: &str,
+    fault: Option<String>,
+) -> Result<Response, ApiError> {
+    let frame = me.frame(visitor, "Code of your phone");
+    frame::render(status, &frame, &CodeTemplate { app: &frame, next, fault })
+}
+
+async fn form(
+    _: CountPageRequest,
+    visitor: Visitor,
+    Next(next): Next,
+    Begun(me): Begun,
+) -> Result<Response, ApiError> {
+    if !me.user.has_second_factor() {
+        return Ok(frame::lead_to(frame::PROFILE));
+    }
+    render(StatusCode::OK, &me, visitor, &next, None)
+}
+
+/// The secret of somebody's phone.
+///
+/// # Errors
+/// The key that it is encrypted with is not there.
+pub(super) fn open(app: &App, user: &User, totp: &SealedTotp) -> Result<TotpSecret, ApiError> {
+    let failed = |error: anyhow::Error| ApiError::Unavailable(format!("{error:#}"));
+    let key = app.config.secrets_key.read(false).map_err(failed)?;
+    let text = key.open_totp(user.id, totp).map_err(failed)?;
+    TotpSecret::from_text(&text).ok_or_else(|| ApiError::internal("a phone's secret is broken"))
+}
+
+/// What a code proves, if it is one.
+fn proof(app: &App, user: &User, code: &str) -> Result<Option<Proof>, ApiError> {
+    if let Some(recovery) = people::recovery_code(user.id, code) {
+        return Ok(Some(Proof::Recovery(recovery)));
+    }
+    let Some(totp) = &user.totp else { return Ok(None) };
+    Ok(open(app, user, &totp.secret)?.step_of(code, clock::now()).map(Proof::Step))
+}
+
+async fn give(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    sender: Sender,
+    Begun(me): Begun,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let next = frame::next_path(form.field("next"));
+    let shown = |status, sentence| render(status, &me, visitor.clone(), &next, Some(sentence));
+    let by = me.person(None);
+    let reserve = ReserveCode { by, address: sender.address.clone() };
+    let reserved = match me.submit(&app, None, reserve).await {
+        Ok(reserved) => reserved,
+        Err(failure) => return frame::refused(failure, &next)?.answer(shown),
+    };
+    let code = form.field("code").unwrap_or_default();
+    let Some(proof) = proof(&app, &me.user, code)? else {
+        return shown(StatusCode::FORBIDDEN, WRONG.to_owned());
+    };
+    match me.submit(&app, None, GiveCode { by, reserved, proof }).await {
+        Ok(_) => Ok(frame::lead_to(&next)),
+        Err(failure) => frame::refused(failure, &next)?.answer(shown),
+    }
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().page("/app/second-factor", form).form("/app/second-factor", give)
+}

@@ -1,0 +1,294 @@
+//! `/app/team/{merchant}`: who has which role in a merchant.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::directory::merchant_limits::{MerchantLimits, SetMerchantLimits, typed_limit};
+use domain::directory::roles::{Action, Role};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{InvitationId, MerchantId, UserId};
+use domain::kernel::money::Money;
+use domain::people::change_member::ChangeMember;
+use domain::people::invitation::{Invitation, InvitedTo};
+use domain::people::invite::{CancelInvitation, Invite};
+
+use crate::api::error::ApiError;
+use crate::api::extract::Ids;
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::credentials::people::Token;
+use crate::engine::Failure;
+use crate::net::limits::CountPageRequest;
+use crate::web::app::frame::{self, AppFrame, Moment};
+use crate::web::app::person::LoggedIn;
+use crate::web::form::Form;
+use crate::web::language::Visitor;
+
+#[derive(Template)]
+#[template(path = "app/team.html")]
+struct TeamTemplate<'a> {
+    app: &'a AppFrame,
+    merchant: &'a str,
+    id: i64,
+    members: Vec<Member>,
+    invitations: Vec<Open>,
+    limits: Vec<Limit>,
+    /// The roles that whoever looks may give.
+    roles: Vec<&'static str>,
+    /// The link that was made just now, which is shown once.
+    link: Option<String>,
+    fault: Option<String>,
+}
+
+struct Member {
+    id: i64,
+    name: String,
+    email: String,
+    role: &'static str,
+    since: Moment,
+    has_second_factor: bool,
+    is_disabled: bool,
+    is_me: bool,
+}
+
+struct Limit {
+    currency: String,
+    amount: String,
+}
+
+struct Open {
+    id: i64,
+    role: &'static str,
+    until: Moment,
+}
+
+impl Limit {
+    fn new(row: &MerchantLimits) -> Self {
+        Self {
+            currency: row.currency.code().to_owned(),
+            amount: Money::new(row.support_refund_minor, row.currency).to_string(),
+        }
+    }
+}
+
+impl Open {
+    fn new(row: &Invitation) -> Option<Self> {
+        match row.to {
+            InvitedTo::Merchant(_, role) => {
+                Some(Self { id: row.id.0, role: role.as_str(), until: Moment(row.until()) })
+            }
+            InvitedTo::Installation(_) | InvitedTo::Reset(_) => None,
+        }
+    }
+}
+
+fn path(merchant: i64) -> String {
+    format!("/app/team/{merchant}")
+}
+
+/// What is said on the page beside what there is.
+#[derive(Default)]
+struct Said {
+    link: Option<String>,
+    fault: Option<String>,
+}
+
+async fn render(
+    status: StatusCode,
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    merchant: i64,
+    said: Said,
+) -> Result<Response, ApiError> {
+    let at = match me.at_merchant(app, merchant, Action::ManageMerchant).await {
+        Ok(at) => at,
+        Err(failure) => return elsewhere(failure, me, visitor, merchant),
+    };
+    let members = at.reads.members().await?.into_iter().filter_map(|(member, user)| {
+        Some(Member {
+            id: user.id.0,
+            has_second_factor: user.has_second_factor(),
+            is_disabled: user.disabled_at.is_some(),
+            is_me: user.id == me.user.id,
+            name: user.name,
+            email: user.email,
+            role: member.role?.as_str(),
+            since: Moment(member.created_at),
+        })
+    });
+    let members = members.collect();
+    let invitations = at.reads.invitations(me.now).await?;
+    let may_give = |role: &&Role| at.rights.role.may_grant(**role);
+    let frame = me.frame(visitor, &format!("Team of {}", at.merchant.name));
+    let template = TeamTemplate {
+        app: &frame,
+        merchant: &at.merchant.name,
+        id: merchant,
+        members,
+        invitations: invitations.iter().filter_map(Open::new).collect(),
+        limits: at.reads.limits().await?.iter().map(Limit::new).collect(),
+        roles: Role::OF_MERCHANTS.iter().filter(may_give).map(|role| role.as_str()).collect(),
+        link: said.link,
+        fault: said.fault,
+    };
+    frame::render(status, &frame, &template)
+}
+
+#[derive(Template)]
+#[template(path = "app/ended.html")]
+struct SaidTemplate<'a> {
+    app: &'a AppFrame,
+    sentence: String,
+}
+
+/// What is answered to who may not see the page.
+fn elsewhere(
+    failure: Failure,
+    me: &LoggedIn,
+    visitor: Visitor,
+    merchant: i64,
+) -> Result<Response, ApiError> {
+    frame::refused(failure, &path(merchant))?.answer(|status, sentence| {
+        let frame = me.frame(visitor, "Not permitted");
+        frame::render(status, &frame, &SaidTemplate { app: &frame, sentence })
+    })
+}
+
+async fn show(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+) -> Result<Response, ApiError> {
+    render(StatusCode::OK, &app, (&me, visitor), merchant, Said::default()).await
+}
+
+/// The page again, with why something was refused.
+async fn again(
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    merchant: i64,
+    failure: Failure,
+) -> Result<Response, ApiError> {
+    match frame::refused(failure, &path(merchant))? {
+        frame::Refused::Elsewhere(path) => Ok(frame::lead_to(&path)),
+        frame::Refused::Said(status, sentence) => {
+            let said = Said { link: None, fault: Some(sentence) };
+            render(status, app, (me, visitor), merchant, said).await
+        }
+        wait @ frame::Refused::Wait(..) => wait.answer(|_, _| Err(ApiError::TooMany(1))),
+    }
+}
+
+fn given_role(form: &Form) -> Result<Role, ApiError> {
+    let role = form.field("role").and_then(Role::parse_of_merchant);
+    role.ok_or_else(|| ApiError::Forbidden("there is no such role".to_owned()))
+}
+
+async fn invite(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let role = given_role(&form)?;
+    if let Err(failure) = me.at_merchant(&app, merchant, Action::ManageMerchant).await {
+        return elsewhere(failure, &me, visitor, merchant);
+    }
+    let token = Token::draw().map_err(|error| ApiError::internal(error.to_string()))?;
+    let id = MerchantId(merchant);
+    let invite = Invite { to: InvitedTo::Merchant(id, role), token: token.fingerprint() };
+    match me.submit(&app, Some(id), invite).await {
+        Ok(_) => {
+            let link = link(&app.config.public_url, &token);
+            let said = Said { link: Some(link), fault: None };
+            render(StatusCode::OK, &app, (&me, visitor), merchant, said).await
+        }
+        Err(failure) => again(&app, (&me, visitor), merchant, failure).await,
+    }
+}
+
+/// The link of an invitation.
+#[must_use]
+pub fn link(public_url: &str, token: &Token) -> String {
+    format!("{}/app/invitation/{}", public_url.trim_end_matches('/'), token.as_str())
+}
+
+async fn change_role(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, user]): Ids<2>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let role = match form.field("role") {
+        Some("REMOVE") => None,
+        _ => Some(given_role(&form)?),
+    };
+    let id = MerchantId(merchant);
+    let change = ChangeMember { merchant_id: id, user_id: UserId(user), role };
+    match me.submit(&app, Some(id), change).await {
+        Ok(_) => Ok(frame::lead_to(&path(merchant))),
+        Err(failure) => again(&app, (&me, visitor), merchant, failure).await,
+    }
+}
+
+async fn set_limit(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let currency = form.field("currency").map(str::to_uppercase);
+    let currency = currency.as_deref().and_then(Currency::parse);
+    let typed = currency.zip(form.field("amount"));
+    let limit = typed.and_then(|(currency, amount)| typed_limit(amount, currency));
+    let Some(support_refund) = limit else {
+        let fault = "Give a currency, such as USD, and an amount in it, such as 50.00.".to_owned();
+        let said = Said { link: None, fault: Some(fault) };
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return render(status, &app, (&me, visitor), merchant, said).await;
+    };
+    let id = MerchantId(merchant);
+    match me.submit(&app, Some(id), SetMerchantLimits { merchant_id: id, support_refund }).await {
+        Ok(_) => Ok(frame::lead_to(&path(merchant))),
+        Err(failure) => again(&app, (&me, visitor), merchant, failure).await,
+    }
+}
+
+async fn cancel(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, invitation]): Ids<2>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let id = MerchantId(merchant);
+    let cancel = CancelInvitation { merchant_id: id, invitation_id: InvitationId(invitation) };
+    match me.submit(&app, Some(id), cancel).await {
+        Ok(_) => Ok(frame::lead_to(&path(merchant))),
+        Err(failure) => again(&app, (&me, visitor), merchant, failure).await,
+    }
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .page("/app/team/{merchant}", show)
+        .form("/app/team/{merchant}/invite", invite)
+        .form("/app/team/{merchant}/limits", set_limit)
+        .form("/app/team/{merchant}/members/{user}", change_role)
+        .form("/app/team/{merchant}/invitations/{id}/cancel", cancel)
+}

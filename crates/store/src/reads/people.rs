@@ -1,0 +1,121 @@
+//! People: their logins, their roles, and the links by which they join.
+
+use domain::directory::merchant::Merchant;
+use domain::kernel::ids::{MerchantId, UserId};
+use domain::kernel::time::ServerTime;
+use domain::kernel::uuids::Fingerprint;
+use domain::people::invitation::{self, Invitation};
+use domain::people::login::Login;
+use domain::people::membership::Membership;
+use domain::people::user::User;
+
+use crate::StoreError;
+use crate::reads::scope::{AuthenticationReads, MerchantReads, OperatorReads, UserReads};
+use crate::workspace::record::Record;
+use crate::workspace::sql_value::{ResultRow, params};
+
+/// How many rows of one person are shown at most.
+const OF_ONE_MAX: i64 = 200;
+
+impl AuthenticationReads<'_> {
+    /// The login of a cookie, with its user.
+    pub async fn login(&self, token: Fingerprint) -> Result<Option<(Login, User)>, StoreError> {
+        let sql = format!(
+            "SELECT {}, {} FROM logins JOIN users ON users.id = logins.user_id WHERE logins.token = :token",
+            Login::statements().columns,
+            User::statements().columns
+        );
+        let read_row = |row: &dyn ResultRow| {
+            Ok((Login::from_row(row, 0)?, User::from_row(row, Login::WIDTH)?))
+        };
+        Ok(self.0.rows(&sql, &params!["token" = token], read_row).await?.pop())
+    }
+
+    /// The invitation behind a link, whether it is still good or not.
+    pub async fn invitation(&self, token: Fingerprint) -> Result<Option<Invitation>, StoreError> {
+        self.0.one("token = :token", &params!["token" = token]).await
+    }
+
+    /// The merchant that somebody is invited to, or names in the path of a page. Whether they have a
+    /// role there is to be found out.
+    pub async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
+        self.0.one("id = :id", &params!["id" = id.0]).await
+    }
+
+    /// Somebody's place in a merchant.
+    pub async fn membership(
+        &self,
+        user: UserId,
+        merchant: MerchantId,
+    ) -> Result<Option<Membership>, StoreError> {
+        let params = params!["user" = user.0, "merchant" = merchant.0];
+        self.0.one("user_id = :user AND merchant_id = :merchant", &params).await
+    }
+}
+
+impl UserReads<'_> {
+    /// The merchants in which the person has a role.
+    pub async fn merchants(&self) -> Result<Vec<(Membership, Merchant)>, StoreError> {
+        let sql = format!(
+            "SELECT {}, {} FROM memberships JOIN merchants ON merchants.id = memberships.merchant_id \
+             WHERE memberships.user_id = :user AND memberships.role IS NOT NULL ORDER BY memberships.id LIMIT {OF_ONE_MAX}",
+            Membership::statements().columns,
+            Merchant::statements().columns
+        );
+        let read_row = |row: &dyn ResultRow| {
+            Ok((Membership::from_row(row, 0)?, Merchant::from_row(row, Membership::WIDTH)?))
+        };
+        self.queries().rows(&sql, &params!["user" = self.user().0], read_row).await
+    }
+
+    /// The person's logins that may still be open, the newest first.
+    pub async fn logins(&self, now: ServerTime) -> Result<Vec<Login>, StoreError> {
+        let params = params!["user" = self.user().0, "now" = now.0];
+        let condition = "user_id = :user AND ended_at IS NULL AND last_used_at <= :now";
+        let order = format!("id DESC LIMIT {OF_ONE_MAX}");
+        self.queries().many(condition, &order, &params).await
+    }
+}
+
+impl MerchantReads<'_> {
+    /// The people of the merchant, in the order in which they joined.
+    pub async fn members(&self) -> Result<Vec<(Membership, User)>, StoreError> {
+        let sql = format!(
+            "SELECT {}, {} FROM memberships JOIN users ON users.id = memberships.user_id \
+             WHERE memberships.merchant_id = :merchant AND memberships.role IS NOT NULL ORDER BY memberships.id LIMIT 1000",
+            Membership::statements().columns,
+            User::statements().columns
+        );
+        self.rows(&sql, params![], |row| {
+            Ok((Membership::from_row(row, 0)?, User::from_row(row, Membership::WIDTH)?))
+        })
+        .await
+    }
+
+    /// The links to join the merchant that are still good, the oldest first.
+    pub async fn invitations(&self, now: ServerTime) -> Result<Vec<Invitation>, StoreError> {
+        let since = now.plus(-invitation::LASTS);
+        let sql = format!(
+            "SELECT {} FROM invitations WHERE merchant_id = :merchant AND ended_at IS NULL AND created_at > :since \
+             ORDER BY id LIMIT 1000",
+            Invitation::statements().columns
+        );
+        self.rows(&sql, params!["since" = since.0], |row| Invitation::from_row(row, 0)).await
+    }
+}
+
+impl OperatorReads {
+    /// Everybody who logs in, in the order in which they joined.
+    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
+        self.queries().many("id > 0", "id", &params![]).await
+    }
+
+    /// The roles of everybody in merchants.
+    pub async fn memberships(&self) -> Result<Vec<Membership>, StoreError> {
+        self.queries().many("role IS NOT NULL AND id > 0", "id", &params![]).await
+    }
+
+    pub async fn user(&self, email: &str) -> Result<Option<User>, StoreError> {
+        self.queries().one("email = :email", &params!["email" = email]).await
+    }
+}
