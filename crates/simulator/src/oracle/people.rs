@@ -230,6 +230,8 @@ pub struct User {
     pub is_disabled: bool,
     /// The last link to begin anew, until it is used.
     pub reset: Option<Fingerprint>,
+    /// How often all logins were ended.
+    pub cuts: i64,
 }
 
 impl User {
@@ -456,13 +458,15 @@ impl People {
     }
 
     fn open_login(&mut self, row: &LoginRow, code: Option<i64>, now: i64) {
+        // One that was decided while another batch ended all logins is among those that ended.
+        let cuts = self.users.get(&row.user_id.0).map_or(0, |user| user.cuts);
         let login = Login {
             user: row.user_id.0,
             created: now,
             used: now,
             code,
             is_ended: false,
-            is_cut: false,
+            is_cut: row.generation < cuts,
         };
         self.logins.insert(row.id.0, login);
         self.login_list.push(row.id.0);
@@ -475,6 +479,7 @@ impl People {
         }
         if let Some(user) = self.users.get_mut(&user) {
             user.reset = None;
+            user.cuts += 1;
         }
     }
 
@@ -623,6 +628,7 @@ impl Model {
                     role: None,
                     is_disabled: false,
                     reset: None,
+                    cuts: 0,
                 };
                 self.people.users.insert(user, new);
                 self.people.by_email.insert(email.clone(), user);
