@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use domain::payments::receipt_code::ReceiptCodes;
 
+use crate::api::error::ApiError;
 use crate::callbacks::unmatched::UnmatchedLimits;
 use crate::config::Config;
 use crate::credentials::hashing::HashingPool;
+use crate::credentials::sealing::SealingKey;
 use crate::credentials::tokens::Tokens;
 use crate::engine::Engine;
 use crate::jobs::dispatch::Dispatcher;
@@ -26,6 +28,17 @@ impl App {
     #[must_use]
     pub fn new(parts: AppParts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// The key that new secrets are encrypted with. The first secret makes it; where secrets are there,
+    /// a key that is missing must be put back, because a new one would not open them.
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`].
+    pub async fn key_to_seal_with(&self) -> Result<SealingKey, ApiError> {
+        let may_make = !self.queries.for_system().has_sealed_secrets().await?;
+        let key = self.config.secrets_key.read(may_make);
+        key.map_err(|error| ApiError::Unavailable(format!("{error:#}")))
     }
 }
 

@@ -58,6 +58,7 @@ use kola::api::refusals::error_type;
 use kola::engine::{Failure, Outcome};
 
 use crate::never_sent::never_sent;
+use crate::of_people::of_people;
 use crate::plan::{Fault, StoreCall};
 
 mod people;
@@ -186,21 +187,7 @@ pub fn command(command: &Command) -> String {
         | Command::ClaimDeliveries(_)
         | Command::RecordDeliveryAttempt(_)
         | Command::ResendDeliveries(_) => webhooks::command(command),
-        Command::Invite(_)
-        | Command::CancelInvitation(_)
-        | Command::AcceptInvitation(_)
-        | Command::ReserveLogin(_)
-        | Command::FinishLogin(_)
-        | Command::ReserveCode(_)
-        | Command::GiveCode(_)
-        | Command::SetUpSecondFactor(_)
-        | Command::ConfirmSecondFactor(_)
-        | Command::ChangePassword(_)
-        | Command::EndLogin(_)
-        | Command::TouchLogin(_)
-        | Command::SetMerchantLimits(_)
-        | Command::ChangeMember(_)
-        | Command::DisableUser(_) => people::command(command),
+        of_people!() => people::command(command),
     };
     match crate::plan::merchant_of(&mut command.clone()) {
         Some(merchant) => format!("{name} (merchant {merchant}) {what}"),

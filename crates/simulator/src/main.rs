@@ -23,6 +23,7 @@ mod faults;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod never_sent;
+mod of_people;
 mod oracle;
 mod plan;
 mod processes;

@@ -79,6 +79,7 @@ use domain::webhooks::resend::ResendDeliveries;
 
 use crate::db::{Commit, Map};
 use crate::never_sent::never_sent;
+use crate::of_people::of_people_alone;
 use crate::queued_command::{Origin, QueuedCommand, Try};
 use crate::real_networks::Trouble;
 use crate::rng::{hash, hash_text};
@@ -578,18 +579,7 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
         | Command::RecordTerms(_)
-        | Command::Invite(_)
-        | Command::AcceptInvitation(_)
-        | Command::ReserveLogin(_)
-        | Command::FinishLogin(_)
-        | Command::ReserveCode(_)
-        | Command::GiveCode(_)
-        | Command::SetUpSecondFactor(_)
-        | Command::ConfirmSecondFactor(_)
-        | Command::ChangePassword(_)
-        | Command::EndLogin(_)
-        | Command::TouchLogin(_)
-        | Command::DisableUser(_)
+        | of_people_alone!()
         | Command::ResolveReview(..) => None,
     }
 }

@@ -31,6 +31,7 @@ use crate::checks::{CheckResult, Violation, rule};
 use crate::compare;
 use crate::db::Commit;
 use crate::describe;
+use crate::of_people::of_people;
 use crate::oracle::Observed;
 use crate::plan::Fault;
 use crate::processes::CompletedBatch;
@@ -601,24 +602,7 @@ const fn kind_of(outcome: &Outcome) -> &'static str {
 
 /// Whether a command is about people and nothing else.
 const fn is_of_people(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Invite(_)
-            | Command::CancelInvitation(_)
-            | Command::AcceptInvitation(_)
-            | Command::ReserveLogin(_)
-            | Command::FinishLogin(_)
-            | Command::ReserveCode(_)
-            | Command::GiveCode(_)
-            | Command::SetUpSecondFactor(_)
-            | Command::ConfirmSecondFactor(_)
-            | Command::ChangePassword(_)
-            | Command::EndLogin(_)
-            | Command::TouchLogin(_)
-            | Command::ChangeMember(_)
-            | Command::SetMerchantLimits(_)
-            | Command::DisableUser(_)
-    )
+    matches!(command, of_people!())
 }
 
 const fn oracle_check(command: &Command) -> &'static str {

@@ -171,7 +171,7 @@ impl Role {
     /// The role of a merchant of this name.
     #[must_use]
     pub fn parse_of_merchant(name: &str) -> Option<Self> {
-        Self::parse(name).filter(|role| Self::OF_MERCHANTS.contains(role))
+        Self::parse(name).filter(|role| role.is_of_merchant())
     }
 }
 

@@ -15,12 +15,12 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::api::OPERATION_IDS;
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, OptionalBody, Query};
 use crate::api::fields::{FaultKind, FromValue, Id, List, Name, Schemas};
 use crate::api::listing::Listing;
-use crate::api::operation_ids;
 use crate::api::response::{JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -48,10 +48,12 @@ pub struct OperationName(&'static str);
 impl FromValue for OperationName {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         let text = value.as_str().ok_or(FaultKind::NotStr)?;
-        let known = operation_ids();
-        match known.iter().find(|name| **name == text) {
+        match OPERATION_IDS.iter().find(|name| **name == text) {
             Some(name) => Ok(Self(name)),
-            None => Err(FaultKind::NotEnum(known.into_iter().map(str::to_owned).collect())),
+            None => {
+                let known = OPERATION_IDS.iter().map(|&name| name.to_owned());
+                Err(FaultKind::NotEnum(known.collect()))
+            }
         }
     }
 
@@ -69,7 +71,7 @@ impl JsonSchema for OperationName {
         json_schema!({
             "description": "The name of an operation of the API.",
             "type": "string",
-            "enum": operation_ids(),
+            "enum": *OPERATION_IDS,
         })
     }
 }

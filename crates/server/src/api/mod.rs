@@ -111,12 +111,11 @@ pub fn operation_id(method: &str, path: &str) -> Option<&'static str> {
 }
 
 /// The names of all operations, in order.
-#[must_use]
-pub fn operation_ids() -> Vec<&'static str> {
+pub static OPERATION_IDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let mut names: Vec<&'static str> = OPERATIONS.values().copied().collect();
     names.sort_unstable();
     names
-}
+});
 
 /// Every route, as method and path.
 #[must_use]

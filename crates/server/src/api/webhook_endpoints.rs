@@ -209,10 +209,7 @@ async fn draw_secrets(
     signing: Signing,
 ) -> Result<DrawnSecrets, ApiError> {
     let failed = |error: anyhow::Error| ApiError::Unavailable(format!("{error:#}"));
-    // Where secrets are there, their key is missing and must be put back: a new one would not open
-    // them.
-    let may_make = !app.queries.for_system().has_sealed_secrets().await?;
-    let key = app.config.secrets_key.read(may_make).map_err(failed)?;
+    let key = app.key_to_seal_with().await?;
     let seal = |key: &SealingKey, signing: Signing, secret: &str| {
         key.seal_webhook(merchant, signing, secret).map_err(failed)
     };

@@ -25,8 +25,8 @@ use domain::ledger::fund_wallet::FundWallet;
 use domain::network_accounts::account::AccountStatus;
 use serde_json::{Value, json};
 
+use crate::api::OPERATION_IDS;
 use crate::api::fields::{FromValue, Text};
-use crate::api::operation_ids;
 use crate::cli::arguments::currency;
 use crate::cli::networks::network;
 use crate::cli::output::{self, moment};
@@ -206,11 +206,10 @@ pub(super) fn role(text: &str) -> Result<Role, String> {
 }
 
 fn operation(text: &str) -> Result<String, String> {
-    let known = operation_ids();
-    if known.contains(&text) {
+    if OPERATION_IDS.contains(&text) {
         return Ok(text.to_owned());
     }
-    Err(format!("no operation of the API has this name; there are {}", known.join(", ")))
+    Err(format!("no operation of the API has this name; there are {}", OPERATION_IDS.join(", ")))
 }
 
 fn fee_bearer(text: &str) -> Result<FeeBearer, String> {

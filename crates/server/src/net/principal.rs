@@ -48,9 +48,7 @@ impl Tenant {
     /// 403.
     pub fn reads<'a>(&self, app: &'a App, action: Action) -> Result<MerchantReads<'a>, ApiError> {
         self.rights.check(action).map_err(|refusal| ApiError::Forbidden(refusal.to_string()))?;
-        let reads = app.queries.of(&self.merchant);
-        let shows = self.rights.role.may(Action::SeeContacts);
-        Ok(if shows { reads } else { reads.without_contacts() })
+        Ok(app.queries.of(&self.merchant).as_seen_by(&self.rights))
     }
 
     /// Checks the credentials again, for a request that writes nothing: its body may arrive long

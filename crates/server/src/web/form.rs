@@ -17,13 +17,9 @@ impl Form {
     /// The trimmed value of a field; `None` if it is missing, empty, or there more than once.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
-        let mut found = self.fields.iter().filter(|(other, _)| other == name);
-        let (_, value) = found.next()?;
-        Some(value.trim()).filter(|value| !value.is_empty() && found.next().is_none())
+        self.verbatim(name).map(str::trim).filter(|value| !value.is_empty())
     }
-}
 
-impl Form {
     /// The value of a field exactly as it was typed, such as a password.
     #[must_use]
     pub fn verbatim(&self, name: &str) -> Option<&str> {

@@ -17,6 +17,7 @@
 //! holds `Queries`, so no handler can reach the rows of all merchants.
 
 use domain::directory::merchant::Merchant;
+use domain::directory::roles::{Action, Rights};
 use domain::kernel::ids::{MerchantId, UserId};
 use domain::people::user::User;
 use tokio::sync::OwnedSemaphorePermit;
@@ -121,10 +122,10 @@ impl<'a> MerchantReads<'a> {
         Self { queries, merchant, shows_contacts: true }
     }
 
-    /// The same reads, with names and phone numbers masked.
+    /// The same reads, with names and phone numbers masked for whoever may not see them.
     #[must_use]
-    pub const fn without_contacts(self) -> Self {
-        Self { shows_contacts: false, ..self }
+    pub fn as_seen_by(self, rights: &Rights) -> Self {
+        Self { shows_contacts: rights.role.may(Action::SeeContacts), ..self }
     }
 
     /// The row as whoever reads may see it.

@@ -74,10 +74,8 @@ pub fn with_next(path: &str, next: &str) -> String {
 
 /// What came of a request that was refused, in a sentence on the page that it came from, or elsewhere.
 pub enum Refused {
-    /// The sentence, with the status.
-    Said(StatusCode, String),
-    /// After so many seconds it may be tried again.
-    Wait(String, i64),
+    /// The sentence, with the status, and after how many seconds it may be tried again.
+    Said(StatusCode, String, Option<i64>),
     /// The login is over, or a code is asked for: first somewhere else.
     Elsewhere(String),
 }
@@ -96,8 +94,10 @@ pub fn refused(failure: Failure, here: &str) -> Result<Refused, ApiError> {
         Refusal::SecondFactorMissing => Refused::Elsewhere(with_next(SECOND_FACTOR, here)),
         Refusal::SecondFactorNotSetUp => Refused::Elsewhere(PROFILE.to_owned()),
         Refusal::NotFound => return Err(ApiError::NotFound),
-        Refusal::TooManyLogins { seconds } => Refused::Wait(sentence(reason), *seconds),
-        other => Refused::Said(refusals::status(other), sentence(other)),
+        Refusal::TooManyLogins { seconds } => {
+            Refused::Said(StatusCode::TOO_MANY_REQUESTS, sentence(reason), Some(*seconds))
+        }
+        other => Refused::Said(refusals::status(other), sentence(other), None),
     })
 }
 
@@ -120,15 +120,52 @@ impl Refused {
         page: impl FnOnce(StatusCode, String) -> Result<Response, ApiError>,
     ) -> Result<Response, ApiError> {
         match self {
-            Self::Said(status, sentence) => page(status, sentence),
-            Self::Wait(sentence, seconds) => {
-                let mut response = page(StatusCode::TOO_MANY_REQUESTS, sentence)?;
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-                Ok(response)
+            Self::Said(status, sentence, wait) => Ok(with_wait(page(status, sentence)?, wait)),
+            Self::Elsewhere(path) => Ok(lead_to(&path)),
+        }
+    }
+
+    /// The same for a page that is read from the database first.
+    ///
+    /// # Errors
+    /// See `page`.
+    pub async fn answer_read(
+        self,
+        page: impl AsyncFnOnce(StatusCode, String) -> Result<Response, ApiError>,
+    ) -> Result<Response, ApiError> {
+        match self {
+            Self::Said(status, sentence, wait) => {
+                Ok(with_wait(page(status, sentence).await?, wait))
             }
             Self::Elsewhere(path) => Ok(lead_to(&path)),
         }
     }
+}
+
+fn with_wait(mut response: Response, seconds: Option<i64>) -> Response {
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "app/ended.html")]
+struct SentenceTemplate<'a> {
+    app: &'a AppFrame,
+    sentence: String,
+}
+
+/// A page that says one sentence.
+///
+/// # Errors
+/// See [`render`].
+pub fn sentence_page(
+    status: StatusCode,
+    frame: &AppFrame,
+    sentence: String,
+) -> Result<Response, ApiError> {
+    render(status, frame, &SentenceTemplate { app: frame, sentence })
 }
 
 /// A point in time in words, and for programs: in UTC, which is named.

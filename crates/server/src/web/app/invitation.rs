@@ -4,9 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::directory::principal::Principal;
 use domain::directory::roles::Role;
-use domain::kernel::ids::MerchantId;
 use domain::kernel::refusal::Refusal;
 use domain::people::accept_invitation::{AcceptInvitation, Guest};
 use domain::people::invitation::{Invitation, InvitedTo};
@@ -44,13 +42,6 @@ struct InvitationTemplate<'a> {
     fault: Option<String>,
 }
 
-#[derive(Template)]
-#[template(path = "app/ended.html")]
-struct EndedTemplate<'a> {
-    app: &'a AppFrame,
-    sentence: String,
-}
-
 /// An open link, and where it leads.
 struct Opened {
     token: Token,
@@ -75,8 +66,7 @@ async fn open(app: &App, text: &str) -> Result<Option<Opened>, ApiError> {
 
 fn ended(visitor: Visitor) -> Result<Response, ApiError> {
     let frame = AppFrame::for_visitor(visitor, "This link is over");
-    let sentence = Refusal::InvitationEnded.to_string();
-    frame::render(StatusCode::NOT_FOUND, &frame, &EndedTemplate { app: &frame, sentence })
+    frame::sentence_page(StatusCode::NOT_FOUND, &frame, Refusal::InvitationEnded.to_string())
 }
 
 fn role(to: InvitedTo) -> Option<Role> {
@@ -224,12 +214,11 @@ async fn begin(
     }
     let place = PasswordPlace::acquire(&app.hashing, &sender.address).await;
     let mut place = place.ok_or(ApiError::TooMany(1))?;
-    let lane = MerchantId::INSTALLATION;
     // Before the hash: what a link finds out about names, and what it costs, is limited as logins are.
     let reserved = match (&sent.email, opened.place.is_some()) {
         (Some(email), true) => {
             let reserve = ReserveLogin { email: email.clone(), address: sender.address.clone() };
-            match app.engine.submit_for(lane, Principal::Visitor, reserve).await {
+            match person::submit_as_visitor(&app, reserve).await {
                 Ok(attempt) if attempt.user.is_some() => {
                     let taken = Failure::Refused(vec![Refusal::EmailTaken]);
                     return frame::refused(taken, "/app")?.answer(shown);
@@ -251,7 +240,7 @@ async fn begin(
         _ => Guest::Returning { password_hash: hash.clone() },
     };
     let accept = AcceptInvitation { token: opened.token.fingerprint(), by };
-    let user = match app.engine.submit_for(lane, Principal::Visitor, accept).await {
+    let user = match person::submit_as_visitor(&app, accept).await {
         Ok(user) => user,
         Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::InvitationEnded) => {
             return ended(visitor);
@@ -264,7 +253,7 @@ async fn begin(
         None => {
             let reserve =
                 ReserveLogin { email: user.email.clone(), address: sender.address.clone() };
-            match app.engine.submit_for(lane, Principal::Visitor, reserve).await {
+            match person::submit_as_visitor(&app, reserve).await {
                 Ok(attempt) => attempt.reserved,
                 Err(_) => return Ok(frame::lead_to(frame::LOGIN)),
             }
@@ -277,7 +266,7 @@ async fn begin(
         password_hash: hash,
         browser: sender.browser(&token),
     };
-    if app.engine.submit_for(lane, Principal::Visitor, finish).await?.is_none() {
+    if person::submit_as_visitor(&app, finish).await?.is_none() {
         return Ok(frame::lead_to(frame::LOGIN));
     }
     let needs_factor = role(opened.to).is_none_or(Role::needs_second_factor);

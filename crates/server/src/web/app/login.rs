@@ -4,8 +4,6 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::directory::principal::Principal;
-use domain::kernel::ids::MerchantId;
 use domain::people::end_login::EndLogin;
 use domain::people::log_in::{FinishLogin, ReserveLogin};
 
@@ -93,11 +91,10 @@ async fn finish(
     Sent { email, password, next }: Sent,
 ) -> Result<Response, ApiError> {
     let shown = |status, sentence| render(status, visitor.clone(), (&email, &next), Some(sentence));
-    let submit = MerchantId::INSTALLATION;
     let place = PasswordPlace::acquire(&app.hashing, &sender.address).await;
     let mut place = place.ok_or(ApiError::TooMany(1))?;
     let reserve = ReserveLogin { email: email.clone(), address: sender.address.clone() };
-    let attempt = match app.engine.submit_for(submit, Principal::Visitor, reserve).await {
+    let attempt = match person::submit_as_visitor(&app, reserve).await {
         Ok(attempt) => attempt,
         Err(failure) => return frame::refused(failure, "/app")?.answer(shown),
     };
@@ -114,7 +111,7 @@ async fn finish(
         password_hash,
         browser: sender.browser(&token),
     };
-    match app.engine.submit_for(submit, Principal::Visitor, finish).await? {
+    match person::submit_as_visitor(&app, finish).await? {
         // The same words for who was kept out.
         None => shown(StatusCode::FORBIDDEN, WRONG.to_owned()),
         Some(login) => {

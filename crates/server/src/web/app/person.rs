@@ -18,6 +18,8 @@ use domain::people::access::{self, Person};
 use domain::people::end_login::TouchLogin;
 use domain::people::log_in::Browser;
 use domain::people::login::{Login, TOUCHED_EVERY};
+use domain::people::login_tries::Reserved;
+use domain::people::second_factor::ReserveCode;
 use domain::people::user::User;
 use store::clock;
 use store::reads::scope::{MerchantReads, UserReads};
@@ -76,6 +78,15 @@ impl LoggedIn {
         app.engine.submit_for(lane, Principal::User(self.person(merchant_id)), decision).await
     }
 
+    /// Reserves a try at a code or at the own password.
+    ///
+    /// # Errors
+    /// See [`ReserveCode`].
+    pub async fn reserve_code(&self, app: &App, sender: &Sender) -> Result<Reserved, Failure> {
+        let address = sender.address.clone();
+        self.submit(app, None, ReserveCode { by: self.person(None), address }).await
+    }
+
     /// What is the person's own.
     pub fn reads<'a>(&self, app: &'a App) -> UserReads<'a> {
         app.queries.of_user(&self.user)
@@ -105,9 +116,7 @@ impl LoggedIn {
         let refused = |reason| Failure::Refused(vec![reason]);
         let rights = checked.map_err(refused)?;
         rights.check(action).map_err(refused)?;
-        let reads = app.queries.of(&merchant);
-        let shows = rights.role.may(Action::SeeContacts);
-        let reads = if shows { reads } else { reads.without_contacts() };
+        let reads = app.queries.of(&merchant).as_seen_by(&rights);
         Ok(AtMerchant { merchant, rights, reads })
     }
 
@@ -130,6 +139,17 @@ impl LoggedIn {
         }
         Err(ApiError::Forbidden("this form is not of a page of this login".to_owned()))
     }
+}
+
+/// Submits a decision by somebody who is about to log in or to join.
+///
+/// # Errors
+/// See [`Engine::submit`](crate::engine::Engine::submit).
+pub async fn submit_as_visitor<D: ListedDecision>(
+    app: &App,
+    decision: D,
+) -> Result<D::Output, Failure> {
+    app.engine.submit_for(MerchantId::INSTALLATION, Principal::Visitor, decision).await
 }
 
 impl OptionalFromRequestParts<App> for LoggedIn {

@@ -8,15 +8,16 @@ use domain::kernel::ids::LoginId;
 use domain::people::change_password::ChangePassword;
 use domain::people::end_login::EndLogin;
 use domain::people::login::Login;
-use domain::people::second_factor::{ConfirmSecondFactor, ReserveCode, SetUpSecondFactor};
+use domain::people::second_factor::{ConfirmSecondFactor, SetUpSecondFactor};
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::credentials::people::{self, PASSWORD_MIN, PasswordPlace, Token, TotpSecret};
+use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::frame::{self, AppFrame, Moment, Refused};
+use crate::web::app::frame::{self, AppFrame, Moment};
 use crate::web::app::person::{self, LoggedIn, Sender};
 use crate::web::app::second_factor;
 use crate::web::form::Form;
@@ -37,7 +38,6 @@ struct ProfileTemplate<'a> {
     logins: Vec<Row>,
     password_min: usize,
     fault: Option<String>,
-    done: Option<&'static str>,
 }
 
 /// The secret of a phone that is being set up: it is shown until its first code is right.
@@ -91,7 +91,6 @@ async fn render(
     app: &App,
     (me, visitor): (&LoggedIn, Visitor),
     fault: Option<String>,
-    done: Option<&'static str>,
 ) -> Result<Response, ApiError> {
     let open = me.reads(app).logins(me.now).await?;
     let is_open =
@@ -107,7 +106,6 @@ async fn render(
         logins,
         password_min: PASSWORD_MIN,
         fault,
-        done,
     };
     frame::render(status, &frame, &template)
 }
@@ -118,28 +116,17 @@ async fn show(
     visitor: Visitor,
     me: LoggedIn,
 ) -> Result<Response, ApiError> {
-    render(StatusCode::OK, &app, (&me, visitor), None, None).await
+    render(StatusCode::OK, &app, (&me, visitor), None).await
 }
 
 /// The page again, with why something was refused.
 async fn again(
     app: &App,
-    me: &LoggedIn,
-    visitor: Visitor,
-    refused: Refused,
+    (me, visitor): (&LoggedIn, Visitor),
+    failure: Failure,
 ) -> Result<Response, ApiError> {
-    match refused {
-        Refused::Said(status, sentence) => {
-            render(status, app, (me, visitor), Some(sentence), None).await
-        }
-        Refused::Wait(sentence, seconds) => {
-            let page =
-                render(StatusCode::TOO_MANY_REQUESTS, app, (me, visitor), Some(sentence), None);
-            let page = page.await?;
-            Refused::Wait(String::new(), seconds).answer(|_, _| Ok(page))
-        }
-        Refused::Elsewhere(path) => Ok(frame::lead_to(&path)),
-    }
+    let page = async |status, sentence| render(status, app, (me, visitor), Some(sentence)).await;
+    frame::refused(failure, frame::PROFILE)?.answer_read(page).await
 }
 
 /// Draws the secret for a phone.
@@ -152,14 +139,13 @@ async fn set_up(
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
     let failed = |error: anyhow::Error| ApiError::Unavailable(format!("{error:#}"));
-    let may_make = !app.queries.for_system().has_sealed_secrets().await?;
-    let key = app.config.secrets_key.read(may_make).map_err(failed)?;
+    let key = app.key_to_seal_with().await?;
     let secret = TotpSecret::draw().map_err(|error| failed(error.into()))?;
     let secret = key.seal_totp(me.user.id, &secret.text()).map_err(failed)?;
     let by = me.person(None);
     match me.submit(&app, None, SetUpSecondFactor { by, secret }).await {
         Ok(_) => Ok(frame::lead_to(frame::PROFILE)),
-        Err(failure) => again(&app, &me, visitor, frame::refused(failure, frame::PROFILE)?).await,
+        Err(failure) => again(&app, (&me, visitor), failure).await,
     }
 }
 
@@ -177,18 +163,15 @@ async fn confirm(
         return Ok(frame::lead_to(frame::PROFILE));
     };
     let by = me.person(None);
-    let reserve = ReserveCode { by, address: sender.address.clone() };
-    let reserved = match me.submit(&app, None, reserve).await {
+    let reserved = match me.reserve_code(&app, &sender).await {
         Ok(reserved) => reserved,
-        Err(failure) => {
-            return again(&app, &me, visitor, frame::refused(failure, frame::PROFILE)?).await;
-        }
+        Err(failure) => return again(&app, (&me, visitor), failure).await,
     };
     let secret = second_factor::open(&app, &me.user, &totp)?;
     let code = form.field("code").unwrap_or_default();
     let Some(step) = secret.step_of(code, clock::now()) else {
-        let wrong = Refused::Said(StatusCode::FORBIDDEN, second_factor::WRONG.to_owned());
-        return again(&app, &me, visitor, wrong).await;
+        let fault = Some(second_factor::WRONG.to_owned());
+        return render(StatusCode::FORBIDDEN, &app, (&me, visitor), fault).await;
     };
     let drawn = people::draw_recovery_codes(me.user.id);
     let (codes, kept) = drawn.map_err(|error| ApiError::internal(error.to_string()))?;
@@ -199,7 +182,7 @@ async fn confirm(
             let frame = me.frame(visitor, "Recovery codes");
             frame::render(StatusCode::OK, &frame, &RecoveryTemplate { app: &frame, codes })
         }
-        Err(failure) => again(&app, &me, visitor, frame::refused(failure, frame::PROFILE)?).await,
+        Err(failure) => again(&app, (&me, visitor), failure).await,
     }
 }
 
@@ -212,27 +195,23 @@ async fn change_password(
     form: Form,
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
-    let said = |sentence: String| Refused::Said(StatusCode::UNPROCESSABLE_ENTITY, sentence);
     let new = form.verbatim("password").unwrap_or_default().to_owned();
     if let Err(fault) = people::check_password(&new, &me.user.email) {
-        return again(&app, &me, visitor, said(format!("{fault}."))).await;
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return render(status, &app, (&me, visitor), Some(format!("{fault}."))).await;
     }
     let place = PasswordPlace::acquire(&app.hashing, &sender.address).await;
     let mut place = place.ok_or(ApiError::TooMany(1))?;
     let by = me.person(None);
-    let reserve = ReserveCode { by, address: sender.address.clone() };
-    let reserved = match me.submit(&app, None, reserve).await {
+    let reserved = match me.reserve_code(&app, &sender).await {
         Ok(reserved) => reserved,
-        Err(failure) => {
-            return again(&app, &me, visitor, frame::refused(failure, frame::PROFILE)?).await;
-        }
+        Err(failure) => return again(&app, (&me, visitor), failure).await,
     };
     let current = form.verbatim("current").unwrap_or_default().to_owned();
     let from_hash = me.user.password_hash.clone();
     if !place.is_right(current, Some(from_hash.clone())).await {
-        let wrong =
-            Refused::Said(StatusCode::FORBIDDEN, "The present password is wrong.".to_owned());
-        return again(&app, &me, visitor, wrong).await;
+        let fault = Some("The present password is wrong.".to_owned());
+        return render(StatusCode::FORBIDDEN, &app, (&me, visitor), fault).await;
     }
     let to_hash = place.hash(new).await.map_err(ApiError::internal)?;
     drop(place);
@@ -245,7 +224,7 @@ async fn change_password(
             person::set_cookie(&mut response, &app, Some(&token))?;
             Ok(response)
         }
-        Err(failure) => again(&app, &me, visitor, frame::refused(failure, frame::PROFILE)?).await,
+        Err(failure) => again(&app, (&me, visitor), failure).await,
     }
 }
 

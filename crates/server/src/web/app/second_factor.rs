@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::people::second_factor::{GiveCode, Proof, ReserveCode};
+use domain::people::second_factor::{GiveCode, Proof};
 use domain::people::user::{SealedTotp, User};
 
 use crate::api::error::ApiError;
@@ -83,8 +83,7 @@ async fn give(
     let next = frame::next_path(form.field("next"));
     let shown = |status, sentence| render(status, &me, visitor.clone(), &next, Some(sentence));
     let by = me.person(None);
-    let reserve = ReserveCode { by, address: sender.address.clone() };
-    let reserved = match me.submit(&app, None, reserve).await {
+    let reserved = match me.reserve_code(&app, &sender).await {
         Ok(reserved) => reserved,
         Err(failure) => return frame::refused(failure, &next)?.answer(shown),
     };

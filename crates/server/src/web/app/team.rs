@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use domain::decision::command::ListedDecision;
 use domain::directory::merchant_limits::{MerchantLimits, SetMerchantLimits, typed_limit};
 use domain::directory::roles::{Action, Role};
 use domain::kernel::currency::Currency;
@@ -135,13 +136,6 @@ async fn render(
     frame::render(status, &frame, &template)
 }
 
-#[derive(Template)]
-#[template(path = "app/ended.html")]
-struct SaidTemplate<'a> {
-    app: &'a AppFrame,
-    sentence: String,
-}
-
 /// What is answered to who may not see the page.
 fn elsewhere(
     failure: Failure,
@@ -151,7 +145,7 @@ fn elsewhere(
 ) -> Result<Response, ApiError> {
     frame::refused(failure, &path(merchant))?.answer(|status, sentence| {
         let frame = me.frame(visitor, "Not permitted");
-        frame::render(status, &frame, &SaidTemplate { app: &frame, sentence })
+        frame::sentence_page(status, &frame, sentence)
     })
 }
 
@@ -172,13 +166,23 @@ async fn again(
     merchant: i64,
     failure: Failure,
 ) -> Result<Response, ApiError> {
-    match frame::refused(failure, &path(merchant))? {
-        frame::Refused::Elsewhere(path) => Ok(frame::lead_to(&path)),
-        frame::Refused::Said(status, sentence) => {
-            let said = Said { link: None, fault: Some(sentence) };
-            render(status, app, (me, visitor), merchant, said).await
-        }
-        wait @ frame::Refused::Wait(..) => wait.answer(|_, _| Err(ApiError::TooMany(1))),
+    let page = async |status, sentence| {
+        let said = Said { link: None, fault: Some(sentence) };
+        render(status, app, (me, visitor), merchant, said).await
+    };
+    frame::refused(failure, &path(merchant))?.answer_read(page).await
+}
+
+/// Does what a form asks for, and leads back to the page.
+async fn change<D: ListedDecision>(
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    merchant: i64,
+    decision: D,
+) -> Result<Response, ApiError> {
+    match me.submit(app, Some(MerchantId(merchant)), decision).await {
+        Ok(_) => Ok(frame::lead_to(&path(merchant))),
+        Err(failure) => again(app, (me, visitor), merchant, failure).await,
     }
 }
 
@@ -232,12 +236,8 @@ async fn change_role(
         Some("REMOVE") => None,
         _ => Some(given_role(&form)?),
     };
-    let id = MerchantId(merchant);
-    let change = ChangeMember { merchant_id: id, user_id: UserId(user), role };
-    match me.submit(&app, Some(id), change).await {
-        Ok(_) => Ok(frame::lead_to(&path(merchant))),
-        Err(failure) => again(&app, (&me, visitor), merchant, failure).await,
-    }
+    let decision = ChangeMember { merchant_id: MerchantId(merchant), user_id: UserId(user), role };
+    change(&app, (&me, visitor), merchant, decision).await
 }
 
 async fn set_limit(
@@ -259,11 +259,8 @@ async fn set_limit(
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return render(status, &app, (&me, visitor), merchant, said).await;
     };
-    let id = MerchantId(merchant);
-    match me.submit(&app, Some(id), SetMerchantLimits { merchant_id: id, support_refund }).await {
-        Ok(_) => Ok(frame::lead_to(&path(merchant))),
-        Err(failure) => again(&app, (&me, visitor), merchant, failure).await,
-    }
+    let decision = SetMerchantLimits { merchant_id: MerchantId(merchant), support_refund };
+    change(&app, (&me, visitor), merchant, decision).await
 }
 
 async fn cancel(
@@ -275,12 +272,9 @@ async fn cancel(
     form: Form,
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
-    let id = MerchantId(merchant);
-    let cancel = CancelInvitation { merchant_id: id, invitation_id: InvitationId(invitation) };
-    match me.submit(&app, Some(id), cancel).await {
-        Ok(_) => Ok(frame::lead_to(&path(merchant))),
-        Err(failure) => again(&app, (&me, visitor), merchant, failure).await,
-    }
+    let (merchant_id, invitation_id) = (MerchantId(merchant), InvitationId(invitation));
+    let decision = CancelInvitation { merchant_id, invitation_id };
+    change(&app, (&me, visitor), merchant, decision).await
 }
 
 #[must_use]
