@@ -88,6 +88,7 @@ const WEIGHTS: &[u32] = &[
     12, // round trip of exchanges with small orders
     2, 8, 1,  // payment link, its payer, its end
     24, // payer on a page
+    9,  // answer to a request for approval
 ];
 
 /// How often people do something about themselves or each other instead, in thousandths.
@@ -312,6 +313,7 @@ impl Clients<'_> {
                 link_id: PaymentLinkId(self.pick_recent(id, |merchant| &merchant.links)?),
             }),
             33 => return self.payer_on_page(id),
+            34 => return self.answer_approval(id),
             _ => return None,
         };
         Some(QueuedCommand::from_client(command))

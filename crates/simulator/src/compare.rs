@@ -9,6 +9,7 @@ use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::FeeBearer;
 use domain::ledger::account::{Account as SystemAccount, AccountKind};
 use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::attempt::Gate;
 use domain::payments::attempt::ProviderAttempt;
 use domain::payments::execute::Executed;
 use domain::payments::execution::Execution;
@@ -59,6 +60,16 @@ pub fn note_passed_deadlines(model: &mut Model, commits: &[Commit]) {
     for (before, review) in commits.iter().flat_map(|commit| &commit.changes.reviews) {
         if before.is_none() && review.kind == ReviewKind::DeadlinePassed {
             model.passed_deadlines.insert(review.execution_id.0);
+        }
+    }
+}
+
+/// Notes the approvals that a batch has asked for.
+pub fn note_approvals(model: &mut Model, commits: &[Commit]) {
+    model.noted_approvals.clear();
+    for (before, row) in commits.iter().flat_map(|commit| &commit.changes.approvals) {
+        if before.is_none() {
+            model.noted_approvals.insert(row.execution_id.0, row.id.0);
         }
     }
 }
@@ -189,6 +200,14 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
     for row in last(commits, |commit| &commit.changes.payment_links, |row| row.id.0) {
         payment_link(model, &row)?;
     }
+    for row in last(commits, |commit| &commit.changes.approvals, |row| row.id.0) {
+        let known = model.approvals.get(&row.id.0);
+        let same = known.is_some_and(|known| {
+            (known.execution, known.requested_by, known.status, known.decided_by)
+                == (row.execution_id.0, row.requested_by, row.status, row.decided_by)
+        });
+        rule(same, STORED, || format!("{row:?}, {known:?} was expected"))?;
+    }
     for row in last(commits, |commit| &commit.changes.reviews, |row| row.id.0) {
         let known = model.reviews.get(&(row.execution_id.0, row.kind));
         let open = row.status == domain::exceptions::review::ReviewStatus::Open;
@@ -230,10 +249,12 @@ pub fn changed_rows(model: &mut Model, commits: &[Commit]) -> CheckResult {
 fn wallet(model: &Model, row: &Wallet) -> CheckResult {
     let known = model.wallets.get(&row.id.0);
     let amounts = (row.available_minor, row.held_minor, row.incoming_minor);
-    let stored = (amounts, row.open_reviews, row.status, row.currency);
+    let sent = (row.sent_day, row.sent_minor);
+    let stored = (amounts, row.open_reviews, row.status, row.currency, sent);
     let own = |known: &crate::oracle::model::Wallet| {
         let amounts = (known.available, known.held, known.incoming);
-        (amounts, known.open_reviews, known.status, known.currency)
+        let sent = (known.sent_day, model.sent_on(row.id.0, known.sent_day));
+        (amounts, known.open_reviews, known.status, known.currency, sent)
     };
     let expected = known.map(own);
     let same = expected == Some(stored);
@@ -244,7 +265,8 @@ fn attempt(model: &Model, row: &ProviderAttempt) -> CheckResult {
     let known = model.executions.get(&row.execution_id.0);
     let expected = known.map(|known| {
         let asked = (known.requires_action, known.cancel_requested, known.asked, known.page);
-        let gate = (known.gate, known.gate.map(|_| known.look_at), known.last_refund);
+        let look_at = known.gate.filter(|gate| *gate != Gate::Approval).map(|_| known.look_at);
+        let gate = (known.gate, look_at, known.last_refund);
         (known.request, known.sends, known.lease, asked, gate, known.deadline)
     });
     let (asked_at, page) = (row.asked_at.map(|at| at.0), row.page_id.map(|id| id.0));
@@ -380,6 +402,9 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::ConfirmSecondFactor(row)
         | Output::ChangePassword(row)
         | Output::EndLogin(row) => rows.logins.get(row.id).is_some(),
+        Output::Approve(decided) | Output::Refuse(decided) => {
+            rows.approvals.get(decided.approval.id).is_some()
+        }
         Output::SetMerchantLimits(row) => rows.merchant_limits.get(row.id).is_some(),
         Output::ChangeMember(row) => rows.memberships.get(row.id).is_some(),
         Output::SetPasscode(())
@@ -402,6 +427,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::ClaimExecution(_)
         | Output::DeferSend(_)
         | Output::CancelEnqueued(_)
+        | Output::ExpireApproval(_)
         | Output::RecordDispute(_)
         | Output::AddNetworkAccount(_)
         | Output::ChangeNetworkAccount(_)

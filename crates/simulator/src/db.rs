@@ -9,9 +9,12 @@ use domain::decision::row::{Lookup, LookupOf, Row};
 use domain::decision::workspace::{Loaded, RowChange, RowKey, Table, Tables, Workspace};
 use domain::directory::signing_key::SigningKey;
 use domain::each_table;
+use domain::kernel::ids::ApprovalId;
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SigningKeyId, SourceId};
 use domain::kernel::time::ServerTime;
 use domain::ledger::account::Entry;
+use domain::payments::approval::ApprovalStatus;
+use domain::payments::attempt::UNAPPROVED_US;
 use domain::payments::attempt::{NetworkPayment, ProviderAttempt};
 use domain::payments::execution::Execution;
 use domain::payments::session::{Session, SessionStatus};
@@ -225,6 +228,8 @@ pub struct Database {
     pub active_sessions: BTreeSet<(i64, SessionId)>,
     /// The orders of payment links that are not paid or canceled, by when they are canceled.
     unpaid_orders: BTreeSet<(i64, SourceId)>,
+    /// The requests for approval that nobody answered, by when they were made.
+    approvals: BTreeSet<(i64, ApprovalId)>,
     webhooks: WebhookIndexes,
     pub commits: Vec<Commit>,
 }
@@ -363,6 +368,14 @@ impl Database {
                 self.unpaid_orders.insert((at.0, after.id));
             }
         }
+        for (_, after) in &changes.approvals {
+            let key = (after.created_at.0, after.id);
+            if after.status == ApprovalStatus::Requested {
+                self.approvals.insert(key);
+            } else {
+                self.approvals.remove(&key);
+            }
+        }
         self.webhooks.apply(&changes);
         self.commits.push(Commit { by, changes, events: open.events, entries: open.entries });
         Ok(())
@@ -431,6 +444,26 @@ impl Database {
             merchant.is_some_and(|merchant| row.expires_at.0 <= now + merchant.clock_offset_us)
         };
         rows.filter(over).take(limit).map(|row| (row.id, row.merchant_id)).collect()
+    }
+
+    /// The requests for approval that the product's query finds due.
+    pub fn due_approvals(&self, now: i64, limit: usize) -> Vec<ApprovalId> {
+        let over = |(at, id): &&(i64, ApprovalId)| {
+            let row = self.rows.approvals.get(*id);
+            let merchant = row.and_then(|row| self.rows.merchants.get(row.merchant_id));
+            merchant.is_some_and(|merchant| *at <= now + merchant.clock_offset_us - UNAPPROVED_US)
+        };
+        self.approvals.iter().filter(over).take(limit).map(|(_, id)| *id).collect()
+    }
+
+    /// When the next request for approval is over, in server time.
+    pub fn next_approval(&self) -> Option<i64> {
+        let over = |(at, id): &(i64, ApprovalId)| {
+            let row = self.rows.approvals.get(*id)?;
+            let merchant = self.rows.merchants.get(row.merchant_id)?;
+            Some(at + UNAPPROVED_US - merchant.clock_offset_us)
+        };
+        self.approvals.iter().filter_map(over).min()
     }
 
     /// The orders of payment links that the product's query finds due.

@@ -27,6 +27,7 @@ use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
+use domain::payments::decide_approval::{Approve, ExpireApproval, Refuse};
 use domain::payments::defer_send::DeferSend;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::Execution;
@@ -158,6 +159,9 @@ pub fn command(command: &Command) -> String {
         Command::DeferSend(DeferSend { execution_id: id, gate, .. }) => {
             format!("execution {id} behind {gate}")
         }
+        Command::Approve(Approve { approval_id: id, .. })
+        | Command::Refuse(Refuse { approval_id: id, .. })
+        | Command::ExpireApproval(ExpireApproval { approval_id: id }) => format!("approval {id}"),
         Command::CancelEnqueued(CancelEnqueued { reference_id: reference, .. }) => {
             format!("key {}", short(*reference))
         }
@@ -362,7 +366,12 @@ fn answered(answer: &Output) -> String {
         Output::DeferSend(deferred) | Output::CancelEnqueued(deferred) => {
             state(&deferred.execution)
         }
-        Output::ExpireSession(changed) | Output::CancelUnpaidOrder(changed) => {
+        Output::Approve(decided) | Output::Refuse(decided) => {
+            format!("approval {} is {}", decided.approval.id, decided.approval.status)
+        }
+        Output::ExpireSession(changed)
+        | Output::CancelUnpaidOrder(changed)
+        | Output::ExpireApproval(changed) => {
             format!("changed: {changed}")
         }
         Output::CreateMerchant(CreatedMerchant { merchant: row, wallets }) => {

@@ -10,6 +10,7 @@ use domain::kernel::time::seconds;
 use domain::kernel::uuids::NetworkRequestId;
 use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
 use domain::payments::claim_execution::ClaimExecution;
+use domain::payments::decide_approval::ExpireApproval;
 use domain::payments::outcome::{Heard, OutcomeSource};
 use domain::payments::record_outcome::RecordOutcome;
 use domain::webhooks::resend::ResendDeliveries;
@@ -59,6 +60,7 @@ impl Sim {
                     Origin::Claim,
                 ));
             }
+            batches[0].extend(self.approvals_to_end(now));
             idle = batches.iter().all(Vec::is_empty) && self.scheduled.is_empty();
             if idle || thorough {
                 batches[0].extend(self.reviews_to_resolve());
@@ -71,7 +73,8 @@ impl Sim {
             self.run(
                 batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect(),
             )?;
-            if over && self.environment.db.borrow().next_due().is_none() {
+            let db = self.environment.db.borrow();
+            if over && db.next_due().is_none() && db.next_approval().is_none() {
                 break;
             }
         }
@@ -141,10 +144,20 @@ impl Sim {
         dead.map(item).collect()
     }
 
-    /// The time of the next scheduled event or due execution; in two seconds where there is none.
+    /// Nobody answers any more.
+    fn approvals_to_end(&self, now: i64) -> Vec<QueuedCommand> {
+        let ids = self.environment.db.borrow().due_approvals(now, 100).into_iter();
+        let end =
+            |approval_id| QueuedCommand::untagged(ExpireApproval { approval_id }, Origin::Sweep);
+        ids.map(end).collect()
+    }
+
+    /// The time of the next scheduled event or due execution or approval; in two seconds where there is
+    /// none.
     fn next_time(&self) -> i64 {
         let later = self.scheduled.first_key_value().map(|((at, _), _)| *at);
-        let due = self.environment.db.borrow().next_due();
+        let db = self.environment.db.borrow();
+        let due = db.next_due().into_iter().chain(db.next_approval());
         let next = later.into_iter().chain(due).min().unwrap_or(0);
         if next > self.now { next } else { self.now + seconds(2) }
     }

@@ -38,6 +38,7 @@ use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
+use domain::payments::decide_approval::{Approve, ExpireApproval, Refuse};
 use domain::payments::defer_send::DeferSend;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::expire_session::ExpireSession;
@@ -268,6 +269,14 @@ impl RowNames {
             let parts = [of(self, row.execution_id.0), hash_text(row.kind.as_str())];
             self.assign(row.id.0, &parts);
         }
+        for (_, row) in commits
+            .iter()
+            .flat_map(|commit| &commit.changes.approvals)
+            .filter(|(before, _)| before.is_none())
+        {
+            let parts = [of(self, row.execution_id.0), hash_text("approval")];
+            self.assign(row.id.0, &parts);
+        }
     }
 
     /// Names deliveries by their endpoint and by what they are about: the object, and the event's place
@@ -426,6 +435,9 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
             ids.iter_mut().for_each(|id| visit(&mut id.0));
         }
         Command::DeferSend(DeferSend { execution_id: id, .. }) => visit(&mut id.0),
+        Command::Approve(Approve { approval_id: id, .. })
+        | Command::Refuse(Refuse { approval_id: id, .. })
+        | Command::ExpireApproval(ExpireApproval { approval_id: id }) => visit(&mut id.0),
         Command::Invite(Invite { to: InvitedTo::Merchant(id, _), .. }) => visit(&mut id.0),
         Command::Invite(Invite { to: InvitedTo::Reset(id), .. })
         | Command::ChangeMember(ChangeMember { user_id: id, .. })
@@ -545,6 +557,8 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::CancelInvitation(CancelInvitation { merchant_id: id, .. })
         | Command::ChangeMember(ChangeMember { merchant_id: id, .. })
         | Command::SetMerchantLimits(SetMerchantLimits { merchant_id: id, .. })
+        | Command::Approve(Approve { merchant_id: id, .. })
+        | Command::Refuse(Refuse { merchant_id: id, .. })
         | Command::CancelEnqueued(CancelEnqueued { merchant_id: id, .. }) => Some(id),
         Command::UpdateSource(UpdateSource { source: which, .. })
         | Command::PublishSource(PublishSource { source: which })
@@ -562,6 +576,7 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::SetWalletStatus(..)
         | Command::ExpireSession(_)
         | Command::CancelUnpaidOrder(_)
+        | Command::ExpireApproval(_)
         | Command::ClaimExecution(_)
         | Command::RecordOutcome(..)
         | Command::SetPlatformFee(_)

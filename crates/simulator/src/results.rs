@@ -12,6 +12,7 @@ use domain::kernel::names::Operation;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{minutes, seconds};
 use domain::network_accounts::secret::AddNetworkSecret;
+use domain::payments::approval::ApprovalStatus;
 use domain::payments::attempt::Gate;
 use domain::payments::authenticate_card::AuthenticateCard;
 use domain::payments::defer_send::DeferSend;
@@ -66,6 +67,7 @@ impl Sim {
         compare::note_made_accounts(&mut self.model, &commits);
         compare::note_passed_deadlines(&mut self.model, &commits);
         compare::note_attempts(&mut self.model, &commits);
+        compare::note_approvals(&mut self.model, &commits);
         compare::note_uses(&mut self.model, &commits);
         let mut is_lost = vec![];
         for (item, outcome) in items.iter().zip(&mut outcomes) {
@@ -186,6 +188,15 @@ impl Sim {
                 self.statistics.fault("payment taken back before it was sent", 1);
             }
         }
+        for (_, row) in commits.iter().flat_map(|commit| &commit.changes.approvals) {
+            let what = match row.status {
+                ApprovalStatus::Requested => "payment needs a second person",
+                ApprovalStatus::Approved => "second person approves",
+                ApprovalStatus::Refused => "second person refuses",
+                ApprovalStatus::Expired => "nobody approves in time",
+            };
+            self.statistics.fault(what, 1);
+        }
     }
 
     /// A network knows nothing of what was never sent to it.
@@ -249,6 +260,7 @@ impl Sim {
                     Ok(Output::Execute(done) | Output::PayOnPage(done)) => done.call,
                     Ok(Output::PayLink(paid)) => paid.executed.call.clone(),
                     Ok(Output::LeaveCardPage(call) | Output::CheckNow(call)) => call,
+                    Ok(Output::Approve(decided)) => decided.call,
                     _ => None,
                 };
                 if let Some(call) = call {
@@ -629,6 +641,7 @@ const fn oracle_check(command: &Command) -> &'static str {
         | Command::AssignPhonePrefix(_)
         | Command::EndPhonePrefix(_) => "oracle: tariff",
         Command::DeferSend(_) | Command::CancelEnqueued(_) => "oracle: gate",
+        Command::Approve(_) | Command::Refuse(_) | Command::ExpireApproval(_) => "oracle: approval",
         Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
         | Command::RecordTerms(_) => "oracle: network account",

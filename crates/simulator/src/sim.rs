@@ -10,6 +10,7 @@ use domain::exceptions::review::Resolution;
 use domain::kernel::time::{minutes, seconds};
 use domain::kernel::uuids::ReferenceId;
 use domain::payments::claim_execution::ClaimExecution;
+use domain::payments::decide_approval::ExpireApproval;
 use domain::payments::expire_session::ExpireSession;
 use domain::sales::cancel_unpaid_order::CancelUnpaidOrder;
 use domain::sales::checkout::PageToken;
@@ -418,8 +419,10 @@ impl Sim {
         rng: &mut Rng,
     ) -> Vec<(usize, QueuedCommand)> {
         let other = rng.below(self.processes.count());
-        let is_of_people =
-            matches!(item.command, Command::AcceptInvitation(_) | Command::ChangeMember(_));
+        let is_of_people = matches!(
+            item.command,
+            Command::AcceptInvitation(_) | Command::ChangeMember(_) | Command::Approve(_)
+        );
         let mut items = vec![(process, item.clone())];
         let mut second = QueuedCommand { tag: hash(&[item.tag]), ..item };
         if let Command::PayLink(request) = &mut second.command {
@@ -458,6 +461,12 @@ impl Sim {
                             Origin::Sweep,
                         ));
                     }
+                    for id in self.environment.db.borrow().due_approvals(now, 20) {
+                        batches[*process].push(QueuedCommand::untagged(
+                            ExpireApproval { approval_id: id },
+                            Origin::Sweep,
+                        ));
+                    }
                     for id in self.environment.db.borrow().due_unpaid_orders(now, 20) {
                         batches[*process].push(QueuedCommand::untagged(
                             CancelUnpaidOrder { source_id: id },
@@ -481,6 +490,9 @@ impl Sim {
                             }
                             _ if matches!(first.command, Command::ChangeMember(_)) => {
                                 "role changed twice at once"
+                            }
+                            _ if matches!(first.command, Command::Approve(_)) => {
+                                "payout approved twice at once"
                             }
                             _ if key(first).is_none() => "change of an endpoint twice at once",
                             (false, true) => "request twice at once",

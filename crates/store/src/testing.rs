@@ -270,6 +270,10 @@ pub fn fill(stage: &mut Stage) {
              'PAWAPAY', 'MTN_MOMO_LBR', 0, at, at, at"
         ),
     );
+    stage.fill(
+        "INSERT INTO approvals (id, merchant_id, execution_id, above, requested_by_kind, requested_by_id, status, created_at) \
+         SELECT id, merchant_id, id, 'DAY', 1, 1, 'REQUESTED', created_at FROM executions",
+    );
     stage.fill(&format!(
         "INSERT INTO provider_attempts (execution_id, merchant_id, network_account_id, request_id, send_count, deadline_at, \
          cancel_asked, requires_action) SELECT id, merchant_id, 1, {uuid}, 1, created_at, 0, 0 FROM executions"

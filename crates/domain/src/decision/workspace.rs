@@ -292,6 +292,8 @@ macro_rules! each_table {
             request_limits: RequestLimit = $crate::payments::request_limit::RequestLimit,
             /// Also by execution and kind.
             reviews: Review = $crate::exceptions::review::Review,
+            /// Also by execution.
+            approvals: Approval = $crate::payments::approval::Approval,
             /// Also by owner and currency.
             wallets: Wallet = $crate::ledger::wallet::Wallet,
             /// Credits of sandbox money; also by idempotency key.

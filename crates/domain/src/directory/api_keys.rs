@@ -1,6 +1,6 @@
 //! Creating and revoking API keys.
 
-use crate::decision::event::{EventEntity, EventType};
+use crate::decision::event::{Actor, EventEntity, EventType};
 use crate::decision::events;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
@@ -9,6 +9,7 @@ use crate::directory::roles::{Action, Rights};
 use crate::kernel::ids::{ApiKeyId, EventId, MerchantId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
+use crate::payments::approval;
 
 /// Creates an API key for a merchant. Nobody creates one that may do more than they may.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -97,12 +98,17 @@ pub(crate) fn add_key(
     if work.find::<ApiKey>(&client_id.to_owned())?.is_some() {
         return Err(Stop::Inconsistent("a client id was drawn twice".to_owned()));
     }
+    let made_by = match work.actor() {
+        actor @ (Actor::User(_) | Actor::ApiKey(_)) => Some(approval::behind(actor, work)?),
+        Actor::Operator | Actor::Network | Actor::System | Actor::Payer => None,
+    };
     let key = ApiKey {
         id: ApiKeyId(work.new_id()?),
         merchant_id,
         client_id: client_id.to_owned(),
         secret_hash: secret_hash.to_owned(),
         rights,
+        made_by,
         created_at: now,
         revoked_at: None,
         event_count: 0,

@@ -1,7 +1,7 @@
 //! Merchants and their API keys.
 
 use crate::api_enum;
-use crate::decision::event::HasEvents;
+use crate::decision::event::{Actor, HasEvents};
 use crate::decision::row::Row;
 use crate::directory::brand::Colour;
 use crate::directory::roles::Rights;
@@ -101,6 +101,9 @@ pub struct ApiKey {
     pub secret_hash: String,
     /// What it may do; never changed.
     pub rights: Rights,
+    /// Who it acts for: the person who made it, or the first of the keys that it was made by. `None` for
+    /// one of the operator's.
+    pub made_by: Option<Actor>,
     pub created_at: ServerTime,
     /// Server time; set once.
     pub revoked_at: Option<ServerTime>,

@@ -8,6 +8,7 @@ use crate::directory::roles::Action;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{MerchantId, MerchantLimitsId};
 use crate::kernel::money::{AmountFault, Decimal, Money};
+use crate::kernel::patch::Patch;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::mutant;
@@ -22,6 +23,13 @@ pub struct MerchantLimits {
     /// How much of one payment, in its payer's currency, may be given back by who may not refund
     /// without a limit.
     pub support_refund_minor: i64,
+    /// A payout or transfer above this needs a second person; `None` for no limit.
+    pub payment_minor: Option<i64>,
+    /// So does one with which all of a wallet in a day are above this; `None` for no limit.
+    pub day_minor: Option<i64>,
+    /// Whether what programs request needs a second person, too. Nobody of the merchant raises these
+    /// limits or takes them away: that takes the operator, or one person could do without the second.
+    pub bind_api_keys: bool,
     pub updated_at: ServerTime,
 }
 
@@ -40,12 +48,17 @@ impl Row for MerchantLimits {
     }
 }
 
-/// Sets the limits of a merchant in the currency of the amount.
+/// Sets limits of a merchant in a currency, in its minor units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SetMerchantLimits {
     pub merchant_id: MerchantId,
-    /// Zero for nothing.
-    pub support_refund: Money,
+    pub currency: Currency,
+    /// Zero for nothing; `None` to keep it.
+    pub support_refund_minor: Option<i64>,
+    pub payment_minor: Patch<i64>,
+    pub day_minor: Patch<i64>,
+    /// `None` to keep it.
+    pub bind_api_keys: Option<bool>,
 }
 
 impl Decision for SetMerchantLimits {
@@ -56,22 +69,43 @@ impl Decision for SetMerchantLimits {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<MerchantLimits, Stop> {
-        let Money { minor, currency } = self.support_refund;
         work.get::<Merchant>(self.merchant_id)?.ok_or(Refusal::NotFound)?;
-        if minor < 0 {
+        let (payment, day) = (self.payment_minor.set(), self.day_minor.set());
+        let is_negative = |limit: Option<i64>| limit.is_some_and(|minor| minor < 0);
+        if [self.support_refund_minor, payment, day].into_iter().any(is_negative) {
             return Err(Refusal::AmountTooSmall.into());
         }
-        let id = match work.find::<MerchantLimits>(&(self.merchant_id, currency))? {
-            Some(row) => row.id,
-            None => MerchantLimitsId(work.new_id()?),
+        let before = match work.find::<MerchantLimits>(&(self.merchant_id, self.currency))? {
+            Some(row) => (*row).clone(),
+            None => MerchantLimits {
+                id: MerchantLimitsId(work.new_id()?),
+                merchant_id: self.merchant_id,
+                currency: self.currency,
+                support_refund_minor: 0,
+                payment_minor: None,
+                day_minor: None,
+                bind_api_keys: false,
+                updated_at: context.now,
+            },
+        };
+        let loosens = |before: Option<i64>, after: Option<i64>| {
+            before.is_some_and(|before| after.is_none_or(|after| after > before))
         };
         let row = MerchantLimits {
-            id,
-            merchant_id: self.merchant_id,
-            currency,
-            support_refund_minor: minor,
+            support_refund_minor: self.support_refund_minor.unwrap_or(before.support_refund_minor),
+            payment_minor: self.payment_minor.apply_to(before.payment_minor),
+            day_minor: self.day_minor.apply_to(before.day_minor),
+            bind_api_keys: self.bind_api_keys.unwrap_or(before.bind_api_keys),
             updated_at: context.now,
+            ..before.clone()
         };
+        let is_loosened = loosens(before.payment_minor, row.payment_minor)
+            || loosens(before.day_minor, row.day_minor)
+            || before.bind_api_keys && !row.bind_api_keys;
+        let is_of_merchant = work.rights().is_some_and(|rights| rights.role.is_of_merchant());
+        if is_loosened && is_of_merchant && !mutant!(LimitsRaised) {
+            return Err(Refusal::LimitsRaised.into());
+        }
         work.put(row.clone());
         Ok(row)
     }

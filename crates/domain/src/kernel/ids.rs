@@ -90,6 +90,8 @@ ids! {
     WebhookAttemptId
     /// Limits that a merchant sets in a currency.
     MerchantLimitsId
+    /// A request for approval.
+    ApprovalId
     /// A person who logs in.
     UserId
     /// A person in a merchant.

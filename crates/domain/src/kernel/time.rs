@@ -55,6 +55,12 @@ macro_rules! clocks {
                 self.0.div_euclid(1_000_000)
             }
 
+            /// The day in UTC, counted from 1970.
+            #[must_use]
+            pub const fn day_number(self) -> i64 {
+                self.whole_seconds().div_euclid(86_400)
+            }
+
             /// Parses ISO 8601. A time without an offset is UTC; a date is its midnight in UTC. A
             /// time zone in brackets is accepted only if it has the written offset at that time.
             ///

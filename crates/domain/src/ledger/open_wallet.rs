@@ -32,6 +32,8 @@ pub fn open(
         incoming_minor: 0,
         open_reviews: 0,
         status: WalletStatus::Active,
+        sent_day: 0,
+        sent_minor: 0,
         last_entry_id: None,
         event_count: 0,
         created_at: now,

@@ -98,6 +98,10 @@ pub struct Wallet {
     /// on this wallet or in its currency, if it is the merchant's own. Such a wallet is not closed.
     pub open_reviews: i64,
     pub status: WalletStatus,
+    /// The day of the latest payout or transfer, counted from 1970 on the merchant's clock.
+    pub sent_day: i64,
+    /// What payouts and transfers of that day take to their receivers, without those that failed.
+    pub sent_minor: i64,
     /// The latest ledger entry, the head of the chain of the wallet's entries.
     pub last_entry_id: Option<EntryId>,
     /// How many events are about it.

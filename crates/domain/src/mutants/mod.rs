@@ -119,6 +119,15 @@ mutants! {
     RecoveryTwice = "a recovery code is good twice",
     IdleGoesOn = "a login that is not used goes on",
     RightTryKept = "a right password counts as a wrong one",
+    LimitsRaised = "an owner raises the limits of payouts",
+    ApprovalSkipped = "a payment above the merchant's limit needs nobody's approval",
+    DayLimitIgnored = "many small payouts of a day need nobody's approval",
+    FailedStaysCounted = "a failed payout counts for the day",
+    OwnApproved = "somebody approves their own payout",
+    KeyIsSomebody = "an API key approves what who made it has requested",
+    ExpiredApproved = "a payout is approved after three days",
+    AnsweredTwice = "a payout is approved or refused a second time",
+    UnapprovedSent = "a payout is sent before somebody has approved it",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

@@ -110,13 +110,13 @@ pub struct ProviderAttempt {
     pub asked_at: Option<MerchantTime>,
     /// The body of the request as it is first sent, so that it is repeated word by word.
     pub body: Option<String>,
-    /// When the network is asked next; `None` when the execution is final.
+    /// When the network is asked next; `None` when the execution is final, or waits for an approval.
     pub next_check_at: Option<MerchantTime>,
     /// Until when the process that holds the lease alone may call the network.
     pub lease_until: Option<ServerTime>,
     /// When the execution goes to review.
     pub deadline_at: MerchantTime,
-    /// Whether the network was asked to cancel it.
+    /// Whether the network was asked to cancel it. One that was not sent is not to be sent any more.
     pub cancel_asked: bool,
     /// Whether the payer has to authenticate the payment.
     pub requires_action: bool,
@@ -214,7 +214,8 @@ impl NetworkPayment {
         work.put(self.attempt.clone());
     }
 
-    /// This payment, which was not sent, behind a gate that is looked at again at `check_at`.
+    /// This payment, which was not sent, behind a gate that is looked at again at `check_at`; for one
+    /// that waits for an approval there is nothing to look at.
     #[must_use]
     pub(crate) fn behind(self, gate: Gate, check_at: MerchantTime) -> Self {
         let waiting_for = Some(gate.waiting_for().to_owned());
@@ -222,7 +223,7 @@ impl NetworkPayment {
             execution: Execution { waiting_for, ..self.execution },
             attempt: ProviderAttempt {
                 gate: Some(gate),
-                next_check_at: Some(check_at),
+                next_check_at: Some(check_at).filter(|_| gate != Gate::Approval),
                 ..self.attempt
             },
         }

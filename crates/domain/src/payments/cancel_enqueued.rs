@@ -8,9 +8,11 @@ use crate::kernel::ids::MerchantId;
 use crate::kernel::names::{Operation, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::uuids::ReferenceId;
-use crate::payments::attempt::{self, ProviderAttempt, WithAttempt};
+use crate::payments::approval::{Approval, ApprovalStatus};
+use crate::payments::attempt::{self, Gate, NetworkPayment, ProviderAttempt, WithAttempt};
+use crate::payments::decide_approval;
 use crate::payments::execution::Execution;
-use crate::payments::settle;
+use crate::payments::gate;
 
 /// Cancels a payout or refund that waits. What was never sent fails at once. For what is at the
 /// network, the network is asked to take it out of its queue, and only its word fails it.
@@ -53,8 +55,7 @@ impl Decision for CancelEnqueued {
         let time = context.merchant_time(self.merchant_id, work)?;
         if !attempt.was_sent() {
             let message = "it was canceled by the operator before it was sent".to_owned();
-            let execution = settle::fail(execution, message, time, work, context.now)?;
-            return Ok(WithAttempt { execution, attempt: None });
+            return self.withdraw(NetworkPayment { execution, attempt }, message, work, context);
         }
         // Whoever polls next asks the network; a call that is under way now is not disturbed.
         let attempt = ProviderAttempt { cancel_asked: true, next_check_at: Some(time), ..attempt };
@@ -66,5 +67,31 @@ impl Decision for CancelEnqueued {
         work.put(attempt.clone());
         work.put(execution.clone());
         Ok(WithAttempt { execution, attempt: Some(attempt) })
+    }
+}
+
+impl CancelEnqueued {
+    /// Ends what was not sent, with the request for its approval if there is one.
+    fn withdraw(
+        &self,
+        payment: NetworkPayment,
+        message: String,
+        work: &mut Workspace,
+        context: &Context<'_>,
+    ) -> Result<WithAttempt, Stop> {
+        let id = payment.execution.id;
+        if payment.attempt.gate == Some(Gate::Approval) {
+            let approval = work.find::<Approval>(&id)?.ok_or_else(|| {
+                Stop::Inconsistent(format!("nobody was asked to approve execution {id}"))
+            })?;
+            let answer = (ApprovalStatus::Refused, Some(work.actor()), None);
+            decide_approval::end((*approval).clone(), answer, message, work, context)?;
+        } else {
+            let time = context.merchant_time(self.merchant_id, work)?;
+            gate::withdraw(payment, message, time, work, context.now)?;
+        }
+        let execution = (*work.require::<Execution>(id)?).clone();
+        let attempt = attempt::open_attempt(&execution, work)?;
+        Ok(WithAttempt { execution, attempt })
     }
 }

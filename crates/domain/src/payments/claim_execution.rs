@@ -8,6 +8,7 @@ use crate::exceptions::open_review;
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::mutant;
+use crate::payments::approval;
 use crate::payments::attempt::{self, GATE_CHECK_US, Gate, NetworkPayment, ProviderAttempt};
 use crate::payments::execution::{Execution, WAITING_FOR_ANSWER};
 use crate::payments::gate;
@@ -106,7 +107,7 @@ fn is_unanswered(
 
 /// Looks at the gate of a payment that was not sent: sends it, lets it wait on, or fails it when it
 /// has waited too long. The network is asked nothing of it, because it cannot know it.
-fn pass_gate(
+pub(crate) fn pass_gate(
     payment: NetworkPayment,
     deadlines: Deadlines,
     work: &mut Workspace,
@@ -115,7 +116,9 @@ fn pass_gate(
 ) -> Result<Option<ProviderCall>, Stop> {
     let limit = payment.unsent_limit();
     let NetworkPayment { execution, attempt } = payment.clone();
-    let is_overdue = time.since(execution.created_at) >= limit && !mutant!(GateForEver);
+    let since = approval::unsent_since(&execution, attempt.gate, work)?;
+    let is_late = time.since(since) >= limit && !mutant!(GateForEver);
+    let is_overdue = is_late || attempt.cancel_asked;
     let kind = gate::first_call(&execution, &attempt, work, now);
     if is_overdue && kind == CallKind::Send {
         let reason = attempt.gate.map_or("it was never sent", Gate::waiting_for);

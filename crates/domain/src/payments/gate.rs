@@ -3,11 +3,12 @@
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::names::Provider;
-use crate::kernel::time::ServerTime;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::mutant;
-use crate::payments::attempt::{Gate, ProviderAttempt};
+use crate::payments::attempt::{Gate, NetworkPayment, ProviderAttempt};
 use crate::payments::execution::Execution;
 use crate::payments::provider_call::CallKind;
+use crate::payments::settle;
 
 /// The gate behind which a request has to wait now. The sandbox has none.
 ///
@@ -18,7 +19,7 @@ pub(crate) fn closed_gate(
     attempt: &ProviderAttempt,
     work: &Workspace,
 ) -> Result<Option<Gate>, Stop> {
-    if attempt.gate == Some(Gate::Approval) {
+    if attempt.gate == Some(Gate::Approval) && !mutant!(UnapprovedSent) {
         return Ok(attempt.gate);
     }
     if work.tariff.is_stopped(attempt.network_account_id) && !mutant!(HeldIsSent) {
@@ -31,6 +32,37 @@ pub(crate) fn closed_gate(
         None => false,
     };
     Ok(Some(Gate::RefundQueue).filter(|_| is_under_way && !mutant!(SecondRefundSent)))
+}
+
+/// Ends a payment that was not sent. Where its network may know it from before a backup was put back, it
+/// is asked first.
+///
+/// # Errors
+/// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
+pub(crate) fn withdraw(
+    payment: NetworkPayment,
+    message: String,
+    time: MerchantTime,
+    work: &mut Workspace,
+    now: ServerTime,
+) -> Result<NetworkPayment, Stop> {
+    let NetworkPayment { execution, attempt } = payment;
+    if first_call(&execution, &attempt, work, now) == CallKind::Send {
+        let execution = settle::fail(execution, message, time, work, now)?;
+        return Ok(NetworkPayment { execution, attempt: attempt.ended() });
+    }
+    // The next claim sees that it is not wanted any more, and asks.
+    let waiting_for = Some("the network, which may have been sent it before".to_owned());
+    let execution = Execution { waiting_for, updated_at: time, ..execution };
+    let attempt = ProviderAttempt {
+        gate: Some(Gate::Held),
+        cancel_asked: true,
+        next_check_at: Some(time),
+        ..attempt
+    };
+    let payment = NetworkPayment { execution, attempt };
+    payment.put(work);
+    Ok(payment)
 }
 
 /// Notes with its payment that a refund is being sent, so that the next one waits for it.

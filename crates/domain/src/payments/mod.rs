@@ -1,5 +1,6 @@
 //! Sessions, executions, and the outcomes that providers report.
 
+pub mod approval;
 pub mod attempt;
 pub mod authenticate_card;
 pub mod cancel_enqueued;
@@ -8,6 +9,7 @@ pub mod check_now;
 pub mod checks;
 pub mod claim_execution;
 pub mod create_session;
+pub mod decide_approval;
 pub mod defer_send;
 pub mod execute;
 pub mod execution;

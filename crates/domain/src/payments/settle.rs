@@ -1,6 +1,6 @@
 //! Settling an execution: posts its recipe or releases its hold, and updates its source.
 
-use crate::decision::event::{EventEntity, EventType};
+use crate::decision::event::{Actor, EventEntity, EventType};
 use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
@@ -11,8 +11,9 @@ use crate::ledger::incoming;
 use crate::ledger::open_wallet;
 use crate::ledger::post;
 use crate::ledger::recipes::{self, DebitFrom};
-use crate::ledger::wallet::Owner;
+use crate::ledger::wallet::{Owner, Wallet};
 use crate::mutant;
+use crate::payments::approval;
 use crate::payments::attempt::{self, NetworkPayment, ProviderAttempt};
 use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::payments::execution_intent::{Collection, ExecutionIntent};
@@ -147,6 +148,32 @@ pub fn complete(
     Ok(execution)
 }
 
+/// Tells another merchant of a transfer to one of its wallets. It does not learn by whom: no merchant
+/// sees the API keys and people of another.
+///
+/// # Errors
+/// None of its own.
+pub(crate) fn tell_receiver(
+    execution: &Execution,
+    receiver: &Wallet,
+    work: &mut Workspace,
+    now: ServerTime,
+) -> Result<(), Stop> {
+    if receiver.merchant_id != execution.merchant_id {
+        let amount = execution.payee;
+        events::record_by(
+            Actor::System,
+            receiver.merchant_id,
+            EventType::WalletTransferReceived,
+            (EventEntity::Wallet, receiver.id.0),
+            Some(format!("{amount} {}", amount.currency)),
+            work,
+            now,
+        )?;
+    }
+    Ok(())
+}
+
 /// Fails an execution that was with a provider: releases its hold, makes its source payable again,
 /// and returns the refund capacity that it used.
 ///
@@ -170,6 +197,7 @@ pub fn fail(
         work,
         now,
     )?;
+    approval::uncount(&execution, work)?;
     if let Some((wallet, money)) = execution.hold() {
         post::post(event, Some(execution.id), &recipes::release(wallet, money)?, work, now)?;
         mutant!(ReleaseTwice => release_again(&execution, event, work, now)?);

@@ -27,15 +27,19 @@ fn print(n: u32) -> Fingerprint {
 }
 
 /// Somebody who has joined and logged in.
-struct Somebody {
+pub(crate) struct Somebody {
     user: User,
-    person: Person,
+    pub(crate) person: Person,
     logins: u32,
 }
 
 impl Stage {
     /// Decides a command of a person.
-    fn by(&mut self, person: Person, command: impl Into<Command>) -> Result<Output, Vec<Refusal>> {
+    pub(crate) fn by(
+        &mut self,
+        person: Person,
+        command: impl Into<Command>,
+    ) -> Result<Output, Vec<Refusal>> {
         self.decide_for(Principal::User(person), command)
     }
 
@@ -60,14 +64,14 @@ impl Stage {
         somebody
     }
 
-    fn member(&mut self, n: u32, role: Role) -> Somebody {
+    pub(crate) fn member(&mut self, n: u32, role: Role) -> Somebody {
         let merchant = self.merchant;
         self.joined(n, InvitedTo::Merchant(merchant, role))
     }
 }
 
 impl Somebody {
-    fn log_in(&mut self, stage: &mut Stage) {
+    pub(crate) fn log_in(&mut self, stage: &mut Stage) {
         let email = self.user.email.clone();
         let reserve = ReserveLogin { email, address: "a".into() };
         let attempt = stage.decide(&reserve).unwrap();
@@ -86,7 +90,7 @@ impl Somebody {
     }
 
     /// Sets codes up; the first one is of this step.
-    fn confirm(&self, stage: &mut Stage, step: i64) {
+    pub(crate) fn confirm(&self, stage: &mut Stage, step: i64) {
         let by = self.person;
         let sealed = format!("sealed {step}");
         let secret = SealedTotp { sealed: sealed.clone(), key_id: "k".into() };
@@ -101,6 +105,11 @@ impl Somebody {
         let by = self.person;
         let reserved = stage.decide(&ReserveCode { by, address: "c".into() })?;
         stage.by(by, GiveCode { by, reserved, proof }).map(|_| ())
+    }
+
+    /// Gives the code of a step that must be a later one.
+    pub(crate) fn give_step(&self, stage: &mut Stage, step: i64) {
+        self.give(stage, Proof::Step(step)).unwrap();
     }
 
     /// What comes of inviting a viewer, which asks for a fresh code.

@@ -276,6 +276,7 @@ impl Stage {
             RowKey::ProviderAttempt(lookup) => tables.provider_attempts.load(lookup, None),
             RowKey::Wallet(lookup) => tables.wallets.load(lookup, None),
             RowKey::Account(lookup) => tables.accounts.load(lookup, None),
+            RowKey::Approval(lookup) => tables.approvals.load(lookup, None),
             RowKey::Review(lookup) => tables.reviews.load(lookup, None),
             RowKey::EventPosition(lookup) => tables.event_positions.load(lookup, None),
             RowKey::CheckoutConfig(lookup) => tables.checkout_configs.load(lookup, None),

@@ -9,7 +9,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::{PaymentAccountId, SessionId};
 use domain::kernel::names::Operation;
 use domain::kernel::refusal::{Refusal, Subject};
-use domain::payments::attempt::{ProviderAttempt, WithAttempt};
+use domain::payments::attempt::{Gate, ProviderAttempt, UNAPPROVED_US, WithAttempt};
 use domain::payments::execute::{Execute, Executed, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::provider_call::ProviderCall;
@@ -132,7 +132,8 @@ pub struct ExecutionResponse {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     settled_by_review: Option<bool>,
-    /// Why it is not final, when it is checked again, and when it goes to review.
+    /// Why it is not final, when it is checked again, and when it goes to review, or fails if nobody has
+    /// approved it.
     #[serde(flatten)]
     waiting: Option<PendingDetails>,
 }
@@ -168,10 +169,19 @@ impl From<WithAttempt> for ExecutionResponse {
         let paid = execution.paid();
         let (operation, settled_by_review_at) =
             (execution.operation(), execution.settled_by_review_at());
-        let waiting = attempt.as_ref().map(|attempt| PendingDetails {
+        // What waits for an approval ends with it. Between wallets there is no attempt.
+        let of_approval = execution.created_at.plus(UNAPPROVED_US);
+        let deadline_at = match &attempt {
+            Some(attempt) if attempt.gate != Some(Gate::Approval) => attempt.deadline_at,
+            _ => of_approval,
+        };
+        let waiting = (!execution.status.is_final()).then(|| PendingDetails {
             waiting_for: execution.waiting_for,
-            next_check_at: attempt.next_check_at.map(Time::from),
-            deadline_at: Time::from(attempt.deadline_at),
+            next_check_at: attempt
+                .as_ref()
+                .and_then(|attempt| attempt.next_check_at)
+                .map(Time::from),
+            deadline_at: Time::from(deadline_at),
         });
         Self {
             reference_id: execution.reference_id.to_string(),
@@ -318,7 +328,8 @@ async fn transfer(
 ) -> JsonResult<ExecutionResponse> {
     let request =
         request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Transfer);
-    // Final in its commit: nothing follows that a client who goes away could stop.
+    // Final in its commit, or it waits for an approval: nothing follows that a client who goes away
+    // could stop.
     Ok(Json(execute(&app, tenant.caller, request).await?.into()))
 }
 

@@ -5,6 +5,7 @@
 //! and every command of a handler is limited to it.
 
 pub mod api_keys;
+pub mod approvals;
 pub mod auth;
 pub mod checkouts;
 pub mod counterparties;
@@ -68,6 +69,7 @@ fn api() -> Routes {
         .and(web::routes())
         .and(sessions::routes())
         .and(executions::routes())
+        .and(approvals::routes())
         .and(status::routes())
         .and(payment_accounts::routes())
         .and(payment_intents::routes())

@@ -36,6 +36,8 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         }
         Refusal::NotPermitted { .. }
         | Refusal::MoreThanOwn
+        | Refusal::OwnRequest
+        | Refusal::LimitsRaised
         | Refusal::NotMember
         | Refusal::AboveSupportLimit { .. } => {
             return (StatusCode::FORBIDDEN, "value_error.role");
@@ -157,6 +159,7 @@ pub const fn usual_field(refusal: &Refusal) -> Option<&'static str> {
         | Subject::Target
         | Subject::Execution
         | Subject::Review
+        | Subject::Approval
         | Subject::WebhookEndpoint => return None,
         Subject::Session => "session_id",
         Subject::IdempotencyKey => "reference_id",

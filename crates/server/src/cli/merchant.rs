@@ -9,7 +9,7 @@ use domain::directory::api_keys::RevokeApiKey;
 use domain::directory::brand::{Colour, NAME_CHARACTERS};
 use domain::directory::create_merchant::{CreateMerchant, CreatedMerchant};
 use domain::directory::merchant::{Merchant as MerchantRow, MerchantType};
-use domain::directory::merchant_limits::{SetMerchantLimits, typed_limit};
+use domain::directory::merchant_limits::{MerchantLimits, SetMerchantLimits, typed_limit};
 use domain::directory::roles::{Operations, Rights, Role};
 use domain::directory::set_passcode::SetPasscode;
 use domain::directory::set_passcode::UnlockPasscode;
@@ -124,10 +124,8 @@ pub enum Merchant {
         /// The currency of the limits.
         #[arg(long, value_name = "CURRENCY", value_parser = currency)]
         currency: Option<Currency>,
-        /// How much of one payment in this currency SUPPORT may give back in all: 50.00. 0, as at
-        /// first, for nothing.
-        #[arg(long, group = "limit", value_name = "AMOUNT")]
-        support_refund: Option<String>,
+        #[command(flatten)]
+        given: GivenLimits,
     },
     /// Set the passcode that a merchant's payouts need. It is read from standard input.
     SetPasscode {
@@ -149,6 +147,26 @@ pub enum Merchant {
         #[arg(long, group = "action")]
         remove: bool,
     },
+}
+
+/// The limits that are given, in the currency.
+#[derive(Args)]
+pub struct GivenLimits {
+    /// How much of one payment in this currency SUPPORT may give back in all: 50.00. 0, as at
+    /// first, for nothing.
+    #[arg(long, group = "limit", value_name = "AMOUNT")]
+    support_refund: Option<String>,
+    /// Above which one payout or transfer needs a second person: 500.00. `none` for no limit.
+    #[arg(long, group = "limit", value_name = "AMOUNT")]
+    payment: Option<String>,
+    /// Above which all payouts and transfers of a wallet in a day need a second person. `none` for no
+    /// limit.
+    #[arg(long, group = "limit", value_name = "AMOUNT")]
+    day: Option<String>,
+    /// Whether payouts and transfers by API keys need a second person above these limits, too. At
+    /// first they do not.
+    #[arg(long, group = "limit", value_name = "true|false")]
+    bind_api_keys: Option<bool>,
 }
 
 /// How payers see a merchant on its pages. An empty text takes a value away.
@@ -278,8 +296,8 @@ impl Merchant {
                 let rights = Rights { role, operations: operations.map(Operations::new) };
                 create_key(target, MerchantId(merchant), rights)
             }
-            Self::Limits { merchant, currency, support_refund } => {
-                limits(target, MerchantId(merchant), currency, support_refund.as_deref())
+            Self::Limits { merchant, currency, given } => {
+                limits(target, MerchantId(merchant), currency, &given)
             }
             Self::SetPasscode { merchant } => set_passcode(target, merchant),
             Self::Passcode { merchant, remove, .. } => change_passcode(target, merchant, remove),
@@ -552,24 +570,62 @@ fn limits(
     target: &Target,
     merchant: MerchantId,
     currency: Option<Currency>,
-    support_refund: Option<&str>,
+    given: &GivenLimits,
 ) -> anyhow::Result<()> {
     drop(target.open_existing()?);
-    if let (Some(currency), Some(amount)) = (currency, support_refund) {
-        let support_refund = typed_limit(amount, currency)
-            .with_context(|| format!("--support-refund is no amount of {currency}"))?;
-        let set = SetMerchantLimits { merchant_id: merchant, support_refund };
+    if let Some(currency) = currency {
+        let minor = |name: &str, text: &str| {
+            let limit = typed_limit(text, currency);
+            limit
+                .map(|limit| limit.minor)
+                .with_context(|| format!("--{name} is no amount of {currency}"))
+        };
+        let patch = |name: &str, text: Option<&str>| match text {
+            None => Ok(Patch::Keep),
+            Some("none") => Ok(Patch::Clear),
+            Some(text) => minor(name, text).map(Patch::Set),
+        };
+        let support = given.support_refund.as_deref();
+        let set = SetMerchantLimits {
+            merchant_id: merchant,
+            currency,
+            support_refund_minor: support.map(|text| minor("support-refund", text)).transpose()?,
+            payment_minor: patch("payment", given.payment.as_deref())?,
+            day_minor: patch("day", given.day.as_deref())?,
+            bind_api_keys: given.bind_api_keys,
+        };
         target.run_on("merchant", merchant, set)?;
     }
     let rows = target.read(async |reads| reads.of(merchant).limits().await)?;
-    let shown = rows.iter().map(|row| Money::new(row.support_refund_minor, row.currency));
-    let json: Vec<Value> = shown
-        .clone()
-        .map(|limit| json!({ "currency": limit.currency.code(), "support_refund": limit.to_string() }))
+    let amount = |minor, row: &MerchantLimits| Money::new(minor, row.currency).to_string();
+    let most = |minor: Option<i64>, row| minor.map(|minor| amount(minor, row));
+    let json: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "currency": row.currency.code(),
+                "support_refund": amount(row.support_refund_minor, row),
+                "payment": most(row.payment_minor, row),
+                "day": most(row.day_minor, row),
+                "bind_api_keys": row.bind_api_keys,
+            })
+        })
         .collect();
-    let cells = shown.map(|limit| [limit.currency.code().to_owned(), limit.to_string()]);
-    let text = output::table(["currency", "refunds by support"], &cells.collect::<Vec<_>>());
-    output::tell(&json!(json), &text)
+    let none = || "none".to_owned();
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            [
+                row.currency.code().to_owned(),
+                amount(row.support_refund_minor, row),
+                most(row.payment_minor, row).unwrap_or_else(none),
+                most(row.day_minor, row).unwrap_or_else(none),
+                if row.bind_api_keys { "people and API keys" } else { "people" }.to_owned(),
+            ]
+        })
+        .collect();
+    let heads = ["currency", "refunds by support", "one payout", "payouts of a day", "bound"];
+    output::tell(&json!(json), &output::table(heads, &cells))
 }
 
 fn set_passcode(target: &Target, merchant: i64) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ pub mod cancel_unpaid;
 pub mod dispatch;
 pub mod due_work;
 pub mod expire;
+pub mod expire_approvals;
 pub mod file_watch;
 pub mod network_accounts;
 pub mod poll;
@@ -31,6 +32,7 @@ pub fn start(
     jobs.spawn(poll::run(app.clone()));
     jobs.spawn(poll::search(app.clone()));
     jobs.spawn(expire::run(app.clone()));
+    jobs.spawn(expire_approvals::run(app.clone()));
     jobs.spawn(cancel_unpaid::run(app.clone()));
     jobs.spawn(network_accounts::ask_for_terms(app.clone()));
     jobs.spawn(network_accounts::log_counters(app.clone()));

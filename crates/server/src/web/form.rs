@@ -20,6 +20,12 @@ impl Form {
         self.verbatim(name).map(str::trim).filter(|value| !value.is_empty())
     }
 
+    /// Whether there is such a field, be it empty.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(other, _)| other == name)
+    }
+
     /// The value of a field exactly as it was typed, such as a password.
     #[must_use]
     pub fn verbatim(&self, name: &str) -> Option<&str> {

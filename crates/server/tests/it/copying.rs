@@ -62,8 +62,9 @@ fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
     let logo = picture(&directory, "logo.png", ImageFormat::Png, (20, 20));
     let changes = ["--fee-bearer", "PAYEE", "--display-name", "Ama’s Shop", "--logo", &logo];
     server.kola(&[&["merchant", "set", "--merchant", &merchant][..], &changes].concat()).ok();
-    let limit = ["--currency", "USD", "--support-refund", "50"];
-    server.kola(&[&["merchant", "limits", "--merchant", &merchant][..], &limit].concat()).ok();
+    let limits = ["--currency", "USD", "--payment", "15", "--bind-api-keys", "true"];
+    server.kola(&[&["merchant", "limits", "--merchant", &merchant][..], &limits].concat()).ok();
+    assert_eq!(shop.transfer(shop.customer(), "USD", "15.01")["waiting_for"], "approval");
     crate::people::owner(server, shop, "ama@shop.example");
     let pending = shop.send(shop.momo("PAYOUT", &ending("129")), "USD", "10.00");
     shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": "482913"})).ok();

@@ -42,6 +42,15 @@ const DAMAGE: &[(&str, &str)] = &[
     ("row that cannot be read", "UPDATE users SET recovery_codes = 'x'"),
     ("delivery of a webhook to an endpoint that its merchant has not", "UPDATE webhook_deliveries SET endpoint_id = -1"),
     ("delivery of a webhook to an endpoint that its merchant has not", "UPDATE webhook_deliveries SET merchant_id = -1"),
+    ("request for approval of a payment that is not waiting for it", "UPDATE executions SET status = {execution_status PROCESSING} WHERE waiting_for = 'approval'"),
+    ("request for approval of a payment that is not waiting for it", "UPDATE provider_attempts SET gate = NULL WHERE gate = {gate APPROVAL}"),
+    ("request for approval of a payment that is not waiting for it", "UPDATE approvals SET execution_id = (SELECT min(id) FROM executions) WHERE status = 'REQUESTED' AND id = (SELECT max(id) FROM approvals)"),
+    ("payment that waits for approval and nobody was asked", "DELETE FROM approvals WHERE status = 'REQUESTED'"),
+    ("open execution without a reason and a due time", "DELETE FROM approvals WHERE status = 'REQUESTED'"),
+    ("payment that was refused and is not failed", "UPDATE approvals SET status = 'REFUSED' WHERE status = 'REQUESTED'"),
+    ("approval by who requested it, or by nobody", "UPDATE approvals SET decided_by_kind = requested_by_kind, decided_by_id = requested_by_id, status = 'APPROVED'"),
+    ("wallet with another sum of its last day's payouts and transfers", "UPDATE wallets SET sent_minor = sent_minor + 1"),
+    ("wallet with another sum of its last day's payouts and transfers", "UPDATE wallets SET sent_day = 1 WHERE sent_minor > 0"),
     ("events differ from what their subject counts", "UPDATE events SET subject_type = {event_entity REVIEW} WHERE subject_type = {event_entity EXECUTION}"),
     (
         "events of a subject are in another order than their positions",
@@ -352,6 +361,15 @@ fn traded() -> Server {
         if amount == "40.00" {
             reviews::resolve(&server, &review, &["--to", "wallet", "--evidence", "statement"]).ok();
         }
+    }
+    // A payout and a transfer that wait for a second person.
+    let merchant = shop.credentials.merchant_id.to_string();
+    let limits = ["merchant", "limits", "--merchant", &merchant, "--currency", "USD"];
+    server.kola(&[&limits[..], &["--payment", "0", "--bind-api-keys", "true"]].concat()).ok();
+    let payout = shop.send(shop.momo("PAYOUT", GOOD), "USD", "1.00");
+    let transfer = shop.transfer(shop.customer(), "USD", "1.00");
+    for held in [payout, transfer] {
+        assert_eq!(held["waiting_for"], "approval");
     }
     shop.told();
     people::owner(&server, &shop, "ama@shop.example");

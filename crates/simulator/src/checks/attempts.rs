@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use domain::kernel::ids::{ExecutionId, NetworkAccountId};
 use domain::kernel::names::{Mode, Provider};
-use domain::payments::attempt::{LEASE_US, MAX_CLOCK_SKEW_US, ProviderAttempt};
+use domain::payments::attempt::{Gate, LEASE_US, MAX_CLOCK_SKEW_US, ProviderAttempt};
 
 use super::{CheckResult, Checks, is_open, rule};
 use crate::db::{Commit, Committed};
@@ -77,7 +77,7 @@ impl Checks {
         let (Some(row), Some(attempt)) = (row, attempt) else { return Ok(()) };
         let open = is_open(row.status);
         rule(
-            attempt.next_check_at.is_some() == open,
+            attempt.next_check_at.is_some() == (open && attempt.gate != Some(Gate::Approval)),
             "open without a reason and a due time, or final with one",
             || format!("{row:?} with {attempt:?}"),
         )?;

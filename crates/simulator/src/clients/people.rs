@@ -2,16 +2,21 @@
 //! roles, and ask for what merchants and operators ask for. Guessers try their passwords.
 
 use domain::decision::command::Command;
+use domain::decision::event::Actor;
 use domain::directory::api_keys::CreateApiKey;
 use domain::directory::merchant_limits::SetMerchantLimits;
 use domain::directory::principal::{Caller, Principal};
 use domain::directory::roles::{Operations, Rights, Role};
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{ApiKeyId, InvitationId, LoginId, MerchantId, SigningKeyId, UserId};
-use domain::kernel::money::Money;
+use domain::kernel::ids::{
+    ApiKeyId, ApprovalId, InvitationId, LoginId, MerchantId, SigningKeyId, UserId,
+};
+use domain::kernel::patch::Patch;
 use domain::kernel::time::{ServerTime, minutes, seconds};
 use domain::kernel::uuids::Fingerprint;
+use domain::payments::approval::ApprovalStatus;
 use domain::payments::create_session::{CreateSession, NewSession};
+use domain::payments::decide_approval::{Approve, Refuse};
 use domain::payments::execute::OperationDetails;
 use domain::people::accept_invitation::{AcceptInvitation, Guest};
 use domain::people::access::Person;
@@ -31,12 +36,15 @@ use crate::queued_command::{Code, Origin, QueuedCommand, Try};
 use crate::rng::Rng;
 
 /// How often each is done: invite, take a link back, use a link, log in, guess, give a code, set up
-/// a phone, give its first code, change the password, end a login, use one, change a role, disable.
-const WEIGHTS: &[u32] = &[9, 1, 14, 20, 1, 14, 10, 12, 3, 2, 4, 8, 3];
+/// a phone, give its first code, change the password, end a login, use one, change a role, set limits,
+/// disable.
+const WEIGHTS: &[u32] = &[9, 1, 14, 20, 1, 14, 10, 12, 3, 2, 4, 6, 4, 3];
 /// How often somebody in person asks for what a client would, and how often a program with an API
 /// key, in thousandths.
-const BY_PERSON: u32 = 220;
-const BY_KEY: u32 = 80;
+const BY_PERSON: usize = 220;
+const BY_KEY: usize = 80;
+/// The same of payouts and transfers, by keys and by people: only theirs may need an approval.
+const PAYOUT_BY: (usize, usize) = (300, 400);
 /// People are looked for among so many of the last logins.
 const RECENT_LOGINS: usize = 60;
 
@@ -134,8 +142,8 @@ impl Clients<'_> {
                 let by = self.own_login(|_, _| true)?;
                 Some(of_person(TouchLogin { by }.into(), by))
             }
-            11 if self.rng.chance(250) => self.set_limits(id),
             11 => self.change_member(id),
+            12 => self.set_limits(id),
             _ => {
                 let people = &self.model.people;
                 let is_disabled =
@@ -301,15 +309,89 @@ impl Clients<'_> {
         QueuedCommand::untagged(reserve, Origin::Try(tried)).asked_by(Principal::User(by))
     }
 
-    /// A limit of the size of payments, or none.
+    /// Limits of the size of payments, or none.
     fn set_limits(&mut self, id: i64) -> Option<QueuedCommand> {
-        let currency = self.rng.pick(&["USD", "LRD", "RWF"]).and_then(Currency::parse)?;
-        let minor = if self.rng.chance(300) { 0 } else { self.rng.between(1, 200_000) };
+        let currency = self.rng.pick(&["USD", "USD", "LRD", "RWF"]).and_then(Currency::parse)?;
+        let support = if self.rng.chance(300) { 0 } else { self.rng.between(1, 200_000) };
+        let limit = |rng: &mut Rng, most| match rng.below(6) {
+            0 => Patch::Keep,
+            1 => Patch::Clear,
+            _ => Patch::Set(rng.between(0, most)),
+        };
         let command = Command::SetMerchantLimits(SetMerchantLimits {
             merchant_id: MerchantId(id),
-            support_refund: Money::new(minor, currency),
+            currency,
+            support_refund_minor: Some(support).filter(|_| self.rng.chance(500)),
+            payment_minor: limit(self.rng, 250),
+            day_minor: limit(self.rng, 900),
+            bind_api_keys: Some(self.rng.chance(700)).filter(|_| self.rng.chance(700)),
         });
         Some(self.by_operator_or_person(command, Some(id)))
+    }
+
+    /// Somebody answers a request for approval: mostly one that is open, and mostly somebody else than
+    /// who made it.
+    pub(super) fn answer_approval(&mut self, id: i64) -> Option<QueuedCommand> {
+        let model = self.model;
+        let mut chosen = self.rng.recent(&model.approval_list)?;
+        for _ in 0..6 {
+            let known = model.approvals.get(&chosen)?;
+            let is_open = known.merchant == id && known.status == ApprovalStatus::Requested;
+            if is_open || self.rng.chance(30) {
+                break;
+            }
+            chosen = self.rng.recent(&model.approval_list)?;
+        }
+        let known = model.approvals.get(&chosen)?;
+        let merchant = if self.rng.chance(985) { known.merchant } else { id };
+        let (merchant_id, approval_id) = (MerchantId(merchant), ApprovalId(chosen));
+        let command = match self.rng.chance(700) {
+            true => Command::Approve(Approve { merchant_id, approval_id }),
+            false => {
+                let note = Some("no".to_owned()).filter(|_| self.rng.chance(500));
+                Command::Refuse(Refuse { merchant_id, approval_id, note })
+            }
+        };
+        let of = Some(merchant);
+        let by = if self.rng.chance(250) {
+            self.who_requested(known.requested_by, merchant)
+        } else if self.rng.chance(250) {
+            self.api_key_of(of, &command).map(Principal::ApiKey)
+        } else {
+            self.somebody(&command, of).map(Principal::User)
+        };
+        Some(QueuedCommand::from_client(command).asked_by(by?))
+    }
+
+    /// Whoever made a request, by another login or another key.
+    fn who_requested(&mut self, actor: Actor, merchant: i64) -> Option<Principal> {
+        let people = &self.model.people;
+        let behind = self.model.behind(actor);
+        if let (Actor::User(user), true) = (actor, self.rng.chance(500)) {
+            let is_theirs = |id: &&i64| {
+                people
+                    .logins
+                    .get(id)
+                    .is_some_and(|login| login.user == user.0 && people.is_alive(login, self.now))
+            };
+            let recent = people.login_list.iter().rev().take(RECENT_LOGINS);
+            let logins: Vec<i64> = recent.filter(is_theirs).copied().collect();
+            let login = self.rng.pick(&logins)?;
+            return Some(Principal::User(person(user.0, login, Some(merchant))));
+        }
+        let keys = &self.model.merchants.get(&merchant)?.keys;
+        let is_theirs = |id: &&i64| {
+            let is_good = people.keys.get(id).is_some_and(|key| !key.is_revoked);
+            is_good && self.model.behind(Actor::ApiKey(ApiKeyId(**id))) == behind
+        };
+        let theirs: Vec<i64> = keys.iter().filter(is_theirs).copied().collect();
+        let key = self.rng.pick(&theirs)?;
+        Some(Principal::ApiKey(Caller {
+            merchant_id: MerchantId(merchant),
+            api_key_id: ApiKeyId(key),
+            signing_key_id: SigningKeyId(SIGNING_KEY),
+            until: ServerTime(self.now + minutes(60)),
+        }))
     }
 
     fn change_member(&mut self, id: i64) -> Option<QueuedCommand> {
@@ -396,8 +478,9 @@ impl Clients<'_> {
             _ => merchant_of(&mut command).map(|id| id.0),
         };
         let who = self.rng.below(1_000);
-        let by_key = usize::try_from(BY_KEY).unwrap_or(0);
-        let by_person = usize::try_from(BY_PERSON).unwrap_or(0);
+        let pays_out = matches!(&item.command, Command::Execute(request)
+            if matches!(request.details, OperationDetails::Payout { .. } | OperationDetails::Transfer));
+        let (by_key, by_person) = if pays_out { PAYOUT_BY } else { (BY_KEY, BY_PERSON) };
         if who < by_key {
             match self.api_key_of(of, &item.command) {
                 Some(caller) => item.asked_by(Principal::ApiKey(caller)),

@@ -63,8 +63,17 @@ pub fn command(command: &Command) -> String {
         Command::ChangeMember(ChangeMember { user_id, role, .. }) => {
             format!("user {user_id} {}", of_role(*role))
         }
-        Command::SetMerchantLimits(SetMerchantLimits { support_refund: most, .. }) => {
-            format!("{most} {} of refunds by support", most.currency)
+        Command::SetMerchantLimits(SetMerchantLimits {
+            currency,
+            support_refund_minor: refunds,
+            payment_minor: payment,
+            day_minor: day,
+            bind_api_keys: bind,
+            ..
+        }) => {
+            format!(
+                "{currency}: refunds {refunds:?}, payment {payment:?}, day {day:?}, keys {bind:?}"
+            )
         }
         Command::DisableUser(DisableUser { user_id, disabled }) => {
             format!("user {user_id}, disabled: {disabled}")

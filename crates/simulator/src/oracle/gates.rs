@@ -2,9 +2,11 @@
 //! is behind a gate was never sent: its network is asked nothing about it, and says nothing of it.
 
 use domain::decision::command::Output;
+use domain::decision::event::Actor;
 use domain::kernel::names::{Operation, Provider};
 use domain::kernel::refusal::Subject;
 use domain::kernel::uuids::ReferenceId;
+use domain::payments::approval::ApprovalStatus;
 use domain::payments::attempt::{Gate, ProviderAttempt};
 use domain::payments::defer_send::DeferSend;
 use domain::payments::provider_call::ProviderCall;
@@ -102,8 +104,14 @@ impl Model {
         call: Option<&ProviderCall>,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
+        if own.gate == Some(Gate::Approval) {
+            return match call {
+                Some(call) => Err(format!("nobody has approved it, and it is sent: {call:?}")),
+                None => Ok(()),
+            };
+        }
         let time = self.time(own.merchant, observed.now);
-        let over = time >= own.created + own.unsent_limit();
+        let over = own.cancel_requested || time >= own.unsent_since + own.unsent_limit();
         let asked_first = self.is_asked_first(own, observed.now);
         let due = own.is_gate_due(time);
         if !due || over && !asked_first {
@@ -112,6 +120,19 @@ impl Model {
             }
             return if due { self.fail_unsent(id) } else { Ok(()) };
         }
+        self.past_gate(id, own, call, over, observed)
+    }
+
+    /// What was not sent is sent, unless a gate is closed. What is `over` is only asked about.
+    pub(super) fn past_gate(
+        &mut self,
+        id: i64,
+        own: &Execution,
+        call: Option<&ProviderCall>,
+        over: bool,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let time = self.time(own.merchant, observed.now);
         let mut gate = self.closed_gate(Some(id), own);
         if observed.lenient {
             // Another batch has changed the account, or ended the refund that it waits for.
@@ -123,9 +144,7 @@ impl Model {
                 return Err(format!("{gate:?} is closed, and it is sent: {call:?}"));
             }
             let look_at = time + LOOK;
-            self.executions
-                .entry(id)
-                .and_modify(|known| (known.gate, known.look_at) = (gate, look_at));
+            self.executions.insert(id, Execution { gate, look_at, ..own.clone() });
             return Ok(());
         }
         let sent = Execution {
@@ -200,12 +219,16 @@ impl Model {
         }
         let (Some(id), Some(own)) = (id, own) else { return Ok(()) };
         let seen = output!(observed, Output::CancelEnqueued(seen) => seen);
-        if own.is_unsent() {
-            self.fail_unsent(id)?;
+        let ends = own.is_unsent() && !self.is_asked_first(&own, observed.now);
+        if let Some(approval) = self.open_approval_of(id) {
+            let by = Some(Actor::Operator);
+            self.approval_ended(approval, ApprovalStatus::Refused, by, observed.now)?;
+        } else if own.is_unsent() {
+            self.withdraw(id, observed.now)?;
         } else {
             self.executions.entry(id).and_modify(|known| known.cancel_requested = true);
         }
-        if seen.execution.status.is_final() == own.is_unsent() {
+        if seen.execution.status.is_final() == ends {
             Ok(())
         } else {
             Err(format!("never sent: {}, and then {seen:?}", own.is_unsent()))

@@ -1,6 +1,7 @@
 //! The oracle, a second opinion: what must come of each command by the published behaviour. It sees
 //! only what clients and providers see, and uses none of the product's decisions.
 
+mod approvals;
 mod calls;
 pub mod deliveries;
 mod directory;
@@ -48,6 +49,7 @@ use domain::payments::cancel_session::CancelSession;
 use domain::payments::check_now::CheckNow;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::CreateSession;
+use domain::payments::decide_approval::ExpireApproval;
 use domain::payments::expire_session::ExpireSession;
 use domain::payments::leave_card_page::LeaveCardPage;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
@@ -122,6 +124,12 @@ impl Observed<'_> {
         }
     }
 
+    /// Whether whoever asks may not, and nothing else is wrong.
+    fn is_refused_for_the_caller(self) -> bool {
+        matches!(self.outcome, Err(Failure::Refused(refusals))
+            if refusals.iter().all(|refusal| refusal.subject() == Subject::Caller))
+    }
+
     fn output(self) -> Result<Output, Mismatch> {
         self.outcome.clone().map_err(|failure| format!("no answer: {failure}"))
     }
@@ -163,6 +171,7 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         self.people.asking = self.people.rights(by);
+        self.people.actor = Some(by.actor());
         let denied = self.people.reason_against(by, command, observed.now);
         if let Some(reason) = denied
             && !observed.check_acceptance(vec![reason])?
@@ -305,6 +314,11 @@ impl Model {
             Command::AssignPhonePrefix(_) => self.unused_prefix_assigned(observed),
             Command::EndPhonePrefix(_) => self.unused_prefix_ended(observed),
             Command::DeferSend(request) => self.deferred(request, observed),
+            Command::Approve(request) => self.approved(request, by, observed),
+            Command::Refuse(request) => self.approval_refused(request, by, observed),
+            Command::ExpireApproval(ExpireApproval { approval_id: id }) => {
+                self.approval_expired(id.0, observed)
+            }
             Command::CancelEnqueued(CancelEnqueued {
                 merchant_id: id,
                 reference_id: reference,

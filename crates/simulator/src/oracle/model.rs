@@ -21,6 +21,7 @@ use domain::payments::session::{SessionKind, SessionStatus};
 use domain::sales::pay_link::PayLink;
 use domain::sales::source::{SourceStatus, SourceType};
 
+use super::approvals::Approval;
 use super::figures::{ExchangeRate, Figures, cost_of, inside_rounded_down};
 use super::gates::Noted;
 use super::network_accounts::Contract;
@@ -207,6 +208,8 @@ pub struct Execution {
     /// Why it may not be sent yet, and when that is looked at again.
     pub gate: Option<Gate>,
     pub look_at: i64,
+    /// Since when it waits to be sent, the wait for an approval not counted.
+    pub unsent_since: i64,
     /// When it goes to review.
     pub deadline: i64,
     /// Of a payment: the refund of it that was sent last.
@@ -327,6 +330,8 @@ pub struct Wallet {
     /// Open reviews that could credit it.
     pub open_reviews: i64,
     pub status: WalletStatus,
+    /// The day of its latest payout or transfer.
+    pub sent_day: i64,
 }
 
 impl Wallet {
@@ -368,6 +373,13 @@ pub struct Model {
     pub request_limits: RequestLimits,
     pub references: Map<(i64, ReferenceId), i64>,
     pub wallets: Map<i64, Wallet>,
+    /// What the payouts and transfers of a wallet's day take to their receivers, without those that failed.
+    pub sent: Map<(i64, i64), i64>,
+    pub approvals: Map<i64, Approval>,
+    /// Ids of approvals in the order in which they were asked for.
+    pub approval_list: Vec<i64>,
+    /// The approvals that a batch has asked for, by execution; each must have been needed.
+    pub noted_approvals: Map<i64, i64>,
     /// By whether the owner is a party, the owner's id and the currency.
     pub wallet_of: Map<(bool, i64, Currency), i64>,
     pub system: Map<(i64, AccountKind, Currency), i64>,
@@ -442,6 +454,7 @@ impl Model {
             incoming: 0,
             open_reviews: 0,
             status: WalletStatus::Active,
+            sent_day: 0,
         };
         self.wallets.insert(id, wallet);
         self.wallet_of.insert((party.is_some(), party.unwrap_or(merchant), currency), id);

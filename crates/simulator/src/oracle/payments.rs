@@ -8,6 +8,7 @@ use domain::kernel::refusal::Subject;
 use domain::kernel::time::MerchantTime;
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
+use domain::payments::attempt::Gate;
 use domain::payments::execute::{Execute, Executed, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::reserve_passcode_attempt::PasscodeReservation;
@@ -21,7 +22,7 @@ use super::{Observed, Reason, gates, network, output};
 
 /// What a wallet may have available, held and incoming together when a payment to it begins, in
 /// minor units.
-const WALLET_LIMIT: i64 = 4_000_000_000_000_000_000;
+pub(super) const WALLET_LIMIT: i64 = 4_000_000_000_000_000_000;
 /// The same where the payment is a transfer from another merchant. It is so low that wallets reach
 /// it in a simulation.
 pub const TRANSFER_FILL_LIMIT: i64 = 2_000;
@@ -53,7 +54,7 @@ const fn operation_of(details: OperationDetails) -> Operation {
     }
 }
 
-const fn takes_credit(status: WalletStatus) -> bool {
+pub(super) const fn takes_credit(status: WalletStatus) -> bool {
     matches!(status, WalletStatus::Active | WalletStatus::Restricted)
 }
 
@@ -164,17 +165,26 @@ impl Model {
             // Another batch may have changed the accounts after this one had read them.
             prepared.execution.network_account = Some(noted.account);
         }
+        let between_wallets = prepared.execution.provider == Provider::Platform;
+        let waits = is_pending
+            && (between_wallets
+                || done.attempt.as_ref().is_some_and(|row| row.gate == Some(Gate::Approval)));
+        if waits != (is_pending && self.needs_approval(&prepared.execution)) && !observed.lenient {
+            return Err(format!("waits for approval: {waits}: {done:?}"));
+        }
         let gate = match noted {
+            _ if waits => Some(Gate::Approval).filter(|_| !between_wallets),
             Some(noted) => noted.gate,
             None => self.closed_gate(None, &prepared.execution),
         };
         let gate = gate.filter(|_| is_pending);
-        let is_sent = is_pending && gate.is_none();
+        let is_sent = is_pending && gate.is_none() && !between_wallets;
         let execution = Execution {
             status: seen.status,
             sends: i64::from(is_sent),
             gate,
             look_at: created + gates::LOOK,
+            unsent_since: created,
             deadline: created + gates::DEADLINE,
             lease: is_sent.then_some(observed.now + network::LEASE),
             ..prepared.execution
@@ -183,6 +193,9 @@ impl Model {
         self.check_call(seen.id.0, &execution, done.call.as_ref(), is_sent, observed)?;
         if is_sent {
             self.note_first_sending(seen.id.0, &execution);
+        }
+        if waits {
+            self.approval_requested(seen.id.0, &execution)?;
         }
         self.record_execution(seen.id.0, execution, session)
     }
@@ -215,7 +228,8 @@ impl Model {
     fn replayed(&self, id: i64, request: &Execute, observed: Observed<'_>) -> Result<(), Mismatch> {
         let stored =
             self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
-        if observed.read_back {
+        // Another batch may have given whoever asks their rights in the middle of this one.
+        if observed.read_back || observed.overlapped && observed.is_refused_for_the_caller() {
             return Ok(());
         }
         let same = stored.operation == operation_of(request.details)
@@ -403,6 +417,7 @@ impl Model {
             sent: time,
             gate: None,
             look_at: 0,
+            unsent_since: time,
             deadline: 0,
             last_refund: None,
             asked: None,
@@ -564,6 +579,7 @@ impl Model {
             Some((_, wallet)) if !takes_credit(wallet.status) => {
                 expect_status(ExecutionStatus::Failed)
             }
+            _ if self.needs_approval(own) => expect_status(ExecutionStatus::Pending),
             _ => expect_status(ExecutionStatus::Completed),
         }
     }
@@ -608,6 +624,8 @@ impl Model {
         }
         expect_status(if closed || !enough {
             ExecutionStatus::Failed
+        } else if self.needs_approval(own) {
+            ExecutionStatus::Pending
         } else {
             ExecutionStatus::Completed
         })
@@ -659,10 +677,12 @@ impl Model {
             session.status = SessionStatus::Executed;
         }
         let mut execution = execution;
-        if status == ExecutionStatus::Completed {
+        let between_wallets = execution.provider == Provider::Platform;
+        if between_wallets && status != ExecutionStatus::Failed {
             execution.other_wallet = Some(self.other_side(&execution, &session)?);
         }
         if status != ExecutionStatus::Failed {
+            self.count_sent(&execution);
             if let Some(original) = execution.original.and_then(|id| self.executions.get_mut(&id)) {
                 original.refunded += execution.figures.payee;
             }
@@ -784,6 +804,7 @@ impl Model {
         let Some(own) = self.executions.get(&id).cloned() else {
             return Err(format!("execution {id} is not known"));
         };
+        self.uncount_sent(&own);
         if own.operation != Operation::Collection {
             self.add(own.wallet.unwrap_or(0), own.figures.payer, -own.figures.payer)?;
         }

@@ -2,13 +2,14 @@
 //! roles they have, and what each role may do.
 
 use domain::decision::command::{Command, Output};
+use domain::decision::event::Actor;
 use domain::directory::api_keys::CreateApiKey;
 use domain::directory::merchant_limits::SetMerchantLimits;
 use domain::directory::principal::{Caller, Principal};
 use domain::directory::roles::{Action, Rights, Role};
 use domain::kernel::currency::Currency;
-use domain::kernel::money::Money;
 use domain::kernel::names::Operation;
+use domain::kernel::patch::Patch;
 use domain::kernel::refusal::Subject;
 use domain::kernel::uuids::Fingerprint;
 use domain::payments::cancel_session::CancelSession;
@@ -29,6 +30,7 @@ use domain::people::second_factor::{
     ConfirmSecondFactor, GiveCode, Proof, ReserveCode, SetUpSecondFactor,
 };
 
+use super::approvals::Limits;
 use super::model::{Mismatch, Model};
 use super::{Observed, Reason, first, output};
 use crate::db::Map;
@@ -163,6 +165,8 @@ pub const fn action_of(command: &Command) -> Option<Action> {
         | Command::RotateWebhookSecret(_)
         | Command::TestWebhookEndpoint(_)
         | Command::ResendDeliveries(_) => Action::ChangeIntegration,
+        Command::Approve(_) => Action::ApprovePayouts,
+        Command::Refuse(_) => Action::PayOut,
         Command::CreateParty(_)
         | Command::CreateCounterparty(_)
         | Command::UpdateCounterparty(_)
@@ -280,6 +284,8 @@ pub struct Key {
     pub merchant: i64,
     pub rights: Rights,
     pub is_revoked: bool,
+    /// Whoever made it, directly or by other keys.
+    pub made_by: Option<Actor>,
 }
 
 /// What wrong tries are counted for: an account, an address, or both.
@@ -311,8 +317,10 @@ pub struct People {
     pub invitation_list: Vec<i64>,
     /// The last use of each login that a batch has changed.
     pub noted_uses: Map<i64, i64>,
-    /// How much of a payment support may give back, by merchant and currency.
-    limits: Map<(i64, Currency), i64>,
+    /// By merchant and currency.
+    pub limits: Map<(i64, Currency), Limits>,
+    /// Who asks for the present command.
+    pub actor: Option<Actor>,
     /// What whoever asks for the present command may do.
     pub asking: Option<Rights>,
 }
@@ -409,7 +417,8 @@ impl People {
     /// Whether whoever asks may give back so much of a payment in all.
     pub fn may_give_back(&self, merchant: i64, sum: i64, currency: Currency) -> bool {
         let is_limited = self.asking.as_ref().is_some_and(|own| !may(own.role, Action::Refund));
-        !is_limited || sum <= self.limits.get(&(merchant, currency)).copied().unwrap_or(0)
+        let limits = self.limits.get(&(merchant, currency));
+        !is_limited || sum <= limits.map_or(0, |limits| limits.support_refund)
     }
 
     /// Whether whoever asks may give or take a role.
@@ -899,9 +908,25 @@ impl Model {
     ) -> Result<(), Mismatch> {
         let merchant = request.merchant_id.0;
         let unknown = !self.merchants.contains_key(&merchant);
-        if observed.check_acceptance(first(&[(unknown, NOT_FOUND)]))? {
-            let Money { minor, currency } = request.support_refund;
-            self.people.limits.insert((merchant, currency), minor);
+        let before = self.people.limits.get(&(merchant, request.currency)).copied();
+        let before = before.unwrap_or_default();
+        let is_raised = |before: Option<i64>, to: Patch<i64>| match (before, to) {
+            (Some(before), Patch::Set(to)) => to > before,
+            (Some(_), Patch::Clear) => true,
+            _ => false,
+        };
+        let is_raised = is_raised(before.payment, request.payment_minor)
+            || is_raised(before.day, request.day_minor)
+            || before.bind_api_keys && request.bind_api_keys == Some(false);
+        let is_of_merchant =
+            self.people.asking.as_ref().is_some_and(|own| is_of_merchants(own.role));
+        let refused = first(&[(unknown, NOT_FOUND), (is_raised && is_of_merchant, ROLE)]);
+        if observed.check_acceptance(refused)? {
+            let limits = self.people.limits.entry((merchant, request.currency)).or_default();
+            limits.support_refund = request.support_refund_minor.unwrap_or(limits.support_refund);
+            limits.payment = request.payment_minor.apply_to(limits.payment);
+            limits.day = request.day_minor.apply_to(limits.day);
+            limits.bind_api_keys = request.bind_api_keys.unwrap_or(limits.bind_api_keys);
             self.dependencies_version += 1;
         }
         Ok(())
@@ -940,7 +965,12 @@ impl Model {
         if observed.check_acceptance(first(&[(is_more, ROLE)]))? {
             let row = output!(observed, Output::CreateApiKey(key) => key);
             let (merchant, rights) = (new.merchant_id.0, new.rights.clone());
-            self.people.keys.insert(row.id.0, Key { merchant, rights, is_revoked: false });
+            let made_by = match by.actor() {
+                actor @ (Actor::User(_) | Actor::ApiKey(_)) => Some(self.behind(actor)),
+                _ => None,
+            };
+            let key = Key { merchant, rights, is_revoked: false, made_by };
+            self.people.keys.insert(row.id.0, key);
             self.merchant(merchant).keys.push(row.id.0);
         }
         Ok(())

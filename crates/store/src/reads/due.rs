@@ -4,11 +4,13 @@
 //! All times are microseconds since 1970 (`_us` columns and constants are durations in
 //! microseconds). A merchant's clock may differ from the server's by `clock_offset_us`.
 
-use domain::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId, SessionId, SourceId};
+use domain::kernel::ids::{
+    ApprovalId, ExecutionId, MerchantId, NetworkAccountId, SessionId, SourceId,
+};
 use domain::kernel::time::ServerTime;
 use domain::payments::attempt::{
     LEASE_US, MAX_CLOCK_SKEW_US, MAX_POLL_INTERVAL_SANDBOX_US, MAX_POLL_INTERVAL_US,
-    MIN_POLL_INTERVAL_US,
+    MIN_POLL_INTERVAL_US, UNAPPROVED_US,
 };
 
 use crate::StoreError;
@@ -74,6 +76,15 @@ const UNPAID_ORDERS: DueRows<'_> = DueRows {
     // The same as `cancel_unpaid_order::is_due`.
     due: "cancel_at <= :now + merchants.clock_offset_us AND status = 'ACTIVE' AND open_reviews = 0",
     order: "cancel_at",
+};
+
+const APPROVALS: DueRows<'_> = DueRows {
+    table: "approvals",
+    id: "id",
+    joins: "",
+    open: "status = 'REQUESTED'",
+    due: "approvals.created_at <= :now + merchants.clock_offset_us - :unapproved",
+    order: "approvals.created_at",
 };
 
 /// The end of a lease, as a time of the server, that no lease given now exceeds.
@@ -237,6 +248,41 @@ impl SystemReads<'_> {
     }
 
     /// Ids of a merchant's rows that are open and due.
+    /// At most `limit` merchants that have requests for approval which nobody answered, in the order of
+    /// their ids from above `after`. Each comes with one that has expired at the merchant's clock, if
+    /// there is one.
+    pub async fn merchants_with_approvals(
+        &self,
+        after: MerchantId,
+        now: ServerTime,
+        limit: u32,
+    ) -> Result<Vec<(MerchantId, Option<ApprovalId>)>, StoreError> {
+        let params = params![
+            "after" = after.0,
+            "now" = now.0,
+            "limit" = limit,
+            "unapproved" = UNAPPROVED_US
+        ];
+        self.merchants_with(&APPROVALS, &params).await
+    }
+
+    /// At most `limit` requests for approval of a merchant that have expired at its clock, the oldest
+    /// first.
+    pub async fn due_approvals(
+        &self,
+        merchant: MerchantId,
+        now: ServerTime,
+        limit: u32,
+    ) -> Result<Vec<ApprovalId>, StoreError> {
+        let params = params![
+            "merchant" = merchant.0,
+            "now" = now.0,
+            "limit" = limit,
+            "unapproved" = UNAPPROVED_US
+        ];
+        self.due(&APPROVALS, &params).await
+    }
+
     async fn due<Id: Column>(
         &self,
         rows: &DueRows<'_>,

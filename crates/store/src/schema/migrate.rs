@@ -57,6 +57,8 @@ const MESSAGES_WRITTEN: i64 = 24;
 const KEYS_HAVE_EVENTS: i64 = 25;
 /// API keys are narrowed to roles, and people have rights.
 const RIGHTS_KEPT: i64 = 26;
+/// The schema that nothing older must open: it would send what nobody approved.
+const APPROVALS_KEPT: i64 = 27;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -219,6 +221,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0026_people.sql"),
         // An older kola would let a narrowed API key do everything.
         oldest: RIGHTS_KEPT,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0027_approvals.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0027_approvals.sql"),
+        // An older kola would send what nobody approved.
+        oldest: APPROVALS_KEPT,
     },
 ];
 

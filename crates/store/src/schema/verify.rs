@@ -394,7 +394,41 @@ const CHECKS: &[Check] = &[
         name: "open execution without a reason and a due time",
         sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN provider_attempts AS a ON a.execution_id = e.id \
               WHERE e.status IN ({execution_status PENDING}, {execution_status PROCESSING}) \
-              AND (a.next_check_at IS NULL OR e.waiting_for IS NULL)",
+              AND (e.waiting_for IS NULL OR a.next_check_at IS NULL AND NOT EXISTS ( \
+              SELECT 1 FROM approvals AS p WHERE p.execution_id = e.id AND p.status = 'REQUESTED'))",
+    },
+    Check {
+        name: "request for approval of a payment that is not waiting for it",
+        sql: "SELECT 'approval ' || p.id FROM approvals AS p LEFT JOIN executions AS e ON e.id = p.execution_id AND e.merchant_id = p.merchant_id \
+              LEFT JOIN provider_attempts AS a ON a.execution_id = e.id \
+              WHERE e.id IS NULL OR e.operation NOT IN ({operation PAYOUT}, {operation TRANSFER}) OR p.created_at <> e.created_at \
+              OR p.status = 'REQUESTED' AND (e.status <> {execution_status PENDING} OR e.waiting_for <> 'approval' \
+              OR e.provider <> 'PLATFORM' AND (coalesce(a.gate, 0) <> {gate APPROVAL} OR a.next_check_at IS NOT NULL))",
+    },
+    Check {
+        name: "payment that waits for approval and nobody was asked",
+        sql: "SELECT 'execution ' || a.execution_id FROM provider_attempts AS a LEFT JOIN approvals AS p \
+              ON p.execution_id = a.execution_id AND p.status = 'REQUESTED' WHERE a.gate = {gate APPROVAL} AND p.id IS NULL",
+    },
+    Check {
+        name: "payment that was refused and is not failed",
+        sql: "SELECT 'execution ' || e.id FROM approvals AS p JOIN executions AS e ON e.id = p.execution_id \
+              LEFT JOIN provider_attempts AS a ON a.execution_id = e.id WHERE p.status IN ('REFUSED', 'EXPIRED') \
+              AND e.status <> {execution_status FAILED} AND coalesce(a.cancel_asked, 0) = 0",
+    },
+    Check {
+        name: "approval by who requested it, or by nobody",
+        sql: "SELECT 'approval ' || p.id FROM approvals AS p LEFT JOIN api_keys AS r ON p.requested_by_kind = {actor_kind API_KEY} AND r.id = p.requested_by_id \
+              LEFT JOIN api_keys AS d ON p.decided_by_kind = {actor_kind API_KEY} AND d.id = p.decided_by_id \
+              WHERE p.status = 'APPROVED' AND coalesce(r.made_by_kind, p.requested_by_kind) = coalesce(d.made_by_kind, p.decided_by_kind) \
+              AND coalesce(r.made_by_id, p.requested_by_id) = coalesce(d.made_by_id, p.decided_by_id)",
+    },
+    Check {
+        name: "wallet with another sum of its last day's payouts and transfers",
+        sql: "SELECT 'wallet ' || w.id FROM wallets AS w LEFT JOIN (SELECT wallet_id, created_at / 86400000000 AS day, sum(payee_minor) AS minor \
+              FROM executions WHERE operation IN ({operation PAYOUT}, {operation TRANSFER}) AND status <> {execution_status FAILED} \
+              GROUP BY wallet_id, created_at / 86400000000) AS e ON e.wallet_id = w.id AND e.day = w.sent_day \
+              WHERE w.sent_minor <> coalesce(e.minor, 0)",
     },
     Check {
         name: "final execution whose network is asked",

@@ -1,9 +1,13 @@
 //! The queries for due rows find exactly those rows that the decisions take for due.
 
-use domain::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId, SessionId, SourceId};
+use domain::kernel::ids::{
+    ApprovalId, ExecutionId, MerchantId, NetworkAccountId, SessionId, SourceId,
+};
 use domain::kernel::names::Mode;
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
-use domain::payments::attempt::{LEASE_US, MAX_CLOCK_SKEW_US, NetworkPayment, ProviderAttempt};
+use domain::payments::attempt::{
+    LEASE_US, MAX_CLOCK_SKEW_US, NetworkPayment, ProviderAttempt, UNAPPROVED_US,
+};
 use domain::payments::execution::{Execution, ExecutionStatus};
 
 use crate::schema::migrate;
@@ -172,6 +176,47 @@ fn sessions_are_swept_at_each_ones_clock() {
         assert_eq!(of(1, 9), [SessionId(100)]);
         assert_eq!(of(2, 9), [SessionId(200), SessionId(201)]);
         assert_eq!(of(2, 1), [SessionId(200)]);
+        assert_eq!(of(3, 9), []);
+    }
+}
+
+#[test]
+fn requests_for_approval_are_over_at_each_ones_clock() {
+    for mut stage in Stage::both() {
+        merchants(&mut stage);
+        for (id, merchant, left, status) in [
+            (100_i64, 1_i64, 0_i64, "REQUESTED"),
+            (101, 1, 1, "REQUESTED"),
+            (102, 1, -1, "EXPIRED"),
+            (200, 2, -1, "REQUESTED"),
+            (201, 2, -2, "REQUESTED"),
+            (300, 3, 1, "REQUESTED"),
+        ] {
+            let ahead = AHEAD[usize::try_from(merchant - 1).unwrap()];
+            let made = NOW.plus(ahead + left - UNAPPROVED_US).0;
+            let sql = "UPDATE approvals SET status = :status, merchant_id = :merchant, created_at = :made, \
+                       decided_at = CASE WHEN :status = 'REQUESTED' THEN NULL ELSE :made END WHERE id = :id";
+            let params =
+                params!["status" = status, "merchant" = merchant, "made" = made, "id" = id];
+            assert_eq!(stage.sql.execute(sql, &params).unwrap(), 1);
+        }
+        // Those of the other rows are answered.
+        let sql = "UPDATE approvals SET status = 'EXPIRED', decided_at = 1 WHERE id NOT IN (100, 101, 102, 200, 201, 300)";
+        stage.sql.execute(sql, &params![]).unwrap();
+        let seen = stage.ask(async |q| {
+            q.for_system().merchants_with_approvals(MerchantId(0), NOW, 9).await.unwrap()
+        });
+        let seen: Vec<_> =
+            seen.into_iter().map(|(merchant, due)| (merchant.0, due.is_some())).collect();
+        assert_eq!(seen, [(1, true), (2, true), (3, false)]);
+        let of = |merchant, limit| {
+            stage.ask(async |q| {
+                q.for_system().due_approvals(MerchantId(merchant), NOW, limit).await.unwrap()
+            })
+        };
+        assert_eq!(of(1, 9), [ApprovalId(100)]);
+        assert_eq!(of(2, 9), [ApprovalId(201), ApprovalId(200)]);
+        assert_eq!(of(2, 1), [ApprovalId(201)]);
         assert_eq!(of(3, 9), []);
     }
 }

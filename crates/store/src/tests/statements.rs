@@ -25,6 +25,7 @@ use domain::kernel::refusal::Refusal;
 use domain::kernel::time::ServerTime;
 use domain::kernel::uuids::{Fingerprint, ReferenceId, Uuid};
 use domain::ledger::wallet::OwnerType;
+use domain::payments::approval::ApprovalStatus;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
@@ -378,7 +379,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         webhook_deliveries(DeliveryFilter { endpoint_id: Some(endpoint), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { execution_id: Some(ExecutionId(10)), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { status: Some(DeliveryStatus::Failed), kind: Some(EventType::WalletFunded), ..deliveries }, AFTER),
-        members(), limits(), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
+        members(), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
     }
 }
 
@@ -413,6 +414,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         due_executions(MINE, NOW, 10, &[NetworkAccountId(1)]), postponed_executions(MINE, NOW, 10, &[]),
         merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
         merchants_with_unpaid_orders(MerchantId(0), NOW, 10), due_unpaid_orders(MINE, NOW, 10),
+        merchants_with_approvals(MerchantId(0), NOW, 10), due_approvals(MINE, NOW, 10),
         network_secrets(), payment_of_request(NetworkAccountId(1), Uuid::nil()),
         card_payment(NetworkAccountId(1), "pi_1"), unmatched_callbacks(NetworkAccountId(1)),
         kept_long_enough(Retained::Exchanges, NOW, 10), kept_long_enough(Retained::UnmatchedCallbacks, NOW, 10),

@@ -52,7 +52,7 @@ record!(domain::directory::brand::Logo, "logos",
     alt_key {});
 
 record!(domain::directory::merchant::ApiKey, "api_keys",
-    fixed { id: "id", merchant_id: "merchant_id", client_id: "client_id", secret_hash: "secret_hash", rights: "role" "operations", created_at: "created_at" }
+    fixed { id: "id", merchant_id: "merchant_id", client_id: "client_id", secret_hash: "secret_hash", rights: "role" "operations", made_by: "made_by_kind" "made_by_id", created_at: "created_at" }
     changing { revoked_at: "revoked_at", event_count: "event_count" }
     alt_key { "client_id" });
 
@@ -80,7 +80,10 @@ impl Column for Rights {
 
 record!(domain::directory::merchant_limits::MerchantLimits, "merchant_limits",
     fixed { id: "id", merchant_id: "merchant_id", currency: "currency" }
-    changing { support_refund_minor: "support_refund_minor", updated_at: "updated_at" }
+    changing {
+        support_refund_minor: "support_refund_minor", payment_minor: "payment_minor", day_minor: "day_minor",
+        bind_api_keys: "bind_api_keys", updated_at: "updated_at",
+    }
     alt_key { "merchant_id" "currency" });
 
 record!(domain::people::user::User, "users",
@@ -463,7 +466,7 @@ record!(domain::ledger::wallet::Wallet, "wallets",
     }
     changing {
         available_minor: "available_minor", held_minor: "held_minor", incoming_minor: "incoming_minor",
-        open_reviews: "open_reviews", status: "status",
+        open_reviews: "open_reviews", status: "status", sent_day: "sent_day", sent_minor: "sent_minor",
         last_entry_id: "last_entry_id", event_count: "event_count", updated_at: "updated_at",
     }
     alt_key { "owner_type" "owner_id" "currency" });
@@ -492,6 +495,16 @@ record!(domain::exceptions::review::Review, "reviews",
         dispute_withdrawn: "dispute_withdrawn", dispute_reinstated: "dispute_reinstated",
     }
     alt_key { "execution_id" "kind" });
+
+record!(domain::payments::approval::Approval, "approvals",
+    fixed {
+        id: "id", merchant_id: "merchant_id", execution_id: "execution_id", above: "above",
+        requested_by: "requested_by_kind" "requested_by_id", created_at: "created_at",
+    }
+    changing {
+        status: "status", decided_by: "decided_by_kind" "decided_by_id", note: "note", decided_at: "decided_at",
+    }
+    alt_key { "execution_id" });
 
 record!(domain::decision::event::EventPosition, "event_positions",
     fixed { merchant_id: "merchant_id" }

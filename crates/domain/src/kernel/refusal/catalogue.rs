@@ -24,6 +24,8 @@ impl Refusal {
             Self::SigningKeyRetired,
             Self::NotPermitted { role: Role::Finance, action: Action::Sell },
             Self::MoreThanOwn,
+            Self::OwnRequest,
+            Self::LimitsRaised,
             Self::AboveSupportLimit { limit: format!("50.00 {usd}") },
             Self::LoginEnded,
             Self::SecondFactorMissing,

@@ -34,6 +34,10 @@ impl std::fmt::Display for Refusal {
             Self::AlreadyMember => f.write_str("you have a role there already: an owner changes it"),
             Self::LastOwner => f.write_str("a merchant has at least one owner: make somebody else one first"),
             Self::MoreThanOwn => f.write_str("nobody can give more rights than their own"),
+            Self::OwnRequest => f.write_str("somebody else has to approve what you requested"),
+            Self::LimitsRaised => f.write_str(
+                "a merchant lowers its limits of payouts: the operator raises them or takes them away, with `kola merchant limits`",
+            ),
             Self::NotVerified => {
                 f.write_str("merchant not verified: an operator sets it with `kola merchant set --merchant ID --verified true`")
             }

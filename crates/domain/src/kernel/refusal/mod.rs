@@ -62,6 +62,10 @@ pub enum Refusal {
         /// With its currency.
         limit: String,
     },
+    /// A second person has to approve it.
+    OwnRequest,
+    /// Only the operator raises the limits of payouts or takes them away.
+    LimitsRaised,
     /// An API key or a role that would allow more than whoever gives it may do.
     MoreThanOwn,
     /// Only verified merchants may pay out, transfer, refund and create links.
@@ -320,7 +324,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 86;
+    const VARIANTS: usize = 88;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

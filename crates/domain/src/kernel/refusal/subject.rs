@@ -19,6 +19,8 @@ pub enum Subject {
     /// An execution that was named by its idempotency key.
     Execution,
     Review,
+    /// A request for approval.
+    Approval,
     /// An invoice or order.
     Source,
     /// The collection that is refunded.
@@ -67,6 +69,8 @@ impl Refusal {
             | Self::TokenExpired
             | Self::NotPermitted { .. }
             | Self::MoreThanOwn
+            | Self::OwnRequest
+            | Self::LimitsRaised
             | Self::AboveSupportLimit { .. }
             | Self::LoginEnded
             | Self::SecondFactorMissing

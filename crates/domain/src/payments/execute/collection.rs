@@ -107,6 +107,6 @@ impl ExecutionContext<'_> {
             work,
             self.now,
         )?;
-        self.dispatch(execution, Some(&account), work)
+        self.dispatch(execution, Some(&account), None, work)
     }
 }

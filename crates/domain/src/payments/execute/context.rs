@@ -16,7 +16,8 @@ use crate::ledger::post;
 use crate::ledger::recipes::{self, DebitFrom};
 use crate::ledger::wallet::Wallet;
 use crate::mutant;
-use crate::payments::attempt::{GATE_CHECK_US, NetworkPayment, ProviderAttempt};
+use crate::payments::approval::{self, ApprovalLimit};
+use crate::payments::attempt::{GATE_CHECK_US, Gate, NetworkPayment, ProviderAttempt};
 use crate::payments::execute::{Execute, Executed, PaysOn};
 use crate::payments::execution::{Execution, ExecutionStatus, WAITING_FOR_ANSWER};
 use crate::payments::execution_intent::ExecutionIntent;
@@ -147,6 +148,7 @@ impl ExecutionContext<'_> {
         execution: Execution,
         work: &mut Workspace,
     ) -> Result<Executed, Stop> {
+        approval::count(&execution, work)?;
         let execution =
             settle::complete(execution, DebitFrom::Available, None, self.time, work, self.now)?;
         Ok(Executed { execution, attempt: None, replayed: false, call: None })
@@ -178,27 +180,18 @@ impl ExecutionContext<'_> {
         &self,
         execution: Execution,
         account: Option<&PaymentAccount>,
+        above: Option<ApprovalLimit>,
         work: &mut Workspace,
     ) -> Result<Executed, Stop> {
         let waiting_for = Some(WAITING_FOR_ANSWER.to_owned());
         let execution = Execution { waiting_for, ..execution };
-        let entity = (EventEntity::Execution, execution.id.0);
-        let event = events::record(
-            self.merchant.id,
-            EventType::ExecutionPending,
-            entity,
-            None,
-            work,
-            self.now,
-        )?;
-        if let Some(money) = execution.incoming() {
-            incoming::begin(self.merchant.id, money, work, self.now)?;
-        }
-        if let Some((wallet, money)) = execution.hold().filter(|_| !mutant!(HoldNotTaken)) {
-            post::post(event, Some(execution.id), &recipes::hold(wallet, money)?, work, self.now)?;
-        }
+        self.record_pending(&execution, work)?;
         let attempt = self.new_attempt(&execution, work)?;
-        let payment = self.with_body(NetworkPayment { execution, attempt }, account, work)?;
+        let mut payment = self.with_body(NetworkPayment { execution, attempt }, account, work)?;
+        if let Some(above) = above {
+            approval::request(&payment.execution, above, work)?;
+            payment.attempt.gate = Some(Gate::Approval);
+        }
         if let Some(gate) = gate::closed_gate(&payment.execution, &payment.attempt, work)? {
             mutant!(RefundIdOverwritten => note_waiting_refund(&payment, work)?);
             let held = payment.behind(gate, self.time.plus(GATE_CHECK_US));
@@ -215,6 +208,36 @@ impl ExecutionContext<'_> {
         payment.put(work);
         let NetworkPayment { execution, attempt } = payment;
         Ok(Executed { execution, attempt: Some(attempt), replayed: false, call: Some(call) })
+    }
+
+    /// Records a payment between wallets that somebody has to approve, and posts its hold.
+    pub(super) fn hold_for_approval(
+        &self,
+        execution: Execution,
+        above: ApprovalLimit,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
+        let waiting_for = Some(Gate::Approval.waiting_for().to_owned());
+        let execution = Execution { waiting_for, ..execution };
+        self.record_pending(&execution, work)?;
+        approval::request(&execution, above, work)?;
+        work.put(execution.clone());
+        Ok(Executed { execution, attempt: None, replayed: false, call: None })
+    }
+
+    /// Records that an execution is under way, and takes what it holds or awaits.
+    fn record_pending(&self, execution: &Execution, work: &mut Workspace) -> Result<(), Stop> {
+        let entity = (EventEntity::Execution, execution.id.0);
+        let merchant = self.merchant.id;
+        let event =
+            events::record(merchant, EventType::ExecutionPending, entity, None, work, self.now)?;
+        if let Some(money) = execution.incoming() {
+            incoming::begin(merchant, money, work, self.now)?;
+        }
+        if let Some((wallet, money)) = execution.hold().filter(|_| !mutant!(HoldNotTaken)) {
+            post::post(event, Some(execution.id), &recipes::hold(wallet, money)?, work, self.now)?;
+        }
+        approval::count(execution, work)
     }
 
     /// The payment with the body of its request, for a real network.

@@ -8,6 +8,7 @@ use crate::kernel::names::{Operation, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::open_wallet;
 use crate::ledger::wallet::{self, Owner};
+use crate::payments::approval;
 use crate::payments::checks;
 use crate::payments::execute::Executed;
 use crate::payments::execute::context::{
@@ -69,6 +70,7 @@ impl ExecutionContext<'_> {
         if wallet_with_funds(Some(&wallet), execution.payer).is_none() {
             return self.fail(with_insufficient_balance(execution, Some(&wallet)), work);
         }
+        let above = approval::limit_exceeded(&wallet, amount, self.time, work)?;
         if account.provider == Provider::Platform {
             let payee = open_wallet::open(
                 self.merchant.id,
@@ -89,8 +91,12 @@ impl ExecutionContext<'_> {
                 return self.fail(self.with_closed_wallet(execution, &payee), work);
             }
             check_capacity(&payee, amount, wallet::WALLET_LIMIT_MINOR)?;
-            return self.complete(execution.with_counter_wallet(payee.id), work);
+            let execution = execution.with_counter_wallet(payee.id);
+            return match above {
+                Some(above) => self.hold_for_approval(execution, above, work),
+                None => self.complete(execution, work),
+            };
         }
-        self.dispatch(execution, Some(&account), work)
+        self.dispatch(execution, Some(&account), above, work)
     }
 }

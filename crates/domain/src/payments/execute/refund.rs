@@ -112,6 +112,6 @@ impl ExecutionContext<'_> {
         if original.provider == Provider::Platform {
             return self.complete(execution, work);
         }
-        self.dispatch(execution, None, work)
+        self.dispatch(execution, None, None, work)
     }
 }

@@ -1,7 +1,5 @@
 //! Executing a transfer session: moving money to the wallet of a counterparty.
 
-use crate::decision::event::{Actor, EventEntity, EventType};
-use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::{PartyId, WalletId};
 use crate::kernel::money::Money;
@@ -9,6 +7,7 @@ use crate::kernel::names::{Method, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::ledger::open_wallet;
 use crate::ledger::wallet;
+use crate::payments::approval;
 use crate::payments::checks;
 use crate::payments::execute::Executed;
 use crate::payments::execute::context::{
@@ -17,6 +16,7 @@ use crate::payments::execute::context::{
 use crate::payments::execution_intent::ExecutionIntent;
 use crate::payments::recipient;
 use crate::payments::session::Recipient;
+use crate::payments::settle;
 use crate::tariff::fees;
 
 impl ExecutionContext<'_> {
@@ -70,18 +70,12 @@ impl ExecutionContext<'_> {
                 wallet::WALLET_LIMIT_MINOR
             },
         )?;
-        let executed = self.complete(execution.with_counter_wallet(receiver.id), work)?;
-        if from_outside {
-            events::record_by(
-                Actor::System,
-                destination.merchant_id,
-                EventType::WalletTransferReceived,
-                (EventEntity::Wallet, receiver.id.0),
-                Some(format!("{amount} {}", amount.currency)),
-                work,
-                self.now,
-            )?;
+        let execution = execution.with_counter_wallet(receiver.id);
+        if let Some(above) = approval::limit_exceeded(&wallet, amount, self.time, work)? {
+            return self.hold_for_approval(execution, above, work);
         }
+        let executed = self.complete(execution, work)?;
+        settle::tell_receiver(&executed.execution, &receiver, work, self.now)?;
         Ok(executed)
     }
 }

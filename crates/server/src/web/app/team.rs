@@ -10,6 +10,7 @@ use domain::directory::roles::{Action, Role};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{InvitationId, MerchantId, UserId};
 use domain::kernel::money::Money;
+use domain::kernel::patch::Patch;
 use domain::people::change_member::ChangeMember;
 use domain::people::invitation::{Invitation, InvitedTo};
 use domain::people::invite::{CancelInvitation, Invite};
@@ -34,7 +35,7 @@ struct TeamTemplate<'a> {
     id: i64,
     members: Vec<Member>,
     invitations: Vec<Open>,
-    limits: Vec<Limit>,
+    limits: Vec<Limits>,
     /// The roles that whoever looks may give.
     roles: Vec<&'static str>,
     /// The link that was made just now, which is shown once.
@@ -53,9 +54,15 @@ struct Member {
     is_me: bool,
 }
 
-struct Limit {
+/// The limits in a currency, as they stand in the form; without a currency, one to be chosen.
+#[derive(Default)]
+struct Limits {
     currency: String,
-    amount: String,
+    support_refund: String,
+    /// Empty for no limit.
+    payment: String,
+    day: String,
+    bind_api_keys: bool,
 }
 
 struct Open {
@@ -64,11 +71,15 @@ struct Open {
     until: Moment,
 }
 
-impl Limit {
+impl Limits {
     fn new(row: &MerchantLimits) -> Self {
+        let amount = |minor| Money::new(minor, row.currency).to_string();
         Self {
             currency: row.currency.code().to_owned(),
-            amount: Money::new(row.support_refund_minor, row.currency).to_string(),
+            support_refund: amount(row.support_refund_minor),
+            payment: row.payment_minor.map(amount).unwrap_or_default(),
+            day: row.day_minor.map(amount).unwrap_or_default(),
+            bind_api_keys: row.bind_api_keys,
         }
     }
 }
@@ -128,7 +139,14 @@ async fn render(
         id: merchant,
         members,
         invitations: invitations.iter().filter_map(Open::new).collect(),
-        limits: at.reads.limits().await?.iter().map(Limit::new).collect(),
+        limits: at
+            .reads
+            .limits()
+            .await?
+            .iter()
+            .map(Limits::new)
+            .chain([Limits::default()])
+            .collect(),
         roles: Role::OF_MERCHANTS.iter().filter(may_give).map(|role| role.as_str()).collect(),
         link: said.link,
         fault: said.fault,
@@ -249,18 +267,38 @@ async fn set_limit(
     form: Form,
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
-    let currency = form.field("currency").map(str::to_uppercase);
-    let currency = currency.as_deref().and_then(Currency::parse);
-    let typed = currency.zip(form.field("amount"));
-    let limit = typed.and_then(|(currency, amount)| typed_limit(amount, currency));
-    let Some(support_refund) = limit else {
-        let fault = "Give a currency, such as USD, and an amount in it, such as 50.00.".to_owned();
+    let Some(decision) = typed_limits(&form, MerchantId(merchant)) else {
+        let fault = "Give a currency, such as USD, and amounts in it, such as 50.00.".to_owned();
         let said = Said { link: None, fault: Some(fault) };
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return render(status, &app, (&me, visitor), merchant, said).await;
     };
-    let decision = SetMerchantLimits { merchant_id: MerchantId(merchant), support_refund };
     change(&app, (&me, visitor), merchant, decision).await
+}
+
+/// The limits of the form. A field that it has not is kept; an empty one is no limit, or of refunds
+/// nothing.
+fn typed_limits(form: &Form, merchant_id: MerchantId) -> Option<SetMerchantLimits> {
+    let currency = Currency::parse(&form.field("currency")?.to_uppercase())?;
+    let minor = |text| typed_limit(text, currency).map(|limit| limit.minor);
+    let patch = |name| match form.field(name) {
+        Some(text) => minor(text).map(Patch::Set),
+        None if form.has(name) => Some(Patch::Clear),
+        None => Some(Patch::Keep),
+    };
+    let support_refund_minor = match patch("amount")? {
+        Patch::Keep => None,
+        Patch::Clear => Some(0),
+        Patch::Set(minor) => Some(minor),
+    };
+    Some(SetMerchantLimits {
+        merchant_id,
+        currency,
+        support_refund_minor,
+        payment_minor: patch("payment")?,
+        day_minor: patch("day")?,
+        bind_api_keys: form.field("bind_api_keys").map(|answer| answer == "yes"),
+    })
 }
 
 async fn cancel(

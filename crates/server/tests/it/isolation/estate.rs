@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::payment_links;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, id, json, key, shown};
+use crate::support::{Merchant, Server, id, json, key, shown};
 
 /// The ids of rows of every kind of one merchant.
 pub(super) struct Estate {
@@ -25,6 +25,8 @@ pub(super) struct Estate {
     pub(super) link: i64,
     pub(super) endpoint: i64,
     pub(super) delivery: i64,
+    /// Of a payout that waits.
+    pub(super) approval: i64,
 }
 
 /// A draft, a published and a paid invoice or order.
@@ -60,7 +62,7 @@ impl Source {
 }
 
 impl Estate {
-    pub(super) fn build(shop: &Merchant) -> Self {
+    pub(super) fn build(server: &Server, shop: &Merchant) -> Self {
         let (party, party_wallet) = shop.party_with_money("USD", "50.00");
         let counterparty = shop.counterparty(party);
         let collection_account = shop.account(party, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
@@ -86,6 +88,11 @@ impl Estate {
             ("transfer", id(&shop.open_transfer(counterparty, "USD", "5.00").ok())),
             ("refund", id(&shop.open_refund(&paid["payment_intent_id"], "5.00").ok())),
         ];
+        let merchant = shop.credentials.merchant_id.to_string();
+        let limits = ["merchant", "limits", "--merchant", &merchant, "--currency", "USD"];
+        server.kola(&[&limits[..], &["--payment", "0", "--bind-api-keys", "true"]].concat()).ok();
+        assert_eq!(shop.send(payout_account, "USD", "5.00")["waiting_for"], "approval");
+        server.kola(&[&limits[..], &["--payment", "none"]].concat()).ok();
         let (endpoint, delivery) = shop.told();
         Self {
             merchant: shop.credentials.merchant_id,
@@ -106,6 +113,7 @@ impl Estate {
             link: payment_links::rice(shop),
             endpoint,
             delivery,
+            approval: id(&shop.api.get("/v1/approvals/list").rows()[0]),
             event: id(&shop.api.get("/v1/events/list").rows()[0]),
             api_key: id(&shop.api.get("/v1/api-keys/list").rows()[0]),
         }
@@ -128,6 +136,7 @@ impl Estate {
             "payment-links",
             "webhook-endpoints",
             "api-keys",
+            "approvals",
             "events",
             "payment-intents",
             "sessions/checkout",

@@ -28,7 +28,7 @@ impl Stage {
         let (client_id, client_secret) = (shown(&made, "client_id"), shown(&made, "client_secret"));
         let other =
             server.sign_in(&Credentials { client_id, client_secret, ..shop.credentials.clone() });
-        let (estate, own) = (Estate::build(&shop), Own::build(&shop));
+        let (estate, own) = (Estate::build(&server, &shop), Own::build(&shop));
         Self { server, other: (id(&made), other), shop, estate, own }
     }
 

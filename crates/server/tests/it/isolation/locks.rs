@@ -32,7 +32,7 @@ fn a_strangers_calls_wait_for_no_lock_of_their_owners_rows() {
     let (server, shop, stranger) = open_two();
     server.fund(&shop, "USD", "500.00");
     server.fund(&stranger, "USD", "500.00");
-    let theirs = Estate::build(&shop);
+    let theirs = Estate::build(&server, &shop);
     let own = Own::build(&stranger);
     let mut holder = server.database.postgres().connect();
     let mut transaction = holder.transaction().expect("a transaction");

@@ -46,6 +46,8 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
         path("GET", format!("/v1/payment-intents/retrieve/{}", theirs.intent), None),
         path("POST", format!("/v1/api-keys/revoke/{}", theirs.api_key), None),
         path("GET", format!("/v1/events/retrieve/{}", theirs.event), None),
+        path("POST", format!("/v1/approvals/approve/{}", theirs.approval), None),
+        path("POST", format!("/v1/approvals/refuse/{}", theirs.approval), None),
         path("GET", format!("/v1/payment-links/retrieve/{}", theirs.link), None),
         path("GET", format!("/v1/payment-links/{}/qr.svg", theirs.link), None),
         path("POST", format!("/v1/payment-links/deactivate/{}", theirs.link), None),
@@ -264,7 +266,7 @@ fn a_strangers_calls_are_refused_and_change_nothing() {
     let (server, shop, stranger) = open_two();
     server.fund(&shop, "USD", "500.00");
     server.fund(&stranger, "USD", "500.00");
-    let theirs = Estate::build(&shop);
+    let theirs = Estate::build(&server, &shop);
     let own = Own::build(&stranger);
     let before = theirs.view(&shop);
     for probe in path_probes(&theirs).into_iter().chain(body_probes(&theirs, &own)) {
@@ -286,7 +288,7 @@ fn a_strangers_calls_are_refused_and_change_nothing() {
 fn a_strangers_questions_find_nothing() {
     let (server, shop, stranger) = open_two();
     server.fund(&shop, "USD", "500.00");
-    let theirs = Estate::build(&shop);
+    let theirs = Estate::build(&server, &shop);
     for (kind, source) in [("INVOICE", &theirs.sources[0]), ("ORDER", &theirs.sources[1])] {
         let path = format!("/v1/status/source?source_type={kind}&source_id={}", source.paid);
         stranger.api.get(&path).refused_as_unknown();
@@ -381,7 +383,7 @@ fn every_route_with_an_id_is_probed() {
     assert!(!routes.is_empty(), "the server's list of routes is not connected to this test");
     let (server, shop, stranger) = open_two();
     server.fund(&shop, "USD", "500.00");
-    let theirs = Estate::build(&shop);
+    let theirs = Estate::build(&server, &shop);
     let mut probes = path_probes(&theirs);
     probes.extend(body_probes(&theirs, &Own::build(&stranger)));
     let listed = |list: &[(&str, &str)], method: &str, route: &str| {

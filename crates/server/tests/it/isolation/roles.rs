@@ -19,6 +19,7 @@ const CUSTOMERS: &str = "SFMO";
 const FOLLOW_UP: &str = "SFMO";
 const REFUND: &str = "SFMO";
 const PAY_OUT: &str = "FMO";
+const APPROVE: &str = "FO";
 const WALLETS: &str = "FMO";
 const INTEGRATION: &str = "DO";
 const MANAGE: &str = "O";
@@ -50,6 +51,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/v1/executions/payout", PAY_OUT),
     ("POST", "/v1/executions/transfer", PAY_OUT),
     ("POST", "/v1/executions/refund", REFUND),
+    ("GET", "/v1/approvals/", ALL),
+    ("POST", "/v1/approvals/approve/", APPROVE),
+    ("POST", "/v1/approvals/refuse/", PAY_OUT),
     ("GET", "/v1/status/", ALL),
     ("GET", "/v1/payment-intents/", ALL),
     ("GET", "/v1/wallets/", WALLETS),
@@ -121,7 +125,7 @@ fn calls(estate: &Estate, own: &Own) -> Vec<(&'static str, String, Option<Value>
 fn each_role_may_do_what_the_table_says_and_nothing_else() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "500.00");
-    let (estate, own) = (Estate::build(&shop), Own::build(&shop));
+    let (estate, own) = (Estate::build(&server, &shop), Own::build(&shop));
     let keys = ROLES.map(|role| (role, limited(&server, &shop, &json!({"role": role}))));
     let calls = calls(&estate, &own);
     let before = estate.view(&shop);
@@ -156,7 +160,7 @@ fn every_operation_is_tried_with_every_role() {
         ["/v1/jwt/client/obtain/token", "/v1/events/stream", "/v1/event-types/"];
     let (server, shop) = open();
     server.fund(&shop, "USD", "500.00");
-    let calls = calls(&Estate::build(&shop), &Own::build(&shop));
+    let calls = calls(&Estate::build(&server, &shop), &Own::build(&shop));
     let missing: BTreeSet<String> = routes()
         .into_iter()
         .filter(|(_, path)| path.starts_with("/v1/"))

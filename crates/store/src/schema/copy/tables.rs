@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 49] = [
+pub const TABLES: [Table; 50] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -62,6 +62,7 @@ pub const TABLES: [Table; 49] = [
     filled("executions"),
     Table { name: "provider_attempts", key: "execution_id", seeded: false },
     filled("reviews"),
+    filled("approvals"),
     filled("accounts"),
     filled("events"),
     Table { name: "event_positions", key: "merchant_id", seeded: false },

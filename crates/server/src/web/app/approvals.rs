@@ -1,0 +1,287 @@
+//! `/app/approvals/{merchant}`: payouts and transfers that a second person has to approve.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::decision::event::Actor;
+use domain::directory::principal::Principal;
+use domain::directory::roles::Action;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{ApprovalId, MerchantId, UserId};
+use domain::kernel::names::Operation;
+use domain::kernel::time::{MerchantTime, ServerTime};
+use domain::payments::approval::{Approval, ApprovalLimit, ApprovalStatus};
+use domain::payments::decide_approval::{Approve, Refuse};
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::session::Intent;
+use serde_json::json;
+use store::reads::pages::Page;
+
+use crate::api::approvals::sent;
+use crate::api::error::ApiError;
+use crate::api::executions::run_to_completion;
+use crate::api::extract::Ids;
+use crate::api::fields::{FromValue, Text};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::engine::Failure;
+use crate::net::limits::CountPageRequest;
+use crate::web::app::frame::{self, AppFrame, Moment};
+use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::form::Form;
+use crate::web::language::Visitor;
+
+/// How many that wait, and how many that were answered, the page shows.
+const SHOWN: u32 = 50;
+
+#[derive(Template)]
+#[template(path = "app/approvals.html")]
+struct ApprovalsTemplate<'a> {
+    app: &'a AppFrame,
+    merchant: &'a str,
+    id: i64,
+    waiting: Vec<Request>,
+    answered: Vec<Request>,
+    /// Whether there are more than the page shows.
+    has_more: bool,
+    may_approve: bool,
+    fault: Option<String>,
+}
+
+struct Request {
+    id: i64,
+    what: &'static str,
+    amount: String,
+    currency: Currency,
+    /// With all fees: what leaves the wallet.
+    total: String,
+    recipient: String,
+    above: &'static str,
+    requested_by: String,
+    is_mine: bool,
+    created: Moment,
+    until: Moment,
+    outcome: &'static str,
+    decided_by: Option<String>,
+    decided: Option<Moment>,
+    note: Option<String>,
+    /// Why the payment failed, if it did.
+    message: Option<String>,
+    reference: String,
+}
+
+fn path(merchant: i64) -> String {
+    format!("/app/approvals/{merchant}")
+}
+
+/// The names of people of the team.
+type Names = HashMap<UserId, String>;
+
+fn name_of(actor: Actor, names: &Names) -> String {
+    match actor {
+        Actor::User(id) => {
+            names.get(&id).cloned().unwrap_or_else(|| "somebody who has left".to_owned())
+        }
+        Actor::ApiKey(id) => format!("API key {id}"),
+        Actor::Operator => "the operator".to_owned(),
+        Actor::Network | Actor::System | Actor::Payer => "kola".to_owned(),
+    }
+}
+
+/// What became of a request, in words.
+const fn outcome(approval: &Approval, execution: &Execution) -> &'static str {
+    match (approval.status, execution.status) {
+        (ApprovalStatus::Requested, _) => "waiting",
+        (ApprovalStatus::Approved, ExecutionStatus::Completed) => "approved and paid",
+        (ApprovalStatus::Approved, ExecutionStatus::Failed) => "approved, but it failed",
+        (ApprovalStatus::Approved, _) => "approved and under way",
+        (ApprovalStatus::Refused, _) => "refused",
+        (ApprovalStatus::Expired, _) => "expired",
+    }
+}
+
+async fn recipient(execution: &Execution, at: &AtMerchant<'_>) -> Result<String, ApiError> {
+    if let Some(id) = execution.payment_account_id() {
+        let account = at.reads.payment_account(id.0).await?;
+        return Ok(account.map_or_else(String::new, |account| match account.account_number {
+            Some(number) => format!("{}, {number}", account.account_name),
+            None => account.account_name,
+        }));
+    }
+    let session = at.reads.session_by_id(execution.session_id).await?;
+    Ok(match session.map(|session| session.intent) {
+        Some(Intent::Transfer { recipient: Some(recipient), .. }) => recipient.name,
+        _ => String::new(),
+    })
+}
+
+async fn request(
+    (approval, execution): (Approval, Execution),
+    at: &AtMerchant<'_>,
+    names: &Names,
+    me: UserId,
+) -> Result<Request, ApiError> {
+    // The clock of the merchant, as all times of payments are.
+    let moment = |time: MerchantTime| Moment(ServerTime(time.0));
+    Ok(Request {
+        id: approval.id.0,
+        what: if execution.operation() == Operation::Payout { "Payout" } else { "Transfer" },
+        amount: execution.payee.to_string(),
+        currency: execution.payee.currency,
+        total: execution.payer.to_string(),
+        recipient: recipient(&execution, at).await?,
+        above: match approval.above {
+            ApprovalLimit::Payment => "above the limit of one payment",
+            ApprovalLimit::Day => "above the limit of its wallet for the day",
+        },
+        requested_by: name_of(approval.requested_by, names),
+        is_mine: approval.requested_by == Actor::User(me),
+        created: moment(approval.created_at),
+        until: moment(approval.expires_at()),
+        outcome: outcome(&approval, &execution),
+        decided_by: approval.decided_by.map(|actor| name_of(actor, names)),
+        decided: approval.decided_at.map(moment),
+        note: approval.note,
+        message: execution.gateway_message.filter(|_| {
+            approval.status == ApprovalStatus::Approved
+                && execution.status == ExecutionStatus::Failed
+        }),
+        reference: execution.reference_id.to_string(),
+    })
+}
+
+async fn render(
+    status: StatusCode,
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    merchant: i64,
+    fault: Option<String>,
+) -> Result<Response, ApiError> {
+    let at = match me.at_merchant(app, merchant, Action::ReadPayments).await {
+        Ok(at) if at.rights.role.may(Action::PayOut) => at,
+        Ok(at) => {
+            let refused = at.rights.check(Action::PayOut).err().into_iter().collect();
+            return elsewhere(Failure::Refused(refused), me, visitor, merchant);
+        }
+        Err(failure) => return elsewhere(failure, me, visitor, merchant),
+    };
+    let names = at.reads.members().await?;
+    let names: Names = names.into_iter().map(|(_, user)| (user.id, user.name)).collect();
+    let page = Page { limit: SHOWN, after_id: None };
+    let requested = at.reads.approvals(Some(ApprovalStatus::Requested), page).await?.rows;
+    let mut has_more = requested.len() >= usize::try_from(SHOWN).unwrap_or(usize::MAX);
+    let mut waiting = Vec::with_capacity(requested.len());
+    for found in requested {
+        waiting.push(request(found, &at, &names, me.user.id).await?);
+    }
+    let all = at.reads.approvals(None, page).await?.rows;
+    has_more |= all.len() >= usize::try_from(SHOWN).unwrap_or(usize::MAX);
+    let mut answered = vec![];
+    for found in all.into_iter().filter(|(row, _)| row.status != ApprovalStatus::Requested) {
+        answered.push(request(found, &at, &names, me.user.id).await?);
+    }
+    let frame = me.frame(visitor, &format!("Approvals of {}", at.merchant.name));
+    let template = ApprovalsTemplate {
+        app: &frame,
+        merchant: &at.merchant.name,
+        id: merchant,
+        waiting,
+        answered,
+        has_more,
+        may_approve: at.rights.role.may(Action::ApprovePayouts),
+        fault,
+    };
+    frame::render(status, &frame, &template)
+}
+
+/// What is answered to who may not see the page.
+fn elsewhere(
+    failure: Failure,
+    me: &LoggedIn,
+    visitor: Visitor,
+    merchant: i64,
+) -> Result<Response, ApiError> {
+    frame::refused(failure, &path(merchant))?.answer(|status, sentence| {
+        let frame = me.frame(visitor, "Not permitted");
+        frame::sentence_page(status, &frame, sentence)
+    })
+}
+
+async fn show(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+) -> Result<Response, ApiError> {
+    render(StatusCode::OK, &app, (&me, visitor), merchant, None).await
+}
+
+/// The page after an answer, or again with why it was refused.
+async fn after(
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    merchant: i64,
+    done: Result<(), Failure>,
+) -> Result<Response, ApiError> {
+    let Err(failure) = done else { return Ok(frame::lead_to(&path(merchant))) };
+    let page =
+        async |status, sentence| render(status, app, (me, visitor), merchant, Some(sentence)).await;
+    frame::refused(failure, &path(merchant))?.answer_read(page).await
+}
+
+async fn approve(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, id]): Ids<2>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let merchant_id = MerchantId(merchant);
+    let decision = Approve { merchant_id, approval_id: ApprovalId(id) };
+    // A browser that goes away does not keep the payment from being sent.
+    let (own, by) = (app.clone(), me.person(Some(merchant_id)));
+    let done = run_to_completion(async move {
+        let decided = own.engine.submit_for(merchant_id, Principal::User(by), decision).await?;
+        sent(&own, decided).await;
+        Ok(())
+    });
+    after(&app, (&me, visitor), merchant, done.await?).await
+}
+
+async fn refuse(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, id]): Ids<2>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let note = match form.field("note").map(|note| Text::<255>::read(&json!(note))) {
+        None => None,
+        Some(Ok(Text(note))) => Some(note),
+        Some(Err(_)) => {
+            let fault = "A reason has at most 255 characters, in one line.".to_owned();
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return render(status, &app, (&me, visitor), merchant, Some(fault)).await;
+        }
+    };
+    let merchant_id = MerchantId(merchant);
+    let decision = Refuse { merchant_id, approval_id: ApprovalId(id), note };
+    let done = me.submit(&app, Some(merchant_id), decision).await.map(drop);
+    after(&app, (&me, visitor), merchant, done).await
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .page("/app/approvals/{merchant}", show)
+        .form("/app/approvals/{merchant}/{id}/approve", approve)
+        .form("/app/approvals/{merchant}/{id}/refuse", refuse)
+}
