@@ -190,6 +190,7 @@ mod tests {
             merchant_id: MerchantId(1),
             client_id: String::new(),
             secret_hash: String::new(),
+            made_by: None,
             rights: Rights::ALL,
             created_at: ServerTime(0),
             revoked_at: None,
