@@ -57,6 +57,8 @@ const MESSAGES_WRITTEN: i64 = 24;
 const KEYS_HAVE_EVENTS: i64 = 25;
 /// API keys are narrowed to roles, and people have rights.
 const RIGHTS_KEPT: i64 = 26;
+/// Decisions leave rows in the audit.
+const AUDITED: i64 = 27;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -219,6 +221,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0026_people.sql"),
         // An older kola would let a narrowed API key do everything.
         oldest: RIGHTS_KEPT,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0027_audit.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0027_audit.sql"),
+        // An older kola leaves nothing in the audit.
+        oldest: AUDITED,
     },
 ];
 

@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 49] = [
+pub const TABLES: [Table; 50] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -65,6 +65,7 @@ pub const TABLES: [Table; 49] = [
     filled("accounts"),
     filled("events"),
     Table { name: "event_positions", key: "merchant_id", seeded: false },
+    filled("audit"),
     filled("entries"),
     filled("exchanges"),
     filled("unmatched_callbacks"),
