@@ -5,6 +5,7 @@
 //! and every command of a handler is limited to it.
 
 pub mod api_keys;
+pub mod audit;
 pub mod auth;
 pub mod checkouts;
 pub mod counterparties;
@@ -78,6 +79,7 @@ fn api() -> Routes {
         .and(webhook_deliveries::routes())
         .and(events::routes())
         .and(api_keys::routes())
+        .and(audit::routes())
         .and(passcode::routes())
         .and(predictions::routes())
         .and(fees::routes())

@@ -31,6 +31,7 @@ struct Place {
     role: &'static str,
     mode: &'static str,
     manages: bool,
+    audits: bool,
 }
 
 async fn home(
@@ -53,6 +54,7 @@ async fn home(
                 role: role.as_str(),
                 mode: merchant.mode.as_str(),
                 manages: role.may(Action::ManageMerchant),
+                audits: role.may(Action::ReadAudit),
                 merchant: merchant.name,
             })
         })

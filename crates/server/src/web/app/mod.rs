@@ -1,6 +1,7 @@
 //! `/app`: pages for the people of merchants and of the installation. What they change is a decision
 //! by them, and what they see is a read within their role.
 
+mod audit;
 mod frame;
 mod home;
 mod invitation;
@@ -22,4 +23,5 @@ pub fn routes() -> Routes {
         .and(invitation::routes())
         .and(profile::routes())
         .and(team::routes())
+        .and(audit::routes())
 }
