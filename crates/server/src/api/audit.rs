@@ -175,8 +175,18 @@ struct OfKey {
 
 /// The columns of the audit as CSV.
 pub const HEAD: &[&str] = &[
-    "id", "time", "actor", "actor_id", "actor_name", "address", "request_id", "command", "action",
-    "subject_type", "subject_id", "changes",
+    "id",
+    "time",
+    "actor",
+    "actor_id",
+    "actor_name",
+    "address",
+    "request_id",
+    "command",
+    "action",
+    "subject_type",
+    "subject_id",
+    "changes",
 ];
 
 /// The cells of a row.
@@ -261,7 +271,9 @@ async fn export(
 
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new()
-        .get("/v1/audit/list", list_all, op("list_audit", "List who decided what"))
-        .get("/v1/audit/export", export, op("export_audit", "Download who decided what as CSV"))
+    Routes::new().get("/v1/audit/list", list_all, op("list_audit", "List who decided what")).get(
+        "/v1/audit/export",
+        export,
+        op("export_audit", "Download who decided what as CSV"),
+    )
 }

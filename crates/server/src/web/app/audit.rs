@@ -273,7 +273,8 @@ async fn render(
     let is_full = u32::try_from(found.rows.len()).is_ok_and(|len| len >= PAGE);
     let last = found.rows.last().map(|entry| entry.row.id.0);
     let older = if is_full { last } else { found.scanned_to };
-    let title = name.map_or("Audit of the installation".to_owned(), |name| format!("Audit of {name}"));
+    let title =
+        name.map_or("Audit of the installation".to_owned(), |name| format!("Audit of {name}"));
     let frame = of.me.frame(visitor, &title);
     let kinds = [ActorKind::ApiKey, ActorKind::User, ActorKind::Operator];
     let template = AuditTemplate {
