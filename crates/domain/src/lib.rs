@@ -3,6 +3,7 @@
 //! Plain values in, decisions out: no SQL, no async, no clock, no randomness, no JSON. The same
 //! code runs in production, in the tests and in the simulator.
 
+pub mod audit;
 pub mod decision;
 pub mod directory;
 pub mod exceptions;

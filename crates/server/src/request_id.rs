@@ -1,26 +1,43 @@
-//! The id of the HTTP request that is being answered. It connects the answer with the log lines
-//! about the request, also with those of the lane that decides its command.
+//! The HTTP request that is being answered: its id, which connects the answer with the log lines about
+//! the request and with the audit, also where the lane decides its command; and where it came from.
 
 use std::future::Future;
+use std::net::IpAddr;
 
 use domain::decision::command::RequestId;
 use tokio::task::JoinHandle;
 
 use store::clock;
 
-tokio::task_local! {
-    static CURRENT: Option<RequestId>;
+#[derive(Clone, Copy, Default)]
+struct Origin {
+    id: Option<RequestId>,
+    address: Option<IpAddr>,
 }
 
-/// Answers a request under a new, random id.
-pub async fn with_new<F: Future>(answer: F) -> F::Output {
-    CURRENT.scope(draw(), answer).await
+tokio::task_local! {
+    static CURRENT: Origin;
+}
+
+/// Answers a request from an address under a new, random id.
+pub async fn with_new<F: Future>(address: Option<IpAddr>, answer: F) -> F::Output {
+    CURRENT.scope(Origin { id: draw(), address }, answer).await
+}
+
+fn origin() -> Origin {
+    CURRENT.try_with(|origin| *origin).unwrap_or_default()
 }
 
 /// `None` in tasks that answer no request, such as those of jobs.
 #[must_use]
 pub fn current() -> Option<RequestId> {
-    CURRENT.try_with(|id| *id).ok().flatten()
+    origin().id
+}
+
+/// Where the request came from, as the server saw it.
+#[must_use]
+pub fn address() -> Option<IpAddr> {
+    origin().address
 }
 
 /// Spawns a task that goes on with the current request, under its id.
@@ -28,7 +45,7 @@ pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    tokio::spawn(CURRENT.scope(current(), work))
+    tokio::spawn(CURRENT.scope(origin(), work))
 }
 
 /// `None` when the operating system has no random bytes.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use domain::audit::AuditRow;
 use domain::decision::event::Event;
 use domain::decision::row::{Lookup, LookupOf, Row};
 use domain::decision::workspace::{Loaded, RowChange, RowKey, Table, Tables, Workspace};
@@ -204,6 +205,7 @@ struct Open {
     draft: Draft,
     events: Vec<Event>,
     entries: Vec<Entry>,
+    audit: Vec<AuditRow>,
 }
 
 pub struct Commit {
@@ -211,6 +213,7 @@ pub struct Commit {
     pub changes: Changes,
     pub events: Vec<Event>,
     pub entries: Vec<Entry>,
+    pub audit: Vec<AuditRow>,
 }
 
 /// Payments by their next check (merchant time).
@@ -324,6 +327,7 @@ impl Database {
         let open = self.open.entry(by).or_default();
         open.events.clone_from(&work.events);
         open.entries.clone_from(&work.entries);
+        open.audit.clone_from(&work.audit);
         Ok(())
     }
 
@@ -377,7 +381,8 @@ impl Database {
             }
         }
         self.webhooks.apply(&changes);
-        self.commits.push(Commit { by, changes, events: open.events, entries: open.entries });
+        let Open { events, entries, audit, .. } = open;
+        self.commits.push(Commit { by, changes, events, entries, audit });
         Ok(())
     }
 

@@ -28,6 +28,7 @@ use domain::sales::payment_link::LinkState;
 use kola::engine::{Failure, Outcome};
 use kola::jobs::call_sequence::{CallSequence, Next};
 
+use crate::audit;
 use crate::checks::{CheckResult, Violation, rule};
 use crate::compare;
 use crate::db::Commit;
@@ -122,6 +123,7 @@ impl Sim {
         }
         compare::changed_rows(&mut self.model, &commits)?;
         compare::people(&self.model, &commits)?;
+        audit::check(&items, &outcomes, &commits, &self.environment.db.borrow().rows)?;
         compare::webhooks(&mut self.model, &commits, nested, &self.environment.db.borrow().rows)?;
         let heard = items.iter().filter_map(|item| match &item.command {
             Command::RecordOutcome(RecordOutcome { execution_id, .. })

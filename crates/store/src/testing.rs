@@ -383,6 +383,18 @@ pub fn fill(stage: &mut Stage) {
     stage.fill(
         "INSERT INTO event_positions (merchant_id, last) SELECT merchant_id, max(position) FROM events GROUP BY merchant_id",
     );
+    insert(
+        stage,
+        "audit",
+        "created_at, actor_kind, actor_id, command, entity, entity_id, changes",
+        "at, {actor_kind API_KEY}, id, {audited_command execute}, {audit_entity EXECUTION}, id, 'status'",
+    );
+    // And as many that are about no merchant, by people of the merchants.
+    stage.fill(
+        "INSERT INTO audit (id, merchant_id, created_at, actor_kind, actor_id, command, entity, entity_id) \
+         SELECT id + 1000000, 0, created_at, {actor_kind USER}, actor_id, {audited_command finish_login}, {audit_entity LOGIN}, id \
+         FROM audit",
+    );
     if stage.sql.dialect() == Dialect::Postgres {
         stage.sql.script("ANALYZE").unwrap();
     }

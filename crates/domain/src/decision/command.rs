@@ -1,5 +1,8 @@
 //! The list of all decisions, and the types that are made from it.
 
+use std::net::IpAddr;
+
+use crate::audit;
 use crate::decision::event::Actor;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
@@ -202,20 +205,23 @@ impl std::fmt::Display for RequestId {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     pub principal: Principal,
-    /// For the log. `None` for what jobs and the command line ask for.
+    /// For the log and the audit. `None` for what jobs and the command line ask for.
     pub request_id: Option<RequestId>,
+    /// Where the HTTP request came from, as the server saw it. For the audit.
+    pub address: Option<IpAddr>,
     pub command: Command,
 }
 
 impl Request {
     #[must_use]
     pub fn new(principal: Principal, command: impl Into<Command>) -> Self {
-        Self { principal, request_id: None, command: command.into() }
+        Self { principal, request_id: None, address: None, command: command.into() }
     }
 
+    /// The command of an HTTP request.
     #[must_use]
-    pub fn with_id(self, request_id: Option<RequestId>) -> Self {
-        Self { request_id, ..self }
+    pub fn with_origin(self, request_id: Option<RequestId>, address: Option<IpAddr>) -> Self {
+        Self { request_id, address, ..self }
     }
 
     /// The keys that deciding it will certainly read.
@@ -226,7 +232,8 @@ impl Request {
         keys
     }
 
-    /// Decides the command, if the principal's credentials are valid now and allow it.
+    /// Decides the command, if the principal's credentials are valid now and allow it, and leaves its
+    /// row in the audit.
     ///
     /// # Errors
     /// See [`Decision::decide`].
@@ -239,6 +246,8 @@ impl Request {
         let lost = mutant!(ActorLost) && self.principal == Principal::Network;
         let actor = if lost { Actor::System } else { self.principal.actor() };
         work.set_actor(actor, rights);
-        self.command.decide(work, context)
+        let output = self.command.decide(work, context)?;
+        audit::record(self, &output, work, context.now)?;
+        Ok(output)
     }
 }

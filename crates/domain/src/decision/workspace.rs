@@ -5,6 +5,7 @@
 //! row and decides again from the start. That a row is absent is loaded and remembered too. The
 //! changes of a command are a draft until it is accepted; a refused command leaves no change.
 
+use crate::audit::AuditRow;
 use crate::decision::event::{Actor, Event, EventEntity, EventPosition, EventType, HasEvents};
 use crate::decision::retention::Deletion;
 use crate::decision::row::{Lookup, LookupOf, Row};
@@ -136,6 +137,14 @@ impl<R: Loaded> Table<R> {
             }
             self.rows.entry(id).or_insert(Versions::loaded(None)).current = Some(row);
         }
+    }
+
+    /// Whether a row of the draft is another than the accepted one.
+    fn has_draft(&self) -> bool {
+        self.draft.iter().any(|row| {
+            let accepted = self.rows.get(&row.id()).and_then(|versions| versions.current.as_ref());
+            accepted != Some(row)
+        })
     }
 
     /// Whether the lookup was loaded, even if no row was found.
@@ -333,6 +342,7 @@ macro_rules! rows {
         impl Tables {
             fn accept_draft(&mut self) { $(self.$field.accept_draft();)+ }
             fn discard_draft(&mut self) { $(self.$field.draft.clear();)+ }
+            fn has_draft(&self) -> bool { $(self.$field.has_draft())||+ }
             fn reset_to_loaded(&mut self) { $(self.$field.reset_to_loaded();)+ }
             fn forget_unlocked(&mut self) { $(self.$field.forget_unlocked();)+ }
 
@@ -390,6 +400,8 @@ pub struct Workspace {
     pub events: Vec<Event>,
     /// The ledger entries to insert.
     pub entries: Vec<Entry>,
+    /// The rows of the audit to insert.
+    pub audit: Vec<AuditRow>,
     /// The rows to delete, which are not loaded.
     pub deletions: Vec<Deletion>,
     /// Who asks for what is decided now.
@@ -397,7 +409,7 @@ pub struct Workspace {
     /// What that may do; `None` where nothing limits it.
     rights: Option<Rights>,
     first_id: i64,
-    /// How much of `ids`, `events`, `entries` and `deletions` belongs to accepted commands.
+    /// How much of `ids`, `events`, `entries`, `audit` and `deletions` belongs to accepted commands.
     accepted: Watermark,
 }
 
@@ -406,12 +418,13 @@ struct Watermark {
     next_id: i64,
     events: usize,
     entries: usize,
+    audit: usize,
     deletions: usize,
 }
 
 impl Watermark {
     const fn at(next_id: i64) -> Self {
-        Self { next_id, events: 0, entries: 0, deletions: 0 }
+        Self { next_id, events: 0, entries: 0, audit: 0, deletions: 0 }
     }
 }
 
@@ -431,6 +444,7 @@ impl Workspace {
             ids,
             events: vec![],
             entries: vec![],
+            audit: vec![],
             deletions: vec![],
             accepted,
         }
@@ -517,6 +531,7 @@ impl Workspace {
             next_id: self.ids.next,
             events: self.events.len(),
             entries: self.entries.len(),
+            audit: self.audit.len(),
             deletions: self.deletions.len(),
         };
         Ok(())
@@ -556,6 +571,29 @@ impl Workspace {
     #[must_use]
     pub fn accepted<R: Loaded>(&self, id: R::Id) -> Option<Arc<R>> {
         R::table(self).rows.get(&id)?.current.clone()
+    }
+
+    /// The row as the command that is being decided leaves it; `None` if it does not write it.
+    #[must_use]
+    pub fn drafted<R: Loaded>(&self, id: R::Id) -> Option<Arc<R>> {
+        R::table(self).draft.iter().find(|row| row.id() == id).cloned()
+    }
+
+    /// Whether the command that is being decided changes anything.
+    #[must_use]
+    pub fn has_draft(&self) -> bool {
+        self.has_draft_events() || self.tables.has_draft()
+    }
+
+    /// Whether the command that is being decided has recorded an event.
+    #[must_use]
+    pub const fn has_draft_events(&self) -> bool {
+        self.events.len() > self.accepted.events
+    }
+
+    /// The events of the command that is being decided.
+    pub fn draft_events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().skip(self.accepted.events)
     }
 
     /// Gives each event of the draft its sequence, and counts it in the row of its entity.
@@ -618,13 +656,15 @@ impl Workspace {
         }
     }
 
-    /// Drops the draft of the last command, with its ids, events, entries and deletions.
+    /// Drops the draft of the last command, with its ids, events, entries, row of the audit and
+    /// deletions.
     pub fn discard_draft(&mut self) {
         self.tables.discard_draft();
         self.tariff.clone_from(&self.accepted_tariff);
         self.ids.next = self.accepted.next_id;
         self.events.truncate(self.accepted.events);
         self.entries.truncate(self.accepted.entries);
+        self.audit.truncate(self.accepted.audit);
         self.deletions.truncate(self.accepted.deletions);
     }
 

@@ -56,6 +56,8 @@ ids! {
     UnmatchedCallbackId
     /// What a network says that an operator can do for an account.
     OperatorTermsId
+    /// A row of the audit.
+    AuditId
     /// A balance of a merchant or of a party under a merchant.
     WalletId
     /// A credit of sandbox money under an idempotency key.

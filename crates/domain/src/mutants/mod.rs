@@ -117,6 +117,8 @@ mutants! {
     OldCodeCounts = "what asks again takes a code of any age",
     LinkForEver = "the link of an invitation has no end",
     RecoveryTwice = "a recovery code is good twice",
+    AuditMissing = "the change of a wallet's status is not in the audit",
+    AuditByAnother = "the audit says that the operator gave a person's code",
     IdleGoesOn = "a login that is not used goes on",
     RightTryKept = "a right password counts as a wrong one",
     LimitsRaised = "an owner raises the limits of payouts",

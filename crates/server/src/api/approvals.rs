@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::event::{Actor, ActorKind};
 use domain::directory::roles::Action;
 use domain::kernel::ids::ApprovalId;
 use domain::kernel::names::Operation;
@@ -19,6 +18,7 @@ use crate::api::executions::{first_outcome, run_to_completion};
 use crate::api::extract::{Ids, OptionalBody, Query};
 use crate::api::fields::{Code, Id, Name, Text};
 use crate::api::listing::Listing;
+use crate::api::payment_intents::ActorResponse;
 use crate::api::response::{Amount, JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -42,22 +42,6 @@ payload! {
         limit: Option<Limit>,
         /// The id of the last entry of the previous page.
         after_id: Option<Id>,
-    }
-}
-
-/// Who did something.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "ActorAnswer")]
-pub struct ActorResponse {
-    #[serde(rename = "type")]
-    kind: Name<ActorKind>,
-    /// The id of the API key or of the person.
-    id: Option<i64>,
-}
-
-impl From<Actor> for ActorResponse {
-    fn from(actor: Actor) -> Self {
-        Self { kind: Name(actor.kind()), id: actor.id() }
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 pub mod approvals;
+pub mod audit;
 pub mod auth;
 pub mod checkouts;
 pub mod counterparties;
@@ -80,6 +81,7 @@ fn api() -> Routes {
         .and(webhook_deliveries::routes())
         .and(events::routes())
         .and(api_keys::routes())
+        .and(audit::routes())
         .and(passcode::routes())
         .and(predictions::routes())
         .and(fees::routes())

@@ -21,6 +21,7 @@ use tower_http::compression::CompressionLayer;
 use crate::api::describe::{DescribeHandler, OperationDoc, Route};
 use crate::api::error::ApiError;
 use crate::app::App;
+use crate::net::limits;
 use crate::net::log::RequestLog;
 use crate::request_id;
 use crate::web::language::PageLanguages;
@@ -125,7 +126,8 @@ async fn finish_response(
     request: Request,
     next: Next,
 ) -> Response {
-    request_id::with_new(answer(request, next, languages)).await
+    let address = limits::client_of(&request);
+    request_id::with_new(address, answer(request, next, languages)).await
 }
 
 async fn answer(request: Request, next: Next, languages: PageLanguages) -> Response {

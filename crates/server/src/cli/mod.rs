@@ -1,6 +1,7 @@
 //! The command line. Each group of commands has its own file.
 
 mod arguments;
+mod audit;
 mod db;
 mod demo;
 mod errors;
@@ -106,6 +107,9 @@ enum Group {
     /// Invite people who log in at /app, and change what they may do.
     #[command(subcommand)]
     User(user::Users),
+    /// List who decided what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// List wallets, fund them, and change their status.
     #[command(subcommand)]
     Wallet(wallet::Wallet),
@@ -182,6 +186,7 @@ pub fn main() -> ExitCode {
         Group::Events(command) => command.run(),
         Group::Merchant(command) => command.run(&target),
         Group::User(command) => command.run(&target),
+        Group::Audit(command) => command.run(&target),
         Group::Wallet(command) => command.run(&target),
         Group::Ledger(command) => return command.run(&target),
         Group::Review(command) => command.run(&target),

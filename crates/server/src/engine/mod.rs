@@ -180,7 +180,8 @@ impl Engine {
         principal: Principal,
         decision: D,
     ) -> Result<D::Output, Failure> {
-        let request = Request::new(principal, decision).with_id(request_id::current());
+        let request = Request::new(principal, decision)
+            .with_origin(request_id::current(), request_id::address());
         let output = self.enqueue(merchant, request).await?;
         D::output(output)
             .ok_or_else(|| Failure::Internal("the output of another decision".to_owned()))

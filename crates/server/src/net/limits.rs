@@ -106,17 +106,29 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
 /// Stands for all clients whose address cannot be known.
 const UNKNOWN_CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// The address that a client is counted by. Only a proxy on this machine is trusted to name its
-/// client. Of an IPv6 address the first 64 bits count: a client can choose the rest.
+/// The client's address; `None` where it cannot be known. Only a proxy on this machine is trusted to
+/// name its client.
+fn known_address(peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    let peer = peer?.to_canonical();
+    match forwarded::client(headers) {
+        _ if !peer.is_loopback() => Some(peer),
+        ForwardedFor::Address(address) => Some(address),
+        ForwardedFor::Nothing => Some(peer),
+        ForwardedFor::Both => None,
+    }
+}
+
+/// The whole address of the client of a request; `None` where it cannot be known.
+#[must_use]
+pub fn client_of(request: &Request) -> Option<IpAddr> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    known_address(peer.map(|ConnectInfo(peer)| peer.ip()), request.headers())
+}
+
+/// The address that a client is counted by. Of an IPv6 address the first 64 bits count: a client can
+/// choose the rest.
 fn address_of(peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
-    let peer = peer.unwrap_or(UNKNOWN_CLIENT).to_canonical();
-    let client = match forwarded::client(headers) {
-        _ if !peer.is_loopback() => peer,
-        ForwardedFor::Address(address) => address,
-        ForwardedFor::Nothing => peer,
-        ForwardedFor::Both => UNKNOWN_CLIENT,
-    };
-    match client {
+    match known_address(peer, headers).unwrap_or(UNKNOWN_CLIENT) {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
         }

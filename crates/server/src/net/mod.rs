@@ -2,6 +2,7 @@
 
 pub mod challenge;
 pub mod cors;
+pub mod csv;
 pub mod forwarded;
 pub mod limits;
 pub mod listen;

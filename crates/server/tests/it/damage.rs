@@ -58,6 +58,13 @@ const DAMAGE: &[(&str, &str)] = &[
     ),
     ("event of an API key that its merchant has not", "UPDATE events SET actor_id = 0 WHERE actor_id IS NOT NULL"),
     ("event of an API key that its merchant has not", "DELETE FROM api_keys"),
+    ("event without its row in the audit", "DELETE FROM audit"),
+    ("event without its row in the audit", "UPDATE audit SET actor_id = -1 WHERE actor_kind = {actor_kind API_KEY}"),
+    ("audit of an API key that its merchant has not", "UPDATE audit SET actor_id = -1 WHERE actor_kind = {actor_kind API_KEY}"),
+    ("audit of a person who was not there", "UPDATE audit SET actor_id = -1 WHERE actor_kind = {actor_kind USER}"),
+    ("audit of a merchant that is not there", "UPDATE audit SET merchant_id = 99999999 WHERE merchant_id > 0"),
+    ("row that cannot be read", "UPDATE audit SET changes = 'a\tb' WHERE changes IS NOT NULL"),
+    ("row that cannot be read", "UPDATE audit SET address = 'nowhere' WHERE actor_kind = {actor_kind API_KEY}"),
     ("counter of ids below an id that is used", "UPDATE installation SET next_id = 1"),
     ("installation without its tariff", "DELETE FROM tariff"),
     ("row that cannot be read", "UPDATE events SET type = 77 WHERE type = {event_type execution.completed}"),
@@ -319,7 +326,8 @@ const DEFENCELESS: &str = "SET LOCAL session_replication_role = replica;
     END $$";
 const DEFENCELESS_SQLITE: &str =
     "DROP TRIGGER entries_are_not_changed; DROP TRIGGER entries_are_not_removed;
-    DROP TRIGGER events_are_not_changed; DROP TRIGGER events_are_not_removed";
+    DROP TRIGGER events_are_not_changed; DROP TRIGGER events_are_not_removed;
+    DROP TRIGGER audit_is_not_changed; DROP TRIGGER audit_is_not_removed";
 
 /// A server with executions of every kind: paid and refunded, open, failed, and failed but paid
 /// after all; and with a payment link.
@@ -433,6 +441,8 @@ fn the_database_itself_keeps_the_ledger_append_only() {
         "UPDATE entries SET amount_minor = amount_minor + 1",
         "DELETE FROM entries",
         "UPDATE events SET note = 'x'",
+        "UPDATE audit SET changes = NULL",
+        "DELETE FROM audit",
         "DELETE FROM events",
     ] {
         let refused = server.database.try_sql(change).expect_err(change);

@@ -9,6 +9,7 @@
 
 pub mod api_keys;
 pub mod approvals;
+pub mod audit;
 pub mod checkouts;
 pub mod due;
 pub mod entries;

@@ -75,6 +75,8 @@ enum Index {
     OfMerchantAnd(&'static str),
     /// One of the columns of this condition, without the merchant.
     Other(&'static str),
+    /// One of the columns of this condition, for rows of all merchants or of none.
+    OfAll(&'static str),
 }
 
 impl ListQuery {
@@ -97,6 +99,11 @@ impl ListQuery {
     /// condition alone.
     pub(super) const fn by(condition: &'static str, params: Params<'static>) -> Self {
         Self::new(Index::Other(condition), params)
+    }
+
+    /// The rows that the condition selects, whoever's they are.
+    pub(super) const fn of_all(condition: &'static str, params: Params<'static>) -> Self {
+        Self::new(Index::OfAll(condition), params)
     }
 
     /// Orders the list by another column than the creation time.
@@ -137,9 +144,16 @@ impl ListQuery {
             Index::Other(condition) => {
                 format!("{condition} AND +{table}.merchant_id = :merchant")
             }
+            Index::OfAll(condition) => condition.to_owned(),
         };
         let mut params = self.index_params.clone();
-        params.extend(params!["merchant" = merchant.0]);
+        let is_of_all = matches!(self.index, Index::OfAll(_));
+        let (own, whose) = if is_of_all {
+            (String::new(), "")
+        } else {
+            params.extend(params!["merchant" = merchant.0]);
+            (format!(" AND {table}.merchant_id > 0"), " AND place.merchant_id = :merchant")
+        };
         let order = self.order;
         let after = match page.after_id {
             None => String::new(),
@@ -147,11 +161,11 @@ impl ListQuery {
                 params.extend(params!["after" = id]);
                 format!(
                     " AND ({table}.{order}, {table}.id) < (SELECT place.{order}, place.id FROM {table} AS place \
-                     WHERE place.id = :after AND place.merchant_id = :merchant)"
+                     WHERE place.id = :after{whose})"
                 )
             }
         };
-        (format!("{rows} AND {table}.merchant_id > 0{after}"), params)
+        (format!("{rows}{own}{after}"), params)
     }
 }
 
@@ -210,6 +224,17 @@ impl Queries {
         self.list_joined::<R, R>(merchant, &select, list, page, |row| R::from_row(row, 0)).await
     }
 
+    /// [`list_joined`](Self::list_joined) for a list [of all](ListQuery::of_all).
+    pub(super) async fn list_of_all<R: Record + Send + 'static, T: Send + 'static>(
+        &self,
+        select: &str,
+        list: ListQuery,
+        page: Page,
+        read_row: fn(&dyn ResultRow) -> Result<T, StoreError>,
+    ) -> Result<PageOfRows<T>, StoreError> {
+        self.list_joined::<R, T>(MerchantId::INSTALLATION, select, list, page, read_row).await
+    }
+
     /// A page of rows of a table with what `select` joins to them. The cursor is a row and not an
     /// offset, so rows that are created between two pages do not shift the second one.
     pub(super) async fn list_joined<R: Record + Send + 'static, T: Send + 'static>(
@@ -236,14 +261,14 @@ impl Queries {
         for filter in &list.filters {
             condition.push_str(&format!(" AND {filter}"));
         }
-        params.extend(list.filter_params);
+        params.extend(list.filter_params.iter().cloned());
         params.extend(params!["limit" = page.limit]);
         let sql = format!(
             "{select} WHERE {condition} ORDER BY {table}.{order} DESC, {table}.id DESC LIMIT :limit"
         );
         let rows = self.list_rows(sql, params, read_row).await?;
         if rows.is_empty() && end.is_none() {
-            self.check_cursor::<R>(merchant, &page).await?;
+            self.check_cursor::<R>(merchant, &list.index, &page).await?;
         }
         Ok(PageOfRows { rows, scanned_to: end.map(|(_, id)| id) })
     }
@@ -271,11 +296,16 @@ impl Queries {
     async fn check_cursor<R: Record>(
         &self,
         merchant: MerchantId,
+        index: &Index,
         page: &Page,
     ) -> Result<(), StoreError> {
         let Some(id) = page.after_id else { return Ok(()) };
-        let params = params!["id" = id, "merchant" = merchant.0];
-        let found: Option<R> = self.one(&of_merchant("id = :id"), &params).await?;
+        let found: Option<R> = if matches!(index, Index::OfAll(_)) {
+            self.one("id = :id", &params!["id" = id]).await?
+        } else {
+            let params = params!["id" = id, "merchant" = merchant.0];
+            self.one(&of_merchant("id = :id"), &params).await?
+        };
         found.map(|_| ()).ok_or(StoreError::UnknownCursor)
     }
 }

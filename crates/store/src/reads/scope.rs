@@ -39,6 +39,8 @@ pub struct MerchantReads<'a> {
     merchant: MerchantId,
     /// Whether whoever reads may see names and phone numbers of people.
     shows_contacts: bool,
+    /// Whether they see who of the installation has decided something.
+    shows_operators: bool,
 }
 
 /// Reads of what is a person's own.
@@ -119,13 +121,25 @@ impl OperatorReads {
 
 impl<'a> MerchantReads<'a> {
     pub(crate) const fn new(queries: &'a Queries, merchant: MerchantId) -> Self {
-        Self { queries, merchant, shows_contacts: true }
+        Self { queries, merchant, shows_contacts: true, shows_operators: true }
     }
 
     /// The same reads, with names and phone numbers masked for whoever may not see them.
     #[must_use]
     pub fn as_seen_by(self, rights: &Rights) -> Self {
-        Self { shows_contacts: rights.role.may(Action::SeeContacts), ..self }
+        Self {
+            shows_contacts: rights.role.may(Action::SeeContacts),
+            shows_operators: !rights.role.is_of_merchant(),
+            ..self
+        }
+    }
+
+    pub(super) const fn shows_contacts(&self) -> bool {
+        self.shows_contacts
+    }
+
+    pub(super) const fn shows_operators(&self) -> bool {
+        self.shows_operators
     }
 
     /// The row as whoever reads may see it.

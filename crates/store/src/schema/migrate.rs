@@ -59,6 +59,8 @@ const KEYS_HAVE_EVENTS: i64 = 25;
 const RIGHTS_KEPT: i64 = 26;
 /// The schema that nothing older must open: it would send what nobody approved.
 const APPROVALS_KEPT: i64 = 27;
+/// Decisions leave rows in the audit.
+const AUDITED: i64 = 28;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -227,6 +229,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0027_approvals.sql"),
         // An older kola would send what nobody approved.
         oldest: APPROVALS_KEPT,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0028_audit.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0028_audit.sql"),
+        // An older kola leaves nothing in the audit.
+        oldest: AUDITED,
     },
 ];
 

@@ -574,11 +574,38 @@ const CHECKS: &[Check] = &[
               WHERE v.actor_kind = {actor_kind API_KEY} AND k.id IS NULL",
     },
     Check {
+        // The ids of a command follow each other, and its row in the audit comes last.
+        name: "event without its row in the audit",
+        sql: "SELECT 'event ' || v.id FROM events AS v JOIN installation AS i ON v.id >= i.audited_from \
+              WHERE v.actor_kind IN ({actor_kind API_KEY}, {actor_kind OPERATOR}, {actor_kind USER}) AND NOT EXISTS (\
+              SELECT 1 FROM audit AS a WHERE a.id > v.id AND a.id < v.id + 64 AND a.actor_kind = v.actor_kind \
+              AND coalesce(a.actor_id, 0) = coalesce(v.actor_id, 0) AND a.merchant_id = v.merchant_id AND a.created_at = v.created_at)",
+    },
+    Check {
+        name: "audit of an API key that its merchant has not",
+        sql: "SELECT 'row ' || a.id || ' of the audit' FROM audit AS a \
+              LEFT JOIN api_keys AS k ON k.id = a.actor_id AND k.merchant_id = a.merchant_id \
+              WHERE a.actor_kind = {actor_kind API_KEY} AND k.id IS NULL",
+    },
+    Check {
+        // In a merchant somebody has or had a role, or one in the installation.
+        name: "audit of a person who was not there",
+        sql: "SELECT 'row ' || a.id || ' of the audit' FROM audit AS a LEFT JOIN users AS u ON u.id = a.actor_id \
+              LEFT JOIN memberships AS m ON m.user_id = a.actor_id AND m.merchant_id = a.merchant_id \
+              WHERE a.actor_kind = {actor_kind USER} AND (u.id IS NULL OR (a.merchant_id > 0 AND m.id IS NULL AND u.role IS NULL))",
+    },
+    Check {
+        name: "audit of a merchant that is not there",
+        sql: "SELECT 'row ' || a.id || ' of the audit' FROM audit AS a LEFT JOIN merchants AS m ON m.id = a.merchant_id \
+              WHERE a.merchant_id > 0 AND m.id IS NULL",
+    },
+    Check {
         name: "counter of ids below an id that is used",
         sql: "SELECT 'the next id is ' || i.next_id || ', and ' || used.most || ' is used' FROM installation AS i \
               JOIN (SELECT max(most) AS most FROM (SELECT max(id) AS most FROM merchants UNION ALL SELECT max(id) FROM parties \
               UNION ALL SELECT max(id) FROM wallets UNION ALL SELECT max(id) FROM sources UNION ALL SELECT max(id) FROM sessions \
               UNION ALL SELECT max(id) FROM executions UNION ALL SELECT max(id) FROM entries UNION ALL SELECT max(id) FROM events \
+              UNION ALL SELECT max(id) FROM audit \
               UNION ALL SELECT max(id) FROM users UNION ALL SELECT max(id) FROM memberships \
               UNION ALL SELECT max(id) FROM logins UNION ALL SELECT max(id) FROM markets UNION ALL SELECT max(id) FROM rates) AS tables) AS used ON used.most >= i.next_id",
     },

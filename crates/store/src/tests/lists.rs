@@ -12,6 +12,7 @@ use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
 
 use crate::reads::Queries;
+use crate::reads::audit::AuditFilter;
 use crate::reads::events::EventFilter;
 use crate::reads::pages::{MAX_SCANNED_ROWS, Page, PageOfRows};
 use crate::reads::payment_accounts::PaymentAccountFilter;
@@ -136,6 +137,9 @@ fn every_list_is_read_by_an_index() {
             async |q, page| mine(q).payment_links(page).await.unwrap(),
             |row| row.id.0,
         );
+        let read =
+            async |q: &Queries, page| mine(q).audit(AuditFilter::default(), page).await.unwrap();
+        stage.assert_list("audit", false, read, |entry| entry.row.id.0);
         let invoice = SourceType::Invoice;
         let read = async |q: &Queries, page| {
             mine(q).sources(invoice, SourceFilter::default(), page).await.unwrap()

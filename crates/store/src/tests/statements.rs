@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::decision::event::EventType;
+use domain::audit::{AuditEntity, AuditedCommand};
+use domain::decision::event::{ActorKind, EventType};
 use domain::decision::retention::Retained;
 use domain::decision::settings::Settings;
 use domain::decision::use_case::{Context, Decision, LockKey};
@@ -40,6 +41,7 @@ use domain::tariff::{Fee, Tariff};
 use domain::webhooks::delivery::DeliveryStatus;
 
 use crate::reads::Queries;
+use crate::reads::audit::AuditFilter;
 use crate::reads::events::EventFilter;
 use crate::reads::pages::{Page, PageOfRows};
 use crate::reads::payment_accounts::PaymentAccountFilter;
@@ -350,6 +352,14 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
     let wallet = OperatorReads::new(q.clone()).wallet(WalletId(10)).await.unwrap().unwrap();
     let open = MerchantReads::new(q, MINE).execution(ExecutionId(10)).await.unwrap().unwrap();
     let relationship = Some(Relationship::Customer);
+    let audited = AuditFilter {
+        actor: Some(ActorKind::ApiKey),
+        command: Some(AuditedCommand::Execute),
+        entity: Some(AuditEntity::Execution),
+        from: Some(ServerTime(0)),
+        until: Some(ServerTime(1_000_000)),
+        ..AuditFilter::default()
+    };
     let (endpoint, deliveries) = (WebhookEndpointId(10), DeliveryFilter::default());
     reads! { MerchantReads MerchantReads::new(q, merchant) =>
         checkout_of(id),
@@ -379,6 +389,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         webhook_deliveries(DeliveryFilter { endpoint_id: Some(endpoint), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { execution_id: Some(ExecutionId(10)), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { status: Some(DeliveryStatus::Failed), kind: Some(EventType::WalletFunded), ..deliveries }, AFTER),
+        audit(AuditFilter::default(), PAGE), audit(AuditFilter::default(), AFTER), audit(audited, PAGE), audit(audited, AFTER),
         members(), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
     }
 }
@@ -422,13 +433,14 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         kept_long_enough(Retained::WebhookAttempts, NOW, 10), kept_long_enough(Retained::WebhookMessages, NOW, 10),
         kept_long_enough(Retained::Logins, NOW, 10), kept_long_enough(Retained::LoginTries, NOW, 10),
         messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
+        audit_of_installation(AuditFilter::default(), PAGE), audit_of_installation(AuditFilter { from: Some(ServerTime(1)), ..AuditFilter::default() }, Page { limit: 10, after_id: Some(1_000_018) }),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_body(EventId(10)),
         last_event_positions(&[MINE, MerchantId(2)]), execution_events_after(MINE, 3, 10),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
         merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
         open_payments(NetworkAccountId(1)), list_unmatched_callbacks(NetworkAccountId(1), 10), users(), memberships(),
-        user("e10"),
+        user("e10"), audit(AuditFilter::default(), PAGE), audit(AuditFilter { entity_id: Some(18), ..AuditFilter::default() }, AFTER),
     });
     let (_, user) =
         q.for_authentication().login(Fingerprint(Uuid::from_u128(10))).await.unwrap().unwrap();

@@ -510,6 +510,7 @@ integer_columns!(
     domain::kernel::ids::AccountId,
     domain::kernel::ids::EntryId,
     domain::kernel::ids::EventId,
+    domain::kernel::ids::AuditId,
     domain::kernel::ids::ReviewId,
     domain::kernel::ids::TariffId,
     domain::kernel::ids::PlatformFeeId,

@@ -2,7 +2,10 @@
 //! are the alternate key. All statements of both databases come from these lists.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
+use domain::audit::{Changes, FieldChange, Values};
+use domain::decision::command::RequestId;
 use domain::decision::event::{Actor, ActorKind, EventType};
 use domain::directory::passcode::{PasscodeTries, PasscodeTry};
 use domain::directory::roles::{Operations, Rights, Role};
@@ -549,6 +552,116 @@ record!(domain::ledger::account::Entry, "entries",
     changing {}
     alt_key {});
 
+record!(domain::audit::AuditRow, "audit",
+    fixed {
+        id: "id", merchant_id: "merchant_id", created_at: "created_at", actor: "actor_kind" "actor_id", address: "address",
+        request_id: "request_id", command: "command", action: "action", entity: "entity", entity_id: "entity_id",
+        changes: "changes",
+    }
+    changing {}
+    alt_key {});
+
+impl Column for IpAddr {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Text);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Text(Cow::Owned(self.to_string())));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let text = String::read(reader)?;
+        text.parse().map_err(|_| reader.inconsistent(format!("{text:?} is no address")))
+    }
+}
+
+/// Its bits, as an integer with a sign.
+impl Column for RequestId {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Int);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int(self.0.cast_signed()));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self(i64::read(reader)?.cast_unsigned()))
+    }
+}
+
+/// A line for each field: its name, and after tabs the values before and after, each behind `=`. A
+/// field whose values nobody sees is its name alone. Null for no fields, which is what most rows of
+/// payments would not be worth a text for.
+impl Column for Changes {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Text);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let lines: Vec<String> = self.0.iter().map(line_of).collect();
+        let text = Some(lines.join("\n")).filter(|text| !text.is_empty());
+        values.push(text.map_or(SqlValue::Null, |text| SqlValue::Text(Cow::Owned(text))));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let Some(text) = Option::<String>::read(reader)? else { return Ok(Self::default()) };
+        let lines = text.split('\n').map(change_of).collect::<Option<_>>();
+        lines.map(Self).ok_or_else(|| reader.inconsistent(format!("{text:?} are no changes")))
+    }
+}
+
+fn line_of(change: &FieldChange) -> String {
+    let Some(values) = &change.values else { return change.field.clone() };
+    let value = |value: &Option<String>| {
+        value.as_ref().map_or_else(String::new, |text| format!("={}", escaped(text)))
+    };
+    format!("{}\t{}\t{}", change.field, value(&values.before), value(&values.after))
+}
+
+fn change_of(line: &str) -> Option<FieldChange> {
+    let mut parts = line.split('\t');
+    let field = parts.next().filter(|field| !field.is_empty())?.to_owned();
+    let values = match (parts.next(), parts.next(), parts.next()) {
+        (None, None, None) => None,
+        (Some(before), Some(after), None) => {
+            Some(Values { before: value_of(before)?, after: value_of(after)? })
+        }
+        _ => return None,
+    };
+    Some(FieldChange { field, values })
+}
+
+/// The value behind `=`, or no value; `None` for what is neither.
+fn value_of(text: &str) -> Option<Option<String>> {
+    match text.strip_prefix('=') {
+        Some(value) => unescaped(value).map(Some),
+        None => text.is_empty().then_some(None),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n")
+}
+
+fn unescaped(text: &str) -> Option<String> {
+    let mut value = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(next) = rest.next() {
+        value.push(match next {
+            '\\' => match rest.next()? {
+                '\\' => '\\',
+                't' => '\t',
+                'n' => '\n',
+                _ => return None,
+            },
+            other => other,
+        });
+    }
+    Some(value)
+}
+
 record!(domain::tariff::TariffVersion, "tariff",
     fixed { id: "id" }
     changing { version: "version", event_count: "event_count" }
@@ -832,3 +945,31 @@ record!(domain::webhooks::attempt::WebhookAttempt, "webhook_attempts",
     }
     changing {}
     alt_key {});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_read_as_they_were_written() {
+        let values = |before: Option<&str>, after: Option<&str>| Values {
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
+        };
+        let changed = |field: &str, values| FieldChange { field: field.to_owned(), values };
+        let all = [
+            changed("password", None),
+            changed("status", Some(values(None, Some("ACTIVE")))),
+            changed("note", Some(values(Some(""), None))),
+            changed("name", Some(values(Some("a\tb\n\\t="), Some("=\\")))),
+        ];
+        for change in &all {
+            let line = line_of(change);
+            assert!(!line.contains('\n'), "{line}");
+            assert_eq!(change_of(&line).as_ref(), Some(change));
+        }
+        for none in ["", "\t", "a\tb", "a\t=\tb", "a\t\t=\\x", "a\t\t\t", "a\t=\\\t"] {
+            assert_eq!(change_of(none), None, "{none:?}");
+        }
+    }
+}

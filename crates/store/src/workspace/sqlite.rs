@@ -463,6 +463,7 @@ impl Store for SqliteStore {
         self.write_all(&work.tables)?;
         self.append(&work.events)?;
         self.append(&work.entries)?;
+        self.append(&work.audit)?;
         for Deletion { table, id } in &work.deletions {
             self.connection.prepare_cached(table.delete_one())?.execute([id])?;
         }

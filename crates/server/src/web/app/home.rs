@@ -32,6 +32,7 @@ struct Place {
     mode: &'static str,
     manages: bool,
     pays_out: bool,
+    audits: bool,
 }
 
 async fn home(
@@ -55,6 +56,7 @@ async fn home(
                 mode: merchant.mode.as_str(),
                 manages: role.may(Action::ManageMerchant),
                 pays_out: role.may(Action::PayOut),
+                audits: role.may(Action::ReadAudit),
                 merchant: merchant.name,
             })
         })

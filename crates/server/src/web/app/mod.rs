@@ -2,6 +2,7 @@
 //! by them, and what they see is a read within their role.
 
 mod approvals;
+mod audit;
 mod frame;
 mod home;
 mod invitation;
@@ -24,4 +25,5 @@ pub fn routes() -> Routes {
         .and(profile::routes())
         .and(team::routes())
         .and(approvals::routes())
+        .and(audit::routes())
 }

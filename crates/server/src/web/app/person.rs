@@ -120,6 +120,19 @@ impl LoggedIn {
         Ok(AtMerchant { merchant, rights, reads })
     }
 
+    /// Checks that their role in the installation allows an action there.
+    ///
+    /// # Errors
+    /// 404 for who has no role there; what the login lacks.
+    pub fn in_installation(&self, action: Action) -> Result<Rights, Failure> {
+        let refused = |reason| Failure::Refused(vec![reason]);
+        let role = self.user.role.ok_or_else(|| refused(Refusal::NotFound))?;
+        let checked = access::check(action, &self.user, &self.login, Some(role), self.now);
+        let rights = checked.map_err(refused)?;
+        rights.check(action).map_err(refused)?;
+        Ok(rights)
+    }
+
     /// The frame of a page of theirs.
     pub fn frame(&self, visitor: Visitor, title: &str) -> AppFrame {
         AppFrame {

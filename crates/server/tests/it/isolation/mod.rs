@@ -13,7 +13,7 @@ use crate::support::{json, key, number, open_two, soon};
 use estate::{Estate, Own, Source};
 
 /// Every route of the server: its method, and its path with `{id}`.
-fn routes() -> Vec<(String, String)> {
+pub(crate) fn routes() -> Vec<(String, String)> {
     kola::api::route_list()
 }
 
@@ -322,6 +322,8 @@ fn a_strangers_questions_find_nothing() {
         let path = format!("/v1/webhook-deliveries/list?{filter}");
         assert!(stranger.api.get(&path).rows().is_empty(), "{filter}");
     }
+    let about = stranger.api.get(&format!("/v1/audit/list?subject_id={}", theirs.intent));
+    assert!(about.rows().is_empty());
     let after = stranger.api.get(&format!("/v1/parties/list?after_id={}", theirs.party));
     assert!(after.status != 200 || after.body == json!([]), "{after:?}");
 }
@@ -363,7 +365,7 @@ const WITHOUT_IDS: [(&str, &str); 8] = [
 ];
 
 /// Whether a path belongs to this route.
-fn is_of(route: &str, path: &str) -> bool {
+pub(crate) fn is_of(route: &str, path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
     let (mut parts, mut asked) = (route.split('/'), path.split('/'));
     loop {

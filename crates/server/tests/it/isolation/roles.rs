@@ -23,6 +23,7 @@ const APPROVE: &str = "FO";
 const WALLETS: &str = "FMO";
 const INTEGRATION: &str = "DO";
 const MANAGE: &str = "O";
+const AUDIT: &str = "FMO";
 
 /// Who may call what, by the first letters of their roles: the first line that fits counts.
 const TABLE: &[(&str, &str, &str)] = &[
@@ -57,6 +58,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/status/", ALL),
     ("GET", "/v1/payment-intents/", ALL),
     ("GET", "/v1/wallets/", WALLETS),
+    ("GET", "/v1/audit/", AUDIT),
     ("", "/v1/api-keys/", INTEGRATION),
     ("GET", "/v1/event-types/", ALL),
     ("", "/v1/events/", INTEGRATION),
@@ -103,6 +105,7 @@ fn calls(estate: &Estate, own: &Own) -> Vec<(&'static str, String, Option<Value>
             ("POST", "/v1/payment-links/create", Some(payment_links::of_rice())),
             ("POST", "/v1/webhook-endpoints/create", Some(json!({"url": "https://shop.example/"}))),
             ("POST", "/v1/sandbox/clock/advance", Some(json!({"seconds": 1}))),
+            ("GET", "/v1/audit/export", None),
             ("GET", "/v1/fees/platform", None),
             ("GET", "/v1/fees/gateway", None),
             ("GET", "/v1/fees/tiers", None),

@@ -2,6 +2,7 @@
 //! get around them.
 
 mod approvals;
+mod audit;
 mod person;
 
 use std::time::Instant;

@@ -39,7 +39,8 @@ enum Backend {
 /// good.
 const UNPROTECTED_SQLITE: &str =
     "DROP TRIGGER IF EXISTS entries_are_not_changed; DROP TRIGGER IF EXISTS entries_are_not_removed;
-    DROP TRIGGER IF EXISTS events_are_not_changed; DROP TRIGGER IF EXISTS events_are_not_removed;";
+    DROP TRIGGER IF EXISTS events_are_not_changed; DROP TRIGGER IF EXISTS events_are_not_removed;
+    DROP TRIGGER IF EXISTS audit_is_not_changed; DROP TRIGGER IF EXISTS audit_is_not_removed;";
 const UNPROTECTED_POSTGRES: &str = "SET session_replication_role = replica;";
 
 impl Database {

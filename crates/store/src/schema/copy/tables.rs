@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 50] = [
+pub const TABLES: [Table; 51] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -66,6 +66,7 @@ pub const TABLES: [Table; 50] = [
     filled("accounts"),
     filled("events"),
     Table { name: "event_positions", key: "merchant_id", seeded: false },
+    filled("audit"),
     filled("entries"),
     filled("exchanges"),
     filled("unmatched_callbacks"),

@@ -2,6 +2,7 @@
 //! column that its kind has not, is answered with an error wherever it is listed, so that it is found
 //! here and not by a client.
 
+use domain::audit::AuditRow;
 use domain::decision::event::Event;
 use domain::ledger::account::Entry;
 
@@ -34,6 +35,7 @@ pub(crate) fn unreadable(sql: &mut dyn Sql) -> Result<Vec<String>, StoreError> {
     check_tables(sql, &mut found)?;
     check_table::<Event>(sql, &mut found)?;
     check_table::<Entry>(sql, &mut found)?;
+    check_table::<AuditRow>(sql, &mut found)?;
     Ok(found)
 }
 

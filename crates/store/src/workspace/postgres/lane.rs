@@ -291,6 +291,7 @@ impl Store for PostgresStore {
         write_all(&work.tables, &mut statements)?;
         append(&work.events, &mut statements)?;
         append(&work.entries, &mut statements)?;
+        append(&work.audit, &mut statements)?;
         delete(&work.deletions, &mut statements)?;
         self.run(statements)?;
         self.remember(&work.tables);

@@ -1,0 +1,162 @@
+//! Lists as CSV (RFC 4180), sent page by page while they are read.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Frame;
+use store::reads::pages::{Page, PageOfRows};
+use tokio::sync::mpsc;
+
+use crate::api::describe::{DescribeResponse, OperationBuilder};
+use crate::api::error::ApiError;
+use crate::api::fields::Schemas;
+use crate::net::response_permits::ResponsePermit;
+
+const MEDIA_TYPE: &str = "text/csv";
+/// How many rows are read at once, which is the most that waits for a slow reader.
+const ROWS_AT_ONCE: u32 = 500;
+
+/// A list that is read page by page.
+pub trait Table: Send + Sync + 'static {
+    type Row: Send + 'static;
+
+    /// The names of the columns.
+    const HEAD: &'static [&'static str];
+
+    /// A page, for who may read it still.
+    fn page(
+        &self,
+        page: Page,
+    ) -> impl Future<Output = Result<PageOfRows<Self::Row>, ApiError>> + Send;
+
+    fn id(row: &Self::Row) -> i64;
+
+    fn cells(row: &Self::Row) -> Vec<String>;
+}
+
+/// A list as CSV.
+pub struct Csv(Response);
+
+impl IntoResponse for Csv {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl DescribeResponse for Csv {
+    fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
+        builder.text_answer(MEDIA_TYPE);
+    }
+}
+
+/// The whole list as a file of this name. `permit` is held until the last byte is sent.
+///
+/// # Errors
+/// Those of the first page. A later one ends the answer in the middle, which the client notices.
+pub async fn answer<T: Table>(
+    table: T,
+    file: &'static str,
+    permit: ResponsePermit,
+) -> Result<Csv, ApiError> {
+    let first = Page { limit: ROWS_AT_ONCE, after_id: None };
+    let found = table.page(first).await?;
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _permit = permit;
+        let mut text = line(T::HEAD.iter().copied());
+        let mut found = Ok(found);
+        loop {
+            let page = match found {
+                Ok(page) => page,
+                Err(error) => {
+                    let cut: Result<Bytes, io::Error> = Err(io::Error::other(format!("{error:?}")));
+                    // Who is gone needs no word of it.
+                    let _ = sender.send(cut).await;
+                    return;
+                }
+            };
+            for row in &page.rows {
+                let cells = T::cells(row);
+                text.push_str(&line(cells.iter().map(String::as_str)));
+            }
+            let is_full = u32::try_from(page.rows.len()).is_ok_and(|len| len >= ROWS_AT_ONCE);
+            let after_id = if is_full { page.rows.last().map(T::id) } else { page.scanned_to };
+            let bytes = Bytes::from(std::mem::take(&mut text));
+            if sender.send(Ok(bytes)).await.is_err() || after_id.is_none() {
+                return;
+            }
+            found = table.page(Page { limit: ROWS_AT_ONCE, after_id }).await;
+        }
+    });
+    let mut response = Body::new(Streamed(receiver)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{file}\"")) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    Ok(Csv(response))
+}
+
+struct Streamed(mpsc::Receiver<Result<Bytes, io::Error>>);
+
+impl hyper::body::Body for Streamed {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data)))
+    }
+}
+
+/// A line of the table.
+#[must_use]
+pub fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+    let cells: Vec<String> = cells.map(cell).collect();
+    format!("{}\r\n", cells.join(","))
+}
+
+/// A cell. Spreadsheets would compute what begins like a formula, which somebody may have typed as a
+/// name: an apostrophe makes it a text.
+fn cell(text: &str) -> String {
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    if text.contains(['"', ',', '\r', '\n']) {
+        format!("\"{guard}{}\"", text.replace('"', "\"\""))
+    } else {
+        format!("{guard}{text}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_and_no_text_ends_its_cell() {
+        for (text, written) in [
+            ("Ama Kollie", "Ama Kollie"),
+            ("", ""),
+            ("=1+1", "'=1+1"),
+            ("+231", "'+231"),
+            ("-5", "'-5"),
+            ("@sum", "'@sum"),
+            ("\tx", "'\tx"),
+            ("\rx", "\"'\rx\""),
+            ("a=b", "a=b"),
+            ("a,b", "\"a,b\""),
+            ("say \"so\"", "\"say \"\"so\"\"\""),
+            ("=\"a\"", "\"'=\"\"a\"\"\""),
+            ("two\nlines", "\"two\nlines\""),
+        ] {
+            assert_eq!(cell(text), written, "{text:?}");
+        }
+        assert_eq!(line(["a", "=b"].into_iter()), "a,'=b\r\n");
+    }
+}

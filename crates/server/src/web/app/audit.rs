@@ -1,0 +1,360 @@
+//! `/app/audit/{merchant}`: who decided what for a merchant, and `/app/audit`: for the installation.
+
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use domain::audit::{AuditEntity, AuditedCommand};
+use domain::decision::event::{Actor, ActorKind};
+use domain::directory::roles::Action;
+use domain::kernel::ids::MerchantId;
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::ServerTime;
+use store::reads::audit::{AuditEntry, AuditFilter};
+use store::reads::pages::{Page, PageOfRows};
+
+use crate::api::audit::{HEAD, cells, words};
+use crate::api::error::ApiError;
+use crate::api::extract::Ids;
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::engine::Failure;
+use crate::net::csv::{self, Table};
+use crate::net::limits::CountPageRequest;
+use crate::web::app::frame::{self, AppFrame, Moment};
+use crate::web::app::person::LoggedIn;
+use crate::web::language::Visitor;
+
+/// How many rows stand on a page.
+const PAGE: u32 = 50;
+/// The longest text of a filter that is read.
+const TYPED_MAX: usize = 40;
+
+#[derive(Template)]
+#[template(path = "app/audit.html")]
+struct AuditTemplate<'a> {
+    app: &'a AppFrame,
+    /// Whose audit it is.
+    title: String,
+    path: String,
+    rows: Vec<Row>,
+    actors: Vec<Choice>,
+    commands: Vec<Choice>,
+    subjects: Vec<Choice>,
+    asked: &'a Asked,
+    /// The address of the same list as CSV, and of what is older.
+    csv: String,
+    older: Option<String>,
+    /// What of the filter is not understood.
+    fault: Option<String>,
+}
+
+struct Choice {
+    name: &'static str,
+    words: String,
+    is_chosen: bool,
+}
+
+struct Row {
+    at: Moment,
+    who: String,
+    address: Option<String>,
+    request: Option<String>,
+    what: String,
+    subject: String,
+    changes: Vec<String>,
+}
+
+impl Row {
+    fn new(AuditEntry { row, actor_name }: AuditEntry) -> Self {
+        let who = match (row.actor, actor_name) {
+            (Actor::User(_), Some(name)) => name,
+            (Actor::ApiKey(_), Some(client)) => format!("API key {client}"),
+            (Actor::User(id), None) => format!("person {id}"),
+            (Actor::ApiKey(id), None) => format!("API key {id}"),
+            (Actor::Operator, _) => "the operator".to_owned(),
+            (other, _) => other.kind().to_string(),
+        };
+        Self {
+            at: Moment(row.created_at),
+            who,
+            address: row.address.map(|address| address.to_string()),
+            request: row.request_id.map(|id| id.to_string()),
+            what: plain(row.command.as_str()),
+            subject: format!("{} {}", plain(row.entity.as_str()), row.entity_id),
+            changes: row.changes.0.iter().map(words).collect(),
+        }
+    }
+}
+
+/// A name of the API in words.
+fn plain(name: &str) -> String {
+    name.replace('_', " ").to_lowercase()
+}
+
+/// The filter as it was typed, with the place in the list.
+#[derive(Default)]
+struct Asked {
+    actor: String,
+    command: String,
+    subject: String,
+    subject_id: String,
+    from: String,
+    until: String,
+    after: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let mut asked = Self::default();
+        let query = parts.uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let field = match name.as_ref() {
+                "actor" => &mut asked.actor,
+                "command" => &mut asked.command,
+                "subject" => &mut asked.subject,
+                "subject_id" => &mut asked.subject_id,
+                "from" => &mut asked.from,
+                "until" => &mut asked.until,
+                "after" => &mut asked.after,
+                _ => continue,
+            };
+            value.trim().chars().take(TYPED_MAX).collect::<String>().clone_into(field);
+        }
+        Ok(asked)
+    }
+}
+
+/// What a text is read as; nothing for an empty one.
+fn read<T>(text: &str, of: impl Fn(&str) -> Option<T>, what: &str) -> Result<Option<T>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    of(text).map(Some).ok_or_else(|| what.to_owned())
+}
+
+impl Asked {
+    fn filter(&self) -> Result<AuditFilter, String> {
+        let day = "Give a day as 2026-11-29, or a time as 2026-11-29T18:00:00Z.";
+        Ok(AuditFilter {
+            actor: read(&self.actor, ActorKind::parse, "There is nobody of this kind.")?,
+            actor_id: None,
+            command: read(&self.command, AuditedCommand::parse, "There is no such decision.")?,
+            entity: read(&self.subject, AuditEntity::parse, "There are no such objects.")?,
+            entity_id: read(&self.subject_id, |text| text.parse().ok(), "A number is digits.")?,
+            from: read(&self.from, ServerTime::parse, day)?,
+            until: read(&self.until, ServerTime::parse, day)?,
+        })
+    }
+
+    /// The query with this filter, and perhaps with another place in the list.
+    fn query(&self, after: Option<i64>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        for (name, value) in [
+            ("actor", &self.actor),
+            ("command", &self.command),
+            ("subject", &self.subject),
+            ("subject_id", &self.subject_id),
+            ("from", &self.from),
+            ("until", &self.until),
+            ("after", &after),
+        ] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        let query = query.finish();
+        if query.is_empty() { query } else { format!("?{query}") }
+    }
+}
+
+/// The audit as somebody reads it: of a merchant, or of the installation.
+struct OfPerson {
+    app: App,
+    me: LoggedIn,
+    merchant: Option<i64>,
+    filter: AuditFilter,
+}
+
+impl OfPerson {
+    fn path(&self) -> String {
+        self.merchant.map_or("/app/audit".to_owned(), |id| format!("/app/audit/{id}"))
+    }
+
+    /// A page of it with the merchant's name, for who may read it now.
+    async fn read(
+        &self,
+        page: Page,
+    ) -> Result<(Option<String>, PageOfRows<AuditEntry>), Result<Failure, ApiError>> {
+        let failed = |error: store::StoreError| Err(ApiError::from(error));
+        match self.merchant {
+            Some(id) => {
+                let at = self.me.at_merchant(&self.app, id, Action::ReadAudit).await.map_err(Ok)?;
+                let found = at.reads.audit(self.filter, page).await.map_err(failed)?;
+                Ok((Some(at.merchant.name), found))
+            }
+            None => {
+                self.me.in_installation(Action::ReadAudit).map_err(Ok)?;
+                let reads = self.app.queries.for_system();
+                let found = reads.audit_of_installation(self.filter, page).await;
+                Ok((None, found.map_err(failed)?))
+            }
+        }
+    }
+}
+
+impl Table for OfPerson {
+    type Row = AuditEntry;
+    const HEAD: &'static [&'static str] = HEAD;
+
+    async fn page(&self, page: Page) -> Result<PageOfRows<AuditEntry>, ApiError> {
+        let refused = |failure: Failure| match failure {
+            Failure::Refused(reasons) if reasons.contains(&Refusal::NotFound) => ApiError::NotFound,
+            other => ApiError::from(other),
+        };
+        let read = self.read(page).await;
+        read.map(|(_, found)| found).map_err(|error| error.map_or_else(|error| error, refused))
+    }
+
+    fn id(entry: &AuditEntry) -> i64 {
+        entry.row.id.0
+    }
+
+    fn cells(entry: &AuditEntry) -> Vec<String> {
+        cells(entry)
+    }
+}
+
+fn choices<T: Copy + PartialEq>(
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+    chosen: &str,
+) -> Vec<Choice> {
+    let choice = |one: &T| {
+        let name = name(*one);
+        Choice { name, words: plain(name), is_chosen: name == chosen }
+    };
+    all.iter().map(choice).collect()
+}
+
+async fn render(
+    app: App,
+    (me, visitor): (LoggedIn, Visitor),
+    merchant: Option<i64>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let (filter, mut fault) = match asked.filter() {
+        Ok(filter) => (filter, None),
+        Err(what) => (AuditFilter::default(), Some(what)),
+    };
+    let after = read(&asked.after, |text| text.parse().ok(), "There is no such place.");
+    let after_id = after.unwrap_or_else(|what| {
+        fault.get_or_insert(what);
+        None
+    });
+    let of = OfPerson { app, me, merchant, filter };
+    let path = of.path();
+    let (name, found) = match of.read(Page { limit: PAGE, after_id }).await {
+        Ok(found) => found,
+        Err(Ok(failure)) => {
+            return frame::refused(failure, &path)?.answer(|status, sentence| {
+                let frame = of.me.frame(visitor, "Not permitted");
+                frame::sentence_page(status, &frame, sentence)
+            });
+        }
+        Err(Err(error)) => return Err(error),
+    };
+    let is_full = u32::try_from(found.rows.len()).is_ok_and(|len| len >= PAGE);
+    let last = found.rows.last().map(|entry| entry.row.id.0);
+    let older = if is_full { last } else { found.scanned_to };
+    let title =
+        name.map_or("Audit of the installation".to_owned(), |name| format!("Audit of {name}"));
+    let frame = of.me.frame(visitor, &title);
+    let kinds = [ActorKind::ApiKey, ActorKind::User, ActorKind::Operator];
+    let template = AuditTemplate {
+        app: &frame,
+        rows: found.rows.into_iter().map(Row::new).collect(),
+        actors: choices(&kinds, ActorKind::as_str, &asked.actor),
+        commands: choices(AuditedCommand::ALL, AuditedCommand::as_str, &asked.command),
+        subjects: choices(AuditEntity::ALL, AuditEntity::as_str, &asked.subject),
+        csv: format!("{path}/csv{}", asked.query(None)),
+        older: older.map(|id| format!("{path}{}", asked.query(Some(id)))),
+        asked: &asked,
+        title,
+        path,
+        fault,
+    };
+    let status =
+        if template.fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    frame::render(status, &frame, &template)
+}
+
+async fn show(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    render(app, (me, visitor), Some(merchant), asked).await
+}
+
+async fn show_installation(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    render(app, (me, visitor), None, asked).await
+}
+
+async fn as_csv(
+    app: App,
+    me: LoggedIn,
+    merchant: Option<i64>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let filter = asked.filter().map_err(|_| ApiError::NotFound)?;
+    let whose = merchant.map_or(MerchantId::INSTALLATION, MerchantId);
+    let of = OfPerson { app, me, merchant, filter };
+    // Before a permit is taken: who may not read takes none of the merchant's.
+    of.page(Page { limit: 1, after_id: None }).await?;
+    let permit = of.app.lists.acquire(whose).await.ok_or(ApiError::TooManyLists)?;
+    Ok(csv::answer(of, "audit.csv", permit).await?.into_response())
+}
+
+async fn export(
+    State(app): State<App>,
+    _: CountPageRequest,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    as_csv(app, me, Some(merchant), asked).await
+}
+
+async fn export_installation(
+    State(app): State<App>,
+    _: CountPageRequest,
+    me: LoggedIn,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    as_csv(app, me, None, asked).await
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .page("/app/audit", show_installation)
+        .page("/app/audit/csv", export_installation)
+        .page("/app/audit/{merchant}", show)
+        .page("/app/audit/{merchant}/csv", export)
+}
