@@ -119,6 +119,10 @@ mutants! {
     RecoveryTwice = "a recovery code is good twice",
     IdleGoesOn = "a login that is not used goes on",
     RightTryKept = "a right password counts as a wrong one",
+    BatchForgotten = "now and then a commit leaves no batch for the chain",
+    UndoneBatchFollowed = "a lane's next batch follows one that was rolled back",
+    ChainedTwice = "two processes chain the same batches",
+    LinkSkipped = "now and then a batch is passed over by the chain",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

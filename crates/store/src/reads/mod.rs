@@ -8,6 +8,7 @@
 //! understand, with `:name` for a value; for PostgreSQL the names are replaced by `$n`.
 
 pub mod api_keys;
+mod batches;
 pub mod checkouts;
 pub mod due;
 pub mod entries;

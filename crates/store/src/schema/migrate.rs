@@ -57,6 +57,8 @@ const MESSAGES_WRITTEN: i64 = 24;
 const KEYS_HAVE_EVENTS: i64 = 25;
 /// API keys are narrowed to roles, and people have rights.
 const RIGHTS_KEPT: i64 = 26;
+/// Each commit says what it inserted.
+const BATCHES_CHAINED: i64 = 27;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -219,6 +221,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0026_people.sql"),
         // An older kola would let a narrowed API key do everything.
         oldest: RIGHTS_KEPT,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0027_batch_chain.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0027_batch_chain.sql"),
+        // An older kola would insert rows that no batch has.
+        oldest: BATCHES_CHAINED,
     },
 ];
 
@@ -413,6 +421,7 @@ fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
 fn first_run(sql: &mut dyn Sql, market: &MarketFile) -> Result<(), StoreError> {
     let now = clock::now();
     installation::create(sql, now.0)?;
+    installation::begin_chain(sql)?;
     tariff::create_version(sql)?;
     tariff::seed(sql, market, now)
 }
