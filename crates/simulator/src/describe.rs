@@ -187,6 +187,9 @@ pub fn command(command: &Command) -> String {
         | Command::ClaimDeliveries(_)
         | Command::RecordDeliveryAttempt(_)
         | Command::ResendDeliveries(_) => webhooks::command(command),
+        Command::ChainBatches(request) => {
+            format!("{} batches after position {}", request.links.len(), request.after.0)
+        }
         of_people!() => people::command(command),
     };
     match crate::plan::merchant_of(&mut command.clone()) {
@@ -331,6 +334,7 @@ fn answered(answer: &Output) -> String {
         | Output::KeepUnmatchedCallback(())
         | Output::DeleteRetained(())
         | Output::FanOutMessages(()) => "done".to_owned(),
+        Output::ChainBatches(done) => format!("chained: {done}"),
         Output::CreateWebhookEndpoint(_)
         | Output::UpdateWebhookEndpoint(_)
         | Output::DeleteWebhookEndpoint(_)

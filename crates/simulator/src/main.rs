@@ -11,6 +11,7 @@ use clap::Parser;
 use crate::plan::{Id, Plan, Script};
 use crate::statistics::Statistics;
 
+mod batch_chain;
 mod checks;
 mod clients;
 mod compare;

@@ -464,6 +464,7 @@ impl Sim {
                             Origin::Sweep,
                         ));
                     }
+                    batches[*process].extend(self.batches_to_chain(*process));
                 }
                 Event::FanOut(process) => batches[*process].extend(self.fan_out(*process)),
                 Event::Deliver(process) => {

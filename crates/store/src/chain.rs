@@ -162,7 +162,7 @@ pub fn mark(Digest([first, second, third, ..]): Digest) -> [u8; MARK] {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let bits = u32::from_be_bytes([0, first, second, third]);
     [18, 12, 6, 0].map(|shift| {
-        let digit = usize::try_from(bits >> shift & 63).unwrap_or_default();
+        let digit = usize::try_from((bits >> shift) & 63).unwrap_or_default();
         DIGITS.get(digit).copied().unwrap_or_default()
     })
 }
@@ -290,4 +290,177 @@ pub fn batch(
     };
     let before = previous.map_or(Digest::ZERO, |previous| previous.digest);
     Batch { digest: batch_digest(&batch, before, rows), ..batch }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::decision::event::{Actor, EventEntity, EventType};
+    use domain::decision::workspace::IdBlock;
+    use domain::kernel::currency::Currency;
+    use domain::kernel::ids::{ApiKeyId, EntryId, EventId, MerchantId};
+    use domain::ledger::account::Bucket;
+
+    use super::*;
+
+    fn event(id: i64) -> Event {
+        Event {
+            id: EventId(id),
+            merchant_id: MerchantId(3),
+            kind: EventType::SessionCreated,
+            entity: EventEntity::Session,
+            entity_id: 7,
+            note: Some("é".to_owned()),
+            position: 4,
+            sequence: 1,
+            actor: Some(Actor::ApiKey(ApiKeyId(9))),
+            created_at: ServerTime(1_000_000),
+        }
+    }
+
+    fn entry(id: i64) -> Entry {
+        Entry {
+            id: EntryId(id),
+            merchant_id: MerchantId(3),
+            transaction_id: EventId(10),
+            execution_id: None,
+            account_id: 5,
+            bucket: Bucket::Available,
+            amount_minor: -250,
+            currency: Currency::parse("USD").unwrap(),
+            balance_minor: 750,
+            previous_entry_id: None,
+        }
+    }
+
+    fn work(first: i64, events: &[i64], entries: &[i64]) -> Workspace {
+        let ids = IdBlock { next: first, end: first + 100 };
+        let mut work = Workspace::new(std::sync::Arc::default(), [0; 16], ids);
+        take_ids(&mut work, 10);
+        // Not before: an event is accepted with the row that it is about.
+        work.events = events.iter().copied().map(event).collect();
+        work.entries = entries.iter().copied().map(entry).collect();
+        work
+    }
+
+    fn take_ids(work: &mut Workspace, count: usize) {
+        for _ in 0..count {
+            work.new_id().unwrap();
+        }
+        work.accept_draft(&|_, _, _| String::new()).unwrap();
+    }
+
+    fn new_lane() -> LaneChain {
+        LaneChain::after(None)
+    }
+
+    /// Rows of databases out there have these digests: another one here means that none of them
+    /// would verify any more. They were computed by another program, from the description above.
+    #[test]
+    fn the_digests_of_rows_and_batches_stay_what_they_are() {
+        let batches = new_lane().batches(&work(10, &[10], &[11, 12])).unwrap();
+        let [batch] = batches.as_slice() else { panic!("{batches:?}") };
+        assert_eq!((batch.id, batch.end_id, batch.previous_id), (BatchId(10), 20, None));
+        assert_eq!(batch.created_at, ServerTime(1_000_000));
+        assert_eq!(
+            batch.digest.to_string(),
+            "839ca4e9384ea385f3c33390cf209969e3e9b3ad630741528277ee37021832cc"
+        );
+        assert_eq!(batch.marks.as_deref(), Some("pYthhkc8OuVn"));
+        let with_key = link(Some(&[7; 32]), Digest::ZERO, 1, batch);
+        assert_eq!(
+            with_key.to_string(),
+            "cf2c6c48f51ff45db35ce0f1ce842a5e84db89bd469b34782f727133ea2cfeef"
+        );
+        assert_eq!(
+            link(None, Digest::ZERO, 1, batch).to_string(),
+            "366ac0a850baba4f06c625c50d19e3ba5a5eea16be827b206476d49639271227"
+        );
+    }
+
+    #[test]
+    fn every_value_of_a_row_is_in_its_digest() {
+        let base = HASHED[0].row(0, &values(&[event(1)])[0]).unwrap();
+        let changes: [fn(&mut Event); 9] = [
+            |row| row.merchant_id = MerchantId(4),
+            |row| row.kind = EventType::SessionExpired,
+            |row| row.entity = EventEntity::Source,
+            |row| row.entity_id = 8,
+            |row| row.note = None,
+            |row| row.position = 5,
+            |row| row.sequence = 2,
+            |row| row.actor = Some(Actor::ApiKey(ApiKeyId(8))),
+            |row| row.created_at = ServerTime(1_000_001),
+        ];
+        for change in changes {
+            let mut other = event(1);
+            change(&mut other);
+            let row = HASHED[0].row(0, &values(std::slice::from_ref(&other))[0]).unwrap();
+            assert_ne!(row.digest, base.digest, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_column_that_is_null_is_as_if_it_were_not_there() {
+        let rows = [entry(1)];
+        let mut values = values(&rows).remove(0);
+        let base = HASHED[1].row(1, &values).unwrap().digest;
+        values.push(SqlValue::Null);
+        assert_eq!(HASHED[1].row(1, &values).unwrap().digest, base);
+        values.push(SqlValue::Int(0));
+        assert_ne!(HASHED[1].row(1, &values).unwrap().digest, base);
+    }
+
+    #[test]
+    fn a_batch_without_rows_is_none() {
+        let mut chain = new_lane();
+        assert_eq!(chain.batches(&work(10, &[], &[])).unwrap(), []);
+        chain.committed();
+        assert_eq!(chain.last, None);
+    }
+
+    #[test]
+    fn a_lane_follows_only_what_is_committed() {
+        let mut chain = new_lane();
+        let mut next = |end: Option<bool>, first: i64| {
+            let batch = chain.batches(&work(first, &[first], &[])).unwrap().remove(0);
+            match end {
+                Some(true) => chain.committed(),
+                Some(false) => chain.undone(),
+                None => {}
+            }
+            (batch.id.0, batch.previous_id.map(|BatchId(id)| id), batch.digest)
+        };
+        let (_, previous, _) = next(Some(true), 100);
+        assert_eq!(previous, None);
+        // Rolled back, and run again with the same ids.
+        assert_eq!(next(Some(false), 200).1, Some(100));
+        assert_eq!(next(Some(true), 200).1, Some(100));
+        // Its commit has no answer: the next one follows the last that is known, and so does it.
+        assert_eq!(next(None, 300).1, Some(200));
+        assert_eq!(next(Some(true), 400).1, Some(200));
+        assert_eq!(next(Some(true), 500).1, Some(400));
+        // What is told of a batch that inserted nothing changes nothing.
+        chain.batches(&work(600, &[], &[])).unwrap();
+        chain.committed();
+        assert_eq!(
+            chain.batches(&work(700, &[700], &[])).unwrap()[0].previous_id,
+            Some(BatchId(500))
+        );
+    }
+
+    #[test]
+    fn a_commit_with_ids_of_two_blocks_has_a_batch_for_each() {
+        let mut work = work(10, &[12], &[13]);
+        work.refill_ids(IdBlock { next: 500, end: 600 });
+        let events = std::mem::take(&mut work.events);
+        take_ids(&mut work, 1);
+        work.events = events;
+        work.events.push(event(500));
+        let batches = new_lane().batches(&work).unwrap();
+        let ranges: Vec<_> = batches
+            .iter()
+            .map(|batch| (batch.id.0, batch.end_id, batch.previous_id.map(|BatchId(id)| id)))
+            .collect();
+        assert_eq!(ranges, [(10, 20, None), (500, 501, Some(10))]);
+    }
 }

@@ -379,6 +379,13 @@ pub fn fill(stage: &mut Stage) {
     stage.fill(
         "INSERT INTO event_positions (merchant_id, last) SELECT merchant_id, max(position) FROM events GROUP BY merchant_id",
     );
+    stage.fill(&format!(
+        "INSERT INTO batches (id, end_id, created_at, digest_1, digest_2, marks, position, link_1, link_2) \
+         SELECT id, id + 1, created_at, {uuid}, {uuid}, 'AAAA', id, {uuid}, {uuid} FROM events"
+    ));
+    stage.fill(
+        "UPDATE batches SET position = NULL, link_1 = NULL, link_2 = NULL WHERE id % 1000 = 0",
+    );
     if stage.sql.dialect() == Dialect::Postgres {
         stage.sql.script("ANALYZE").unwrap();
     }

@@ -4,9 +4,7 @@ use crate::api_enum;
 use crate::decision::row::rows_without_alt_key;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
-use crate::kernel::ids::{
-    ChainKeyId, NetworkAccountId, NetworkSecretId, UserId, WebhookSecretId,
-};
+use crate::kernel::ids::{ChainKeyId, NetworkAccountId, NetworkSecretId, UserId, WebhookSecretId};
 use crate::kernel::names::Provider;
 use crate::kernel::time::ServerTime;
 use crate::ledger::batch_chain::{ChainKey, SealedLinkKey};

@@ -1,6 +1,7 @@
 //! Tests of decisions on a workspace in memory, without engine and database.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod batch_chain;
 mod checkouts;
 mod collections;
 mod deferred;

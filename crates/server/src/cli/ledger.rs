@@ -178,10 +178,10 @@ fn chain_json(chain: &ChainReport) -> Value {
 fn chain_lines(chain: &ChainReport) -> Vec<String> {
     let mut lines = vec![];
     if let Some(head) = chain.head {
-        let with = chain.key_id.as_ref().map_or_else(
-            || "without a key".to_owned(),
-            |id| format!("with the secrets key {id}"),
-        );
+        let with = chain
+            .key_id
+            .as_ref()
+            .map_or_else(|| "without a key".to_owned(), |id| format!("with the secrets key {id}"));
         lines.push(format!("head of the chain: position {}, {head} ({with})", chain.position));
     }
     if chain.unchecked > 0 {

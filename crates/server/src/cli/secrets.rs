@@ -74,8 +74,7 @@ impl Secrets {
                         totp.push((user.id, secret, pending));
                     }
                 }
-                let stored =
-                    target.read(async |reads| reads.for_system().chain_keys().await)?;
+                let stored = target.read(async |reads| reads.for_system().chain_keys().await)?;
                 let mut link_keys = vec![];
                 for key in &stored {
                     let opened = old.open_link_key(key)?;

@@ -558,13 +558,11 @@ const CHECKS: &[Check] = &[
 
 /// The names of the rules, in the order in which they are checked.
 pub fn rules() -> impl Iterator<Item = &'static str> {
-    CHECKS.iter().map(|check| check.name).chain([
-        fairness::PAYER,
-        fairness::FEE,
-        shares::RULE,
-        readable::RULE,
-    ])
-    .chain(chain::RULES)
+    CHECKS
+        .iter()
+        .map(|check| check.name)
+        .chain([fairness::PAYER, fairness::FEE, shares::RULE, readable::RULE])
+        .chain(chain::RULES)
 }
 
 /// How many violations of one rule are listed at most.

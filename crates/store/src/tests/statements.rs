@@ -14,6 +14,7 @@ use domain::directory::party::Relationship;
 use domain::each_table;
 use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
+use domain::kernel::digest::Digest;
 use domain::kernel::ids::{
     ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, NetworkAccountId, PartyId,
     PaymentLinkId, ReviewId, SessionId, SourceId, UserId, WalletId, WebhookDeliveryId,
@@ -24,6 +25,7 @@ use domain::kernel::names::{Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::ServerTime;
 use domain::kernel::uuids::{Fingerprint, ReferenceId, Uuid};
+use domain::ledger::batch_chain::BatchChain;
 use domain::ledger::wallet::OwnerType;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::session::SessionKind;
@@ -137,6 +139,17 @@ fn what_the_command_line_writes_is_understood() {
     }
 }
 
+/// The end of a chain before which there are rows.
+const BEFORE_THE_CHAIN: BatchChain = BatchChain {
+    id: BatchChain::ID,
+    position: 0,
+    link: Digest::ZERO,
+    link_key_id: None,
+    older_next_id: 500,
+    older_end_id: 10_000,
+    holder: 0,
+    leased_until: ServerTime(0),
+};
 /// Later than all that a new database is given.
 const FIRST: ServerTime = ServerTime(5_000_000_000_000_000);
 const SECOND: ServerTime = ServerTime(6_000_000_000_000_000);
@@ -305,6 +318,12 @@ impl Found for [u8; 16] {
     }
 }
 
+impl Found for BatchChain {
+    fn count(&self) -> usize {
+        1
+    }
+}
+
 impl Found for bool {
     fn count(&self) -> usize {
         usize::from(*self)
@@ -421,6 +440,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         kept_long_enough(Retained::Logins, NOW, 10), kept_long_enough(Retained::LoginTries, NOW, 10),
         messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_body(EventId(10)),
+        batch_chain(), batches_to_chain(10), chain_keys(), older_rows(&BEFORE_THE_CHAIN, 10),
         last_event_positions(&[MINE, MerchantId(2)]), execution_events_after(MINE, 3, 10),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
@@ -476,8 +496,10 @@ fn a_page_has_the_newest_collection_of_its_source() {
 
 /// The line of a plan that scans a whole table, unless the table stays small.
 fn read_whole(plan: &str) -> Option<&str> {
-    const SMALL: [&str; 8] = [
+    const SMALL: [&str; 10] = [
         "installation",
+        "batch_chain",
+        "chain_keys",
         "signing_keys",
         "network_secrets",
         "chain",

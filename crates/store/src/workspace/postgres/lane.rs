@@ -53,8 +53,16 @@ const RESERVE_IDS: &str = "UPDATE installation SET next_id = next_id + $1 RETURN
 /// The statements of a lane that are not about a decision's tables, for the test that prepares
 /// them.
 #[cfg(test)]
-pub(crate) const STATEMENTS: [&str; 8] =
-    [chain::NEWEST, OPEN_LANE, CLOSE_LANE, SWEEP_LANES, WRITE_BATCH, READ_BATCH, RESERVE_IDS, tariff::VERSION];
+pub(crate) const STATEMENTS: [&str; 8] = [
+    chain::NEWEST,
+    OPEN_LANE,
+    CLOSE_LANE,
+    SWEEP_LANES,
+    WRITE_BATCH,
+    READ_BATCH,
+    RESERVE_IDS,
+    tariff::VERSION,
+];
 
 /// A lane's store. A lost connection is opened again.
 pub struct PostgresStore {
