@@ -1,8 +1,14 @@
 //! The job of each process that chains batches: see `kola::jobs::batch_chain`.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use domain::ledger::batch_chain::{Batch, BatchChain, ChainBatches, NewLink};
 use store::chain::{self, LinkKey};
 
+use crate::checks::CheckResult;
+use crate::faults::FaultRates;
+use crate::plan::Event;
 use crate::queued_command::{Origin, QueuedCommand};
 use crate::sim::Sim;
 
@@ -13,6 +19,30 @@ const KEY_ID: &str = "simulated";
 const MOST: usize = 60;
 
 impl Sim {
+    /// Runs the jobs of the processes that sweep in this step. All of them have read the chain's end
+    /// before the first one writes.
+    ///
+    /// Nothing goes wrong at their calls, so that what else happens in a history does not depend on
+    /// them. What breaks the chains of lanes goes wrong at all other batches.
+    pub fn chain_batches(&mut self, events: &[Rc<Event>]) -> CheckResult {
+        let sweeping = events.iter().filter_map(|event| match **event {
+            Event::Sweep(process) => Some(process),
+            _ => None,
+        });
+        let batches: Vec<_> = sweeping
+            .filter_map(|process| Some((process, vec![self.batches_to_chain(process)?])))
+            .collect();
+        if batches.is_empty() {
+            return Ok(());
+        }
+        self.environment.fault_rates.set(FaultRates::default());
+        let planned = self.environment.planned_faults.take();
+        let done = self.run(batches);
+        self.environment.fault_rates.set(self.fault_rates);
+        *self.environment.planned_faults.borrow_mut() = planned;
+        done
+    }
+
     /// What the job of a process asks for now, if there is anything to chain.
     ///
     /// In every other simulation the lease keeps nobody away, as if the processes' clocks were far
@@ -27,7 +57,7 @@ impl Sim {
         }
         let batches = db.unchained.iter().take(MOST).filter_map(|id| db.rows.batches.get(*id));
         let mut before = end.link;
-        let link = |(batch, position): (&std::sync::Arc<Batch>, i64)| {
+        let link = |(batch, position): (&Arc<Batch>, i64)| {
             before = chain::link(Some(&LINK_KEY), before, position, batch);
             NewLink { batch_id: batch.id, link: before, key_id: Some(KEY_ID.to_owned()) }
         };

@@ -298,6 +298,7 @@ impl Sim {
         }
         self.run(batches)?;
         self.refuse(refused);
+        self.chain_batches(&events)?;
         if self.statistics.commands - self.last_full_check >= FULL_CHECK_EVERY {
             self.last_full_check = self.statistics.commands;
             self.check_everything()?;
@@ -464,7 +465,6 @@ impl Sim {
                             Origin::Sweep,
                         ));
                     }
-                    batches[*process].extend(self.batches_to_chain(*process));
                 }
                 Event::FanOut(process) => batches[*process].extend(self.fan_out(*process)),
                 Event::Deliver(process) => {

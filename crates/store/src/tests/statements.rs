@@ -513,7 +513,11 @@ fn read_whole(plan: &str) -> Option<&str> {
         after.and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
     };
     // An index of what is open may be read as a whole: it does not grow.
-    let of_open = ["USING INDEX reviews_open", "USING INDEX provider_attempts_waiting"];
+    let of_open = [
+        "USING INDEX reviews_open",
+        "USING INDEX provider_attempts_waiting",
+        "USING INDEX batches_to_chain",
+    ];
     let lines = plan.lines().filter(|line| !of_open.iter().any(|index| line.contains(index)));
     lines.into_iter().find(|line| table(line).is_some_and(|table| !SMALL.contains(&table.as_str())))
 }
