@@ -106,7 +106,8 @@ impl HashedTable {
                 SqlValue::Null => {}
                 SqlValue::Int(value) => hash.update(value.to_be_bytes()),
                 SqlValue::Text(text) => {
-                    hash.update((text.len() as u64).to_be_bytes());
+                    let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+                    hash.update(length.to_be_bytes());
                     hash.update(text.as_bytes());
                 }
                 SqlValue::Uuid(uuid) => hash.update(uuid.as_bytes()),
@@ -240,7 +241,7 @@ impl LaneChain {
         for ids in work.taken_ids() {
             let within = |row: &&HashedRow| (ids.next..ids.end).contains(&row.id);
             let rows: Vec<HashedRow> = rows.iter().filter(within).copied().collect();
-            if rows.is_empty() || (mutant!(BatchForgotten) && rows.len() % 4 == 0) {
+            if rows.is_empty() || (mutant!(BatchForgotten) && rows.len().is_multiple_of(4)) {
                 continue;
             }
             let batch = batch(ids.next, ids.end, last, &rows, Some(marks(&rows)));

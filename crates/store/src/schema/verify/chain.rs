@@ -14,7 +14,7 @@ use crate::StoreError;
 use crate::chain::{self, HASHED, HashedRow, LinkKeys, MARK};
 use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql::Sql;
-use crate::workspace::sql_value::{ResultRow, params};
+use crate::workspace::sql_value::params;
 
 /// Rows of a batch were changed, removed or added.
 pub(crate) const ROWS: &str = "rows differ from the batch that inserted them";
@@ -58,6 +58,9 @@ pub struct ChainReport {
     pub found_at: Option<i64>,
 }
 
+/// A rule that is broken, and where.
+type Violation = (&'static str, String);
+
 /// What was found, with the position in the chain by which findings are sorted.
 struct Finding {
     position: i64,
@@ -92,7 +95,7 @@ impl Findings {
     }
 
     /// The findings by position. Of a rule at most [`super::LISTED`] are listed.
-    fn sorted(mut self) -> Vec<(&'static str, String)> {
+    fn sorted(mut self) -> Vec<Violation> {
         self.list.sort_by_key(|finding| finding.position);
         let mut listed = vec![];
         let mut more = vec![];
@@ -150,7 +153,7 @@ impl Rows {
 pub(crate) fn check(
     sql: &mut dyn Sql,
     with: &ChainCheck,
-) -> Result<(ChainReport, Vec<(&'static str, String)>), StoreError> {
+) -> Result<(ChainReport, Vec<Violation>), StoreError> {
     let mut findings = Findings::default();
     let mut report = ChainReport::default();
     let columns = &BatchChain::statements().columns;
@@ -195,7 +198,7 @@ fn check_rows(
                 }
                 Err(error) => return Err(error),
             };
-            let mut reader = RowReader::new(row as &dyn ResultRow, "batches", width);
+            let mut reader = RowReader::new(row, "batches", width);
             let previous: Option<Digest> = Column::read(&mut reader)?;
             let previous_position: Option<i64> = Column::read(&mut reader)?;
             if batch.id.0 < used {
