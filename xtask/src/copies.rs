@@ -2,6 +2,8 @@
 //! again and again, each time for another merchant. Every rule that holds for the first merchant
 //! holds for the copies.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, ensure};
 
 use crate::bench::client::Client;
@@ -156,7 +158,25 @@ pub fn fill(database: &Database, executions: i64) -> anyhow::Result<()> {
         let script: String = statements.iter().map(one).collect();
         database.sql(&format!("BEGIN; {by_index} {script} COMMIT;"))?;
     }
-    database.sql(&format!("UPDATE installation SET next_id = {}", distance * (copies + 1)))
+    let next = distance * (copies + 1);
+    if database.tables()?.iter().any(|table| table == "batch_chain") {
+        // The copies are in no batch: a server takes them for rows from before the chain.
+        database.sql(&format!(
+            "UPDATE batch_chain SET older_next_id = {distance}, older_end_id = {next}"
+        ))?;
+    }
+    database.sql(&format!("UPDATE installation SET next_id = {next}"))
+}
+
+/// Runs a server until it has brought the copies into the chain of batches.
+pub fn chain(kola: &Kola, database: &Database) -> anyhow::Result<()> {
+    let server = kola.serve(database, 0, &[])?;
+    let left = "SELECT older_end_id - older_next_id FROM batch_chain";
+    while database.number(left)? > 0 {
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    server.stop()?;
+    database.checkpoint()
 }
 
 /// The SQL of a copy's value in this column.

@@ -22,6 +22,7 @@ use domain::sales::source::SourceStatus;
 use crate::db::{Commit, Committed, Map};
 
 mod attempts;
+mod batches;
 mod exchange_gains;
 mod page_payments;
 mod people;
@@ -73,6 +74,7 @@ pub struct Checks {
     /// Of each entity the sequence of the last event.
     sequences: Map<i64, i64>,
     people: people::PeopleChecks,
+    batches: batches::BatchChecks,
 }
 
 const fn is_open(status: ExecutionStatus) -> bool {
@@ -89,6 +91,7 @@ impl Checks {
         heard: &BTreeSet<ExecutionId>,
         actors: &[Actor],
     ) -> CheckResult {
+        self.batches.observe(&commit, rows)?;
         self.entries_balance(&commit.entries)?;
         self.exchange_gains.observe(&commit)?;
         for (before, after) in &commit.changes.reviews {
@@ -558,6 +561,11 @@ impl Checks {
             }
         }
         sums
+    }
+
+    /// Checks at the end of a run that every batch is chained.
+    pub fn all_chained(&self, rows: &Committed) -> CheckResult {
+        self.batches.all_chained(rows)
     }
 
     /// Recomputes everything from the beginning.

@@ -438,6 +438,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::DeleteRetained(())
         | Output::TestWebhookEndpoint(_)
         | Output::FanOutMessages(_)
+        | Output::ChainBatches(_)
         | Output::ClaimDeliveries(_)
         | Output::ResendDeliveries(_)
         | Output::RecordTerms(_) => true,

@@ -10,18 +10,21 @@ use domain::decision::row::{Lookup, LookupOf, Row};
 use domain::decision::workspace::{Loaded, RowChange, RowKey, Table, Tables, Workspace};
 use domain::directory::signing_key::SigningKey;
 use domain::each_table;
-use domain::kernel::ids::ApprovalId;
-use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SigningKeyId, SourceId};
+use domain::kernel::digest::Digest;
+use domain::kernel::ids::{
+    ApprovalId, BatchId, ExecutionId, MerchantId, SessionId, SigningKeyId, SourceId,
+};
 use domain::kernel::time::ServerTime;
 use domain::ledger::account::Entry;
+use domain::ledger::batch_chain::{Batch, BatchChain};
 use domain::payments::approval::ApprovalStatus;
-use domain::payments::attempt::UNAPPROVED_US;
-use domain::payments::attempt::{NetworkPayment, ProviderAttempt};
+use domain::payments::attempt::{NetworkPayment, ProviderAttempt, UNAPPROVED_US};
 use domain::payments::execution::Execution;
 use domain::payments::session::{Session, SessionStatus};
 use domain::sales::source::SourceStatus;
 use domain::tariff::{Tariff, TariffVersion};
 use store::StoreError;
+use store::chain::Followed;
 
 use self::webhooks::WebhookIndexes;
 use crate::oracle::people::{RETIRED_SIGNING_KEY, SIGNING_KEY};
@@ -234,6 +237,9 @@ pub struct Database {
     /// The requests for approval that nobody answered, by when they were made.
     approvals: BTreeSet<(i64, ApprovalId)>,
     webhooks: WebhookIndexes,
+    /// The batches that are not chained.
+    pub unchained: BTreeSet<BatchId>,
+    last_batch: Option<BatchId>,
     pub commits: Vec<Commit>,
 }
 
@@ -272,8 +278,24 @@ impl Database {
         for (id, retired_at) in signing_keys {
             rows.signing_keys.put(Arc::new(SigningKey { id: SigningKeyId(id), retired_at }));
         }
+        rows.batch_chain.put(Arc::new(BatchChain {
+            id: BatchChain::ID,
+            position: 0,
+            link: Digest::ZERO,
+            link_key_id: None,
+            older_next_id: 1,
+            older_end_id: 1,
+            holder: 0,
+            leased_until: ServerTime(0),
+        }));
         // Above the ids of the tariff.
         Self { rows, next_id: 1_000, ..Self::default() }
+    }
+
+    /// The batch that a new lane follows.
+    pub fn newest_batch(&self) -> Option<Followed> {
+        let batch = self.rows.batches.get(self.last_batch?)?;
+        Some(Followed { id: batch.id, digest: batch.digest })
     }
 
     pub const fn reserve(&mut self, count: i64) -> i64 {
@@ -319,8 +341,15 @@ impl Database {
     }
 
     /// Writes the changes of a workspace in this transaction.
-    pub fn persist(&mut self, by: usize, work: &Workspace) -> Result<(), StoreError> {
+    pub fn persist(
+        &mut self,
+        by: usize,
+        work: &Workspace,
+        batches: Vec<Batch>,
+    ) -> Result<(), StoreError> {
         self.write(by, &work.tables)?;
+        let batches = batches.into_iter().map(|batch| (true, Arc::new(batch)));
+        self.open.entry(by).or_default().draft.batches.rows.extend(batches);
         if self.clashes(by) {
             return Err(postgres("23505", "duplicate key value violates unique constraint"));
         }
@@ -381,6 +410,14 @@ impl Database {
             }
         }
         self.webhooks.apply(&changes);
+        for (_, batch) in &changes.batches {
+            if batch.position.is_none() {
+                self.unchained.insert(batch.id);
+            } else {
+                self.unchained.remove(&batch.id);
+            }
+            self.last_batch = self.last_batch.max(Some(batch.id));
+        }
         let Open { events, entries, audit, .. } = open;
         self.commits.push(Commit { by, changes, events, entries, audit });
         Ok(())

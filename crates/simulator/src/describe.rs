@@ -191,6 +191,9 @@ pub fn command(command: &Command) -> String {
         | Command::ClaimDeliveries(_)
         | Command::RecordDeliveryAttempt(_)
         | Command::ResendDeliveries(_) => webhooks::command(command),
+        Command::ChainBatches(request) => {
+            format!("{} batches after position {}", request.links.len(), request.after.0)
+        }
         of_people!() => people::command(command),
     };
     match crate::plan::merchant_of(&mut command.clone()) {
@@ -335,6 +338,7 @@ fn answered(answer: &Output) -> String {
         | Output::KeepUnmatchedCallback(())
         | Output::DeleteRetained(())
         | Output::FanOutMessages(()) => "done".to_owned(),
+        Output::ChainBatches(done) => format!("chained: {done}"),
         Output::CreateWebhookEndpoint(_)
         | Output::UpdateWebhookEndpoint(_)
         | Output::DeleteWebhookEndpoint(_)

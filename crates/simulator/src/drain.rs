@@ -8,6 +8,7 @@ use domain::exceptions::review::Resolution;
 use domain::kernel::ids::ExecutionId;
 use domain::kernel::time::seconds;
 use domain::kernel::uuids::NetworkRequestId;
+use domain::ledger::batch_chain::LEASE_US;
 use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::decide_approval::ExpireApproval;
@@ -121,6 +122,13 @@ impl Sim {
                 batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect(),
             )?;
         }
+        for _ in 0..MAX_ROUNDS {
+            self.now += LEASE_US;
+            self.begin();
+            let Some(item) = self.batches_to_chain(0) else { break };
+            self.run(vec![(0, vec![item])])?;
+        }
+        self.checks.all_chained(&self.environment.db.borrow().rows)?;
         self.check_everything()?;
         let told = self.model.webhooks.all_told();
         told.map_err(|what| Violation { check: "oracle: everybody is told", what })

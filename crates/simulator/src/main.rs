@@ -12,6 +12,7 @@ use crate::plan::{Id, Plan, Script};
 use crate::statistics::Statistics;
 
 mod audit;
+mod batch_chain;
 mod checks;
 mod clients;
 mod compare;

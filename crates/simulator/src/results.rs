@@ -655,6 +655,7 @@ const fn oracle_check(command: &Command) -> &'static str {
         | Command::DeleteWebhookEndpoint(_)
         | Command::RotateWebhookSecret(_)
         | Command::TestWebhookEndpoint(_) => "oracle: webhook endpoint",
+        Command::ChainBatches(_) => "oracle: chain of batches",
         Command::FanOutMessages(_)
         | Command::ClaimDeliveries(_)
         | Command::RecordDeliveryAttempt(_)

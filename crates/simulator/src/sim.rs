@@ -299,6 +299,7 @@ impl Sim {
         }
         self.run(batches)?;
         self.refuse(refused);
+        self.chain_batches(&events)?;
         if self.statistics.commands - self.last_full_check >= FULL_CHECK_EVERY {
             self.last_full_check = self.statistics.commands;
             self.check_everything()?;

@@ -4,6 +4,7 @@ use std::rc::{Rc, Weak};
 
 use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
+use store::chain::LaneChain;
 use store::{Store, StoreError};
 
 use crate::db::{busy, conflict};
@@ -27,15 +28,13 @@ pub struct SimStore {
     environment: Rc<Environment>,
     others: Weak<dyn Interleave>,
     process: usize,
+    chain: LaneChain,
 }
 
 impl SimStore {
-    pub const fn new(
-        environment: Rc<Environment>,
-        others: Weak<dyn Interleave>,
-        process: usize,
-    ) -> Self {
-        Self { environment, others, process }
+    pub fn new(environment: Rc<Environment>, others: Weak<dyn Interleave>, process: usize) -> Self {
+        let chain = LaneChain::after(environment.db.borrow().newest_batch());
+        Self { environment, others, process, chain }
     }
 
     fn get<T>(&self, read: impl FnOnce(&BatchState) -> T) -> T {
@@ -157,7 +156,8 @@ impl Store for SimStore {
 
     fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
         self.call(StoreCall::Persist)?;
-        self.environment.db.borrow_mut().persist(self.process, work)
+        let batches = self.chain.batches(work)?;
+        self.environment.db.borrow_mut().persist(self.process, work, batches)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
@@ -179,6 +179,7 @@ impl Store for SimStore {
             }
             _ => {}
         }
+        self.chain.committed();
         Ok(())
     }
 
@@ -188,11 +189,17 @@ impl Store for SimStore {
             self.set(|state| state.unanswered_commit.1 -= 1);
             return Err(StoreError::NoAnswer);
         }
+        if done {
+            self.chain.committed();
+        } else {
+            self.chain.undone();
+        }
         Ok(done)
     }
 
     fn rollback(&mut self) {
         self.set(|state| state.rollbacks += 1);
+        self.chain.undone();
         if !self.get(|state| state.dead) {
             self.environment.db.borrow_mut().rollback(self.process);
         }

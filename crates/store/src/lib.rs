@@ -1,6 +1,7 @@
 //! The only place that knows SQL: it loads rows for decisions and writes them back, answers reads,
 //! and manages the schema, on SQLite and on PostgreSQL.
 
+pub mod chain;
 pub mod clock;
 mod database;
 mod error;

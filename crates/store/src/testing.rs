@@ -395,6 +395,13 @@ pub fn fill(stage: &mut Stage) {
          SELECT id + 1000000, 0, created_at, {actor_kind USER}, actor_id, {audited_command finish_login}, {audit_entity LOGIN}, id \
          FROM audit",
     );
+    stage.fill(&format!(
+        "INSERT INTO batches (id, end_id, created_at, digest_1, digest_2, marks, position, link_1, link_2) \
+         SELECT id, id + 1, created_at, {uuid}, {uuid}, 'AAAA', id, {uuid}, {uuid} FROM events"
+    ));
+    stage.fill(
+        "UPDATE batches SET position = NULL, link_1 = NULL, link_2 = NULL WHERE id % 1000 = 0",
+    );
     if stage.sql.dialect() == Dialect::Postgres {
         stage.sql.script("ANALYZE").unwrap();
     }

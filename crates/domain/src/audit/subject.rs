@@ -341,6 +341,7 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::CancelUnpaidOrder(_)
             | Command::ExpireSession(_)
             | Command::ExpireApproval(_)
+            | Command::ChainBatches(_)
             | Command::ClaimExecution(_)
             | Command::DeleteRetained(_)
             | Command::FanOutMessages(_)

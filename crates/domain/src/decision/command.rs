@@ -79,6 +79,7 @@ macro_rules! each_decision {
             RecordTerms = $crate::network_accounts::record_terms::RecordTerms,
             KeepUnmatchedCallback =
                 $crate::network_accounts::unmatched_callback::KeepUnmatchedCallback,
+            ChainBatches = $crate::ledger::batch_chain::ChainBatches,
             DeleteRetained = $crate::decision::retention::DeleteRetained,
             CreateWebhookEndpoint = $crate::webhooks::create_endpoint::CreateWebhookEndpoint,
             UpdateWebhookEndpoint = $crate::webhooks::change_endpoint::UpdateWebhookEndpoint,

@@ -257,6 +257,8 @@ macro_rules! each_table {
             payment_links: PaymentLink = $crate::sales::payment_link::PaymentLink,
             /// The version of the tariff: one row.
             tariff: Tariff = $crate::tariff::TariffVersion,
+            /// The end of the chain of batches: one row.
+            batch_chain: BatchChain = $crate::ledger::batch_chain::BatchChain,
             network_accounts: NetworkAccount =
                 $crate::network_accounts::account::NetworkAccount,
             network_secrets: NetworkSecret = $crate::network_accounts::secret::NetworkSecret,
@@ -325,6 +327,8 @@ macro_rules! each_table {
             /// Also by endpoint and message.
             webhook_deliveries: WebhookDelivery = $crate::webhooks::delivery::WebhookDelivery,
             webhook_attempts: WebhookAttempt = $crate::webhooks::attempt::WebhookAttempt,
+            batches: Batch = $crate::ledger::batch_chain::Batch,
+            chain_keys: ChainKey = $crate::ledger::batch_chain::ChainKey,
         }
     };
 }
@@ -409,6 +413,8 @@ pub struct Workspace {
     /// What that may do; `None` where nothing limits it.
     rights: Option<Rights>,
     first_id: i64,
+    /// The ids that were used of earlier blocks.
+    used_ids: Vec<IdBlock>,
     /// How much of `ids`, `events`, `entries`, `audit` and `deletions` belongs to accepted commands.
     accepted: Watermark,
 }
@@ -436,6 +442,7 @@ impl Workspace {
             actor: Actor::System,
             rights: None,
             first_id: ids.next,
+            used_ids: vec![],
             tables: Tables::default(),
             loaded_tariff: Arc::clone(&tariff),
             accepted_tariff: Arc::clone(&tariff),
@@ -656,6 +663,13 @@ impl Workspace {
         }
     }
 
+    /// The ids that the accepted commands of the batch have taken: one range of each block, in
+    /// ascending order.
+    pub fn taken_ids(&self) -> impl Iterator<Item = IdBlock> + '_ {
+        let last = IdBlock { next: self.first_id, end: self.accepted.next_id };
+        self.used_ids.iter().copied().chain([last])
+    }
+
     /// Drops the draft of the last command, with its ids, events, entries, row of the audit and
     /// deletions.
     pub fn discard_draft(&mut self) {
@@ -686,6 +700,8 @@ impl Workspace {
 
     /// Gives the workspace a new block of ids.
     pub fn refill_ids(&mut self, ids: IdBlock) {
+        self.used_ids.push(IdBlock { next: self.first_id, end: self.accepted.next_id });
+        self.first_id = ids.next;
         self.ids = ids;
         self.accepted.next_id = ids.next;
     }

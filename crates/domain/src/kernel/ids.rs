@@ -106,6 +106,12 @@ ids! {
     LoginTriesId
     /// A try at a password or a code.
     LoginTryId
+    /// A batch of the chain: the first id of its range.
+    BatchId
+    /// The end of the chain of batches, of which there is one.
+    BatchChainId
+    /// A key that links of the chain were made with.
+    ChainKeyId
 }
 
 impl MerchantId {

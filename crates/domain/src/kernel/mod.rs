@@ -3,6 +3,7 @@
 pub mod checked;
 pub mod country;
 pub mod currency;
+pub mod digest;
 pub mod ids;
 pub mod masks;
 pub mod money;

@@ -2,6 +2,7 @@
 //! of money.
 
 pub mod account;
+pub mod batch_chain;
 pub mod fund_wallet;
 pub mod funding;
 pub mod incoming;

@@ -130,6 +130,10 @@ mutants! {
     ExpiredApproved = "a payout is approved after three days",
     AnsweredTwice = "a payout is approved or refused a second time",
     UnapprovedSent = "a payout is sent before somebody has approved it",
+    BatchForgotten = "now and then a commit leaves no batch for the chain",
+    UndoneBatchFollowed = "a lane's next batch follows one that was rolled back",
+    ChainedTwice = "two processes chain the same batches",
+    LinkSkipped = "now and then a batch is passed over by the chain",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

@@ -4,9 +4,10 @@ use crate::api_enum;
 use crate::decision::row::rows_without_alt_key;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{Stop, Workspace};
-use crate::kernel::ids::{NetworkAccountId, NetworkSecretId, UserId, WebhookSecretId};
+use crate::kernel::ids::{ChainKeyId, NetworkAccountId, NetworkSecretId, UserId, WebhookSecretId};
 use crate::kernel::names::Provider;
 use crate::kernel::time::ServerTime;
+use crate::ledger::batch_chain::{ChainKey, SealedLinkKey};
 use crate::network_accounts::account::NetworkAccount;
 use crate::network_accounts::change_account;
 use crate::network_accounts::fault::NetworkAccountFault;
@@ -197,13 +198,17 @@ impl Decision for RetireNetworkSecret {
 }
 
 /// Replaces secrets by the same ones, encrypted with another key: those of network accounts, and those
-/// that webhooks are signed with, and those of phones.
+/// that webhooks are signed with, and those of phones. The
+/// keys of links until now are kept, so that these links can still be checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ResealSecrets {
     pub secrets: Vec<(NetworkSecretId, SealedSecret)>,
     pub webhook_secrets: Vec<(WebhookSecretId, NewWebhookSecret)>,
     /// Those of people's phones: of the one that counts, and of the one that is set up.
     pub totp: Vec<(UserId, Option<SealedTotp>, Option<SealedTotp>)>,
+    /// The keys that links of the chain of batches were made with until now. Those that are stored
+    /// have an id.
+    pub link_keys: Vec<(Option<ChainKeyId>, SealedLinkKey)>,
 }
 
 impl Decision for ResealSecrets {
@@ -230,6 +235,14 @@ impl Decision for ResealSecrets {
             let totp = row.totp.clone().zip(secret.clone());
             let totp = totp.map(|(totp, secret)| Totp { secret, ..totp });
             change.put(User { totp, pending_totp: pending.clone(), ..row });
+        }
+        for (id, new) in &self.link_keys {
+            let id = match id {
+                Some(id) => change.require::<ChainKey>(*id)?.id,
+                None => ChainKeyId(change.new_id()?),
+            };
+            let SealedLinkKey { key_id, sealed, sealed_key_id } = new.clone();
+            change.put(ChainKey { id, key_id, sealed, sealed_key_id });
         }
         let count = self.secrets.len() + self.webhook_secrets.len() + self.totp.len();
         change.finish(format!("{count} secrets encrypted with another key"))

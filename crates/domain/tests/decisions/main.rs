@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod approvals;
+mod batch_chain;
 mod checkouts;
 mod collections;
 mod deferred;

@@ -254,6 +254,9 @@ impl Stage {
     pub(crate) fn absent(&mut self, key: RowKey) {
         let tables = &mut self.work.tables;
         match key {
+            RowKey::Batch(lookup) => tables.batches.load(lookup, None),
+            RowKey::BatchChain(lookup) => tables.batch_chain.load(lookup, None),
+            RowKey::ChainKey(lookup) => tables.chain_keys.load(lookup, None),
             RowKey::SigningKey(lookup) => tables.signing_keys.load(lookup, None),
             RowKey::Merchant(lookup) => tables.merchants.load(lookup, None),
             RowKey::ApiKey(lookup) => tables.api_keys.load(lookup, None),

@@ -1,18 +1,26 @@
 //! `kola ledger`: verification of the ledger.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Subcommand;
 use domain::kernel::currency::Currency;
+use domain::kernel::digest::Digest;
 use domain::kernel::money::{Decimal, Money};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::output::{self, NobodyReads};
 use crate::cli::{Target, fail};
+use crate::credentials::sealing::SealingKey;
+use store::schema::verify::chain::{ChainCheck, ChainReport};
 use store::schema::verify::{self, Report};
 
 /// The exit code when the ledger is right and an exchange position is beyond its limit.
 const BEYOND_LIMIT: u8 = 3;
+
+/// The exit code when the ledger is right and a head that was kept elsewhere is not in the books.
+const UNKNOWN_HEAD: u8 = 4;
 
 #[derive(Subcommand)]
 pub enum Ledger {
@@ -29,7 +37,21 @@ pub enum Ledger {
             value_parser = limit
         )]
         limits: Vec<Money>,
+        /// Prove that nothing before this head of the chain of batches was changed, removed, inserted
+        /// or reordered: the hash that an earlier `kola ledger verify` printed, and that was kept
+        /// elsewhere. Exit with 4 if it is not in the books.
+        #[arg(long, value_name = "HASH", value_parser = head)]
+        head: Option<Digest>,
+        /// The file of a secrets key that was used before and is not any more. Only for one that was
+        /// not replaced by `kola secrets rekey`, which keeps what is needed. May be repeated.
+        #[arg(long = "earlier-key-file", value_name = "FILE")]
+        earlier_keys: Vec<PathBuf>,
     },
+}
+
+/// A head as it was printed.
+fn head(text: &str) -> Result<Digest, String> {
+    Digest::parse(text.trim()).ok_or_else(|| "use the 64 hexadecimal digits of a head".to_owned())
 }
 
 /// A limit, which may be zero.
@@ -45,18 +67,41 @@ fn limit(text: &str) -> Result<Money, String> {
 }
 
 impl Ledger {
-    /// The exit code is 0 if the ledger is right, 1 if it has violations, and 3 if only a position
-    /// is beyond its limit.
+    /// The exit code is 0 if the ledger is right, 1 if it has violations, 3 if only a position is
+    /// beyond its limit, and 4 if it is right and the given head is not in the books.
     pub fn run(self, target: &Target) -> ExitCode {
-        let Self::Verify { limits } = self;
-        match target.open_existing().and_then(|mut sql| Ok(verify::verify(sql.as_mut())?)) {
-            Ok(report) => tell(&report, &limits),
+        let Self::Verify { limits, head, earlier_keys } = self;
+        match verified(target, head, &earlier_keys) {
+            Ok(report) => tell(&report, &limits, head),
             Err(error) => fail(&error),
         }
     }
 }
 
-fn tell(report: &Report, limits: &[Money]) -> ExitCode {
+fn verified(
+    target: &Target,
+    head: Option<Digest>,
+    earlier_keys: &[PathBuf],
+) -> anyhow::Result<Report> {
+    let mut sql = target.open_existing()?;
+    let stored = target.read(async |reads| reads.for_system().chain_keys().await)?;
+    let key = target.secrets_key().read_if_there()?;
+    let mut keys = key.map(|key| key.link_keys(&stored));
+    for file in earlier_keys {
+        let key = SealingKey::read(file)?;
+        keys.get_or_insert_default().extend(key.link_keys(&[]));
+    }
+    let report = verify::verify_with(sql.as_mut(), &ChainCheck { keys, head })?;
+    if head.is_some() && report.chain.unchecked > 0 && report.violations.is_empty() {
+        bail!(
+            "the chain of batches was made with the secrets key, and without it nothing is proven: \
+             give its file as --secrets-key-file or KOLA_SECRETS_KEY_FILE"
+        );
+    }
+    Ok(report)
+}
+
+fn tell(report: &Report, limits: &[Money], head: Option<Digest>) -> ExitCode {
     let violations =
         report.violations.iter().map(|(name, place)| json!({ "rule": name, "place": place }));
     let positions = report
@@ -70,6 +115,7 @@ fn tell(report: &Report, limits: &[Money]) -> ExitCode {
         "rules": report.checks,
         "open_reviews": report.open_reviews,
         "positions": positions.collect::<Vec<_>>(),
+        "chain": chain_json(&report.chain),
         "violations": violations.collect::<Vec<_>>(),
     });
     let open = match report.open_reviews {
@@ -81,6 +127,10 @@ fn tell(report: &Report, limits: &[Money]) -> ExitCode {
     if !report.positions.is_empty() {
         let positions = report.positions.iter().map(|sum| format!("{sum} {}", sum.currency));
         lines.push(format!("exchange positions: {}", positions.collect::<Vec<_>>().join(", ")));
+    }
+    lines.extend(chain_lines(&report.chain));
+    if let Some(head) = head {
+        lines.push(head_line(report, head));
     }
     lines.push(format!(
         "{} entries, {} executions, {} wallets; {} rules checked, {} violations{open}",
@@ -104,8 +154,71 @@ fn tell(report: &Report, limits: &[Money]) -> ExitCode {
     match told {
         // If nobody reads the answer to its end, the exit code still tells the result.
         Err(error) if !error.is::<NobodyReads>() => fail(&error),
+        _ if head.is_some() && report.chain.found_at.is_none() => ExitCode::from(UNKNOWN_HEAD),
         _ if !beyond.is_empty() => ExitCode::from(BEYOND_LIMIT),
         _ => ExitCode::SUCCESS,
+    }
+}
+
+/// The chain of batches for programs.
+fn chain_json(chain: &ChainReport) -> Value {
+    let hash = chain.head.map(|head| head.to_string());
+    json!({
+        "head": hash.map(|hash| json!({ "position": chain.position, "hash": hash })),
+        "key_id": chain.key_id,
+        "positions_without_key": chain.without_key,
+        "unchecked_links": chain.unchecked,
+        "unchained_batches": chain.unchained,
+        "older_rows": chain.older_rows,
+        "found_at": chain.found_at,
+    })
+}
+
+/// The chain of batches for people.
+fn chain_lines(chain: &ChainReport) -> Vec<String> {
+    let mut lines = vec![];
+    if let Some(head) = chain.head {
+        let with = chain
+            .key_id
+            .as_ref()
+            .map_or_else(|| "without a key".to_owned(), |id| format!("with the secrets key {id}"));
+        lines.push(format!("head of the chain: position {}, {head} ({with})", chain.position));
+    }
+    if chain.unchecked > 0 {
+        lines.push(format!(
+            "{} links of the chain were made with a secrets key and are not checked: give its file as \
+             --secrets-key-file",
+            chain.unchecked
+        ));
+    }
+    if chain.unchained > 0 {
+        lines.push(format!(
+            "{} batches are not chained yet: the head does not cover them, only the chain of their lane does",
+            chain.unchained
+        ));
+    }
+    if chain.older_rows > 0 {
+        lines.push(format!(
+            "{} rows from before the chain are not in it yet: a running server brings them in",
+            chain.older_rows
+        ));
+    }
+    lines
+}
+
+/// What there is to say of a head that was kept elsewhere.
+fn head_line(report: &Report, head: Digest) -> String {
+    match report.chain.found_at {
+        None => format!(
+            "the head {head} is not in the books: the books are older than it, are another installation's, \
+             or were chained anew. That says nothing of where they differ"
+        ),
+        Some(position) if report.violations.is_empty() => format!(
+            "the head {head} is at position {position}: nothing before it was changed, removed, inserted or reordered"
+        ),
+        Some(position) => format!(
+            "the head {head} is at position {position}, and the books are damaged: the violations say where"
+        ),
     }
 }
 

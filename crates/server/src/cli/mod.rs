@@ -255,7 +255,9 @@ fn is_used(path: &str, option: &str) -> bool {
         ),
         "market" => matches!(path, "" | "serve" | "merchant create"),
         "secrets_key_file" => {
-            matches!(path, "" | "serve") || path.starts_with("networks") || path == "secrets rekey"
+            matches!(path, "" | "serve")
+                || path.starts_with("networks")
+                || matches!(path, "secrets rekey" | "ledger verify")
         }
         "json" => !matches!(path, "" | "serve" | "demo" | "openapi"),
         _ => true,

@@ -74,8 +74,22 @@ impl Secrets {
                         totp.push((user.id, secret, pending));
                     }
                 }
+                let stored = target.read(async |reads| reads.for_system().chain_keys().await)?;
+                let mut link_keys = vec![];
+                for key in &stored {
+                    let opened = old.open_link_key(key)?;
+                    link_keys.push((Some(key.id), new.seal_link_key(&key.key_id, &opened)?));
+                }
+                if old.id() != new.id() && stored.iter().all(|key| key.key_id != old.id()) {
+                    link_keys.push((None, new.seal_link_key(old.id(), old.link_key())?));
+                }
                 let count = resealed.len() + webhook_secrets.len() + totp.len();
-                target.run_once(ResealSecrets { secrets: resealed, webhook_secrets, totp })?;
+                target.run_once(ResealSecrets {
+                    secrets: resealed,
+                    webhook_secrets,
+                    totp,
+                    link_keys,
+                })?;
                 let text = format!(
                     "{count} secrets are encrypted with the key {} now: give its file as \
                      --secrets-key-file, or put it in the place of the old one",

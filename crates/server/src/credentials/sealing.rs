@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::kernel::ids::{MerchantId, UserId};
+use domain::ledger::batch_chain::{ChainKey, SealedLinkKey};
 use domain::network_accounts::account::NetworkAccount;
 use domain::network_accounts::secret::{NetworkSecret, SealedSecret, SecretKind};
 use domain::people::user::SealedTotp;
@@ -17,6 +18,7 @@ use domain::webhooks::endpoint::Signing;
 use domain::webhooks::secret::{NewWebhookSecret, WebhookSecret};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
+use store::chain::{LinkKey, LinkKeys};
 use store::clock;
 use store::hex::{hex, unhex};
 
@@ -24,6 +26,8 @@ use store::hex::{hex, unhex};
 pub struct SealingKey {
     id: String,
     key: LessSafeKey,
+    /// What links of the chain of batches are made with. It tells nothing of the key itself.
+    link_key: LinkKey,
 }
 
 impl fmt::Debug for SealingKey {
@@ -48,6 +52,19 @@ pub const NO_KEY_FILE: &str = "the secrets of network accounts and webhooks are 
      `kola secrets init-key FILE`, and give FILE as --secrets-key-file or KOLA_SECRETS_KEY_FILE";
 
 impl KeyFile {
+    /// Reads the key, if there is one: `None` where no file is named, and where none was made beside
+    /// an SQLite database.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has no key.
+    pub fn read_if_there(&self) -> anyhow::Result<Option<SealingKey>> {
+        match self {
+            Self::Unknown => Ok(None),
+            Self::BesideDatabase(path) if !path.exists() => Ok(None),
+            Self::Given(_) | Self::BesideDatabase(_) => self.read(false).map(Some),
+        }
+    }
+
     /// Reads the key. With `make`, a key beside an SQLite database is made where there is none.
     ///
     /// # Errors
@@ -111,7 +128,45 @@ impl SealingKey {
         let digest = Sha256::new().chain_update(b"kola secrets key id").chain_update(bytes);
         let digest = digest.finalize();
         let id = hex(digest.get(..4).unwrap_or_default());
-        Ok(Self { id, key: LessSafeKey::new(key) })
+        let link_key = Sha256::new().chain_update(b"kola chain of batches").chain_update(bytes);
+        Ok(Self { id, key: LessSafeKey::new(key), link_key: link_key.finalize().into() })
+    }
+
+    /// What links of the chain of batches are made with.
+    #[must_use]
+    pub const fn link_key(&self) -> &LinkKey {
+        &self.link_key
+    }
+
+    /// Encrypts a key of links, derived from the secrets key with this name.
+    ///
+    /// # Errors
+    /// No random numbers.
+    pub fn seal_link_key(&self, key_id: &str, key: &LinkKey) -> anyhow::Result<SealedLinkKey> {
+        let sealed = self.encrypt(bound_to_link_key(key_id), &hex(key))?;
+        Ok(SealedLinkKey { key_id: key_id.to_owned(), sealed, sealed_key_id: self.id.clone() })
+    }
+
+    /// Decrypts a key of links.
+    ///
+    /// # Errors
+    /// It was encrypted with another key, or changed since.
+    pub fn open_link_key(&self, key: &ChainKey) -> anyhow::Result<LinkKey> {
+        let what = format!("the key {} of links", key.key_id);
+        let bound = bound_to_link_key(&key.key_id);
+        let text = self.decrypt(&what, bound, &key.sealed_key_id, &key.sealed)?;
+        unhex(&text).with_context(|| format!("{what} was changed"))
+    }
+
+    /// The keys of all links: this one's and those of before, as they are stored. One that this key
+    /// does not decrypt is left out.
+    #[must_use]
+    pub fn link_keys(&self, stored: &[ChainKey]) -> LinkKeys {
+        let opened = stored.iter().filter_map(|key| {
+            let opened = self.open_link_key(key).inspect_err(|error| tracing::warn!("{error:#}"));
+            Some((key.key_id.clone(), opened.ok()?))
+        });
+        opened.chain([(self.id.clone(), self.link_key)]).collect()
     }
 
     /// Names the key; it tells nothing of it.
@@ -222,6 +277,11 @@ impl SealingKey {
     }
 }
 
+/// What a key of links is encrypted for.
+fn bound_to_link_key(key_id: &str) -> String {
+    format!("chain_keys sealed {key_id}")
+}
+
 /// What the secret of a phone is encrypted for: it is nobody else's.
 fn bound_to_user(user: UserId) -> String {
     format!("users totp {user}")
@@ -241,7 +301,7 @@ fn bound_to(callback_token: &str, kind: SecretKind) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::kernel::ids::{NetworkAccountId, NetworkSecretId};
+    use domain::kernel::ids::{ChainKeyId, NetworkAccountId, NetworkSecretId};
     use domain::kernel::names::{Mode, Provider};
     use domain::kernel::time::ServerTime;
     use domain::network_accounts::account::{AccountStatus, Parameters};
@@ -302,6 +362,22 @@ mod tests {
             let changed = NetworkSecret { sealed, ..secret.clone() };
             assert!(key.open(&account("t1"), &changed).is_err(), "{at}");
         }
+    }
+
+    #[test]
+    fn a_key_of_links_opens_with_the_key_that_it_was_sealed_with() {
+        let (old, new) = (SealingKey::new(&[7; 32]).unwrap(), SealingKey::new(&[8; 32]).unwrap());
+        assert_ne!(old.link_key(), new.link_key());
+        let SealedLinkKey { key_id, sealed, sealed_key_id } =
+            new.seal_link_key(old.id(), old.link_key()).unwrap();
+        assert!(!sealed.contains(&hex(old.link_key())));
+        let stored = ChainKey { id: ChainKeyId(1), key_id, sealed, sealed_key_id };
+        let keys = new.link_keys(std::slice::from_ref(&stored));
+        assert_eq!(keys.get(old.id()), Some(old.link_key()));
+        assert_eq!(keys.get(new.id()), Some(new.link_key()));
+        assert!(old.open_link_key(&stored).is_err());
+        let renamed = ChainKey { key_id: "other".to_owned(), ..stored };
+        assert!(new.open_link_key(&renamed).is_err());
     }
 
     #[test]

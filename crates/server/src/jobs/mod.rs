@@ -1,6 +1,7 @@
 //! Background jobs. What is due is found in the payments' own rows: after a crash nothing has to be
 //! rebuilt.
 
+pub mod batch_chain;
 pub mod call_sequence;
 pub mod callbacks;
 pub mod cancel_unpaid;
@@ -37,6 +38,7 @@ pub fn start(
     jobs.spawn(network_accounts::ask_for_terms(app.clone()));
     jobs.spawn(network_accounts::log_counters(app.clone()));
     jobs.spawn(retention::run(app.clone()));
+    jobs.spawn(batch_chain::run(app.clone()));
     jobs.spawn(webhooks::fan_out(app.clone()));
     jobs.spawn(webhooks::deliver(app.clone()));
     jobs

@@ -139,7 +139,8 @@ fn an_installation_moves_to_postgresql_and_back() {
          updated_at) SELECT 900007, webhook_endpoints.merchant_id, id, event_id, type, 4000000000000000, 'DELIVERED', 1, 0, 1 \
          FROM webhook_endpoints, webhook_messages; \
          INSERT INTO webhook_attempts (id, merchant_id, delivery_id, number, begun_at, duration_us, said) \
-         SELECT 900008, merchant_id, id, 1, 4000000000000000, 1, 'no connection' FROM webhook_deliveries",
+         SELECT 900008, merchant_id, id, 1, 4000000000000000, 1, 'no connection' FROM webhook_deliveries; \
+         INSERT INTO chain_keys (id, key_id, sealed, sealed_key_id) VALUES (900009, 'j', 'AAAA', 'k')",
     );
     let tables = moved(&copy(&file, &postgres).ok());
     assert_alike(&file, &postgres, &tables);

@@ -314,17 +314,22 @@ const DAMAGE: &[(&str, &str)] = &[
     ),
     ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = NULL WHERE operation = {operation COLLECTION}"),
     ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = (SELECT min(id) FROM gateway_fees) WHERE operation = {operation PAYOUT}"),
+    ("rows differ from the batch that inserted them", "UPDATE events SET note = 'x' WHERE type = {event_type execution.completed}"),
+    ("row that no batch inserted", "DELETE FROM batches"),
+    ("batch does not follow the one before of its lane", "UPDATE batches SET created_at = created_at + 1"),
+    ("batch does not follow the one before of its lane", "UPDATE batches SET digest_1 = digest_2"),
+    ("chain of batches is broken", "UPDATE batch_chain SET position = position + 1"),
     ("fee is not what its row comes to", "UPDATE platform_fees SET percentage_ppm = 20000 WHERE operation = 'COLLECTION'"),
 ];
 
 /// Disables triggers, foreign keys and checks until the end of the transaction.
-const DEFENCELESS: &str = "SET LOCAL session_replication_role = replica;
+pub(crate) const DEFENCELESS: &str = "SET LOCAL session_replication_role = replica;
     DO $$ DECLARE defence record; BEGIN
         FOR defence IN SELECT conrelid::regclass AS place, conname FROM pg_constraint
             WHERE contype = 'c' AND connamespace = 'public'::regnamespace
         LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', defence.place, defence.conname); END LOOP;
     END $$";
-const DEFENCELESS_SQLITE: &str =
+pub(crate) const DEFENCELESS_SQLITE: &str =
     "DROP TRIGGER entries_are_not_changed; DROP TRIGGER entries_are_not_removed;
     DROP TRIGGER events_are_not_changed; DROP TRIGGER events_are_not_removed;
     DROP TRIGGER audit_is_not_changed; DROP TRIGGER audit_is_not_removed";

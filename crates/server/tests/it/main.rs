@@ -77,6 +77,7 @@ mod signing_keys;
 mod sources;
 mod sqlite;
 mod support;
+mod tamper;
 mod tariff;
 mod transfers;
 mod upgrades;

@@ -335,8 +335,10 @@ impl Model {
             Command::DeleteWebhookEndpoint(request) => self.endpoint_deleted(request, observed),
             Command::RotateWebhookSecret(request) => self.secret_rotated(request, observed),
             Command::TestWebhookEndpoint(request) => self.endpoint_tested(request, observed),
-            // Who is told of which message is compared with the rows.
-            Command::FanOutMessages(_) => observed.check_acceptance(vec![]).map(drop),
+            // Who is told of which message is compared with the rows, and so is what is chained.
+            Command::FanOutMessages(_) | Command::ChainBatches(_) => {
+                observed.check_acceptance(vec![]).map(drop)
+            }
             Command::ClaimDeliveries(request) => self.deliveries_claimed(request, observed),
             Command::RecordDeliveryAttempt(request) => self.delivery_attempted(request, observed),
             Command::ResendDeliveries(request) => self.deliveries_resent(request, observed),

@@ -10,6 +10,7 @@
 pub mod api_keys;
 pub mod approvals;
 pub mod audit;
+mod batches;
 pub mod checkouts;
 pub mod due;
 pub mod entries;

@@ -1,6 +1,7 @@
 //! What exists once in an installation: its UUID, the keys that sign its access tokens, and the
 //! first merchant.
 
+use domain::kernel::uuids::Fingerprint;
 use uuid::{Builder, Uuid};
 
 use crate::hex::{hex, unhex};
@@ -22,6 +23,18 @@ pub fn create(sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
     let row = params!["uuid" = uuid.to_string()];
     sql.execute("INSERT INTO installation (id, uuid, next_id) VALUES (1, :uuid, 1)", &row)?;
     add_signing_key(sql, now).map(drop)
+}
+
+/// Creates the end of the chain of batches, which has none yet and no older rows either.
+pub fn begin_chain(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    let (zero, first) = (Fingerprint(Uuid::nil()), 1_i64);
+    let row = params!["zero" = zero, "first" = first];
+    sql.execute(
+        "INSERT INTO batch_chain (id, position, link_1, link_2, older_next_id, older_end_id, holder, leased_until) \
+         VALUES (1, 0, :zero, :zero, :first, :first, 0, 0)",
+        &row,
+    )?;
+    Ok(())
 }
 
 /// Adds a random signing key and returns its id. The newest key signs; all keys that are not

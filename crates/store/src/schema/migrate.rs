@@ -61,6 +61,8 @@ const RIGHTS_KEPT: i64 = 26;
 const APPROVALS_KEPT: i64 = 27;
 /// Decisions leave rows in the audit.
 const AUDITED: i64 = 28;
+/// Each commit says what it inserted.
+const BATCHES_CHAINED: i64 = 29;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -235,6 +237,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0028_audit.sql"),
         // An older kola leaves nothing in the audit.
         oldest: AUDITED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0029_batch_chain.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0029_batch_chain.sql"),
+        // An older kola would insert rows that no batch has.
+        oldest: BATCHES_CHAINED,
     },
 ];
 
@@ -429,6 +437,7 @@ fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
 fn first_run(sql: &mut dyn Sql, market: &MarketFile) -> Result<(), StoreError> {
     let now = clock::now();
     installation::create(sql, now.0)?;
+    installation::begin_chain(sql)?;
     tariff::create_version(sql)?;
     tariff::seed(sql, market, now)
 }

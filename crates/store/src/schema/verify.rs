@@ -6,6 +6,7 @@
 //! database at one point in time. Fees and the cost of refunds need longer integers than SQL has:
 //! [`fairness`] and [`shares`] check them. What no query could compare is found by [`readable`].
 
+pub mod chain;
 pub(crate) mod fairness;
 pub(crate) mod readable;
 pub(crate) mod shares;
@@ -18,6 +19,7 @@ use domain::kernel::money::Money;
 use domain::ledger::account::ROUND;
 
 use crate::StoreError;
+use crate::schema::verify::chain::{ChainCheck, ChainReport};
 use crate::workspace::codes::with_codes;
 use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
@@ -617,12 +619,11 @@ const CHECKS: &[Check] = &[
 
 /// The names of the rules, in the order in which they are checked.
 pub fn rules() -> impl Iterator<Item = &'static str> {
-    CHECKS.iter().map(|check| check.name).chain([
-        fairness::PAYER,
-        fairness::FEE,
-        shares::RULE,
-        readable::RULE,
-    ])
+    CHECKS
+        .iter()
+        .map(|check| check.name)
+        .chain([fairness::PAYER, fairness::FEE, shares::RULE, readable::RULE])
+        .chain(chain::RULES)
 }
 
 /// How many violations of one rule are listed at most.
@@ -642,6 +643,8 @@ pub struct Report {
     /// The exchange position of each currency: above zero where more of it came in than is owed,
     /// below zero where more is owed.
     pub positions: Vec<Money>,
+    /// The chain of batches.
+    pub chain: ChainReport,
     /// How many rules were checked.
     pub checks: usize,
     /// The violations: the rule that is broken, and the row that breaks it.
@@ -659,25 +662,43 @@ impl Report {
     }
 }
 
-/// Checks every rule on one snapshot of the database.
+/// Checks every rule on one snapshot of the database. Links of the chain that were made with a key
+/// are not checked.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be read.
 pub fn verify(sql: &mut dyn Sql) -> Result<Report, StoreError> {
+    verify_with(sql, &ChainCheck::default())
+}
+
+/// The same, with the keys of the chain's links.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be read.
+pub fn verify_with(sql: &mut dyn Sql, chain: &ChainCheck) -> Result<Report, StoreError> {
     sql.script(match sql.dialect() {
         Dialect::Sqlite => "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY",
         Dialect::Postgres => {
             "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
         }
     })?;
-    transaction(sql, Purpose::Snapshot, check_all)
+    transaction(sql, Purpose::Snapshot, |sql| check_all_with(sql, chain))
 }
 
-/// Checks every rule within the transaction that the caller has opened.
+/// Checks every rule within the transaction that the caller has opened. Links of the chain that were
+/// made with a key are not checked.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be read.
 pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
+    check_all_with(sql, &ChainCheck::default())
+}
+
+/// The same, with the keys of the chain's links.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be read.
+pub fn check_all_with(sql: &mut dyn Sql, with: &ChainCheck) -> Result<Report, StoreError> {
     let mut count = |table: &str| {
         let rows = sql.rows(&format!("SELECT count(*) FROM {table}"), &vec![])?;
         rows.first().map_or(Ok(0), OwnedRow::integer)
@@ -688,6 +709,7 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
         wallets: count("wallets")?,
         open_reviews: count("reviews WHERE status = 'OPEN'")?,
         positions: positions(sql)?,
+        chain: ChainReport::default(),
         checks: rules().count(),
         violations: vec![],
     };
@@ -704,6 +726,11 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
     tracing::debug!(check = "fairness", ms = begun.elapsed().as_millis(), "checked");
     report.add_violations(shares::RULE, shares::wrong(sql)?.into_iter());
     report.add_violations(readable::RULE, readable::unreadable(sql)?.into_iter());
+    let begun = Instant::now();
+    let (chain, broken) = chain::check(sql, with)?;
+    tracing::debug!(check = "chain", ms = begun.elapsed().as_millis(), "checked");
+    report.chain = chain;
+    report.violations.extend(broken);
     Ok(report)
 }
 

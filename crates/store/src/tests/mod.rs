@@ -1,6 +1,7 @@
 //! Tests that run on both databases: one schema, statements that both understand, lists that are
 //! read by indexes.
 
+mod batches;
 mod due;
 mod lists;
 mod schema;

@@ -15,6 +15,7 @@ use domain::directory::party::Relationship;
 use domain::each_table;
 use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
+use domain::kernel::digest::Digest;
 use domain::kernel::ids::{
     ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, NetworkAccountId, PartyId,
     PaymentLinkId, ReviewId, SessionId, SourceId, UserId, WalletId, WebhookDeliveryId,
@@ -25,6 +26,7 @@ use domain::kernel::names::{Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::ServerTime;
 use domain::kernel::uuids::{Fingerprint, ReferenceId, Uuid};
+use domain::ledger::batch_chain::BatchChain;
 use domain::ledger::wallet::OwnerType;
 use domain::payments::approval::ApprovalStatus;
 use domain::payments::attempt::WithAttempt;
@@ -140,6 +142,17 @@ fn what_the_command_line_writes_is_understood() {
     }
 }
 
+/// The end of a chain before which there are rows.
+const BEFORE_THE_CHAIN: BatchChain = BatchChain {
+    id: BatchChain::ID,
+    position: 0,
+    link: Digest::ZERO,
+    link_key_id: None,
+    older_next_id: 500,
+    older_end_id: 10_000,
+    holder: 0,
+    leased_until: ServerTime(0),
+};
 /// Later than all that a new database is given.
 const FIRST: ServerTime = ServerTime(5_000_000_000_000_000);
 const SECOND: ServerTime = ServerTime(6_000_000_000_000_000);
@@ -308,6 +321,12 @@ impl Found for [u8; 16] {
     }
 }
 
+impl Found for BatchChain {
+    fn count(&self) -> usize {
+        1
+    }
+}
+
 impl Found for bool {
     fn count(&self) -> usize {
         usize::from(*self)
@@ -435,6 +454,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
         audit_of_installation(AuditFilter::default(), PAGE), audit_of_installation(AuditFilter { from: Some(ServerTime(1)), ..AuditFilter::default() }, Page { limit: 10, after_id: Some(1_000_018) }),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_body(EventId(10)),
+        batch_chain(), batches_to_chain(10), chain_keys(), older_rows(&BEFORE_THE_CHAIN, 10),
         last_event_positions(&[MINE, MerchantId(2)]), execution_events_after(MINE, 3, 10),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
@@ -490,8 +510,10 @@ fn a_page_has_the_newest_collection_of_its_source() {
 
 /// The line of a plan that scans a whole table, unless the table stays small.
 fn read_whole(plan: &str) -> Option<&str> {
-    const SMALL: [&str; 8] = [
+    const SMALL: [&str; 10] = [
         "installation",
+        "batch_chain",
+        "chain_keys",
         "signing_keys",
         "network_secrets",
         "chain",
@@ -505,7 +527,11 @@ fn read_whole(plan: &str) -> Option<&str> {
         after.and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
     };
     // An index of what is open may be read as a whole: it does not grow.
-    let of_open = ["USING INDEX reviews_open", "USING INDEX provider_attempts_waiting"];
+    let of_open = [
+        "USING INDEX reviews_open",
+        "USING INDEX provider_attempts_waiting",
+        "USING INDEX batches_to_chain",
+    ];
     let lines = plan.lines().filter(|line| !of_open.iter().any(|index| line.contains(index)));
     lines.into_iter().find(|line| table(line).is_some_and(|table| !SMALL.contains(&table.as_str())))
 }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use domain::decision::row::{NoAltKey, Row};
 use domain::kernel::currency::Currency;
+use domain::kernel::digest::Digest;
 use domain::kernel::ids::NetworkAccountId;
 use domain::kernel::money::{Money, Ratio};
 use domain::kernel::time::{MerchantTime, ServerTime};
-use domain::kernel::uuids::Fingerprint;
+use domain::kernel::uuids::{Fingerprint, Uuid};
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::{Owner, OwnerType};
 use domain::payments::session::Recipient;
@@ -254,6 +255,30 @@ uuid_columns!(
     domain::kernel::uuids::NetworkRequestId,
     Fingerprint,
 );
+
+/// Two halves, each in a column for 16 bytes.
+impl Column for Digest {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Uuid; 2]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let (first, second) = (&self.0[..16], &self.0[16..]);
+        values.extend([first, second].into_iter().map(|half| {
+            SqlValue::Uuid(half.try_into().map_or_else(|_| Uuid::nil(), Uuid::from_bytes))
+        }));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let (first, second) = <(Fingerprint, Fingerprint)>::read(reader)?;
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(first.0.as_bytes());
+        bytes[16..].copy_from_slice(second.0.as_bytes());
+        Ok(Self(bytes))
+    }
+}
 
 /// The token and its fingerprint, by which it is found.
 impl Column for PageToken {
@@ -529,6 +554,9 @@ integer_columns!(
     domain::kernel::ids::LoginId,
     domain::kernel::ids::InvitationId,
     domain::kernel::ids::LoginTriesId,
+    domain::kernel::ids::BatchId,
+    domain::kernel::ids::BatchChainId,
+    domain::kernel::ids::ChainKeyId,
 );
 
 /// Enums are stored as texts, spelt as in the API.

@@ -661,6 +661,26 @@ fn unescaped(text: &str) -> Option<String> {
     }
     Some(value)
 }
+record!(domain::ledger::batch_chain::Batch, "batches",
+    fixed {
+        id: "id", end_id: "end_id", previous_id: "previous_id", created_at: "created_at", digest: "digest_1" "digest_2",
+        marks: "marks",
+    }
+    changing { position: "position", link: "link_1" "link_2", link_key_id: "link_key_id" }
+    alt_key {});
+
+record!(domain::ledger::batch_chain::BatchChain, "batch_chain",
+    fixed { id: "id" }
+    changing {
+        position: "position", link: "link_1" "link_2", link_key_id: "link_key_id", older_next_id: "older_next_id",
+        older_end_id: "older_end_id", holder: "holder", leased_until: "leased_until",
+    }
+    alt_key {});
+
+record!(domain::ledger::batch_chain::ChainKey, "chain_keys",
+    fixed { id: "id", key_id: "key_id" }
+    changing { sealed: "sealed", sealed_key_id: "sealed_key_id" }
+    alt_key {});
 
 record!(domain::tariff::TariffVersion, "tariff",
     fixed { id: "id" }

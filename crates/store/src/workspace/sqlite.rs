@@ -18,6 +18,7 @@ use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
+use crate::chain::{self, LaneChain};
 use crate::schema::{installation, migrate, tariff};
 use crate::workspace::deleting::DeleteSql as _;
 use crate::workspace::file;
@@ -292,6 +293,7 @@ pub struct SqliteStore {
     open_files: file::OpenFiles,
     installation: [u8; 16],
     tariff: Arc<Tariff>,
+    chain: LaneChain,
 }
 
 impl Drop for SqliteStore {
@@ -309,8 +311,10 @@ impl SqliteStore {
         let uuid = read(&connection, installation::UUID, &vec![], |row| OwnedRow::read(row, 1))?;
         let installation = installation::uuid(uuid.first())?;
         let tariff = Arc::new(read_tariff(&connection)?);
+        let newest = read(&connection, chain::NEWEST, &vec![], chain::Followed::read)?.pop();
         let open_files = file::OpenFiles::of(&connection);
-        Ok(Self { connection, open_files, installation, tariff })
+        let chain = LaneChain::after(newest);
+        Ok(Self { connection, open_files, installation, tariff, chain })
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
@@ -464,6 +468,8 @@ impl Store for SqliteStore {
         self.append(&work.events)?;
         self.append(&work.entries)?;
         self.append(&work.audit)?;
+        let batches = self.chain.batches(work)?;
+        self.append(&batches)?;
         for Deletion { table, id } in &work.deletions {
             self.connection.prepare_cached(table.delete_one())?.execute([id])?;
         }
@@ -472,6 +478,7 @@ impl Store for SqliteStore {
 
     fn commit(&mut self) -> Result<(), StoreError> {
         self.connection.prepare_cached("COMMIT")?.raw_execute()?;
+        self.chain.committed();
         Ok(())
     }
 
@@ -481,6 +488,7 @@ impl Store for SqliteStore {
     }
 
     fn rollback(&mut self) {
+        self.chain.undone();
         // After some errors, such as a full disk, SQLite has rolled back by itself. A ROLLBACK
         // without a transaction would be an error.
         if !self.connection.is_autocommit()

@@ -50,6 +50,8 @@ fn fill(file: &Database) {
         "UPDATE wallets SET last_entry_id = last_entry_id + {COUNT} * {STEP}, available_minor = (SELECT balance_minor FROM entries
              WHERE id = last_entry_id + {COUNT} * {STEP}) WHERE last_entry_id IS NOT NULL;
          UPDATE event_positions SET last = last + {COUNT} * 2;
+         UPDATE batch_chain SET older_next_id = (SELECT max(end_id) FROM batches),
+             older_end_id = (SELECT next_id FROM installation) + {COUNT} * {STEP};
          UPDATE installation SET next_id = next_id + {COUNT} * {STEP};
          COMMIT;"
     )

@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 51] = [
+pub const TABLES: [Table; 54] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -75,6 +75,9 @@ pub const TABLES: [Table; 51] = [
     Table { name: "webhook_messages", key: "event_id", seeded: false },
     filled("webhook_deliveries"),
     filled("webhook_attempts"),
+    filled("batches"),
+    seeded("batch_chain"),
+    filled("chain_keys"),
 ];
 
 /// The columns of a table with their types, ordered by name: migrations may have added them in

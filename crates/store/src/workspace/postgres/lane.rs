@@ -18,6 +18,7 @@ use domain::ledger::wallet::Owner;
 use domain::tariff::Tariff;
 use tokio::runtime::Runtime;
 
+use crate::chain::{self, LaneChain};
 use crate::schema::{installation, tariff};
 use crate::workspace::postgres::lane::connection::{
     BulkParam, Connection, OPEN_LANE, Statement, StatementResult, open,
@@ -52,8 +53,16 @@ const RESERVE_IDS: &str = "UPDATE installation SET next_id = next_id + $1 RETURN
 /// The statements of a lane that are not about a decision's tables, for the test that prepares
 /// them.
 #[cfg(test)]
-pub(crate) const STATEMENTS: [&str; 7] =
-    [OPEN_LANE, CLOSE_LANE, SWEEP_LANES, WRITE_BATCH, READ_BATCH, RESERVE_IDS, tariff::VERSION];
+pub(crate) const STATEMENTS: [&str; 8] = [
+    chain::NEWEST,
+    OPEN_LANE,
+    CLOSE_LANE,
+    SWEEP_LANES,
+    WRITE_BATCH,
+    READ_BATCH,
+    RESERVE_IDS,
+    tariff::VERSION,
+];
 
 /// A lane's store. A lost connection is opened again.
 pub struct PostgresStore {
@@ -68,6 +77,7 @@ pub struct PostgresStore {
     /// The id of this lane, and below it the number of the last batch that it tried to commit.
     lane: i64,
     batch: i64,
+    chain: LaneChain,
     in_transaction: bool,
     /// The rows that this transaction has locked.
     locked: HashSet<RowKey>,
@@ -88,6 +98,7 @@ impl PostgresStore {
             tariff: Arc::default(),
             lane: 0,
             batch: 0,
+            chain: LaneChain::after(None),
             in_transaction: false,
             locked: HashSet::new(),
             remembered: HashMap::new(),
@@ -98,13 +109,15 @@ impl PostgresStore {
             Statement::new(OPEN_LANE, vec![BulkParam::Int(lane)]),
         ])?;
         store.lane = lane;
-        let read = store.run(vec![Statement::new(installation::UUID, vec![])])?;
-        let uuid = read
-            .first()
-            .and_then(|result| result.rows.first())
-            .map(|row| OwnedRow::read(row, 1))
-            .transpose()?;
+        let read = store.run(vec![
+            Statement::new(installation::UUID, vec![]),
+            Statement::new(chain::NEWEST, vec![]),
+        ])?;
+        let mut read = read.iter().map(|result| result.rows.first());
+        let uuid = read.next().flatten().map(|row| OwnedRow::read(row, 1)).transpose()?;
         store.installation = installation::uuid(uuid.as_ref())?;
+        let newest = read.next().flatten().map(|row| chain::Followed::read(row)).transpose()?;
+        store.chain = LaneChain::after(newest);
         Ok(store)
     }
 
@@ -292,6 +305,8 @@ impl Store for PostgresStore {
         append(&work.events, &mut statements)?;
         append(&work.entries, &mut statements)?;
         append(&work.audit, &mut statements)?;
+        let batches = self.chain.batches(work)?;
+        append(&batches, &mut statements)?;
         delete(&work.deletions, &mut statements)?;
         self.run(statements)?;
         self.remember(&work.tables);
@@ -302,7 +317,10 @@ impl Store for PostgresStore {
         let done = self.run(vec![Statement::new("COMMIT", vec![])]);
         self.in_transaction = false;
         match done {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.chain.committed();
+                Ok(())
+            }
             // No answer, or the answer of a server that is shutting down: the commit may be on
             // disk.
             Err(error) if error.is_unavailable() => Err(StoreError::CommitUnknown(Box::new(error))),
@@ -315,10 +333,18 @@ impl Store for PostgresStore {
         let results =
             self.run(vec![Statement::new(READ_BATCH, vec![BulkParam::Int(self.lane)])])?;
         let row = results.first().and_then(|result| result.rows.first());
-        Ok(row.map(|row| integer(row)).transpose()? == Some(self.batch))
+        let committed = row.map(|row| integer(row)).transpose()? == Some(self.batch);
+        if committed {
+            self.chain.committed();
+        } else {
+            self.chain.undone();
+        }
+        Ok(committed)
     }
 
     fn rollback(&mut self) {
+        // Also where the database has rolled back by itself, or a lost connection did.
+        self.chain.undone();
         if !self.in_transaction {
             return;
         }
