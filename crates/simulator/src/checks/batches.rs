@@ -30,6 +30,7 @@ impl BatchChecks {
             match table.name {
                 "events" => hash(place, &commit.events, &mut inserted)?,
                 "entries" => hash(place, &commit.entries, &mut inserted)?,
+                "audit" => hash(place, &commit.audit, &mut inserted)?,
                 other => return violation(format!("{other} is hashed, and not observed")),
             }
         }
