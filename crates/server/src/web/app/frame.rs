@@ -17,6 +17,7 @@ use crate::web::page::{self, Frame};
 pub const LOGIN: &str = "/app/login";
 pub const SECOND_FACTOR: &str = "/app/second-factor";
 pub const PROFILE: &str = "/app/profile";
+pub const INSTALLATION: &str = "/app/installation";
 
 /// What stands around the content of a page.
 pub struct AppFrame {

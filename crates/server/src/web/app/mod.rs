@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod frame;
 mod home;
+mod installation;
 mod invitation;
 mod login;
 mod person;
@@ -26,4 +27,5 @@ pub fn routes() -> Routes {
         .and(team::routes())
         .and(approvals::routes())
         .and(audit::routes())
+        .and(installation::routes())
 }

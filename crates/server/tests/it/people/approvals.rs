@@ -31,7 +31,7 @@ fn set_limits(server: &Server, shop: &Merchant, limits: &[&str]) -> String {
 
 /// A key of the merchant that the operator has made: another holder than the first.
 #[track_caller]
-fn operators_key(server: &Server, shop: &Merchant, role: &str) -> Merchant {
+pub(super) fn operators_key(server: &Server, shop: &Merchant, role: &str) -> Merchant {
     let id = shop.credentials.merchant_id.to_string();
     let made =
         server.kola(&["merchant", "create-key", "--merchant", &id, "--role", role, "--json"]).ok();

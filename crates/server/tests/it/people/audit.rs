@@ -7,6 +7,7 @@ use domain::audit::AuditedCommand;
 use domain::decision::command::Command;
 use serde_json::Value;
 
+use super::approvals::operators_key;
 use super::*;
 use crate::isolation;
 use crate::payment_links;
@@ -14,7 +15,7 @@ use crate::support::shop::{GOOD, source_for};
 use crate::support::{Reply, id, json, key, number, shown, soon, spawn_with, wait_for};
 
 /// The commands that leave no row, whoever asks for them.
-const NOT_AUDITED: [&str; 20] = [
+const NOT_AUDITED: [&str; 22] = [
     "ReservePasscodeChange",
     "ReservePasscodeAttempt",
     "FinishPasscodeAttempt",
@@ -24,10 +25,12 @@ const NOT_AUDITED: [&str; 20] = [
     "PayOnPage",
     "LeaveCardPage",
     "ClaimExecution",
+    "ExpireApproval",
     "DeferSend",
     "RecordOutcome",
     "RecordDispute",
     "KeepUnmatchedCallback",
+    "ChainBatches",
     "DeleteRetained",
     "FanOutMessages",
     "ClaimDeliveries",
@@ -222,6 +225,31 @@ fn every_operation_leaves_its_row() {
         let run = json!({"session_id": session, "reference_id": key()});
         c.post(&format!("/v1/executions/{kind}"), run, "execute");
     }
+    // Two payouts that wait for somebody else.
+    let merchant = shop.credentials.merchant_id.to_string();
+    let limits = ["merchant", "limits", "--merchant", &merchant, "--currency", "USD"];
+    server.kola(&[&limits[..], &["--payment", "0", "--bind-api-keys", "true"]].concat()).ok();
+    for _ in 0..2 {
+        let session = id(&c.post("/v1/sessions/payout", payout.clone(), "create_session"));
+        let run = json!({"session_id": session, "reference_id": key()});
+        assert_eq!(c.post("/v1/executions/payout", run, "execute")["waiting_for"], "approval");
+    }
+    let waiting = shop.api.get("/v1/approvals/list").rows();
+    let refuse = format!("/v1/approvals/refuse/{}", id(&waiting[0]));
+    c.post(&refuse, json!({"note": "not ours"}), "refuse");
+    c.call("POST", &refuse, None, None);
+    let finance = operators_key(&server, &shop, "FINANCE");
+    c.watch.new_rows();
+    let approve = format!("/v1/approvals/approve/{}", id(&waiting[1]));
+    finance.api.post(&approve, &json!({})).ok();
+    c.called.push(("POST", approve));
+    let rows = c.watch.new_rows();
+    let changes = "status\t=REQUESTED\t=APPROVED\nexecution_id\t\t=";
+    assert!(
+        rows.len() == 1 && rows[0][1] == "approve" && rows[0][7].starts_with(changes),
+        "{rows:?}"
+    );
+    server.kola(&[&limits[..], &["--payment", "none"]].concat()).ok();
     let session = id(&c.post("/v1/sessions/payout", payout, "create_session"));
     let cancel = format!("/v1/sessions/payout/cancel/{session}");
     c.call("POST", &cancel, None, Some("cancel_session"));
@@ -488,6 +516,7 @@ fn who_may_reads_the_audit_on_a_page() {
             format!("{}/csv", path(&other)),
             "/app/audit".to_owned(),
             "/app/audit/csv".to_owned(),
+            "/app/installation".to_owned(),
         ] {
             assert_eq!(person.browser.get(&path).status, 404, "{role} {path}");
         }
@@ -517,6 +546,13 @@ fn who_may_reads_the_audit_on_a_page() {
         text(&page)
     );
     assert_eq!(auditor.browser.get("/app/audit/csv").status, 200);
+    // The head of the books, a moment after the first of them.
+    for person in [&mut operator, &mut auditor] {
+        wait_for("the head of the chain", || {
+            let page = person.browser.get("/app/installation");
+            text(&page).contains("kola ledger verify --head ").then_some(())
+        });
+    }
     // At the command line the operator sees all.
     let merchant = shop.credentials.merchant_id.to_string();
     let all = server.kola(&["audit", "list", "--json", "--all"]).ok();
