@@ -271,9 +271,11 @@ async fn export(
 
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().get("/v1/audit/list", list_all, op("list_audit", "List who decided what")).get(
-        "/v1/audit/export",
-        export,
-        op("export_audit", "Download who decided what as CSV"),
-    )
+    Routes::new()
+        .get("/v1/audit/list", list_all, op("list_audit_entries", "List who decided what"))
+        .get(
+            "/v1/audit/export",
+            export,
+            op("export_audit_entries", "Download who decided what as CSV"),
+        )
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::decision::command::{ListedDecision, Output, Request};
+use domain::decision::command::{Command, ListedDecision, Output, Request};
 use domain::decision::row::Lookup;
 use domain::decision::settings::Settings;
 use domain::decision::use_case::LockKey;
@@ -80,7 +80,10 @@ fn merchant(phone: &str) -> CreateMerchant {
 }
 
 fn request(decision: impl ListedDecision) -> Request {
-    Request::new(Principal::Operator, decision)
+    let command = decision.into();
+    let is_heard = matches!(command, Command::RecordOutcome(_));
+    let by = if is_heard { Principal::Network } else { Principal::Operator };
+    Request::new(by, command)
 }
 
 fn one<D: ListedDecision>(lane: &mut Lane<impl Store>, decision: D) -> D::Output {
