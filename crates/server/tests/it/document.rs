@@ -224,6 +224,12 @@ fn every_list_is_read_to_its_end_by_its_links() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "1000.00");
     trade(&shop);
+    let merchant = shop.credentials.merchant_id.to_string();
+    let limits = ["merchant", "limits", "--merchant", &merchant, "--currency", "USD"];
+    server.kola(&[&limits[..], &["--payment", "0", "--bind-api-keys", "true"]].concat()).ok();
+    for _ in 0..2 {
+        shop.send(shop.momo("PAYOUT", GOOD), "USD", "1.00");
+    }
     let lists: Vec<Operation> =
         Operation::all().into_iter().filter(|operation| operation.lists).collect();
     assert!(lists.len() >= 12, "{}", lists.len());

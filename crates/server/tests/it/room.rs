@@ -99,7 +99,8 @@ fn more_than_fits_into_an_account_is_neither_refused_by_it_nor_stuck() {
          INSERT INTO entries (id, merchant_id, transaction_id, execution_id, account_id, bucket, amount_minor, currency, balance_minor) \
          SELECT -1, {merchant}, -1, id, -1, {{bucket SYSTEM}}, 4000000000000000000, 'USD', 4000000000000000000 FROM executions \
          UNION ALL SELECT -2, {merchant}, -1, id, {clearing}, {{bucket SYSTEM}}, -4000000000000000000, 'USD', \
-         {before} - 4000000000000000000 FROM executions"
+         {before} - 4000000000000000000 FROM executions; \
+         UPDATE batch_chain SET older_next_id = -10, older_end_id = 0"
     ));
     server.verify_ledger();
     server.restart(&[("KOLA_SANDBOX_DELAY_MS", "0")]);

@@ -227,6 +227,7 @@ const NO_LAST_FUNDING: &str = "
     UPDATE accounts SET balance_minor = balance_minor + 700
         WHERE id = (SELECT account_id FROM entries WHERE transaction_id = :event AND bucket = {bucket SYSTEM});
     UPDATE event_positions SET last = last - 1 WHERE merchant_id = (SELECT merchant_id FROM events WHERE id = :event);
+    DELETE FROM audit WHERE id = (SELECT min(id) FROM audit WHERE id > :event);
     DELETE FROM entries WHERE transaction_id = :event;
     DELETE FROM events WHERE id = :event";
 
@@ -250,23 +251,50 @@ fn what_no_other_rule_finds_breaks_the_chain_and_the_place_is_named() {
     // Rows.
     let done_at = format!("position {at_done}, batch");
     books.finds(&format!("UPDATE events SET note = 'x' WHERE id = {done}"), ROWS, &done_at);
-    for (change, id) in [
-        ("note = 'x'", done),
-        ("note = NULL", first),
-        ("created_at = created_at - 86400000000", done),
-        ("type = {event_type session.expired}", declared),
-        ("actor_kind = {actor_kind OPERATOR}, actor_id = NULL", by_key),
-        ("actor_kind = NULL, actor_id = NULL", by_key),
+    // The row of the audit comes last among those of its command.
+    let audit_of = |id: i64| format!("(SELECT min(id) FROM audit WHERE id > {id})");
+    for (change, id, of_audit) in [
+        ("note = 'x'", done, false),
+        ("note = NULL", first, false),
+        ("created_at = created_at - 86400000000", done, true),
+        ("type = {event_type session.expired}", declared, false),
+        ("actor_kind = {actor_kind OPERATOR}, actor_id = NULL", by_key, true),
+        ("actor_kind = NULL, actor_id = NULL", by_key, false),
     ] {
-        let change = format!("UPDATE events SET {change} WHERE id = {id}");
-        books.finds(&change, ROWS, &format!("event {id} was changed"));
+        let mut all = format!("UPDATE events SET {change} WHERE id = {id}");
+        if of_audit {
+            all.push_str(&format!("; UPDATE audit SET {change} WHERE id = {}", audit_of(id)));
+        }
+        books.finds(&all, ROWS, &format!("event {id} was changed"));
     }
+    for (change, found) in [
+        (
+            "UPDATE audit SET address = '192.0.2.9' WHERE id = :row",
+            "row of the audit :row was changed",
+        ),
+        ("UPDATE audit SET request_id = 7 WHERE id = :row", "row of the audit :row was changed"),
+        ("UPDATE audit SET changes = NULL WHERE id = :row", "row of the audit :row was changed"),
+    ] {
+        let row = books.number(&format!("SELECT {}", audit_of(by_key))).to_string();
+        books.finds(&change.replace(":row", &row), ROWS, &found.replace(":row", &row));
+    }
+    let made =
+        books.number("SELECT max(id) FROM audit WHERE command = {audited_command create_party}");
+    books.finds(&format!("DELETE FROM audit WHERE id = {made}"), ROWS, "rows are missing");
     let swapped = format!(
         "UPDATE events SET created_at = (SELECT sum(created_at) FROM events WHERE id IN ({declared}, {done})) - created_at
-         WHERE id IN ({declared}, {done})"
+         WHERE id IN ({declared}, {done});
+         UPDATE audit SET created_at = (SELECT created_at FROM events WHERE id = {declared}) WHERE id = {};
+         UPDATE audit SET created_at = (SELECT created_at FROM events WHERE id = {done}) WHERE id = {}",
+        audit_of(declared),
+        audit_of(done)
     );
     books.finds(&swapped, ROWS, &format!("event {declared} was changed"));
-    books.finds(&with(SMALLER_FUNDING, first), ROWS, &format!("entry {} was changed", first + 1));
+    books.finds(
+        &with(SMALLER_FUNDING, funding),
+        ROWS,
+        &format!("entry {} was changed", funding + 1),
+    );
     books.finds(&with(NO_LAST_FUNDING, funding), ROWS, &format!("position {at_funding}, batch"));
     books.finds(&with(NO_LAST_FUNDING, funding), ROWS, "rows are missing");
     books.finds(
@@ -283,7 +311,7 @@ fn what_no_other_rule_finds_breaks_the_chain_and_the_place_is_named() {
         &format!("entry {declared} was inserted"),
     );
     let forged = "INSERT INTO events (id, merchant_id, type, subject_type, subject_id, note, position, sequence, actor_kind, created_at)
-            SELECT i.next_id, merchant_id, type, subject_type, subject_id, 'forged', p.last + 1, sequence + 1, actor_kind, created_at
+            SELECT i.next_id, merchant_id, type, subject_type, subject_id, 'forged', p.last + 1, sequence + 1, NULL, created_at
             FROM events JOIN event_positions AS p USING (merchant_id) CROSS JOIN installation AS i WHERE events.id = :event;
         UPDATE event_positions SET last = last + 1 WHERE merchant_id = (SELECT merchant_id FROM events WHERE id = :event);
         UPDATE wallets SET event_count = event_count + 1 WHERE id = (SELECT subject_id FROM events WHERE id = :event);

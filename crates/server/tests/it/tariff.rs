@@ -63,7 +63,7 @@ fn a_circle_of_small_orders_gains_nothing() {
 #[test]
 fn positions_are_told_and_may_have_a_limit() {
     let (server, shop) = open();
-    assert!(!server.kola(&["ledger", "verify"]).ok().contains("position"));
+    assert!(!server.kola(&["ledger", "verify"]).ok().contains("exchange position"));
     let paid = shop
         .collect(
             shop.checkout(shop.invoice("USD", "100.00")),

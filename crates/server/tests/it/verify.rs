@@ -9,7 +9,8 @@ use crate::support::{Server, spawn_with, wait_for};
 /// The numbers of entries and executions that a verification has seen.
 #[track_caller]
 fn look(server: &Server) -> (i64, i64) {
-    let said = server.kola(&["ledger", "verify"]).ok();
+    let printed = server.kola(&["ledger", "verify"]).ok();
+    let said = printed.lines().last().expect("a line");
     let number = |word: &str| {
         let before = said.split(word).next().and_then(|before| before.trim().rsplit(' ').next());
         before

@@ -73,7 +73,8 @@ fn as_if_a_year_ahead(server: &Server) {
         "UPDATE executions SET created_at = created_at + {year}, updated_at = updated_at + {year} \
          WHERE id IN (SELECT execution_id FROM provider_attempts WHERE next_check_at IS NOT NULL); \
          UPDATE provider_attempts SET next_check_at = next_check_at + {year}, lease_until = lease_until + {year}, \
-         sent_at = sent_at + {year}, deadline_at = deadline_at + {year} WHERE next_check_at IS NOT NULL"
+         sent_at = sent_at + {year}, deadline_at = deadline_at + {year} WHERE next_check_at IS NOT NULL; \
+         UPDATE wallets SET sent_day = sent_day + 366 WHERE sent_minor > 0"
     ));
 }
 

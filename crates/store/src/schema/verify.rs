@@ -597,9 +597,10 @@ const CHECKS: &[Check] = &[
               WHERE a.actor_kind = {actor_kind USER} AND (u.id IS NULL OR (a.merchant_id > 0 AND m.id IS NULL AND u.role IS NULL))",
     },
     Check {
+        // One whose secret nobody could be shown is deleted again, and that it was made stays.
         name: "audit of a merchant that is not there",
         sql: "SELECT 'row ' || a.id || ' of the audit' FROM audit AS a LEFT JOIN merchants AS m ON m.id = a.merchant_id \
-              WHERE a.merchant_id > 0 AND m.id IS NULL",
+              WHERE a.merchant_id > 0 AND m.id IS NULL AND a.command <> {audited_command create_merchant}",
     },
     Check {
         name: "counter of ids below an id that is used",

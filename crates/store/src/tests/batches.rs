@@ -22,8 +22,8 @@ fn check(stage: &mut Stage) -> (i64, Vec<(&'static str, String)>) {
 fn rows_from_before_the_chain_come_into_it_in_pieces() {
     for mut stage in Stage::both() {
         fill(&mut stage);
-        stage.fill("DELETE FROM batches; UPDATE batch_chain SET older_end_id = 100000");
-        assert_eq!(check(&mut stage), (24_000, vec![]));
+        stage.fill("DELETE FROM batches; UPDATE batch_chain SET older_end_id = 2000000");
+        assert_eq!(check(&mut stage), (48_000, vec![]));
         let columns: Vec<_> =
             crate::schema::copy::tables::columns(stage.sql.as_mut(), "batches").unwrap();
         let mut pieces = 0;
@@ -51,9 +51,10 @@ fn rows_from_before_the_chain_come_into_it_in_pieces() {
                 .script(&format!("UPDATE batch_chain SET older_next_id = {}", older.next_id))
                 .unwrap();
         }
-        // 12,000 entries and events, of the same ids, 700 of each at a time.
-        assert_eq!((pieces, check(&mut stage)), (18, (0, vec![])));
-        assert_eq!(end(&stage).older_next_id, 100_000);
+        // 12,000 entries, events and rows of the audit, of the same ids, 700 of each at a time; and as many
+        // more of the audit.
+        assert_eq!((pieces, check(&mut stage)), (35, (0, vec![])));
+        assert_eq!(end(&stage).older_next_id, 2_000_000);
         if stage.sql.dialect() == Dialect::Sqlite {
             stage.sql.script("DROP TRIGGER events_are_not_changed").unwrap();
         }

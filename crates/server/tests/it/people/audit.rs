@@ -76,7 +76,10 @@ impl<'a> Watch<'a> {
     }
 
     fn new_rows(&mut self) -> Vec<Vec<String>> {
-        let rows = self.server.database.rows(&format!("SELECT {COLUMNS} FROM audit ORDER BY id"));
+        let rows = self
+            .server
+            .database
+            .rows(&format!("SELECT {COLUMNS} FROM audit ORDER BY created_at, id"));
         rows.into_iter().filter(|row| self.seen.insert(row[0].clone())).collect()
     }
 
