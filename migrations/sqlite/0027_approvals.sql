@@ -4,7 +4,7 @@ ALTER TABLE merchant_limits ADD COLUMN day_minor INTEGER CHECK (day_minor >= 0);
 ALTER TABLE merchant_limits ADD COLUMN bind_api_keys INTEGER NOT NULL DEFAULT 0 CHECK (bind_api_keys IN (0, 1));
 
 -- Who an API key acts for: a person, or the first of the keys that it was made by.
-ALTER TABLE api_keys ADD COLUMN made_by_kind INTEGER CHECK (made_by_kind IN (1, 6));
+ALTER TABLE api_keys ADD COLUMN made_by_kind INT CHECK (made_by_kind IN (1, 6));
 ALTER TABLE api_keys ADD COLUMN made_by_id INTEGER CHECK ((made_by_kind IS NULL) = (made_by_id IS NULL));
 
 CREATE TABLE approvals (
@@ -12,10 +12,10 @@ CREATE TABLE approvals (
     merchant_id       INTEGER NOT NULL REFERENCES merchants (id),
     execution_id      INTEGER NOT NULL UNIQUE REFERENCES executions (id),
     above             TEXT NOT NULL CHECK (above IN ('PAYMENT', 'DAY')),
-    requested_by_kind INTEGER NOT NULL CHECK (requested_by_kind IN (1, 6)),
+    requested_by_kind INT NOT NULL CHECK (requested_by_kind IN (1, 6)),
     requested_by_id   INTEGER NOT NULL,
     status            TEXT NOT NULL CHECK (status IN ('REQUESTED', 'APPROVED', 'REFUSED', 'EXPIRED')),
-    decided_by_kind   INTEGER,
+    decided_by_kind   INT,
     decided_by_id     INTEGER,
     note              TEXT,
     decided_at        INTEGER,

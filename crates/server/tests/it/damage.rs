@@ -249,7 +249,7 @@ const DAMAGE: &[(&str, &str)] = &[
     (
         "amount on the second wallet differs from the execution",
         "UPDATE entries SET account_id = (SELECT id FROM wallets WHERE owner_type = 'MERCHANT' AND currency = 'USD')
-            WHERE bucket = {bucket AVAILABLE} AND account_id = (SELECT counter_wallet_id FROM executions WHERE operation = {operation TRANSFER})",
+            WHERE bucket = {bucket AVAILABLE} AND account_id = (SELECT counter_wallet_id FROM executions WHERE operation = {operation TRANSFER} AND status = {execution_status COMPLETED})",
     ),
     (
         "amount on the second wallet differs from the execution",
