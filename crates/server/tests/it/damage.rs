@@ -49,6 +49,7 @@ const DAMAGE: &[(&str, &str)] = &[
     ("open execution without a reason and a due time", "DELETE FROM approvals WHERE status = 'REQUESTED'"),
     ("payment that was refused and is not failed", "UPDATE approvals SET status = 'REFUSED' WHERE status = 'REQUESTED'"),
     ("approval by who requested it, or by nobody", "UPDATE approvals SET decided_by_kind = requested_by_kind, decided_by_id = requested_by_id, status = 'APPROVED'"),
+    ("approval by who requested it, or by nobody", "UPDATE approvals SET decided_by_kind = NULL, decided_by_id = NULL, status = 'APPROVED'"),
     ("wallet with another sum of its last day's payouts and transfers", "UPDATE wallets SET sent_minor = sent_minor + 1"),
     ("wallet with another sum of its last day's payouts and transfers", "UPDATE wallets SET sent_day = 1 WHERE sent_minor > 0"),
     ("events differ from what their subject counts", "UPDATE events SET subject_type = {event_entity REVIEW} WHERE subject_type = {event_entity EXECUTION}"),

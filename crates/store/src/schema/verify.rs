@@ -422,8 +422,9 @@ const CHECKS: &[Check] = &[
         name: "approval by who requested it, or by nobody",
         sql: "SELECT 'approval ' || p.id FROM approvals AS p LEFT JOIN api_keys AS r ON p.requested_by_kind = {actor_kind API_KEY} AND r.id = p.requested_by_id \
               LEFT JOIN api_keys AS d ON p.decided_by_kind = {actor_kind API_KEY} AND d.id = p.decided_by_id \
-              WHERE p.status = 'APPROVED' AND coalesce(r.made_by_kind, p.requested_by_kind) = coalesce(d.made_by_kind, p.decided_by_kind) \
-              AND coalesce(r.made_by_id, p.requested_by_id) = coalesce(d.made_by_id, p.decided_by_id)",
+              WHERE p.status = 'APPROVED' AND (p.decided_by_kind IS NULL \
+              OR coalesce(r.made_by_kind, p.requested_by_kind) = coalesce(d.made_by_kind, p.decided_by_kind) \
+              AND coalesce(r.made_by_id, p.requested_by_id) = coalesce(d.made_by_id, p.decided_by_id))",
     },
     Check {
         name: "wallet with another sum of its last day's payouts and transfers",
