@@ -116,8 +116,10 @@ pub(crate) fn pass_gate(
 ) -> Result<Option<ProviderCall>, Stop> {
     let limit = payment.unsent_limit();
     let NetworkPayment { execution, attempt } = payment.clone();
-    let since = approval::unsent_since(&execution, attempt.gate, work)?;
-    let is_late = time.since(since) >= limit && !mutant!(GateForEver);
+    let is_late_since = |since| time.since(since) >= limit && !mutant!(GateForEver);
+    // Nothing is approved before it is made, so the approval matters only to what is late without it.
+    let is_late = is_late_since(execution.created_at)
+        && is_late_since(approval::unsent_since(&execution, attempt.gate, work)?);
     let is_overdue = is_late || attempt.cancel_asked;
     let kind = gate::first_call(&execution, &attempt, work, now);
     if is_overdue && kind == CallKind::Send {

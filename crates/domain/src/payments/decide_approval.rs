@@ -80,8 +80,7 @@ impl Decision for Approve {
             return Err(not_open(ApprovalStatus::Expired).into());
         }
         let actor = work.actor();
-        let is_own =
-            approval::behind(actor, work)? == approval::behind(approval.requested_by, work)?;
+        let is_own = is_own(&approval, actor, work)?;
         if is_own && !mutant!(OwnApproved) {
             return Err(Refusal::OwnRequest.into());
         }
@@ -127,8 +126,7 @@ impl Decision for Refuse {
         // Who may request but not approve takes back only what is their own.
         let may_approve =
             work.rights().is_none_or(|rights| rights.role.may(Action::ApprovePayouts));
-        let is_own =
-            approval::behind(actor, work)? == approval::behind(approval.requested_by, work)?;
+        let is_own = is_own(&approval, actor, work)?;
         if let Some(rights) = work.rights().filter(|_| !may_approve && !is_own) {
             rights.check(Action::ApprovePayouts)?;
         }
@@ -197,6 +195,11 @@ fn unanswered(
         return Ok(None);
     }
     Err(not_open(approval.status).into())
+}
+
+/// Whether the same person is behind the request and behind this actor.
+fn is_own(approval: &Approval, actor: Actor, work: &Workspace) -> Result<bool, Stop> {
+    Ok(approval::behind(actor, work)? == approval::behind(approval.requested_by, work)?)
 }
 
 const fn not_open(status: ApprovalStatus) -> Refusal {

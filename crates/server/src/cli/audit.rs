@@ -180,9 +180,7 @@ fn read(
                 }
                 Whose::All => reads.audit(filter, page).await?,
             };
-            let is_full = u32::try_from(more.rows.len()).is_ok_and(|len| len >= limit);
-            let last = more.rows.last().map(|entry| entry.row.id.0);
-            after_id = if is_full { last } else { more.scanned_to };
+            after_id = more.next_after(limit, |entry| entry.row.id.0);
             found.extend(more.rows);
             if after_id.is_none() {
                 return Ok(found);

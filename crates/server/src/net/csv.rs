@@ -84,8 +84,7 @@ pub async fn answer<T: Table>(
                 let cells = T::cells(row);
                 text.push_str(&line(cells.iter().map(String::as_str)));
             }
-            let is_full = u32::try_from(page.rows.len()).is_ok_and(|len| len >= ROWS_AT_ONCE);
-            let after_id = if is_full { page.rows.last().map(T::id) } else { page.scanned_to };
+            let after_id = page.next_after(ROWS_AT_ONCE, T::id);
             let bytes = Bytes::from(std::mem::take(&mut text));
             if sender.send(Ok(bytes)).await.is_err() || after_id.is_none() {
                 return;

@@ -46,6 +46,13 @@ pub struct PageOfRows<T> {
 }
 
 impl<T> PageOfRows<T> {
+    /// The id that the next page continues after, where there may be one.
+    #[must_use]
+    pub fn next_after(&self, limit: u32, id: impl Fn(&T) -> i64) -> Option<i64> {
+        let is_full = u32::try_from(self.rows.len()).is_ok_and(|len| len >= limit);
+        if is_full { self.rows.last().map(id) } else { self.scanned_to }
+    }
+
     /// Each row as `convert` makes it.
     pub(super) fn map<U>(self, convert: impl Fn(T) -> U) -> PageOfRows<U> {
         PageOfRows {

@@ -160,13 +160,15 @@ async fn render(
     merchant: i64,
     fault: Option<String>,
 ) -> Result<Response, ApiError> {
+    // Paying out asks for the code again after a while, looking at what waits does not. So the login is
+    // checked for reading, and the role alone for paying out.
     let at = match me.at_merchant(app, merchant, Action::ReadPayments).await {
         Ok(at) if at.rights.role.may(Action::PayOut) => at,
         Ok(at) => {
             let refused = at.rights.check(Action::PayOut).err().into_iter().collect();
-            return elsewhere(Failure::Refused(refused), me, visitor, merchant);
+            return me.not_permitted(Failure::Refused(refused), visitor, &path(merchant));
         }
-        Err(failure) => return elsewhere(failure, me, visitor, merchant),
+        Err(failure) => return me.not_permitted(failure, visitor, &path(merchant)),
     };
     let names = at.reads.members().await?;
     let names: Names = names.into_iter().map(|(_, user)| (user.id, user.name)).collect();
@@ -195,19 +197,6 @@ async fn render(
         fault,
     };
     frame::render(status, &frame, &template)
-}
-
-/// What is answered to who may not see the page.
-fn elsewhere(
-    failure: Failure,
-    me: &LoggedIn,
-    visitor: Visitor,
-    merchant: i64,
-) -> Result<Response, ApiError> {
-    frame::refused(failure, &path(merchant))?.answer(|status, sentence| {
-        let frame = me.frame(visitor, "Not permitted");
-        frame::sentence_page(status, &frame, sentence)
-    })
 }
 
 async fn show(

@@ -262,17 +262,10 @@ async fn render(
     let path = of.path();
     let (name, found) = match of.read(Page { limit: PAGE, after_id }).await {
         Ok(found) => found,
-        Err(Ok(failure)) => {
-            return frame::refused(failure, &path)?.answer(|status, sentence| {
-                let frame = of.me.frame(visitor, "Not permitted");
-                frame::sentence_page(status, &frame, sentence)
-            });
-        }
+        Err(Ok(failure)) => return of.me.not_permitted(failure, visitor, &path),
         Err(Err(error)) => return Err(error),
     };
-    let is_full = u32::try_from(found.rows.len()).is_ok_and(|len| len >= PAGE);
-    let last = found.rows.last().map(|entry| entry.row.id.0);
-    let older = if is_full { last } else { found.scanned_to };
+    let older = found.next_after(PAGE, |entry| entry.row.id.0);
     let title =
         name.map_or("Audit of the installation".to_owned(), |name| format!("Audit of {name}"));
     let frame = of.me.frame(visitor, &title);

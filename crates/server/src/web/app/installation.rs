@@ -35,10 +35,7 @@ async fn show(
     me: LoggedIn,
 ) -> Result<Response, ApiError> {
     if let Err(failure) = me.in_installation(Action::ReadInstallation) {
-        return frame::refused(failure, INSTALLATION)?.answer(|status, sentence| {
-            let frame = me.frame(visitor, "Not permitted");
-            frame::sentence_page(status, &frame, sentence)
-        });
+        return me.not_permitted(failure, visitor, INSTALLATION);
     }
     let chain = app.queries.for_system().batch_chain().await?;
     let frame = me.frame(visitor, "Installation");

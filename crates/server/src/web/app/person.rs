@@ -142,6 +142,22 @@ impl LoggedIn {
         }
     }
 
+    /// What is answered to them where they may not see the page at this path.
+    ///
+    /// # Errors
+    /// See [`frame::refused`].
+    pub fn not_permitted(
+        &self,
+        failure: Failure,
+        visitor: Visitor,
+        path: &str,
+    ) -> Result<Response, ApiError> {
+        frame::refused(failure, path)?.answer(|status, sentence| {
+            let frame = self.frame(visitor, "Not permitted");
+            frame::sentence_page(status, &frame, sentence)
+        })
+    }
+
     /// Refuses a form that none of this login's pages has.
     ///
     /// # Errors

@@ -115,7 +115,7 @@ async fn render(
 ) -> Result<Response, ApiError> {
     let at = match me.at_merchant(app, merchant, Action::ManageMerchant).await {
         Ok(at) => at,
-        Err(failure) => return elsewhere(failure, me, visitor, merchant),
+        Err(failure) => return me.not_permitted(failure, visitor, &path(merchant)),
     };
     let members = at.reads.members().await?.into_iter().filter_map(|(member, user)| {
         Some(Member {
@@ -152,19 +152,6 @@ async fn render(
         fault: said.fault,
     };
     frame::render(status, &frame, &template)
-}
-
-/// What is answered to who may not see the page.
-fn elsewhere(
-    failure: Failure,
-    me: &LoggedIn,
-    visitor: Visitor,
-    merchant: i64,
-) -> Result<Response, ApiError> {
-    frame::refused(failure, &path(merchant))?.answer(|status, sentence| {
-        let frame = me.frame(visitor, "Not permitted");
-        frame::sentence_page(status, &frame, sentence)
-    })
 }
 
 async fn show(
@@ -220,7 +207,7 @@ async fn invite(
     me.check_form(&form)?;
     let role = given_role(&form)?;
     if let Err(failure) = me.at_merchant(&app, merchant, Action::ManageMerchant).await {
-        return elsewhere(failure, &me, visitor, merchant);
+        return me.not_permitted(failure, visitor, &path(merchant));
     }
     let token = Token::draw().map_err(|error| ApiError::internal(error.to_string()))?;
     let id = MerchantId(merchant);
