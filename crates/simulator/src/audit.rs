@@ -375,6 +375,9 @@ fn expected(
         (_, Output::Invite(made)) => {
             row(Did::Invite, (On::Invitation, made.id.0), team_of(made), true)
         }
+        (_, Output::ConfirmInvitation(made)) => {
+            row(Did::ConfirmInvitation, (On::Invitation, made.id.0), team_of(made), false)
+        }
         (_, Output::CancelInvitation(made)) => {
             row(Did::CancelInvitation, (On::Invitation, made.id.0), team_of(made), false)
         }

@@ -389,7 +389,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         Output::SetRate(row) => rows.rates.get(row.id).is_some(),
         Output::OpenMarket(opened) => rows.markets.get(opened.market.id).is_some(),
         Output::AssignPhonePrefix(row) => rows.phone_prefixes.get(row.id).is_some(),
-        Output::Invite(row) | Output::CancelInvitation(row) => {
+        Output::Invite(row) | Output::ConfirmInvitation(row) | Output::CancelInvitation(row) => {
             rows.invitations.get(row.id).is_some()
         }
         Output::AcceptInvitation(row)

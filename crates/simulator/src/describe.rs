@@ -348,6 +348,7 @@ fn answered(answer: &Output) -> String {
         | Output::RecordDeliveryAttempt(_)
         | Output::ResendDeliveries(_) => webhooks::answered(answer),
         Output::Invite(_)
+        | Output::ConfirmInvitation(_)
         | Output::CancelInvitation(_)
         | Output::AcceptInvitation(_)
         | Output::ReserveLogin(_)

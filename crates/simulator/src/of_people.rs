@@ -23,6 +23,7 @@ pub(crate) use of_people_alone;
 macro_rules! of_people {
     () => {
         $crate::of_people::of_people_alone!()
+            | Command::ConfirmInvitation(_)
             | Command::CancelInvitation(_)
             | Command::ChangeMember(_)
             | Command::SetMerchantLimits(_)

@@ -53,7 +53,7 @@ use domain::people::change_password::ChangePassword;
 use domain::people::disable_user::DisableUser;
 use domain::people::end_login::{EndLogin, TouchLogin};
 use domain::people::invitation::InvitedTo;
-use domain::people::invite::{CancelInvitation, Invite};
+use domain::people::invite::{CancelInvitation, ConfirmInvitation, Invite};
 use domain::people::log_in::FinishLogin;
 use domain::people::second_factor::{
     ConfirmSecondFactor, GiveCode, ReserveCode, SetUpSecondFactor,
@@ -442,7 +442,8 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         Command::Invite(Invite { to: InvitedTo::Reset(id), .. })
         | Command::ChangeMember(ChangeMember { user_id: id, .. })
         | Command::DisableUser(DisableUser { user_id: id, .. }) => visit(&mut id.0),
-        Command::CancelInvitation(CancelInvitation { invitation_id: id, .. }) => visit(&mut id.0),
+        Command::ConfirmInvitation(ConfirmInvitation { invitation_id: id, .. })
+        | Command::CancelInvitation(CancelInvitation { invitation_id: id, .. }) => visit(&mut id.0),
         Command::AcceptInvitation(AcceptInvitation { by: Guest::Known(by), .. }) => {
             ids_of_person(by, visit);
         }
@@ -555,6 +556,7 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::RotateWebhookSecret(RotateWebhookSecret { merchant_id: id, .. })
         | Command::TestWebhookEndpoint(TestWebhookEndpoint { merchant_id: id, .. })
         | Command::ResendDeliveries(ResendDeliveries { merchant_id: id, .. })
+        | Command::ConfirmInvitation(ConfirmInvitation { merchant_id: id, .. })
         | Command::CancelInvitation(CancelInvitation { merchant_id: id, .. })
         | Command::ChangeMember(ChangeMember { merchant_id: id, .. })
         | Command::SetMerchantLimits(SetMerchantLimits { merchant_id: id, .. })

@@ -517,6 +517,9 @@ impl Sim {
                         _ => "link of another kind, or of nobody",
                     }
                 }
+                [Refusal::InvitationWaits] => "link used before it was confirmed",
+                [Refusal::OwnInvitation] => "own link confirmed",
+                [Refusal::RoleTakesTwo { .. }] => "role of money given by one",
                 [Refusal::LastOwner] => "last owner stays",
                 [Refusal::AlreadyMember] => "link used by who is a member",
                 [Refusal::EmailTaken] => "e-mail address taken",
@@ -660,9 +663,10 @@ const fn oracle_check(command: &Command) -> &'static str {
         | Command::ClaimDeliveries(_)
         | Command::RecordDeliveryAttempt(_)
         | Command::ResendDeliveries(_) => "oracle: delivery",
-        Command::Invite(_) | Command::CancelInvitation(_) | Command::AcceptInvitation(_) => {
-            "oracle: invitation"
-        }
+        Command::Invite(_)
+        | Command::ConfirmInvitation(_)
+        | Command::CancelInvitation(_)
+        | Command::AcceptInvitation(_) => "oracle: invitation",
         Command::ReserveLogin(_)
         | Command::FinishLogin(_)
         | Command::ChangePassword(_)

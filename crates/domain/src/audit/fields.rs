@@ -352,6 +352,8 @@ impl Audited for Invitation {
         vec![
             ("role", show_option(role)),
             ("user_id", show_option(user)),
+            ("takes_two", show(self.takes_two)),
+            ("confirmed_at", show_option(self.confirmed_at)),
             ("ended_at", show_option(self.ended_at)),
         ]
     }

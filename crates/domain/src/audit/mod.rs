@@ -111,6 +111,7 @@ api_enum! {
         TestWebhookEndpoint = "test_webhook_endpoint",
         ResendDeliveries = "resend_deliveries",
         Invite = "invite",
+        ConfirmInvitation = "confirm_invitation",
         CancelInvitation = "cancel_invitation",
         AcceptInvitation = "accept_invitation",
         FinishLogin = "finish_login",

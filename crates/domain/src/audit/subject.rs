@@ -276,6 +276,9 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             about(Did::ResendDeliveries, on, asked.merchant_id, vec![count])
         }
         (Command::Invite(_), Output::Invite(row)) => invitation(Did::Invite, row, work),
+        (Command::ConfirmInvitation(_), Output::ConfirmInvitation(row)) => {
+            invitation(Did::ConfirmInvitation, row, work)
+        }
         (Command::CancelInvitation(_), Output::CancelInvitation(row)) => {
             invitation(Did::CancelInvitation, row, work)
         }
@@ -388,6 +391,7 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::RotateWebhookSecret(_)
             | Command::TestWebhookEndpoint(_)
             | Command::Invite(_)
+            | Command::ConfirmInvitation(_)
             | Command::CancelInvitation(_)
             | Command::AcceptInvitation(_)
             | Command::GiveCode(_)

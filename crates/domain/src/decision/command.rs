@@ -92,6 +92,7 @@ macro_rules! each_decision {
             ResendDeliveries = $crate::webhooks::resend::ResendDeliveries,
             SetMerchantLimits = $crate::directory::merchant_limits::SetMerchantLimits,
             Invite = $crate::people::invite::Invite,
+            ConfirmInvitation = $crate::people::invite::ConfirmInvitation,
             CancelInvitation = $crate::people::invite::CancelInvitation,
             AcceptInvitation = $crate::people::accept_invitation::AcceptInvitation,
             ReserveLogin = $crate::people::log_in::ReserveLogin,

@@ -162,6 +162,13 @@ impl Role {
         }
     }
 
+    /// Whether giving it takes two people: whoever has it requests payouts or approves them, so that an
+    /// owner who gives it alone would be both.
+    #[must_use]
+    pub fn takes_two_to_give(self) -> bool {
+        self.may(Action::PayOut) || self.may(Action::ApprovePayouts)
+    }
+
     /// Whether it needs codes of a phone beside the password.
     #[must_use]
     pub const fn needs_second_factor(self) -> bool {
@@ -275,6 +282,13 @@ mod tests {
         assert!(one.is_within(&two) && one.is_within(&all));
         assert!(!two.is_within(&one) && !all.is_within(&one) && !one.is_within(&finance));
         assert_eq!(two.operations.unwrap().names(), ["a", "b"]);
+    }
+
+    #[test]
+    fn roles_by_which_money_leaves_take_two_to_give() {
+        let of_two = |role: &&Role| role.takes_two_to_give();
+        let roles: Vec<&Role> = Role::ALL.iter().filter(of_two).collect();
+        assert_eq!(roles, [&Role::Finance, &Role::Manager, &Role::Owner]);
     }
 
     #[test]

@@ -110,6 +110,8 @@ mutants! {
     CodeTwice = "a code of a phone is taken twice",
     ResentTwice = "what is under way is sent once more when it is asked for",
     LastOwnerRemoved = "the last owner of a merchant can be removed",
+    RoleByOne = "an owner alone gives a role by which money leaves",
+    OwnInvitationConfirmed = "whoever made a link is the second person for it, too",
     RemovedStays = "a role that was taken away still counts",
     RoleIgnored = "a person's role is not compared with what they ask for",
     DisabledReturn = "logins go on once their user is enabled again",

@@ -54,7 +54,12 @@ impl Decision for AcceptInvitation {
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<User, Stop> {
         let now = context.now;
         let invitation = Invitation::open(self.token, work, now)?;
-        check_inviter(&invitation, work)?;
+        for by in [invitation.invited_by, invitation.confirmed_by].into_iter().flatten() {
+            check_giver(by, &invitation, work)?;
+        }
+        if invitation.waits() {
+            return Err(Refusal::InvitationWaits.into());
+        }
         let user = match (&self.by, invitation.to) {
             (Guest::New { email, name, password_hash }, to) if !is_reset(to) => {
                 new_user(email, name, password_hash, work, now)?
@@ -90,9 +95,8 @@ impl Decision for AcceptInvitation {
     }
 }
 
-/// A link is good as long as whoever made it may give what it gives.
-fn check_inviter(invitation: &Invitation, work: &Workspace) -> Result<(), Stop> {
-    let Some(id) = invitation.invited_by else { return Ok(()) };
+/// A link is good as long as whoever made it, and whoever confirmed it, may give what it gives.
+fn check_giver(id: UserId, invitation: &Invitation, work: &Workspace) -> Result<(), Stop> {
     let inviter = work.require::<User>(id)?;
     let (member, given) = match invitation.to {
         InvitedTo::Merchant(merchant, role) => {
@@ -160,7 +164,8 @@ fn join(user: User, to: InvitedTo, work: &mut Workspace, now: ServerTime) -> Res
     match to {
         InvitedTo::Merchant(merchant, role) => {
             let known = work.find::<Membership>(&(user.id, merchant))?;
-            if known.is_some_and(|row| row.role.is_some()) {
+            // Somebody who is there already gets another role by a link only if it allows more.
+            if known.and_then(|row| row.role).is_some_and(|own| role.is_within(own)) {
                 return Err(Refusal::AlreadyMember.into());
             }
             membership::set_role(user.id, merchant, Some(role), work, now)?;

@@ -6,7 +6,8 @@ use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::roles::{Action, Role};
 use crate::kernel::ids::{MerchantId, UserId};
 use crate::kernel::refusal::Refusal;
-use crate::people::invite::check_grant;
+use crate::mutant;
+use crate::people::invite::{check_grant, takes_two};
 use crate::people::membership::{self, Membership};
 
 /// Gives somebody in a merchant another role, or removes them. The last owner stays one.
@@ -44,6 +45,12 @@ impl Decision for ChangeMember {
         }
         if member.role == self.role {
             return Ok((*member).clone());
+        }
+        if let Some(role) = self.role.filter(|role| takes_two(*role, work))
+            && member.role.is_some_and(|own| !role.is_within(own))
+            && !mutant!(RoleByOne)
+        {
+            return Err(Refusal::RoleTakesTwo { role }.into());
         }
         membership::set_role(self.user_id, self.merchant_id, self.role, work, context.now)
     }

@@ -23,6 +23,12 @@ pub struct Invitation {
     /// Who made it; `None` for the operator at the command line.
     pub invited_by: Option<UserId>,
     pub created_at: ServerTime,
+    /// Whether a second person has to confirm it before it can be used.
+    pub takes_two: bool,
+    /// When one did.
+    pub confirmed_at: Option<ServerTime>,
+    /// Who did; `None` for the operator at the command line.
+    pub confirmed_by: Option<UserId>,
     /// When it was used, or taken back.
     pub ended_at: Option<ServerTime>,
 }
@@ -48,6 +54,12 @@ impl Invitation {
     #[must_use]
     pub fn is_open(&self, now: ServerTime) -> bool {
         self.ended_at.is_none() && (now < self.until() || mutant!(LinkForEver))
+    }
+
+    /// Whether a second person has not confirmed it yet.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.takes_two && self.confirmed_at.is_none() && !mutant!(RoleByOne)
     }
 
     /// The invitation behind a link.

@@ -1,5 +1,7 @@
 //! Inviting somebody.
 
+use std::sync::Arc;
+
 use crate::decision::event::Actor;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
@@ -8,6 +10,7 @@ use crate::directory::roles::{Action, Role};
 use crate::kernel::ids::{InvitationId, MerchantId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::uuids::Fingerprint;
+use crate::mutant;
 use crate::people::invitation::{Invitation, InvitedTo};
 use crate::people::user::User;
 
@@ -56,6 +59,12 @@ impl Decision for Invite {
                 _ => None,
             },
             created_at: context.now,
+            takes_two: match self.to {
+                InvitedTo::Merchant(_, role) => takes_two(role, work),
+                InvitedTo::Installation(_) | InvitedTo::Reset(_) => false,
+            },
+            confirmed_at: None,
+            confirmed_by: None,
             ended_at: None,
         };
         work.put(invitation.clone());
@@ -70,6 +79,61 @@ impl Decision for Invite {
 pub(super) fn check_grant(role: Role, fits: bool, work: &Workspace) -> Result<(), Refusal> {
     let may = work.rights().is_none_or(|own| own.role.may_grant(role));
     if fits && may { Ok(()) } else { Err(Refusal::MoreThanOwn) }
+}
+
+/// Whether a second person has to agree to giving this role: not for operators, who are a second
+/// person for every merchant.
+pub(super) fn takes_two(role: Role, work: &Workspace) -> bool {
+    let by_operator = work.rights().is_none_or(|own| own.role == Role::Operator);
+    role.takes_two_to_give() && !by_operator
+}
+
+/// The second person's word for a link that waits for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfirmInvitation {
+    pub merchant_id: MerchantId,
+    pub invitation_id: InvitationId,
+}
+
+impl Decision for ConfirmInvitation {
+    type Output = Invitation;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::ManageMerchant)
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Invitation, Stop> {
+        let row = of_merchant(self.merchant_id, self.invitation_id, work)?;
+        if !row.is_open(context.now) {
+            return Err(Refusal::InvitationEnded.into());
+        }
+        if !row.takes_two || row.confirmed_at.is_some() {
+            return Ok((*row).clone());
+        }
+        let by = match work.actor() {
+            Actor::User(id) => Some(id),
+            _ => None,
+        };
+        if by.is_some() && by == row.invited_by && !mutant!(OwnInvitationConfirmed) {
+            return Err(Refusal::OwnInvitation.into());
+        }
+        let confirmed_at = Some(context.now);
+        let row = Invitation { confirmed_at, confirmed_by: by, ..(*row).clone() };
+        work.put(row.clone());
+        Ok(row)
+    }
+}
+
+/// An invitation to this merchant.
+fn of_merchant(
+    merchant: MerchantId,
+    id: InvitationId,
+    work: &Workspace,
+) -> Result<Arc<Invitation>, Stop> {
+    let found = work.get::<Invitation>(id)?;
+    let is_own =
+        |row: &Arc<Invitation>| matches!(row.to, InvitedTo::Merchant(of, _) if of == merchant);
+    found.filter(is_own).ok_or_else(|| Refusal::NotFound.into())
 }
 
 /// Takes a link back that was not used.
@@ -87,9 +151,7 @@ impl Decision for CancelInvitation {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Invitation, Stop> {
-        let found = work.get::<Invitation>(self.invitation_id)?;
-        let is_own = |row: &Invitation| matches!(row.to, InvitedTo::Merchant(merchant, _) if merchant == self.merchant_id);
-        let mut row = (*found.filter(|row| is_own(row)).ok_or(Refusal::NotFound)?).clone();
+        let mut row = (*of_merchant(self.merchant_id, self.invitation_id, work)?).clone();
         if row.ended_at.is_none() {
             row.ended_at = Some(context.now);
             work.put(row.clone());

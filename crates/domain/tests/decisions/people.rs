@@ -12,8 +12,8 @@ use domain::people::access::Person;
 use domain::people::change_member::ChangeMember;
 use domain::people::disable_user::DisableUser;
 use domain::people::end_login::{EndLogin, TouchLogin};
-use domain::people::invitation::InvitedTo;
-use domain::people::invite::Invite;
+use domain::people::invitation::{Invitation, InvitedTo};
+use domain::people::invite::{ConfirmInvitation, Invite};
 use domain::people::log_in::{Browser, FinishLogin, ReserveLogin};
 use domain::people::second_factor::{
     ConfirmSecondFactor, GiveCode, Proof, ReserveCode, SetUpSecondFactor,
@@ -243,7 +243,7 @@ fn roles_are_given_by_owners_and_operators_and_one_owner_stays() {
     assert_eq!(by_owner(&mut stage, change(&owner, Some(Role::Viewer))), last);
     let more = Err(vec![Refusal::MoreThanOwn]);
     assert_eq!(by_owner(&mut stage, change(&manager, Some(Role::Operator))), more);
-    assert_eq!(by_owner(&mut stage, change(&manager, Some(Role::Owner))), Ok(()));
+    stage.decide(&change(&manager, Some(Role::Owner))).unwrap();
     assert_eq!(by_owner(&mut stage, change(&owner, Some(Role::Viewer))), Ok(()));
     // Who is no owner any more changes nobody.
     assert!(by_owner(&mut stage, change(&manager, None)).is_err());
@@ -322,7 +322,11 @@ fn a_link_of_somebody_who_was_removed_is_over() {
     other.confirm(&mut stage, 100);
     let merchant_id = stage.merchant;
     let to = InvitedTo::Merchant(merchant_id, Role::Owner);
-    stage.by(other.person, Invite { to, token: print(60) }).unwrap();
+    let Output::Invite(made) = stage.by(other.person, Invite { to, token: print(60) }).unwrap()
+    else {
+        panic!("an invitation")
+    };
+    stage.decide(&ConfirmInvitation { merchant_id, invitation_id: made.id }).unwrap();
     let lowered = ChangeMember { merchant_id, user_id: other.user.id, role: Some(Role::Manager) };
     stage.decide(&lowered).unwrap();
     let accept = |stage: &mut Stage| {
@@ -333,6 +337,93 @@ fn a_link_of_somebody_who_was_removed_is_over() {
     stage.decide(&ChangeMember { role: Some(Role::Owner), ..lowered }).unwrap();
     assert_eq!(accept(&mut stage), Ok(()));
     let _owner = owner;
+}
+
+/// Whoever requests or approves payouts is let in by two: alone, an owner would be both.
+#[test]
+fn a_role_by_which_money_leaves_takes_two_to_give() {
+    let mut stage = Stage::new();
+    let merchant_id = stage.merchant;
+    let (ama, ben) = (stage.member(1, Role::Owner), stage.member(2, Role::Owner));
+    let viewer = stage.member(3, Role::Viewer);
+    ama.confirm(&mut stage, 100);
+    ben.confirm(&mut stage, 100);
+    let invite = |stage: &mut Stage, n, role| -> Invitation {
+        let to = InvitedTo::Merchant(merchant_id, role);
+        match stage.by(ama.person, Invite { to, token: print(n) }).unwrap() {
+            Output::Invite(made) => made,
+            other => panic!("{other:?}"),
+        }
+    };
+    let accept = |stage: &mut Stage, n: u32| {
+        let email = format!("guest{n}@y.z");
+        let by = Guest::New { email, name: "N".into(), password_hash: "h".into() };
+        stage.decide(&AcceptInvitation { token: print(n), by }).map(|_| ())
+    };
+    let waits = Err(vec![Refusal::InvitationWaits]);
+    for (n, role) in (80..).zip([Role::Manager, Role::Finance, Role::Owner]) {
+        let invitation_id = invite(&mut stage, n, role).id;
+        assert_eq!(accept(&mut stage, n), waits, "{role}");
+        let confirm = ConfirmInvitation { merchant_id, invitation_id };
+        let own = stage.by(ama.person, confirm.clone()).map(|_| ());
+        assert_eq!(own, Err(vec![Refusal::OwnInvitation]));
+        let denied = stage.by(viewer.person, confirm.clone()).unwrap_err();
+        assert!(matches!(denied.as_slice(), [Refusal::NotPermitted { .. }]), "{denied:?}");
+        assert_eq!(accept(&mut stage, n), waits, "{role}");
+        stage.by(ben.person, confirm.clone()).unwrap();
+        assert_eq!(accept(&mut stage, n), Ok(()), "{role}");
+        let late = stage.by(ben.person, confirm).map(|_| ());
+        assert_eq!(late, Err(vec![Refusal::InvitationEnded]));
+    }
+    for (n, role) in (90..).zip([Role::Viewer, Role::Support, Role::Developer]) {
+        invite(&mut stage, n, role);
+        assert_eq!(accept(&mut stage, n), Ok(()), "{role}");
+    }
+    // Somebody who is there already is raised in the same way, and in no other.
+    let change =
+        |role| ChangeMember { merchant_id, user_id: viewer.person.user_id, role: Some(role) };
+    let by_one = stage.by(ama.person, change(Role::Finance)).map(|_| ());
+    assert_eq!(by_one, Err(vec![Refusal::RoleTakesTwo { role: Role::Finance }]));
+    stage.by(ama.person, change(Role::Support)).unwrap();
+    let join = |stage: &mut Stage, n| {
+        let by = Guest::Known(viewer.person);
+        stage.by(viewer.person, AcceptInvitation { token: print(n), by }).map(|_| ())
+    };
+    let invitation_id = invite(&mut stage, 95, Role::Finance).id;
+    assert_eq!(join(&mut stage, 95), waits);
+    stage.by(ben.person, ConfirmInvitation { merchant_id, invitation_id }).unwrap();
+    assert_eq!(join(&mut stage, 95), Ok(()));
+    // A link that adds nothing changes nothing.
+    invite(&mut stage, 96, Role::Viewer);
+    assert_eq!(join(&mut stage, 96), Err(vec![Refusal::AlreadyMember]));
+    // Lowered by one.
+    stage.by(ama.person, change(Role::Viewer)).unwrap();
+    // The operator is a second person for every merchant.
+    stage.decide(&change(Role::Finance)).unwrap();
+    let elsewhere = ConfirmInvitation { merchant_id: MerchantId(merchant_id.0 + 1), invitation_id };
+    assert_eq!(stage.decide(&elsewhere), Err(vec![Refusal::NotFound]));
+}
+
+/// Whoever confirmed a link and may not give its role any more has confirmed nothing.
+#[test]
+fn a_link_confirmed_by_somebody_who_was_removed_is_over() {
+    let mut stage = Stage::new();
+    let merchant_id = stage.merchant;
+    let (ama, ben) = (stage.member(1, Role::Owner), stage.member(2, Role::Owner));
+    ama.confirm(&mut stage, 100);
+    ben.confirm(&mut stage, 100);
+    let to = InvitedTo::Merchant(merchant_id, Role::Finance);
+    let Output::Invite(made) = stage.by(ama.person, Invite { to, token: print(80) }).unwrap()
+    else {
+        panic!("an invitation")
+    };
+    let confirm = ConfirmInvitation { merchant_id, invitation_id: made.id };
+    stage.by(ben.person, confirm).unwrap();
+    let removed = ChangeMember { merchant_id, user_id: ben.person.user_id, role: None };
+    stage.by(ama.person, removed).unwrap();
+    let by = Guest::New { email: "n@y.z".into(), name: "N".into(), password_hash: "h".into() };
+    let late = stage.decide(&AcceptInvitation { token: print(80), by }).map(|_| ());
+    assert_eq!(late, Err(vec![Refusal::InvitationEnded]));
 }
 
 #[test]

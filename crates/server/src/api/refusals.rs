@@ -37,6 +37,8 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::NotPermitted { .. }
         | Refusal::MoreThanOwn
         | Refusal::OwnRequest
+        | Refusal::OwnInvitation
+        | Refusal::RoleTakesTwo { .. }
         | Refusal::LimitsRaised
         | Refusal::NotMember
         | Refusal::AboveSupportLimit { .. } => {
@@ -48,7 +50,7 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::WrongPassword | Refusal::WrongCode => {
             return (StatusCode::FORBIDDEN, "value_error.login");
         }
-        Refusal::InvitationEnded => "value_error.invitation",
+        Refusal::InvitationEnded | Refusal::InvitationWaits => "value_error.invitation",
         Refusal::EmailTaken | Refusal::AlreadyMember | Refusal::LastOwner => "value_error.user",
         Refusal::NotVerified => return (StatusCode::FORBIDDEN, "value_error.not_verified"),
         Refusal::PasscodeRequired

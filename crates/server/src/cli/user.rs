@@ -3,13 +3,14 @@
 use anyhow::{Context, bail};
 use clap::{ArgGroup, Subcommand};
 use domain::directory::roles::Role;
-use domain::kernel::ids::MerchantId;
+use domain::kernel::ids::{InvitationId, MerchantId};
 use domain::people::change_member::ChangeMember;
 use domain::people::disable_user::DisableUser;
 use domain::people::invitation::{Invitation, InvitedTo};
-use domain::people::invite::Invite;
+use domain::people::invite::{ConfirmInvitation, Invite};
 use domain::people::user::User;
 use serde_json::json;
+use store::clock;
 
 use crate::cli::merchant::role;
 use crate::cli::output::moment;
@@ -43,6 +44,20 @@ pub enum Users {
             value_name = "URL"
         )]
         public_url: String,
+    },
+    /// Confirm a link that an owner made for a role by which money leaves: MANAGER, FINANCE or OWNER.
+    Confirm {
+        /// The link's id, which `kola user invitations` lists.
+        id: i64,
+        /// The merchant's id.
+        #[arg(long)]
+        merchant: i64,
+    },
+    /// List the links of a merchant that are still good.
+    Invitations {
+        /// The merchant's id.
+        #[arg(long)]
+        merchant: i64,
     },
     /// List everybody who logs in, with their roles.
     List,
@@ -99,6 +114,14 @@ impl Users {
                 let (invitation, link) = invite(target, to, &public_url)?;
                 show(&invitation, &link, "joins")
             }
+            Self::Confirm { id, merchant } => {
+                let (merchant_id, invitation_id) = (MerchantId(merchant), InvitationId(id));
+                let confirm = ConfirmInvitation { merchant_id, invitation_id };
+                target.run_once(confirm).context("no such link of the merchant")?;
+                let json = json!({ "id": id, "merchant": merchant, "confirmed": true });
+                output::done(&json, &format!("link {id} of merchant {merchant} is confirmed"))
+            }
+            Self::Invitations { merchant } => invitations(target, MerchantId(merchant)),
             Self::List => list(target),
             Self::Reset { email, public_url } => {
                 let user = by_email(target, &email)?;
@@ -162,6 +185,38 @@ fn disable(target: &Target, email: &str, disabled: bool) -> anyhow::Result<()> {
     let now = if disabled { "cannot log in any more" } else { "can log in again" };
     let json = json!({ "email": user.email, "disabled": disabled });
     output::done(&json, &format!("{} {now}", user.email))
+}
+
+fn invitations(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
+    let now = clock::now();
+    let rows = target.read_existing(async |reads| reads.of(merchant).invitations(now).await)?;
+    let role = |row: &Invitation| match row.to {
+        InvitedTo::Merchant(_, role) | InvitedTo::Installation(role) => role.as_str(),
+        InvitedTo::Reset(_) => "-",
+    };
+    let by = |row: &Invitation| row.invited_by.map_or("operator".to_owned(), |id| id.to_string());
+    let json: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.id.0,
+                "role": role(row),
+                "invited_by": row.invited_by.map(|id| id.0),
+                "until": row.until().to_string(),
+                "waits_for_second_person": row.waits(),
+            })
+        })
+        .collect();
+    let rows: Vec<[String; 5]> = rows
+        .iter()
+        .map(|row| {
+            let until = row.until().to_string();
+            let waits = if row.waits() { "yes" } else { "-" };
+            [row.id.to_string(), role(row).to_owned(), by(row), moment(&until), waits.to_owned()]
+        })
+        .collect();
+    let head = ["id", "role", "made by user", "good until", "waits for a second person"];
+    output::tell(&json!(json), &output::table(head, &rows))
 }
 
 fn list(target: &Target) -> anyhow::Result<()> {

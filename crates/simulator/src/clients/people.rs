@@ -24,7 +24,7 @@ use domain::people::change_member::ChangeMember;
 use domain::people::disable_user::DisableUser;
 use domain::people::end_login::{EndLogin, TouchLogin};
 use domain::people::invitation::InvitedTo;
-use domain::people::invite::{CancelInvitation, Invite};
+use domain::people::invite::{CancelInvitation, ConfirmInvitation, Invite};
 use domain::people::log_in::{Browser, ReserveLogin};
 use domain::people::second_factor::{ReserveCode, SetUpSecondFactor};
 use domain::people::user::SealedTotp;
@@ -38,7 +38,7 @@ use crate::rng::Rng;
 /// How often each is done: invite, take a link back, use a link, log in, guess, give a code, set up
 /// a phone, give its first code, change the password, end a login, use one, change a role, set limits,
 /// disable.
-const WEIGHTS: &[u32] = &[9, 1, 14, 20, 1, 14, 10, 12, 3, 2, 4, 6, 4, 3];
+const WEIGHTS: &[u32] = &[9, 1, 14, 20, 1, 14, 10, 12, 3, 2, 4, 6, 4, 6, 3];
 /// How often somebody in person asks for what a client would, and how often a program with an API
 /// key, in thousandths.
 const BY_PERSON: usize = 220;
@@ -144,6 +144,7 @@ impl Clients<'_> {
             }
             11 => self.change_member(id),
             12 => self.set_limits(id),
+            13 => self.confirm_invitation(id),
             _ => {
                 let people = &self.model.people;
                 let is_disabled =
@@ -176,6 +177,27 @@ impl Clients<'_> {
         let of = if matches!(to, InvitedTo::Merchant(..)) { Some(id) } else { None };
         let command = Command::Invite(Invite { to, token: token(self.rng) });
         Some(self.by_operator_or_person(command, of))
+    }
+
+    /// Mostly one that waits for a second person.
+    fn confirm_invitation(&mut self, id: i64) -> Option<QueuedCommand> {
+        let people = &self.model.people;
+        let mut chosen = self.rng.recent(&people.invitation_list)?;
+        for _ in 0..6 {
+            if people.invitations.get(&chosen)?.waits() || self.rng.chance(60) {
+                break;
+            }
+            chosen = self.rng.recent(&people.invitation_list)?;
+        }
+        let merchant = match people.invitations.get(&chosen)?.to {
+            InvitedTo::Merchant(merchant, _) => merchant.0,
+            InvitedTo::Installation(_) | InvitedTo::Reset(_) => id,
+        };
+        let command = Command::ConfirmInvitation(ConfirmInvitation {
+            merchant_id: MerchantId(merchant),
+            invitation_id: InvitationId(chosen),
+        });
+        Some(self.by_operator_or_person(command, Some(merchant)))
     }
 
     fn use_link(&mut self) -> Option<QueuedCommand> {

@@ -10,7 +10,7 @@ use domain::people::change_password::ChangePassword;
 use domain::people::disable_user::DisableUser;
 use domain::people::end_login::{EndLogin, TouchLogin};
 use domain::people::invitation::InvitedTo;
-use domain::people::invite::{CancelInvitation, Invite};
+use domain::people::invite::{CancelInvitation, ConfirmInvitation, Invite};
 use domain::people::log_in::{FinishLogin, ReserveLogin};
 use domain::people::login::Login;
 use domain::people::second_factor::{
@@ -31,7 +31,8 @@ pub fn asked_by(by: Option<Principal>) -> String {
 pub fn command(command: &Command) -> String {
     match command {
         Command::Invite(Invite { to, token }) => format!("{} by {token}", invited_to(to)),
-        Command::CancelInvitation(CancelInvitation { invitation_id: id, .. }) => id.to_string(),
+        Command::ConfirmInvitation(ConfirmInvitation { invitation_id: id, .. })
+        | Command::CancelInvitation(CancelInvitation { invitation_id: id, .. }) => id.to_string(),
         Command::AcceptInvitation(AcceptInvitation { token, by }) => {
             let who = match by {
                 Guest::New { email, .. } => format!("{email}, who is new"),
@@ -101,7 +102,9 @@ fn login(row: &Login) -> String {
 
 pub fn answered(answer: &Output) -> String {
     match answer {
-        Output::Invite(row) | Output::CancelInvitation(row) => format!("invitation {}", row.id),
+        Output::Invite(row) | Output::ConfirmInvitation(row) | Output::CancelInvitation(row) => {
+            format!("invitation {}", row.id)
+        }
         Output::AcceptInvitation(row)
         | Output::SetUpSecondFactor(row)
         | Output::DisableUser(row) => format!("user {}", row.id),

@@ -343,6 +343,7 @@ impl Model {
             Command::RecordDeliveryAttempt(request) => self.delivery_attempted(request, observed),
             Command::ResendDeliveries(request) => self.deliveries_resent(request, observed),
             Command::Invite(new) => self.invited(new, by, observed),
+            Command::ConfirmInvitation(request) => self.invitation_confirmed(request, by, observed),
             Command::CancelInvitation(request) => self.invitation_canceled(request, observed),
             Command::AcceptInvitation(request) => self.invitation_accepted(request, by, observed),
             Command::ReserveLogin(request) => self.login_reserved(request, observed),

@@ -23,7 +23,7 @@ use domain::people::change_password::ChangePassword;
 use domain::people::disable_user::DisableUser;
 use domain::people::end_login::EndLogin;
 use domain::people::invitation::InvitedTo;
-use domain::people::invite::{CancelInvitation, Invite};
+use domain::people::invite::{CancelInvitation, ConfirmInvitation, Invite};
 use domain::people::log_in::{FinishLogin, ReserveLogin};
 use domain::people::login::Login as LoginRow;
 use domain::people::second_factor::{
@@ -152,6 +152,7 @@ pub const fn action_of(command: &Command) -> Option<Action> {
         | Command::UnlockPasscode(_)
         | Command::ReservePasscodeChange(_)
         | Command::ReplacePasscode(_)
+        | Command::ConfirmInvitation(_)
         | Command::CancelInvitation(_)
         | Command::SetMerchantLimits(_)
         | Command::ChangeMember(_) => Action::ManageMerchant,
@@ -269,10 +270,22 @@ pub struct Invitation {
     pub invited_by: Option<i64>,
     pub to: InvitedTo,
     pub created: i64,
+    /// A second person has to confirm it.
+    pub takes_two: bool,
+    pub is_confirmed: bool,
+    /// The person who confirmed it.
+    pub confirmed_by: Option<i64>,
     pub is_ended: bool,
 }
 
+/// The roles by which money leaves.
+const OF_MONEY: [Role; 3] = [Role::Finance, Role::Manager, Role::Owner];
+
 impl Invitation {
+    pub const fn waits(&self) -> bool {
+        self.takes_two && !self.is_confirmed
+    }
+
     pub const fn is_open(&self, now: i64) -> bool {
         !self.is_ended && now < self.created + LINK_LASTS
     }
@@ -492,9 +505,13 @@ impl People {
         }
     }
 
-    /// Whether whoever made a link may still give what it gives.
-    fn inviter_may(&self, invitation: &Invitation) -> bool {
-        let Some(inviter) = invitation.invited_by else { return true };
+    /// Whether whoever made and confirmed a link may still give what it gives.
+    fn givers_may(&self, invitation: &Invitation) -> bool {
+        let givers = [invitation.invited_by, invitation.confirmed_by];
+        givers.into_iter().flatten().all(|giver| self.giver_may(giver, invitation))
+    }
+
+    fn giver_may(&self, inviter: i64, invitation: &Invitation) -> bool {
         let (merchant, given) = match invitation.to {
             InvitedTo::Merchant(merchant, role) => (Some(merchant.0), Some(role)),
             InvitedTo::Installation(role) => (None, Some(role)),
@@ -545,6 +562,10 @@ impl Model {
                 to: new.to,
                 invited_by,
                 created: observed.now,
+                takes_two: matches!(new.to, InvitedTo::Merchant(_, role) if OF_MONEY.contains(&role))
+                    && self.people.asking.as_ref().is_some_and(|own| is_of_merchants(own.role)),
+                is_confirmed: false,
+                confirmed_by: None,
                 is_ended: false,
             };
             if let InvitedTo::Reset(user) = new.to
@@ -556,6 +577,36 @@ impl Model {
             self.people.invitations.insert(row.id.0, invitation);
             self.people.by_token.insert(new.token, row.id.0);
             self.people.invitation_list.push(row.id.0);
+        }
+        Ok(())
+    }
+
+    pub(super) fn invitation_confirmed(
+        &mut self,
+        request: &ConfirmInvitation,
+        by: Principal,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let found = self.people.invitations.get_mut(&request.invitation_id.0);
+        let own = found.filter(|found| {
+            matches!(found.to, InvitedTo::Merchant(merchant, _) if merchant == request.merchant_id)
+        });
+        let who = match by {
+            Principal::User(person) => Some(person.user_id.0),
+            _ => None,
+        };
+        let is_over = own.as_ref().is_some_and(|found| !found.is_open(observed.now));
+        let is_same = own
+            .as_ref()
+            .is_some_and(|found| found.waits() && who.is_some() && found.invited_by == who);
+        let refused = first(&[(own.is_none(), NOT_FOUND), (is_over, INVITATION), (is_same, ROLE)]);
+        if observed.check_acceptance(refused)?
+            && let Some(own) = own
+            && own.waits()
+        {
+            own.is_confirmed = true;
+            own.confirmed_by = who;
+            self.dependencies_version += 1;
         }
         Ok(())
     }
@@ -596,9 +647,10 @@ impl Model {
                 }
                 _ => true,
             };
-            found.is_open(now) && is_last && self.people.inviter_may(found)
+            found.is_open(now) && is_last && self.people.givers_may(found)
         };
         let is_over = !found.is_some_and(is_good);
+        let is_waiting = found.is_some_and(Invitation::waits);
         let is_other_page = is_reset != matches!(request.by, Guest::Returning { .. });
         let is_taken = matches!(&request.by, Guest::New { email, .. }
             if self.people.by_email.contains_key(email));
@@ -609,13 +661,14 @@ impl Model {
         let is_other = known
             .is_some_and(|user| !matches!(by, Principal::User(person) if person.user_id == user));
         let is_member = match (known, to) {
-            (Some(user), Some(InvitedTo::Merchant(merchant, _))) => {
-                self.people.members.get(&(user.0, merchant.0)).is_some_and(Option::is_some)
+            (Some(user), Some(InvitedTo::Merchant(merchant, role))) => {
+                let own = self.people.members.get(&(user.0, merchant.0)).copied().flatten();
+                own.is_some_and(|own| role.is_within(own))
             }
             _ => false,
         };
         if !observed.check_acceptance(first(&[
-            (is_over || is_other_page, INVITATION),
+            (is_over || is_other_page || is_waiting, INVITATION),
             (is_taken, USER),
             (is_other, LOGIN),
             (is_member, USER),
@@ -886,7 +939,14 @@ impl Model {
         let (merchant, key) = (request.merchant_id.0, (request.user_id.0, request.merchant_id.0));
         let before = self.people.members.get(&key).copied().flatten();
         let is_beyond = |role: Role| !is_of_merchants(role) || !self.people.may_grant(by, role);
-        let is_denied = before.is_some_and(is_beyond) || request.role.is_some_and(is_beyond);
+        let by_owner = self.people.asking.as_ref().is_some_and(|own| is_of_merchants(own.role));
+        // To another role by which money leaves an owner alone leads nobody.
+        let takes_two = by_owner
+            && request.role.is_some_and(|role| OF_MONEY.contains(&role))
+            && before != request.role
+            && before != Some(Role::Owner);
+        let is_denied =
+            before.is_some_and(is_beyond) || request.role.is_some_and(is_beyond) || takes_two;
         let is_last = before == Some(Role::Owner)
             && request.role != Some(Role::Owner)
             && self.people.owners(merchant) == 1;

@@ -63,6 +63,8 @@ const APPROVALS_KEPT: i64 = 27;
 const AUDITED: i64 = 28;
 /// Each commit says what it inserted.
 const BATCHES_CHAINED: i64 = 29;
+/// The first version that asks for a second person before a link that gives a role is used.
+const LINKS_CONFIRMED: i64 = 30;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -243,6 +245,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0029_batch_chain.sql"),
         // An older kola would insert rows that no batch has.
         oldest: BATCHES_CHAINED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0030_second_person.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0030_second_person.sql"),
+        // An older kola would let people in by links that nobody has confirmed.
+        oldest: LINKS_CONFIRMED,
     },
 ];
 

@@ -206,6 +206,7 @@ codes! {
         TestWebhookEndpoint = 52,
         ResendDeliveries = 53,
         Invite = 54,
+        ConfirmInvitation = 67,
         CancelInvitation = 55,
         AcceptInvitation = 56,
         FinishLogin = 57,

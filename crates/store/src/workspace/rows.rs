@@ -170,8 +170,10 @@ record!(domain::people::login::Login, "logins",
     alt_key { "token" });
 
 record!(domain::people::invitation::Invitation, "invitations",
-    fixed { id: "id", token: "token", to: "merchant_id" "role" "user_id", invited_by: "invited_by", created_at: "created_at" }
-    changing { ended_at: "ended_at" }
+    fixed {
+        id: "id", token: "token", to: "merchant_id" "role" "user_id", invited_by: "invited_by", created_at: "created_at", takes_two: "takes_two",
+    }
+    changing { confirmed_at: "confirmed_at", confirmed_by: "confirmed_by", ended_at: "ended_at" }
     alt_key { "token" });
 
 /// The merchant and the role, the role alone, or the person who begins anew.

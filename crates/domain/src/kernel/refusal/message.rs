@@ -35,6 +35,13 @@ impl std::fmt::Display for Refusal {
             Self::LastOwner => f.write_str("a merchant has at least one owner: make somebody else one first"),
             Self::MoreThanOwn => f.write_str("nobody can give more rights than their own"),
             Self::OwnRequest => f.write_str("somebody else has to approve what you requested"),
+            Self::OwnInvitation => f.write_str("you made this link: another owner or the operator has to confirm it"),
+            Self::InvitationWaits => {
+                f.write_str("this link cannot be used yet: another owner or the operator has to confirm it first, under the team")
+            }
+            Self::RoleTakesTwo { role } => {
+                write!(f, "giving the role {role} takes a second person: invite them to it, and another owner or the operator confirms the link")
+            }
             Self::LimitsRaised => f.write_str(
                 "a merchant lowers its limits of payouts: the operator raises them or takes them away, with `kola merchant limits`",
             ),

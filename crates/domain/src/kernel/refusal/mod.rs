@@ -64,6 +64,14 @@ pub enum Refusal {
     },
     /// A second person has to approve it.
     OwnRequest,
+    /// The second person for an invitation is not who made it.
+    OwnInvitation,
+    /// A second person has to confirm the invitation first.
+    InvitationWaits,
+    /// The role takes a second person to give.
+    RoleTakesTwo {
+        role: Role,
+    },
     /// Only the operator raises the limits of payouts or takes them away.
     LimitsRaised,
     /// An API key or a role that would allow more than whoever gives it may do.
@@ -324,7 +332,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 88;
+    const VARIANTS: usize = 91;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

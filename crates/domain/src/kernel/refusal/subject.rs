@@ -70,6 +70,8 @@ impl Refusal {
             | Self::NotPermitted { .. }
             | Self::MoreThanOwn
             | Self::OwnRequest
+            | Self::OwnInvitation
+            | Self::RoleTakesTwo { .. }
             | Self::LimitsRaised
             | Self::AboveSupportLimit { .. }
             | Self::LoginEnded
@@ -89,7 +91,7 @@ impl Refusal {
             | Self::TooManyPayments { .. } => Subject::Caller,
             Self::NotFound => Subject::Target,
             Self::EmailTaken | Self::AlreadyMember | Self::LastOwner => Subject::User,
-            Self::InvitationEnded => Subject::Invitation,
+            Self::InvitationEnded | Self::InvitationWaits => Subject::Invitation,
             Self::UnknownId { subject, .. }
             | Self::InvalidState { subject, .. }
             | Self::WalletState { subject, .. }

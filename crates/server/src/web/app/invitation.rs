@@ -34,6 +34,8 @@ struct InvitationTemplate<'a> {
     /// Where the link leads; `None` to choose another password.
     place: Option<String>,
     role: Option<&'static str>,
+    /// A second person has to confirm it first.
+    waits: bool,
     /// Who has logged in, and may join at once.
     known: Option<&'a str>,
     email: &'a str,
@@ -46,6 +48,7 @@ struct InvitationTemplate<'a> {
 struct Opened {
     token: Token,
     to: InvitedTo,
+    waits: bool,
     place: Option<String>,
 }
 
@@ -53,15 +56,16 @@ async fn open(app: &App, text: &str) -> Result<Option<Opened>, ApiError> {
     let Some(token) = Token::parse(text) else { return Ok(None) };
     let reads = app.queries.for_authentication();
     let found = reads.invitation(token.fingerprint()).await?;
-    let Some(Invitation { to, .. }) = found.filter(|row| row.is_open(clock::now())) else {
+    let Some(found) = found.filter(|row| row.is_open(clock::now())) else {
         return Ok(None);
     };
+    let Invitation { to, .. } = found;
     let place = match to {
         InvitedTo::Merchant(id, _) => reads.merchant(id).await?.map(|merchant| merchant.name),
         InvitedTo::Installation(_) => Some("the whole installation".to_owned()),
         InvitedTo::Reset(_) => None,
     };
-    Ok(Some(Opened { token, to, place }))
+    Ok(Some(Opened { token, to, waits: found.waits(), place }))
 }
 
 fn ended(visitor: Visitor) -> Result<Response, ApiError> {
@@ -100,6 +104,7 @@ fn render(
         token: opened.token.as_str(),
         place: opened.place.clone(),
         role: role(opened.to).map(Role::as_str),
+        waits: opened.waits,
         known: me.map(|me| me.user.email.as_str()),
         email: &typed.email,
         name: &typed.name,

@@ -13,7 +13,7 @@ use domain::kernel::money::Money;
 use domain::kernel::patch::Patch;
 use domain::people::change_member::ChangeMember;
 use domain::people::invitation::{Invitation, InvitedTo};
-use domain::people::invite::{CancelInvitation, Invite};
+use domain::people::invite::{CancelInvitation, ConfirmInvitation, Invite};
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
@@ -39,8 +39,15 @@ struct TeamTemplate<'a> {
     /// The roles that whoever looks may give.
     roles: Vec<&'static str>,
     /// The link that was made just now, which is shown once.
-    link: Option<String>,
+    link: Option<Link>,
     fault: Option<String>,
+}
+
+/// A link as it is shown once.
+struct Link {
+    url: String,
+    /// A second person has to confirm it first.
+    waits: bool,
 }
 
 struct Member {
@@ -69,6 +76,9 @@ struct Open {
     id: i64,
     role: &'static str,
     until: Moment,
+    waits: bool,
+    /// Whoever looks may be the second person.
+    may_confirm: bool,
 }
 
 impl Limits {
@@ -85,11 +95,15 @@ impl Limits {
 }
 
 impl Open {
-    fn new(row: &Invitation) -> Option<Self> {
+    fn new(row: &Invitation, me: UserId) -> Option<Self> {
         match row.to {
-            InvitedTo::Merchant(_, role) => {
-                Some(Self { id: row.id.0, role: role.as_str(), until: Moment(row.until()) })
-            }
+            InvitedTo::Merchant(_, role) => Some(Self {
+                id: row.id.0,
+                role: role.as_str(),
+                until: Moment(row.until()),
+                waits: row.waits(),
+                may_confirm: row.waits() && row.invited_by != Some(me),
+            }),
             InvitedTo::Installation(_) | InvitedTo::Reset(_) => None,
         }
     }
@@ -102,7 +116,7 @@ fn path(merchant: i64) -> String {
 /// What is said on the page beside what there is.
 #[derive(Default)]
 struct Said {
-    link: Option<String>,
+    link: Option<Link>,
     fault: Option<String>,
 }
 
@@ -138,7 +152,7 @@ async fn render(
         merchant: &at.merchant.name,
         id: merchant,
         members,
-        invitations: invitations.iter().filter_map(Open::new).collect(),
+        invitations: invitations.iter().filter_map(|row| Open::new(row, me.user.id)).collect(),
         limits: at
             .reads
             .limits()
@@ -213,8 +227,8 @@ async fn invite(
     let id = MerchantId(merchant);
     let invite = Invite { to: InvitedTo::Merchant(id, role), token: token.fingerprint() };
     match me.submit(&app, Some(id), invite).await {
-        Ok(_) => {
-            let link = link(&app.config.public_url, &token);
+        Ok(made) => {
+            let link = Link { url: link(&app.config.public_url, &token), waits: made.waits() };
             let said = Said { link: Some(link), fault: None };
             render(StatusCode::OK, &app, (&me, visitor), merchant, said).await
         }
@@ -288,6 +302,20 @@ fn typed_limits(form: &Form, merchant_id: MerchantId) -> Option<SetMerchantLimit
     })
 }
 
+async fn confirm(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, invitation]): Ids<2>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let (merchant_id, invitation_id) = (MerchantId(merchant), InvitationId(invitation));
+    let decision = ConfirmInvitation { merchant_id, invitation_id };
+    change(&app, (&me, visitor), merchant, decision).await
+}
+
 async fn cancel(
     State(app): State<App>,
     _: CountPageRequest,
@@ -309,5 +337,6 @@ pub fn routes() -> Routes {
         .form("/app/team/{merchant}/invite", invite)
         .form("/app/team/{merchant}/limits", set_limit)
         .form("/app/team/{merchant}/members/{user}", change_role)
+        .form("/app/team/{merchant}/invitations/{id}/confirm", confirm)
         .form("/app/team/{merchant}/invitations/{id}/cancel", cancel)
 }

@@ -7,6 +7,8 @@ mod person;
 
 use std::time::Instant;
 
+use serde_json::Value;
+
 use crate::support::{Database, Merchant, Server, all_at_once, open, open_two};
 use person::{Browser, PASSWORD, Person, between, code_at, leads, log_in, text};
 
@@ -83,7 +85,20 @@ fn from_the_first_start_to_a_second_person() {
     let team = format!("/app/team/{}", between(text(&home), "/app/team/", "\""));
     let page = owner.browser.post(&format!("{team}/invite"), &[("role", "FINANCE")]);
     assert_eq!(page.status, 200, "{}", text(&page));
-    let mut second = Person::join(&server, &path_of(text(&page)), "kofi@shop.example");
+    // Who approves payouts is let in by two: alone, the owner would be both.
+    let link = path_of(text(&page));
+    assert!(text(&page).contains("the link cannot be used before"), "{}", text(&page));
+    assert!(text(&Browser::new(&server).get(&link)).contains("This link cannot be used yet"));
+    let merchant = team.rsplit('/').next().expect("an id").to_owned();
+    let listed = server.kola(&["user", "invitations", "--merchant", &merchant, "--json"]).ok();
+    let listed: Value = serde_json::from_str(&listed).expect("a list");
+    assert_eq!(
+        (listed[0]["role"].as_str(), listed[0]["waits_for_second_person"].as_bool()),
+        (Some("FINANCE"), Some(true))
+    );
+    let id = listed[0]["id"].to_string();
+    server.kola(&["user", "confirm", &id, "--merchant", &merchant]).ok();
+    let mut second = Person::join(&server, &link, "kofi@shop.example");
     let home = second.browser.get("/app");
     assert!(text(&home).contains("FINANCE") && text(&home).contains("Set them up"));
     let page = owner.browser.get(&team);
@@ -335,6 +350,47 @@ fn strangers_keep_nobody_out() {
     assert!(browser.is_in());
 }
 
+#[test]
+fn another_owner_is_the_second_person_for_a_role() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let mut kofi = member(&server, &shop, "OWNER", "kofi@shop.example");
+    let mut viewer = member(&server, &shop, "VIEWER", "esi@shop.example");
+    let team = team(&shop);
+    // Nobody is raised by one, by a forged form either.
+    let esi = format!("{team}/members/{}", id_of(&server, "esi@shop.example"));
+    for role in ["MANAGER", "FINANCE", "OWNER"] {
+        let page = ama.browser.post(&esi, &[("role", role)]);
+        assert_eq!(page.status, 403, "{role}");
+        assert!(text(&page).contains("takes a second person"), "{}", text(&page));
+    }
+    let page = ama.browser.post(&format!("{team}/invite"), &[("role", "FINANCE")]);
+    let link = path_of(text(&page));
+    let page = viewer.browser.post(&link, &[]);
+    assert_eq!(page.status, 422);
+    assert!(text(&page).contains("cannot be used yet"), "{}", text(&page));
+    let confirm = "SELECT id FROM invitations WHERE takes_two = 1";
+    let confirm = format!("{team}/invitations/{}/confirm", server.database.value(confirm));
+    assert!(!text(&ama.browser.get(&team)).contains(&confirm));
+    assert_eq!(ama.browser.post(&confirm, &[]).status, 403);
+    assert_eq!(viewer.browser.post(&confirm, &[]).status, 403);
+    assert!(text(&kofi.browser.get(&team)).contains(&confirm));
+    // A second press changes nothing.
+    for _ in 0..2 {
+        assert_eq!(leads(&kofi.browser.post(&confirm, &[])), team);
+    }
+    assert_eq!(viewer.browser.post(&link, &[]).status, 303);
+    let role = "SELECT role FROM memberships WHERE role = 'FINANCE'";
+    assert_eq!(server.database.value(role), "FINANCE");
+    let id = shop.credentials.merchant_id.to_string();
+    let audit = server
+        .kola(&["audit", "list", "--merchant", &id, "--command", "confirm_invitation", "--json"])
+        .ok();
+    let audit: Value = serde_json::from_str(&audit).expect("a list");
+    assert_eq!(audit.as_array().map(Vec::len), Some(1), "{audit}");
+    server.verify_ledger();
+}
+
 /// A link is as good as whoever made it, and of those to begin anew the last one counts.
 #[test]
 fn old_links_bring_nobody_back() {
@@ -583,7 +639,10 @@ fn only_owners_change_the_team_and_the_last_one_stays() {
         assert!(text(&page).contains("at least one owner"), "{}", text(&page));
     }
     let second = format!("{team}/members/{}", id_of(&server, "manager@shop.example"));
-    assert_eq!(leads(&owner.browser.post(&second, &[("role", "OWNER")])), team);
+    assert_eq!(owner.browser.post(&second, &[("role", "OWNER")]).status, 403, "it takes two");
+    let id = shop.credentials.merchant_id.to_string();
+    let second = ["user", "role", "manager@shop.example", "--merchant", &id, "--set", "OWNER"];
+    server.kola(&second).ok();
     assert_eq!(leads(&owner.browser.post(&me, &[("role", "REMOVE")])), team);
     // Who was removed sees nothing any more.
     assert_eq!(owner.browser.get(&team).status, 404);
