@@ -3,7 +3,7 @@
 
 mod approvals;
 mod audit;
-mod person;
+pub(crate) mod person;
 
 use std::time::Instant;
 
@@ -24,7 +24,7 @@ fn path_of(printed: &str) -> String {
     printed[at..].split(|c: char| c.is_whitespace() || c == '<').next().expect("a path").to_owned()
 }
 
-fn to_merchant(server: &Server, shop: &Merchant, role: &str) -> String {
+pub(crate) fn to_merchant(server: &Server, shop: &Merchant, role: &str) -> String {
     let id = shop.credentials.merchant_id.to_string();
     link(server, &["--merchant", &id, "--role", role])
 }
