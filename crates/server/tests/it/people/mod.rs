@@ -1,6 +1,7 @@
 //! People who log in at `/app`: invitations, passwords, codes of a phone, roles, and what is tried to
 //! get around them.
 
+mod addresses;
 mod approvals;
 mod audit;
 pub(crate) mod person;
