@@ -248,6 +248,9 @@ impl Request {
         let lost = mutant!(ActorLost) && self.principal == Principal::Network;
         let actor = if lost { Actor::System } else { self.principal.actor() };
         work.set_actor(actor, rights);
+        if let Principal::User(person) = self.principal {
+            work.set_person(person);
+        }
         let output = self.command.decide(work, context)?;
         audit::record(self, &output, work, context.now)?;
         Ok(output)

@@ -23,6 +23,7 @@ use crate::ledger::wallet::Wallet;
 use crate::mutant;
 use crate::payments::execution::Execution;
 use crate::payments::session::Session;
+use crate::people::access::Person;
 use crate::sales::payment_link::PaymentLink;
 use crate::sales::source::Source;
 use crate::tariff::{Tariff, TariffVersion};
@@ -412,6 +413,8 @@ pub struct Workspace {
     actor: Actor,
     /// What that may do; `None` where nothing limits it.
     rights: Option<Rights>,
+    /// The login by which a person asks.
+    person: Option<Person>,
     first_id: i64,
     /// The ids that were used of earlier blocks.
     used_ids: Vec<IdBlock>,
@@ -441,6 +444,7 @@ impl Workspace {
         Self {
             actor: Actor::System,
             rights: None,
+            person: None,
             first_id: ids.next,
             used_ids: vec![],
             tables: Tables::default(),
@@ -518,9 +522,22 @@ impl Workspace {
         self.rights.as_ref()
     }
 
+    /// The login by which a person asks; `None` for programs and whoever else asks.
+    #[must_use]
+    pub const fn person(&self) -> Option<Person> {
+        self.person
+    }
+
+    /// Sets who asks, which is no person by a login.
     pub fn set_actor(&mut self, actor: Actor, rights: Option<Rights>) {
         self.actor = actor;
         self.rights = rights;
+        self.person = None;
+    }
+
+    /// Sets that who asks is a person by a login.
+    pub const fn set_person(&mut self, person: Person) {
+        self.person = Some(person);
     }
 
     /// Makes the draft of the last command part of the batch. `write` writes what merchants who have a

@@ -122,28 +122,40 @@ pub fn typed_limit(text: &str, currency: Currency) -> Option<Money> {
     }
 }
 
-/// Checks that whoever asks may give back so much of a payment: without a limit, or with what was given
-/// back already and is being given back within the limit of the merchant.
+/// Checks that whoever asks may give back so much of a payment, with what was given back already
+/// and is being given back. Above the limit that the merchant sets for its support only who may
+/// refund without a limit may, and a person needs a code that was given a moment ago.
 ///
 /// # Errors
-/// [`Refusal::AboveSupportLimit`].
+/// [`Refusal::AboveSupportLimit`], [`Refusal::SecondFactorMissing`],
+/// [`Refusal::SecondFactorNotSetUp`].
 pub(crate) fn check_refund(
     payment: &Execution,
     amount: Money,
     work: &Workspace,
+    now: ServerTime,
 ) -> Result<Result<(), Refusal>, Stop> {
-    if work.rights().is_none_or(|rights| rights.role.may(Action::Refund)) {
+    let may_any = work.rights().is_none_or(|rights| rights.role.may(Action::Refund));
+    // Programs have no phone: what their role allows is all there is to check.
+    let person = work.person();
+    if may_any && person.is_none() {
         return Ok(Ok(()));
     }
     let currency = payment.payer.currency;
     let limits = work.find::<MerchantLimits>(&(payment.merchant_id, currency))?;
     let limit = limits.map_or(0, |limits| limits.support_refund_minor);
     let given_back = payment.refunds().refunded_minor.saturating_add(amount.minor);
-    if given_back <= limit || mutant!(SupportUnlimited) {
+    if given_back <= limit || !may_any && mutant!(SupportUnlimited) {
         return Ok(Ok(()));
     }
-    let limit = Money::new(limit, currency);
-    Ok(Err(Refusal::AboveSupportLimit { limit: format!("{limit} {currency}") }))
+    if !may_any {
+        let limit = Money::new(limit, currency);
+        return Ok(Err(Refusal::AboveSupportLimit { limit: format!("{limit} {currency}") }));
+    }
+    match person {
+        Some(person) => Ok(person.rights_for(Action::Refund, work, now)?.map(|_| ())),
+        None => Ok(Ok(())),
+    }
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ pub(crate) fn create(
                 refusals.take(checks::check_refund_capacity(original, amount))
             });
             if let Some((original, amount)) = original.as_ref().zip(amount) {
-                refusals.take(merchant_limits::check_refund(original, amount, work)?);
+                refusals.take(merchant_limits::check_refund(original, amount, work, now)?);
             }
             if let Some((original, amount)) = original.as_ref().zip(amount)
                 && original.has_network()

@@ -37,16 +37,29 @@ impl Person {
     /// # Errors
     /// See [`check`].
     pub fn check(&self, action: Action, work: &Workspace, now: ServerTime) -> Result<Rights, Stop> {
+        Ok(self.rights_for(action, work, now)??)
+    }
+
+    /// The same, for whoever has other reasons to refuse it, too.
+    pub(crate) fn rights_for(
+        &self,
+        action: Action,
+        work: &Workspace,
+        now: ServerTime,
+    ) -> Result<Result<Rights, Refusal>, Stop> {
         let login = work.get::<Login>(self.login_id)?;
-        let login = login.filter(|login| login.user_id == self.user_id);
-        let login = login.ok_or(Refusal::LoginEnded)?;
-        let user = work.get::<User>(self.user_id)?.ok_or(Refusal::LoginEnded)?;
+        let Some(login) = login.filter(|login| login.user_id == self.user_id) else {
+            return Ok(Err(Refusal::LoginEnded));
+        };
+        let Some(user) = work.get::<User>(self.user_id)? else {
+            return Ok(Err(Refusal::LoginEnded));
+        };
         let member = match self.merchant_id {
             Some(merchant) => work.find::<Membership>(&(self.user_id, merchant))?,
             None => None,
         };
         let role = role_of(&user, member.as_deref());
-        Ok(check(action, &user, &login, role, now)?)
+        Ok(check(action, &user, &login, role, now))
     }
 }
 

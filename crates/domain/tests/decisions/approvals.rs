@@ -118,7 +118,7 @@ fn stored(stage: &Stage, execution: &Execution) -> Execution {
 }
 
 /// An API key that somebody makes, with a token.
-fn key_of(stage: &mut Stage, by: Principal, name: &str) -> Caller {
+pub(crate) fn key_of(stage: &mut Stage, by: Principal, name: &str) -> Caller {
     let create = CreateApiKey {
         merchant_id: stage.merchant,
         client_id: name.into(),

@@ -2,18 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use crate::stage::{CLEARING, Stage, currency, declined, paid, usd};
+use crate::approvals::key_of;
+use crate::stage::{CLEARING, Stage, currency, declined, paid, reference, usd};
+use domain::decision::command::Output;
+use domain::directory::merchant_limits::SetMerchantLimits;
+use domain::directory::principal::Principal;
+use domain::directory::roles::Role;
 use domain::exceptions::review::{Resolution, ReviewKind, ReviewStatus};
-use domain::kernel::ids::{ExecutionId, PartyId};
+use domain::kernel::ids::{ExecutionId, PartyId, SessionId};
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::patch::Patch;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::minutes;
 use domain::ledger::account::AccountKind;
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::wallet::{Owner, Wallet};
-use domain::payments::create_session::NewSession;
-use domain::payments::execute::OperationDetails;
+use domain::payments::create_session::{CreateSession, NewSession};
+use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::outcome::ProviderOutcome;
 use proptest::prelude::*;
@@ -48,6 +54,117 @@ fn refunds_never_exceed_their_payment() {
         ExecutionStatus::Pending,
         "a failed refund gives its room back"
     );
+    stage.check_books();
+}
+
+/// What comes of declaring a refund, and its session.
+fn declare(
+    stage: &mut Stage,
+    by: Principal,
+    original_id: ExecutionId,
+    amount: &str,
+) -> Result<SessionId, Vec<Refusal>> {
+    let amount = Decimal::parse(amount).unwrap();
+    let expires_at = stage.time().plus(minutes(50));
+    let session = NewSession::Refund { original_id, amount, expires_at, reason: None };
+    match stage.decide_for(by, CreateSession { merchant_id: stage.merchant, session })? {
+        Output::CreateSession(session) => Ok(session.id),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What comes of executing a declared refund.
+fn execute(stage: &mut Stage, by: Principal, session_id: SessionId) -> Result<(), Vec<Refusal>> {
+    let request = Execute {
+        merchant_id: stage.merchant,
+        reference_id: reference(9_000 + u128::try_from(session_id.0).unwrap()),
+        session_id,
+        details: OperationDetails::Refund,
+    };
+    stage.decide_for(by, request).map(|_| ())
+}
+
+#[test]
+fn a_refund_above_the_support_limit_asks_a_person_for_a_code_again() {
+    let mut stage = Stage::new();
+    let source = stage.invoice(10_000, FeeBearer::Payer);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MTN_MOMO_LBR, Operation::Collection);
+    let payment = stage.collect(source, account, "USD").unwrap().id;
+    stage.hear(payment, paid("t"));
+    stage.fund(1_000_000);
+    let people = [
+        stage.member(1, Role::Finance),
+        stage.member(2, Role::Owner),
+        stage.member(3, Role::Manager),
+    ];
+    let plain = stage.member(4, Role::Manager);
+    let support = stage.member(5, Role::Support);
+    for person in people.iter().chain([&support]) {
+        person.confirm(&mut stage, 1);
+    }
+    let missing = Err(vec![Refusal::SecondFactorMissing]);
+    let mut step = 1;
+    let mut give_codes = |stage: &mut Stage| {
+        step += 1;
+        people.iter().chain([&support]).for_each(|person| person.give_step(stage, step));
+    };
+
+    // Without limits of the merchant every amount is above.
+    stage.now = stage.now.plus(minutes(5));
+    for person in &people {
+        let by = Principal::User(person.person);
+        assert_eq!(declare(&mut stage, by, payment, "0.01"), missing);
+    }
+    let limits = SetMerchantLimits {
+        merchant_id: stage.merchant,
+        currency: currency("USD"),
+        support_refund_minor: Some(1_000),
+        payment_minor: Patch::Keep,
+        day_minor: Patch::Keep,
+        bind_api_keys: None,
+    };
+    stage.decide(&limits).unwrap();
+    for person in &people {
+        let by = Principal::User(person.person);
+        assert_eq!(declare(&mut stage, by, payment, "10.01"), missing);
+        let within = declare(&mut stage, by, payment, "1").unwrap();
+        assert_eq!(execute(&mut stage, by, within), Ok(()), "within the limit nothing is asked");
+    }
+    // With what was given back already, a small one is above, too.
+    let by = Principal::User(people[0].person);
+    assert_eq!(declare(&mut stage, by, payment, "7.01"), missing);
+    give_codes(&mut stage);
+    for person in &people {
+        let by = Principal::User(person.person);
+        let above = declare(&mut stage, by, payment, "10.01").unwrap();
+        stage.now = stage.now.plus(minutes(5) - 1);
+        assert_eq!(declare(&mut stage, by, payment, "10.01").map(|_| ()), Ok(()));
+        // Whoever declares it in time and executes it later is asked then.
+        stage.now = stage.now.plus(1);
+        assert_eq!(execute(&mut stage, by, above), Err(vec![Refusal::SecondFactorMissing]));
+        give_codes(&mut stage);
+        assert_eq!(execute(&mut stage, by, above), Ok(()));
+    }
+
+    let by = Principal::User(plain.person);
+    assert_eq!(
+        declare(&mut stage, by, payment, "10.01"),
+        Err(vec![Refusal::SecondFactorNotSetUp]),
+        "who has no phone sets one up"
+    );
+    let by = Principal::User(support.person);
+    assert!(matches!(
+        declare(&mut stage, by, payment, "10.01").unwrap_err()[..],
+        [Refusal::AboveSupportLimit { .. }]
+    ));
+    // Programs and the operator at the command line have no phone.
+    let owner = Principal::User(people[1].person);
+    let key = key_of(&mut stage, owner, "k");
+    for by in [Principal::ApiKey(key), Principal::Operator] {
+        let above = declare(&mut stage, by, payment, "10.01").unwrap();
+        assert_eq!(execute(&mut stage, by, above), Ok(()));
+    }
     stage.check_books();
 }
 

@@ -2,6 +2,7 @@
 
 pub mod hashing;
 pub mod people;
+pub mod purpose;
 pub mod realtime;
 pub mod sealing;
 pub mod secrets;

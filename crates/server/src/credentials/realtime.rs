@@ -6,6 +6,7 @@ use domain::kernel::time::{ServerTime, seconds};
 use domain::kernel::uuids::{ReferenceId, Uuid};
 use serde::{Deserialize, Serialize};
 
+use crate::credentials::purpose::{Purpose, TokenClaims};
 use crate::credentials::tokens::{SigningError, Tokens};
 use store::StoreError;
 use store::reads::scope::SystemReads;
@@ -13,18 +14,14 @@ use store::reads::watched::WatchedPayment;
 
 /// The lifetime of a payment's token, in seconds.
 pub const TOKEN_SECONDS: i64 = 3_600;
-/// The audience of a payment's token.
-const AUDIENCE: &str = "realtime";
 /// The role of everybody's key.
 const ANON: &str = "anon";
 
-/// The claims of a payment's token. Its subject is the channel and not the id of an API key, so that
-/// the token grants access to nothing else.
+/// The claims of a payment's token.
 #[derive(Serialize, Deserialize)]
-struct PaymentClaims {
+pub(super) struct PaymentClaims {
     /// The channel: `payment-intent:{session_id}:{reference_id}`.
     sub: String,
-    aud: String,
     /// The role under which a realtime client joins.
     role: String,
     /// The same as the subject.
@@ -38,12 +35,20 @@ struct PaymentClaims {
     exp: i64,
 }
 
+impl TokenClaims for PaymentClaims {
+    const PURPOSE: Purpose = Purpose::Realtime;
+}
+
 /// The claims of everybody's key. It has no end of its own.
 #[derive(Serialize, Deserialize)]
-struct AnonClaims {
+pub(super) struct AnonClaims {
     role: String,
     /// Seconds since 1970.
     iat: i64,
+}
+
+impl TokenClaims for AnonClaims {
+    const PURPOSE: Purpose = Purpose::Anon;
 }
 
 /// What a payment's token opens.
@@ -73,7 +78,6 @@ pub fn payment_token(
     let iat = now.whole_seconds();
     tokens.sign(&PaymentClaims {
         sub: channel.clone(),
-        aud: AUDIENCE.to_owned(),
         role: "authenticated".to_owned(),
         channel,
         merchant_id: payment.merchant_id.0,
@@ -102,7 +106,7 @@ pub async fn read_payment_token(
             reference_id: ReferenceId(Uuid::parse_str(&claims.reference_id).ok()?),
         };
         let until = ServerTime(claims.exp.checked_mul(seconds(1))?);
-        (claims.aud == AUDIENCE).then_some(PaymentToken { payment, signing_key, until })
+        Some(PaymentToken { payment, signing_key, until })
     }))
 }
 

@@ -1,4 +1,5 @@
-//! Access tokens: JWTs that are signed with rotated keys.
+//! Tokens: JWTs that are signed with keys derived from rotated secrets, one for each use, and
+//! access tokens among them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -6,11 +7,12 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use domain::kernel::ids::{ApiKeyId, SigningKeyId};
 use domain::kernel::time::{ServerTime, minutes, seconds};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, watch};
 
+use crate::credentials::purpose::{ByPurpose, Purpose, TokenClaims};
 use store::StoreError;
 use store::reads::scope::SystemReads;
 use store::schema::installation::SigningKey;
@@ -34,7 +36,11 @@ struct Claims {
     exp: i64,
 }
 
-/// The content of a valid token.
+impl TokenClaims for Claims {
+    const PURPOSE: Purpose = Purpose::Access;
+}
+
+/// The content of a valid access token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Token {
     /// The API key that it was issued for.
@@ -55,9 +61,18 @@ pub enum BadToken {
 
 /// The keys in use.
 struct Keys {
-    signing: Option<(String, EncodingKey)>,
-    verifying: HashMap<String, DecodingKey>,
+    signing: Option<(String, ByPurpose<EncodingKey>)>,
+    verifying: HashMap<String, Verifying>,
     ids: BTreeSet<i64>,
+}
+
+/// What tokens of one stored secret are verified with.
+struct Verifying {
+    derived: ByPurpose<DecodingKey>,
+    /// The secret itself, with which tokens of all uses were signed before. Everybody's key has no
+    /// end and is in programs of others, so such tokens are still accepted. Nothing is signed with
+    /// it.
+    stored: DecodingKey,
 }
 
 fn ids(keys: &[SigningKey]) -> BTreeSet<i64> {
@@ -68,12 +83,37 @@ impl Keys {
     fn new(keys: &[SigningKey]) -> Self {
         let newest = keys.iter().max_by_key(|key| key.id);
         Self {
-            signing: newest.map(|key| (key.id.to_string(), EncodingKey::from_secret(&key.secret))),
-            verifying: keys
-                .iter()
-                .map(|key| (key.id.to_string(), DecodingKey::from_secret(&key.secret)))
-                .collect(),
+            signing: newest.map(|key| {
+                let of = |purpose: Purpose| {
+                    EncodingKey::from_secret(purpose.derive(&key.secret).as_ref())
+                };
+                (key.id.to_string(), ByPurpose::new(of))
+            }),
+            verifying: keys.iter().map(|key| (key.id.to_string(), Verifying::new(key))).collect(),
             ids: ids(keys),
+        }
+    }
+}
+
+impl Verifying {
+    fn new(key: &SigningKey) -> Self {
+        let of = |purpose: Purpose| DecodingKey::from_secret(purpose.derive(&key.secret).as_ref());
+        Self { derived: ByPurpose::new(of), stored: DecodingKey::from_secret(&key.secret) }
+    }
+
+    /// The claims of a token of this use, if one of the keys signed it.
+    fn claims(
+        &self,
+        purpose: Purpose,
+        token: &str,
+        validation: &Validation,
+    ) -> Option<Map<String, Value>> {
+        let by = |key: &DecodingKey| {
+            Some(jsonwebtoken::decode::<Map<String, Value>>(token, key, validation).ok()?.claims)
+        };
+        match by(self.derived.of(purpose)) {
+            Some(claims) => purpose.is_named_by(&claims).then_some(claims),
+            None => by(&self.stored).filter(|claims| purpose.is_earlier_form(claims)),
         }
     }
 }
@@ -85,15 +125,18 @@ pub enum SigningError {
     NoKey,
     #[error(transparent)]
     Jwt(#[from] jsonwebtoken::errors::Error),
+    #[error("claims that are no object of JSON")]
+    NoClaims,
 }
 
-/// Issues and checks access tokens.
+/// Issues and checks tokens.
 pub struct Tokens {
     keys: RwLock<Keys>,
     validation: Validation,
     /// When a token last caused the keys to be read again.
     reloaded: Mutex<ServerTime>,
-    /// Verified tokens by their SHA-256, so that a signature is verified once and no token is stored.
+    /// Verified access tokens by their SHA-256, so that a signature is verified once and no token
+    /// is stored.
     verified: RwLock<HashMap<[u8; 32], Token>>,
     replaced: watch::Sender<()>,
 }
@@ -105,6 +148,7 @@ impl Tokens {
         let mut validation = Validation::new(Algorithm::HS256);
         // The library would use the system's clock. The expiry is checked in `check`, against `now`.
         validation.validate_exp = false;
+        // What a token is for is checked by its `Purpose`.
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
         let keys = RwLock::new(Keys::new(keys));
@@ -131,7 +175,7 @@ impl Tokens {
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A token for an API key.
+    /// An access token for an API key.
     ///
     /// # Errors
     /// [`SigningError`].
@@ -141,18 +185,22 @@ impl Tokens {
         self.sign(&Claims { sub: key.to_string(), iat: second(now), exp })
     }
 
-    /// A token with `claims`. The API accepts it only if its subject is the id of an API key.
+    /// A token with `claims`, which is good for their use alone.
     ///
     /// # Errors
     /// [`SigningError`].
-    pub fn sign<C: Serialize>(&self, claims: &C) -> Result<String, SigningError> {
+    pub fn sign<C: TokenClaims>(&self, claims: &C) -> Result<String, SigningError> {
+        let Ok(Value::Object(mut claims)) = serde_json::to_value(claims) else {
+            return Err(SigningError::NoClaims);
+        };
+        C::PURPOSE.add_to(&mut claims);
         let keys = self.keys();
-        let (kid, secret) = keys.signing.as_ref().ok_or(SigningError::NoKey)?;
+        let (kid, secrets) = keys.signing.as_ref().ok_or(SigningError::NoKey)?;
         let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::HS256) };
-        Ok(jsonwebtoken::encode(&header, claims, secret)?)
+        Ok(jsonwebtoken::encode(&header, &claims, secrets.of(C::PURPOSE))?)
     }
 
-    /// Verifies a token.
+    /// Verifies an access token.
     fn check(&self, token: &str, now: ServerTime) -> Result<Token, BadToken> {
         if token.len() > TOKEN_MAX_BYTES {
             return Err(BadToken::Invalid);
@@ -202,12 +250,12 @@ impl Tokens {
         Ok(known)
     }
 
-    /// The claims of a token that is signed by a key in use, and that key. When they end is for the
-    /// caller to know.
+    /// The claims of a token of their use that is signed by a key in use, and that key. When they
+    /// end is for the caller to know.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn claims<C: DeserializeOwned>(
+    pub async fn claims<C: TokenClaims>(
         &self,
         token: &str,
         now: ServerTime,
@@ -260,10 +308,10 @@ impl Tokens {
         Some(Token { api_key: ApiKeyId(claims.sub.parse().ok()?), signing_key, until })
     }
 
-    fn decode<C: DeserializeOwned>(&self, token: &str, keys: &Keys) -> Option<(SigningKeyId, C)> {
+    fn decode<C: TokenClaims>(&self, token: &str, keys: &Keys) -> Option<(SigningKeyId, C)> {
         let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
-        let key = keys.verifying.get(&kid)?;
-        let claims = jsonwebtoken::decode(token, key, &self.validation).ok()?.claims;
+        let claims = keys.verifying.get(&kid)?.claims(C::PURPOSE, token, &self.validation)?;
+        let claims = serde_json::from_value(Value::Object(claims)).ok()?;
         Some((SigningKeyId(kid.parse().ok()?), claims))
     }
 
@@ -279,6 +327,12 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::realtime::{self, AnonClaims, PaymentClaims};
+    use domain::kernel::ids::{MerchantId, SessionId};
+    use domain::kernel::uuids::{ReferenceId, Uuid};
+    use serde_json::json;
+    use store::hex::hex;
+    use store::reads::watched::WatchedPayment;
 
     const NOW: ServerTime = ServerTime(1_800_000_000_000_000);
 
@@ -404,6 +458,150 @@ mod tests {
                 );
             }
         }
+    }
+
+    const SECRET: [u8; 32] = [1; 32];
+    const PURPOSES: [Purpose; 3] = [Purpose::Access, Purpose::Realtime, Purpose::Anon];
+
+    /// A token of key 1 with these claims, signed with this secret.
+    fn forged(claims: &Map<String, Value>, secret: &[u8]) -> String {
+        let header = Header { kid: Some("1".to_owned()), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(secret)).unwrap()
+    }
+
+    /// The claims of a token of each use from before it said so.
+    fn earlier(purpose: Purpose) -> Map<String, Value> {
+        let (iat, exp) = (NOW.whole_seconds(), NOW.whole_seconds() + 3_600);
+        let claims = match purpose {
+            Purpose::Access => json!({"sub": "7", "iat": iat, "exp": exp}),
+            Purpose::Realtime => {
+                let reference = "3f1c2e9a-7b54-4c1d-9e0f-1a2b3c4d5e6f";
+                let channel = format!("payment-intent:7:{reference}");
+                json!({"sub": channel, "aud": "realtime", "role": "authenticated",
+                    "channel": channel, "merchant_id": 7, "session_id": 7,
+                    "reference_id": reference, "iat": iat, "exp": exp})
+            }
+            Purpose::Anon => json!({"role": "anon", "iat": iat}),
+        };
+        claims.as_object().unwrap().clone()
+    }
+
+    /// All that the token is accepted as.
+    fn accepted_as(token: &str) -> Vec<Purpose> {
+        let tokens = Tokens::new(&[key(1), key(2)]);
+        let keys = tokens.keys();
+        let mut found = vec![];
+        // Twice: by its signature, and from memory.
+        for _ in 0..2 {
+            found.clear();
+            found.extend(tokens.check(token, NOW).is_ok().then_some(Purpose::Access));
+            let realtime = tokens.decode::<PaymentClaims>(token, &keys).is_some();
+            found.extend(realtime.then_some(Purpose::Realtime));
+            let anon = tokens.decode::<AnonClaims>(token, &keys).is_some();
+            found.extend(anon.then_some(Purpose::Anon));
+        }
+        found
+    }
+
+    #[test]
+    fn a_token_of_one_use_is_refused_in_all_others_whatever_it_says() {
+        // All claims that any use asks for, so that only what it is for is in the way.
+        let mut all = earlier(Purpose::Anon);
+        all.append(&mut earlier(Purpose::Realtime));
+        all.append(&mut earlier(Purpose::Access));
+        all.remove("aud");
+        for named in PURPOSES {
+            let mut claims = all.clone();
+            named.add_to(&mut claims);
+            for signed in PURPOSES {
+                let token = forged(&claims, signed.derive(&SECRET).as_ref());
+                let expected = if named == signed { vec![named] } else { vec![] };
+                assert_eq!(accepted_as(&token), expected, "{named:?} by the key of {signed:?}");
+            }
+            assert_eq!(accepted_as(&forged(&claims, &SECRET)), [], "{named:?} by the secret");
+            // One of three names is another use's, or is missing.
+            for name in ["iss", "aud", "typ"] {
+                let mut without = claims.clone();
+                without.remove(name);
+                let mut texts = vec![without];
+                for other in ["kola", "Kola", "", "api", "access", "realtime", "websocket", "anon"]
+                {
+                    let mut mixed = claims.clone();
+                    if mixed.insert(name.to_owned(), other.into()) != Some(other.into()) {
+                        texts.push(mixed);
+                    }
+                }
+                for claims in texts {
+                    for signed in PURPOSES {
+                        let token = forged(&claims, signed.derive(&SECRET).as_ref());
+                        assert_eq!(accepted_as(&token), [], "{claims:?} by the key of {signed:?}");
+                    }
+                    assert_eq!(accepted_as(&forged(&claims, &SECRET)), [], "{claims:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_issued_before_is_accepted_as_what_it_was() {
+        for purpose in PURPOSES {
+            let claims = earlier(purpose);
+            assert_eq!(accepted_as(&forged(&claims, &SECRET)), [purpose]);
+            for signed in PURPOSES {
+                let token = forged(&claims, signed.derive(&SECRET).as_ref());
+                assert_eq!(accepted_as(&token), [], "{purpose:?} by the key of {signed:?}");
+            }
+            // What such a token never had is no such token.
+            for (name, value) in
+                earlier(Purpose::Realtime).into_iter().chain(earlier(Purpose::Access))
+            {
+                let mut more = claims.clone();
+                if more.insert(name.clone(), value).is_none() {
+                    assert_eq!(accepted_as(&forged(&more, &SECRET)), [], "{purpose:?} and {name}");
+                }
+            }
+            for name in claims.keys() {
+                let mut fewer = claims.clone();
+                fewer.remove(name);
+                assert_eq!(accepted_as(&forged(&fewer, &SECRET)), [], "{purpose:?} but {name}");
+            }
+        }
+        let mut elsewhere = earlier(Purpose::Realtime);
+        elsewhere.insert("aud".to_owned(), "websocket".into());
+        assert_eq!(accepted_as(&forged(&elsewhere, &SECRET)), []);
+    }
+
+    #[test]
+    fn what_is_issued_says_what_it_is_for_and_stays_short() {
+        let tokens = Tokens::new(&[SigningKey { id: i64::MAX, ..key(1) }]);
+        let payment = WatchedPayment {
+            merchant_id: MerchantId(i64::MAX),
+            session_id: SessionId(i64::MAX),
+            reference_id: ReferenceId(Uuid::from_bytes([0xff; 16])),
+        };
+        let issued = [
+            (tokens.issue(ApiKeyId(i64::MAX), NOW).unwrap(), ["kola", "api", "access"]),
+            (
+                realtime::payment_token(&tokens, payment, NOW).unwrap(),
+                ["kola", "realtime", "realtime"],
+            ),
+            (realtime::anon_key(&tokens, NOW).unwrap(), ["kola", "websocket", "anon"]),
+        ];
+        for (token, said) in issued {
+            assert!(token.len() <= TOKEN_MAX_BYTES, "{}", token.len());
+            let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(&token).unwrap().claims;
+            assert_eq!(["iss", "aud", "typ"].map(|name| claims[name].as_str().unwrap()), said);
+            assert_eq!(jsonwebtoken::decode_header(&token).unwrap().typ.as_deref(), Some("JWT"));
+        }
+    }
+
+    /// By Python's `hmac.new(bytes([1] * 32), b"kola token access\x01", sha256)`.
+    #[test]
+    fn derived_keys_do_not_change() {
+        assert_eq!(
+            hex(Purpose::Access.derive(&SECRET).as_ref()),
+            "37bd1f30273dc79301e3fd2b9aaa6fbe65daeafe006e7a2a1b564eeb88eb1d57"
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn verified(server: &Server) -> Value {
 
 /// Waits until every batch is chained.
 #[track_caller]
-fn chained(database: &Database) {
+pub(crate) fn chained(database: &Database) {
     let left = "SELECT (SELECT count(*) FROM batches WHERE position IS NULL) \
                 + (SELECT count(*) FROM batch_chain WHERE older_next_id < older_end_id)";
     wait_for("every batch to be chained", || (database.value(left) == "0").then_some(()));

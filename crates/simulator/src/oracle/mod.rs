@@ -171,6 +171,10 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         self.people.asking = self.people.rights(by);
+        self.people.asking_person = match by {
+            Principal::User(person) => Some((person, observed.now)),
+            _ => None,
+        };
         self.people.actor = Some(by.actor());
         let denied = self.people.reason_against(by, command, observed.now);
         if let Some(reason) = denied

@@ -640,8 +640,9 @@ impl Model {
             return expect_refusal(Subject::Original, "state");
         }
         let sum = original.refunded + own.figures.payee;
-        if !self.people.may_give_back(own.merchant, sum, original.outside_currency) {
-            return expect_refusal(Subject::Caller, "role");
+        let currency = original.outside_currency;
+        if let Some(reason) = self.people.reason_against_giving_back(own.merchant, sum, currency) {
+            return refused_for(reason);
         }
         if let Some(reason) = self.reason_against_refund_at(original, own.figures.payee) {
             return refused_for(reason);

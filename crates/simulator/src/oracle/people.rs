@@ -336,6 +336,8 @@ pub struct People {
     pub actor: Option<Actor>,
     /// What whoever asks for the present command may do.
     pub asking: Option<Rights>,
+    /// The login by which a person asks, and when.
+    pub asking_person: Option<(Person, i64)>,
 }
 
 impl People {
@@ -427,11 +429,22 @@ impl People {
         }
     }
 
-    /// Whether whoever asks may give back so much of a payment in all.
-    pub fn may_give_back(&self, merchant: i64, sum: i64, currency: Currency) -> bool {
-        let is_limited = self.asking.as_ref().is_some_and(|own| !may(own.role, Action::Refund));
+    /// Why whoever asks must not give back so much of a payment in all.
+    pub fn reason_against_giving_back(
+        &self,
+        merchant: i64,
+        sum: i64,
+        currency: Currency,
+    ) -> Option<Reason> {
         let limits = self.limits.get(&(merchant, currency));
-        !is_limited || sum <= limits.map_or(0, |limits| limits.support_refund)
+        if sum <= limits.map_or(0, |limits| limits.support_refund) {
+            return None;
+        }
+        if self.asking.as_ref().is_some_and(|own| !may(own.role, Action::Refund)) {
+            return Some(ROLE);
+        }
+        let (person, now) = self.asking_person?;
+        self.reason_against_person(person, Action::Refund, now)
     }
 
     /// Whether whoever asks may give or take a role.

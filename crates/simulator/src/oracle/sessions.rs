@@ -330,8 +330,8 @@ impl Model {
                     return vec![(Subject::Amount, "refund")];
                 }
                 let sum = found.refunded + asked;
-                let may = self.people.may_give_back(merchant, sum, found.outside_currency);
-                let limit = (!may).then_some((Subject::Caller, "role"));
+                let currency = found.outside_currency;
+                let limit = self.people.reason_against_giving_back(merchant, sum, currency);
                 limit.into_iter().chain(self.reason_against_refund_at(found, asked)).collect()
             }
         }

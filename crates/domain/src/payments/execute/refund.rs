@@ -30,7 +30,7 @@ impl ExecutionContext<'_> {
         checks::recheck_original(&original)?;
         let limits = self.settings.refunds;
         checks::check_refund_age(&original, self.time, limits, work.actor())?;
-        merchant_limits::check_refund(&original, amount, work)??;
+        merchant_limits::check_refund(&original, amount, work, self.now)??;
         if original.has_network() {
             let account = work.require::<ProviderAttempt>(original_id)?.network_account_id;
             checks::check_network(

@@ -4,6 +4,8 @@
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::shop::GOOD;
 use crate::support::{Database, id, json, key, number, on_postgres_only};
+use crate::tamper::chained;
+use serde_json::Value;
 
 use super::{Setup, call_once, recovered, retried};
 
@@ -114,6 +116,61 @@ fn a_commit_that_stays_without_an_answer_is_left_behind() {
     assert_eq!(setup.server.database.value("SELECT count(*) FROM executions"), "2");
     shop.assert_balance("USD", "99800.00", "0.00");
     setup.server.verify_ledger();
+}
+
+/// A lane does not know whether its last batch is there, and goes on from the one before it. The
+/// chain is whole in both cases: with two batches that follow the same one, and with one that is
+/// not there.
+#[test]
+fn a_commit_that_stays_without_an_answer_leaves_a_whole_chain() {
+    on_postgres_only!();
+    for cut in [Cut::BeforeCommitUntilOpened, Cut::AfterCommitUntilOpened] {
+        let setup = Setup::build();
+        let (shop, database) = (&setup.shop, &setup.server.database);
+        let customer = shop.customer();
+        let transfers: Vec<_> = (0..3)
+            .map(|_| id(&shop.open_transfer(customer, "USD", "100.00").ok()))
+            .map(|session| json!({"session_id": session, "reference_id": key()}))
+            .collect();
+        let path = "/v1/executions/transfer";
+        let batches = || {
+            let rows =
+                database.rows("SELECT id, coalesce(previous_id, 0) FROM batches ORDER BY id");
+            let number = |text: &String| text.parse::<i64>().expect("an id");
+            rows.iter().map(|row| (number(&row[0]), number(&row[1]))).collect::<Vec<_>>()
+        };
+        let kept = |body: &Value| setup.executions(body["reference_id"].as_str().expect("a key"));
+        retried(&shop.api, "POST", path, Some(&transfers[0]));
+        chained(database);
+        let before = batches();
+        setup.proxy.cut_next(cut);
+        call_once(&shop.api, "POST", path, Some(&transfers[1])).refused(503);
+        assert_eq!(setup.proxy.cuts(), 1, "no COMMIT was seen on its way");
+        let is_there = cut == Cut::AfterCommitUntilOpened;
+        assert_eq!(kept(&transfers[1]), if is_there { "1" } else { "0" }, "{cut:?}");
+        let unknown: Vec<_> =
+            batches().into_iter().filter(|batch| !before.contains(batch)).collect();
+        assert_eq!(unknown.len(), usize::from(is_there), "{cut:?}: {unknown:?}");
+        setup.proxy.open();
+        retried(&shop.api, "POST", path, Some(&transfers[2]));
+        recovered(shop);
+        if let Some((id, previous)) = unknown.first() {
+            let all = batches();
+            let beside = all.iter().filter(|(other, after)| other > id && after == previous);
+            assert_eq!(beside.count(), 1, "{unknown:?} in {all:?}");
+        }
+        for body in &transfers {
+            assert_eq!(retried(&shop.api, "POST", path, Some(body))["status"], "COMPLETED");
+            assert_eq!(kept(body), "1");
+        }
+        shop.assert_balance("USD", "99700.00", "0.00");
+        chained(database);
+        let printed = setup.server.kola(&["ledger", "verify", "--json"]).ok();
+        let report: Value = serde_json::from_str(&printed).expect("a document");
+        let position = database.value("SELECT position FROM batch_chain");
+        assert_eq!(report["chain"]["head"]["position"].to_string(), position, "{report}");
+        assert_eq!(position, database.value("SELECT count(*) FROM batches"), "{cut:?}: {report}");
+    }
 }
 
 /// The program itself must not repeat a command without a key that may have been done.

@@ -1,9 +1,10 @@
 //! People who log in at `/app`: invitations, passwords, codes of a phone, roles, and what is tried to
 //! get around them.
 
+mod addresses;
 mod approvals;
 mod audit;
-mod person;
+pub(crate) mod person;
 
 use std::time::Instant;
 
@@ -26,7 +27,7 @@ fn path_of(printed: &str) -> String {
     printed[at..].split(|c: char| c.is_whitespace() || c == '<').next().expect("a path").to_owned()
 }
 
-fn to_merchant(server: &Server, shop: &Merchant, role: &str) -> String {
+pub(crate) fn to_merchant(server: &Server, shop: &Merchant, role: &str) -> String {
     let id = shop.credentials.merchant_id.to_string();
     link(server, &["--merchant", &id, "--role", role])
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod keys;
+mod purposes;
 
 use serde_json::{Value, json};
 

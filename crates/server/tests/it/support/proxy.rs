@@ -13,6 +13,8 @@ use super::wire::{Session, read_typed, read_untyped};
 pub(crate) enum Cut {
     /// PostgreSQL does not get the COMMIT.
     BeforeCommit,
+    /// The same, and then every connection is refused until the proxy is opened.
+    BeforeCommitUntilOpened,
     /// PostgreSQL commits, and its answer does not arrive.
     AfterCommit,
     /// The same, and then every connection is refused until the proxy is opened.
@@ -183,6 +185,9 @@ impl State {
             }
             if cut.is_some() {
                 self.cuts.fetch_add(1, Ordering::SeqCst);
+            }
+            if cut == Some(Cut::BeforeCommitUntilOpened) {
+                self.set_mode(Mode::Closed);
             }
             if cut == Some(Cut::BeforeCommit) || !self.is_open() {
                 return Ok(());
