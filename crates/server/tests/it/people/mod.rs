@@ -1,9 +1,9 @@
 //! People who log in at `/app`: invitations, passwords, codes of a phone, roles, and what is tried to
 //! get around them.
 
-mod approvals;
+pub(crate) mod approvals;
 mod audit;
-mod person;
+pub(crate) mod person;
 
 use std::time::Instant;
 
@@ -12,26 +12,26 @@ use person::{Browser, PASSWORD, Person, between, code_at, leads, log_in, text};
 
 /// The path of a link that the command line prints.
 #[track_caller]
-fn link(server: &Server, arguments: &[&str]) -> String {
+pub(crate) fn link(server: &Server, arguments: &[&str]) -> String {
     let mut all = vec!["user", "invite"];
     all.extend_from_slice(arguments);
     path_of(&server.kola(&all).ok())
 }
 
 #[track_caller]
-fn path_of(printed: &str) -> String {
+pub(crate) fn path_of(printed: &str) -> String {
     let at = printed.find("/app/invitation/").unwrap_or_else(|| panic!("no link in {printed}"));
     printed[at..].split(|c: char| c.is_whitespace() || c == '<').next().expect("a path").to_owned()
 }
 
-fn to_merchant(server: &Server, shop: &Merchant, role: &str) -> String {
+pub(crate) fn to_merchant(server: &Server, shop: &Merchant, role: &str) -> String {
     let id = shop.credentials.merchant_id.to_string();
     link(server, &["--merchant", &id, "--role", role])
 }
 
 /// Somebody with a role in the merchant, who has codes where the role needs them.
 #[track_caller]
-fn member(server: &Server, shop: &Merchant, role: &str, email: &str) -> Person {
+pub(crate) fn member(server: &Server, shop: &Merchant, role: &str, email: &str) -> Person {
     let mut person = Person::join(server, &to_merchant(server, shop, role), email);
     if ["OWNER", "FINANCE"].contains(&role) {
         person.set_up_codes(server);
@@ -45,7 +45,7 @@ pub(crate) fn owner(server: &Server, shop: &Merchant, email: &str) {
     Person::join(server, &to_merchant(server, shop, "OWNER"), email);
 }
 
-fn team(shop: &Merchant) -> String {
+pub(crate) fn team(shop: &Merchant) -> String {
     format!("/app/team/{}", shop.credentials.merchant_id)
 }
 
@@ -55,7 +55,7 @@ fn id_of(server: &Server, email: &str) -> String {
 }
 
 /// A server that has found an empty database.
-fn fresh() -> Server {
+pub(crate) fn fresh() -> Server {
     let database = Database::new();
     database.give_secrets_key();
     Server::spawn(database, &[])
@@ -183,7 +183,7 @@ fn wrong_passwords_are_slowed_down_and_tell_nothing() {
         let said: Vec<(u16, String)> = (0..6)
             .map(|_| {
                 let page = log_in(&mut guesser, email, "a wrong password");
-                let words = between(text(&page), "role=\"alert\"><p>", "<").to_owned();
+                let words = between(text(&page), "role=\"alert\"><p>", "</p>").to_owned();
                 (page.status, words)
             })
             .collect();
