@@ -24,7 +24,8 @@ pub(crate) fn button(end: &str) -> String {
 pub(crate) fn secret(browser: &Chromium) -> String {
     let shown = browser.evaluate(
         "return [...document.querySelectorAll('p')]
-            .find(line => line.textContent.startsWith('Secret: ')).querySelector('code').textContent",
+            .find(line => line.textContent.startsWith('Secret: '))
+            .querySelector('code').textContent",
         vec![],
     );
     shown.as_str().expect("a secret").replace(' ', "")
