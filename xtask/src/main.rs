@@ -64,7 +64,7 @@ enum Chore {
     Failover(failover::Options),
     /// Print the checklist of places to touch for a new decision, route or row type
     New(new::Options),
-    /// Take pictures of every state of the payer's pages in Chromium, into target/screens
+    /// Take pictures of every state of the pages in Chromium, into target/screens
     Screens(screens::Options),
     /// Write openapi.json, the document of the API, from the code
     Openapi,

@@ -1,4 +1,4 @@
-//! `cargo xtask screens`: pictures of every state of the payer's pages, to be looked at.
+//! `cargo xtask screens`: pictures of every state of the pages, to be looked at.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};

@@ -47,7 +47,7 @@ pub struct Options {
     /// of webhooks, and clients of Supabase Realtime
     #[arg(long, conflicts_with_all = ["sqlite", "postgres", "contract", "networks"])]
     clients: bool,
-    /// Run the tests of the payer's pages in Chromium, which is installed if it is missing, instead
+    /// Run the tests of the pages in Chromium, which is installed if it is missing, instead
     /// of the other tests; on SQLite, or with `--postgres` on PostgreSQL
     #[arg(long, conflicts_with_all = ["sqlite", "contract", "networks", "clients"])]
     browser: bool,

@@ -15,21 +15,27 @@ use crate::web::text::escape;
 /// The paths of pages. A link that lost its token still leads to an HTML error.
 const PAGE_PATHS: [&str; 5] = ["/pay", "/receipt", "/verify", "/l", "/app"];
 
+/// The pages of who has logged in.
+const APP: &str = "/app";
+
 /// Whether a path is below one of the pages.
 #[must_use]
 pub fn is_page_path(path: &str) -> bool {
     // Somebody may have typed the link in upper case.
     let path = path.to_ascii_lowercase();
-    let below = |place: &str| {
-        path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    PAGE_PATHS.into_iter().any(below)
+    PAGE_PATHS.into_iter().any(|place| is_below(&path, place))
+}
+
+fn is_below(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A request for a page: who made it, and where its link may have been meant to lead.
 pub struct ForPeople {
     visitor: Visitor,
     meant: Option<String>,
+    /// Whether it is a page of who has logged in.
+    of_app: bool,
 }
 
 impl ForPeople {
@@ -37,7 +43,9 @@ impl ForPeople {
     pub fn new(request: &Request, languages: PageLanguages) -> Self {
         let meant =
             if request.method() == Method::GET { meant(request.uri().path()) } else { None };
-        Self { visitor: Visitor::new(request.uri(), request.headers(), languages), meant }
+        let of_app = is_below(request.uri().path(), APP);
+        let visitor = Visitor::new(request.uri(), request.headers(), languages);
+        Self { visitor, meant, of_app }
     }
 
     /// Turns an error into a page. A link that was written a little differently leads on.
@@ -47,7 +55,7 @@ impl ForPeople {
             Some(path) if response.status() == StatusCode::NOT_FOUND => {
                 Redirect::permanent(&path).into_response()
             }
-            _ => as_page(response, self.visitor),
+            _ => as_page(response, self.visitor, self.of_app),
         }
     }
 }
@@ -67,12 +75,13 @@ fn meant(path: &str) -> Option<String> {
 struct RefusalTemplate<'a> {
     frame: &'a Frame,
     sentences: Vec<Html>,
+    of_app: bool,
 }
 
-/// Turns an error response into a page in the visitor's language. The status and the headers that a
-/// client needs are kept.
+/// Turns an error response into a page: in the visitor's language, or in English for who has logged
+/// in. The status and the headers that a client needs are kept.
 #[must_use]
-pub fn as_page(refused: Response, visitor: Visitor) -> Response {
+pub fn as_page(refused: Response, visitor: Visitor, of_app: bool) -> Response {
     let status = refused.status();
     let is_page = refused.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == HTML);
     if is_page || !status.is_client_error() && !status.is_server_error() {
@@ -82,9 +91,15 @@ pub fn as_page(refused: Response, visitor: Visitor) -> Response {
     let seconds =
         field(&RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(1);
     let id = field(&REQUEST_ID).and_then(|value| value.to_str().ok().map(str::to_owned));
-    let (title, sentences) = words(status, seconds, id.as_deref(), visitor.language.texts());
+    let visitor = if of_app { visitor.in_english() } else { visitor };
+    let texts = visitor.language.texts();
+    let (title, sentences) = if of_app {
+        words_of_app(status, seconds, id.as_deref(), texts)
+    } else {
+        words(status, seconds, id.as_deref(), texts)
+    };
     let frame = Frame::new(visitor, title);
-    let template = RefusalTemplate { frame: &frame, sentences };
+    let template = RefusalTemplate { frame: &frame, sentences, of_app };
     let Ok(mut page) = page::render(status, &frame, &template, None) else {
         return refused;
     };
@@ -124,6 +139,38 @@ fn words(
     }
 }
 
+/// The same for who has logged in, who sent no link and pays nothing.
+fn words_of_app(
+    status: StatusCode,
+    seconds: u64,
+    id: Option<&str>,
+    t: &Texts,
+) -> (&'static str, Vec<Html>) {
+    let text = |text: &str| vec![Html(escape(text))];
+    match status {
+        StatusCode::NOT_FOUND => {
+            (t.no_page, text("Nothing is at this address, or nothing that your role may see."))
+        }
+        StatusCode::FORBIDDEN => (
+            "Nothing was done",
+            text(
+                "This form is not of a page of your login. Open its page again, and send it there.",
+            ),
+        ),
+        StatusCode::METHOD_NOT_ALLOWED => (t.cannot_show, text("This address opens no page.")),
+        StatusCode::TOO_MANY_REQUESTS => (t.wait_a_little, vec![t.too_many_pages(t.wait(seconds))]),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            let number = id.map(|id| t.fault_number(Foreign(id)));
+            (t.not_now, [t.try_later(t.wait(seconds))].into_iter().chain(number).collect())
+        }
+        _ if status.is_server_error() => {
+            let number = id.map(|id| t.fault_number(Foreign(id)));
+            (t.fault, text(t.fault_is_ours).into_iter().chain(number).collect())
+        }
+        _ => (t.cannot_show, text("What was sent cannot be read.")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +195,7 @@ mod tests {
             (ApiError::internal("a secret"), 500, "The fault is ours", None),
             (ApiError::TooLarge, 413, "as it was sent to you", None),
         ] {
-            let page = as_page(error.into_response(), visitor(""));
+            let page = as_page(error.into_response(), visitor(""), false);
             let headers = page.headers().clone();
             assert_eq!(
                 (page.status().as_u16(), &headers[CONTENT_TYPE]),
@@ -164,17 +211,41 @@ mod tests {
             let id = headers.get(&REQUEST_ID).map(|id| id.to_str().unwrap());
             assert_eq!(id.is_some_and(|id| text.contains(id)), status >= 500, "{text}");
         }
-        let fine = as_page("fine".into_response(), visitor(""));
+        let fine = as_page("fine".into_response(), visitor(""), false);
         assert_eq!(fine.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
     }
 
     #[tokio::test]
     async fn a_refusal_is_in_the_visitors_language() {
-        let page = as_page(ApiError::NotFound.into_response(), visitor("lang=fr"));
+        let page = as_page(ApiError::NotFound.into_response(), visitor("lang=fr"), false);
         assert_eq!(page.headers()[CONTENT_LANGUAGE], "fr");
         let body = axum::body::to_bytes(page.into_body(), 100_000).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
         assert!(text.contains("Page introuvable") && text.contains("<html lang=\"fr\">"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn who_has_logged_in_is_told_of_no_payment() {
+        for (error, said) in [
+            (ApiError::NotFound, "your role"),
+            (ApiError::Forbidden("x".to_owned()), "Nothing was done"),
+            (ApiError::MethodNotAllowed, "opens no page"),
+            (ApiError::TooMany(90), "Try again in 2 minutes"),
+            (ApiError::Unavailable("a secret".to_owned()), "Try again in a moment"),
+            (ApiError::internal("a secret"), "The fault is ours"),
+            (ApiError::TooLarge, "cannot be read"),
+        ] {
+            let page = as_page(error.into_response(), visitor("lang=fr"), true);
+            assert_eq!(page.headers()[CONTENT_LANGUAGE], "en");
+            let body = axum::body::to_bytes(page.into_body(), 100_000).await.unwrap();
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            assert!(text.contains(said) && text.contains("href=\"/app\""), "{text}");
+            assert!(!text.contains("hreflang"), "no other language: {text}");
+            for other in ["pay", "sent to you", "secret"] {
+                let (_, words) = text.split_once("<main>").unwrap();
+                assert!(!words.contains(other), "{other}: {text}");
+            }
+        }
     }
 
     #[test]

@@ -2,11 +2,11 @@
 "use strict";
 (function () {
   // A step that was sent is not sent again by going back or reloading: the link is opened instead.
-  history.replaceState(history.state, "", location.href);
+  history.replaceState(history.state, "", document.body.dataset.path || location.href);
 
   // A page from the back and forward cache is old: show how it stands now.
   addEventListener("pageshow", function (event) {
-    if (event.persisted) location.replace(location.pathname);
+    if (event.persisted) location.replace(location.pathname + location.search);
   });
 
   // A second press while the first one is on its way does nothing.

@@ -29,7 +29,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::frame::{self, AppFrame, Moment};
+use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -48,7 +48,8 @@ struct ApprovalsTemplate<'a> {
     /// Whether there are more than the page shows.
     has_more: bool,
     may_approve: bool,
-    fault: Option<String>,
+    fault: Fault,
+    typed: Typed,
 }
 
 struct Request {
@@ -89,6 +90,30 @@ fn name_of(actor: Actor, names: &Names) -> String {
         Actor::Operator => "the operator".to_owned(),
         Actor::Network | Actor::System | Actor::Payer => "kola".to_owned(),
     }
+}
+
+/// What was typed into the form of a request that was not accepted.
+#[derive(Default)]
+struct Typed {
+    id: i64,
+    note: String,
+}
+
+impl Typed {
+    fn note_of(&self, request: &Request) -> &str {
+        if self.id == request.id { &self.note } else { "" }
+    }
+}
+
+impl Request {
+    /// The id of the field for a reason.
+    fn note_field(&self) -> String {
+        note_field(self.id)
+    }
+}
+
+fn note_field(id: i64) -> String {
+    format!("note-{id}")
 }
 
 /// What became of a request, in words.
@@ -158,7 +183,7 @@ async fn render(
     app: &App,
     (me, visitor): (&LoggedIn, Visitor),
     merchant: i64,
-    fault: Option<String>,
+    (fault, typed): (Fault, Typed),
 ) -> Result<Response, ApiError> {
     // Paying out asks for the code again after a while, looking at what waits does not. So the login is
     // checked for reading, and the role alone for paying out.
@@ -186,6 +211,7 @@ async fn render(
         answered.push(request(found, &at, &names, me.user.id).await?);
     }
     let frame = me.frame(visitor, &format!("Approvals of {}", at.merchant.name));
+    let frame = frame.at(&path(merchant));
     let template = ApprovalsTemplate {
         app: &frame,
         merchant: &at.merchant.name,
@@ -195,6 +221,7 @@ async fn render(
         has_more,
         may_approve: at.rights.role.may(Action::ApprovePayouts),
         fault,
+        typed,
     };
     frame::render(status, &frame, &template)
 }
@@ -206,7 +233,7 @@ async fn show(
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
 ) -> Result<Response, ApiError> {
-    render(StatusCode::OK, &app, (&me, visitor), merchant, None).await
+    render(StatusCode::OK, &app, (&me, visitor), merchant, Default::default()).await
 }
 
 /// The page after an answer, or again with why it was refused.
@@ -217,8 +244,10 @@ async fn after(
     done: Result<(), Failure>,
 ) -> Result<Response, ApiError> {
     let Err(failure) = done else { return Ok(frame::lead_to(&path(merchant))) };
-    let page =
-        async |status, sentence| render(status, app, (me, visitor), merchant, Some(sentence)).await;
+    let page = async |status, sentence| {
+        let said = (Fault::of_page(sentence), Typed::default());
+        render(status, app, (me, visitor), merchant, said).await
+    };
     frame::refused(failure, &path(merchant))?.answer_read(page).await
 }
 
@@ -256,9 +285,11 @@ async fn refuse(
         None => None,
         Some(Ok(Text(note))) => Some(note),
         Some(Err(_)) => {
-            let fault = "A reason has at most 255 characters, in one line.".to_owned();
+            let fault = "A reason has at most 255 characters, in one line.";
+            let fault = Fault::of_field(note_field(id), fault);
+            let typed = Typed { id, note: form.field("note").unwrap_or_default().to_owned() };
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return render(status, &app, (&me, visitor), merchant, Some(fault)).await;
+            return render(status, &app, (&me, visitor), merchant, (fault, typed)).await;
         }
     };
     let merchant_id = MerchantId(merchant);

@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::csv::{self, Table};
 use crate::net::limits::CountPageRequest;
-use crate::web::app::frame::{self, AppFrame, Moment};
+use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::person::LoggedIn;
 use crate::web::language::Visitor;
 
@@ -49,7 +49,7 @@ struct AuditTemplate<'a> {
     csv: String,
     older: Option<String>,
     /// What of the filter is not understood.
-    fault: Option<String>,
+    fault: Fault,
 }
 
 struct Choice {
@@ -130,26 +130,41 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     }
 }
 
-/// What a text is read as; nothing for an empty one.
-fn read<T>(text: &str, of: impl Fn(&str) -> Option<T>, what: &str) -> Result<Option<T>, String> {
+/// What a text is read as; nothing for an empty one. `fault` is the id of its field, and what is said
+/// there.
+fn read<T>(
+    text: &str,
+    of: impl Fn(&str) -> Option<T>,
+    (id, sentence): (&str, &str),
+) -> Result<Option<T>, Fault> {
     if text.is_empty() {
         return Ok(None);
     }
-    of(text).map(Some).ok_or_else(|| what.to_owned())
+    of(text).map(Some).ok_or_else(|| Fault::of_field(id, sentence))
 }
 
 impl Asked {
-    fn filter(&self) -> Result<AuditFilter, String> {
+    fn filter(&self) -> Result<AuditFilter, Fault> {
+        let actor = ("actor", "There is nobody of this kind.");
+        let command = ("command", "There is no such decision.");
+        let subject = ("subject", "There are no such objects.");
+        let number = ("subject_id", "A number is digits.");
         let day = "Give a day as 2026-11-29, or a time as 2026-11-29T18:00:00Z.";
         Ok(AuditFilter {
-            actor: read(&self.actor, ActorKind::parse, "There is nobody of this kind.")?,
+            actor: read(&self.actor, ActorKind::parse, actor)?,
             actor_id: None,
-            command: read(&self.command, AuditedCommand::parse, "There is no such decision.")?,
-            entity: read(&self.subject, AuditEntity::parse, "There are no such objects.")?,
-            entity_id: read(&self.subject_id, |text| text.parse().ok(), "A number is digits.")?,
-            from: read(&self.from, ServerTime::parse, day)?,
-            until: read(&self.until, ServerTime::parse, day)?,
+            command: read(&self.command, AuditedCommand::parse, command)?,
+            entity: read(&self.subject, AuditEntity::parse, subject)?,
+            entity_id: read(&self.subject_id, |text| text.parse().ok(), number)?,
+            from: read(&self.from, ServerTime::parse, ("from", day))?,
+            until: read(&self.until, ServerTime::parse, ("until", day))?,
         })
+    }
+
+    /// Whether anything narrows the list.
+    fn narrows(&self) -> bool {
+        let Self { actor, command, subject, subject_id, from, until, after: _ } = self;
+        [actor, command, subject, subject_id, from, until].iter().any(|text| !text.is_empty())
     }
 
     /// The query with this filter, and perhaps with another place in the list.
@@ -250,14 +265,13 @@ async fn render(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let (filter, mut fault) = match asked.filter() {
-        Ok(filter) => (filter, None),
-        Err(what) => (AuditFilter::default(), Some(what)),
+        Ok(filter) => (filter, Fault::default()),
+        Err(fault) => (AuditFilter::default(), fault),
     };
-    let after = read(&asked.after, |text| text.parse().ok(), "There is no such place.");
-    let after_id = after.unwrap_or_else(|what| {
-        fault.get_or_insert(what);
-        None
-    });
+    let after_id = asked.after.parse().ok();
+    if after_id.is_none() && !asked.after.is_empty() && fault.sentence().is_none() {
+        fault = Fault::of_page("There is no such place.");
+    }
     let of = OfPerson { app, me, merchant, filter };
     let path = of.path();
     let (name, found) = match of.read(Page { limit: PAGE, after_id }).await {
@@ -283,8 +297,11 @@ async fn render(
         path,
         fault,
     };
-    let status =
-        if template.fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if template.fault.sentence().is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
     frame::render(status, &frame, &template)
 }
 

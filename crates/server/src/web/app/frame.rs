@@ -11,6 +11,7 @@ use crate::api::error::ApiError;
 use crate::api::refusals;
 use crate::engine::Failure;
 use crate::web::language::Visitor;
+use crate::web::language::texts::Html;
 use crate::web::page::{self, Frame};
 
 /// Where somebody logs in.
@@ -26,6 +27,8 @@ pub struct AppFrame {
     pub name: Option<String>,
     /// What every form of the page carries.
     pub form_token: String,
+    /// Where the page is opened again. It may be the answer to a form, whose address opens nothing.
+    pub path: Option<String>,
 }
 
 impl AppFrame {
@@ -36,7 +39,63 @@ impl AppFrame {
             frame: Frame::new(visitor.in_english(), title),
             name: None,
             form_token: String::new(),
+            path: None,
         }
+    }
+
+    /// The frame of a page that is opened at this path.
+    #[must_use]
+    pub fn at(self, path: &str) -> Self {
+        Self { path: Some(path.to_owned()), ..self }
+    }
+}
+
+/// Why a form was refused, as its page says it: above everything, and again beside the field that it
+/// is about. The default is a form that was not refused.
+#[derive(Clone, Default)]
+pub struct Fault {
+    sentence: Option<String>,
+    /// The id of the field.
+    field: Option<String>,
+}
+
+impl Fault {
+    /// A fault of no single field.
+    pub fn of_page(sentence: impl Into<String>) -> Self {
+        Self { sentence: Some(sentence.into()), field: None }
+    }
+
+    pub fn of_field(id: impl Into<String>, sentence: impl Into<String>) -> Self {
+        Self { sentence: Some(sentence.into()), field: Some(id.into()) }
+    }
+
+    pub fn sentence(&self) -> Option<&str> {
+        self.sentence.as_deref()
+    }
+
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// What stands beside the field of this id.
+    pub fn beside(&self, id: &str) -> Option<&str> {
+        self.sentence().filter(|_| self.field() == Some(id))
+    }
+
+    /// The attributes that tie a field to what is said about it: its hint, if it has one, and its
+    /// fault. Both ids are a template's own.
+    pub fn ties(&self, id: &str, hint: &str) -> Html {
+        let is_wrong = self.beside(id).is_some();
+        let fault = if is_wrong { format!("{id}-fault") } else { String::new() };
+        let described = format!("{hint} {fault}");
+        let mut html = String::new();
+        if !described.trim().is_empty() {
+            html = format!(" aria-describedby=\"{}\"", described.trim());
+        }
+        if is_wrong {
+            html.push_str(" aria-invalid=\"true\"");
+        }
+        Html(html)
     }
 }
 
@@ -103,7 +162,7 @@ pub fn refused(failure: Failure, here: &str) -> Result<Refused, ApiError> {
 }
 
 /// The reason, as a sentence begins and ends.
-fn sentence(reason: &Refusal) -> String {
+pub fn sentence(reason: &Refusal) -> String {
     let text = reason.to_string();
     let mut letters = text.chars();
     let first: String =
@@ -214,6 +273,20 @@ mod tests {
             assert!(next == "/app" || next == "/app//evil.example", "{other}: {next}");
         }
         assert_eq!(next_path(None), "/app");
+    }
+
+    #[test]
+    fn a_fault_stands_beside_its_field_only() {
+        let fault = Fault::of_field("code", "Wrong.");
+        assert_eq!(fault.beside("code"), Some("Wrong."));
+        assert_eq!(fault.beside("password"), None);
+        let marks = " aria-describedby=\"hint code-fault\" aria-invalid=\"true\"";
+        assert_eq!(fault.ties("code", "hint").0, marks);
+        assert_eq!(fault.ties("password", "hint").0, " aria-describedby=\"hint\"");
+        assert_eq!(fault.ties("password", "").0, "");
+        let of_page = Fault::of_page("Wrong.");
+        assert_eq!((of_page.sentence(), of_page.beside("code")), (Some("Wrong."), None));
+        assert_eq!(Fault::default().sentence(), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::credentials::people::{self, PASSWORD_MIN, PasswordPlace, Token};
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::request_id;
-use crate::web::app::frame::{self, AppFrame};
+use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::person::{self, LoggedIn, Sender};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -41,7 +41,7 @@ struct InvitationTemplate<'a> {
     email: &'a str,
     name: &'a str,
     password_min: usize,
-    fault: Option<String>,
+    fault: Fault,
 }
 
 /// An open link, and where it leads.
@@ -70,7 +70,8 @@ async fn open(app: &App, text: &str) -> Result<Option<Opened>, ApiError> {
 
 fn ended(visitor: Visitor) -> Result<Response, ApiError> {
     let frame = AppFrame::for_visitor(visitor, "This link is over");
-    frame::sentence_page(StatusCode::NOT_FOUND, &frame, Refusal::InvitationEnded.to_string())
+    let sentence = frame::sentence(&Refusal::InvitationEnded);
+    frame::sentence_page(StatusCode::NOT_FOUND, &frame, sentence)
 }
 
 fn role(to: InvitedTo) -> Option<Role> {
@@ -92,7 +93,7 @@ fn render(
     opened: &Opened,
     (visitor, me): (Visitor, Option<&LoggedIn>),
     typed: &Typed,
-    fault: Option<String>,
+    fault: Fault,
 ) -> Result<Response, ApiError> {
     let title = if opened.place.is_some() { "Invitation" } else { "Begin anew" };
     let frame = match me {
@@ -122,9 +123,13 @@ async fn show(
     PathSegments([text]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
     match open(&app, &text).await? {
-        Some(opened) => {
-            render(StatusCode::OK, &opened, (visitor, me.as_ref()), &Typed::default(), None)
-        }
+        Some(opened) => render(
+            StatusCode::OK,
+            &opened,
+            (visitor, me.as_ref()),
+            &Typed::default(),
+            Fault::default(),
+        ),
         None => ended(visitor),
     }
 }
@@ -172,7 +177,8 @@ async fn join(
         Ok(_) => Ok(frame::lead_to("/app")),
         Err(failure) => {
             let shown = |status, sentence| {
-                render(status, opened, (visitor, Some(me)), &Typed::default(), Some(sentence))
+                let fault = Fault::of_page(sentence);
+                render(status, opened, (visitor, Some(me)), &Typed::default(), fault)
             };
             // Afterwards the link is opened again.
             let here = format!("/app/invitation/{}", opened.token.as_str());
@@ -189,19 +195,22 @@ struct Sent {
 }
 
 /// What is wrong with what was typed.
-fn fault(sent: &Sent, opened: &Opened) -> Option<String> {
+fn fault(sent: &Sent, opened: &Opened) -> Option<Fault> {
     if opened.place.is_some() {
         if sent.email.is_none() {
-            return Some("Give an e-mail address: it is your name at login.".to_owned());
+            let sentence = "Give an e-mail address: it is your name at login.";
+            return Some(Fault::of_field("email", sentence));
         }
         // At least one visible character, and none that changes the direction of text.
         let name = Text::<100>::read(&Value::from(sent.typed.name.as_str()));
         if name.is_err() {
-            return Some("Give your name, in at most 100 characters.".to_owned());
+            let sentence = "Give your name, in at most 100 characters.";
+            return Some(Fault::of_field("name", sentence));
         }
     }
     let email = sent.email.as_deref().unwrap_or_default();
-    people::check_password(&sent.password, email).err().map(|fault| format!("{fault}."))
+    let fault = people::check_password(&sent.password, email).err()?;
+    Some(Fault::of_field("password", format!("{fault}.")))
 }
 
 async fn begin(
@@ -211,9 +220,9 @@ async fn begin(
     opened: Opened,
     sent: Sent,
 ) -> Result<Response, ApiError> {
-    let shown = |status, sentence| {
-        render(status, &opened, (visitor.clone(), None), &sent.typed, Some(sentence))
-    };
+    let shown =
+        |status, fault| render(status, &opened, (visitor.clone(), None), &sent.typed, fault);
+    let refused = |status, sentence| shown(status, Fault::of_page(sentence));
     if let Some(fault) = fault(&sent, &opened) {
         return shown(StatusCode::UNPROCESSABLE_ENTITY, fault);
     }
@@ -226,10 +235,12 @@ async fn begin(
             match person::submit_as_visitor(&app, reserve).await {
                 Ok(attempt) if attempt.user.is_some() => {
                     let taken = Failure::Refused(vec![Refusal::EmailTaken]);
-                    return frame::refused(taken, "/app")?.answer(shown);
+                    return frame::refused(taken, "/app")?.answer(|status, sentence| {
+                        shown(status, Fault::of_field("email", sentence))
+                    });
                 }
                 Ok(attempt) => Some(attempt.reserved),
-                Err(failure) => return frame::refused(failure, "/app")?.answer(shown),
+                Err(failure) => return frame::refused(failure, "/app")?.answer(refused),
             }
         }
         _ => None,
@@ -250,7 +261,7 @@ async fn begin(
         Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::InvitationEnded) => {
             return ended(visitor);
         }
-        Err(failure) => return frame::refused(failure, "/app")?.answer(shown),
+        Err(failure) => return frame::refused(failure, "/app")?.answer(refused),
     };
     // The password was chosen a moment ago: it need not be typed again.
     let reserved = match reserved {

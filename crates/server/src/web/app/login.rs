@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::credentials::people::{self, PASSWORD_MAX, PasswordPlace, Token};
 use crate::net::limits::CountPageRequest;
 use crate::request_id;
-use crate::web::app::frame::{self, AppFrame};
+use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::person::{self, Begun, LoggedIn, Next, Sender};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -29,14 +29,14 @@ struct LoginTemplate<'a> {
     app: &'a AppFrame,
     email: &'a str,
     next: &'a str,
-    fault: Option<String>,
+    fault: Fault,
 }
 
 fn render(
     status: StatusCode,
     visitor: Visitor,
     (email, next): (&str, &str),
-    fault: Option<String>,
+    fault: Fault,
 ) -> Result<Response, ApiError> {
     let frame = AppFrame::for_visitor(visitor, "Log in");
     frame::render(status, &frame, &LoginTemplate { app: &frame, email, next, fault })
@@ -51,7 +51,7 @@ async fn form(
     if me.is_some() {
         return Ok(frame::lead_to(&next));
     }
-    render(StatusCode::OK, visitor, ("", &next), None)
+    render(StatusCode::OK, visitor, ("", &next), Fault::default())
 }
 
 /// What somebody sent to log in.
@@ -75,7 +75,7 @@ async fn log_in(
     let email = people::email(typed).filter(|_| password.len() <= 4 * PASSWORD_MAX);
     let Some(email) = email else {
         let typed: String = typed.chars().take(EMAIL_MAX).collect();
-        let wrong = Some(WRONG.to_owned());
+        let wrong = Fault::of_page(WRONG);
         return render(StatusCode::FORBIDDEN, visitor, (&typed, &next), wrong);
     };
     let sent = Sent { email, password, next };
@@ -90,7 +90,9 @@ async fn finish(
     sender: Sender,
     Sent { email, password, next }: Sent,
 ) -> Result<Response, ApiError> {
-    let shown = |status, sentence| render(status, visitor.clone(), (&email, &next), Some(sentence));
+    let shown = |status, sentence| {
+        render(status, visitor.clone(), (&email, &next), Fault::of_page(sentence))
+    };
     let place = PasswordPlace::acquire(&app.hashing, &sender.address).await;
     let mut place = place.ok_or(ApiError::TooMany(1))?;
     let reserve = ReserveLogin { email: email.clone(), address: sender.address.clone() };

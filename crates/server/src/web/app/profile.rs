@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::credentials::people::{self, PASSWORD_MIN, PasswordPlace, Token, TotpSecret};
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::frame::{self, AppFrame, Moment};
+use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::person::{self, LoggedIn, Sender};
 use crate::web::app::second_factor;
 use crate::web::form::Form;
@@ -37,7 +37,7 @@ struct ProfileTemplate<'a> {
     recovery_left: usize,
     logins: Vec<Row>,
     password_min: usize,
-    fault: Option<String>,
+    fault: Fault,
 }
 
 /// The secret of a phone that is being set up: it is shown until its first code is right.
@@ -59,12 +59,44 @@ impl Row {
     fn new(login: Login, me: &LoggedIn) -> Self {
         Self {
             id: login.id.0,
-            browser: login.browser,
+            browser: browser_name(&login.browser),
             address: login.address,
             since: Moment(login.created_at),
             last_used: Moment(login.last_used_at),
             is_this: login.id == me.login.id,
         }
+    }
+}
+
+/// A browser as people call it. Each one names those that it wants to be taken for, too, so that the
+/// rarer name comes first. What is not known is shown as it calls itself.
+fn browser_name(agent: &str) -> String {
+    let first = |names: &[(&str, &'static str)]| {
+        names.iter().find(|(part, _)| agent.contains(part)).map(|(_, name)| *name)
+    };
+    let browser = first(&[
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("CriOS/", "Chrome"),
+        ("Safari/", "Safari"),
+    ]);
+    let system = first(&[
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Macintosh", "macOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, _) if agent.is_empty() => "A browser without a name".to_owned(),
+        (None, _) => agent.to_owned(),
     }
 }
 
@@ -90,13 +122,13 @@ async fn render(
     status: StatusCode,
     app: &App,
     (me, visitor): (&LoggedIn, Visitor),
-    fault: Option<String>,
+    fault: Fault,
 ) -> Result<Response, ApiError> {
     let open = me.reads(app).logins(me.now).await?;
     let is_open =
         |login: &Login| login.is_open(me.now) && login.generation == me.user.login_generation;
     let logins = open.into_iter().filter(is_open).map(|login| Row::new(login, me)).collect();
-    let frame = me.frame(visitor, "Profile");
+    let frame = me.frame(visitor, "Profile").at(frame::PROFILE);
     let template = ProfileTemplate {
         app: &frame,
         email: &me.user.email,
@@ -116,7 +148,7 @@ async fn show(
     visitor: Visitor,
     me: LoggedIn,
 ) -> Result<Response, ApiError> {
-    render(StatusCode::OK, &app, (&me, visitor), None).await
+    render(StatusCode::OK, &app, (&me, visitor), Fault::default()).await
 }
 
 /// The page again, with why something was refused.
@@ -125,7 +157,8 @@ async fn again(
     (me, visitor): (&LoggedIn, Visitor),
     failure: Failure,
 ) -> Result<Response, ApiError> {
-    let page = async |status, sentence| render(status, app, (me, visitor), Some(sentence)).await;
+    let page =
+        async |status, sentence| render(status, app, (me, visitor), Fault::of_page(sentence)).await;
     frame::refused(failure, frame::PROFILE)?.answer_read(page).await
 }
 
@@ -170,7 +203,7 @@ async fn confirm(
     let secret = second_factor::open(&app, &me.user, &totp)?;
     let code = form.field("code").unwrap_or_default();
     let Some(step) = secret.step_of(code, clock::now()) else {
-        let fault = Some(second_factor::WRONG.to_owned());
+        let fault = Fault::of_field("code", second_factor::WRONG);
         return render(StatusCode::FORBIDDEN, &app, (&me, visitor), fault).await;
     };
     let drawn = people::draw_recovery_codes(me.user.id);
@@ -179,7 +212,7 @@ async fn confirm(
         ConfirmSecondFactor { by, reserved, sealed: totp.sealed, step, recovery_codes: kept };
     match me.submit(&app, None, confirm).await {
         Ok(_) => {
-            let frame = me.frame(visitor, "Recovery codes");
+            let frame = me.frame(visitor, "Recovery codes").at(frame::PROFILE);
             frame::render(StatusCode::OK, &frame, &RecoveryTemplate { app: &frame, codes })
         }
         Err(failure) => again(&app, (&me, visitor), failure).await,
@@ -198,7 +231,8 @@ async fn change_password(
     let new = form.verbatim("password").unwrap_or_default().to_owned();
     if let Err(fault) = people::check_password(&new, &me.user.email) {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return render(status, &app, (&me, visitor), Some(format!("{fault}."))).await;
+        let fault = Fault::of_field("password", format!("{fault}."));
+        return render(status, &app, (&me, visitor), fault).await;
     }
     let place = PasswordPlace::acquire(&app.hashing, &sender.address).await;
     let mut place = place.ok_or(ApiError::TooMany(1))?;
@@ -210,7 +244,7 @@ async fn change_password(
     let current = form.verbatim("current").unwrap_or_default().to_owned();
     let from_hash = me.user.password_hash.clone();
     if !place.is_right(current, Some(from_hash.clone())).await {
-        let fault = Some("The present password is wrong.".to_owned());
+        let fault = Fault::of_field("current", "The present password is wrong.");
         return render(StatusCode::FORBIDDEN, &app, (&me, visitor), fault).await;
     }
     let to_hash = place.hash(new).await.map_err(ApiError::internal)?;
@@ -250,4 +284,42 @@ pub fn routes() -> Routes {
         .form("/app/profile/second-factor/confirm", confirm)
         .form("/app/profile/password", change_password)
         .form("/app/profile/logins/{id}/end", end_login)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_called_as_people_call_them() {
+        let like = "(KHTML, like Gecko)";
+        for (agent, name) in [
+            (
+                format!(
+                    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 {like} Chrome/130.0.0.0 Safari/537.36"
+                ),
+                "Chrome on Linux",
+            ),
+            (
+                format!(
+                    "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 {like} Chrome/130.0.0.0 Safari/537.36 Edg/130.0"
+                ),
+                "Edge on Windows",
+            ),
+            (
+                format!(
+                    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) {like} Version/18.0 Safari/604.1"
+                ),
+                "Safari on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (Android 14; Mobile; rv:130.0) Gecko/130.0 Firefox/130.0".to_owned(),
+                "Firefox on Android",
+            ),
+            ("curl/8.5.0".to_owned(), "curl/8.5.0"),
+            (String::new(), "A browser without a name"),
+        ] {
+            assert_eq!(browser_name(&agent), name);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::credentials::people::{self, TotpSecret};
 use crate::net::limits::CountPageRequest;
-use crate::web::app::frame::{self, AppFrame};
+use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::person::{Begun, LoggedIn, Next, Sender};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -25,7 +25,7 @@ pub(super) const WRONG: &str = "The code is wrong, too old, or was used before."
 struct CodeTemplate<'a> {
     app: &'a AppFrame,
     next: &'a str,
-    fault: Option<String>,
+    fault: Fault,
 }
 
 fn render(
@@ -33,7 +33,7 @@ fn render(
     me: &LoggedIn,
     visitor: Visitor,
     next: &str,
-    fault: Option<String>,
+    fault: Fault,
 ) -> Result<Response, ApiError> {
     let frame = me.frame(visitor, "Code of your phone");
     frame::render(status, &frame, &CodeTemplate { app: &frame, next, fault })
@@ -48,7 +48,7 @@ async fn form(
     if !me.user.has_second_factor() {
         return Ok(frame::lead_to(frame::PROFILE));
     }
-    render(StatusCode::OK, &me, visitor, &next, None)
+    render(StatusCode::OK, &me, visitor, &next, Fault::default())
 }
 
 /// The secret of somebody's phone.
@@ -81,19 +81,21 @@ async fn give(
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
     let next = frame::next_path(form.field("next"));
-    let shown = |status, sentence| render(status, &me, visitor.clone(), &next, Some(sentence));
+    let shown = |status, fault| render(status, &me, visitor.clone(), &next, fault);
+    let refused = |status, sentence| shown(status, Fault::of_page(sentence));
     let by = me.person(None);
     let reserved = match me.reserve_code(&app, &sender).await {
         Ok(reserved) => reserved,
-        Err(failure) => return frame::refused(failure, &next)?.answer(shown),
+        Err(failure) => return frame::refused(failure, &next)?.answer(refused),
     };
     let code = form.field("code").unwrap_or_default();
     let Some(proof) = proof(&app, &me.user, code)? else {
-        return shown(StatusCode::FORBIDDEN, WRONG.to_owned());
+        return shown(StatusCode::FORBIDDEN, Fault::of_field("code", WRONG));
     };
     match me.submit(&app, None, GiveCode { by, reserved, proof }).await {
         Ok(_) => Ok(frame::lead_to(&next)),
-        Err(failure) => frame::refused(failure, &next)?.answer(shown),
+        Err(failure) => frame::refused(failure, &next)?
+            .answer(|status, sentence| shown(status, Fault::of_field("code", sentence))),
     }
 }
 

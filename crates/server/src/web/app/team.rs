@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::credentials::people::Token;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::frame::{self, AppFrame, Moment};
+use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::person::LoggedIn;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -40,7 +40,7 @@ struct TeamTemplate<'a> {
     roles: Vec<&'static str>,
     /// The link that was made just now, which is shown once.
     link: Option<Link>,
-    fault: Option<String>,
+    fault: Fault,
 }
 
 /// A link as it is shown once.
@@ -62,7 +62,7 @@ struct Member {
 }
 
 /// The limits in a currency, as they stand in the form; without a currency, one to be chosen.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Limits {
     currency: String,
     support_refund: String,
@@ -70,6 +70,10 @@ struct Limits {
     payment: String,
     day: String,
     bind_api_keys: bool,
+    /// Whether the currency is still to be chosen.
+    is_new: bool,
+    /// What of them was typed wrongly.
+    wrong: Option<WrongField>,
 }
 
 struct Open {
@@ -90,8 +94,48 @@ impl Limits {
             payment: row.payment_minor.map(amount).unwrap_or_default(),
             day: row.day_minor.map(amount).unwrap_or_default(),
             bind_api_keys: row.bind_api_keys,
+            is_new: false,
+            wrong: None,
         }
     }
+
+    fn typed(form: &Form) -> Self {
+        let text = |name| form.field(name).unwrap_or_default().to_owned();
+        Self {
+            currency: text("currency").to_uppercase(),
+            support_refund: text("amount"),
+            payment: text("payment"),
+            day: text("day"),
+            bind_api_keys: form.field("bind_api_keys") == Some("yes"),
+            is_new: true,
+            wrong: None,
+        }
+    }
+
+    /// The id of a field of their form.
+    fn field(&self, name: &str) -> String {
+        let currency = if self.is_new { "new" } else { &self.currency };
+        format!("{name}-{currency}")
+    }
+}
+
+/// The limits of each form of the page, the last one for a currency that has none yet. What was typed
+/// stands in its form.
+fn forms(rows: &[MerchantLimits], typed: Option<Limits>) -> Vec<Limits> {
+    let known = |typed: &Limits| rows.iter().any(|row| row.currency.code() == typed.currency);
+    let typed = typed.map(|typed| Limits { is_new: !known(&typed), ..typed });
+    let mut new = Limits { is_new: true, ..Limits::default() };
+    let mut all: Vec<Limits> = rows.iter().map(Limits::new).collect();
+    match typed {
+        Some(typed) if typed.is_new => new = typed,
+        Some(typed) => {
+            let place = all.iter_mut().find(|one| one.currency == typed.currency);
+            place.into_iter().for_each(|one| one.clone_from(&typed));
+        }
+        None => {}
+    }
+    all.push(new);
+    all
 }
 
 impl Open {
@@ -117,7 +161,9 @@ fn path(merchant: i64) -> String {
 #[derive(Default)]
 struct Said {
     link: Option<Link>,
-    fault: Option<String>,
+    fault: Fault,
+    /// The limits that were typed and not accepted.
+    typed: Option<Limits>,
 }
 
 async fn render(
@@ -147,23 +193,23 @@ async fn render(
     let invitations = at.reads.invitations(me.now).await?;
     let may_give = |role: &&Role| at.rights.role.may_grant(**role);
     let frame = me.frame(visitor, &format!("Team of {}", at.merchant.name));
+    let frame = frame.at(&path(merchant));
+    let limits = forms(&at.reads.limits().await?, said.typed);
+    let wrong = |one: &Limits| {
+        let (name, sentence) = one.wrong?;
+        Some(Fault::of_field(one.field(name), sentence))
+    };
+    let fault = limits.iter().find_map(wrong).unwrap_or(said.fault);
     let template = TeamTemplate {
         app: &frame,
         merchant: &at.merchant.name,
         id: merchant,
         members,
         invitations: invitations.iter().filter_map(|row| Open::new(row, me.user.id)).collect(),
-        limits: at
-            .reads
-            .limits()
-            .await?
-            .iter()
-            .map(Limits::new)
-            .chain([Limits::default()])
-            .collect(),
+        limits,
         roles: Role::OF_MERCHANTS.iter().filter(may_give).map(|role| role.as_str()).collect(),
         link: said.link,
-        fault: said.fault,
+        fault,
     };
     frame::render(status, &frame, &template)
 }
@@ -178,15 +224,15 @@ async fn show(
     render(StatusCode::OK, &app, (&me, visitor), merchant, Said::default()).await
 }
 
-/// The page again, with why something was refused.
+/// The page again, with why something was refused, and the limits that were typed.
 async fn again(
     app: &App,
     (me, visitor): (&LoggedIn, Visitor),
     merchant: i64,
-    failure: Failure,
+    (failure, typed): (Failure, Option<Limits>),
 ) -> Result<Response, ApiError> {
     let page = async |status, sentence| {
-        let said = Said { link: None, fault: Some(sentence) };
+        let said = Said { link: None, fault: Fault::of_page(sentence), typed };
         render(status, app, (me, visitor), merchant, said).await
     };
     frame::refused(failure, &path(merchant))?.answer_read(page).await
@@ -201,7 +247,7 @@ async fn change<D: ListedDecision>(
 ) -> Result<Response, ApiError> {
     match me.submit(app, Some(MerchantId(merchant)), decision).await {
         Ok(_) => Ok(frame::lead_to(&path(merchant))),
-        Err(failure) => again(app, (me, visitor), merchant, failure).await,
+        Err(failure) => again(app, (me, visitor), merchant, (failure, None)).await,
     }
 }
 
@@ -229,10 +275,10 @@ async fn invite(
     match me.submit(&app, Some(id), invite).await {
         Ok(made) => {
             let link = Link { url: link(&app.config.public_url, &token), waits: made.waits() };
-            let said = Said { link: Some(link), fault: None };
+            let said = Said { link: Some(link), ..Said::default() };
             render(StatusCode::OK, &app, (&me, visitor), merchant, said).await
         }
-        Err(failure) => again(&app, (&me, visitor), merchant, failure).await,
+        Err(failure) => again(&app, (&me, visitor), merchant, (failure, None)).await,
     }
 }
 
@@ -268,31 +314,44 @@ async fn set_limit(
     form: Form,
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
-    let Some(decision) = typed_limits(&form, MerchantId(merchant)) else {
-        let fault = "Give a currency, such as USD, and amounts in it, such as 50.00.".to_owned();
-        let said = Said { link: None, fault: Some(fault) };
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return render(status, &app, (&me, visitor), merchant, said).await;
+    let typed = Limits::typed(&form);
+    let decision = match typed_limits(&form, MerchantId(merchant)) {
+        Ok(decision) => decision,
+        Err(wrong) => {
+            let typed = Some(Limits { wrong: Some(wrong), ..typed });
+            let (status, said) =
+                (StatusCode::UNPROCESSABLE_ENTITY, Said { typed, ..Said::default() });
+            return render(status, &app, (&me, visitor), merchant, said).await;
+        }
     };
-    change(&app, (&me, visitor), merchant, decision).await
+    match me.submit(&app, Some(MerchantId(merchant)), decision).await {
+        Ok(_) => Ok(frame::lead_to(&path(merchant))),
+        Err(failure) => again(&app, (&me, visitor), merchant, (failure, Some(typed))).await,
+    }
 }
+
+/// The name of a field, and what is wrong with it.
+type WrongField = (&'static str, &'static str);
 
 /// The limits of the form. A field that it has not is kept; an empty one is no limit, or of refunds
 /// nothing.
-fn typed_limits(form: &Form, merchant_id: MerchantId) -> Option<SetMerchantLimits> {
-    let currency = Currency::parse(&form.field("currency")?.to_uppercase())?;
-    let minor = |text| typed_limit(text, currency).map(|limit| limit.minor);
+fn typed_limits(form: &Form, merchant_id: MerchantId) -> Result<SetMerchantLimits, WrongField> {
+    let text = form.field("currency").unwrap_or_default().to_uppercase();
+    let currency = Currency::parse(&text).ok_or(("currency", "Give a currency, such as USD."))?;
     let patch = |name| match form.field(name) {
-        Some(text) => minor(text).map(Patch::Set),
-        None if form.has(name) => Some(Patch::Clear),
-        None => Some(Patch::Keep),
+        Some(text) => {
+            let limit = typed_limit(text, currency).map(|limit| Patch::Set(limit.minor));
+            limit.ok_or((name, "Give an amount in this currency, such as 50."))
+        }
+        None if form.has(name) => Ok(Patch::Clear),
+        None => Ok(Patch::Keep),
     };
     let support_refund_minor = match patch("amount")? {
         Patch::Keep => None,
         Patch::Clear => Some(0),
         Patch::Set(minor) => Some(minor),
     };
-    Some(SetMerchantLimits {
+    Ok(SetMerchantLimits {
         merchant_id,
         currency,
         support_refund_minor,

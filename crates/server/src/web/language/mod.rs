@@ -145,7 +145,8 @@ impl Visitor {
     /// The same visitor at a page that is there in English only.
     #[must_use]
     pub fn in_english(self) -> Self {
-        Self { language: Language::English, chose_language: false, ..self }
+        let offered = PageLanguages([Some(Language::English), None, None]);
+        Self { language: Language::English, chose_language: false, offered, ..self }
     }
 
     /// The other languages, each with a link to this page in it.

@@ -234,14 +234,43 @@ impl Chromium {
         found.unwrap_or_else(|error| panic!("no {css}: {error}: {}", self.visible()))
     }
 
-    fn has(&self, css: &str) -> bool {
+    pub(crate) fn has(&self, css: &str) -> bool {
         self.runtime.block_on(self.driver().find(By::Css(css))).is_ok()
     }
 
+    /// Presses what leads to another page, and waits for that.
     #[track_caller]
-    fn click(&self, css: &str) {
+    pub(crate) fn click(&self, css: &str) {
         let element = self.element(css);
         self.leave(|| self.wait(element.click()));
+    }
+
+    /// Selects one of the options of a list.
+    #[track_caller]
+    pub(crate) fn select(&self, list: &str, value: &str) {
+        let option = self.element(&format!("{list} option[value=\"{value}\"]"));
+        self.wait(option.click());
+    }
+
+    /// Writes into a field.
+    #[track_caller]
+    pub(crate) fn write(&self, css: &str, text: &str) {
+        let field = self.element(css);
+        self.wait(field.clear());
+        self.wait(field.send_keys(text));
+    }
+
+    /// What stands in a field.
+    #[track_caller]
+    pub(crate) fn written(&self, css: &str) -> String {
+        self.wait(self.element(css).prop("value")).unwrap_or_default()
+    }
+
+    /// Gives the browser a cookie of the server.
+    #[track_caller]
+    pub(crate) fn give_cookie(&self, name: &str, value: &str) {
+        let url = format!("http://{}/", self.address);
+        self.devtools("Network.setCookie", json!({"name": name, "value": value, "url": url}));
     }
 
     /// Does what leads to another page, and waits until that is there. The driver itself does not
@@ -302,9 +331,7 @@ impl Browser for Chromium {
 
     #[track_caller]
     fn fill(&mut self, name: &str, text: &str) {
-        let field = self.element(&field(name));
-        self.wait(field.clear());
-        self.wait(field.send_keys(text));
+        self.write(&field(name), text);
     }
 
     #[track_caller]

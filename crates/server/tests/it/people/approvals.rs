@@ -22,7 +22,7 @@ fn limited() -> (Server, Merchant) {
 }
 
 #[track_caller]
-fn set_limits(server: &Server, shop: &Merchant, limits: &[&str]) -> String {
+pub(crate) fn set_limits(server: &Server, shop: &Merchant, limits: &[&str]) -> String {
     let id = shop.credentials.merchant_id.to_string();
     let mut all = vec!["merchant", "limits", "--merchant", &id, "--currency", "USD"];
     all.extend_from_slice(limits);

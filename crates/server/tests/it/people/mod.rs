@@ -2,7 +2,7 @@
 //! get around them.
 
 mod addresses;
-mod approvals;
+pub(crate) mod approvals;
 mod audit;
 pub(crate) mod person;
 
@@ -15,14 +15,14 @@ use person::{Browser, PASSWORD, Person, between, code_at, leads, log_in, text};
 
 /// The path of a link that the command line prints.
 #[track_caller]
-fn link(server: &Server, arguments: &[&str]) -> String {
+pub(crate) fn link(server: &Server, arguments: &[&str]) -> String {
     let mut all = vec!["user", "invite"];
     all.extend_from_slice(arguments);
     path_of(&server.kola(&all).ok())
 }
 
 #[track_caller]
-fn path_of(printed: &str) -> String {
+pub(crate) fn path_of(printed: &str) -> String {
     let at = printed.find("/app/invitation/").unwrap_or_else(|| panic!("no link in {printed}"));
     printed[at..].split(|c: char| c.is_whitespace() || c == '<').next().expect("a path").to_owned()
 }
@@ -34,7 +34,7 @@ pub(crate) fn to_merchant(server: &Server, shop: &Merchant, role: &str) -> Strin
 
 /// Somebody with a role in the merchant, who has codes where the role needs them.
 #[track_caller]
-fn member(server: &Server, shop: &Merchant, role: &str, email: &str) -> Person {
+pub(crate) fn member(server: &Server, shop: &Merchant, role: &str, email: &str) -> Person {
     let mut person = Person::join(server, &to_merchant(server, shop, role), email);
     if ["OWNER", "FINANCE"].contains(&role) {
         person.set_up_codes(server);
@@ -48,7 +48,7 @@ pub(crate) fn owner(server: &Server, shop: &Merchant, email: &str) {
     Person::join(server, &to_merchant(server, shop, "OWNER"), email);
 }
 
-fn team(shop: &Merchant) -> String {
+pub(crate) fn team(shop: &Merchant) -> String {
     format!("/app/team/{}", shop.credentials.merchant_id)
 }
 
@@ -58,7 +58,7 @@ fn id_of(server: &Server, email: &str) -> String {
 }
 
 /// A server that has found an empty database.
-fn fresh() -> Server {
+pub(crate) fn fresh() -> Server {
     let database = Database::new();
     database.give_secrets_key();
     Server::spawn(database, &[])
@@ -199,7 +199,7 @@ fn wrong_passwords_are_slowed_down_and_tell_nothing() {
         let said: Vec<(u16, String)> = (0..6)
             .map(|_| {
                 let page = log_in(&mut guesser, email, "a wrong password");
-                let words = between(text(&page), "role=\"alert\"><p>", "<").to_owned();
+                let words = between(text(&page), "role=\"alert\"><p>", "</p>").to_owned();
                 (page.status, words)
             })
             .collect();

@@ -1,0 +1,225 @@
+//! Every state of the pages of `/app`, one after the other.
+
+use jiff::Timestamp;
+
+use super::chromium::Chromium;
+use crate::people::approvals::set_limits;
+use crate::people::person::{PASSWORD, Person, code_at};
+use crate::people::{link, member, team, to_merchant};
+use crate::support::payer::Browser as _;
+use crate::support::shop::GOOD;
+use crate::support::{Merchant, Server, open};
+
+/// A name and an address that are long, and have no place to break.
+const EMAIL: &str = "josephine.wleh-sirleaf.accounts-payable@wholesale.monrovia-waterside.example";
+const NAME: &str = "Josephine Nyemadeh Wleh-Sirleaf";
+
+/// The button of the form that is sent to an address with this end.
+pub(crate) fn button(end: &str) -> String {
+    format!("form[action$=\"{end}\"] button")
+}
+
+/// The secret of a phone that is being set up, as the page shows it.
+#[track_caller]
+pub(crate) fn secret(browser: &Chromium) -> String {
+    let shown = browser.evaluate(
+        "return [...document.querySelectorAll('p')]
+            .find(line => line.textContent.startsWith('Secret: '))
+            .querySelector('code').textContent",
+        vec![],
+    );
+    shown.as_str().expect("a secret").replace(' ', "")
+}
+
+/// The code that a phone with this secret shows now.
+pub(crate) fn code_now(secret: &str) -> String {
+    code_at(secret, Timestamp::now().as_second())
+}
+
+/// A code of the right form that is none of now. One in a million is, so it is compared.
+pub(crate) fn wrong_code(secret: &str) -> &'static str {
+    let now = Timestamp::now().as_second();
+    let near: Vec<String> = (-4..=4).map(|steps| code_at(secret, now + 30 * steps)).collect();
+    let mut codes = ["123456", "234567", "345678", "456789"].into_iter();
+    codes.find(|code| !near.iter().any(|other| other == code)).expect("a wrong code")
+}
+
+/// A server with a merchant whose people are about to join.
+pub(crate) struct AppStage {
+    pub(crate) server: Server,
+    shop: Merchant,
+}
+
+impl AppStage {
+    #[track_caller]
+    pub(crate) fn new() -> Self {
+        let (server, shop) = open();
+        Self { server, shop }
+    }
+
+    /// Brings the browser to each state, and calls `see` there with the state's name.
+    #[track_caller]
+    pub(crate) fn each(&self, browser: &mut Chromium, mut see: impl FnMut(&mut Chromium, &str)) {
+        let see = &mut see;
+        self.joining(browser, see);
+        let secret = self.profile(browser, see);
+        self.team(browser, see);
+        self.approvals(browser, see);
+        self.audit(browser, see);
+        self.second_factor(browser, see, &secret);
+        self.others(browser, see);
+        self.installation(browser, see);
+    }
+
+    fn joining(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        browser.open("/app/login");
+        see(browser, "app-login");
+        browser.fill("email", EMAIL);
+        browser.fill("password", "not the password");
+        browser.go_on();
+        see(browser, "app-login-fault");
+        let link = to_merchant(&self.server, &self.shop, "OWNER");
+        browser.open(&link);
+        see(browser, "app-invitation");
+        browser.fill("email", EMAIL);
+        browser.fill("name", NAME);
+        browser.fill("password", "too short");
+        browser.go_on();
+        see(browser, "app-invitation-fault");
+        browser.fill("password", PASSWORD);
+        browser.go_on();
+        see(browser, "app-profile-new");
+        browser.open("/app");
+        see(browser, "app-home-new");
+        browser.open(&link);
+        see(browser, "app-link-over");
+    }
+
+    /// The owner sets codes up, whose secret is answered.
+    fn profile(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) -> String {
+        browser.open("/app/profile");
+        browser.click(&button("/second-factor"));
+        see(browser, "app-profile-secret");
+        let secret = secret(browser);
+        browser.fill("code", wrong_code(&secret));
+        browser.click(&button("/confirm"));
+        see(browser, "app-profile-code-fault");
+        browser.fill("code", &code_now(&secret));
+        browser.click(&button("/confirm"));
+        see(browser, "app-recovery-codes");
+        browser.open("/app/profile");
+        browser.fill("current", "not the password");
+        browser.fill("password", "another long password");
+        browser.click(&button("/password"));
+        see(browser, "app-profile-password-fault");
+        browser.open("/app");
+        see(browser, "app-home");
+        secret
+    }
+
+    fn team(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { server, shop } = self;
+        browser.open(&team(shop));
+        see(browser, "app-team-alone");
+        browser.select("form[action$=\"/invite\"]", "FINANCE");
+        browser.click(&button("/invite"));
+        see(browser, "app-team-link");
+        member(server, shop, "FINANCE", "kofi@shop.example");
+        let mut away = member(server, shop, "VIEWER", &format!("second-{EMAIL}"));
+        assert!(away.browser.is_in());
+        server.kola(&["user", "disable", &away.email]).ok();
+        browser.open(&team(shop));
+        browser.write("[id=currency-new]", "usd");
+        browser.write("[id=payment-new]", "a hundred");
+        browser.click("form:has([id=currency-new]) button");
+        see(browser, "app-team-fault");
+        set_limits(server, shop, &["--payment", "100", "--bind-api-keys", "true"]);
+        browser.open(&team(shop));
+        see(browser, "app-team");
+    }
+
+    fn approvals(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { server, shop } = self;
+        let page = format!("/app/approvals/{}", shop.credentials.merchant_id);
+        browser.open(&page);
+        see(browser, "app-approvals-empty");
+        server.fund(shop, "USD", "1000.00");
+        let account = shop.momo("PAYOUT", GOOD);
+        for amount in ["120.00", "130.00", "140.00"] {
+            shop.send(account, "USD", amount);
+        }
+        browser.open(&page);
+        see(browser, "app-approvals");
+        // A character that turns the direction of text, which nobody sees.
+        browser.fill("note", "paid \u{202e}twice");
+        browser.click(&button("/refuse"));
+        see(browser, "app-approvals-fault");
+        browser.fill("note", "The same invoice was paid in cash last week.");
+        browser.click(&button("/refuse"));
+        browser.click(&button("/approve"));
+        see(browser, "app-approvals-answered");
+    }
+
+    fn audit(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let page = format!("/app/audit/{}", self.shop.credentials.merchant_id);
+        browser.open(&page);
+        see(browser, "app-audit");
+        browser.open(&format!("{page}?from=2001-01-01&until=2001-01-02"));
+        see(browser, "app-audit-empty");
+        browser.open(&format!("{page}?from=yesterday"));
+        see(browser, "app-audit-fault");
+    }
+
+    fn second_factor(
+        &self,
+        browser: &mut Chromium,
+        see: &mut impl FnMut(&mut Chromium, &str),
+        secret: &str,
+    ) {
+        browser.click(&button("/logout"));
+        browser.fill("email", EMAIL);
+        browser.fill("password", PASSWORD);
+        browser.go_on();
+        see(browser, "app-second-factor");
+        browser.fill("code", wrong_code(secret));
+        browser.click(&button("/second-factor"));
+        see(browser, "app-second-factor-fault");
+    }
+
+    fn others(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { server, shop } = self;
+        let mut viewer = member(server, shop, "VIEWER", "yaa@shop.example");
+        viewer.set_up_codes(server);
+        become_one(browser, &viewer);
+        browser.open(&team(shop));
+        see(browser, "app-not-permitted");
+        browser.open("/app/nothing");
+        see(browser, "app-no-such-page");
+        browser.open(&to_merchant(server, shop, "SUPPORT"));
+        see(browser, "app-invitation-known");
+        let id = shop.credentials.merchant_id.to_string();
+        server.kola(&["user", "role", &viewer.email, "--merchant", &id, "--remove"]).ok();
+        browser.open("/app");
+        see(browser, "app-home-nowhere");
+    }
+
+    fn installation(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let server = &self.server;
+        let link = link(server, &["--operator"]);
+        let mut operator = Person::join(server, &link, "op@host.example");
+        operator.set_up_codes(server);
+        become_one(browser, &operator);
+        browser.open("/app");
+        see(browser, "app-home-operator");
+        browser.open("/app/audit");
+        see(browser, "app-audit-installation");
+        browser.open("/app/installation");
+        see(browser, "app-installation");
+    }
+}
+
+/// Gives the browser the login of somebody.
+fn become_one(browser: &Chromium, person: &Person) {
+    let (name, value) = person.browser.cookies.first_key_value().expect("a login");
+    browser.give_cookie(name, value);
+}
