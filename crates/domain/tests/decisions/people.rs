@@ -348,6 +348,7 @@ fn a_role_by_which_money_leaves_takes_two_to_give() {
     let viewer = stage.member(3, Role::Viewer);
     ama.confirm(&mut stage, 100);
     ben.confirm(&mut stage, 100);
+    viewer.confirm(&mut stage, 100);
     let invite = |stage: &mut Stage, n, role| -> Invitation {
         let to = InvitedTo::Merchant(merchant_id, role);
         match stage.by(ama.person, Invite { to, token: print(n) }).unwrap() {
