@@ -352,7 +352,7 @@ impl Audited for Invitation {
         vec![
             ("role", show_option(role)),
             ("user_id", show_option(user)),
-            ("takes_two", show(self.takes_two)),
+            ("takes_two", show_option(self.takes_two.then_some(true))),
             ("confirmed_at", show_option(self.confirmed_at)),
             ("ended_at", show_option(self.ended_at)),
         ]

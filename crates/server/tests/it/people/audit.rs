@@ -350,7 +350,15 @@ fn what_people_and_the_operator_do_leaves_rows() {
     let merchant = shop.credentials.merchant_id.to_string();
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(rows[0][1..5], ["invite", "USER", ama_id.as_str(), "127.0.0.1"]);
-    assert_eq!((&rows[0][6], &rows[0][7]), (&merchant, &"role\t\t=FINANCE".to_owned()));
+    assert_eq!(
+        (&rows[0][6], &rows[0][7]),
+        (&merchant, &"role\t\t=FINANCE\ntakes_two\t\t=true".to_owned())
+    );
+    let id = server.database.value("SELECT id FROM invitations WHERE takes_two = 1");
+    server.kola(&["user", "confirm", &id, "--merchant", &merchant]).ok();
+    let rows = watch.new_rows();
+    assert_eq!(rows[0][1..3], ["confirm_invitation", "OPERATOR"]);
+    assert!(rows[0][7].starts_with("confirmed_at\t\t="), "{rows:?}");
     let link = path_of(text(&page));
     let kofi = Person::join(&server, &link, "kofi@shop.example");
     watch.new_rows();
