@@ -2,6 +2,10 @@
 ALTER TABLE invitations ADD COLUMN takes_two INTEGER NOT NULL DEFAULT 0 CHECK (takes_two IN (0, 1));
 ALTER TABLE invitations ADD COLUMN confirmed_at INTEGER;
 ALTER TABLE invitations ADD COLUMN confirmed_by INTEGER REFERENCES users (id);
+-- Links that owners made before need the second person, too.
+UPDATE invitations SET takes_two = 1
+    WHERE merchant_id IS NOT NULL AND role IN ('MANAGER', 'FINANCE', 'OWNER') AND ended_at IS NULL AND invited_by IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM users WHERE users.id = invitations.invited_by AND users.role = 'OPERATOR');
 INSERT INTO stored_codes (type, code, name) VALUES ('audited_command', 67, 'confirm_invitation');
 
 -- SQLite looks values up in a table that it makes for a list of more than two, at each INSERT and UPDATE again: comparing is

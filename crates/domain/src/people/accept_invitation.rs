@@ -55,7 +55,9 @@ impl Decision for AcceptInvitation {
         let now = context.now;
         let invitation = Invitation::open(self.token, work, now)?;
         for by in [invitation.invited_by, invitation.confirmed_by].into_iter().flatten() {
-            check_giver(by, &invitation, work)?;
+            if !giver_may(by, &invitation, work)? {
+                return Err(Refusal::InvitationEnded.into());
+            }
         }
         if invitation.waits() {
             return Err(Refusal::InvitationWaits.into());
@@ -96,8 +98,12 @@ impl Decision for AcceptInvitation {
 }
 
 /// A link is good as long as whoever made it, and whoever confirmed it, may give what it gives.
-fn check_giver(id: UserId, invitation: &Invitation, work: &Workspace) -> Result<(), Stop> {
-    let inviter = work.require::<User>(id)?;
+pub(super) fn giver_may(
+    id: UserId,
+    invitation: &Invitation,
+    work: &Workspace,
+) -> Result<bool, Stop> {
+    let giver = work.require::<User>(id)?;
     let (member, given) = match invitation.to {
         InvitedTo::Merchant(merchant, role) => {
             (work.find::<Membership>(&(id, merchant))?, Some(role))
@@ -105,13 +111,9 @@ fn check_giver(id: UserId, invitation: &Invitation, work: &Workspace) -> Result<
         InvitedTo::Installation(role) => (None, Some(role)),
         InvitedTo::Reset(user) => (None, work.require::<User>(user)?.role),
     };
-    let own = access::role_of(&inviter, member.as_deref());
+    let own = access::role_of(&giver, member.as_deref());
     let may = own.is_some_and(|own| given.is_none_or(|role| own.may_grant(role)));
-    if (may && inviter.disabled_at.is_none()) || mutant!(InviterForgotten) {
-        Ok(())
-    } else {
-        Err(Refusal::InvitationEnded.into())
-    }
+    Ok(may && giver.disabled_at.is_none() || mutant!(InviterForgotten))
 }
 
 const fn is_reset(to: InvitedTo) -> bool {

@@ -11,6 +11,7 @@ use crate::kernel::ids::{InvitationId, MerchantId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::uuids::Fingerprint;
 use crate::mutant;
+use crate::people::accept_invitation::giver_may;
 use crate::people::invitation::{Invitation, InvitedTo};
 use crate::people::user::User;
 
@@ -107,7 +108,17 @@ impl Decision for ConfirmInvitation {
         if !row.is_open(context.now) {
             return Err(Refusal::InvitationEnded.into());
         }
-        if !row.takes_two || row.confirmed_at.is_some() {
+        if let Some(by) = row.invited_by
+            && !giver_may(by, &row, work)?
+        {
+            return Err(Refusal::InvitationEnded.into());
+        }
+        // The word of somebody who may not give the role any more is replaced.
+        let is_confirmed = match row.confirmed_by {
+            Some(by) => giver_may(by, &row, work)?,
+            None => row.confirmed_at.is_some(),
+        };
+        if !row.takes_two || is_confirmed {
             return Ok((*row).clone());
         }
         let by = match work.actor() {

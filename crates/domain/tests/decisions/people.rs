@@ -423,8 +423,18 @@ fn a_link_confirmed_by_somebody_who_was_removed_is_over() {
     let removed = ChangeMember { merchant_id, user_id: ben.person.user_id, role: None };
     stage.by(ama.person, removed).unwrap();
     let by = Guest::New { email: "n@y.z".into(), name: "N".into(), password_hash: "h".into() };
-    let late = stage.decide(&AcceptInvitation { token: print(80), by }).map(|_| ());
+    let accept = AcceptInvitation { token: print(80), by };
+    let late = stage.decide(&accept).map(|_| ());
     assert_eq!(late, Err(vec![Refusal::InvitationEnded]));
+    // The word of another is as good; not that of whoever made it, nor for one whose maker is out.
+    let confirm = ConfirmInvitation { merchant_id, invitation_id: made.id };
+    let own = stage.by(ama.person, confirm.clone()).map(|_| ());
+    assert_eq!(own, Err(vec![Refusal::OwnInvitation]));
+    stage.decide(&confirm).unwrap();
+    stage.decide(&DisableUser { user_id: ama.person.user_id, disabled: true }).unwrap();
+    assert_eq!(stage.decide(&confirm), Err(vec![Refusal::InvitationEnded]));
+    stage.decide(&DisableUser { user_id: ama.person.user_id, disabled: false }).unwrap();
+    stage.decide(&accept).unwrap();
 }
 
 #[test]

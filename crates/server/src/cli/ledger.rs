@@ -115,7 +115,7 @@ fn tell(report: &Report, limits: &[Money], head: Option<Digest>) -> ExitCode {
         "rules": report.checks,
         "open_reviews": report.open_reviews,
         "positions": positions.collect::<Vec<_>>(),
-        "chain": chain_json(&report.chain),
+        "chain": chain_json(report, head),
         "violations": violations.collect::<Vec<_>>(),
     });
     let open = match report.open_reviews {
@@ -161,7 +161,8 @@ fn tell(report: &Report, limits: &[Money], head: Option<Digest>) -> ExitCode {
 }
 
 /// The chain of batches for programs.
-fn chain_json(chain: &ChainReport) -> Value {
+fn chain_json(report: &Report, asked: Option<Digest>) -> Value {
+    let chain = &report.chain;
     let hash = chain.head.map(|head| head.to_string());
     json!({
         "head": hash.map(|hash| json!({ "position": chain.position, "hash": hash })),
@@ -171,6 +172,11 @@ fn chain_json(chain: &ChainReport) -> Value {
         "unchained_batches": chain.unchained,
         "older_rows": chain.older_rows,
         "found_at": chain.found_at,
+        "asked": asked.map(|head| json!({
+            "hash": head.to_string(),
+            "found": chain.found_at.is_some(),
+            "message": head_line(report, head),
+        })),
     })
 }
 

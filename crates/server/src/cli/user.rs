@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use clap::{ArgGroup, Subcommand};
 use domain::directory::roles::Role;
 use domain::kernel::ids::{InvitationId, MerchantId};
+use domain::kernel::refusal::Refusal;
 use domain::people::change_member::ChangeMember;
 use domain::people::disable_user::DisableUser;
 use domain::people::invitation::{Invitation, InvitedTo};
@@ -16,6 +17,7 @@ use crate::cli::merchant::role;
 use crate::cli::output::moment;
 use crate::cli::{Target, output};
 use crate::credentials::people::{self, Token};
+use crate::engine::Failure;
 use crate::web::app::link;
 
 #[derive(Subcommand)]
@@ -117,7 +119,8 @@ impl Users {
             Self::Confirm { id, merchant } => {
                 let (merchant_id, invitation_id) = (MerchantId(merchant), InvitationId(id));
                 let confirm = ConfirmInvitation { merchant_id, invitation_id };
-                target.run_once(confirm).context("no such link of the merchant")?;
+                let of = format!("of merchant {merchant}");
+                in_words(target.run_once(confirm), &format!("there is no link {id} {of}"))?;
                 let json = json!({ "id": id, "merchant": merchant, "confirmed": true });
                 output::done(&json, &format!("link {id} of merchant {merchant} is confirmed"))
             }
@@ -132,7 +135,8 @@ impl Users {
                 let user = by_email(target, &email)?;
                 let merchant_id = MerchantId(merchant);
                 let change = ChangeMember { merchant_id, user_id: user.id, role: set };
-                target.run_once(change).context("no such member of the merchant")?;
+                let nobody = format!("{} has no role in merchant {merchant}", user.email);
+                in_words(target.run_once(change), &nobody)?;
                 let role = set.map_or("no role", Role::as_str);
                 let json = json!({ "email": user.email, "merchant": merchant, "role": set.map(Role::as_str) });
                 output::done(&json, &format!("{} has {role} in merchant {merchant}", user.email))
@@ -187,21 +191,40 @@ fn disable(target: &Target, email: &str, disabled: bool) -> anyhow::Result<()> {
     output::done(&json, &format!("{} {now}", user.email))
 }
 
+/// What came of a change; where what it is about is not there, this sentence says so.
+fn in_words<T>(done: anyhow::Result<T>, absent: &str) -> anyhow::Result<T> {
+    done.map_err(|error| match error.downcast_ref::<Failure>() {
+        Some(Failure::Refused(reasons)) if reasons.contains(&Refusal::NotFound) => {
+            anyhow::anyhow!("{absent}")
+        }
+        _ => error,
+    })
+}
+
 fn invitations(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
     let now = clock::now();
-    let rows = target.read_existing(async |reads| reads.of(merchant).invitations(now).await)?;
+    let (found, rows, users) = target.read_existing(async |reads| {
+        let rows = reads.of(merchant).invitations(now).await?;
+        Ok((reads.merchant(merchant).await?, rows, reads.users().await?))
+    })?;
+    if found.is_none() {
+        bail!("there is no merchant {merchant}: `kola merchant list` has their ids");
+    }
     let role = |row: &Invitation| match row.to {
         InvitedTo::Merchant(_, role) | InvitedTo::Installation(role) => role.as_str(),
         InvitedTo::Reset(_) => "-",
     };
-    let by = |row: &Invitation| row.invited_by.map_or("operator".to_owned(), |id| id.to_string());
+    let name = |id| users.iter().find(|user| user.id == id).map(|user| user.email.clone());
+    let by = |row: &Invitation| {
+        row.invited_by.map_or("operator".to_owned(), |id| name(id).unwrap_or_default())
+    };
     let json: Vec<_> = rows
         .iter()
         .map(|row| {
             json!({
                 "id": row.id.0,
                 "role": role(row),
-                "invited_by": row.invited_by.map(|id| id.0),
+                "invited_by": row.invited_by.and_then(name),
                 "until": row.until().to_string(),
                 "waits_for_second_person": row.waits(),
             })
@@ -215,7 +238,7 @@ fn invitations(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
             [row.id.to_string(), role(row).to_owned(), by(row), moment(&until), waits.to_owned()]
         })
         .collect();
-    let head = ["id", "role", "made by user", "good until", "waits for a second person"];
+    let head = ["id", "role", "made by", "good until", "waits for a second person"];
     output::tell(&json!(json), &output::table(head, &rows))
 }
 

@@ -11,6 +11,7 @@ use domain::people::user::RecoveryCodes;
 use store::clock;
 use store::hex::hex;
 use totp_rs::{Builder, Secret};
+use zxcvbn::{Score, zxcvbn};
 
 use crate::credentials::hashing::{HashingPermit, HashingPool};
 use crate::credentials::secrets::{hash_passcode, is_passcode};
@@ -19,6 +20,8 @@ use crate::credentials::secrets::{hash_passcode, is_passcode};
 pub const PASSWORD_MIN: usize = 12;
 /// The most: a hash of more would take longer than anybody gains.
 pub const PASSWORD_MAX: usize = 256;
+/// How much of a password is looked at to say how soon it is guessed: longer ones take long to look at.
+const ESTIMATED_MAX: usize = 64;
 /// How many recovery codes somebody gets.
 const RECOVERY_CODES: usize = 10;
 /// How many bytes a phone's secret has (RFC 4226 asks for 20).
@@ -39,7 +42,7 @@ const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGxvZ3MgaW4hIQ$\
 ///
 /// # Errors
 /// A sentence for whoever chose it.
-pub fn check_password(password: &str, email: &str) -> Result<(), String> {
+pub fn check_password(password: &str, email: &str, own_name: &str) -> Result<(), String> {
     let characters = password.chars().count();
     if characters < PASSWORD_MIN {
         return Err(format!("A password has at least {PASSWORD_MIN} characters"));
@@ -54,6 +57,12 @@ pub fn check_password(password: &str, email: &str) -> Result<(), String> {
     different.dedup();
     if COMMON.contains(small.as_str()) || different.len() < 4 {
         return Err("This password is one of those that are tried first: choose another".to_owned());
+    }
+    let inputs: Vec<&str> =
+        own_name.split_whitespace().chain([own_name, email, name, "kola"]).collect();
+    let begin: String = password.chars().take(ESTIMATED_MAX).collect();
+    if zxcvbn(&begin, &inputs).score() < Score::Three {
+        return Err("This password is guessed soon: choose another, such as four words that nobody would put together".to_owned());
     }
     if small == email.to_lowercase() || name.len() > 3 && small.contains(&name.to_lowercase()) {
         return Err("A password must not contain the name that it belongs to".to_owned());
@@ -236,13 +245,36 @@ mod tests {
             ("ama.kollie-2026", "the name"),
             ("Ama.Kollie@shop.example", "the name"),
         ] {
-            let said = check_password(password, "ama.kollie@shop.example").unwrap_err();
+            let said = check_password(password, "ama.kollie@shop.example", "Ama").unwrap_err();
             assert!(said.contains(why), "{password}: {said}");
         }
-        assert!(check_password(&"x1y2".repeat(80), "a@b.cd").unwrap_err().contains("at most"));
+        let long = check_password(&"x1y2".repeat(80), "a@b.cd", "A");
+        assert!(long.unwrap_err().contains("at most"));
         for password in ["correct horse battery", "Ñandú-viaja-lejos", "12 monkeys & a key"] {
-            assert_eq!(check_password(password, "ama@shop.example"), Ok(()), "{password}");
+            assert_eq!(check_password(password, "ama@shop.example", "Ama"), Ok(()), "{password}");
         }
+    }
+
+    #[test]
+    fn a_password_of_names_words_and_numbers_in_a_row_is_guessed_soon() {
+        for password in [
+            "ama kollie 12",
+            "Kollie 123456",
+            "123456789012",
+            "passwordpassword",
+            "iloveyou1234",
+            "qwertyuiopas",
+            "Password2026!",
+            "kolakolakola",
+        ] {
+            let said = check_password(password, "ama@shop.example", "Ama Kollie");
+            assert!(said.is_err(), "{password}");
+        }
+        // However long: the rest is not looked at.
+        let begun = std::time::Instant::now();
+        let long = "aB3$".repeat(64);
+        let _ = check_password(&long, "ama@shop.example", "Ama Kollie");
+        assert!(begun.elapsed().as_secs() < 10);
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl KeyFile {
             Self::BesideDatabase(path) => {
                 if make && !path.exists() {
                     SealingKey::make(path)?;
+                    tracing::warn!(
+                        file = %path.display(),
+                        "made the key that secrets and the codes of phones are encrypted with: \
+                         back it up apart from the database, which is of no use for logins without it"
+                    );
                 }
                 SealingKey::read(path)
             }

@@ -125,7 +125,9 @@ pub fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
 /// A cell. Spreadsheets would compute what begins like a formula, which somebody may have typed as a
 /// name: an apostrophe makes it a text.
 fn cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    // Full-width signs are computed, too, by some.
+    let signs = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    let guard = if text.starts_with(signs) { "'" } else { "" };
     if text.contains(['"', ',', '\r', '\n']) {
         format!("\"{guard}{}\"", text.replace('"', "\"\""))
     } else {
@@ -148,6 +150,8 @@ mod tests {
             ("@sum", "'@sum"),
             ("\tx", "'\tx"),
             ("\rx", "\"'\rx\""),
+            ("\nx", "\"'\nx\""),
+            ("＝1+1", "'＝1+1"),
             ("a=b", "a=b"),
             ("a,b", "\"a,b\""),
             ("say \"so\"", "\"say \"\"so\"\"\""),

@@ -65,6 +65,11 @@ impl ForPeople {
 fn meant(path: &str) -> Option<String> {
     let (place, token) = path.strip_prefix('/')?.split_once('/')?;
     let token = token.trim_end_matches(['/', '.', ',']);
+    if place.eq_ignore_ascii_case("app") {
+        // These pages have paths of several parts, and one that is nothing more.
+        let meant = if token.is_empty() { APP.to_owned() } else { format!("{APP}/{token}") };
+        return (meant != path).then_some(meant);
+    }
     let meant = format!("/{}/{token}", place.to_ascii_lowercase());
     let is_link = !token.is_empty() && !token.contains('/');
     (is_link && meant != path).then_some(meant)
@@ -261,6 +266,10 @@ mod tests {
             ("/pay", None),
             ("/pay/a/b/", None),
             ("/pay//evil.example", None),
+            ("/app/", Some("/app")),
+            ("/APP/team/63/", Some("/app/team/63")),
+            ("/app/team/63", None),
+            ("/app", None),
         ] {
             assert_eq!(meant(path).as_deref(), expected, "{path}");
         }

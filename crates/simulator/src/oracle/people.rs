@@ -600,7 +600,7 @@ impl Model {
         by: Principal,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
-        let found = self.people.invitations.get_mut(&request.invitation_id.0);
+        let found = self.people.invitations.get(&request.invitation_id.0);
         let own = found.filter(|found| {
             matches!(found.to, InvitedTo::Merchant(merchant, _) if merchant == request.merchant_id)
         });
@@ -608,14 +608,20 @@ impl Model {
             Principal::User(person) => Some(person.user_id.0),
             _ => None,
         };
-        let is_over = own.as_ref().is_some_and(|found| !found.is_open(observed.now));
-        let is_same = own
-            .as_ref()
-            .is_some_and(|found| found.waits() && who.is_some() && found.invited_by == who);
+        let may = |giver: Option<i64>, found: &Invitation| {
+            giver.is_none_or(|giver| self.people.giver_may(giver, found))
+        };
+        let is_over =
+            own.is_some_and(|found| !found.is_open(observed.now) || !may(found.invited_by, found));
+        // The word of somebody who may not give the role any more is replaced.
+        let waits = own.is_some_and(|found| {
+            found.takes_two && !(found.is_confirmed && may(found.confirmed_by, found))
+        });
+        let is_same = waits && who.is_some() && own.is_some_and(|found| found.invited_by == who);
         let refused = first(&[(own.is_none(), NOT_FOUND), (is_over, INVITATION), (is_same, ROLE)]);
         if observed.check_acceptance(refused)?
-            && let Some(own) = own
-            && own.waits()
+            && waits
+            && let Some(own) = self.people.invitations.get_mut(&request.invitation_id.0)
         {
             own.is_confirmed = true;
             own.confirmed_by = who;

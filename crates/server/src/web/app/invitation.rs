@@ -149,6 +149,12 @@ async fn accept(
     {
         return join(&app, &me, &opened, visitor, &form).await;
     }
+    if opened.waits {
+        // Before anything is counted as a try: the link is right.
+        let fault = Fault::of_page(frame::sentence(&Refusal::InvitationWaits));
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return render(status, &opened, (visitor, None), &Typed::default(), fault);
+    }
     let sent = Sent {
         email: form.field("email").and_then(people::email),
         typed: Typed {
@@ -209,7 +215,7 @@ fn fault(sent: &Sent, opened: &Opened) -> Option<Fault> {
         }
     }
     let email = sent.email.as_deref().unwrap_or_default();
-    let fault = people::check_password(&sent.password, email).err()?;
+    let fault = people::check_password(&sent.password, email, &sent.typed.name).err()?;
     Some(Fault::of_field("password", format!("{fault}.")))
 }
 

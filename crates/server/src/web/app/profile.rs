@@ -229,7 +229,7 @@ async fn change_password(
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
     let new = form.verbatim("password").unwrap_or_default().to_owned();
-    if let Err(fault) = people::check_password(&new, &me.user.email) {
+    if let Err(fault) = people::check_password(&new, &me.user.email, &me.user.name) {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         let fault = Fault::of_field("password", format!("{fault}."));
         return render(status, &app, (&me, visitor), fault).await;

@@ -25,6 +25,8 @@ pub(super) const WRONG: &str = "The code is wrong, too old, or was used before."
 struct CodeTemplate<'a> {
     app: &'a AppFrame,
     next: &'a str,
+    /// A code was given before, and is too old for what was asked for.
+    is_again: bool,
     fault: Fault,
 }
 
@@ -36,7 +38,11 @@ fn render(
     fault: Fault,
 ) -> Result<Response, ApiError> {
     let frame = me.frame(visitor, "Code of your phone");
-    frame::render(status, &frame, &CodeTemplate { app: &frame, next, fault })
+    frame::render(
+        status,
+        &frame,
+        &CodeTemplate { app: &frame, next, is_again: me.login.second_factor_at.is_some(), fault },
+    )
 }
 
 async fn form(

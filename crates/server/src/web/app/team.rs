@@ -79,6 +79,8 @@ struct Limits {
 struct Open {
     id: i64,
     role: &'static str,
+    /// Who made it, if they are in the team.
+    by: Option<String>,
     until: Moment,
     waits: bool,
     /// Whoever looks may be the second person.
@@ -139,11 +141,13 @@ fn forms(rows: &[MerchantLimits], typed: Option<Limits>) -> Vec<Limits> {
 }
 
 impl Open {
-    fn new(row: &Invitation, me: UserId) -> Option<Self> {
+    fn new(row: &Invitation, me: UserId, members: &[Member]) -> Option<Self> {
+        let by = members.iter().find(|member| row.invited_by == Some(UserId(member.id)));
         match row.to {
             InvitedTo::Merchant(_, role) => Some(Self {
                 id: row.id.0,
                 role: role.as_str(),
+                by: by.map(|member| member.name.clone()),
                 until: Moment(row.until()),
                 waits: row.waits(),
                 may_confirm: row.waits() && row.invited_by != Some(me),
@@ -189,7 +193,7 @@ async fn render(
             since: Moment(member.created_at),
         })
     });
-    let members = members.collect();
+    let members: Vec<Member> = members.collect();
     let invitations = at.reads.invitations(me.now).await?;
     let may_give = |role: &&Role| at.rights.role.may_grant(**role);
     let frame = me.frame(visitor, &format!("Team of {}", at.merchant.name));
@@ -204,8 +208,11 @@ async fn render(
         app: &frame,
         merchant: &at.merchant.name,
         id: merchant,
+        invitations: invitations
+            .iter()
+            .filter_map(|row| Open::new(row, me.user.id, &members))
+            .collect(),
         members,
-        invitations: invitations.iter().filter_map(|row| Open::new(row, me.user.id)).collect(),
         limits,
         roles: Role::OF_MERCHANTS.iter().filter(may_give).map(|role| role.as_str()).collect(),
         link: said.link,

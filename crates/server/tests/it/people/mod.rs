@@ -370,6 +370,13 @@ fn another_owner_is_the_second_person_for_a_role() {
     }
     let page = ama.browser.post(&format!("{team}/invite"), &[("role", "FINANCE")]);
     let link = path_of(text(&page));
+    // Who comes too early is told so, however often: that is no wrong password.
+    for _ in 0..7 {
+        let fields = [("email", "new@shop.example"), ("name", "N"), ("password", PASSWORD)];
+        let early = Browser::new(&server).post_bare(&link, &fields);
+        assert_eq!(early.status, 422, "{}", text(&early));
+        assert!(text(&early).contains("cannot be used yet"), "{}", text(&early));
+    }
     let page = viewer.browser.post(&link, &[]);
     assert_eq!(page.status, 422);
     assert!(text(&page).contains("cannot be used yet"), "{}", text(&page));
