@@ -13,7 +13,7 @@ use crate::trade::Shop;
 
 /// The tables of a merchant, parents before children. One that a database does not have is left
 /// out: the databases of several releases are filled.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "merchants",
     "api_keys",
     "parties",
@@ -33,11 +33,12 @@ const TABLES: [&str; 19] = [
     "event_positions",
     "events",
     "entries",
+    "audit",
 ];
 /// The columns with ids, all from one sequence: those of a copy are shifted by the same distance. The
 /// first column of each table is one of them. Positions and sequences stay, since each copy is of a
 /// merchant of its own; accounts at networks are the same for all.
-const IDS: [&str; 20] = [
+const IDS: [&str; 21] = [
     "id",
     "merchant_id",
     "party_id",
@@ -54,6 +55,7 @@ const IDS: [&str; 20] = [
     "session_id",
     "execution_id",
     "subject_id",
+    "entity_id",
     "actor_id",
     "transaction_id",
     "account_id",
@@ -186,12 +188,17 @@ fn value(database: &Database, column: &Column, offset: i64) -> String {
         format!("{name} + {offset}")
     } else if UNIQUE_TEXTS.contains(&name) {
         format!("{name} || '-{offset}'")
-    } else if UUIDS.contains(&name) {
+    } else if UUIDS.contains(&name) && !is_number(&column.type_name) {
         let uuid = uuid(database, &column.type_name);
         format!("CASE WHEN {name} IS NOT NULL THEN {uuid} END")
     } else {
         name.to_owned()
     }
+}
+
+/// Whether a column has numbers: the ids of requests in the audit.
+fn is_number(type_name: &str) -> bool {
+    ["integer", "bigint"].contains(&type_name.to_lowercase().as_str())
 }
 
 /// The SQL of a random UUID of version 4 in a column of this type.

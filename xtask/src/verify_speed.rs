@@ -1,5 +1,6 @@
 //! `cargo xtask verify-speed`: how long `kola ledger verify` takes on a large database.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +25,9 @@ pub struct Options {
     /// Where they are
     #[arg(long, default_value = "sqlite")]
     database: Kind,
+    /// The server's program; built if it is not given
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
     /// Leave the file of SQLite there, to look at
     #[arg(long)]
     keep: bool,
@@ -33,8 +37,14 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         return bench::as_release();
     }
-    bench::build("kola")?;
     let target = crate::target_dir()?;
+    let binary = match &options.binary {
+        Some(binary) => binary.clone(),
+        None => {
+            bench::build("kola")?;
+            target.join("release/kola")
+        }
+    };
     let dir = ScratchDir::create(target.join("verify-speed"))?;
     let database = match options.database {
         Kind::Sqlite => Database::Sqlite(dir.0.join("large.db")),
@@ -45,7 +55,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             Database::on_cluster(Arc::new(Cluster::start(&settings)?), "large", &dir.0)
         }
     };
-    let kola = Kola { binary: target.join("release/kola") };
+    let kola = Kola { binary };
     copies::create(&kola, &database, async |client, shop| {
         copies::trade(client, shop, TURNS).await?;
         shop.payout(client, true).await?.execute(client, shop).await?;
