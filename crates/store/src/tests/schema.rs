@@ -53,11 +53,44 @@ fn translated(sql: &str) -> String {
         let (_, after) = rule.split_once(") = 16)").expect("a length of 16 bytes");
         sql = format!("{before}{after}");
     }
-    sql.replace("INTEGER", "BIGINT")
+    with_lists(&sql)
+        .replace("INTEGER", "BIGINT")
         .replace(" BLOB", " UUID")
         .replace(" INT ", " SMALLINT ")
         .replace(" INT,", " SMALLINT,")
         .replace(") STRICT", ")")
+}
+
+/// The statement with `a IN (1, 2, 3)` for `(a = 1 OR a = 2 OR a = 3)`: SQLite is quicker with the
+/// one, and PostgreSQL writes both in its own way.
+fn with_lists(sql: &str) -> String {
+    let mut text = String::new();
+    let mut rest = sql;
+    while let Some((before, after)) = rest.split_once('(') {
+        text.push_str(before);
+        let inner = after.split_once(')').map_or("", |(inner, _)| inner);
+        match list_of(inner) {
+            Some(list) => {
+                text.push_str(&list);
+                rest = after.get(inner.len() + 1..).unwrap_or_default();
+            }
+            None => {
+                text.push('(');
+                rest = after;
+            }
+        }
+    }
+    text + rest
+}
+
+/// Comparisons of one column with several values, as a list.
+fn list_of(condition: &str) -> Option<String> {
+    let pairs: Vec<(&str, &str)> =
+        condition.split(" OR ").map(|one| one.split_once(" = ")).collect::<Option<_>>()?;
+    let (column, _) = pairs.first()?;
+    let is_list = pairs.len() > 2 && pairs.iter().all(|(name, _)| name == column);
+    let values: Vec<&str> = pairs.iter().map(|(_, value)| *value).collect();
+    is_list.then(|| format!("{column} IN ({})", values.join(", ")))
 }
 
 /// Statements that create SQLite's schema in PostgreSQL: tables before indexes, each in the order
