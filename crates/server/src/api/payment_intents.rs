@@ -457,7 +457,7 @@ pub fn routes() -> Routes {
             "/v1/payment-intents/{id}/exchanges",
             exchanges,
             op(
-                "list_payment_intent_exchanges",
+                "retrieve_payment_intent_exchanges",
                 "Read what was said to the network about a payment",
             ),
         )

@@ -142,8 +142,8 @@ pub fn to_tell(
     let needs_payer = attempt.is_some_and(|attempt| attempt.requires_action);
     match (execution.operation(), execution.status) {
         (Operation::Collection, ExecutionStatus::Failed) => format!(
-            "Your payment of {money} did not go through, and {network} reports that no money was taken. \
-             You may pay again."
+            "Your payment of {money} did not go through. As far as we know no money was taken, and you may \
+             pay again."
         ),
         (_, ExecutionStatus::Failed) => {
             format!("We could not send you {money} through {network}. Nothing was sent.")

@@ -9,7 +9,7 @@ use domain::directory::roles::Action;
 use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::Operation;
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::{MerchantTime, minutes};
 use domain::kernel::uuids::ReferenceId;
 use domain::payments::attempt::WithAttempt;
@@ -303,9 +303,15 @@ async fn give_back(
     // used for something else is drawn anew.
     let is_used = matches!(&failure, Failure::Refused(reasons)
         if reasons.contains(&Refusal::DuplicateReference));
+    let is_of_amount = matches!(&failure, Failure::Refused(reasons)
+        if reasons.first().is_some_and(|reason| reason.subject() == Subject::Amount));
     let typed = typed(Some(reference).filter(|_| !is_used));
     let page = async |status, sentence| {
-        let fault = Fault::of_page(sentence);
+        let fault = if is_of_amount {
+            Fault::of_field("amount", sentence)
+        } else {
+            Fault::of_page(sentence)
+        };
         render(status, (&me, visitor), (&at, &paid), typed, fault).await
     };
     frame::refused(failure, &format!("{here}/{minor}"))?.answer_read(page).await

@@ -235,6 +235,7 @@ fn what_is_typed_into_a_refund_is_checked() {
         let reply = refund(&mut ama, &path, amount);
         assert_eq!(reply.status, 422, "{amount}: {}", text(&reply));
         assert!(text(&reply).contains(why), "{amount}: {}", text(&reply));
+        assert!(text(&reply).contains("id=\"amount-fault\""), "{amount}: {}", text(&reply));
     }
     let long = "x".repeat(256);
     let key = key();
