@@ -229,8 +229,8 @@ pub struct PaymentIntentDetailResponse {
     reviews: Option<Vec<ReviewResponse>>,
 }
 
-/// What was said between kola and a network about a payment. Secrets and most digits of account numbers
-/// are left out.
+/// What was said between kola and a network about a payment. Secrets and most digits of account
+/// numbers are left out.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ExchangeAnswer")]
 pub struct ExchangeResponse {
@@ -244,7 +244,8 @@ pub struct ExchangeResponse {
     status: Option<i64>,
     /// Line and body of the request; `null` for who may not see names and phone numbers.
     request: Option<String>,
-    /// The body of the answer, or why there was none; `null` for who may not see names and phone numbers.
+    /// The body of the answer, or why there was none; `null` for who may not see names and phone
+    /// numbers.
     answer: Option<String>,
 }
 

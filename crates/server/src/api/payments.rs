@@ -1,4 +1,5 @@
-//! Payments as lists show them: each with whom it is with, and while it is under way with its attempt.
+//! Payments as lists show them: each with whom it is with, and while it is under way with its
+//! attempt.
 
 use std::collections::HashMap;
 
@@ -34,8 +35,8 @@ pub struct Payment {
     pub other: Other,
 }
 
-/// What a payment changes of the merchant's wallet: below zero for what is taken from it. What failed
-/// changes nothing.
+/// What a payment changes of the merchant's wallet: below zero for what is taken from it. What
+/// failed changes nothing.
 #[must_use]
 pub fn net(execution: &Execution) -> Money {
     let taken = execution.paid();

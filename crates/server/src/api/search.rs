@@ -127,8 +127,8 @@ impl Hits {
     }
 }
 
-/// Looks a text up in all that a merchant's payments are known by, of all time. People are found only
-/// by who may see their names.
+/// Looks a text up in all that a merchant's payments are known by, of all time. People are found
+/// only by who may see their names.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -244,8 +244,8 @@ async fn by_people(
 payload! {
     /// What is looked for.
     pub struct Search {
-        /// A phone number, a reference, the number of a network, of an invoice or of an order, the code of a
-        /// receipt, the beginning of a name, or an amount.
+        /// A phone number, a reference, the number of a network, of an invoice or of an order, the
+        /// code of a receipt, the beginning of a name, or an amount.
         q: Text<100>,
     }
 }

@@ -107,8 +107,8 @@ impl OperatorReads {
 }
 
 impl MerchantReads<'_> {
-    /// What was said to a network about an execution, oldest first. Names of people may stand in it,
-    /// so whoever may not see them reads only when and how it went.
+    /// What was said to a network about an execution, oldest first. Names of people may stand in
+    /// it, so whoever may not see them reads only when and how it went.
     pub async fn exchanges(&self, execution: ExecutionId) -> Result<Vec<Exchange>, StoreError> {
         let params = params!["execution" = execution.0];
         let mut found: Vec<Exchange> = self.many("execution_id = :execution", "id", params).await?;

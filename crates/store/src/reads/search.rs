@@ -1,5 +1,5 @@
-//! Finding payments by what people know of them. Each read finds its rows by an index, and at most so
-//! many that a page shows them.
+//! Finding payments by what people know of them. Each read finds its rows by an index, and at most
+//! so many that a page shows them.
 
 use domain::directory::party::Party;
 use domain::directory::payment_account::PaymentAccount;

@@ -26,8 +26,8 @@ pub fn plain(name: &str) -> String {
     name.replace('_', " ").to_lowercase()
 }
 
-/// What a text is read as; nothing for an empty one. `fault` is the id of its field, and what is said
-/// there.
+/// What a text is read as; nothing for an empty one. `fault` is the id of its field, and what is
+/// said there.
 pub fn read<T>(
     text: &str,
     of: impl Fn(&str) -> Option<T>,

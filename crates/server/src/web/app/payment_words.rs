@@ -1,5 +1,5 @@
-//! What pages of `/app` say of a payment: its state, why it waits and until when, and what to tell the
-//! payer.
+//! What pages of `/app` say of a payment: its state, why it waits and until when, and what to tell
+//! the payer.
 
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Operation};
