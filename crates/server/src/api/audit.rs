@@ -1,7 +1,6 @@
 //! The audit: who decided what for a merchant.
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use domain::audit::{AuditEntity, AuditedCommand, FieldChange};
 use domain::decision::event::ActorKind;
 use domain::directory::roles::Action;
@@ -11,18 +10,17 @@ use serde::Serialize;
 use store::reads::audit::{AuditEntry, AuditFilter};
 use store::reads::pages::{Page, PageOfRows};
 
-use crate::api::describe::{DescribeInput, OperationBuilder, op};
+use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
-use crate::api::fields::{Id, Name, Schemas};
-use crate::api::listing::Listing;
+use crate::api::fields::{Id, Name};
+use crate::api::listing::{Exporting, Listing};
 use crate::api::payment_intents::ActorResponse;
 use crate::api::response::{Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::csv::{self, Csv, Table};
 use crate::net::principal::Tenant;
-use crate::net::response_permits::ResponsePermit;
 use crate::payload;
 
 crate::api_names! { AuditedCommand AuditEntity = "AuditSubject" }
@@ -238,25 +236,6 @@ impl Table for OfKey {
 
     fn cells(entry: &AuditEntry) -> Vec<String> {
         cells(entry)
-    }
-}
-
-/// Who asks for a whole list, with a permit for it.
-struct Exporting(Tenant, ResponsePermit);
-
-impl FromRequestParts<App> for Exporting {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let tenant = Tenant::from_request_parts(parts, app).await?;
-        let permit = app.lists.acquire(tenant.id()).await.ok_or(ApiError::TooManyLists)?;
-        Ok(Self(tenant, permit))
-    }
-}
-
-impl DescribeInput for Exporting {
-    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
-        Tenant::describe(builder, schemas);
     }
 }
 

@@ -8,7 +8,9 @@ use axum::http::{HeaderValue, Uri};
 use axum::response::Response;
 use serde::Serialize;
 
+use crate::api::describe::{DescribeInput, OperationBuilder};
 use crate::api::error::ApiError;
+use crate::api::fields::Schemas;
 use crate::api::response::{JsonList, ListResult};
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -40,6 +42,25 @@ impl FromRequestParts<App> for Listing {
         let tenant = Tenant::from_request_parts(parts, app).await?;
         let permit = app.lists.acquire(tenant.id()).await.ok_or(ApiError::TooManyLists)?;
         Ok(Self { tenant, uri: parts.uri.clone(), permit })
+    }
+}
+
+/// The merchant that requests a whole list, with its permit for the response.
+pub struct Exporting(pub Tenant, pub ResponsePermit);
+
+impl FromRequestParts<App> for Exporting {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let tenant = Tenant::from_request_parts(parts, app).await?;
+        let permit = app.lists.acquire(tenant.id()).await.ok_or(ApiError::TooManyLists)?;
+        Ok(Self(tenant, permit))
+    }
+}
+
+impl DescribeInput for Exporting {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        Tenant::describe(builder, schemas);
     }
 }
 

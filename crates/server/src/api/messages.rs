@@ -67,7 +67,7 @@ enum Object {
 /// A case that the operator of the server decides.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ReviewAnswer")]
-struct ReviewResponse {
+pub struct ReviewResponse {
     id: i64,
     payment_intent_id: i64,
     kind: Name<ReviewKind>,

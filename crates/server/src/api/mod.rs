@@ -32,12 +32,14 @@ pub mod passcode;
 pub mod payment_accounts;
 pub mod payment_intents;
 pub mod payment_links;
+pub mod payments;
 pub mod predictions;
 pub mod realtime_keys;
 pub mod refusals;
 pub mod response;
 pub mod routes;
 pub mod sandbox;
+pub mod search;
 pub mod sessions;
 pub mod sources;
 pub mod status;
@@ -74,6 +76,7 @@ fn api() -> Routes {
         .and(status::routes())
         .and(payment_accounts::routes())
         .and(payment_intents::routes())
+        .and(search::routes())
         .and(wallets::routes())
         .and(event_stream::routes())
         .and(event_types::routes())

@@ -7,40 +7,98 @@ use axum::Json;
 use axum::extract::State;
 use domain::decision::event::{Actor, ActorKind, Event, EventEntity, EventType};
 use domain::directory::roles::Action;
+use domain::kernel::currency::Currency;
 use domain::kernel::ids::{EventId, ExecutionId};
-use domain::kernel::money::Money;
-use domain::kernel::names::{Method, Provider};
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::MerchantTime;
 use domain::ledger::account::{AccountKind, Entry};
+use domain::network_accounts::exchange::Exchange;
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
-use domain::payments::execution::Execution;
+use domain::payments::check_now::CheckNow;
+use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::session::SessionKind;
 use domain::tariff::Tariff;
 use schemars::JsonSchema;
 use serde::Serialize;
+use store::reads::executions::ExecutionFilter;
 use store::reads::pages::PageOfRows;
 
 use crate::api::describe::op;
 use crate::api::error::ApiError;
-use crate::api::executions::ExecutionResponse;
+use crate::api::executions::{ExecutionResponse, first_outcome};
 use crate::api::extract::{Ids, Query};
 use crate::api::fields::{Code, Id, Name};
-use crate::api::listing::Listing;
-use crate::api::response::{Amount, JsonResult, Limit, ListResult, Time, page};
+use crate::api::listing::{Exporting, Listing};
+use crate::api::messages::ReviewResponse;
+use crate::api::payments::OfKey;
+use crate::api::response::{Amount, JsonResult, LargeJson, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::api::sessions::{self, SessionResponse};
+use crate::api::sources::handlers::{LargeJsonResult, permit};
 use crate::api::wallets::EntryResponse;
 use crate::app::App;
+use crate::net::csv::{self, Csv};
 use crate::net::principal::Tenant;
 use crate::payload;
 
 payload! {
-    /// The page of payment intents.
+    /// The filter of payment intents.
     pub struct ListPaymentIntents {
+        /// Only those in this state.
+        status: Option<ExecutionStatus>,
+        /// Only those of this operation.
+        operation_type: Option<Operation>,
+        /// Only those by this method.
+        method: Option<Method>,
+        /// Only those of this amount: what the payer pays, or what the payee is to have.
+        amount: Option<Decimal>,
+        /// Only those whose payer or payee has this currency.
+        currency: Option<Currency>,
+        /// Only those that were made at this time or later, by the clock of the merchant.
+        from: Option<MerchantTime>,
+        /// Only those that were made before this time.
+        until: Option<MerchantTime>,
         /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
+}
+
+payload! {
+    /// The filter of payment intents as CSV, which has no pages.
+    pub struct ExportPaymentIntents {
+        /// Only those in this state.
+        status: Option<ExecutionStatus>,
+        /// Only those of this operation.
+        operation_type: Option<Operation>,
+        /// Only those by this method.
+        method: Option<Method>,
+        /// Only those of this amount: what the payer pays, or what the payee is to have.
+        amount: Option<Decimal>,
+        /// Only those whose payer or payee has this currency.
+        currency: Option<Currency>,
+        /// Only those that were made at this time or later, by the clock of the merchant.
+        from: Option<MerchantTime>,
+        /// Only those that were made before this time.
+        until: Option<MerchantTime>,
+    }
+}
+
+/// The filter in a query of either kind.
+macro_rules! filter {
+    ($query:expr) => {
+        ExecutionFilter {
+            status: $query.status,
+            operation: $query.operation_type,
+            method: $query.method,
+            amount: $query.amount,
+            currency: $query.currency,
+            from: $query.from,
+            until: $query.until,
+        }
+    };
 }
 
 /// A payment intent.
@@ -76,7 +134,9 @@ pub struct PaymentIntentResponse {
 }
 
 impl PaymentIntentResponse {
-    fn new(app: &App, found: WithAttempt) -> Self {
+    /// A payment as it is stored.
+    #[must_use]
+    pub fn new(app: &App, found: WithAttempt) -> Self {
         let execution = &found.execution;
         let currency = execution.wallet_currency();
         let fee = |minor| Amount(Money::new(minor, currency));
@@ -162,6 +222,53 @@ pub struct PaymentIntentDetailResponse {
     intent: PaymentIntentResponse,
     session: Option<SessionResponse>,
     timeline: Vec<EventResponse>,
+    #[schemars(
+        description = "Cases of it that the operator decides or has decided. Only present for who may read reviews."
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reviews: Option<Vec<ReviewResponse>>,
+}
+
+/// What was said between kola and a network about a payment. Secrets and most digits of account
+/// numbers are left out.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ExchangeAnswer")]
+pub struct ExchangeResponse {
+    id: i64,
+    /// Whether the network called.
+    is_callback: bool,
+    /// Server time.
+    begun_at: Time,
+    duration_ms: i64,
+    /// The status of the answer; `null` where there was none.
+    status: Option<i64>,
+    /// Line and body of the request; `null` for who may not see names and phone numbers.
+    request: Option<String>,
+    /// The body of the answer, or why there was none; `null` for who may not see names and phone
+    /// numbers.
+    answer: Option<String>,
+}
+
+/// The exchanges about a payment, oldest first.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ExchangesAnswer")]
+pub struct ExchangesResponse {
+    exchanges: Vec<ExchangeResponse>,
+}
+
+impl ExchangeResponse {
+    fn new(exchange: Exchange, shows_text: bool) -> Self {
+        let said = exchange.said;
+        Self {
+            id: exchange.id.0,
+            is_callback: said.is_callback,
+            begun_at: Time::from(said.begun_at),
+            duration_ms: said.duration_us / 1_000,
+            status: said.status,
+            request: Some(said.request).filter(|_| shows_text),
+            answer: Some(said.answer).filter(|_| shows_text),
+        }
+    }
 }
 
 /// The kind of the session that was executed.
@@ -258,8 +365,29 @@ async fn retrieve(
         Some(session) => Some(sessions::response(&app, &tenant, session).await?),
         None => None,
     };
+    let reviews = if tenant.may(Action::ReadReviews) {
+        let reads = tenant.reads(&app, Action::ReadReviews)?;
+        let found = reads.reviews_of_execution(execution.id).await?;
+        Some(found.iter().map(ReviewResponse::from).collect())
+    } else {
+        None
+    };
     let intent = PaymentIntentResponse::new(&app, reads.with_attempt(execution).await?);
-    Ok(Json(PaymentIntentDetailResponse { intent, session, timeline }))
+    Ok(Json(PaymentIntentDetailResponse { intent, session, timeline, reviews }))
+}
+
+async fn exchanges(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> LargeJsonResult<ExchangesResponse> {
+    let permit = permit(&app, &tenant).await?;
+    let reads = tenant.reads(&app, Action::ReadPayments)?;
+    let execution = reads.execution(ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
+    let found = reads.exchanges(execution.id).await?.into_iter();
+    let shows_text = tenant.may(Action::SeeContacts);
+    let found = found.map(|exchange| ExchangeResponse::new(exchange, shows_text));
+    LargeJson::new(permit, &ExchangesResponse { exchanges: found.collect() })
 }
 
 async fn list_all(
@@ -269,7 +397,7 @@ async fn list_all(
 ) -> ListResult<PaymentIntentResponse> {
     let page = page(query.limit, query.after_id);
     let reads = listing.tenant.reads(&app, Action::ReadPayments)?;
-    let found = reads.executions(page).await?;
+    let found = reads.executions(filter!(query), page).await?;
     let attempts = reads.open_attempts(&found.rows).await?;
     let mut attempts: HashMap<ExecutionId, ProviderAttempt> =
         attempts.into_iter().map(|attempt| (attempt.execution_id, attempt)).collect();
@@ -280,6 +408,33 @@ async fn list_all(
     let found = PageOfRows { rows: rows.collect(), scanned_to: found.scanned_to };
     listing.respond(page, found, |found| PaymentIntentResponse::new(&app, found), |row| row.id)
 }
+
+async fn export(
+    State(app): State<App>,
+    Exporting(tenant, permit): Exporting,
+    Query(query): Query<ExportPaymentIntents>,
+) -> Result<Csv, ApiError> {
+    let filter = filter!(query);
+    csv::answer(OfKey { app, tenant, filter }, "payments.csv", permit).await
+}
+
+async fn check(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> JsonResult<PaymentIntentResponse> {
+    let reads = tenant.reads(&app, Action::ReadPayments)?;
+    let execution = reads.execution(ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
+    let found = reads.with_attempt(execution).await?;
+    let (merchant_id, execution_id) = (tenant.id(), found.execution.id);
+    let decision = CheckNow { merchant_id, execution_id, even_if_final: false };
+    let call = app.engine.submit(tenant.caller, decision).await?;
+    let found = first_outcome(&app, found, call).await;
+    Ok(Json(PaymentIntentResponse::new(&app, found)))
+}
+
+const CHECK: &str = "The network is asked at once, but not more often than every ten seconds; otherwise the answer is the payment \
+    as it is stored. What the network says is booked in any case, also when it comes after the answer.";
 
 #[must_use]
 pub fn routes() -> Routes {
@@ -293,5 +448,25 @@ pub fn routes() -> Routes {
             "/v1/payment-intents/list",
             list_all,
             op("list_payment_intents", "List payment intents"),
+        )
+        .get(
+            "/v1/payment-intents/export",
+            export,
+            op("export_payment_intents", "Download payment intents as CSV"),
+        )
+        .get(
+            "/v1/payment-intents/{id}/exchanges",
+            exchanges,
+            op(
+                "retrieve_payment_intent_exchanges",
+                "Read what was said to the network about a payment",
+            ),
+        )
+        .post(
+            "/v1/payment-intents/check/{id}",
+            check,
+            op("check_payment_intent", "Ask the network how a payment stands")
+                .details(CHECK)
+                .or(404),
         )
 }

@@ -128,7 +128,7 @@ impl EntryResponse {
 }
 
 /// The kind of a system account; clearing has the name of the network.
-fn account_name(kind: AccountKind, tariff: &Tariff) -> String {
+pub(crate) fn account_name(kind: AccountKind, tariff: &Tariff) -> String {
     match kind {
         AccountKind::Clearing(id) => match tariff.network_of(id) {
             Some(network) => format!("CLEARING_{network}"),

@@ -60,7 +60,8 @@ fn answered_by_14(answer: &Value, now: i64) -> Value {
         Value::Object(fields) => fields
             .iter()
             .filter(|(name, _)| {
-                !["position", "sequence", "actor", "role", "operations"].contains(&name.as_str())
+                !["position", "sequence", "actor", "role", "operations", "reviews"]
+                    .contains(&name.as_str())
             })
             .map(|(name, value)| match (name.as_str(), value) {
                 ("next_check_at", Value::String(_)) => (name.clone(), json!("@due")),

@@ -1,10 +1,16 @@
 //! Executions.
 
+use domain::directory::payment_account::PaymentAccount;
+use domain::kernel::currency::Currency;
 use domain::kernel::ids::{ExecutionId, SourceId};
-use domain::kernel::names::Operation;
+use domain::kernel::money::Decimal;
+use domain::kernel::names::{Method, Operation};
+use domain::kernel::time::MerchantTime;
 use domain::kernel::uuids::ReferenceId;
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::execution_intent::ExecutionIntent;
+use domain::payments::session::Session;
 
 use crate::StoreError;
 use crate::reads::of_merchant;
@@ -16,6 +22,66 @@ use crate::workspace::sql_value::params;
 
 /// The most refunds of one payment that are read: a payment may have as many as minor units.
 const MAX_REFUNDS_READ: u32 = 200;
+
+/// Which executions are listed.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct ExecutionFilter {
+    pub status: Option<ExecutionStatus>,
+    pub operation: Option<Operation>,
+    pub method: Option<Method>,
+    /// What the payer pays, or what the payee is to have.
+    pub amount: Option<Decimal>,
+    /// Of either side.
+    pub currency: Option<Currency>,
+    /// Inclusive.
+    pub from: Option<MerchantTime>,
+    /// Exclusive.
+    pub until: Option<MerchantTime>,
+}
+
+impl ExecutionFilter {
+    /// Adds the amount and the currency, of which either side of a payment may be.
+    fn narrow_by_amount(self, list: ListQuery) -> ListQuery {
+        let of_either = |condition: &dyn Fn(&str) -> String| {
+            format!("({} OR {})", condition("payer"), condition("payee"))
+        };
+        let list = match self.currency {
+            None => list,
+            Some(currency) => {
+                let condition = of_either(&|side| format!("{side}_currency = :currency"));
+                list.filter_by(condition, params!["currency" = currency.code().to_owned()])
+            }
+        };
+        let Some(number) = self.amount else { return list };
+        // The same number is another count of minor units by the currency's decimals. No amount is
+        // below zero, so what no currency of so many decimals can have finds none.
+        let minor = |exponent| {
+            let mut known = Currency::codes().filter_map(Currency::parse);
+            let one = known.find(|currency| currency.exponent() == exponent);
+            one.and_then(|one| number.to_money(one).ok()).map_or(-1, |money| money.minor)
+        };
+        let (none, three) = (quoted_codes(0), quoted_codes(3));
+        let condition = of_either(&|side| {
+            let is_asked_for = match self.currency {
+                None => String::new(),
+                Some(_) => format!(" AND {side}_currency = :currency"),
+            };
+            format!(
+                "{side}_minor = CASE WHEN {side}_currency IN ({none}) THEN :amount_0 \
+                 WHEN {side}_currency IN ({three}) THEN :amount_3 ELSE :amount_2 END{is_asked_for}"
+            )
+        });
+        let (none, two, three) = (minor(0), minor(2), minor(3));
+        list.filter_by(condition, params!["amount_0" = none, "amount_2" = two, "amount_3" = three])
+    }
+}
+
+/// The codes of the currencies with so many decimals, as a list in SQL.
+fn quoted_codes(exponent: u32) -> String {
+    let known = Currency::codes().filter_map(Currency::parse);
+    let codes = known.filter(|currency| currency.exponent() == exponent);
+    codes.map(|currency| format!("'{}'", currency.code())).collect::<Vec<_>>().join(", ")
+}
 
 impl MerchantReads<'_> {
     pub async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
@@ -61,8 +127,63 @@ impl MerchantReads<'_> {
         self.related_rows(ids.len(), sql, params, |row| ProviderAttempt::from_row(row, 0)).await
     }
 
-    pub async fn executions(&self, page: Page) -> Result<PageOfRows<Execution>, StoreError> {
-        self.list(ListQuery::all(), page).await
+    /// Executions, newest first.
+    pub async fn executions(
+        &self,
+        filter: ExecutionFilter,
+        page: Page,
+    ) -> Result<PageOfRows<Execution>, StoreError> {
+        let list = match (filter.from, filter.until) {
+            (None, None) => ListQuery::all(),
+            (from, until) => {
+                let (from, until) = (from.map_or(0, |at| at.0), until.map_or(i64::MAX, |at| at.0));
+                let condition = "created_at >= :from AND created_at < :until";
+                ListQuery::by_merchant_and(condition, params!["from" = from, "until" = until])
+            }
+        };
+        let list = list
+            .filter("status = :status", ":status", filter.status.map(ExecutionStatus::code))
+            .filter("operation = :operation", ":operation", filter.operation.map(Operation::code))
+            .filter("method = :method", ":method", filter.method.map(|method| method.to_string()));
+        self.list(filter.narrow_by_amount(list), page).await
+    }
+
+    /// The accounts of these executions, as far as there are any, in no particular order.
+    pub async fn payment_accounts_of<'e>(
+        &self,
+        executions: impl IntoIterator<Item = &'e Execution>,
+    ) -> Result<Vec<PaymentAccount>, StoreError> {
+        let ids = executions.into_iter().filter_map(Execution::payment_account_id);
+        self.by_ids(ids.map(|id| id.0).collect()).await
+    }
+
+    /// The sessions of those executions that are transfers, which name who receives them, in no
+    /// particular order.
+    pub async fn sessions_of_transfers<'e>(
+        &self,
+        executions: impl IntoIterator<Item = &'e Execution>,
+    ) -> Result<Vec<Session>, StoreError> {
+        let transfers = executions
+            .into_iter()
+            .filter(|execution| matches!(execution.intent, ExecutionIntent::Transfer { .. }));
+        self.by_ids(transfers.map(|execution| execution.session_id.0).collect()).await
+    }
+
+    /// The merchant's rows of these ids.
+    async fn by_ids<R: Record + Send + 'static>(
+        &self,
+        mut ids: Vec<i64>,
+    ) -> Result<Vec<R>, StoreError> {
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let condition = of_merchant(&format!("id IN {}", self.dialect().integers_of()));
+        let sql = format!("SELECT {} FROM {} WHERE {condition}", R::statements().columns, R::TABLE);
+        let params = params!["ids" = comma_separated(&ids)];
+        let found = self.related_rows(ids.len(), sql, params, |row| R::from_row(row, 0)).await?;
+        Ok(found.into_iter().map(|row| self.shown(row)).collect())
     }
 
     /// The first collection of a source that completed or was settled by a review: the one that paid

@@ -28,6 +28,7 @@ pub mod receipts;
 pub(crate) mod recorder;
 pub mod reviews;
 pub mod scope;
+mod search;
 pub mod sessions;
 pub mod signing_keys;
 pub mod sources;

@@ -133,6 +133,13 @@ impl ListQuery {
         self
     }
 
+    /// Adds a filter of several values.
+    pub(super) fn filter_by(mut self, condition: String, params: Params<'static>) -> Self {
+        self.filters.push(condition);
+        self.filter_params.extend(params);
+        self
+    }
+
     /// The condition and parameters that select the list's rows after the page's cursor, without
     /// the filters. `merchant_id > 0` is always true; with it the databases may use the partial
     /// indexes that exist for lists only.

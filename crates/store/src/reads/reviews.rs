@@ -1,7 +1,7 @@
 //! Reviews.
 
 use domain::exceptions::review::Review;
-use domain::kernel::ids::{ReviewId, SourceId};
+use domain::kernel::ids::{ExecutionId, ReviewId, SourceId};
 use domain::payments::execution::Execution;
 
 use crate::StoreError;
@@ -12,6 +12,14 @@ use crate::workspace::sql_value::{ResultRow, params};
 impl MerchantReads<'_> {
     pub async fn review(&self, id: ReviewId) -> Result<Option<Review>, StoreError> {
         self.one("id = :id", params!["id" = id.0]).await
+    }
+
+    /// All reviews, open and resolved, of an execution, oldest first.
+    pub async fn reviews_of_execution(
+        &self,
+        execution: ExecutionId,
+    ) -> Result<Vec<Review>, StoreError> {
+        self.many("execution_id = :execution", "id", params!["execution" = execution.0]).await
     }
 
     /// All reviews, open and resolved, of collections for a source, oldest first.

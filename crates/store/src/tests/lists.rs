@@ -6,7 +6,9 @@ use domain::decision::event::{EventEntity, EventType};
 use domain::directory::party::Relationship;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{MerchantId, PartyId};
+use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation};
+use domain::kernel::time::MerchantTime;
 use domain::ledger::wallet::OwnerType;
 use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
@@ -14,6 +16,7 @@ use domain::sales::source::{SourceStatus, SourceType};
 use crate::reads::Queries;
 use crate::reads::audit::AuditFilter;
 use crate::reads::events::EventFilter;
+use crate::reads::executions::ExecutionFilter;
 use crate::reads::pages::{MAX_SCANNED_ROWS, Page, PageOfRows};
 use crate::reads::payment_accounts::PaymentAccountFilter;
 use crate::reads::scope::{MerchantReads, OperatorReads};
@@ -151,7 +154,7 @@ fn every_list_is_read_by_an_index() {
         stage.assert_list(
             "payment intents",
             false,
-            async |q, page| mine(q).executions(page).await.unwrap(),
+            async |q, page| mine(q).executions(ExecutionFilter::default(), page).await.unwrap(),
             |row| row.id.0,
         );
         let read =
@@ -216,6 +219,32 @@ fn filters(stage: &mut Stage, page: Page) {
     assert_eq!(found.rows.len(), usize::from(page.after_id.is_none_or(|after| after > 18)));
     let plans = stage.plans();
     assert!(told(&plans[..1]).contains("sources_by_reference"), "{plans:?}");
+    let narrow = ExecutionFilter {
+        operation: Some(Operation::Payout),
+        amount: Decimal::parse("0.01"),
+        from: Some(MerchantTime(1)),
+        ..ExecutionFilter::default()
+    };
+    let found = stage.ask(async |q| mine(q).executions(narrow, page).await.unwrap());
+    assert!(!found.rows.is_empty());
+    // Where few rows fit, PostgreSQL sorts them: no more than one page looks at.
+    stage.assert_plans("payment intents", FILTERED, stage.sql.dialect() == Dialect::Postgres);
+    // As many minor units are another number where a currency has other decimals.
+    for (amount, currency, found) in [
+        ("0.01", "USD", true),
+        ("0.010", "USD", true),
+        ("0.02", "USD", false),
+        ("1", "USD", false),
+        ("0.01", "LRD", false),
+        ("1", "RWF", false),
+        ("0.001", "USD", false),
+    ] {
+        let (amount, currency) = (Decimal::parse(amount), Currency::parse(currency));
+        let filter = ExecutionFilter { amount, currency, ..ExecutionFilter::default() };
+        let rows = stage.ask(async |q| mine(q).executions(filter, page).await.unwrap()).rows;
+        assert_eq!(!rows.is_empty(), found, "{amount:?} {currency:?}");
+        stage.plans();
+    }
     let (kind, entity) = (Some(EventType::ExecutionCompleted), Some(EventEntity::Execution));
     let filter = EventFilter { kind, entity, entity_id: None };
     stage.ask(async |q| mine(q).events(filter, page).await.unwrap());
@@ -275,7 +304,10 @@ fn no_list_is_read_from_a_file_without_its_name() {
         ));
         let read = || {
             stage.ask(async |q| {
-                mine(q).executions(first(Dialect::Sqlite)).await.map(|found| found.rows)
+                mine(q)
+                    .executions(ExecutionFilter::default(), first(Dialect::Sqlite))
+                    .await
+                    .map(|found| found.rows)
             })
         };
         assert!(matches!(read(), Err(StoreError::FileMoved { .. })), "{:?}", read());
@@ -299,12 +331,19 @@ fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
             let permits = u32::try_from(q.list_permits.available_permits()).unwrap();
             let all = q.list_permits.acquire_many(permits).await.unwrap();
             assert!(matches!(
-                mine(q).executions(first(Dialect::Sqlite)).await,
+                mine(q).executions(ExecutionFilter::default(), first(Dialect::Sqlite)).await,
                 Err(StoreError::Pool(_))
             ));
             assert!(OperatorReads::new(q.clone()).merchant(MINE).await.unwrap().is_none());
             drop(all);
-            assert!(mine(q).executions(first(Dialect::Sqlite)).await.unwrap().rows.is_empty());
+            assert!(
+                mine(q)
+                    .executions(ExecutionFilter::default(), first(Dialect::Sqlite))
+                    .await
+                    .unwrap()
+                    .rows
+                    .is_empty()
+            );
         });
     }
 }
@@ -319,7 +358,9 @@ fn a_place_that_is_another_merchants_is_no_place() {
         assert!(no_place(
             stage.ask(async |q| mine(q).counterparties(None, None, theirs).await.unwrap_err())
         ));
-        assert!(no_place(stage.ask(async |q| mine(q).executions(theirs).await.unwrap_err())));
+        assert!(no_place(stage.ask(async |q| {
+            mine(q).executions(ExecutionFilter::default(), theirs).await.unwrap_err()
+        })));
         let events = stage.ask(async |q| {
             mine(q).events(EventFilter::default(), first(Dialect::Sqlite)).await.unwrap()
         });

@@ -18,18 +18,20 @@ use domain::kernel::currency::Currency;
 use domain::kernel::digest::Digest;
 use domain::kernel::ids::{
     ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, NetworkAccountId, PartyId,
-    PaymentLinkId, ReviewId, SessionId, SourceId, UserId, WalletId, WebhookDeliveryId,
-    WebhookEndpointId,
+    PaymentAccountId, PaymentLinkId, ReviewId, SessionId, SourceId, UserId, WalletId,
+    WebhookDeliveryId, WebhookEndpointId,
 };
-use domain::kernel::money::Ratio;
+use domain::kernel::money::{Decimal, Ratio};
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::refusal::Refusal;
-use domain::kernel::time::ServerTime;
+use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::kernel::uuids::{Fingerprint, ReferenceId, Uuid};
 use domain::ledger::batch_chain::BatchChain;
 use domain::ledger::wallet::OwnerType;
 use domain::payments::approval::ApprovalStatus;
 use domain::payments::attempt::WithAttempt;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::execution_intent::ExecutionIntent;
 use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
 use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
@@ -45,6 +47,7 @@ use domain::webhooks::delivery::DeliveryStatus;
 use crate::reads::Queries;
 use crate::reads::audit::AuditFilter;
 use crate::reads::events::EventFilter;
+use crate::reads::executions::ExecutionFilter;
 use crate::reads::pages::{Page, PageOfRows};
 use crate::reads::payment_accounts::PaymentAccountFilter;
 use crate::reads::scope::{MerchantReads, OperatorReads};
@@ -385,6 +388,23 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         EventFilter { kind: Some(EventType::ExecutionFailed), entity: None, entity_id: Some(12) };
     let wallet = OperatorReads::new(q.clone()).wallet(WalletId(10)).await.unwrap().unwrap();
     let open = MerchantReads::new(q, MINE).execution(ExecutionId(10)).await.unwrap().unwrap();
+    let intent = ExecutionIntent::Transfer { wallet_id: WalletId(10), receiver_wallet_id: None };
+    let transfer = Execution { intent, ..open.clone() };
+    let all_of_them = ExecutionFilter::default();
+    let narrow = ExecutionFilter {
+        status: Some(ExecutionStatus::Completed),
+        operation: Some(Operation::Payout),
+        method: Some(Method::MTN_MOMO_LBR),
+        amount: Decimal::parse("0.01"),
+        currency: None,
+        from: Some(MerchantTime(0)),
+        until: Some(MerchantTime(1_000_000)),
+    };
+    let dear = ExecutionFilter {
+        amount: Decimal::parse("0.01"),
+        currency: Some(Currency::USD),
+        ..all_of_them
+    };
     let relationship = Some(Relationship::Customer);
     let audited = AuditFilter {
         actor: Some(ActorKind::ApiKey),
@@ -406,10 +426,14 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         api_keys(AFTER), source(kind, id), source_by_number(kind, "INV-10"),
         sources(kind, sources.clone(), PAGE), sources(kind, sources, AFTER), sources(kind, referred, AFTER),
         source_types(&[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
-        refunds_of(ExecutionId(10)), reviews_of(id),
+        refunds_of(ExecutionId(10)), reviews_of(id), reviews_of_execution(ExecutionId(10)),
         session(SessionKind::Payout, SessionId(10)), sessions(SessionKind::Payout, PAGE),
         sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, ReferenceId(Uuid::from_u128(10))),
-        exchanges(ExecutionId(10)), execution(ExecutionId(10)), open_attempts([&open]), with_attempt(open.clone()), executions(PAGE), executions(AFTER), events_of(10),
+        execution_of_reference(ReferenceId(Uuid::from_u128(10))), execution_of_request(Uuid::from_u128(10)), executions_by_network_id("n10"),
+        executions_of_source(id), executions_of_account(PaymentAccountId(10)), accounts_by_number("231770000001"), accounts_of_party(PartyId(10)),
+        parties_by_phone("231770000001"), parties_by_name("am"),
+        exchanges(ExecutionId(10)), execution(ExecutionId(10)), open_attempts([&open]), with_attempt(open.clone()), executions(all_of_them, PAGE), executions(all_of_them, AFTER),
+        executions(narrow, PAGE), executions(narrow, AFTER), executions(dear, PAGE), payment_accounts_of([&open]), sessions_of_transfers([&transfer]), events_of(10),
         event(EventId(10)), events(events, PAGE), events(events, AFTER), events(about, PAGE),
         events(about, AFTER), events_after(events, 3, 10), events_after(about, 3, 10), last_event_position(),
         entries_of(&[EventId(10)]), entries_of(&many), wallet(WalletId(10)), wallets(wallets, PAGE),
@@ -494,6 +518,9 @@ fn fill_related(stage: &mut Stage) {
         "UPDATE executions SET operation = {operation REFUND}, original_execution_id = id - 16, released_minor = 0 \
          WHERE (id - 2) / 8 % 4 = 3",
         "UPDATE sessions SET status = {session_status ACTIVE} WHERE id % 10 = 0",
+        "UPDATE executions SET provider_transaction_id = 'n' || id",
+        "UPDATE provider_attempts SET body = '{}'",
+        "UPDATE payment_accounts SET account_number = '231770000001' WHERE id % 80 = 10",
         "UPDATE wallets SET last_entry_id = 2010 WHERE id = 10",
         "UPDATE sources SET status = 'ACTIVE', payment_link_id = id, cancel_at = id WHERE id % 10 = 0",
     ];

@@ -30,6 +30,7 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
+use crate::web::app::navigation::Screen;
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -79,9 +80,9 @@ fn path(merchant: i64) -> String {
 }
 
 /// The names of people of the team.
-type Names = HashMap<UserId, String>;
+pub(super) type Names = HashMap<UserId, String>;
 
-fn name_of(actor: Actor, names: &Names) -> String {
+pub(super) fn name_of(actor: Actor, names: &Names) -> String {
     match actor {
         Actor::User(id) => {
             names.get(&id).cloned().unwrap_or_else(|| "somebody who has left".to_owned())
@@ -211,7 +212,7 @@ async fn render(
         answered.push(request(found, &at, &names, me.user.id).await?);
     }
     let frame = me.frame(visitor, &format!("Approvals of {}", at.merchant.name));
-    let frame = frame.at(&path(merchant));
+    let frame = frame.at(&path(merchant)).of(&at, Screen::Approvals);
     let template = ApprovalsTemplate {
         app: &frame,
         merchant: &at.merchant.name,

@@ -24,14 +24,14 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::csv::{self, Table};
 use crate::net::limits::CountPageRequest;
+use crate::web::app::filter::{self, Choice, choices, plain, read, typed};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
-use crate::web::app::person::LoggedIn;
+use crate::web::app::navigation::Screen;
+use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::language::Visitor;
 
 /// How many rows stand on a page.
 const PAGE: u32 = 50;
-/// The longest text of a filter that is read.
-const TYPED_MAX: usize = 40;
 
 #[derive(Template)]
 #[template(path = "app/audit.html")]
@@ -50,12 +50,6 @@ struct AuditTemplate<'a> {
     older: Option<String>,
     /// What of the filter is not understood.
     fault: Fault,
-}
-
-struct Choice {
-    name: &'static str,
-    words: String,
-    is_chosen: bool,
 }
 
 struct Row {
@@ -90,11 +84,6 @@ impl Row {
     }
 }
 
-/// A name of the API in words.
-fn plain(name: &str) -> String {
-    name.replace('_', " ").to_lowercase()
-}
-
 /// The filter as it was typed, with the place in the list.
 #[derive(Default)]
 struct Asked {
@@ -124,23 +113,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
                 "after" => &mut asked.after,
                 _ => continue,
             };
-            value.trim().chars().take(TYPED_MAX).collect::<String>().clone_into(field);
+            *field = typed(&value);
         }
         Ok(asked)
     }
-}
-
-/// What a text is read as; nothing for an empty one. `fault` is the id of its field, and what is said
-/// there.
-fn read<T>(
-    text: &str,
-    of: impl Fn(&str) -> Option<T>,
-    (id, sentence): (&str, &str),
-) -> Result<Option<T>, Fault> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    of(text).map(Some).ok_or_else(|| Fault::of_field(id, sentence))
 }
 
 impl Asked {
@@ -169,9 +145,8 @@ impl Asked {
 
     /// The query with this filter, and perhaps with another place in the list.
     fn query(&self, after: Option<i64>) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
         let after = after.map(|id| id.to_string()).unwrap_or_default();
-        for (name, value) in [
+        filter::query(&[
             ("actor", &self.actor),
             ("command", &self.command),
             ("subject", &self.subject),
@@ -179,13 +154,7 @@ impl Asked {
             ("from", &self.from),
             ("until", &self.until),
             ("after", &after),
-        ] {
-            if !value.is_empty() {
-                query.append_pair(name, value);
-            }
-        }
-        let query = query.finish();
-        if query.is_empty() { query } else { format!("?{query}") }
+        ])
     }
 }
 
@@ -202,17 +171,17 @@ impl OfPerson {
         self.merchant.map_or("/app/audit".to_owned(), |id| format!("/app/audit/{id}"))
     }
 
-    /// A page of it with the merchant's name, for who may read it now.
+    /// A page of it with its merchant, for who may read it now.
     async fn read(
         &self,
         page: Page,
-    ) -> Result<(Option<String>, PageOfRows<AuditEntry>), Result<Failure, ApiError>> {
+    ) -> Result<(Option<AtMerchant<'_>>, PageOfRows<AuditEntry>), Result<Failure, ApiError>> {
         let failed = |error: store::StoreError| Err(ApiError::from(error));
         match self.merchant {
             Some(id) => {
                 let at = self.me.at_merchant(&self.app, id, Action::ReadAudit).await.map_err(Ok)?;
                 let found = at.reads.audit(self.filter, page).await.map_err(failed)?;
-                Ok((Some(at.merchant.name), found))
+                Ok((Some(at), found))
             }
             None => {
                 self.me.in_installation(Action::ReadAudit).map_err(Ok)?;
@@ -246,18 +215,6 @@ impl Table for OfPerson {
     }
 }
 
-fn choices<T: Copy + PartialEq>(
-    all: &[T],
-    name: impl Fn(T) -> &'static str,
-    chosen: &str,
-) -> Vec<Choice> {
-    let choice = |one: &T| {
-        let name = name(*one);
-        Choice { name, words: plain(name), is_chosen: name == chosen }
-    };
-    all.iter().map(choice).collect()
-}
-
 async fn render(
     app: App,
     (me, visitor): (LoggedIn, Visitor),
@@ -274,15 +231,16 @@ async fn render(
     }
     let of = OfPerson { app, me, merchant, filter };
     let path = of.path();
-    let (name, found) = match of.read(Page { limit: PAGE, after_id }).await {
+    let (at, found) = match of.read(Page { limit: PAGE, after_id }).await {
         Ok(found) => found,
         Err(Ok(failure)) => return of.me.not_permitted(failure, visitor, &path),
         Err(Err(error)) => return Err(error),
     };
     let older = found.next_after(PAGE, |entry| entry.row.id.0);
-    let title =
-        name.map_or("Audit of the installation".to_owned(), |name| format!("Audit of {name}"));
+    let whose = at.as_ref().map_or("the installation", |at| at.merchant.name.as_str());
+    let title = format!("Audit of {whose}");
     let frame = of.me.frame(visitor, &title);
+    let frame = at.iter().fold(frame, |frame, at| frame.of(at, Screen::Audit));
     let kinds = [ActorKind::ApiKey, ActorKind::User, ActorKind::Operator];
     let template = AuditTemplate {
         app: &frame,

@@ -10,6 +10,8 @@ use domain::kernel::time::ServerTime;
 use crate::api::error::ApiError;
 use crate::api::refusals;
 use crate::engine::Failure;
+use crate::web::app::navigation::{self, Screen, ScreenLink};
+use crate::web::app::person::AtMerchant;
 use crate::web::language::Visitor;
 use crate::web::language::texts::Html;
 use crate::web::page::{self, Frame};
@@ -29,6 +31,14 @@ pub struct AppFrame {
     pub form_token: String,
     /// Where the page is opened again. It may be the answer to a form, whose address opens nothing.
     pub path: Option<String>,
+    /// The merchant of the page, with its screens.
+    pub merchant: Option<OfMerchant>,
+}
+
+/// The merchant that a page is about.
+pub struct OfMerchant {
+    pub name: String,
+    pub screens: Vec<ScreenLink>,
 }
 
 impl AppFrame {
@@ -40,7 +50,15 @@ impl AppFrame {
             name: None,
             form_token: String::new(),
             path: None,
+            merchant: None,
         }
+    }
+
+    /// The frame of a page of a merchant: one of its screens, or a page below one.
+    #[must_use]
+    pub fn of(self, at: &AtMerchant<'_>, current: Screen) -> Self {
+        let screens = navigation::links(at.merchant.id.0, at.rights.role, Some(current));
+        Self { merchant: Some(OfMerchant { name: at.merchant.name.clone(), screens }), ..self }
     }
 
     /// The frame of a page that is opened at this path.

@@ -3,13 +3,20 @@
 
 mod approvals;
 mod audit;
+mod filter;
 mod frame;
 mod home;
 mod installation;
 mod invitation;
 mod login;
+mod navigation;
+mod payment;
+mod payment_words;
+mod payments;
 mod person;
 mod profile;
+mod refund;
+mod search;
 mod second_factor;
 mod team;
 
@@ -28,4 +35,8 @@ pub fn routes() -> Routes {
         .and(approvals::routes())
         .and(audit::routes())
         .and(installation::routes())
+        .and(payments::routes())
+        .and(payment::routes())
+        .and(refund::routes())
+        .and(search::routes())
 }

@@ -23,6 +23,7 @@ use crate::credentials::people::Token;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
+use crate::web::app::navigation::Screen;
 use crate::web::app::person::LoggedIn;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -197,7 +198,7 @@ async fn render(
     let invitations = at.reads.invitations(me.now).await?;
     let may_give = |role: &&Role| at.rights.role.may_grant(**role);
     let frame = me.frame(visitor, &format!("Team of {}", at.merchant.name));
-    let frame = frame.at(&path(merchant));
+    let frame = frame.at(&path(merchant)).of(&at, Screen::Team);
     let limits = forms(&at.reads.limits().await?, said.typed);
     let wrong = |one: &Limits| {
         let (name, sentence) = one.wrong?;

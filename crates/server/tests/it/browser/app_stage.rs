@@ -1,6 +1,7 @@
 //! Every state of the pages of `/app`, one after the other.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::chromium::Chromium;
 use crate::people::approvals::set_limits;
@@ -8,7 +9,7 @@ use crate::people::person::{PASSWORD, Person, code_at};
 use crate::people::{link, member, team, to_merchant};
 use crate::support::payer::Browser as _;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, Server, open};
+use crate::support::{Merchant, Server, open, wait_for};
 
 /// A name and an address that are long, and have no place to break.
 const EMAIL: &str = "josephine.wleh-sirleaf.accounts-payable@wholesale.monrovia-waterside.example";
@@ -66,6 +67,7 @@ impl AppStage {
         self.team(browser, see);
         self.approvals(browser, see);
         self.audit(browser, see);
+        self.payments(browser, see);
         self.second_factor(browser, see, &secret);
         self.others(browser, see);
         self.installation(browser, see);
@@ -168,6 +170,45 @@ impl AppStage {
         see(browser, "app-audit-empty");
         browser.open(&format!("{page}?from=yesterday"));
         see(browser, "app-audit-fault");
+    }
+
+    fn payments(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { server, shop } = self;
+        let merchant = shop.credentials.merchant_id;
+        let page = format!("/app/payments/{merchant}");
+        browser.open(&format!("{page}?from=2100-01-01"));
+        see(browser, "app-payments-empty");
+        browser.open(&format!("{page}?amount=much"));
+        see(browser, "app-payments-fault");
+        let paid = shop.paid_hundred();
+        shop.refund(&paid, "3.00");
+        shop.take(shop.momo("COLLECTION", "231880000129"), "USD", "12.50");
+        let late = shop.take(shop.momo("COLLECTION", "231880000179"), "USD", "40.00");
+        wait_for("the review", || {
+            let open = server.database.value("SELECT count(*) FROM reviews");
+            (open == "1").then_some(())
+        });
+        browser.open(&page);
+        see(browser, "app-payments");
+        let of = |payment: &Value| format!("{page}/{}", payment["payment_intent_id"]);
+        browser.open(&of(&late));
+        see(browser, "app-payment-in-review");
+        browser.open(&of(&paid));
+        see(browser, "app-payment");
+        browser.click(&button("/receipt"));
+        see(browser, "app-payment-receipt");
+        browser.open(&format!("{}/refund", of(&paid)));
+        see(browser, "app-refund");
+        browser.write("[id=amount]", "500");
+        browser.click(&button("/refund"));
+        see(browser, "app-refund-fault");
+        let search = format!("/app/search/{merchant}");
+        browser.open(&search);
+        see(browser, "app-search");
+        browser.open(&format!("{search}?q=amara"));
+        see(browser, "app-search-found");
+        browser.open(&format!("{search}?q=nobody"));
+        see(browser, "app-search-nothing");
     }
 
     fn second_factor(

@@ -44,6 +44,8 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
             Some(json!({"relationship_type": "DONOR"})),
         ),
         path("GET", format!("/v1/payment-intents/retrieve/{}", theirs.intent), None),
+        path("GET", format!("/v1/payment-intents/{}/exchanges", theirs.intent), None),
+        path("POST", format!("/v1/payment-intents/check/{}", theirs.intent), None),
         path("POST", format!("/v1/api-keys/revoke/{}", theirs.api_key), None),
         path("GET", format!("/v1/events/retrieve/{}", theirs.event), None),
         path("POST", format!("/v1/approvals/approve/{}", theirs.approval), None),

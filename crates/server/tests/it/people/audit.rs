@@ -258,7 +258,8 @@ fn every_operation_leaves_its_row() {
     c.call("POST", &cancel, None, Some("cancel_session"));
     let number = Some("pm_card_authenticationRequired");
     let card = shop.account(party, "COLLECTION", "CREDIT_CARD", number);
-    let waiting = shown(&shop.take(card, "USD", "10.00"), "reference_id");
+    let taken = shop.take(card, "USD", "10.00");
+    let waiting = shown(&taken, "reference_id");
     let authenticate = format!("/v1/sandbox/executions/{waiting}/authenticate");
     wait_for("the card's question", || {
         let now = shop.status("collection", &waiting);
@@ -269,6 +270,9 @@ fn every_operation_leaves_its_row() {
             .or_else(|| (!now["waiting_for"].is_null()).then_some(()))
     });
     c.post(&authenticate, json!({"success": true}), "authenticate_card");
+    // What was asked about a moment ago is not asked about again, and that leaves nothing.
+    let check = format!("/v1/payment-intents/check/{}", taken["payment_intent_id"]);
+    c.call("POST", &check, None, None);
     let retire = format!("/v1/payment-accounts/deactivate/{collects}");
     c.call("POST", &retire, None, Some("deactivate_account"));
     c.call("POST", &retire, None, None);

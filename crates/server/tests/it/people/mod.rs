@@ -4,7 +4,10 @@
 mod addresses;
 pub(crate) mod approvals;
 mod audit;
+mod payment;
+pub(crate) mod payments;
 pub(crate) mod person;
+mod search;
 
 use std::time::Instant;
 

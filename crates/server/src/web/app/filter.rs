@@ -1,0 +1,55 @@
+//! Filters of lists, which stand in the address of the page.
+
+use crate::web::app::frame::Fault;
+
+/// The longest text of a filter that is read.
+const TYPED_MAX: usize = 40;
+
+/// An option of a select.
+pub struct Choice {
+    pub name: String,
+    pub words: String,
+    pub is_chosen: bool,
+}
+
+/// All members of an enumeration as options, in the words of their names.
+pub fn choices<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, chosen: &str) -> Vec<Choice> {
+    let choice = |one: &T| {
+        let name = name(*one);
+        Choice { name: name.to_owned(), words: plain(name), is_chosen: name == chosen }
+    };
+    all.iter().map(choice).collect()
+}
+
+/// A name of the API in words.
+pub fn plain(name: &str) -> String {
+    name.replace('_', " ").to_lowercase()
+}
+
+/// What a text is read as; nothing for an empty one. `fault` is the id of its field, and what is
+/// said there.
+pub fn read<T>(
+    text: &str,
+    of: impl Fn(&str) -> Option<T>,
+    (id, sentence): (&str, &str),
+) -> Result<Option<T>, Fault> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    of(text).map(Some).ok_or_else(|| Fault::of_field(id, sentence))
+}
+
+/// What was typed into a field, as far as it is read.
+pub fn typed(value: &str) -> String {
+    value.trim().chars().take(TYPED_MAX).collect()
+}
+
+/// The query of an address with those of these fields that are not empty.
+pub fn query(fields: &[(&str, &str)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        query.append_pair(name, value);
+    }
+    let query = query.finish();
+    if query.is_empty() { query } else { format!("?{query}") }
+}

@@ -1,0 +1,89 @@
+//! The screens of a merchant, as its pages list them for whoever may see them.
+
+use domain::directory::roles::{Action, Role};
+
+/// A screen of a merchant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Screen {
+    Payments,
+    Search,
+    Approvals,
+    Team,
+    Audit,
+}
+
+/// The screens in the order in which they are listed.
+const SCREENS: &[Screen] =
+    &[Screen::Payments, Screen::Search, Screen::Approvals, Screen::Team, Screen::Audit];
+
+impl Screen {
+    /// What it takes to see it.
+    const fn action(self) -> Action {
+        match self {
+            Self::Payments | Self::Search => Action::ReadPayments,
+            Self::Approvals => Action::PayOut,
+            Self::Team => Action::ManageMerchant,
+            Self::Audit => Action::ReadAudit,
+        }
+    }
+
+    /// The part of its path before the merchant.
+    const fn part(self) -> &'static str {
+        match self {
+            Self::Payments => "payments",
+            Self::Search => "search",
+            Self::Approvals => "approvals",
+            Self::Team => "team",
+            Self::Audit => "audit",
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Payments => "Payments",
+            Self::Search => "Search",
+            Self::Approvals => "Approvals",
+            Self::Team => "Team",
+            Self::Audit => "Audit",
+        }
+    }
+}
+
+/// A link to a screen.
+pub struct ScreenLink {
+    pub path: String,
+    pub words: &'static str,
+    pub is_current: bool,
+}
+
+/// The screens of a merchant that a role may see.
+pub fn links(merchant: i64, role: Role, current: Option<Screen>) -> Vec<ScreenLink> {
+    let seen = SCREENS.iter().filter(|screen| role.may(screen.action()));
+    let link = |screen: &Screen| ScreenLink {
+        path: format!("/app/{}/{merchant}", screen.part()),
+        words: screen.words(),
+        is_current: current == Some(*screen),
+    };
+    seen.map(link).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_shown_what_it_may_see() {
+        for role in Role::ALL {
+            for link in links(7, *role, None) {
+                let screen = SCREENS.iter().find(|screen| screen.words() == link.words).unwrap();
+                assert!(role.may(screen.action()), "{role:?} {}", link.path);
+                assert!(!link.is_current);
+            }
+        }
+        let of_owner = links(7, Role::Owner, Some(Screen::Team));
+        let current: Vec<_> = of_owner.iter().filter(|link| link.is_current).collect();
+        assert_eq!(current.len(), 1);
+        assert_eq!(current[0].path, "/app/team/7");
+        assert_eq!(of_owner.len(), SCREENS.len());
+    }
+}

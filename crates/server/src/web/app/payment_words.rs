@@ -1,0 +1,187 @@
+//! What pages of `/app` say of a payment: its state, why it waits and until when, and what to tell
+//! the payer.
+
+use domain::kernel::money::Money;
+use domain::kernel::names::{Method, Operation};
+use domain::kernel::time::MerchantTime;
+use domain::payments::attempt::{Gate, ProviderAttempt, UNAPPROVED_US};
+use domain::payments::execution::{Execution, ExecutionStatus};
+
+use crate::web::language::Language;
+use crate::web::methods::Methods;
+
+/// An amount with its currency.
+pub fn amount(money: Money) -> String {
+    format!("{money} {}", money.currency)
+}
+
+/// An amount with its sign, as it changes a wallet.
+pub fn change(money: Money) -> String {
+    let sign = if money.minor > 0 { "+" } else { "" };
+    format!("{sign}{}", amount(money)).replace('-', "\u{2212}")
+}
+
+/// A point in time in the zone of the payment's country, and for programs.
+pub struct When {
+    pub words: String,
+    pub machine: String,
+}
+
+impl When {
+    pub fn new(at: MerchantTime, method: Method, methods: &Methods) -> Self {
+        let words = methods.zone(method).at(at).in_words(Language::English);
+        Self { words, machine: at.to_string() }
+    }
+}
+
+/// What an operation is called.
+pub const fn operation(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Collection => "Payment",
+        Operation::Payout => "Payout",
+        Operation::Transfer => "Transfer",
+        Operation::Refund => "Refund",
+    }
+}
+
+/// The state of a payment in a word or two.
+pub const fn state(execution: &Execution) -> &'static str {
+    match (execution.status, execution.operation()) {
+        (ExecutionStatus::Completed, Operation::Collection) => "paid",
+        (ExecutionStatus::Completed, Operation::Payout) => "paid out",
+        (ExecutionStatus::Completed, Operation::Transfer) => "transferred",
+        (ExecutionStatus::Completed, Operation::Refund) => "refunded",
+        (ExecutionStatus::Failed, _) if execution.is_settled() => "paid, as a review found",
+        (ExecutionStatus::Failed, _) => "failed",
+        (ExecutionStatus::Processing, _) => "under way",
+        (ExecutionStatus::Pending, _) => "not sent yet",
+    }
+}
+
+/// Why a payment is not final, or why it failed; nothing where all is well.
+pub fn why(execution: &Execution, attempt: Option<&ProviderAttempt>) -> Option<String> {
+    let said = execution.gateway_message.as_deref().or(execution.wallet_message.as_deref());
+    match execution.status {
+        ExecutionStatus::Completed => None,
+        ExecutionStatus::Failed => said.map(|said| format!("Why: {}", ended(said))),
+        ExecutionStatus::Pending | ExecutionStatus::Processing => {
+            let waiting_for = execution.waiting_for.as_deref();
+            let needs_payer = attempt.is_some_and(|attempt| attempt.requires_action);
+            let payer = needs_payer.then_some("the payer, who has to confirm it");
+            waiting_for.or(payer).map(|what| format!("Waits for: {}", ended(what)))
+        }
+    }
+}
+
+/// A text of others as the end of a sentence.
+fn ended(text: &str) -> String {
+    let text = text.trim();
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+}
+
+/// What happens to a payment that is not final if nothing else does.
+pub struct Until {
+    pub at: When,
+    pub then: &'static str,
+}
+
+/// Until when a payment waits.
+pub fn until(
+    execution: &Execution,
+    attempt: Option<&ProviderAttempt>,
+    methods: &Methods,
+) -> Option<Until> {
+    if execution.status.is_final() {
+        return None;
+    }
+    let when = |at| When::new(at, execution.method, methods);
+    Some(match attempt {
+        Some(attempt) if attempt.gate != Some(Gate::Approval) => {
+            let then = if attempt.was_sent() {
+                "Then an operator looks at it"
+            } else {
+                "If it was not sent by then, it fails"
+            };
+            Until { at: when(attempt.deadline_at), then }
+        }
+        // Between wallets there is no attempt, and only an approval lets it wait.
+        _ => Until {
+            at: when(execution.created_at.plus(UNAPPROVED_US)),
+            then: "If nobody has approved it by then, it fails",
+        },
+    })
+}
+
+/// A sentence to tell who paid or is paid.
+pub fn to_tell(
+    execution: &Execution,
+    attempt: Option<&ProviderAttempt>,
+    methods: &Methods,
+    receipt_code: Option<&str>,
+) -> String {
+    let money = amount(execution.outside_amount());
+    let network = methods.network(execution.method);
+    if execution.in_review {
+        return format!(
+            "We are checking your payment of {money} with {network}. You need to do nothing, and please \
+             do not pay again meanwhile."
+        );
+    }
+    if execution.is_settled() {
+        return match execution.operation() {
+            Operation::Collection => {
+                let code = receipt_code.map(|code| format!(" The code of your receipt is {code}."));
+                format!("Your payment of {money} has arrived.{}", code.unwrap_or_default())
+            }
+            Operation::Payout => format!("{money} was sent to you through {network}."),
+            Operation::Transfer => format!("{money} is in your wallet."),
+            Operation::Refund => format!("{money} was sent back to you through {network}."),
+        };
+    }
+    let was_sent = attempt.is_some_and(ProviderAttempt::was_sent);
+    let needs_payer = attempt.is_some_and(|attempt| attempt.requires_action);
+    match (execution.operation(), execution.status) {
+        (Operation::Collection, ExecutionStatus::Failed) => format!(
+            "Your payment of {money} did not go through. As far as we know no money was taken, and you may \
+             pay again."
+        ),
+        (_, ExecutionStatus::Failed) => {
+            format!("We could not send you {money} through {network}. Nothing was sent.")
+        }
+        (Operation::Collection, _) if needs_payer => {
+            format!("Your payment of {money} waits for you: please confirm it with your bank.")
+        }
+        (Operation::Collection, _) if was_sent && execution.method.is_mobile_money() => format!(
+            "Your payment of {money} is under way. If your phone asks for your PIN of {network}, please \
+             enter it. Otherwise wait, and do not pay again."
+        ),
+        (Operation::Collection, _) => format!(
+            "Your payment of {money} is under way. You need to do nothing, and please do not pay again."
+        ),
+        (Operation::Payout | Operation::Transfer | Operation::Refund, _) => {
+            format!("{money} for you is under way. You need to do nothing.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::kernel::currency::Currency;
+
+    use super::*;
+
+    #[test]
+    fn a_change_has_a_sign() {
+        let of = |minor| change(Money::new(minor, Currency::USD));
+        assert_eq!((of(150).as_str(), of(-150).as_str()), ("+1.50 USD", "\u{2212}1.50 USD"));
+        assert_eq!(of(0), "0.00 USD");
+    }
+
+    #[test]
+    fn a_text_of_others_ends_once() {
+        assert_eq!(
+            (ended("approval").as_str(), ended(" It failed. ").as_str()),
+            ("approval.", "It failed.")
+        );
+    }
+}

@@ -1,0 +1,310 @@
+//! `/app/payments/{merchant}`: all payments of a merchant.
+
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use domain::directory::roles::Action;
+use domain::kernel::ids::MerchantId;
+use domain::kernel::names::{Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::MerchantTime;
+use domain::payments::execution::ExecutionStatus;
+use domain::tariff::Tariff;
+use store::reads::executions::ExecutionFilter;
+use store::reads::pages::{Page, PageOfRows};
+
+use crate::api::error::ApiError;
+use crate::api::extract::Ids;
+use crate::api::payments::{self, HEAD, Payment, cells};
+use crate::api::routes::Routes;
+use crate::api::search::typed_amount;
+use crate::app::App;
+use crate::engine::Failure;
+use crate::net::csv::{self, Table};
+use crate::net::limits::CountPageRequest;
+use crate::web::app::filter::{self, Choice, choices, read, typed};
+use crate::web::app::frame::{self, AppFrame, Fault};
+use crate::web::app::navigation::Screen;
+use crate::web::app::payment_words::{self, Until, When};
+use crate::web::app::person::LoggedIn;
+use crate::web::language::{Language, Visitor};
+use crate::web::methods::Methods;
+
+/// How many rows stand on a page.
+const PAGE: u32 = 50;
+
+#[derive(Template)]
+#[template(path = "app/payments.html")]
+struct PaymentsTemplate<'a> {
+    app: &'a AppFrame,
+    merchant: &'a str,
+    path: String,
+    rows: Vec<PaymentLine>,
+    states: Vec<Choice>,
+    operations: Vec<Choice>,
+    methods: Vec<Choice>,
+    asked: &'a Asked,
+    /// The address of the same list as CSV, for whoever may have it.
+    csv: Option<String>,
+    older: Option<String>,
+    /// Whether there is nothing in what was looked at, though there is more.
+    goes_on: bool,
+    /// What of the filter is not understood.
+    fault: Fault,
+}
+
+/// A payment in a list.
+pub struct PaymentLine {
+    pub path: String,
+    pub operation: &'static str,
+    pub amount: String,
+    /// Before the name: from whom or to whom.
+    pub preposition: &'static str,
+    pub name: String,
+    pub number: Option<String>,
+    pub state: &'static str,
+    pub in_review: bool,
+    pub created: When,
+    pub method: String,
+    /// What it changes of the wallet; nothing for what failed.
+    pub net: Option<String>,
+    pub why: Option<String>,
+    pub until: Option<Until>,
+}
+
+impl PaymentLine {
+    pub fn new(merchant: i64, payment: &Payment, methods: &Methods) -> Self {
+        let Payment { execution, attempt, other } = payment;
+        let has_failed = execution.status == ExecutionStatus::Failed && !execution.is_settled();
+        Self {
+            path: format!("{}/{}", path(merchant), execution.id),
+            operation: payment_words::operation(execution.operation()),
+            amount: payment_words::amount(execution.outside_amount()),
+            preposition: match execution.operation() {
+                Operation::Collection => "from",
+                Operation::Payout | Operation::Transfer | Operation::Refund => "to",
+            },
+            name: other.name.clone(),
+            number: other.number.clone(),
+            state: payment_words::state(execution),
+            in_review: execution.in_review,
+            created: When::new(execution.created_at, execution.method, methods),
+            method: methods.name(execution.method, Language::English),
+            net: (!has_failed).then(|| payment_words::change(payments::net(execution))),
+            why: payment_words::why(execution, attempt.as_ref()),
+            until: payment_words::until(execution, attempt.as_ref(), methods),
+        }
+    }
+}
+
+pub fn path(merchant: i64) -> String {
+    format!("/app/payments/{merchant}")
+}
+
+/// The filter as it was typed, with the place in the list.
+#[derive(Default)]
+struct Asked {
+    state: String,
+    operation: String,
+    method: String,
+    amount: String,
+    from: String,
+    until: String,
+    after: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let mut asked = Self::default();
+        let query = parts.uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let field = match name.as_ref() {
+                "state" => &mut asked.state,
+                "operation" => &mut asked.operation,
+                "method" => &mut asked.method,
+                "amount" => &mut asked.amount,
+                "from" => &mut asked.from,
+                "until" => &mut asked.until,
+                "after" => &mut asked.after,
+                _ => continue,
+            };
+            *field = typed(&value);
+        }
+        Ok(asked)
+    }
+}
+
+impl Asked {
+    fn filter(&self) -> Result<ExecutionFilter, Fault> {
+        let state = ("state", "There is no such state.");
+        let operation = ("operation", "There is nothing of this kind.");
+        let method = ("method", "There is no such method.");
+        let amount = ("amount", "Give an amount as 120.00 or 120.00 USD.");
+        let day = "Give a day as 2026-11-29, or a time as 2026-11-29T18:00:00Z.";
+        let amount = read(&self.amount, typed_amount, amount)?;
+        Ok(ExecutionFilter {
+            status: read(&self.state, ExecutionStatus::parse, state)?,
+            operation: read(&self.operation, Operation::parse, operation)?,
+            method: read(&self.method, Method::parse, method)?,
+            amount: amount.map(|(number, _)| number),
+            currency: amount.and_then(|(_, currency)| currency),
+            from: read(&self.from, MerchantTime::parse, ("from", day))?,
+            until: read(&self.until, MerchantTime::parse, ("until", day))?,
+        })
+    }
+
+    /// Whether anything narrows the list.
+    fn narrows(&self) -> bool {
+        let Self { state, operation, method, amount, from, until, after: _ } = self;
+        [state, operation, method, amount, from, until].iter().any(|text| !text.is_empty())
+    }
+
+    /// The query with this filter, and perhaps with another place in the list.
+    fn query(&self, after: Option<i64>) -> String {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        filter::query(&[
+            ("state", &self.state),
+            ("operation", &self.operation),
+            ("method", &self.method),
+            ("amount", &self.amount),
+            ("from", &self.from),
+            ("until", &self.until),
+            ("after", &after),
+        ])
+    }
+}
+
+/// The methods that the tariff has or had.
+fn method_choices(tariff: &Tariff, methods: &Methods, chosen: &str) -> Vec<Choice> {
+    let mut known: Vec<Method> = tariff.markets.iter().map(|market| market.method).collect();
+    known.sort_unstable();
+    known.dedup();
+    let choice = |method: Method| Choice {
+        name: method.to_string(),
+        words: methods.name(method, Language::English),
+        is_chosen: method.as_str() == chosen,
+    };
+    known.into_iter().map(choice).collect()
+}
+
+async fn show(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let (filter, mut fault) = match asked.filter() {
+        Ok(filter) => (filter, Fault::default()),
+        Err(fault) => (ExecutionFilter::default(), fault),
+    };
+    let after_id = asked.after.parse().ok();
+    if after_id.is_none() && !asked.after.is_empty() && fault.sentence().is_none() {
+        fault = Fault::of_page("There is no such place.");
+    }
+    let path = path(merchant);
+    let at = match me.at_merchant(&app, merchant, Action::ReadPayments).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path),
+    };
+    let tariff = app.queries.for_system().tariff().await?;
+    let methods = Methods::new(tariff.clone(), me.now);
+    let found = payments::read(&at.reads, filter, Page { limit: PAGE, after_id }).await?;
+    let older = found.next_after(PAGE, |payment| payment.execution.id.0);
+    let rows: Vec<_> =
+        found.rows.iter().map(|row| PaymentLine::new(merchant, row, &methods)).collect();
+    let may_export = at.rights.role.may(Action::ReadWallets);
+    let frame = me.frame(visitor, &format!("Payments of {}", at.merchant.name));
+    let frame = frame.of(&at, Screen::Payments);
+    let template = PaymentsTemplate {
+        app: &frame,
+        merchant: &at.merchant.name,
+        states: state_choices(&asked.state),
+        operations: choices(Operation::ALL, Operation::as_str, &asked.operation),
+        methods: method_choices(&tariff, &methods, &asked.method),
+        csv: may_export.then(|| format!("{path}/csv{}", asked.query(None))),
+        goes_on: rows.is_empty() && older.is_some(),
+        older: older.map(|id| format!("{path}{}", asked.query(Some(id)))),
+        rows,
+        asked: &asked,
+        path,
+        fault,
+    };
+    let is_wrong = template.fault.sentence().is_some();
+    let status = if is_wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    frame::render(status, &frame, &template)
+}
+
+fn state_choices(chosen: &str) -> Vec<Choice> {
+    let choice = |status: &ExecutionStatus| Choice {
+        name: status.as_str().to_owned(),
+        words: match status {
+            ExecutionStatus::Pending => "not sent yet",
+            ExecutionStatus::Processing => "under way",
+            ExecutionStatus::Completed => "completed",
+            ExecutionStatus::Failed => "failed",
+        }
+        .to_owned(),
+        is_chosen: status.as_str() == chosen,
+    };
+    ExecutionStatus::ALL.iter().map(choice).collect()
+}
+
+/// The payments as somebody reads them as CSV.
+struct OfPerson {
+    app: App,
+    me: LoggedIn,
+    merchant: i64,
+    filter: ExecutionFilter,
+}
+
+impl Table for OfPerson {
+    type Row = Payment;
+    const HEAD: &'static [&'static str] = HEAD;
+
+    async fn page(&self, page: Page) -> Result<PageOfRows<Payment>, ApiError> {
+        let at = self.me.at_merchant(&self.app, self.merchant, Action::ReadWallets).await;
+        let at = at.map_err(|failure| match failure {
+            Failure::Refused(reasons) if reasons.contains(&Refusal::NotFound) => ApiError::NotFound,
+            other => ApiError::from(other),
+        })?;
+        payments::read(&at.reads, self.filter, page).await
+    }
+
+    fn id(payment: &Payment) -> i64 {
+        payment.execution.id.0
+    }
+
+    fn cells(payment: &Payment) -> Vec<String> {
+        cells(payment)
+    }
+}
+
+async fn export(
+    State(app): State<App>,
+    _: CountPageRequest,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let filter = asked.filter().map_err(|_| ApiError::NotFound)?;
+    let of = OfPerson { app, me, merchant, filter };
+    // Before a permit is taken: who may not read takes none of the merchant's.
+    of.page(Page { limit: 1, after_id: None }).await?;
+    let permit = of.app.lists.acquire(MerchantId(merchant)).await.ok_or(ApiError::TooManyLists)?;
+    Ok(csv::answer(of, "payments.csv", permit).await?.into_response())
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .page("/app/payments/{merchant}", show)
+        .page("/app/payments/{merchant}/csv", export)
+}
