@@ -213,7 +213,7 @@ fn changed(stage: &mut Stage) -> Tariff {
     let country = Country::parse("GH").unwrap();
     let (prefix, digits) = ("23188".to_owned(), 12);
     let platform =
-        SetPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: Some(3) };
+        SetPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: Some(3), from: None };
     let market = OpenMarket {
         country: Some(country.clone()),
         ..OpenMarket::as_before(method, operation, usd)
@@ -222,8 +222,8 @@ fn changed(stage: &mut Stage) -> Tariff {
     let numbers = AssignPhonePrefix { prefix: prefix.clone(), digits, carrier, country, method };
     for now in [FIRST, SECOND] {
         run(store, &platform, now).unwrap();
-        run(store, &SetGatewayFee { method, operation, fee }, now).unwrap();
-        run(store, &SetRate { from: usd, to: lrd, rate: Ratio::ONE }, now).unwrap();
+        run(store, &SetGatewayFee { method, operation, fee, from: None }, now).unwrap();
+        run(store, &SetRate { from: usd, to: lrd, rate: Ratio::ONE, since: None }, now).unwrap();
         if now == SECOND {
             // The same market is open, so nothing would be changed.
             run(store, &CloseMarket { method, operation, currency: usd }, now).unwrap();
