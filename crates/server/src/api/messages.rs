@@ -67,7 +67,7 @@ enum Object {
 /// A case that the operator of the server decides.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ReviewAnswer")]
-struct ReviewResponse {
+pub struct ReviewResponse {
     id: i64,
     payment_intent_id: i64,
     kind: Name<ReviewKind>,
@@ -78,6 +78,12 @@ struct ReviewResponse {
     resolution: Option<String>,
     created_at: Time,
     resolved_at: Option<Time>,
+}
+
+impl ReviewResponse {
+    pub const fn id(&self) -> i64 {
+        self.id
+    }
 }
 
 impl From<&Review> for ReviewResponse {

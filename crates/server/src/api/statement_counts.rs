@@ -61,6 +61,7 @@ fn api(stage: &Stage) -> (Router, String) {
         receipt_codes: ReceiptCodes::new(&[0; 16]),
         receipt_guesses: Arc::default(),
         unmatched_callbacks: Arc::default(),
+        requests: Arc::default(),
         lists: permits(),
         details: permits(),
         pages: permits(),

@@ -252,6 +252,11 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola would let people in by links that nobody has confirmed.
         oldest: LINKS_CONFIRMED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0032_reviews_of_merchants.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0032_reviews_of_merchants.sql"),
+        oldest: LINKS_CONFIRMED,
+    },
 ];
 
 /// The table of versions. On PostgreSQL processes that start at once wait for its lock. SQLite also

@@ -12,7 +12,9 @@ use domain::decision::settings::Settings;
 use domain::decision::use_case::{Context, Decision, LockKey};
 use domain::decision::workspace::Stop;
 use domain::directory::party::Relationship;
+use domain::directory::roles::{Rights, Role};
 use domain::each_table;
+use domain::exceptions::review::{ReviewKind, ReviewStatus};
 use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
 use domain::kernel::digest::Digest;
@@ -47,6 +49,7 @@ use crate::reads::audit::AuditFilter;
 use crate::reads::events::EventFilter;
 use crate::reads::pages::{Page, PageOfRows};
 use crate::reads::payment_accounts::PaymentAccountFilter;
+use crate::reads::reviews::ReviewFilter;
 use crate::reads::scope::{MerchantReads, OperatorReads};
 use crate::reads::sources::SourceFilter;
 use crate::reads::wallets::WalletFilter;
@@ -212,8 +215,13 @@ fn changed(stage: &mut Stage) -> Tariff {
     let (method, operation) = (Method::MTN_MOMO_LBR, Operation::Collection);
     let country = Country::parse("GH").unwrap();
     let (prefix, digits) = ("23188".to_owned(), 12);
-    let platform =
-        SetPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: Some(3), from: None };
+    let platform = SetPlatformFee {
+        tier: "default".to_owned(),
+        operation,
+        fee,
+        fx_percentage_ppm: Some(3),
+        from: None,
+    };
     let market = OpenMarket {
         country: Some(country.clone()),
         ..OpenMarket::as_before(method, operation, usd)
@@ -406,7 +414,8 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         api_keys(AFTER), source(kind, id), source_by_number(kind, "INV-10"),
         sources(kind, sources.clone(), PAGE), sources(kind, sources, AFTER), sources(kind, referred, AFTER),
         source_types(&[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
-        refunds_of(ExecutionId(10)), reviews_of(id),
+        refunds_of(ExecutionId(10)), reviews_of(id), reviews(ReviewFilter::default(), PAGE), reviews(ReviewFilter::default(), AFTER),
+        reviews(ReviewFilter { status: Some(ReviewStatus::Open), kind: Some(ReviewKind::DeadlinePassed) }, PAGE),
         session(SessionKind::Payout, SessionId(10)), sessions(SessionKind::Payout, PAGE),
         sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, ReferenceId(Uuid::from_u128(10))),
         exchanges(ExecutionId(10)), execution(ExecutionId(10)), open_attempts([&open]), with_attempt(open.clone()), executions(PAGE), executions(AFTER), events_of(10),
@@ -476,6 +485,10 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
         open_payments(NetworkAccountId(1)), list_unmatched_callbacks(NetworkAccountId(1), 10), users(), memberships(),
         user("e10"), audit(AuditFilter::default(), PAGE), audit(AuditFilter { entity_id: Some(18), ..AuditFilter::default() }, AFTER),
+    });
+    let operator = Rights { role: Role::Operator, operations: None };
+    made.extend(reads! { InstallationReads q.of_installation(&operator).unwrap() =>
+        oldest_open_reviews(None, None, 10), oldest_open_reviews(Some(ReviewKind::Dispute), Some(ReviewId(10)), 10), merchants_from(MINE, 10),
     });
     let (_, user) =
         q.for_authentication().login(Fingerprint(Uuid::from_u128(10))).await.unwrap().unwrap();

@@ -3,14 +3,18 @@
 
 mod approvals;
 mod audit;
+mod developers;
 mod frame;
 mod home;
 mod installation;
 mod invitation;
 mod login;
+mod merchants;
 mod person;
 mod profile;
+mod reviews;
 mod second_factor;
+mod tariff;
 mod team;
 
 pub use team::link;
@@ -27,5 +31,9 @@ pub fn routes() -> Routes {
         .and(team::routes())
         .and(approvals::routes())
         .and(audit::routes())
+        .and(reviews::routes())
+        .and(developers::routes())
+        .and(tariff::routes())
+        .and(merchants::routes())
         .and(installation::routes())
 }

@@ -4,7 +4,11 @@
 mod addresses;
 pub(crate) mod approvals;
 mod audit;
+mod developers;
+mod merchants;
 pub(crate) mod person;
+mod reviews;
+mod tariff;
 
 use std::time::Instant;
 
