@@ -35,7 +35,7 @@ pub struct RequestResponse {
     method: String,
     /// The route, with the names of ids in their places.
     route: String,
-    status: u16,
+    status: i64,
     /// The id that an error answers, and that the audit and the server's log have.
     request_id: Option<String>,
     duration_ms: i64,
@@ -48,7 +48,7 @@ impl From<LoggedRequest> for RequestResponse {
             id: request.id,
             method: request.method.to_string(),
             route: request.route.as_str().to_owned(),
-            status: request.status.as_u16(),
+            status: request.status.as_u16().into(),
             request_id: request.request_id.map(|id| id.to_string()),
             duration_ms: request.duration_ms,
             created_at: Time::from(request.at),
