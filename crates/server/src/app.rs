@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::jobs::dispatch::Dispatcher;
 use crate::jobs::webhooks::Webhooks;
 use crate::net::rate_limits::{Limits, ReceiptGuesses};
+use crate::net::request_log::RequestLogs;
 use crate::net::response_permits::ResponsePermits;
 use crate::sockets::Sockets;
 use store::reads::Queries;
@@ -84,6 +85,8 @@ pub struct AppParts {
     pub sockets: Sockets,
     /// Becomes true when the server is told to stop: what would never end by itself ends then.
     pub stopping: watch::Sender<bool>,
+    /// The last requests of each merchant.
+    pub requests: Arc<RequestLogs>,
     /// What is known of webhooks.
     pub webhooks: Arc<Webhooks>,
     /// The settings.

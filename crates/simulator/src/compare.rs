@@ -441,7 +441,8 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::ChainBatches(_)
         | Output::ClaimDeliveries(_)
         | Output::ResendDeliveries(_)
-        | Output::RecordTerms(_) => true,
+        | Output::RecordTerms(_)
+        | Output::Preview(_) => true,
     };
     rule(there, "what was acknowledged is not there", || format!("{answer:?}"))
 }

@@ -440,6 +440,7 @@ fn answered(answer: &Output) -> String {
             let again = if done.call.is_some() { ", to be sent again" } else { "" };
             format!("{}{again}", state(&done.execution))
         }
+        Output::Preview(preview) => format!("would post {} entries", preview.entries.len()),
         Output::ResolveReview(row) => format!("review {} {} {}", row.id, row.kind, row.status),
         Output::SetPlatformFee(row) => format!("platform fee {}", row.id),
         Output::SetGatewayFee(row) => format!("gateway fee {}", row.id),

@@ -184,12 +184,13 @@ pub fn change(rng: &mut Rng) -> Option<Command> {
                 operation,
                 fee: Fee { percentage_ppm, fixed: None },
                 fx_percentage_ppm: None,
+                from: None,
             })
         }
         6 => {
             // The fee that is in effect already: the oracle's figures do not know another.
             let fee = Fee { percentage_ppm: 29_000, fixed: Some((30, usd)) };
-            Command::SetGatewayFee(SetGatewayFee { method, operation, fee })
+            Command::SetGatewayFee(SetGatewayFee { method, operation, fee, from: None })
         }
         7 => Command::OpenMarket(OpenMarket::as_before(method, operation, currency)),
         8 if rng.chance(500) => Command::CloseMarket(CloseMarket { method, operation, currency }),
@@ -211,5 +212,5 @@ fn rate(usd: Currency, code: &str, tenths: i64, (times, parts): (i64, i64)) -> O
         0 => (usd, other, Ratio::new(tenths * times, parts)?),
         _ => (other, usd, Ratio::new(parts, tenths * times)?),
     };
-    Some(Command::SetRate(SetRate { from, to, rate }))
+    Some(Command::SetRate(SetRate { from, to, rate, since: None }))
 }

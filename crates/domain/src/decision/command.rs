@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::audit;
 use crate::decision::event::Actor;
+use crate::decision::preview::Preview;
 use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::principal::Principal;
@@ -116,9 +117,9 @@ macro_rules! commands {
         #[derive(Clone, PartialEq, Eq, Debug)]
         pub enum Command { $($name($decision)),+ }
 
-        /// The output of any decision.
+        /// The output of any decision, or what it would post where that was asked for.
         #[derive(Clone, PartialEq, Eq, Debug)]
-        pub enum Output { $($name(<$decision as Decision>::Output)),+ }
+        pub enum Output { $($name(<$decision as Decision>::Output)),+, Preview(Preview) }
 
         impl Command {
             /// The names of all commands, in the order of the list.
@@ -211,13 +212,23 @@ pub struct Request {
     pub request_id: Option<RequestId>,
     /// Where the HTTP request came from, as the server saw it. For the audit.
     pub address: Option<IpAddr>,
+    /// Whether it is only to be found out what the command would post.
+    pub is_preview: bool,
     pub command: Command,
 }
 
 impl Request {
     #[must_use]
     pub fn new(principal: Principal, command: impl Into<Command>) -> Self {
-        Self { principal, request_id: None, address: None, command: command.into() }
+        let command = command.into();
+        Self { principal, request_id: None, address: None, is_preview: false, command }
+    }
+
+    /// Asks what the command would post. It is decided like any other, with the same rights, and
+    /// changes nothing.
+    #[must_use]
+    pub fn preview(self) -> Self {
+        Self { is_preview: true, ..self }
     }
 
     /// The command of an HTTP request.
@@ -252,6 +263,11 @@ impl Request {
             work.set_person(person);
         }
         let output = self.command.decide(work, context)?;
+        if self.is_preview {
+            let preview = Preview::of_draft(work)?;
+            work.discard_draft();
+            return Ok(Output::Preview(preview));
+        }
         audit::record(self, &output, work, context.now)?;
         Ok(output)
     }

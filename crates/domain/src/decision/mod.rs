@@ -3,6 +3,7 @@
 pub mod command;
 pub mod event;
 pub mod events;
+pub mod preview;
 pub mod retention;
 pub mod row;
 pub mod settings;

@@ -620,6 +620,11 @@ impl Workspace {
         self.events.iter().skip(self.accepted.events)
     }
 
+    /// The entries of the command that is being decided.
+    pub fn draft_entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().skip(self.accepted.entries)
+    }
+
     /// Gives each event of the draft its sequence, and counts it in the row of its entity.
     ///
     /// Here and not where an event is recorded: a decision may record an event and then write the

@@ -7,11 +7,13 @@ use crate::decision::row::Lookup;
 use crate::decision::use_case::LockKey;
 use crate::decision::workspace::{Loaded, Stop, Workspace};
 use crate::kernel::ids::MerchantId;
+use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::network_accounts::account::NetworkAccount;
 use crate::network_accounts::operator_terms::OperatorTerms;
 use crate::tariff::{
-    Effective, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, TariffVersion,
+    Effective, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, TariffFault,
+    TariffVersion,
 };
 
 /// The lock key of every change. On PostgreSQL the row is locked before the tariff is read, so of
@@ -20,14 +22,19 @@ pub(crate) fn lock_key() -> LockKey {
     LockKey { key: TariffVersion::key(Lookup::Id(TariffVersion::ID)), owner: None }
 }
 
+/// When a row ends, and when that is decided.
+pub(crate) struct Ending {
+    end: ServerTime,
+    now: ServerTime,
+}
+
 /// A type of rows with effective dates.
 pub(crate) trait DatedRow: Loaded {
     fn rows(tariff: &Tariff) -> &Vec<Self>;
     fn rows_mut(tariff: &mut Tariff) -> &mut Vec<Self>;
     fn effective(&self) -> Effective;
 
-    /// The row with its end at `now`.
-    fn ended(self, now: ServerTime) -> Self;
+    fn ended(self, ending: &Ending) -> Self;
 }
 
 macro_rules! dated_rows {
@@ -45,9 +52,9 @@ macro_rules! dated_rows {
                 self.effective
             }
 
-            fn ended(self, now: ServerTime) -> Self {
-                let effective = Effective { to: Some(now), ..self.effective };
-                Self { effective, $($changed: now,)* ..self }
+            fn ended(self, ending: &Ending) -> Self {
+                let effective = Effective { to: Some(ending.end), ..self.effective };
+                Self { effective, $($changed: ending.now,)* ..self }
             }
         }
     )+};
@@ -66,6 +73,8 @@ pub(crate) struct Change<'a> {
     version: TariffVersion,
     pub tariff: Tariff,
     pub now: ServerTime,
+    /// When what is changed begins: `now` or later.
+    pub from: ServerTime,
 }
 
 impl<'a> Change<'a> {
@@ -82,7 +91,22 @@ impl<'a> Change<'a> {
                 work.tariff.version, version.version
             )));
         }
-        Ok(Self { version, tariff: (*work.tariff).clone(), work, now })
+        Ok(Self { version, tariff: (*work.tariff).clone(), work, now, from: now })
+    }
+
+    /// As [`Self::begin`], for a change that is in effect from a later time on, if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::begin`]; [`TariffFault::BeginsInPast`].
+    pub fn begin_from(
+        work: &'a mut Workspace,
+        now: ServerTime,
+        from: Option<ServerTime>,
+    ) -> Result<Self, Stop> {
+        if from.is_some_and(|from| from < now) {
+            return Err(Refusal::Tariff(TariffFault::BeginsInPast).into());
+        }
+        Ok(Self { from: from.unwrap_or(now), ..Self::begin(work, now)? })
     }
 
     /// Takes an id for a new row.
@@ -93,16 +117,17 @@ impl<'a> Change<'a> {
         self.work.new_id()
     }
 
-    /// Ends those rows in effect now that `ends` selects. Returns whether there were any. A row that
-    /// begins later stays, and takes over when its time comes.
+    /// Ends those rows that `ends` selects and that are in effect when the change begins. Returns
+    /// whether there were any. A row that begins later stays, and takes over when its time comes.
     ///
     /// # Errors
     /// [`Stop::NotLoaded`].
     pub fn end<R: DatedRow>(&mut self, ends: impl Fn(&R) -> bool) -> Result<bool, Stop> {
         let mut any = false;
         for row in R::rows_mut(&mut self.tariff) {
-            if row.effective().at(self.now) && ends(row) {
-                let ended = (*self.work.require::<R>(row.id())?).clone().ended(self.now);
+            if row.effective().at(self.from) && ends(row) {
+                let stored = (*self.work.require::<R>(row.id())?).clone();
+                let ended = stored.ended(&Ending { end: self.from, now: self.now });
                 self.work.put(ended.clone());
                 *row = ended;
                 any = true;
@@ -118,9 +143,14 @@ impl<'a> Change<'a> {
         later.filter(|row| selects(row)).map(|row| row.effective().from).min()
     }
 
-    /// A row that is in effect from now on, without an end.
+    /// A row that is in effect from the beginning of the change on, without an end.
     pub const fn open_ended(&self) -> Effective {
-        Effective { from: self.now, to: None }
+        Effective { from: self.from, to: None }
+    }
+
+    /// What the note of a change says of its beginning.
+    pub fn since(&self) -> String {
+        if self.from == self.now { String::new() } else { format!(", from {}", self.from) }
     }
 
     pub fn add<R: DatedRow>(&mut self, row: R) {

@@ -13,6 +13,8 @@ pub enum TariffFault {
     UnknownTier(String),
     /// A fee was set for refunds.
     FeeOnRefund,
+    /// A change was to begin before it was made.
+    BeginsInPast,
     /// The fixed part of a fee cannot be converted into a currency that the fee is taken in.
     NoRateForFixedPart {
         fixed: Currency,
@@ -94,6 +96,7 @@ impl fmt::Display for TariffFault {
             Self::FeeOnRefund => {
                 f.write_str("a refund has no fees: those of its collection stay spent")
             }
+            Self::BeginsInPast => f.write_str("a change begins now or later"),
             Self::NoRateForFixedPart { fixed, taken_in } => write!(
                 f,
                 "there is no rate between {fixed} and {taken_in}, in which the fee is taken: every such payment would be refused. Set \

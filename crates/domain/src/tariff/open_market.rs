@@ -216,7 +216,7 @@ impl Decision for OpenMarket {
         match self.fee {
             Some(fee) => {
                 rates::check_convertible(fee, &[currency], &change.tariff, change.now)?;
-                let new = SetGatewayFee { method, operation, fee };
+                let new = SetGatewayFee { method, operation, fee, from: None };
                 set_gateway_fee::replace(provider, new, &mut change)?;
             }
             None => check_has_fee(method, operation, provider, &change)?,

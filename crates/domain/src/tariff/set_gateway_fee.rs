@@ -6,17 +6,20 @@ use crate::directory::roles::Action;
 use crate::kernel::ids::GatewayFeeId;
 use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::refusal::Refusal;
+use crate::kernel::time::ServerTime;
 use crate::tariff::change::{self, Change};
 use crate::tariff::rates;
 use crate::tariff::{Fee, GatewayFee, Market, TariffFault};
 
-/// Sets the network's fee of an operation of a method, from now on. A row that begins later still
-/// takes over when its time comes.
+/// Sets the network's fee of an operation of a method, from now or a later time on. A row that begins
+/// after that still takes over when its time comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SetGatewayFee {
     pub method: Method,
     pub operation: Operation,
     pub fee: Fee,
+    /// When it begins; `None` for now.
+    pub from: Option<ServerTime>,
 }
 
 impl Decision for SetGatewayFee {
@@ -31,8 +34,8 @@ impl Decision for SetGatewayFee {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<GatewayFee, Stop> {
-        let mut change = Change::begin(work, context.now)?;
-        let Self { method, operation, fee } = *self;
+        let mut change = Change::begin_from(work, context.now, self.from)?;
+        let Self { method, operation, fee, from: _ } = *self;
         if operation == Operation::Refund {
             return Err(Refusal::Tariff(TariffFault::FeeOnRefund).into());
         }
@@ -44,9 +47,12 @@ impl Decision for SetGatewayFee {
             .ok_or(Refusal::Tariff(TariffFault::MethodWithoutMarket(method)))?
             .provider;
         let is_for = |row: &Market| (row.method, row.provider) == (method, provider);
-        rates::check_fixed_part(fee, operation, is_for, &change.tariff, change.now)?;
+        rates::check_fixed_part(fee, operation, is_for, &change.tariff, change.from)?;
         let row = replace(provider, *self, &mut change)?;
-        change.finish(format!("gateway fee of {operation} by {method} on {provider}: {fee}"))?;
+        let since = change.since();
+        change.finish(format!(
+            "gateway fee of {operation} by {method} on {provider}: {fee}{since}"
+        ))?;
         Ok(row)
     }
 }
@@ -57,7 +63,7 @@ pub(super) fn replace(
     new: SetGatewayFee,
     change: &mut Change<'_>,
 ) -> Result<GatewayFee, Stop> {
-    let SetGatewayFee { method, operation, fee } = new;
+    let SetGatewayFee { method, operation, fee, from: _ } = new;
     change.end(|row: &GatewayFee| {
         (row.provider, row.method, row.operation) == (provider, method, operation)
     })?;

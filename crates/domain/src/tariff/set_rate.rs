@@ -7,18 +7,21 @@ use crate::kernel::currency::Currency;
 use crate::kernel::ids::RateId;
 use crate::kernel::money::Ratio;
 use crate::kernel::refusal::Refusal;
+use crate::kernel::time::ServerTime;
 use crate::tariff::change::{self, Change};
 use crate::tariff::rates::{self, Quoted};
 use crate::tariff::{Rate, TariffFault};
 
-/// Sets an exchange rate from now on: one unit of `from` is worth `rate` units of `to`. It also gives
-/// the opposite direction, so the rates in effect between the two currencies end in both.
+/// Sets an exchange rate from now or a later time on: one unit of `from` is worth `rate` units of `to`.
+/// It also gives the opposite direction, so the rates in effect between the two currencies end in both.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SetRate {
     pub from: Currency,
     pub to: Currency,
     /// In major units.
     pub rate: Ratio,
+    /// When it begins; `None` for now.
+    pub since: Option<ServerTime>,
 }
 
 /// The most decimals of a rate in a note. A rate is a fraction of integers below 2^63, so its decimals
@@ -37,8 +40,8 @@ impl Decision for SetRate {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Rate, Stop> {
-        let mut change = Change::begin(work, context.now)?;
-        let Self { from, to, rate } = *self;
+        let mut change = Change::begin_from(work, context.now, self.since)?;
+        let Self { from, to, rate, since: _ } = *self;
         let is_over = |row: &Rate| row.effective.to.is_some_and(|end| end <= change.now);
         let others: Vec<Quoted> =
             change.tariff.rates.iter().filter(|row| !is_over(row)).map(Quoted::from).collect();
@@ -54,7 +57,8 @@ impl Decision for SetRate {
             created_at: change.now,
         };
         change.add(row.clone());
-        change.finish(format!("rate: 1 {from} = {} {to}", rate.to_text(MAX_DECIMALS)))?;
+        let since = change.since();
+        change.finish(format!("rate: 1 {from} = {} {to}{since}", rate.to_text(MAX_DECIMALS)))?;
         Ok(row)
     }
 }

@@ -33,7 +33,7 @@ const COLLECTION: Operation = Operation::Collection;
 fn platform(percentage_ppm: i64) -> SetPlatformFee {
     let fee = Fee { percentage_ppm, fixed: None };
     let tier = "default".to_owned();
-    SetPlatformFee { tier, operation: COLLECTION, fee, fx_percentage_ppm: None }
+    SetPlatformFee { tier, operation: COLLECTION, fee, fx_percentage_ppm: None, from: None }
 }
 
 fn refused(fault: TariffFault) -> Vec<Refusal> {
@@ -100,6 +100,37 @@ fn later_commands_of_a_batch_are_decided_by_the_changed_tariff() {
 }
 
 #[test]
+fn a_change_from_a_later_time_leaves_what_holds_until_then() {
+    let mut stage = Stage::new();
+    let from = stage.now.plus(1_000);
+    let at = |stage: &Stage, time| {
+        let tariff = &stage.work.tariff;
+        let fee = tariff.platform_fee("default", COLLECTION, time).unwrap();
+        let (rwf, usd) = (currency("RWF"), currency("USD"));
+        (fee.fee.percentage_ppm, tariff.rate(usd, rwf, time))
+    };
+    let now = at(&stage, stage.now);
+    stage.decide(&SetPlatformFee { from: Some(from), ..platform(30_000) }).unwrap();
+    let rate = Ratio::new(1, 2_000).unwrap();
+    let (rwf, usd) = (currency("RWF"), currency("USD"));
+    stage.decide(&SetRate { from: rwf, to: usd, rate, since: Some(from) }).unwrap();
+    assert_eq!(at(&stage, stage.now), now);
+    assert_eq!(at(&stage, from.plus(-1)), now);
+    assert_eq!(at(&stage, from), (30_000, rate.inverse()));
+    // A change in between ends where the later one begins.
+    stage.decide(&platform(20_000)).unwrap();
+    assert_eq!(at(&stage, from.plus(-1)).0, 20_000);
+    assert_eq!(at(&stage, from).0, 30_000);
+    let past = Some(stage.now.plus(-1));
+    let late = stage.decide(&SetPlatformFee { from: past, ..platform(0) });
+    assert_eq!(late, Err(refused(TariffFault::BeginsInPast)));
+    let fee = Fee { percentage_ppm: 20_000, fixed: None };
+    let method = Method::ORANGE_MONEY_LBR;
+    let set = SetGatewayFee { method, operation: COLLECTION, fee, from: past };
+    assert_eq!(stage.decide(&set).map(drop), Err(refused(TariffFault::BeginsInPast)));
+}
+
+#[test]
 fn a_change_is_never_decided_on_a_stale_tariff() {
     let mut work = Workspace::new(Arc::new(tariff()), [7; 16], IdBlock { next: 1, end: i64::MAX });
     let newer = TariffVersion { id: TariffVersion::ID, version: 2, event_count: 0 };
@@ -125,7 +156,7 @@ fn what_cannot_be_charged_is_refused() {
     let refund = SetPlatformFee { operation: Operation::Refund, ..platform(0) };
     is(stage.decide(&refund).map(drop), TariffFault::FeeOnRefund);
     is(
-        stage.decide(&SetGatewayFee { method, operation, fee: none }).map(drop),
+        stage.decide(&SetGatewayFee { method, operation, fee: none, from: None }).map(drop),
         TariffFault::MethodWithoutMarket(method),
     );
     let fixed = Fee { percentage_ppm: 0, fixed: Some((30, currency("EUR"))) };
@@ -136,7 +167,7 @@ fn what_cannot_be_charged_is_refused() {
     );
     let usd = currency("USD");
     is(
-        stage.decide(&SetRate { from: usd, to: usd, rate: Ratio::ONE }).map(drop),
+        stage.decide(&SetRate { from: usd, to: usd, rate: Ratio::ONE, since: None }).map(drop),
         TariffFault::Rate(RateFault::SameCurrency),
     );
     assert_eq!(stage.work.tariff.version, 1);
@@ -302,7 +333,7 @@ fn a_rate_ends_the_rates_of_both_directions() {
     let mut stage = Stage::new();
     let (rwf, usd) = (currency("RWF"), currency("USD"));
     let rate = Ratio::new(1, 1_500).unwrap();
-    stage.decide(&SetRate { from: rwf, to: usd, rate }).unwrap();
+    stage.decide(&SetRate { from: rwf, to: usd, rate, since: None }).unwrap();
     let in_effect = |row: &&domain::tariff::Rate| row.effective.at(stage.now);
     assert_eq!(stage.work.tariff.rates.iter().filter(in_effect).count(), 1);
     assert_eq!(stage.work.tariff.rate(usd, rwf, stage.now), Ratio::new(1_500, 1));

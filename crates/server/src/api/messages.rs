@@ -80,6 +80,12 @@ pub struct ReviewResponse {
     resolved_at: Option<Time>,
 }
 
+impl ReviewResponse {
+    pub const fn id(&self) -> i64 {
+        self.id
+    }
+}
+
 impl From<&Review> for ReviewResponse {
     fn from(review: &Review) -> Self {
         Self {

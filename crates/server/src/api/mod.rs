@@ -36,7 +36,9 @@ pub mod payments;
 pub mod predictions;
 pub mod realtime_keys;
 pub mod refusals;
+pub mod requests;
 pub mod response;
+pub mod reviews;
 pub mod routes;
 pub mod sandbox;
 pub mod search;
@@ -73,6 +75,7 @@ fn api() -> Routes {
         .and(sessions::routes())
         .and(executions::routes())
         .and(approvals::routes())
+        .and(reviews::routes())
         .and(status::routes())
         .and(payment_accounts::routes())
         .and(payment_intents::routes())
@@ -85,6 +88,7 @@ fn api() -> Routes {
         .and(events::routes())
         .and(api_keys::routes())
         .and(audit::routes())
+        .and(requests::routes())
         .and(passcode::routes())
         .and(predictions::routes())
         .and(fees::routes())

@@ -23,6 +23,7 @@ use crate::api::error::ApiError;
 use crate::app::App;
 use crate::net::limits;
 use crate::net::log::RequestLog;
+use crate::net::request_log::Begun;
 use crate::request_id;
 use crate::web::language::PageLanguages;
 use crate::web::refusal;
@@ -134,7 +135,8 @@ async fn answer(request: Request, next: Next, languages: PageLanguages) -> Respo
     let line = RequestLog::begin(&request);
     let for_people = refusal::is_page_path(request.uri().path())
         .then(|| refusal::ForPeople::new(&request, languages));
-    let response = catch_panic(request, next).await;
+    let begun = Begun::of(&request);
+    let response = begun.answer(catch_panic(request, next)).await;
     let mut response = match for_people {
         Some(for_people) => for_people.finish(response),
         None => end_with_newline(response).await,

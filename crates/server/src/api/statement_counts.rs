@@ -61,6 +61,7 @@ fn api(stage: &Stage) -> (Router, String) {
         receipt_codes: ReceiptCodes::new(&[0; 16]),
         receipt_guesses: Arc::default(),
         unmatched_callbacks: Arc::default(),
+        requests: Arc::default(),
         lists: permits(),
         details: permits(),
         pages: permits(),
@@ -96,6 +97,8 @@ fn no_list_asks_for_each_of_its_rows() {
     let document: Value = serde_json::from_str(&DOCUMENT).unwrap();
     let is_list = |path: &Value| !path["get"]["responses"]["200"]["headers"]["Link"].is_null();
     let paths = document["paths"].as_object().unwrap().iter().filter(|(_, path)| is_list(path));
+    // The last requests are no rows: the database is not asked for them.
+    let paths = paths.filter(|(name, _)| *name != "/v1/requests/list");
     let paths: Vec<String> =
         paths.map(|(path, _)| path.replace("{kind}", "checkout").replace("{id}", "10")).collect();
     assert!(paths.len() >= 11, "{paths:?}");

@@ -196,14 +196,17 @@ fn check_url(app: &App, merchant: &Merchant, url: &str) -> Result<(), ApiError> 
 }
 
 /// Secrets of an endpoint that were drawn, and what the merchant gets of them.
-struct DrawnSecrets {
-    sealed: Vec<NewWebhookSecret>,
-    shown: String,
-    public_key: Option<String>,
+pub struct DrawnSecrets {
+    pub sealed: Vec<NewWebhookSecret>,
+    pub shown: String,
+    pub public_key: Option<String>,
 }
 
 /// Draws secrets and seals them with the key that is not in the database.
-async fn draw_secrets(
+///
+/// # Errors
+/// 503 without that key.
+pub async fn draw_secrets(
     app: &App,
     merchant: MerchantId,
     signing: Signing,

@@ -6,6 +6,7 @@ use domain::decision::event::EventType;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::ServerTime;
 use domain::tariff::Fee;
 
 use store::schema::market::{
@@ -54,6 +55,11 @@ pub fn network_code(text: &str) -> Result<NetworkCode, String> {
 
 pub fn display_name(text: &str) -> Result<DisplayName, String> {
     DisplayName::from_text(text).ok_or_else(|| format!("use {}", DisplayName::WHAT))
+}
+
+pub fn time(text: &str) -> Result<ServerTime, String> {
+    let at = ServerTime::parse(text);
+    at.ok_or_else(|| "use a date or a time: 2026-11-29 or 2026-11-29T18:00:00Z".to_owned())
 }
 
 pub fn percentage(text: &str) -> Result<Percentage, String> {

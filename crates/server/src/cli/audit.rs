@@ -11,6 +11,7 @@ use store::reads::audit::{AuditEntry, AuditFilter};
 use store::reads::pages::Page;
 
 use crate::api::audit::{HEAD, cells, words};
+use crate::cli::arguments::time;
 use crate::cli::merchant::LIST_STEP;
 use crate::cli::output::moment;
 use crate::cli::{Target, output};
@@ -77,11 +78,6 @@ fn subject(text: &str) -> Result<AuditEntity, String> {
         let names: Vec<&str> = AuditEntity::ALL.iter().map(|one| one.as_str()).collect();
         format!("use one of {}", names.join(", "))
     })
-}
-
-fn time(text: &str) -> Result<ServerTime, String> {
-    let at = ServerTime::parse(text);
-    at.ok_or_else(|| "use a date or a time: 2026-11-29 or 2026-11-29T18:00:00Z".to_owned())
 }
 
 impl Audit {

@@ -3,12 +3,13 @@
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use domain::kernel::names::{Method, Operation};
+use domain::kernel::time::ServerTime;
 use domain::tariff::set_gateway_fee::SetGatewayFee;
 use domain::tariff::set_platform_fee::SetPlatformFee;
 use domain::tariff::{Effective, Fee, GatewayFee, PlatformFee, Tariff, TariffFault, percent};
 use serde_json::{Value, json};
 
-use crate::cli::arguments::{FixedFee, method, operation, percentage};
+use crate::cli::arguments::{FixedFee, method, operation, percentage, time};
 use crate::cli::tariff_rows::{
     TariffRow, change, fee_json, listed, percent_json, since_and_until, table, with_period,
 };
@@ -24,7 +25,7 @@ pub enum Fees {
         #[arg(long)]
         all: bool,
     },
-    /// Set a fee from now on. A running server uses it at once.
+    /// Set a fee, from now on or from a later time. A running server uses it at once.
     #[command(subcommand)]
     Set(Set),
 }
@@ -62,6 +63,10 @@ pub struct NewFee {
     percentage: Percentage,
     #[command(flatten)]
     fixed: FixedFee,
+    /// When it begins: a day such as 2027-01-01, in UTC, or a time such as 2027-01-01T06:00:00Z. Without
+    /// it, now.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<ServerTime>,
 }
 
 impl Fees {
@@ -92,9 +97,9 @@ fn set_platform(
     new: &NewFee,
 ) -> anyhow::Result<()> {
     drop(target.open_existing()?);
-    let (operation, fee) = (new.operation, new.fee()?);
+    let (operation, fee, from) = (new.operation, new.fee()?, new.from);
     let fx_percentage_ppm = exchange.map(|share| share.ppm);
-    let row = change(target, SetPlatformFee { tier, operation, fee, fx_percentage_ppm })?;
+    let row = change(target, SetPlatformFee { tier, operation, fee, fx_percentage_ppm, from })?;
     let exchange = percent(row.fx_percentage_ppm);
     let text =
         format!("platform  {}  {}  {}, exchange {exchange}", row.tier, row.operation, row.fee);
@@ -104,8 +109,8 @@ fn set_platform(
 
 fn set_gateway(target: &Target, method: Method, new: &NewFee) -> anyhow::Result<()> {
     drop(target.open_existing()?);
-    let (operation, fee) = (new.operation, new.fee()?);
-    let row = change(target, SetGatewayFee { method, operation, fee })?;
+    let (operation, fee, from) = (new.operation, new.fee()?, new.from);
+    let row = change(target, SetGatewayFee { method, operation, fee, from })?;
     let text = format!("gateway  {}  {}  {}", row.method, row.operation, row.fee);
     output::done(&gateway_json(fee_json(row.fee), row.method, row.operation), &text)
 }

@@ -2,12 +2,11 @@
 //! row that holds from now on.
 
 use clap::{Args, Subcommand};
-use domain::kernel::country::calling_code;
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::tariff::close_market::CloseMarket;
 use domain::tariff::open_market::OpenMarket;
-use domain::tariff::{Effective, Fee, Market, Tariff};
+use domain::tariff::{Effective, Fee, Market};
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{
@@ -19,7 +18,7 @@ use crate::cli::tariff_rows::{
 };
 use crate::cli::{Target, output};
 use store::clock;
-use store::schema::market::{Country, Digits, DisplayName, MarketFile, NetworkCode, Percentage};
+use store::schema::market::{Country, Digits, DisplayName, NetworkCode, Percentage, as_shipped};
 
 #[derive(Subcommand)]
 pub enum Markets {
@@ -183,31 +182,6 @@ fn shown(row: &Market) -> String {
     format!("{method:<16}  {operation:<10}  {}  {provider:<8}  {}", row.currency, row.country)
 }
 
-/// What the shipped market says, for a shipped method that has never been open here.
-fn complete(command: OpenMarket, tariff: &Tariff) -> anyhow::Result<OpenMarket> {
-    let OpenMarket { method, currency, .. } = command;
-    let file = MarketFile::shipped().map_err(anyhow::Error::msg)?;
-    let shipped = file.markets.iter().find(|row| row.method.0 == method);
-    let (None, Some(row)) = (tariff.latest_market(method, clock::now()), shipped) else {
-        return Ok(command);
-    };
-    let elsewhere = command.country.as_ref().filter(|country| **country != row.country.0);
-    let prefix = match elsewhere {
-        Some(country) => calling_code(&country.0).filter(|_| method.is_mobile_money()),
-        None => row.dial_prefix(),
-    };
-    let prefix = prefix.map(str::to_owned);
-    let details = row.details();
-    let code = details.as_ref().map(|details| details.network_code.clone());
-    Ok(OpenMarket {
-        network_code: command.network_code.or(code),
-        dial_prefix: command.dial_prefix.or(prefix),
-        decimals: command.decimals.or_else(|| Some(currency.exponent().into())),
-        display_name: command.display_name.or(details.map(|details| details.display_name)),
-        ..command
-    })
-}
-
 fn open(
     target: &Target,
     which: Which,
@@ -230,7 +204,8 @@ fn open(
         decimals: details.decimals.map(i64::from),
         fee,
     };
-    let opened = change(target, complete(command, &tariff)?)?;
+    let opened =
+        change(target, as_shipped(command, &tariff, clock::now()).map_err(anyhow::Error::msg)?)?;
     let row = opened.market;
     let (mut json, mut text) =
         (row.as_json(), format!("{}  {}", shown(&row), period(row.effective)));

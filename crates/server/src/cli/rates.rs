@@ -4,11 +4,12 @@ use anyhow::Context;
 use clap::Subcommand;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{Decimal, Ratio};
+use domain::kernel::time::ServerTime;
 use domain::tariff::set_rate::SetRate;
 use domain::tariff::{Effective, Rate};
 use serde_json::{Value, json};
 
-use crate::cli::arguments::currency;
+use crate::cli::arguments::{currency, time};
 use crate::cli::tariff_rows::{TariffRow, change, list, since_and_until, with_period};
 use crate::cli::{Target, output};
 
@@ -24,8 +25,8 @@ pub enum Rates {
         #[arg(long)]
         all: bool,
     },
-    /// Set a rate, and with it the opposite direction, from now on. A running server uses it at
-    /// once.
+    /// Set a rate, and with it the opposite direction, from now on or from a later time. A running
+    /// server uses it at once.
     Set {
         /// The currency of which one unit is quoted: USD.
         #[arg(value_parser = currency)]
@@ -35,6 +36,10 @@ pub enum Rates {
         to: Currency,
         /// How many units of TO one unit of FROM is worth: 192.5.
         rate: String,
+        /// When it begins: a day such as 2027-01-01, in UTC, or a time such as 2027-01-01T06:00:00Z.
+        /// Without it, now.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        since: Option<ServerTime>,
     },
 }
 
@@ -42,7 +47,7 @@ impl Rates {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
             Self::List { all } => list(target, all, |tariff| &tariff.rates),
-            Self::Set { from, to, rate } => set(target, from, to, &rate),
+            Self::Set { from, to, rate, since } => set(target, (from, to), &rate, since),
         }
     }
 }
@@ -68,13 +73,18 @@ fn as_json(from: Currency, to: Currency, rate: Ratio) -> Value {
     json!({ "from": from.code(), "to": to.code(), "rate": rate.to_text(DECIMALS_MAX) })
 }
 
-fn set(target: &Target, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
+fn set(
+    target: &Target,
+    (from, to): (Currency, Currency),
+    rate: &str,
+    since: Option<ServerTime>,
+) -> anyhow::Result<()> {
     drop(target.open_existing()?);
     let rate = Decimal::parse(rate).context("the rate is not a number")?;
     let rate = rate.to_ratio().filter(|rate| rate.num() > 0).context(
         "a rate is above zero and has no more digits than fit into 63 bits: 18 always do",
     )?;
-    change(target, SetRate { from, to, rate })?;
+    change(target, SetRate { from, to, rate, since })?;
     let text = format!("1 {from} = {} {to}", rate.to_text(DECIMALS_MAX));
     output::done(&as_json(from, to, rate), &text)
 }

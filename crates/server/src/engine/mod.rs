@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use domain::decision::command::{ListedDecision, Output, Request};
+use domain::decision::preview::Preview;
 use domain::decision::settings::Settings;
 use domain::directory::principal::{Caller, Principal};
 use domain::kernel::ids::MerchantId;
@@ -185,6 +186,22 @@ impl Engine {
         let output = self.enqueue(merchant, request).await?;
         D::output(output)
             .ok_or_else(|| Failure::Internal("the output of another decision".to_owned()))
+    }
+
+    /// What a command would post now, which changes nothing.
+    ///
+    /// # Errors
+    /// See [`Engine::submit`].
+    pub async fn preview(
+        &self,
+        merchant: MerchantId,
+        principal: Principal,
+        decision: impl ListedDecision,
+    ) -> Result<Preview, Failure> {
+        match self.enqueue(merchant, Request::new(principal, decision).preview()).await? {
+            Output::Preview(preview) => Ok(preview),
+            _ => Err(Failure::Internal("a preview was done".to_owned())),
+        }
     }
 
     async fn enqueue(&self, merchant: MerchantId, request: Request) -> Outcome {

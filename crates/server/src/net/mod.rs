@@ -9,6 +9,7 @@ pub mod listen;
 pub mod log;
 pub mod principal;
 pub mod rate_limits;
+pub mod request_log;
 pub mod response_permits;
 pub mod server_sent_events;
 pub mod unread;

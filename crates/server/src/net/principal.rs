@@ -14,7 +14,7 @@ use crate::api::error::ApiError;
 use crate::api::operation_id;
 use crate::app::App;
 use crate::net::challenge::Challenge;
-use crate::net::{forwarded, limits};
+use crate::net::{forwarded, limits, request_log};
 use store::clock;
 use store::reads::scope::MerchantReads;
 use store::schema::installation::SigningKey;
@@ -143,6 +143,7 @@ impl FromRequestParts<App> for Tenant {
             limits::count_bad_token(limits, &parts.extensions)?;
         }
         let (caller, rights, merchant) = found?;
+        request_log::note(&app.requests, merchant.id);
         if let Some(operations) = &rights.operations {
             check_operation(operations, parts)?;
         }

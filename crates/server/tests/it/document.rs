@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::payment_links;
-use crate::support::shop::GOOD;
-use crate::support::{Database, Merchant, Reply, id, json, key, open};
+use crate::support::shop::{GOOD, ending};
+use crate::support::{Database, Merchant, Reply, id, json, key, open, wait_for};
 
 const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi.json");
 
@@ -217,6 +217,11 @@ fn trade(shop: &Merchant) {
     shop.api.post("/v1/payment-links/create", &payment_links::donation()).ok();
     shop.told();
     shop.told();
+    for _ in 0..2 {
+        shop.take(shop.momo("COLLECTION", &ending("179")), "USD", "7.00");
+    }
+    let open = || shop.api.get("/v1/reviews/list").rows().len();
+    wait_for("the reviews", || (open() == 2).then_some(()));
 }
 
 #[test]
@@ -244,6 +249,11 @@ fn every_list_is_read_to_its_end_by_its_links() {
         let whole: Vec<i64> =
             shop.api.get(&format!("{path}?limit=1000")).rows().iter().map(id).collect();
         assert!(!whole.is_empty(), "{path}");
-        assert_eq!(walk(&shop, &path), whole, "{path}");
+        let mut walked = walk(&shop, &path);
+        if path == "/v1/requests/list" {
+            // The calls of this test are among them.
+            walked.retain(|id| *id <= whole[0]);
+        }
+        assert_eq!(walked, whole, "{path}");
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn find(server: &Server, reference: &str) -> Option<Value> {
 
 /// A collection of 100.00 USD that failed and was paid after all. Returns its execution and the
 /// review.
-fn late_success(server: &Server, shop: &Merchant) -> (Value, Value) {
+pub(crate) fn late_success(server: &Server, shop: &Merchant) -> (Value, Value) {
     let first = shop.take(shop.momo("COLLECTION", &ending("179")), "USD", "100.00");
     assert_eq!(first["status"], "FAILED");
     let review = wait_for("the review", || find(server, &shown(&first, "reference_id")));
@@ -35,7 +35,7 @@ pub(crate) fn refund_late(server: &Server, shop: &Merchant, collection: &Value, 
 
 /// A payout of 100.00 USD without an answer of the provider for more than a day. Returns its
 /// execution and the review.
-fn overdue(kind: &str) -> (Server, Merchant, Value, Value) {
+pub(crate) fn overdue(kind: &str) -> (Server, Merchant, Value, Value) {
     // The provider takes a week, by whichever clock it counts.
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     server.fund(&shop, "USD", "1000.00");

@@ -8,7 +8,7 @@ use domain::kernel::uuids::Fingerprint;
 
 use crate::StoreError;
 use crate::reads::Queries;
-use crate::reads::scope::{MerchantReads, OperatorReads};
+use crate::reads::scope::{InstallationReads, MerchantReads, OperatorReads};
 use crate::workspace::record::Record;
 use crate::workspace::sql_value::params;
 
@@ -29,6 +29,19 @@ impl MerchantReads<'_> {
             MerchantLimits::statements().columns
         );
         self.rows(&sql, params![], |row| MerchantLimits::from_row(row, 0)).await
+    }
+}
+
+impl InstallationReads<'_> {
+    /// At most `limit` merchants in the order of their ids, from above `last`.
+    pub async fn merchants_from(
+        &self,
+        last: MerchantId,
+        limit: u32,
+    ) -> Result<Vec<Merchant>, StoreError> {
+        let Self(queries) = self;
+        let params = params!["last" = last.0, "limit" = limit];
+        queries.many("id > :last", "id LIMIT :limit", &params).await
     }
 }
 

@@ -10,11 +10,13 @@
 //! | [`UserReads`] | a person who has logged in | their own logins and merchants |
 //! | [`AuthenticationReads`] | whoever checks credentials | API keys, with their merchants |
 //! | [`SystemReads`] | jobs, and handlers for the tariff | rows of no merchant, ids of what falls due |
+//! | [`InstallationReads`] | a person with a role in the installation | what all merchants have, in lists |
 //! | [`OperatorReads`] | the command line | the rows of all merchants |
 //!
 //! [`Queries`] leads to all but the last, and reads nothing itself. Only
-//! [`Database::operator_reads`](crate::Database::operator_reads) leads to the last one: a server
-//! holds `Queries`, so no handler can reach the rows of all merchants.
+//! [`Database::operator_reads`](crate::Database::operator_reads) leads to the last one. A server
+//! holds `Queries`, so its handlers reach the rows of all merchants only for a person whose role is
+//! in the installation.
 
 use domain::directory::merchant::Merchant;
 use domain::directory::roles::{Action, Rights};
@@ -68,6 +70,10 @@ pub struct AuthenticationReads<'a>(pub(super) &'a Queries);
 #[derive(Clone, Copy)]
 pub struct SystemReads<'a>(pub(super) &'a Queries);
 
+/// Reads of what concerns all merchants, for people who run the installation.
+#[derive(Clone, Copy)]
+pub struct InstallationReads<'a>(pub(super) &'a Queries);
+
 /// Reads of all merchants' rows, for the operator at the command line.
 #[derive(Clone)]
 pub struct OperatorReads(pub(super) Queries);
@@ -90,6 +96,12 @@ impl Queries {
     #[must_use]
     pub const fn for_authentication(&self) -> AuthenticationReads<'_> {
         AuthenticationReads(self)
+    }
+
+    /// The reads of who runs the installation; `None` for a role in a merchant.
+    #[must_use]
+    pub fn of_installation(&self, rights: &Rights) -> Option<InstallationReads<'_>> {
+        (!rights.role.is_of_merchant()).then_some(InstallationReads(self))
     }
 
     #[must_use]

@@ -4,11 +4,13 @@
 pub(crate) mod check;
 pub(crate) mod parsed;
 
+use domain::kernel::country::calling_code;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::ServerTime;
-use domain::tariff::MethodDetails;
+use domain::tariff::open_market::OpenMarket;
+use domain::tariff::{MethodDetails, Tariff};
 
 pub use domain::kernel::country::Country;
 pub use parsed::{Digits, DisplayName, Fixed, FromText, NetworkCode, Parsed, Percentage};
@@ -193,6 +195,39 @@ impl MarketFile {
     pub fn shipped() -> Result<Self, String> {
         Self::read(SHIPPED)
     }
+}
+
+/// The opening of a market with what the shipped market says, for a shipped method that has never been
+/// open here.
+///
+/// # Errors
+/// Why the shipped market file cannot be read.
+pub fn as_shipped(
+    command: OpenMarket,
+    tariff: &Tariff,
+    now: ServerTime,
+) -> Result<OpenMarket, String> {
+    let OpenMarket { method, currency, .. } = command;
+    let file = MarketFile::shipped()?;
+    let shipped = file.markets.iter().find(|row| row.method.0 == method);
+    let (None, Some(row)) = (tariff.latest_market(method, now), shipped) else {
+        return Ok(command);
+    };
+    let elsewhere = command.country.as_ref().filter(|country| **country != row.country.0);
+    let prefix = match elsewhere {
+        Some(country) => calling_code(&country.0).filter(|_| method.is_mobile_money()),
+        None => row.dial_prefix(),
+    };
+    let prefix = prefix.map(str::to_owned);
+    let details = row.details();
+    let code = details.as_ref().map(|details| details.network_code.clone());
+    Ok(OpenMarket {
+        network_code: command.network_code.or(code),
+        dial_prefix: command.dial_prefix.or(prefix),
+        decimals: command.decimals.or_else(|| Some(currency.exponent().into())),
+        display_name: command.display_name.or(details.map(|details| details.display_name)),
+        ..command
+    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use domain::decision::settings::Settings;
 use domain::decision::use_case::{Context, Decision, LockKey};
 use domain::decision::workspace::Stop;
 use domain::directory::party::Relationship;
+use domain::directory::roles::{Rights, Role};
 use domain::each_table;
+use domain::exceptions::review::{ReviewKind, ReviewStatus};
 use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
 use domain::kernel::digest::Digest;
@@ -50,6 +52,7 @@ use crate::reads::events::EventFilter;
 use crate::reads::executions::ExecutionFilter;
 use crate::reads::pages::{Page, PageOfRows};
 use crate::reads::payment_accounts::PaymentAccountFilter;
+use crate::reads::reviews::ReviewFilter;
 use crate::reads::scope::{MerchantReads, OperatorReads};
 use crate::reads::sources::SourceFilter;
 use crate::reads::wallets::WalletFilter;
@@ -215,8 +218,13 @@ fn changed(stage: &mut Stage) -> Tariff {
     let (method, operation) = (Method::MTN_MOMO_LBR, Operation::Collection);
     let country = Country::parse("GH").unwrap();
     let (prefix, digits) = ("23188".to_owned(), 12);
-    let platform =
-        SetPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: Some(3) };
+    let platform = SetPlatformFee {
+        tier: "default".to_owned(),
+        operation,
+        fee,
+        fx_percentage_ppm: Some(3),
+        from: None,
+    };
     let market = OpenMarket {
         country: Some(country.clone()),
         ..OpenMarket::as_before(method, operation, usd)
@@ -225,8 +233,8 @@ fn changed(stage: &mut Stage) -> Tariff {
     let numbers = AssignPhonePrefix { prefix: prefix.clone(), digits, carrier, country, method };
     for now in [FIRST, SECOND] {
         run(store, &platform, now).unwrap();
-        run(store, &SetGatewayFee { method, operation, fee }, now).unwrap();
-        run(store, &SetRate { from: usd, to: lrd, rate: Ratio::ONE }, now).unwrap();
+        run(store, &SetGatewayFee { method, operation, fee, from: None }, now).unwrap();
+        run(store, &SetRate { from: usd, to: lrd, rate: Ratio::ONE, since: None }, now).unwrap();
         if now == SECOND {
             // The same market is open, so nothing would be changed.
             run(store, &CloseMarket { method, operation, currency: usd }, now).unwrap();
@@ -427,6 +435,8 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         sources(kind, sources.clone(), PAGE), sources(kind, sources, AFTER), sources(kind, referred, AFTER),
         source_types(&[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
         refunds_of(ExecutionId(10)), reviews_of(id), reviews_of_execution(ExecutionId(10)),
+        reviews(ReviewFilter::default(), PAGE), reviews(ReviewFilter::default(), AFTER),
+        reviews(ReviewFilter { status: Some(ReviewStatus::Open), kind: Some(ReviewKind::DeadlinePassed) }, PAGE),
         session(SessionKind::Payout, SessionId(10)), sessions(SessionKind::Payout, PAGE),
         sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, ReferenceId(Uuid::from_u128(10))),
         execution_of_reference(ReferenceId(Uuid::from_u128(10))), execution_of_request(Uuid::from_u128(10)), executions_by_network_id("n10"),
@@ -500,6 +510,10 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
         open_payments(NetworkAccountId(1)), list_unmatched_callbacks(NetworkAccountId(1), 10), users(), memberships(),
         user("e10"), audit(AuditFilter::default(), PAGE), audit(AuditFilter { entity_id: Some(18), ..AuditFilter::default() }, AFTER),
+    });
+    let operator = Rights { role: Role::Operator, operations: None };
+    made.extend(reads! { InstallationReads q.of_installation(&operator).unwrap() =>
+        oldest_open_reviews(None, None, 10), oldest_open_reviews(Some(ReviewKind::Dispute), Some(ReviewId(10)), 10), merchants_from(MINE, 10),
     });
     let (_, user) =
         q.for_authentication().login(Fingerprint(Uuid::from_u128(10))).await.unwrap().unwrap();

@@ -33,6 +33,8 @@ struct Place {
     manages: bool,
     pays_out: bool,
     audits: bool,
+    reviews: bool,
+    connects: bool,
 }
 
 async fn home(
@@ -57,6 +59,8 @@ async fn home(
                 manages: role.may(Action::ManageMerchant),
                 pays_out: role.may(Action::PayOut),
                 audits: role.may(Action::ReadAudit),
+                reviews: role.may(Action::ReadReviews),
+                connects: role.may(Action::ReadIntegration),
                 merchant: merchant.name,
             })
         })

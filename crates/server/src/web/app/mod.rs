@@ -3,12 +3,14 @@
 
 mod approvals;
 mod audit;
+mod developers;
 mod filter;
 mod frame;
 mod home;
 mod installation;
 mod invitation;
 mod login;
+mod merchants;
 mod navigation;
 mod payment;
 mod payment_words;
@@ -16,8 +18,10 @@ mod payments;
 mod person;
 mod profile;
 mod refund;
+mod reviews;
 mod search;
 mod second_factor;
+mod tariff;
 mod team;
 
 pub use team::link;
@@ -34,6 +38,10 @@ pub fn routes() -> Routes {
         .and(team::routes())
         .and(approvals::routes())
         .and(audit::routes())
+        .and(reviews::routes())
+        .and(developers::routes())
+        .and(tariff::routes())
+        .and(merchants::routes())
         .and(installation::routes())
         .and(payments::routes())
         .and(payment::routes())

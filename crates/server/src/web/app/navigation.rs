@@ -10,11 +10,20 @@ pub enum Screen {
     Approvals,
     Team,
     Audit,
+    Reviews,
+    Developers,
 }
 
 /// The screens in the order in which they are listed.
-const SCREENS: &[Screen] =
-    &[Screen::Payments, Screen::Search, Screen::Approvals, Screen::Team, Screen::Audit];
+const SCREENS: &[Screen] = &[
+    Screen::Payments,
+    Screen::Search,
+    Screen::Approvals,
+    Screen::Reviews,
+    Screen::Developers,
+    Screen::Team,
+    Screen::Audit,
+];
 
 impl Screen {
     /// What it takes to see it.
@@ -24,6 +33,8 @@ impl Screen {
             Self::Approvals => Action::PayOut,
             Self::Team => Action::ManageMerchant,
             Self::Audit => Action::ReadAudit,
+            Self::Reviews => Action::ReadReviews,
+            Self::Developers => Action::ReadIntegration,
         }
     }
 
@@ -35,6 +46,8 @@ impl Screen {
             Self::Approvals => "approvals",
             Self::Team => "team",
             Self::Audit => "audit",
+            Self::Reviews => "reviews",
+            Self::Developers => "developers",
         }
     }
 
@@ -45,6 +58,8 @@ impl Screen {
             Self::Approvals => "Approvals",
             Self::Team => "Team",
             Self::Audit => "Audit",
+            Self::Reviews => "Reviews",
+            Self::Developers => "Developers",
         }
     }
 }

@@ -22,7 +22,7 @@ use domain::people::login_tries::Reserved;
 use domain::people::second_factor::ReserveCode;
 use domain::people::user::User;
 use store::clock;
-use store::reads::scope::{MerchantReads, UserReads};
+use store::reads::scope::{InstallationReads, MerchantReads, UserReads};
 
 use crate::api::error::ApiError;
 use crate::app::App;
@@ -131,6 +131,20 @@ impl LoggedIn {
         let rights = checked.map_err(refused)?;
         rights.check(action).map_err(refused)?;
         Ok(rights)
+    }
+
+    /// The reads of what concerns all merchants, for whoever may do that in the installation.
+    ///
+    /// # Errors
+    /// See [`Self::in_installation`].
+    pub fn of_installation<'a>(
+        &self,
+        app: &'a App,
+        action: Action,
+    ) -> Result<InstallationReads<'a>, Failure> {
+        let rights = self.in_installation(action)?;
+        let reads = app.queries.of_installation(&rights);
+        reads.ok_or_else(|| Failure::Refused(vec![Refusal::NotFound]))
     }
 
     /// The frame of a page of theirs.

@@ -7,9 +7,10 @@ use super::chromium::Chromium;
 use crate::people::approvals::set_limits;
 use crate::people::person::{PASSWORD, Person, code_at};
 use crate::people::{link, member, team, to_merchant};
+use crate::reviews::late_success;
 use crate::support::payer::Browser as _;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, Server, open, wait_for};
+use crate::support::{Merchant, Server, id, open, wait_for};
 
 /// A name and an address that are long, and have no place to break.
 const EMAIL: &str = "josephine.wleh-sirleaf.accounts-payable@wholesale.monrovia-waterside.example";
@@ -66,6 +67,7 @@ impl AppStage {
         let secret = self.profile(browser, see);
         self.team(browser, see);
         self.approvals(browser, see);
+        self.developers(browser, see);
         self.audit(browser, see);
         self.payments(browser, see);
         self.second_factor(browser, see, &secret);
@@ -256,6 +258,95 @@ impl AppStage {
         see(browser, "app-audit-installation");
         browser.open("/app/installation");
         see(browser, "app-installation");
+        self.reviews(browser, see);
+        Self::tariff(browser, see);
+        self.merchants(browser, see);
+    }
+}
+
+/// What the operator does with a payment that was made after it had failed.
+impl AppStage {
+    fn reviews(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { server, shop } = self;
+        browser.open("/app/reviews");
+        see(browser, "app-reviews-empty");
+        let (_, review) = late_success(server, shop);
+        let of_shop = format!("/app/reviews/{}", shop.credentials.merchant_id);
+        let page = format!("{of_shop}/{}", id(&review));
+        browser.open("/app/reviews");
+        see(browser, "app-reviews");
+        browser.open(&page);
+        see(browser, "app-review");
+        browser.click(&button("/preview"));
+        see(browser, "app-review-preview");
+        browser.fill("evidence", "paid \u{202e}twice");
+        browser.click(&button("/resolve"));
+        see(browser, "app-review-fault");
+        browser.fill("evidence", "Line 7 of the statement of 29 November");
+        browser.click(&button("/resolve"));
+        see(browser, "app-review-resolved");
+        browser.open(&of_shop);
+        see(browser, "app-reviews-of-merchant");
+    }
+
+    fn tariff(browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let asked = "operation=COLLECTION&method=MTN_MOMO_LBR&amount=100.00&currency=USD&target=LRD&tier=default&bearer=PAYER";
+        browser.open(&format!("/app/tariff?{asked}"));
+        see(browser, "app-tariff");
+        browser.write("[id=p_percentage]", "2.9");
+        browser.write("[id=p_from]", "next year");
+        browser.click(&button("/platform-fee"));
+        see(browser, "app-tariff-fault");
+        for part in ["rates", "markets", "phones"] {
+            browser.open(&format!("/app/tariff/{part}"));
+            see(browser, &format!("app-tariff-{part}"));
+        }
+    }
+
+    fn merchants(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        browser.open("/app/merchants");
+        see(browser, "app-merchants");
+        let merchant = self.shop.credentials.merchant_id;
+        browser.open(&format!("/app/merchants/{merchant}"));
+        see(browser, "app-merchant");
+        browser.evaluate(
+            "document.querySelectorAll('details').forEach(part => { part.open = true }); return null",
+            vec![],
+        );
+        browser.write("[id^=amount-]", "a lot");
+        browser.click(&button("/fund"));
+        see(browser, "app-merchant-fault");
+    }
+
+    /// What an owner connects programs with.
+    fn developers(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { server, shop } = self;
+        let home = format!("/app/developers/{}", shop.credentials.merchant_id);
+        let (endpoint, delivery) = shop.told();
+        wait_for("an attempt", || {
+            let count = server.database.value("SELECT count(*) FROM webhook_attempts");
+            (count != "0").then_some(())
+        });
+        browser.open(&home);
+        see(browser, "app-developers");
+        browser.fill("operations", "no_such_operation");
+        browser.click(&button("/keys/create"));
+        see(browser, "app-developers-fault");
+        browser.fill("operations", "");
+        browser.click(&button("/keys/create"));
+        see(browser, "app-developers-secret");
+        browser.open(&format!("{home}/webhooks/{endpoint}"));
+        see(browser, "app-webhook");
+        browser.click(&button("/rotate"));
+        see(browser, "app-webhook-secret");
+        browser.open(&format!("{home}/deliveries/{delivery}"));
+        see(browser, "app-delivery");
+        browser.open(&format!("{home}/events"));
+        see(browser, "app-events");
+        browser.open(&format!("{home}/requests"));
+        see(browser, "app-requests");
+        browser.open(&format!("{home}/requests?status=failed&after=1"));
+        see(browser, "app-requests-empty");
     }
 }
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::payment_links;
-use crate::support::shop::GOOD;
-use crate::support::{Merchant, Server, id, json, key, shown};
+use crate::support::shop::{GOOD, ending};
+use crate::support::{Merchant, Server, id, json, key, shown, wait_for};
 
 /// The ids of rows of every kind of one merchant.
 pub(super) struct Estate {
@@ -27,6 +27,8 @@ pub(super) struct Estate {
     pub(super) delivery: i64,
     /// Of a payout that waits.
     pub(super) approval: i64,
+    /// Of a collection that failed and was paid after all.
+    pub(super) review: i64,
 }
 
 /// A draft, a published and a paid invoice or order.
@@ -94,6 +96,9 @@ impl Estate {
         assert_eq!(shop.send(payout_account, "USD", "5.00")["waiting_for"], "approval");
         server.kola(&[&limits[..], &["--payment", "none"]].concat()).ok();
         let (endpoint, delivery) = shop.told();
+        shop.take(shop.momo("COLLECTION", &ending("179")), "USD", "7.00");
+        let open = || shop.api.get("/v1/reviews/list?status=OPEN").rows().pop();
+        let review = id(&wait_for("the review", open));
         Self {
             merchant: shop.credentials.merchant_id,
             party,
@@ -113,6 +118,7 @@ impl Estate {
             link: payment_links::rice(shop),
             endpoint,
             delivery,
+            review,
             approval: id(&shop.api.get("/v1/approvals/list").rows()[0]),
             event: id(&shop.api.get("/v1/events/list").rows()[0]),
             api_key: id(&shop.api.get("/v1/api-keys/list").rows()[0]),

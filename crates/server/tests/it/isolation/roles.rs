@@ -24,6 +24,7 @@ const WALLETS: &str = "FMO";
 const INTEGRATION: &str = "DO";
 const MANAGE: &str = "O";
 const AUDIT: &str = "FMO";
+const REVIEWS: &str = "SFMO";
 
 /// Who may call what, by the first letters of their roles: the first line that fits counts.
 const TABLE: &[(&str, &str, &str)] = &[
@@ -62,9 +63,11 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/search", ALL),
     ("GET", "/v1/wallets/", WALLETS),
     ("GET", "/v1/audit/", AUDIT),
+    ("GET", "/v1/reviews/", REVIEWS),
     ("", "/v1/api-keys/", INTEGRATION),
     ("GET", "/v1/event-types/", ALL),
     ("", "/v1/events/", INTEGRATION),
+    ("GET", "/v1/requests/", INTEGRATION),
     ("", "/v1/webhook-endpoints/", INTEGRATION),
     ("", "/v1/webhook-deliveries/", INTEGRATION),
     ("POST", "/v1/merchants/passcode/", MANAGE),

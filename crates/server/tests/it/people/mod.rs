@@ -4,10 +4,14 @@
 mod addresses;
 pub(crate) mod approvals;
 mod audit;
+mod developers;
+mod merchants;
 mod payment;
 pub(crate) mod payments;
 pub(crate) mod person;
+mod reviews;
 mod search;
+mod tariff;
 
 use std::time::Instant;
 

@@ -1,0 +1,356 @@
+//! `/app/merchants`: the merchants of the installation, for who runs it, and below it the settings
+//! and wallets of each.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use domain::directory::merchant::Merchant;
+use domain::directory::roles::Action;
+use domain::directory::update_merchant::{MerchantChanges, UpdateMerchant};
+use domain::kernel::ids::{MerchantId, WalletId};
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::Mode;
+use domain::ledger::fund_wallet::FundWallet;
+use domain::ledger::set_wallet_status::SetWalletStatus;
+use domain::ledger::wallet::{OwnerType, Wallet, WalletStatus};
+use store::clock;
+use store::reads::pages::Page;
+use store::reads::wallets::WalletFilter;
+
+use crate::api::error::ApiError;
+use crate::api::extract::Ids;
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::engine::Failure;
+use crate::net::limits::CountPageRequest;
+use crate::web::app::frame::{self, AppFrame, Fault, Moment};
+use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::form::Form;
+use crate::web::language::Visitor;
+
+/// How many rows stand on a page.
+const PAGE: u32 = 50;
+
+const OF_ALL: &str = "/app/merchants";
+
+#[derive(Template)]
+#[template(path = "app/merchants.html")]
+struct MerchantsTemplate<'a> {
+    app: &'a AppFrame,
+    rows: Vec<Row>,
+    more: Option<String>,
+}
+
+struct Row {
+    id: i64,
+    name: String,
+    mode: &'static str,
+    verified: bool,
+    tier: String,
+    created: Moment,
+}
+
+impl From<Merchant> for Row {
+    fn from(merchant: Merchant) -> Self {
+        Self {
+            id: merchant.id.0,
+            name: merchant.name,
+            mode: merchant.mode.as_str(),
+            verified: merchant.verified,
+            tier: merchant.fee_tier,
+            created: Moment(merchant.created_at),
+        }
+    }
+}
+
+/// The place in a list, as it stands in the address.
+fn after(uri: &Uri) -> Option<i64> {
+    let query = uri.query().unwrap_or_default();
+    let mut fields = form_urlencoded::parse(query.as_bytes());
+    fields.find(|(name, _)| name == "after").and_then(|(_, value)| value.parse().ok())
+}
+
+async fn list(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let reads = match me.of_installation(&app, Action::ReadInstallation) {
+        Ok(reads) => reads,
+        Err(failure) => return me.not_permitted(failure, visitor, OF_ALL),
+    };
+    let last = MerchantId(after(&uri).unwrap_or(0));
+    let found = reads.merchants_from(last, PAGE).await?;
+    let is_full = u32::try_from(found.len()).is_ok_and(|len| len >= PAGE);
+    let more = found.last().filter(|_| is_full).map(|last| format!("{OF_ALL}?after={}", last.id));
+    let frame = me.frame(visitor, "Merchants").at(OF_ALL);
+    let rows = found.into_iter().map(Row::from).collect();
+    let template = MerchantsTemplate { app: &frame, rows, more };
+    frame::render(StatusCode::OK, &frame, &template)
+}
+
+#[derive(Template)]
+#[template(path = "app/merchant.html")]
+struct MerchantTemplate<'a> {
+    app: &'a AppFrame,
+    row: Row,
+    path: String,
+    tiers: Vec<&'a str>,
+    wallets: Vec<WalletRow>,
+    older: Option<String>,
+    may_change: bool,
+    /// Whether its wallets may be given money that is not real.
+    may_fund: bool,
+    fault: Fault,
+    typed: Typed,
+}
+
+struct WalletRow {
+    id: i64,
+    owner: String,
+    available: Money,
+    held: Money,
+    status: WalletStatus,
+    statuses: &'static [WalletStatus],
+    /// What a funding is known by, so that sending the form twice gives the money once.
+    key: String,
+}
+
+impl WalletRow {
+    /// The id of the field for an amount.
+    fn amount_field(&self) -> String {
+        amount_field(self.id)
+    }
+
+    fn may_credit(&self) -> bool {
+        self.status.allows_credit()
+    }
+}
+
+fn amount_field(wallet: i64) -> String {
+    format!("amount-{wallet}")
+}
+
+impl WalletRow {
+    fn new(wallet: &Wallet, typed: &Typed) -> Result<Self, ApiError> {
+        let is_again = typed.wallet == wallet.id.0 && !typed.key.is_empty();
+        Ok(Self {
+            key: if is_again { typed.key.clone() } else { draw_key()? },
+            id: wallet.id.0,
+            owner: match wallet.owner_type {
+                OwnerType::Merchant => "the merchant's own".to_owned(),
+                OwnerType::Party => format!("of customer {}", wallet.owner_id),
+            },
+            available: wallet.available(),
+            held: Money::new(wallet.held_minor, wallet.currency),
+            status: wallet.status,
+            statuses: WalletStatus::ALL,
+        })
+    }
+}
+
+/// A form of a funding that was not accepted.
+#[derive(Default)]
+struct Typed {
+    wallet: i64,
+    amount: String,
+    key: String,
+}
+
+impl Typed {
+    fn amount_of(&self, wallet: &WalletRow) -> &str {
+        if self.wallet == wallet.id { &self.amount } else { "" }
+    }
+}
+
+fn path(merchant: i64) -> String {
+    format!("{OF_ALL}/{merchant}")
+}
+
+fn draw_key() -> Result<String, ApiError> {
+    let bytes = clock::random().map_err(|error| ApiError::internal(error.to_string()))?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
+}
+
+/// What a page says beside its rows.
+#[derive(Default)]
+struct Beside {
+    after: Option<i64>,
+    fault: Fault,
+    typed: Typed,
+}
+
+async fn render(
+    status: StatusCode,
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    merchant: i64,
+    Beside { after, fault, typed }: Beside,
+) -> Result<Response, ApiError> {
+    let at = match me.at_merchant(app, merchant, Action::ReadInstallation).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path(merchant)),
+    };
+    let page = Page { limit: PAGE, after_id: after };
+    let found = at.reads.wallets(WalletFilter::default(), page).await?;
+    let older = found.next_after(PAGE, |wallet| wallet.id.0);
+    let wallets = found.rows.iter().map(|wallet| WalletRow::new(wallet, &typed));
+    let tariff = app.queries.for_system().tariff().await?;
+    let path = path(merchant);
+    let may_change = at.rights.role.may(Action::ManageInstallation);
+    let frame = me.frame(visitor, &at.merchant.name).at(&path);
+    let template = MerchantTemplate {
+        app: &frame,
+        older: older.map(|id| format!("{path}?after={id}")),
+        path,
+        tiers: tariff.tiers.iter().map(|tier| tier.name.as_str()).collect(),
+        wallets: wallets.collect::<Result<_, _>>()?,
+        may_change,
+        may_fund: may_change && at.merchant.mode != Mode::Live,
+        row: at.merchant.into(),
+        fault,
+        typed,
+    };
+    frame::render(status, &frame, &template)
+}
+
+async fn show(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let beside = Beside { after: after(&uri), ..Beside::default() };
+    render(StatusCode::OK, &app, (&me, visitor), merchant, beside).await
+}
+
+/// The page after a change, or again with why it was refused.
+async fn after_change(
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    merchant: i64,
+    done: Result<(), Failure>,
+) -> Result<Response, ApiError> {
+    let Err(failure) = done else { return Ok(frame::lead_to(&path(merchant))) };
+    let page = async |status, sentence| {
+        let beside = Beside { fault: Fault::of_page(sentence), ..Beside::default() };
+        render(status, app, (me, visitor), merchant, beside).await
+    };
+    frame::refused(failure, &path(merchant))?.answer_read(page).await
+}
+
+async fn at_fault(
+    app: &App,
+    who: (&LoggedIn, Visitor),
+    merchant: i64,
+    (fault, typed): (Fault, Typed),
+) -> Result<Response, ApiError> {
+    let beside = Beside { fault, typed, after: None };
+    render(StatusCode::UNPROCESSABLE_ENTITY, app, who, merchant, beside).await
+}
+
+async fn change(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let merchant_id = MerchantId(merchant);
+    let verified = match form.field("verified") {
+        Some("yes") => Some(true),
+        Some("no") => Some(false),
+        _ => None,
+    };
+    let fee_tier = form.field("tier").map(str::to_owned);
+    let changes = MerchantChanges { verified, fee_tier, ..MerchantChanges::default() };
+    let decision = UpdateMerchant { merchant_id, changes };
+    let done = me.submit(&app, Some(merchant_id), decision).await.map(drop);
+    after_change(&app, (&me, visitor), merchant, done).await
+}
+
+/// The merchant's wallet, for who may change it.
+async fn wallet<'a>(
+    app: &'a App,
+    me: &LoggedIn,
+    (merchant, id): (i64, i64),
+) -> Result<(AtMerchant<'a>, Wallet), Result<Failure, ApiError>> {
+    let at = me.at_merchant(app, merchant, Action::ManageInstallation).await.map_err(Ok)?;
+    let found = at.reads.wallet(WalletId(id)).await.map_err(|error| Err(error.into()))?;
+    Ok((at, found.ok_or(Err(ApiError::NotFound))?))
+}
+
+async fn set_status(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, id]): Ids<2>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let found = match wallet(&app, &me, (merchant, id)).await {
+        Ok((_, found)) => found,
+        Err(why) => return me.not_permitted(why?, visitor, &path(merchant)),
+    };
+    let Some(status) = form.field("status").and_then(WalletStatus::parse) else {
+        let said = (Fault::of_page("Choose a state of the wallet."), Typed::default());
+        return at_fault(&app, (&me, visitor), merchant, said).await;
+    };
+    let decision = SetWalletStatus { wallet_id: found.id, status };
+    let done = me.submit(&app, Some(MerchantId(merchant)), decision).await.map(drop);
+    after_change(&app, (&me, visitor), merchant, done).await
+}
+
+async fn fund(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, id]): Ids<2>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let found = match wallet(&app, &me, (merchant, id)).await {
+        Ok((_, found)) => found,
+        Err(why) => return me.not_permitted(why?, visitor, &path(merchant)),
+    };
+    let key = form.field("reference_id").and_then(|key| uuid::Uuid::parse_str(key).ok());
+    let Some(key) = key.map(|key| key.to_string()) else {
+        let fault = Fault::of_page("Open the page again: this form has no number.");
+        let said = (fault, Typed::default());
+        return at_fault(&app, (&me, visitor), merchant, said).await;
+    };
+    let amount = form.field("amount").unwrap_or_default().to_owned();
+    let typed = Typed { wallet: id, amount, key: key.clone() };
+    let amount =
+        Decimal::parse(&typed.amount).and_then(|typed| typed.to_money(found.currency).ok());
+    let Some(amount) = amount.filter(|amount| amount.minor > 0) else {
+        let sentence = match found.currency.exponent() {
+            0 => "An amount is a whole number above zero.".to_owned(),
+            places => format!("An amount is above zero and has at most {places} decimals."),
+        };
+        let said = (Fault::of_field(amount_field(id), sentence), typed);
+        return at_fault(&app, (&me, visitor), merchant, said).await;
+    };
+    let decision = FundWallet { wallet_id: found.id, amount, key: Some(key) };
+    let done = me.submit(&app, Some(MerchantId(merchant)), decision).await.map(drop);
+    after_change(&app, (&me, visitor), merchant, done).await
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .page(OF_ALL, list)
+        .page("/app/merchants/{merchant}", show)
+        .form("/app/merchants/{merchant}/change", change)
+        .form("/app/merchants/{merchant}/wallets/{id}/status", set_status)
+        .form("/app/merchants/{merchant}/wallets/{id}/fund", fund)
+}
