@@ -58,14 +58,16 @@ pub fn check_password(password: &str, email: &str, own_name: &str) -> Result<(),
     if COMMON.contains(small.as_str()) || different.len() < 4 {
         return Err("This password is one of those that are tried first: choose another".to_owned());
     }
+    let contains = |word: &str| word.chars().count() > 3 && small.contains(&word.to_lowercase());
+    let mut own_words = own_name.split_whitespace().chain([name]);
+    if small == email.to_lowercase() || own_words.any(contains) {
+        return Err("A password must not contain the name that it belongs to".to_owned());
+    }
     let inputs: Vec<&str> =
         own_name.split_whitespace().chain([own_name, email, name, "kola"]).collect();
     let begin: String = password.chars().take(ESTIMATED_MAX).collect();
     if zxcvbn(&begin, &inputs).score() < Score::Three {
         return Err("This password is guessed soon: choose another, such as four words that nobody would put together".to_owned());
-    }
-    if small == email.to_lowercase() || name.len() > 3 && small.contains(&name.to_lowercase()) {
-        return Err("A password must not contain the name that it belongs to".to_owned());
     }
     Ok(())
 }
