@@ -186,6 +186,12 @@ fn from_the_first_link_to_an_approved_payout(scripts: bool) {
     assert_eq!(browser.written("#bind-USD"), "yes");
     hides(browser, &["shown only now"]);
     somebody.log_out("ama@shop.example");
+    // A role by which money leaves takes two to give: the operator is the second.
+    somebody.browser.open(&link);
+    shows(&mut somebody.browser, &["This link cannot be used yet"]);
+    let invitation = server.database.value("SELECT id FROM invitations WHERE takes_two = 1");
+    let merchant = shop.credentials.merchant_id.to_string();
+    server.kola(&["user", "confirm", &invitation, "--merchant", &merchant]).ok();
 
     somebody.join(&link, "kofi@shop.example", "Kofi Mensah");
     let codes = somebody.set_up_codes();
