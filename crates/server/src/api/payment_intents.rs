@@ -9,7 +9,7 @@ use domain::decision::event::{Actor, ActorKind, Event, EventEntity, EventType};
 use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{EventId, ExecutionId};
-use domain::kernel::money::{Decimal, Money};
+use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::MerchantTime;
 use domain::ledger::account::{AccountKind, Entry};
@@ -28,7 +28,7 @@ use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::executions::{ExecutionResponse, first_outcome};
 use crate::api::extract::{Ids, Query};
-use crate::api::fields::{Code, Id, Name};
+use crate::api::fields::{Code, FilterAmount, Id, Name};
 use crate::api::listing::{Exporting, Listing};
 use crate::api::messages::ReviewResponse;
 use crate::api::payments::OfKey;
@@ -52,7 +52,7 @@ payload! {
         /// Only those by this method.
         method: Option<Method>,
         /// Only those of this amount: what the payer pays, or what the payee is to have.
-        amount: Option<Decimal>,
+        amount: Option<FilterAmount>,
         /// Only those whose payer or payee has this currency.
         currency: Option<Currency>,
         /// Only those that were made at this time or later, by the clock of the merchant.
@@ -76,7 +76,7 @@ payload! {
         /// Only those by this method.
         method: Option<Method>,
         /// Only those of this amount: what the payer pays, or what the payee is to have.
-        amount: Option<Decimal>,
+        amount: Option<FilterAmount>,
         /// Only those whose payer or payee has this currency.
         currency: Option<Currency>,
         /// Only those that were made at this time or later, by the clock of the merchant.
@@ -93,7 +93,7 @@ macro_rules! filter {
             status: $query.status,
             operation: $query.operation_type,
             method: $query.method,
-            amount: $query.amount,
+            amount: $query.amount.map(|amount| amount.0),
             currency: $query.currency,
             from: $query.from,
             until: $query.until,

@@ -210,6 +210,23 @@ impl FromValue for Decimal {
     }
 }
 
+/// An amount that rows are filtered by, in whichever currency.
+pub struct FilterAmount(pub Decimal);
+
+impl FromValue for FilterAmount {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        let amount = Decimal::read(value)?;
+        // No currency has fewer decimals: what is too large in this one is so in each.
+        let is_too_large = Currency::parse("RWF")
+            .is_some_and(|whole| amount.to_money(whole) == Err(AmountFault::TooLarge));
+        if is_too_large { Err(FaultKind::NotAtMost(MAX_MINOR)) } else { Ok(Self(amount)) }
+    }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        <Decimal as FromValue>::schema(schemas)
+    }
+}
+
 /// An amount of a request in its currency.
 ///
 /// # Errors
