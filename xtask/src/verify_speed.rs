@@ -37,15 +37,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         return bench::as_release();
     }
-    let target = crate::target_dir()?;
-    let binary = match &options.binary {
-        Some(binary) => binary.clone(),
-        None => {
-            bench::build("kola")?;
-            target.join("release/kola")
-        }
-    };
-    let dir = ScratchDir::create(target.join("verify-speed"))?;
+    let binary = bench::program(options.binary.as_deref(), "kola")?;
+    let dir = ScratchDir::create(crate::target_dir()?.join("verify-speed"))?;
     let database = match options.database {
         Kind::Sqlite => Database::Sqlite(dir.0.join("large.db")),
         Kind::Postgres => {

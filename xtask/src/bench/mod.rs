@@ -305,15 +305,13 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         options.connections.iter().all(|connections| (1..=4096).contains(connections)),
         "from 1 to 4096 connections"
     );
-    let target = crate::target_dir()?;
-    let program = |given: &Option<PathBuf>, package: &str| match given {
-        Some(given) => given.canonicalize().with_context(|| given.display().to_string()),
-        None => build(package).map(|()| target.join("release").join(package)),
+    let binary = program(options.binary.as_deref(), "kola")?;
+    let fakes = if options.wants_networks() {
+        Some(program(options.fakes.as_deref(), "fakes")?)
+    } else {
+        None
     };
-    let binary = program(&options.binary, "kola")?;
-    let fakes =
-        if options.wants_networks() { Some(program(&options.fakes, "fakes")?) } else { None };
-    let dir = ScratchDir::create(target.join("bench"))?;
+    let dir = ScratchDir::create(crate::target_dir()?.join("bench"))?;
     let machine = Machine::detect(&dir.0)?;
     println!("{machine}");
     if machine.is_in_memory() {
@@ -338,6 +336,17 @@ pub fn build(package: &str) -> anyhow::Result<()> {
     let status = cargo().args(["build", "--release", "--package", package]).status()?;
     ensure!(status.success(), "cargo build --release --package {package} ended with {status}");
     Ok(())
+}
+
+/// The program that is given, or else the release build of a package.
+pub fn program(given: Option<&Path>, package: &str) -> anyhow::Result<PathBuf> {
+    match given {
+        Some(given) => given.canonicalize().with_context(|| given.display().to_string()),
+        None => {
+            build(package)?;
+            Ok(crate::target_dir()?.join("release").join(package))
+        }
+    }
 }
 
 /// A temporary folder beside the build, on the disk of the project: the system's temporary folder

@@ -451,13 +451,17 @@ impl Target {
         id: impl Display,
         decision: D,
     ) -> anyhow::Result<D::Output> {
-        self.run_once(decision).map_err(|error| match error.downcast_ref::<Failure>() {
-            Some(Failure::Refused(reasons)) if reasons.contains(&Refusal::NotFound) => {
-                anyhow::anyhow!(not_found(what, id))
-            }
-            _ => error.context(format!("{what} {id}")),
+        self.run_once(decision).map_err(|error| match is_absent(&error) {
+            true => anyhow::anyhow!(not_found(what, id)),
+            false => error.context(format!("{what} {id}")),
         })
     }
+}
+
+/// Whether a command was refused because what it is about does not exist.
+fn is_absent(error: &anyhow::Error) -> bool {
+    let failure = error.downcast_ref::<Failure>();
+    matches!(failure, Some(Failure::Refused(reasons)) if reasons.contains(&Refusal::NotFound))
 }
 
 /// The message for an object that does not exist. It names the command that lists the ids.

@@ -4,7 +4,6 @@ use anyhow::{Context, bail};
 use clap::{ArgGroup, Subcommand};
 use domain::directory::roles::Role;
 use domain::kernel::ids::{InvitationId, MerchantId};
-use domain::kernel::refusal::Refusal;
 use domain::people::change_member::ChangeMember;
 use domain::people::disable_user::DisableUser;
 use domain::people::invitation::{Invitation, InvitedTo};
@@ -15,9 +14,8 @@ use store::clock;
 
 use crate::cli::merchant::role;
 use crate::cli::output::moment;
-use crate::cli::{Target, output};
+use crate::cli::{Target, is_absent, not_found, output};
 use crate::credentials::people::{self, Token};
-use crate::engine::Failure;
 use crate::web::app::link;
 
 #[derive(Subcommand)]
@@ -193,12 +191,7 @@ fn disable(target: &Target, email: &str, disabled: bool) -> anyhow::Result<()> {
 
 /// What came of a change; where what it is about is not there, this sentence says so.
 fn in_words<T>(done: anyhow::Result<T>, absent: &str) -> anyhow::Result<T> {
-    done.map_err(|error| match error.downcast_ref::<Failure>() {
-        Some(Failure::Refused(reasons)) if reasons.contains(&Refusal::NotFound) => {
-            anyhow::anyhow!("{absent}")
-        }
-        _ => error,
-    })
+    done.map_err(|error| if is_absent(&error) { anyhow::anyhow!("{absent}") } else { error })
 }
 
 fn invitations(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
@@ -208,7 +201,7 @@ fn invitations(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
         Ok((reads.merchant(merchant).await?, rows, reads.users().await?))
     })?;
     if found.is_none() {
-        bail!("there is no merchant {merchant}: `kola merchant list` has their ids");
+        bail!(not_found("merchant", merchant));
     }
     let role = |row: &Invitation| match row.to {
         InvitedTo::Merchant(_, role) | InvitedTo::Installation(role) => role.as_str(),

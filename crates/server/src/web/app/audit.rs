@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use askama::Template;
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use domain::audit::{AuditEntity, AuditedCommand};
@@ -225,10 +224,7 @@ async fn render(
         Ok(filter) => (filter, Fault::default()),
         Err(fault) => (AuditFilter::default(), fault),
     };
-    let after_id = asked.after.parse().ok();
-    if after_id.is_none() && !asked.after.is_empty() && fault.sentence().is_none() {
-        fault = Fault::of_page("There is no such place.");
-    }
+    let after_id = filter::place(&asked.after, &mut fault);
     let of = OfPerson { app, me, merchant, filter };
     let path = of.path();
     let (at, found) = match of.read(Page { limit: PAGE, after_id }).await {
@@ -255,12 +251,7 @@ async fn render(
         path,
         fault,
     };
-    let status = if template.fault.sentence().is_some() {
-        StatusCode::UNPROCESSABLE_ENTITY
-    } else {
-        StatusCode::OK
-    };
-    frame::render(status, &frame, &template)
+    frame::render(template.fault.status(), &frame, &template)
 }
 
 async fn show(

@@ -44,6 +44,15 @@ pub fn typed(value: &str) -> String {
     value.trim().chars().take(TYPED_MAX).collect()
 }
 
+/// The place in a list that was typed, after which the page begins.
+pub fn place(text: &str, fault: &mut Fault) -> Option<i64> {
+    let place = text.parse().ok();
+    if place.is_none() && !text.is_empty() && fault.sentence().is_none() {
+        *fault = Fault::of_page("There is no such place.");
+    }
+    place
+}
+
 /// The query of an address with those of these fields that are not empty.
 pub fn query(fields: &[(&str, &str)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());

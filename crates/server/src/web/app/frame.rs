@@ -15,6 +15,7 @@ use crate::web::app::person::AtMerchant;
 use crate::web::language::Visitor;
 use crate::web::language::texts::Html;
 use crate::web::page::{self, Frame};
+use crate::web::text::escape;
 
 /// Where somebody logs in.
 pub const LOGIN: &str = "/app/login";
@@ -98,6 +99,22 @@ impl Fault {
     /// What stands beside the field of this id.
     pub fn beside(&self, id: &str) -> Option<&str> {
         self.sentence().filter(|_| self.field() == Some(id))
+    }
+
+    /// The paragraph beside the field of this id, on a line of its own; nothing where its form was
+    /// not refused for it. The id is a template's own.
+    pub fn note(&self, id: &str) -> Html {
+        let paragraph =
+            |sentence| format!("\n<p id=\"{id}-fault\" class=\"fault\">{}</p>", escape(sentence));
+        Html(self.beside(id).map(paragraph).unwrap_or_default())
+    }
+
+    /// The status of the page that says it.
+    pub fn status(&self) -> StatusCode {
+        match self.sentence {
+            Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            None => StatusCode::OK,
+        }
     }
 
     /// The attributes that tie a field to what is said about it: its hint, if it has one, and its
@@ -302,6 +319,10 @@ mod tests {
         assert_eq!(fault.ties("code", "hint").0, marks);
         assert_eq!(fault.ties("password", "hint").0, " aria-describedby=\"hint\"");
         assert_eq!(fault.ties("password", "").0, "");
+        assert_eq!(fault.note("code").0, "\n<p id=\"code-fault\" class=\"fault\">Wrong.</p>");
+        assert_eq!(fault.note("password").0, "");
+        let typed = Fault::of_field("name", "No <b>.");
+        assert!(typed.note("name").0.contains("No &lt;b&gt;."), "{}", typed.note("name"));
         let of_page = Fault::of_page("Wrong.");
         assert_eq!((of_page.sentence(), of_page.beside("code")), (Some("Wrong."), None));
         assert_eq!(Fault::default().sentence(), None);

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use askama::Template;
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use domain::directory::roles::Action;
@@ -205,10 +204,7 @@ async fn show(
         Ok(filter) => (filter, Fault::default()),
         Err(fault) => (ExecutionFilter::default(), fault),
     };
-    let after_id = asked.after.parse().ok();
-    if after_id.is_none() && !asked.after.is_empty() && fault.sentence().is_none() {
-        fault = Fault::of_page("There is no such place.");
-    }
+    let after_id = filter::place(&asked.after, &mut fault);
     let path = path(merchant);
     let at = match me.at_merchant(&app, merchant, Action::ReadPayments).await {
         Ok(at) => at,
@@ -237,9 +233,7 @@ async fn show(
         path,
         fault,
     };
-    let is_wrong = template.fault.sentence().is_some();
-    let status = if is_wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    frame::render(status, &frame, &template)
+    frame::render(template.fault.status(), &frame, &template)
 }
 
 fn state_choices(chosen: &str) -> Vec<Choice> {
