@@ -1,5 +1,6 @@
 //! `kola ledger`: verification of the ledger.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -83,15 +84,19 @@ fn verified(
     head: Option<Digest>,
     earlier_keys: &[PathBuf],
 ) -> anyhow::Result<Report> {
-    let mut sql = target.open_existing()?;
-    let stored = target.read(async |reads| reads.for_system().chain_keys().await)?;
+    let stored = target.read_existing(async |reads| reads.for_system().chain_keys().await)?;
     let key = target.secrets_key().read_if_there()?;
     let mut keys = key.map(|key| key.link_keys(&stored));
     for file in earlier_keys {
         let key = SealingKey::read(file)?;
         keys.get_or_insert_default().extend(key.link_keys(&[]));
     }
-    let report = verify::verify_with(sql.as_mut(), &ChainCheck { keys, head })?;
+    // Each core takes rules of its own. More than four connections would leave a server on the same
+    // machine too little of it.
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let connections = NonZeroUsize::new(cores.min(4)).unwrap_or(NonZeroUsize::MIN);
+    let open = || target.open_existing();
+    let report = verify::verify_over(open, connections, &ChainCheck { keys, head })?;
     if head.is_some() && report.chain.unchecked > 0 && report.violations.is_empty() {
         bail!(
             "the chain of batches was made with the secrets key, and without it nothing is proven: \

@@ -2,8 +2,8 @@
 //! with what is stored.
 //!
 //! Each check is one query that finds violations. None of them shares code with the decisions, so
-//! that verification is a second opinion. All run in one read transaction, which sees a live
-//! database at one point in time. Fees and the cost of refunds need longer integers than SQL has:
+//! that verification is a second opinion. Each sees a live database at one point in time; they may be
+//! made over several connections at once. Fees and the cost of refunds need longer integers than SQL has:
 //! [`fairness`] and [`shares`] check them. What no query could compare is found by [`readable`].
 
 pub mod chain;
@@ -12,6 +12,8 @@ pub(crate) mod readable;
 pub(crate) mod shares;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use domain::kernel::currency::Currency;
@@ -654,12 +656,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds the violations of a rule, at most [`LISTED`] of them.
-    fn add_violations(&mut self, rule: &'static str, rows: impl ExactSizeIterator<Item = String>) {
-        let more = rows.len() > LISTED;
-        self.violations.extend(rows.take(LISTED).map(|row| (rule, row)));
-        if more {
-            self.violations.push((rule, "and more".to_owned()));
+    fn add(&mut self, found: Found) {
+        self.violations.extend(found.violations);
+        if let Some(chain) = found.chain {
+            self.chain = chain;
         }
     }
 }
@@ -670,21 +670,63 @@ impl Report {
 /// # Errors
 /// [`StoreError`] when the database cannot be read.
 pub fn verify(sql: &mut dyn Sql) -> Result<Report, StoreError> {
-    verify_with(sql, &ChainCheck::default())
+    on_snapshot(sql, check_all)
 }
 
-/// The same, with the keys of the chain's links.
+/// The same over several connections at once, with the keys of the chain's links. Each rule is checked
+/// on one snapshot of the database, and different rules may be on different ones.
 ///
 /// # Errors
-/// [`StoreError`] when the database cannot be read.
-pub fn verify_with(sql: &mut dyn Sql, chain: &ChainCheck) -> Result<Report, StoreError> {
+/// A connection cannot be opened, or the database cannot be read.
+pub fn verify_over<E: From<StoreError> + Send>(
+    open: impl Fn() -> Result<Box<dyn Sql>, E> + Sync,
+    connections: NonZeroUsize,
+    with: &ChainCheck,
+) -> Result<Report, E> {
+    // The chain takes longest, so it is begun first.
+    let parts: Vec<Part> = Part::all().rev().collect();
+    let next = AtomicUsize::new(0);
+    let check = || {
+        let mut sql = open()?;
+        let checked = on_snapshot(sql.as_mut(), |sql| {
+            let mut all = vec![];
+            while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                all.push((*part, part.check(sql, with)?));
+            }
+            Ok(all)
+        })?;
+        Ok::<_, E>(checked)
+    };
+    let mut report = on_snapshot(open()?.as_mut(), counted)?;
+    let mut checked = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..connections.get()).map(|_| scope.spawn(check)).collect();
+        let mut checked = vec![];
+        for thread in threads {
+            match thread.join() {
+                Ok(done) => checked.extend(done?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok::<_, E>(checked)
+    })?;
+    checked.sort_by_key(|(part, _)| *part);
+    for (_, found) in checked {
+        report.add(found);
+    }
+    Ok(report)
+}
+
+fn on_snapshot<T>(
+    sql: &mut dyn Sql,
+    check: impl FnMut(&mut dyn Sql) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     sql.script(match sql.dialect() {
         Dialect::Sqlite => "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY",
         Dialect::Postgres => {
             "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
         }
     })?;
-    transaction(sql, Purpose::Snapshot, |sql| check_all_with(sql, chain))
+    transaction(sql, Purpose::Snapshot, check)
 }
 
 /// Checks every rule within the transaction that the caller has opened. Links of the chain that were
@@ -701,11 +743,20 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
 /// # Errors
 /// [`StoreError`] when the database cannot be read.
 pub fn check_all_with(sql: &mut dyn Sql, with: &ChainCheck) -> Result<Report, StoreError> {
+    let mut report = counted(sql)?;
+    for part in Part::all() {
+        report.add(part.check(sql, with)?);
+    }
+    Ok(report)
+}
+
+/// What is counted and not checked.
+fn counted(sql: &mut dyn Sql) -> Result<Report, StoreError> {
     let mut count = |table: &str| {
         let rows = sql.rows(&format!("SELECT count(*) FROM {table}"), &vec![])?;
         rows.first().map_or(Ok(0), OwnedRow::integer)
     };
-    let mut report = Report {
+    Ok(Report {
         entries: count("entries")?,
         executions: count("executions")?,
         wallets: count("wallets")?,
@@ -714,26 +765,79 @@ pub fn check_all_with(sql: &mut dyn Sql, with: &ChainCheck) -> Result<Report, St
         chain: ChainReport::default(),
         checks: rules().count(),
         violations: vec![],
-    };
-    for check in CHECKS {
-        let begun = Instant::now();
-        let text = format!("{} LIMIT {}", with_codes(check.sql), LISTED + 1);
-        let found = sql.rows(&text, &vec![])?;
-        tracing::debug!(check = check.name, ms = begun.elapsed().as_millis(), "checked");
-        let rows = found.iter().map(|row| row.text(0).unwrap_or_default().to_owned());
-        report.add_violations(check.name, rows);
+    })
+}
+
+/// A part of a verification, in the order in which violations are listed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    /// One of [`CHECKS`].
+    Query(usize),
+    Fairness,
+    Shares,
+    Readable,
+    Chain,
+}
+
+/// What a part has found.
+#[derive(Default)]
+struct Found {
+    violations: Vec<(&'static str, String)>,
+    chain: Option<ChainReport>,
+}
+
+impl Part {
+    fn all() -> impl DoubleEndedIterator<Item = Self> {
+        let others = [Self::Fairness, Self::Shares, Self::Readable, Self::Chain];
+        (0..CHECKS.len()).map(Self::Query).chain(others)
     }
-    let begun = Instant::now();
-    report.violations.extend(fairness::check(sql, LISTED)?);
-    tracing::debug!(check = "fairness", ms = begun.elapsed().as_millis(), "checked");
-    report.add_violations(shares::RULE, shares::wrong(sql)?.into_iter());
-    report.add_violations(readable::RULE, readable::unreadable(sql)?.into_iter());
-    let begun = Instant::now();
-    let (chain, broken) = chain::check(sql, with)?;
-    tracing::debug!(check = "chain", ms = begun.elapsed().as_millis(), "checked");
-    report.chain = chain;
-    report.violations.extend(broken);
-    Ok(report)
+
+    fn check(self, sql: &mut dyn Sql, with: &ChainCheck) -> Result<Found, StoreError> {
+        let begun = Instant::now();
+        let mut found = Found::default();
+        let name = match self {
+            Self::Query(number) => {
+                let Some(check) = CHECKS.get(number) else { return Ok(found) };
+                let text = format!("{} LIMIT {}", with_codes(check.sql), LISTED + 1);
+                let rows = sql.rows(&text, &vec![])?;
+                let rows = rows.iter().map(|row| row.text(0).unwrap_or_default().to_owned());
+                found.violations = listed(check.name, rows);
+                check.name
+            }
+            Self::Fairness => {
+                found.violations = fairness::check(sql, LISTED)?;
+                fairness::PAYER
+            }
+            Self::Shares => {
+                found.violations = listed(shares::RULE, shares::wrong(sql)?.into_iter());
+                shares::RULE
+            }
+            Self::Readable => {
+                found.violations = listed(readable::RULE, readable::unreadable(sql)?.into_iter());
+                readable::RULE
+            }
+            Self::Chain => {
+                let (chain, violations) = chain::check(sql, with)?;
+                found = Found { violations, chain: Some(chain) };
+                "chain"
+            }
+        };
+        tracing::debug!(check = name, ms = begun.elapsed().as_millis(), "checked");
+        Ok(found)
+    }
+}
+
+/// The violations of a rule, at most [`LISTED`] of them.
+fn listed(
+    rule: &'static str,
+    rows: impl ExactSizeIterator<Item = String>,
+) -> Vec<(&'static str, String)> {
+    let more = rows.len() > LISTED;
+    let mut listed: Vec<_> = rows.take(LISTED).map(|row| (rule, row)).collect();
+    if more {
+        listed.push((rule, "and more".to_owned()));
+    }
+    listed
 }
 
 /// The exchange position of each currency, summed over the accounts of all merchants.
