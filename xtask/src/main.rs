@@ -7,6 +7,7 @@ mod common;
 mod contract;
 mod copies;
 mod crash_points;
+mod dashboard_speed;
 mod disk_full;
 mod failover;
 mod merchant;
@@ -46,6 +47,8 @@ enum Chore {
     Soak(soak::Options),
     /// Time `kola ledger verify` on a large database
     VerifySpeed(verify_speed::Options),
+    /// Time the pages and the download of a merchant with many payments
+    DashboardSpeed(dashboard_speed::Options),
     /// Time receipts as PDF
     ReceiptSpeed,
     /// Time the migration of a large database from one release build to another
@@ -78,6 +81,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::CrashPoints(options) => crash_points::run(&options),
         Chore::Soak(options) => soak::run(&options),
         Chore::VerifySpeed(options) => verify_speed::run(&options),
+        Chore::DashboardSpeed(options) => dashboard_speed::run(&options),
         Chore::ReceiptSpeed => receipt_speed::run(),
         Chore::MigrationTime(options) => migration_time::run(&options),
         Chore::Sizes(options) => bench::sizes::run(&options),

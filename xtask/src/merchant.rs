@@ -12,6 +12,7 @@ use crate::bench::server::Kola;
 pub struct Merchant {
     client_id: String,
     client_secret: String,
+    pub id: u64,
     pub wallet: u64,
 }
 
@@ -39,6 +40,7 @@ impl Merchant {
         let merchant = Self {
             client_id: text("client_id").context("no client_id")?,
             client_secret: text("client_secret").context("no client_secret")?,
+            id: printed.get("merchant_id").and_then(Value::as_u64).context("no merchant_id")?,
             wallet: usd_wallet(&printed)?,
         };
         kola.wallet_fund(database, merchant.wallet, funds)?;

@@ -149,6 +149,10 @@ impl Shop {
         })
     }
 
+    pub const fn merchant_id(&self) -> u64 {
+        self.merchant.id
+    }
+
     /// Signs in, and creates the rows that its payments need.
     pub async fn set_up(&mut self, client: &mut Client, number: usize) -> anyhow::Result<()> {
         self.sign_in(client).await?;

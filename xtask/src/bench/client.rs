@@ -24,6 +24,8 @@ pub struct Client {
     input: Vec<u8>,
     /// The address that this client says it forwards for, as a proxy does.
     pub forwarded_for: Option<Ipv4Addr>,
+    /// The cookies that it sends, as a browser does.
+    pub cookie: Option<String>,
     /// How long its payments at a network usually are not final.
     pub usual_wait: Duration,
 }
@@ -41,6 +43,7 @@ impl Client {
             request: Vec::new(),
             input: vec![0; MAX_ANSWER],
             forwarded_for: None,
+            cookie: None,
             usual_wait: Duration::ZERO,
         })
     }
@@ -65,6 +68,23 @@ impl Client {
     /// Sends the form of a page.
     pub async fn form(&mut self, path: &str, form: &str) -> anyhow::Result<(u16, Answer<'_>)> {
         self.ask("POST", "", path, Some(form)).await
+    }
+
+    /// Sends a form, and keeps the cookie that the answer sets.
+    pub async fn log_in(&mut self, path: &str, form: &str) -> anyhow::Result<()> {
+        let (status, extent) = {
+            self.render("POST", "", path, Some(form))?;
+            self.exchange().await?
+        };
+        let head = self.input.get(..extent.start).unwrap_or_default();
+        let head = String::from_utf8_lossy(head).into_owned();
+        ensure!(status == 303, "a login was answered {status}: {head}");
+        let cookie = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("set-cookie").then(|| value.split(';').next())?
+        });
+        self.cookie = Some(cookie.context("no cookie")?.to_owned());
+        Ok(())
     }
 
     /// Sends a callback of a network, with the headers that it came with.
@@ -132,6 +152,9 @@ impl Client {
         )?;
         if let Some(address) = self.forwarded_for {
             write!(self.request, "X-Forwarded-For: {address}\r\n")?;
+        }
+        if let Some(cookie) = &self.cookie {
+            write!(self.request, "Cookie: {cookie}\r\n")?;
         }
         if let Some(body) = body {
             let kind = match body.as_bytes() {
