@@ -349,7 +349,7 @@ fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
     }
 }
 
-/// The entries of a wallet, of whose events every seventh was recorded by a clock that is five minutes
+/// The entries of a wallet, of whose events every seventh was recorded by a clock that is nine minutes
 /// ahead.
 fn entries_of(stage: &mut Stage, filter: EntryFilter, limit: u32) -> Vec<WalletEntry> {
     stage.ask(async |queries| {
@@ -377,7 +377,7 @@ fn the_entries_of_a_period_are_found_by_their_time() {
             stage.sql.script("DROP TRIGGER events_are_not_changed").unwrap();
         }
         stage.fill(&format!(
-            "UPDATE events SET created_at = id * {minute} + CASE WHEN id % 7 = 0 THEN 5 * {minute} ELSE 0 END; \
+            "UPDATE events SET created_at = id * {minute} + CASE WHEN id % 7 = 0 THEN 9 * {minute} ELSE 0 END; \
              UPDATE wallets SET last_entry_id = (SELECT max(id) FROM entries WHERE account_id = 10) WHERE id = 10"
         ));
         let all = entries_of(&mut stage, EntryFilter::default(), 1_000);
