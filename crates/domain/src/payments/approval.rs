@@ -112,15 +112,26 @@ pub(crate) fn limit_exceeded(
     if !is_bound || mutant!(ApprovalSkipped) {
         return Ok(None);
     }
+    Ok(exceeded(&limits, wallet, amount, time))
+}
+
+/// The limit that a payment of the wallet is above, for whoever is bound by it.
+#[must_use]
+pub fn exceeded(
+    limits: &MerchantLimits,
+    wallet: &Wallet,
+    amount: Money,
+    time: MerchantTime,
+) -> Option<ApprovalLimit> {
     if limits.payment_minor.is_some_and(|limit| amount.minor > limit) {
-        return Ok(Some(ApprovalLimit::Payment));
+        return Some(ApprovalLimit::Payment);
     }
     // A clock that was set back does not begin the day again.
     let before = if wallet.sent_day < time.day_number() { 0 } else { wallet.sent_minor };
     let of_day = before.saturating_add(amount.minor);
     let is_above =
         limits.day_minor.is_some_and(|limit| of_day > limit) && !mutant!(DayLimitIgnored);
-    Ok(is_above.then_some(ApprovalLimit::Day))
+    is_above.then_some(ApprovalLimit::Day)
 }
 
 /// Counts a payout or transfer in what its wallet sends in a day.

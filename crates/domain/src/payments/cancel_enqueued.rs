@@ -1,9 +1,11 @@
 //! Taking a payout or refund back that waits: in the network's queue, because its operator is delayed,
 //! or here, because it could not be sent yet.
 
+use crate::decision::event::Actor;
 use crate::decision::row::Lookup;
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
+use crate::directory::roles::Action;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::names::{Operation, Provider};
 use crate::kernel::refusal::{Refusal, Subject};
@@ -24,6 +26,10 @@ pub struct CancelEnqueued {
 
 impl Decision for CancelEnqueued {
     type Output = WithAttempt;
+
+    fn action(&self) -> Option<Action> {
+        Some(Action::PayOut)
+    }
 
     fn hints(&self) -> Vec<RowKey> {
         let reference = (self.merchant_id, self.reference_id);
@@ -54,7 +60,11 @@ impl Decision for CancelEnqueued {
         })?;
         let time = context.merchant_time(self.merchant_id, work)?;
         if !attempt.was_sent() {
-            let message = "it was canceled by the operator before it was sent".to_owned();
+            let message = match work.actor() {
+                Actor::Operator => "it was canceled by the operator before it was sent",
+                _ => "it was canceled before it was sent",
+            };
+            let message = message.to_owned();
             return self.withdraw(NetworkPayment { execution, attempt }, message, work, context);
         }
         // Whoever polls next asks the network; a call that is under way now is not disturbed.
@@ -84,6 +94,7 @@ impl CancelEnqueued {
             let approval = work.find::<Approval>(&id)?.ok_or_else(|| {
                 Stop::Inconsistent(format!("nobody was asked to approve execution {id}"))
             })?;
+            decide_approval::check_may_end(&approval, work)?;
             let answer = (ApprovalStatus::Refused, Some(work.actor()), None);
             decide_approval::end((*approval).clone(), answer, message, work, context)?;
         } else {

@@ -123,13 +123,7 @@ impl Decision for Refuse {
             return stored(self.approval_id, work);
         };
         let actor = work.actor();
-        // Who may request but not approve takes back only what is their own.
-        let may_approve =
-            work.rights().is_none_or(|rights| rights.role.may(Action::ApprovePayouts));
-        let is_own = is_own(&approval, actor, work)?;
-        if let Some(rights) = work.rights().filter(|_| !may_approve && !is_own) {
-            rights.check(Action::ApprovePayouts)?;
-        }
+        let is_own = check_may_end(&approval, work)?;
         let what = if is_own { "it was taken back" } else { "it was not approved" };
         let message = match &self.note {
             Some(note) => format!("{what}: {note}"),
@@ -200,6 +194,17 @@ fn unanswered(
 /// Whether the same person is behind the request and behind this actor.
 fn is_own(approval: &Approval, actor: Actor, work: &Workspace) -> Result<bool, Stop> {
     Ok(approval::behind(actor, work)? == approval::behind(approval.requested_by, work)?)
+}
+
+/// Checks that whoever asks may end the request without a payment: who may request but not approve takes
+/// back only what is their own. Returns whether it is.
+pub(crate) fn check_may_end(approval: &Approval, work: &Workspace) -> Result<bool, Stop> {
+    let may_approve = work.rights().is_none_or(|rights| rights.role.may(Action::ApprovePayouts));
+    let is_own = is_own(approval, work.actor(), work)?;
+    if let Some(rights) = work.rights().filter(|_| !may_approve && !is_own) {
+        rights.check(Action::ApprovePayouts)?;
+    }
+    Ok(is_own)
 }
 
 const fn not_open(status: ApprovalStatus) -> Refusal {

@@ -346,6 +346,25 @@ fn the_operator_takes_back_what_waits() {
 }
 
 #[test]
+fn who_may_not_approve_cancels_only_what_is_their_own() {
+    let (mut stage, ama, _) = stage();
+    let kofi = stage.member(3, Role::Manager);
+    kofi.confirm(&mut stage, 1);
+    let theirs = payout(&mut stage, user(&ama), 10_001, 1);
+    let merchant_id = stage.merchant;
+    let cancel = |of: &Execution| CancelEnqueued { merchant_id, reference_id: of.reference_id };
+    assert!(stage.decide_for(user(&kofi), cancel(&theirs)).is_err());
+    assert_eq!(approval(&stage, &theirs).status, ApprovalStatus::Requested);
+    let own = payout(&mut stage, user(&kofi), 10_001, 2);
+    stage.decide_for(user(&kofi), cancel(&own)).unwrap();
+    assert_eq!(approval(&stage, &own).status, ApprovalStatus::Refused);
+    stage.decide_for(user(&ama), cancel(&theirs)).unwrap();
+    assert_eq!(approval(&stage, &theirs).status, ApprovalStatus::Refused);
+    assert_eq!(stage.mine("USD"), (100_000, 0));
+    stage.check_books();
+}
+
+#[test]
 fn what_changed_meanwhile_is_looked_at_again() {
     let (mut stage, ama, efua) = stage();
     let held = payout(&mut stage, user(&ama), 10_001, 1);

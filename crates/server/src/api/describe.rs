@@ -287,6 +287,12 @@ impl OperationBuilder {
         self.media_type = media_type;
         self.answer = schemars::json_schema!({ "type": "string" });
     }
+
+    /// The answer is a file of this type.
+    pub fn file_answer(&mut self, media_type: &'static str) {
+        self.media_type = media_type;
+        self.answer = schemars::json_schema!({ "type": "string", "format": "binary" });
+    }
 }
 
 impl DescribeResponse for Svg {

@@ -4,7 +4,7 @@ pub(crate) mod passcode;
 
 use axum::Json;
 use axum::extract::State;
-use domain::directory::principal::Caller;
+use domain::directory::principal::{Caller, Principal};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{PaymentAccountId, SessionId};
 use domain::kernel::names::Operation;
@@ -234,7 +234,8 @@ async fn execute_payout(
     let Some(code) = code else { return execute(app, caller, request).await };
     let reserve =
         ReservePasscodeAttempt { execute: request.clone(), api_key_id: caller.api_key_id };
-    match check_code(app, caller, &reserve, &code).await? {
+    let by = (caller.merchant_id, Principal::ApiKey(caller));
+    match check_code(app, by, &reserve, &code).await? {
         PasscodeCheck::Replayed(found) => Ok(*found),
         PasscodeCheck::NotSet => execute(app, caller, request).await,
         PasscodeCheck::Correct(_) => {

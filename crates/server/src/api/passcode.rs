@@ -104,7 +104,7 @@ impl ReservesAttempt for ReservePasscodeChange {
 /// engine refuses.
 pub async fn check_code<D: ReservesAttempt>(
     app: &App,
-    caller: Caller,
+    (merchant, by): (MerchantId, Principal),
     reserve: &D,
     code: &str,
 ) -> Result<PasscodeCheck, ApiError> {
@@ -112,15 +112,15 @@ pub async fn check_code<D: ReservesAttempt>(
     loop {
         // Memory for the hash comes first: a reserved attempt must not block others while it waits
         // for memory.
-        let mut permit =
-            app.hashing.acquire(caller.merchant_id).await.ok_or_else(too_many_attempts)?;
-        match app.engine.submit(caller, reserve.clone()).await.map(D::reservation) {
+        let mut permit = app.hashing.acquire(merchant).await.ok_or_else(too_many_attempts)?;
+        let reserved = app.engine.submit_for(merchant, by, reserve.clone()).await;
+        match reserved.map(D::reservation) {
             Ok(PasscodeReservation::Replayed(execution)) => {
                 return Ok(PasscodeCheck::Replayed(execution));
             }
             Ok(PasscodeReservation::Reserved(None)) => return Ok(PasscodeCheck::NotSet),
             Ok(PasscodeReservation::Reserved(Some(attempt))) => {
-                return compare(app, caller.merchant_id, attempt, code, &mut permit).await;
+                return compare(app, merchant, attempt, code, &mut permit).await;
             }
             Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::TooManyPasscodeChecks) => {
             }
@@ -189,7 +189,8 @@ async fn compared(
     let Some(current) = current else { return Ok(None) };
     let reserve =
         ReservePasscodeChange { merchant_id: caller.merchant_id, api_key_id: caller.api_key_id };
-    match check_code(app, caller, &reserve, &current).await? {
+    let by = (caller.merchant_id, Principal::ApiKey(caller));
+    match check_code(app, by, &reserve, &current).await? {
         PasscodeCheck::Correct(hash) => Ok(Some(hash)),
         PasscodeCheck::NotSet => Ok(None),
         PasscodeCheck::Replayed(_) => {

@@ -15,6 +15,7 @@ use domain::kernel::time::MerchantTime;
 use domain::ledger::account::{AccountKind, Entry};
 use domain::network_accounts::exchange::Exchange;
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
+use domain::payments::cancel_enqueued::CancelEnqueued;
 use domain::payments::check_now::CheckNow;
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::session::SessionKind;
@@ -433,6 +434,21 @@ async fn check(
     Ok(Json(PaymentIntentResponse::new(&app, found)))
 }
 
+async fn cancel(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> JsonResult<PaymentIntentResponse> {
+    let found = tenant.reads(&app, Action::PayOut)?.execution(ExecutionId(id)).await?;
+    let reference_id = found.ok_or(ApiError::NotFound)?.reference_id;
+    let decision = CancelEnqueued { merchant_id: tenant.id(), reference_id };
+    let done = app.engine.submit(tenant.caller, decision).await.map_err(ApiError::on_path("id"))?;
+    Ok(Json(PaymentIntentResponse::new(&app, done)))
+}
+
+const CANCEL: &str = "A payout or refund that was not sent yet is `FAILED`, and what it held is released. Of one that is in the queue of \
+    pawaPay, whose operator is delayed, the network is asked to take it out, and only its word fails it.";
+
 const CHECK: &str = "The network is asked at once, but not more often than every ten seconds; otherwise the answer is the payment \
     as it is stored. What the network says is booked in any case, also when it comes after the answer.";
 
@@ -467,6 +483,14 @@ pub fn routes() -> Routes {
             check,
             op("check_payment_intent", "Ask the network how a payment stands")
                 .details(CHECK)
+                .or(404),
+        )
+        .post(
+            "/v1/payment-intents/cancel/{id}",
+            cancel,
+            op("cancel_payment_intent", "Take a payout or refund back that waits")
+                .details(CANCEL)
+                .or(403)
                 .or(404),
         )
 }

@@ -91,7 +91,7 @@ pub fn typed_amount(text: &str) -> Option<(Decimal, Option<Currency>)> {
 
 /// The numbers that a phone number may be stored as: as it was typed, and for one that is dialled
 /// within a country with each of the codes of the markets.
-fn phone_numbers(text: &str, tariff: &Tariff) -> Vec<String> {
+pub(crate) fn phone_numbers(text: &str, tariff: &Tariff) -> Vec<String> {
     let is_part = |c: char| c.is_ascii_digit() || "+ -().\u{a0}/".contains(c);
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     if digits.len() < PHONE_MIN || !text.chars().all(is_part) {

@@ -2,28 +2,36 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{PartyId, WalletId};
 use domain::kernel::money::Money;
-use domain::kernel::time::ServerTime;
+use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::ledger::account::{AccountKind, Bucket, Entry};
 use domain::ledger::wallet::{OwnerType, Wallet, WalletStatus};
 use domain::tariff::Tariff;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::describe::op;
+use crate::api::describe::{DescribeResponse, OperationBuilder, op};
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, Query};
-use crate::api::fields::{Code, Id, Name};
-use crate::api::listing::Listing;
+use crate::api::fields::{Code, Id, Month, Name, Schemas};
+use crate::api::listing::{Exporting, Listing};
 use crate::api::response::{Amount, JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
+use crate::net::csv::{self, Csv, Table};
 use crate::net::principal::Tenant;
 use crate::payload;
+use crate::web::{self, pdf};
+use store::reads::entries::{EntryFilter, WalletEntry};
+use store::reads::pages::{Page, PageOfRows};
 use store::reads::wallets::WalletFilter;
+
+/// The name of the file with the entries of a wallet.
+pub const CSV: &str = "wallet-entries.csv";
 
 payload! {
     /// The filter of wallets.
@@ -42,11 +50,36 @@ payload! {
 
     /// The page of entries.
     pub struct ListEntries {
+        /// Only from this time on, by the clock of the server.
+        from: Option<MerchantTime>,
+        /// Only before this time.
+        until: Option<MerchantTime>,
         /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// The id of the last entry of the previous page.
         after_id: Option<Id>,
     }
+
+    /// The filter of entries as CSV, which has no pages.
+    pub struct ExportEntries {
+        /// Only from this time on, by the clock of the server.
+        from: Option<MerchantTime>,
+        /// Only before this time.
+        until: Option<MerchantTime>,
+    }
+
+    /// The month of a statement.
+    pub struct StatementOf {
+        /// A month in UTC that has begun: `2026-11`.
+        month: Month,
+    }
+}
+
+/// The entries from one time on and before another, as they are asked for.
+#[must_use]
+pub fn between(from: Option<MerchantTime>, until: Option<MerchantTime>) -> EntryFilter {
+    let server_time = |MerchantTime(at)| ServerTime(at);
+    EntryFilter { from: from.map(server_time), until: until.map(server_time) }
 }
 
 /// A wallet.
@@ -143,6 +176,71 @@ pub(crate) fn account_name(kind: AccountKind, tariff: &Tariff) -> String {
     }
 }
 
+/// The columns of a wallet's entries as CSV.
+pub const HEAD: &[&str] = &[
+    "id",
+    "created_at",
+    "transaction_id",
+    "payment_intent_id",
+    "event_type",
+    "operation_type",
+    "bucket",
+    "credit",
+    "debit",
+    "balance",
+    "currency",
+];
+
+/// The cells of an entry. Credits and debits have columns of their own: a number with a sign would be
+/// made a text, so that no spreadsheet computes what somebody typed.
+#[must_use]
+pub fn cells(row: &WalletEntry) -> Vec<String> {
+    let WalletEntry { entry, created_at, kind, operation } = row;
+    let money = |minor| Money::new(minor, entry.currency).to_string();
+    let above_zero = |minor: i64| (minor > 0).then(|| money(minor)).unwrap_or_default();
+    vec![
+        entry.id.to_string(),
+        format!("{created_at:.6}"),
+        entry.transaction_id.to_string(),
+        entry.execution_id.map(|id| id.to_string()).unwrap_or_default(),
+        kind.to_string(),
+        operation.map(|operation| operation.to_string()).unwrap_or_default(),
+        entry.bucket.to_string(),
+        above_zero(entry.amount_minor),
+        above_zero(entry.amount_minor.saturating_neg()),
+        money(entry.balance_minor),
+        entry.currency.to_string(),
+    ]
+}
+
+/// The entries of a wallet, as an API key reads them.
+struct OfKey {
+    app: App,
+    tenant: Tenant,
+    wallet: Wallet,
+    filter: EntryFilter,
+}
+
+impl Table for OfKey {
+    type Row = WalletEntry;
+    const HEAD: &'static [&'static str] = HEAD;
+
+    async fn page(&self, page: Page) -> Result<PageOfRows<WalletEntry>, ApiError> {
+        // The answer may take long.
+        self.tenant.holds(&self.app).await?;
+        let reads = self.tenant.reads(&self.app, Action::ReadWallets)?;
+        Ok(reads.wallet_entries(&self.wallet, self.filter, page).await?)
+    }
+
+    fn id(row: &WalletEntry) -> i64 {
+        row.entry.id.0
+    }
+
+    fn cells(row: &WalletEntry) -> Vec<String> {
+        cells(row)
+    }
+}
+
 async fn list_all(
     State(app): State<App>,
     listing: Listing,
@@ -180,16 +278,62 @@ async fn entries(
     let page = page(query.limit, query.after_id);
     let reads = listing.tenant.reads(&app, Action::ReadWallets)?;
     let wallet = reads.wallet(WalletId(id)).await?.ok_or(ApiError::NotFound)?;
-    let found = reads.wallet_entries(&wallet, page).await?;
+    let filter = between(query.from, query.until);
+    let found = reads.wallet_entries(&wallet, filter, page).await?;
     // Entries of a wallet name no network.
     let tariff = Tariff::default();
     listing.respond(
         page,
         found,
-        |(entry, created_at)| EntryResponse::new(&entry, None, created_at, &tariff),
+        |row| EntryResponse::new(&row.entry, None, row.created_at, &tariff),
         |row| row.id,
     )
 }
+
+async fn export(
+    State(app): State<App>,
+    Exporting(tenant, permit): Exporting,
+    Ids([id]): Ids<1>,
+    Query(query): Query<ExportEntries>,
+) -> Result<Csv, ApiError> {
+    let found = tenant.reads(&app, Action::ReadWallets)?.wallet(WalletId(id)).await?;
+    let wallet = found.ok_or(ApiError::NotFound)?;
+    let filter = between(query.from, query.until);
+    csv::answer(OfKey { app, tenant, wallet, filter }, CSV, permit).await
+}
+
+/// A PDF.
+pub struct Pdf(Response);
+
+impl IntoResponse for Pdf {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl DescribeResponse for Pdf {
+    fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
+        builder.file_answer(pdf::MEDIA_TYPE);
+    }
+}
+
+async fn statement(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+    Query(query): Query<StatementOf>,
+) -> Result<Pdf, ApiError> {
+    let reads = tenant.reads(&app, Action::ReadWallets)?;
+    let wallet = reads.wallet(WalletId(id)).await?.ok_or(ApiError::NotFound)?;
+    let permit = pdf::permit(&app, tenant.id()).await?;
+    let of = (&tenant.merchant, &wallet);
+    let document = web::statement::read(&reads, of, query.month, tenant.now).await?;
+    let name = document.file.clone();
+    Ok(Pdf(pdf::respond(permit, &name, move || pdf::statement(&document)).await?))
+}
+
+const STATEMENT: &str = "What the wallet had, what moved by kind, each entry by day, and what it has since. Months are in UTC. A month \
+    with more than 2,000 entries is summed up without them: they are in the CSV.";
 
 #[must_use]
 pub fn routes() -> Routes {
@@ -200,5 +344,19 @@ pub fn routes() -> Routes {
             "/v1/wallets/{id}/entries",
             entries,
             op("list_wallet_entries", "List the ledger entries of a wallet"),
+        )
+        .get(
+            "/v1/wallets/{id}/entries/export",
+            export,
+            op("export_wallet_entries", "Download the ledger entries of a wallet as CSV"),
+        )
+        .get(
+            "/v1/wallets/{id}/statement",
+            statement,
+            op(
+                "retrieve_wallet_statement",
+                "Download the statement of a wallet for a month as PDF",
+            )
+            .details(STATEMENT),
         )
 }

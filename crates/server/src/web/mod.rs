@@ -9,11 +9,14 @@ pub(crate) mod countries;
 pub(crate) mod form;
 pub(crate) mod language;
 pub(crate) mod methods;
+pub(crate) mod movements;
 pub(crate) mod page;
 pub(crate) mod payment_link;
+pub(crate) mod pdf;
 pub(crate) mod qr;
 pub(crate) mod receipt;
 pub(crate) mod refusal;
+pub(crate) mod statement;
 pub(crate) mod text;
 pub(crate) mod verify;
 

@@ -2,7 +2,7 @@
 
 use domain::directory::payment_account::PaymentAccount;
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{ExecutionId, SourceId};
+use domain::kernel::ids::{ExecutionId, SessionId, SourceId};
 use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::MerchantTime;
@@ -146,6 +146,21 @@ impl MerchantReads<'_> {
             .filter("operation = :operation", ":operation", filter.operation.map(Operation::code))
             .filter("method = :method", ":method", filter.method.map(|method| method.to_string()));
         self.list(filter.narrow_by_amount(list), page).await
+    }
+
+    /// The executions of these sessions, as far as there are any, in no particular order.
+    pub async fn executions_of_sessions(
+        &self,
+        sessions: &[SessionId],
+    ) -> Result<Vec<Execution>, StoreError> {
+        if sessions.is_empty() {
+            return Ok(vec![]);
+        }
+        let condition = of_merchant(&format!("session_id IN {}", self.dialect().integers_of()));
+        let columns = &Execution::statements().columns;
+        let sql = format!("SELECT {columns} FROM executions WHERE {condition}");
+        let params = params!["ids" = comma_separated(sessions)];
+        self.related_rows(sessions.len(), sql, params, |row| Execution::from_row(row, 0)).await
     }
 
     /// The accounts of these executions, as far as there are any, in no particular order.

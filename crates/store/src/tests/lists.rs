@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use domain::decision::event::{EventEntity, EventType};
 use domain::directory::party::Relationship;
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{MerchantId, PartyId};
+use domain::kernel::ids::{MerchantId, PartyId, WalletId};
 use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation};
-use domain::kernel::time::MerchantTime;
+use domain::kernel::time::{MerchantTime, ServerTime, minutes};
 use domain::ledger::wallet::OwnerType;
 use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
 
 use crate::reads::Queries;
 use crate::reads::audit::AuditFilter;
+use crate::reads::entries::{EntryFilter, WalletEntry};
 use crate::reads::events::EventFilter;
 use crate::reads::executions::ExecutionFilter;
 use crate::reads::pages::{MAX_SCANNED_ROWS, Page, PageOfRows};
@@ -345,6 +346,76 @@ fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
                     .is_empty()
             );
         });
+    }
+}
+
+/// The entries of a wallet, of whose events every seventh was recorded by a clock that is nine minutes
+/// ahead.
+fn entries_of(stage: &mut Stage, filter: EntryFilter, limit: u32) -> Vec<WalletEntry> {
+    stage.ask(async |queries| {
+        let reads = mine(queries);
+        let wallet = reads.wallet(WalletId(10)).await.unwrap().unwrap();
+        let mut all = vec![];
+        let mut page = Page { limit, after_id: None };
+        loop {
+            let found = reads.wallet_entries(&wallet, filter, page).await.unwrap();
+            page.after_id = found.next_after(limit, |row| row.entry.id.0);
+            all.extend(found.rows);
+            if page.after_id.is_none() {
+                return all;
+            }
+        }
+    })
+}
+
+#[test]
+fn the_entries_of_a_period_are_found_by_their_time() {
+    let minute = minutes(1);
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        if stage.sql.dialect() == Dialect::Sqlite {
+            stage.sql.script("DROP TRIGGER events_are_not_changed").unwrap();
+        }
+        stage.fill(&format!(
+            "UPDATE events SET created_at = id * {minute} + CASE WHEN id % 7 = 0 THEN 9 * {minute} ELSE 0 END; \
+             UPDATE wallets SET last_entry_id = (SELECT max(id) FROM entries WHERE account_id = 10) WHERE id = 10"
+        ));
+        let all = entries_of(&mut stage, EntryFilter::default(), 1_000);
+        assert_eq!(i64::try_from(all.len()), Ok(ROWS));
+        let is_ordered = all.windows(2).all(|two| two[0].created_at >= two[1].created_at);
+        assert!(!is_ordered, "the clocks differ");
+        let time = |minutes: i64| Some(ServerTime(minutes * minute));
+        // What is before a time, from the newest entry that is.
+        let before = |time: Option<ServerTime>| {
+            let is_before = |row: &WalletEntry| time.is_some_and(|time| row.created_at < time);
+            all.iter().position(is_before).unwrap_or(all.len())
+        };
+        let times = [-1, 0, 11, 12, 14, 15, 700, 5_999, 6_000, 6_005, 11_000, 12_000, 20_000];
+        let mut parts = 0;
+        for (place, from) in times.iter().enumerate() {
+            for until in &times[place..] {
+                let filter = EntryFilter { from: time(*from), until: time(*until) };
+                let expected = &all[before(filter.until)..before(filter.from)];
+                for limit in [7, 50, 1_000] {
+                    if limit == 7 && expected.len() > 100 {
+                        continue;
+                    }
+                    let found = entries_of(&mut stage, filter, limit);
+                    assert!(found == expected, "{from} to {until} by {limit}");
+                }
+                parts += usize::from(*until == *from || expected.len() == all.len());
+            }
+        }
+        assert!(parts > times.len(), "some period has everything");
+        // A cursor of the list without a filter leads into the filtered one.
+        let filter = EntryFilter { from: None, until: time(700) };
+        let newest = Page { limit: 5, after_id: Some(all[0].entry.id.0) };
+        let found = stage.ask(async |queries| {
+            let wallet = mine(queries).wallet(WalletId(10)).await.unwrap().unwrap();
+            mine(queries).wallet_entries(&wallet, filter, newest).await.unwrap().rows
+        });
+        let begin = before(filter.until);
+        assert!(found == all[begin..begin + 5]);
     }
 }
 

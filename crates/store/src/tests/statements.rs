@@ -48,6 +48,7 @@ use domain::webhooks::delivery::DeliveryStatus;
 
 use crate::reads::Queries;
 use crate::reads::audit::AuditFilter;
+use crate::reads::entries::{EntryFilter, WalletBalances};
 use crate::reads::events::EventFilter;
 use crate::reads::executions::ExecutionFilter;
 use crate::reads::pages::{Page, PageOfRows};
@@ -353,6 +354,12 @@ impl Found for BatchChain {
     }
 }
 
+impl Found for WalletBalances {
+    fn count(&self) -> usize {
+        usize::from(*self != Self::default())
+    }
+}
+
 impl Found for bool {
     fn count(&self) -> usize {
         usize::from(*self)
@@ -422,6 +429,8 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         until: Some(ServerTime(1_000_000)),
         ..AuditFilter::default()
     };
+    let dated = EntryFilter { from: Some(ServerTime(0)), until: Some(ServerTime(i64::MAX)) };
+    let before_all = EntryFilter { from: None, until: Some(ServerTime(-1_000_000_000)) };
     let (endpoint, deliveries) = (WebhookEndpointId(10), DeliveryFilter::default());
     reads! { MerchantReads MerchantReads::new(q, merchant) =>
         checkout_of(id),
@@ -443,14 +452,16 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         executions_of_source(id), executions_of_account(PaymentAccountId(10)), accounts_by_number("231770000001"), accounts_of_party(PartyId(10)),
         parties_by_phone("231770000001"), parties_by_name("am"),
         exchanges(ExecutionId(10)), execution(ExecutionId(10)), open_attempts([&open]), with_attempt(open.clone()), executions(all_of_them, PAGE), executions(all_of_them, AFTER),
-        executions(narrow, PAGE), executions(narrow, AFTER), executions(dear, PAGE), payment_accounts_of([&open]), sessions_of_transfers([&transfer]), events_of(10),
+        executions(narrow, PAGE), executions(narrow, AFTER), executions(dear, PAGE), payment_accounts_of([&open]), sessions_of_transfers([&transfer]), executions_of_sessions(&[SessionId(10), SessionId(18)]), events_of(10),
         event(EventId(10)), events(events, PAGE), events(events, AFTER), events(about, PAGE),
         events(about, AFTER), events_after(events, 3, 10), events_after(about, 3, 10), last_event_position(),
         entries_of(&[EventId(10)]), entries_of(&many), wallet(WalletId(10)), wallets(wallets, PAGE),
         wallets(wallets, AFTER), wallets(WalletFilter { party: Some(PartyId(10)), ..wallets }, PAGE),
         wallets(WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
-        wallets(WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), wallet_entries(&wallet, PAGE),
-        wallet_entries(&wallet, Page { limit: 10, after_id: Some(18) }),
+        wallets(WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), wallet_entries(&wallet, EntryFilter::default(), PAGE),
+        wallet_entries(&wallet, EntryFilter::default(), Page { limit: 10, after_id: Some(18) }),
+        wallet_entries(&wallet, dated, PAGE), wallet_entries(&wallet, dated, Page { limit: 10, after_id: Some(18) }),
+        wallet_entries(&wallet, before_all, PAGE), wallet_balances(&wallet, ServerTime(i64::MAX)),
         session_by_id(SessionId(10)), source_by_id(id), review(ReviewId(10)), webhook_endpoint_even_deleted(endpoint),
         webhook_endpoint(endpoint), webhook_endpoints(PAGE), webhook_endpoints(AFTER), webhook_secrets(endpoint),
         webhook_delivery(WebhookDeliveryId(10)), webhook_deliveries(deliveries, PAGE), webhook_deliveries(deliveries, AFTER),
@@ -458,7 +469,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         webhook_deliveries(DeliveryFilter { execution_id: Some(ExecutionId(10)), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { status: Some(DeliveryStatus::Failed), kind: Some(EventType::WalletFunded), ..deliveries }, AFTER),
         audit(AuditFilter::default(), PAGE), audit(AuditFilter::default(), AFTER), audit(audited, PAGE), audit(audited, AFTER),
-        members(), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
+        members(), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), approvals_of([&open]), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
     }
 }
 

@@ -7,7 +7,7 @@ use domain::decision::settings::check_expiry;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{AmountFault, Decimal, MAX_MINOR, Money};
 use domain::kernel::phone::is_phone;
-use domain::kernel::time::{MerchantTime, is_at_the_end};
+use domain::kernel::time::{MerchantTime, ServerTime, is_at_the_end};
 use domain::kernel::uuids::ReferenceId;
 use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema, json_schema};
@@ -277,6 +277,45 @@ impl FromValue for Day {
 
     fn schema(schemas: &mut Schemas) -> Schema {
         <MerchantTime as FromValue>::schema(schemas)
+    }
+}
+
+/// A calendar month in UTC, by which the days of limits and filters go, too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Month {
+    /// Its first moment.
+    pub begin: ServerTime,
+    /// The first moment of the next one.
+    pub end: ServerTime,
+}
+
+impl Month {
+    const PATTERN: &'static str = "^[0-9]{4}-(0[1-9]|1[0-2])$";
+
+    /// Reads a month such as `2026-11`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (year, month) = text.split_once('-')?;
+        let is_digits = |part: &str, length| {
+            part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        if !is_digits(year, 4) || !is_digits(month, 2) {
+            return None;
+        }
+        let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
+        let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+        let first = |year, month| ServerTime::parse(&format!("{year:04}-{month:02}-01"));
+        Some(Self { begin: first(year, month)?, end: first(next_year, next_month)? })
+    }
+}
+
+impl FromValue for Month {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        value.as_str().and_then(Self::parse).ok_or(FaultKind::Pattern(Self::PATTERN))
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "pattern": Self::PATTERN })
     }
 }
 

@@ -13,8 +13,8 @@ pub(crate) mod text;
 
 pub use fault::{Fault, FaultKind, Part};
 pub use kinds::{
-    Day, Deferred, Email, Expiry, FilterAmount, Id, Ignored, Int, List, PaymentSource, Phone,
-    Reference, to_money,
+    Day, Deferred, Email, Expiry, FilterAmount, Id, Ignored, Int, List, Month, PaymentSource,
+    Phone, Reference, to_money,
 };
 pub use network::{AccountNetwork, Network};
 pub use schema::{

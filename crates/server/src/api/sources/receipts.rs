@@ -23,7 +23,7 @@ use crate::api::sources::kind::Kind;
 use crate::api::sources::responses::{ByKind, KindResponse};
 use crate::app::App;
 use crate::net::principal::Tenant;
-use crate::web::receipt::PDF;
+use crate::web::pdf::PDF;
 
 /// The exchange rate, in units of the payer's currency for one of the source's. It has enough
 /// digits that the total with fees, multiplied by it and rounded up, is exactly what was paid.

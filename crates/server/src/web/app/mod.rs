@@ -15,6 +15,8 @@ mod navigation;
 mod payment;
 mod payment_words;
 mod payments;
+mod payout;
+mod payouts;
 mod person;
 mod profile;
 mod refund;
@@ -23,6 +25,7 @@ mod search;
 mod second_factor;
 mod tariff;
 mod team;
+mod wallets;
 
 pub use team::link;
 
@@ -47,4 +50,7 @@ pub fn routes() -> Routes {
         .and(payment::routes())
         .and(refund::routes())
         .and(search::routes())
+        .and(wallets::routes())
+        .and(payouts::routes())
+        .and(payout::routes())
 }

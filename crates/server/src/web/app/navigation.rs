@@ -7,6 +7,8 @@ use domain::directory::roles::{Action, Role};
 pub enum Screen {
     Payments,
     Search,
+    Wallets,
+    Payouts,
     Approvals,
     Team,
     Audit,
@@ -18,6 +20,8 @@ pub enum Screen {
 const SCREENS: &[Screen] = &[
     Screen::Payments,
     Screen::Search,
+    Screen::Wallets,
+    Screen::Payouts,
     Screen::Approvals,
     Screen::Reviews,
     Screen::Developers,
@@ -29,7 +33,8 @@ impl Screen {
     /// What it takes to see it.
     const fn action(self) -> Action {
         match self {
-            Self::Payments | Self::Search => Action::ReadPayments,
+            Self::Payments | Self::Search | Self::Payouts => Action::ReadPayments,
+            Self::Wallets => Action::ReadWallets,
             Self::Approvals => Action::PayOut,
             Self::Team => Action::ManageMerchant,
             Self::Audit => Action::ReadAudit,
@@ -43,6 +48,8 @@ impl Screen {
         match self {
             Self::Payments => "payments",
             Self::Search => "search",
+            Self::Wallets => "wallets",
+            Self::Payouts => "payouts",
             Self::Approvals => "approvals",
             Self::Team => "team",
             Self::Audit => "audit",
@@ -55,6 +62,8 @@ impl Screen {
         match self {
             Self::Payments => "Payments",
             Self::Search => "Search",
+            Self::Wallets => "Wallets",
+            Self::Payouts => "Payouts",
             Self::Approvals => "Approvals",
             Self::Team => "Team",
             Self::Audit => "Audit",

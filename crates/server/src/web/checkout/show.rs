@@ -27,7 +27,7 @@ use crate::web::language::texts::{Foreign, Texts, Unbroken};
 use crate::web::methods::Methods;
 use crate::web::page::{self, Frame};
 use crate::web::text::PhoneNumber;
-use crate::web::{qr, receipt};
+use crate::web::{pdf, qr, receipt};
 
 /// How many items a page shows.
 pub const ITEMS_SHOWN: usize = 20;
@@ -191,7 +191,7 @@ async fn show(
     RawQuery(query): RawQuery,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
-    if let Some(token) = token.strip_suffix(receipt::PDF) {
+    if let Some(token) = token.strip_suffix(pdf::PDF) {
         return receipt::invoice_pdf(&app, token, visitor.language).await;
     }
     let mut loaded = load(&app, &token).await?;

@@ -3,15 +3,10 @@
 
 pub mod amount;
 pub mod document;
-pub mod pdf;
 
 use askama::Template;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{
-    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::payments::execution::Execution;
 use domain::sales::payment_link::LinkState;
@@ -28,16 +23,13 @@ use crate::web::checkout::show::ITEMS_SHOWN;
 use crate::web::language::texts::Texts;
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
-use crate::web::page::{self, Frame, ROBOTS};
+use crate::web::page::{self, Frame};
+use crate::web::pdf::{self, PDF};
 use crate::web::qr::Qr;
 use crate::web::text;
 use document::{ITEMS_MAX, InvoiceDocument, ItemLine, PaidRows, ReceiptDocument, Rows};
-use pdf::PdfError;
 use store::clock;
 use store::reads::checkouts::PageReads;
-
-/// What follows a token in the URL of a PDF.
-pub const PDF: &str = ".pdf";
 
 /// The page of a receipt.
 #[derive(Template)]
@@ -139,7 +131,11 @@ async fn receipt_pdf(app: &App, token: &str, language: Language) -> Result<Respo
         return Ok(Redirect::to(&receipt_path(token)).into_response());
     }
     let name = format!("receipt-{}", document.bill.number);
-    pdf_response(app, loaded, &name, move || pdf::receipt(&document)).await
+    let merchant = loaded.reads.merchant.id;
+    // What waits for its turn keeps nobody from a page.
+    drop(loaded);
+    let permit = pdf::permit(app, merchant).await?;
+    pdf::respond(permit, &name, move || pdf::receipt(&document)).await
 }
 
 /// The PDF of an invoice or order that can be paid. Any other leads to its page, which says how
@@ -162,37 +158,11 @@ pub async fn invoice_pdf(app: &App, token: &str, language: Language) -> Result<R
     let pay_url = format!("{}{}", app.config.public_url, pay_path(token));
     let document = InvoiceDocument::new(&loaded.rows(language), checkout.expires_at, pay_url);
     let name = document.bill.number.clone();
-    pdf_response(app, loaded, &name, move || pdf::invoice(&document)).await
-}
-
-/// Makes a PDF on a thread that serves no requests: it takes some milliseconds, and longer for
-/// hundreds of long items. The thread itself holds the permit, because it goes on when the client
-/// has left.
-async fn pdf_response(
-    app: &App,
-    loaded: Loaded<'_>,
-    name: &str,
-    make: impl FnOnce() -> Result<Vec<u8>, PdfError> + Send + 'static,
-) -> Result<Response, ApiError> {
     let merchant = loaded.reads.merchant.id;
     // What waits for its turn keeps nobody from a page.
     drop(loaded);
-    let permit = app.pdfs.acquire(merchant).await.ok_or(ApiError::TooMany(1))?;
-    let made = tokio::task::spawn_blocking(move || (make(), permit)).await;
-    let (made, permit) = made.map_err(|_| ApiError::internal("making a PDF panicked"))?;
-    let bytes = made.map_err(|error| ApiError::internal(error.to_string()))?;
-    let name: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let disposition = HeaderValue::try_from(format!("inline; filename=\"{name}{PDF}\""));
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("application/pdf")),
-        (CONTENT_DISPOSITION, disposition.map_err(|error| ApiError::internal(error.to_string()))?),
-        // Browsers show a PDF by a page of their own, which a stricter policy would break.
-        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'")),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (ROBOTS.clone(), HeaderValue::from_static("noindex")),
-    ];
-    Ok((headers, Body::from(permit.attach_if_large(bytes))).into_response())
+    let permit = pdf::permit(app, merchant).await?;
+    pdf::respond(permit, &name, move || pdf::invoice(&document)).await
 }
 
 /// `GET /receipt/{token}` and `GET /receipt/{token}.pdf`.

@@ -70,6 +70,8 @@ impl AppStage {
         self.developers(browser, see);
         self.audit(browser, see);
         self.payments(browser, see);
+        self.wallets(browser, see);
+        self.payouts(browser, see);
         self.second_factor(browser, see, &secret);
         self.others(browser, see);
         self.installation(browser, see);
@@ -211,6 +213,57 @@ impl AppStage {
         see(browser, "app-search-found");
         browser.open(&format!("{search}?q=nobody"));
         see(browser, "app-search-nothing");
+    }
+
+    fn wallets(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { server, shop } = self;
+        let page = format!("/app/wallets/{}", shop.credentials.merchant_id);
+        browser.open(&page);
+        see(browser, "app-wallets-own");
+        let (_, of_party) = shop.party_with_money("USD", "20.00");
+        server.set_wallet(of_party, "RESTRICTED");
+        browser.open(&page);
+        see(browser, "app-wallets");
+        let wallet = format!("{page}/{}", shop.wallet("USD"));
+        browser.open(&wallet);
+        see(browser, "app-wallet");
+        browser.open(&format!("{wallet}?until=2001-01-01"));
+        see(browser, "app-wallet-empty");
+        browser.open(&format!("{wallet}?from=yesterday"));
+        see(browser, "app-wallet-fault");
+        browser.open(&wallet);
+        browser.write("[id=month]", "2999-01");
+        browser.click("form[action$=\"/statement\"] button");
+        see(browser, "app-wallet-month-fault");
+    }
+
+    fn payouts(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { shop, .. } = self;
+        let page = format!("/app/payouts/{}", shop.credentials.merchant_id);
+        browser.open(&page);
+        see(browser, "app-payouts");
+        browser.open(&format!("{page}?kind=transfers"));
+        see(browser, "app-payouts-transfers");
+        let account = shop.momo("PAYOUT", GOOD);
+        let customer = shop.customer();
+        browser.open(&format!("{page}/new"));
+        see(browser, "app-payout-to");
+        browser.open(&format!("{page}/new?q=nobody"));
+        see(browser, "app-payout-to-nobody");
+        browser.open(&format!("{page}/account/{account}"));
+        see(browser, "app-payout-form");
+        browser.select("#wallet", &shop.wallet("USD").to_string());
+        browser.write("[id=amount]", "100000");
+        browser.click("form[method=get] button");
+        see(browser, "app-payout-fault");
+        browser.write("[id=amount]", "120");
+        browser.click("form[method=get] button");
+        see(browser, "app-payout-price");
+        browser.click(&button("/12000"));
+        browser.open(&page);
+        see(browser, "app-payouts-waiting");
+        browser.open(&format!("{page}/customer/{customer}/{}/500", shop.wallet("USD")));
+        see(browser, "app-transfer-price");
     }
 
     fn second_factor(

@@ -46,6 +46,7 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
         path("GET", format!("/v1/payment-intents/retrieve/{}", theirs.intent), None),
         path("GET", format!("/v1/payment-intents/{}/exchanges", theirs.intent), None),
         path("POST", format!("/v1/payment-intents/check/{}", theirs.intent), None),
+        path("POST", format!("/v1/payment-intents/cancel/{}", theirs.intent), None),
         path("POST", format!("/v1/api-keys/revoke/{}", theirs.api_key), None),
         path("GET", format!("/v1/events/retrieve/{}", theirs.event), None),
         path("POST", format!("/v1/approvals/approve/{}", theirs.approval), None),
@@ -111,7 +112,9 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
     }
     for wallet in [theirs.wallet, theirs.party_wallet] {
         probes.push(path("GET", format!("/v1/wallets/retrieve/{wallet}"), None));
-        probes.push(path("GET", format!("/v1/wallets/{wallet}/entries"), None));
+        for what in ["entries", "entries/export", "statement?month=2026-01"] {
+            probes.push(path("GET", format!("/v1/wallets/{wallet}/{what}"), None));
+        }
     }
     for (kind, session) in &theirs.sessions {
         probes.push(path("GET", format!("/v1/sessions/{kind}/retrieve/{session}"), None));

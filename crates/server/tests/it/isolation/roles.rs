@@ -60,6 +60,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/v1/payment-intents/export", WALLETS),
     ("GET", "/v1/payment-intents/", ALL),
     ("POST", "/v1/payment-intents/check/", FOLLOW_UP),
+    ("POST", "/v1/payment-intents/cancel/", PAY_OUT),
     ("GET", "/v1/search", ALL),
     ("GET", "/v1/wallets/", WALLETS),
     ("GET", "/v1/audit/", AUDIT),

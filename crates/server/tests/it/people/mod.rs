@@ -8,10 +8,12 @@ mod developers;
 mod merchants;
 mod payment;
 pub(crate) mod payments;
+mod payouts;
 pub(crate) mod person;
 mod reviews;
 mod search;
 mod tariff;
+mod wallets;
 
 use std::time::Instant;
 

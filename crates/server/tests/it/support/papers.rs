@@ -101,6 +101,13 @@ impl Server {
         Paper::read(Self::agent().get(url).call())
     }
 
+    /// The same with a header, such as a cookie.
+    #[track_caller]
+    pub(crate) fn paper_for(&self, path: &str, (name, value): (&str, &str)) -> Paper {
+        let url = format!("http://{}{path}", self.api.address);
+        Paper::read(Self::agent().get(url).header(name, value).call())
+    }
+
     /// Verifies a receipt, as somebody at this address.
     #[track_caller]
     pub(crate) fn check_receipt(&self, address: &str, code: &str, amount: &str) -> Paper {

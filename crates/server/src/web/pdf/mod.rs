@@ -1,13 +1,26 @@
-//! Receipts and invoices as PDF: what the page says, on A4, with a QR code.
+//! Receipts, invoices and statements of wallets as PDF, on A4; those that have a page say what it says.
 //!
-//! The PDF is accessible (PDF/UA-1) and has its font inside. Characters that the font lacks are
+//! Each PDF is accessible (PDF/UA-1) and has its font inside. Characters that the font lacks are
 //! replaced; then it says where the page is, which has them all.
 
 mod draw;
 mod font;
 mod layout;
+mod statement;
 
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::{
+    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+};
+use axum::response::{IntoResponse, Response};
+use domain::kernel::ids::MerchantId;
+
+use crate::api::error::ApiError;
+use crate::app::App;
+use crate::net::response_permits::ResponsePermit;
 use crate::web::language::texts::Texts;
+use crate::web::page::ROBOTS;
 use crate::web::qr::Qr;
 use crate::web::receipt::document::{
     Bill, Fact, InvoiceDocument, ItemLine, ReceiptDocument, Verification,
@@ -15,6 +28,49 @@ use crate::web::receipt::document::{
 use draw::Properties;
 use font::{Measures, visible};
 use layout::{CODE, Layout, NAME, QR_SIZE, SMALL, SOME_LINES, STRONG, TEXT, TableRow};
+
+pub use statement::statement;
+
+/// What follows a token in the URL of a PDF.
+pub const PDF: &str = ".pdf";
+/// The media type of PDFs.
+pub const MEDIA_TYPE: &str = "application/pdf";
+
+/// A permit to make a PDF for a merchant.
+///
+/// # Errors
+/// 429 when none becomes free in time.
+pub async fn permit(app: &App, merchant: MerchantId) -> Result<ResponsePermit, ApiError> {
+    app.pdfs.acquire(merchant).await.ok_or(ApiError::TooMany(1))
+}
+
+/// Makes a PDF on a thread that serves no requests: it takes some milliseconds, and longer for
+/// hundreds of long items. The thread itself holds the permit, because it goes on when the client
+/// has left.
+///
+/// # Errors
+/// [`ApiError`] when it cannot be made.
+pub async fn respond(
+    permit: ResponsePermit,
+    name: &str,
+    make: impl FnOnce() -> Result<Vec<u8>, PdfError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let made = tokio::task::spawn_blocking(move || (make(), permit)).await;
+    let (made, permit) = made.map_err(|_| ApiError::internal("making a PDF panicked"))?;
+    let bytes = made.map_err(|error| ApiError::internal(error.to_string()))?;
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let disposition = HeaderValue::try_from(format!("inline; filename=\"{name}{PDF}\""));
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)),
+        (CONTENT_DISPOSITION, disposition.map_err(|error| ApiError::internal(error.to_string()))?),
+        // Browsers show a PDF by a page of their own, which a stricter policy would break.
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (ROBOTS.clone(), HeaderValue::from_static("noindex")),
+    ];
+    Ok((headers, Body::from(permit.attach_if_large(bytes))).into_response())
+}
 
 /// Why a PDF was not made: each of them is a fault of this program.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +206,7 @@ mod tests {
     use super::*;
     use crate::web::language::Language;
     use crate::web::receipt::document::samples;
+    use crate::web::statement::{ENTRIES_MAX, Line, Section, StatementDocument};
 
     /// What no PDF may exceed.
     const SIZE_MAX: usize = 200 * 1024;
@@ -212,6 +269,35 @@ mod tests {
             document.bill.note = name.to_owned();
             assert!(pages(&receipt(&document).unwrap()) > 1);
         }
+    }
+
+    #[test]
+    fn a_statement_has_a_page_for_some_dozens_of_entries() {
+        let line = |place: usize, is_balance| Line {
+            name: "Released, since the transfer failed".to_owned(),
+            detail: Some(format!("10:00:00 UTC. Then 1,234,567.50 USD available. Entry {place}.")),
+            value: "+1,234,567.50 USD available".to_owned(),
+            is_balance,
+        };
+        let section = |heading: &str, lines: usize| Section {
+            heading: heading.to_owned(),
+            lines: (0..lines).map(|place| line(place, place == 0)).collect(),
+        };
+        let document = StatementDocument {
+            title: "Statement of wallet 12 for November 2026".to_owned(),
+            seller: "AMA SHOP".to_owned(),
+            test_money: Some("Sandbox"),
+            notes: vec!["In USD.".to_owned()],
+            sums: vec![section("Available", 9), section("Held", 9)],
+            days: (0..20).map(|_| section("5 November 2026", ENTRIES_MAX / 20)).collect(),
+            no_entries: None,
+            file: "statement".to_owned(),
+        };
+        let pdf = statement(&document).unwrap();
+        let count = pages(&pdf);
+        assert!((ENTRIES_MAX / 40..ENTRIES_MAX / 15).contains(&count), "{count}");
+        assert!(pdf.len() < 5 * SIZE_MAX, "{}", pdf.len());
+        assert!(String::from_utf8_lossy(&pdf).contains("<pdfuaid:part>1<"));
     }
 
     #[test]

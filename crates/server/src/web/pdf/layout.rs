@@ -3,8 +3,8 @@
 //!
 //! Lengths are twips; places are counted from the upper left corner of the page.
 
+use crate::web::pdf::font::{Measures, Style, Weight};
 use crate::web::qr::{BORDER, Qr};
-use crate::web::receipt::pdf::font::{Measures, Style, Weight};
 
 /// A4.
 pub const PAGE_WIDTH: i32 = 11_906;

@@ -7,8 +7,8 @@ use ttf_parser::Face;
 /// Of what cannot be shown, and the sign that the reader knows for it.
 const REPLACEMENT: char = '\u{fffd}';
 
-pub const REGULAR: &[u8] = include_bytes!("../../../../assets/fonts/NotoSans-Regular.ttf");
-pub const BOLD: &[u8] = include_bytes!("../../../../assets/fonts/NotoSans-Bold.ttf");
+pub const REGULAR: &[u8] = include_bytes!("../../../assets/fonts/NotoSans-Regular.ttf");
+pub const BOLD: &[u8] = include_bytes!("../../../assets/fonts/NotoSans-Bold.ttf");
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Weight {

@@ -20,12 +20,12 @@ use krilla::tagging::{
 use krilla::text::{Font, TextDirection};
 use krilla::{Document, SerializeSettings};
 
-use crate::web::qr::Run;
-use crate::web::receipt::pdf::PdfError;
-use crate::web::receipt::pdf::font::{self, Weight};
-use crate::web::receipt::pdf::layout::{
+use crate::web::pdf::PdfError;
+use crate::web::pdf::font::{self, Weight};
+use crate::web::pdf::layout::{
     Element, ElementId, Layout, PAGE_HEIGHT, PAGE_WIDTH, Piece, Role, Shape,
 };
+use crate::web::qr::Run;
 
 /// What stands in the document's properties.
 pub struct Properties {

@@ -1,0 +1,394 @@
+//! `/app/payouts/{merchant}`: payouts and transfers of a merchant, and whom a new one is for.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use domain::decision::event::Actor;
+use domain::directory::party::Party;
+use domain::directory::payment_account::PaymentAccount;
+use domain::directory::roles::Action;
+use domain::kernel::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
+use domain::kernel::masks::initials;
+use domain::kernel::money::Money;
+use domain::kernel::names::{Operation, Provider};
+use domain::payments::approval::{Approval, ApprovalStatus};
+use domain::payments::attempt::{Gate, ProviderAttempt};
+use domain::payments::cancel_enqueued::CancelEnqueued;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ENQUEUED;
+use domain::payments::session::SessionKind;
+use store::reads::pages::Page;
+use store::reads::payment_accounts::PaymentAccountFilter;
+
+use crate::api::error::ApiError;
+use crate::api::extract::Ids;
+use crate::api::payments::{self, Payment};
+use crate::api::routes::Routes;
+use crate::api::search::phone_numbers;
+use crate::app::App;
+use crate::net::limits::CountPageRequest;
+use crate::web::app::approvals::{Names, name_of};
+use crate::web::app::filter::{self, typed};
+use crate::web::app::frame::{self, AppFrame, Fault};
+use crate::web::app::navigation::Screen;
+use crate::web::app::payment_words;
+use crate::web::app::payments::PaymentLine;
+use crate::web::app::payout::Target;
+use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::form::Form;
+use crate::web::language::{Language, Visitor};
+use crate::web::methods::Methods;
+
+/// How many rows stand on a page.
+const PAGE: u32 = 50;
+/// The list of transfers in the address.
+const TRANSFERS: &str = "transfers";
+/// How many accounts and customers are found at most.
+const FOUND_MAX: usize = 20;
+/// The fewest letters of a name that is looked for.
+const NAME_MIN: usize = 2;
+
+#[derive(Template)]
+#[template(path = "app/payouts.html")]
+struct PayoutsTemplate<'a> {
+    app: &'a AppFrame,
+    merchant: &'a str,
+    id: i64,
+    path: String,
+    is_of_transfers: bool,
+    rows: Vec<PayoutLine>,
+    may_pay_out: bool,
+    older: Option<String>,
+    fault: Fault,
+}
+
+/// A payout or transfer in the list.
+struct PayoutLine {
+    line: PaymentLine,
+    /// What it takes from the wallet, fees included, and whether that is held only.
+    total: String,
+    is_held: bool,
+    fees: String,
+    approval: Option<ApprovalLine>,
+    id: i64,
+    /// Whether it waits here or in the queue of the network, so that it can be taken back.
+    may_cancel: bool,
+}
+
+/// The request for its approval.
+struct ApprovalLine {
+    id: i64,
+    words: String,
+    /// Whether whoever looks may take it back.
+    is_mine: bool,
+}
+
+impl PayoutLine {
+    fn new(
+        merchant: i64,
+        payment: &Payment,
+        approval: Option<ApprovalLine>,
+        methods: &Methods,
+    ) -> Self {
+        let execution = &payment.execution;
+        let fees = execution.platform_fee_minor.saturating_add(execution.gateway_fee_minor);
+        let is_open =
+            matches!(execution.status, ExecutionStatus::Pending | ExecutionStatus::Processing);
+        Self {
+            line: PaymentLine::new(merchant, payment, methods),
+            total: payment_words::amount(execution.payer),
+            is_held: is_open,
+            fees: payment_words::amount(Money::new(fees, execution.wallet_currency())),
+            approval,
+            id: execution.id.0,
+            may_cancel: payment.attempt.as_ref().is_some_and(|attempt| waits(execution, attempt)),
+        }
+    }
+}
+
+/// Whether a payout waits, but not for an approval, which has an answer of its own.
+fn waits(execution: &Execution, attempt: &ProviderAttempt) -> bool {
+    let is_queued = execution.waiting_for.as_deref() == Some(ENQUEUED);
+    execution.operation() == Operation::Payout
+        && execution.provider == Provider::PawaPay
+        && attempt.gate != Some(Gate::Approval)
+        && !attempt.cancel_asked
+        && (is_queued || !attempt.was_sent())
+}
+
+impl ApprovalLine {
+    fn new(approval: &Approval, names: &Names, me: &LoggedIn) -> Self {
+        let asked = format!("requested by {}", name_of(approval.requested_by, names));
+        let by = approval.decided_by.map(|actor| name_of(actor, names));
+        let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+        let words = match approval.status {
+            ApprovalStatus::Requested => format!("waits for an approval, {asked}"),
+            ApprovalStatus::Approved => format!("approved{by}, {asked}"),
+            ApprovalStatus::Refused => format!("refused{by}, {asked}"),
+            ApprovalStatus::Expired => format!("not approved in time, {asked}"),
+        };
+        let is_open = approval.status == ApprovalStatus::Requested;
+        let is_mine = is_open && approval.requested_by == Actor::User(me.user.id);
+        Self { id: approval.id.0, words, is_mine }
+    }
+}
+
+pub fn path(merchant: i64) -> String {
+    format!("/app/payouts/{merchant}")
+}
+
+/// What the address asks for.
+#[derive(Default)]
+struct Asked {
+    kind: String,
+    after: String,
+    q: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let mut asked = Self::default();
+        let query = parts.uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let field = match name.as_ref() {
+                "kind" => &mut asked.kind,
+                "after" => &mut asked.after,
+                "q" => &mut asked.q,
+                _ => continue,
+            };
+            // What stands in no text of ours, and PostgreSQL takes none.
+            *field = typed(&value).chars().filter(|c| !c.is_control()).collect();
+        }
+        Ok(asked)
+    }
+}
+
+/// The names of the people of a merchant, as whoever looks may see them.
+async fn names(at: &AtMerchant<'_>) -> Result<Names, ApiError> {
+    let shows = at.rights.role.may(Action::SeeContacts);
+    let name = |name: String| if shows { name } else { initials(&name) };
+    let members = at.reads.members().await?.into_iter();
+    Ok(members.map(|(_, user)| (user.id, name(user.name))).collect())
+}
+
+async fn list(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let mut fault = Fault::default();
+    let after_id = filter::place(&asked.after, &mut fault);
+    let status = fault.status();
+    render(status, &app, (&me, visitor), merchant, (&asked.kind, after_id), fault).await
+}
+
+async fn render(
+    status: StatusCode,
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    merchant: i64,
+    (kind, after_id): (&str, Option<i64>),
+    fault: Fault,
+) -> Result<Response, ApiError> {
+    let path = path(merchant);
+    let at = match me.at_merchant(app, merchant, Action::ReadPayments).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path),
+    };
+    let is_of_transfers = kind == TRANSFERS;
+    let session_kind = if is_of_transfers { SessionKind::Transfer } else { SessionKind::Payout };
+    // By their sessions, which an index has by their kind: those of a merchant with many payments
+    // and few payouts are found as fast.
+    let found = at.reads.sessions(session_kind, Page { limit: PAGE, after_id }).await?;
+    let older = found.next_after(PAGE, |session| session.id.0);
+    let sessions: Vec<SessionId> = found.rows.iter().map(|session| session.id).collect();
+    let mut executions = at.reads.executions_of_sessions(&sessions).await?;
+    let place = |id| sessions.iter().position(|session| *session == id);
+    executions.sort_by_key(|execution| place(execution.session_id));
+    let approvals = at.reads.approvals_of(&executions).await?;
+    let names = names(&at).await?;
+    let mut approvals: HashMap<ExecutionId, ApprovalLine> = approvals
+        .iter()
+        .map(|approval| (approval.execution_id, ApprovalLine::new(approval, &names, me)))
+        .collect();
+    let tariff = app.queries.for_system().tariff().await?;
+    let methods = Methods::new(tariff, me.now);
+    let payments = payments::with_others(&at.reads, executions).await?;
+    let may_pay_out = at.rights.role.may(Action::PayOut);
+    let rows = payments.iter().map(|payment| {
+        let approval = approvals.remove(&payment.execution.id);
+        let mut line = PayoutLine::new(merchant, payment, approval, &methods);
+        line.may_cancel &= may_pay_out;
+        line
+    });
+    let rows: Vec<PayoutLine> = rows.collect();
+    let frame = me.frame(visitor, &format!("Payouts of {}", at.merchant.name));
+    let frame = frame.at(&path).of(&at, Screen::Payouts);
+    let shown_kind = if is_of_transfers { TRANSFERS } else { "" };
+    let query = |id: i64| filter::query(&[("kind", shown_kind), ("after", &id.to_string())]);
+    let template = PayoutsTemplate {
+        app: &frame,
+        merchant: &at.merchant.name,
+        id: merchant,
+        is_of_transfers,
+        rows,
+        may_pay_out,
+        older: older.map(|id| format!("{path}{}", query(id))),
+        path,
+        fault,
+    };
+    frame::render(status, &frame, &template)
+}
+
+/// Takes a payout back that was not sent, or asks the network to take it out of its queue.
+async fn cancel(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, id]): Ids<2>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let path = path(merchant);
+    let at = match me.at_merchant(&app, merchant, Action::PayOut).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path),
+    };
+    let found = at.reads.execution(ExecutionId(id)).await?;
+    let payout = found.filter(|found| found.operation() == Operation::Payout);
+    let reference_id = payout.ok_or(ApiError::NotFound)?.reference_id;
+    let decision = CancelEnqueued { merchant_id: at.merchant.id, reference_id };
+    let Err(failure) = me.submit(&app, Some(at.merchant.id), decision).await else {
+        return Ok(frame::lead_to(&path));
+    };
+    let page = async |status, sentence| {
+        let fault = Fault::of_page(sentence);
+        render(status, &app, (&me, visitor), merchant, ("", None), fault).await
+    };
+    frame::refused(failure, &path)?.answer_read(page).await
+}
+
+#[derive(Template)]
+#[template(path = "app/payout_to.html")]
+struct RecipientsTemplate<'a> {
+    app: &'a AppFrame,
+    path: String,
+    asked: &'a str,
+    accounts: Vec<RecipientLine>,
+    customers: Vec<RecipientLine>,
+}
+
+struct RecipientLine {
+    path: String,
+    name: String,
+    number: Option<String>,
+    /// How they are paid.
+    method: String,
+}
+
+/// Accounts that can be paid out to, by a phone number or the beginning of a name; without a text the
+/// newest.
+async fn accounts(
+    app: &App,
+    at: &AtMerchant<'_>,
+    asked: &str,
+) -> Result<Vec<PaymentAccount>, ApiError> {
+    let can_be_paid =
+        |account: &PaymentAccount| account.is_active && account.operation == Operation::Payout;
+    if asked.is_empty() {
+        let filter = PaymentAccountFilter {
+            operation: Some(Operation::Payout),
+            is_active: Some(true),
+            ..PaymentAccountFilter::default()
+        };
+        let page = Page { limit: u32::try_from(FOUND_MAX).unwrap_or(1), after_id: None };
+        return Ok(at.reads.payment_accounts(filter, page).await?.rows);
+    }
+    let tariff = app.queries.for_system().tariff().await?;
+    let mut found: Vec<PaymentAccount> = vec![];
+    let mut parties: Vec<Party> = vec![];
+    for number in phone_numbers(asked, &tariff) {
+        found.extend(at.reads.accounts_by_number(&number).await?);
+        parties.extend(at.reads.parties_by_phone(&number).await?);
+    }
+    if asked.chars().count() >= NAME_MIN {
+        parties.extend(at.reads.parties_by_name(asked).await?);
+    }
+    for party in parties.iter().take(FOUND_MAX) {
+        found.extend(at.reads.accounts_of_party(party.id).await?);
+    }
+    let mut seen: Vec<PaymentAccountId> = vec![];
+    found.retain(|account| {
+        let is_new = can_be_paid(account) && !seen.contains(&account.id);
+        seen.push(account.id);
+        is_new
+    });
+    found.truncate(FOUND_MAX);
+    Ok(found)
+}
+
+async fn recipients(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let path = format!("{}/new", path(merchant));
+    let at = match me.at_merchant(&app, merchant, Action::PayOut).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path),
+    };
+    let permit = app.lists.acquire(MerchantId(merchant)).await;
+    let _permit = permit.ok_or(ApiError::TooManyLists)?;
+    let tariff = app.queries.for_system().tariff().await?;
+    let methods = Methods::new(tariff, me.now);
+    let accounts = accounts(&app, &at, &asked.q).await?;
+    let accounts = accounts.into_iter().map(|account| RecipientLine {
+        path: Target::Account(account.id.0).path(merchant),
+        name: account.account_name,
+        number: account.account_number,
+        method: methods.name(account.method, Language::English),
+    });
+    let name = Some(asked.q.as_str()).filter(|text| text.chars().count() >= NAME_MIN);
+    let page = Page { limit: u32::try_from(FOUND_MAX).unwrap_or(1), after_id: None };
+    let customers = at.reads.counterparties(name, None, page).await?.rows;
+    let customers = customers.into_iter().filter_map(|(counterparty, party)| {
+        let party = party?;
+        Some(RecipientLine {
+            path: Target::Customer(counterparty.id.0).path(merchant),
+            name: party.fullname,
+            number: Some(party.phone),
+            method: "their wallet here".to_owned(),
+        })
+    });
+    let frame = me.frame(visitor, "New payout").at(&path).of(&at, Screen::Payouts);
+    let template = RecipientsTemplate {
+        app: &frame,
+        path,
+        asked: &asked.q,
+        accounts: accounts.collect(),
+        customers: customers.collect(),
+    };
+    frame::render(StatusCode::OK, &frame, &template)
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .page("/app/payouts/{merchant}", list)
+        .page("/app/payouts/{merchant}/new", recipients)
+        .form("/app/payouts/{merchant}/{id}/cancel", cancel)
+}
