@@ -6,6 +6,10 @@ use domain::directory::roles::{Action, Role};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Screen {
     Payments,
+    Invoices,
+    Orders,
+    Links,
+    Customers,
     Search,
     Approvals,
     Team,
@@ -17,6 +21,10 @@ pub enum Screen {
 /// The screens in the order in which they are listed.
 const SCREENS: &[Screen] = &[
     Screen::Payments,
+    Screen::Invoices,
+    Screen::Orders,
+    Screen::Links,
+    Screen::Customers,
     Screen::Search,
     Screen::Approvals,
     Screen::Reviews,
@@ -30,6 +38,7 @@ impl Screen {
     const fn action(self) -> Action {
         match self {
             Self::Payments | Self::Search => Action::ReadPayments,
+            Self::Invoices | Self::Orders | Self::Links | Self::Customers => Action::ReadPayments,
             Self::Approvals => Action::PayOut,
             Self::Team => Action::ManageMerchant,
             Self::Audit => Action::ReadAudit,
@@ -42,6 +51,10 @@ impl Screen {
     const fn part(self) -> &'static str {
         match self {
             Self::Payments => "payments",
+            Self::Invoices => "invoices",
+            Self::Orders => "orders",
+            Self::Links => "links",
+            Self::Customers => "customers",
             Self::Search => "search",
             Self::Approvals => "approvals",
             Self::Team => "team",
@@ -54,6 +67,10 @@ impl Screen {
     const fn words(self) -> &'static str {
         match self {
             Self::Payments => "Payments",
+            Self::Invoices => "Invoices",
+            Self::Orders => "Orders",
+            Self::Links => "Links",
+            Self::Customers => "Customers",
             Self::Search => "Search",
             Self::Approvals => "Approvals",
             Self::Team => "Team",
