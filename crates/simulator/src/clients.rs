@@ -408,6 +408,7 @@ impl Clients<'_> {
             fee_bearer: if self.rng.chance(500) { FeeBearer::Payer } else { FeeBearer::Payee },
             as_payment_link: false,
             reference_id: None,
+            idempotency_key: None,
             due_date: None,
         })
     }
@@ -481,6 +482,7 @@ impl Clients<'_> {
             party: self.party(),
             relationship: Relationship::Customer,
             counterparty_id,
+            party_id: None,
             kind: self.kind(),
             currency,
             note: String::new(),
@@ -492,6 +494,8 @@ impl Clients<'_> {
             cancel_url: None,
             expires_at,
             token: PageToken(format!("token-{}", self.rng.next())),
+            idempotency_key: None,
+            as_draft: false,
         })
     }
 

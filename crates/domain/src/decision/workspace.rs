@@ -255,6 +255,7 @@ macro_rules! each_table {
             executions: Execution = $crate::payments::execution::Execution,
             /// By execution.
             provider_attempts: ProviderAttempt = $crate::payments::attempt::ProviderAttempt,
+            /// Also by merchant and idempotency key, as sources are.
             payment_links: PaymentLink = $crate::sales::payment_link::PaymentLink,
             /// The version of the tariff: one row.
             tariff: Tariff = $crate::tariff::TariffVersion,
@@ -295,7 +296,7 @@ macro_rules! each_table {
             counters: Counter = $crate::sales::source::Counter,
             /// By link and position.
             payment_link_items: PaymentLinkItem = $crate::sales::payment_link::PaymentLinkItem,
-            /// Invoices and orders.
+            /// Invoices and orders; also by merchant and idempotency key.
             sources: Source = $crate::sales::source::Source,
             items: Item = $crate::sales::source::Item,
             /// The pages of invoices and orders; also by source.

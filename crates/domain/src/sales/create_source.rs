@@ -8,6 +8,7 @@ use crate::kernel::currency::Currency;
 use crate::kernel::ids::{CounterpartyId, MerchantId, SourceId};
 use crate::kernel::names::FeeBearer;
 use crate::kernel::time::MerchantTime;
+use crate::kernel::uuids::ReferenceId;
 use crate::mutant;
 use crate::sales::source::{Counter, Source, SourceStatus, SourceType};
 
@@ -23,6 +24,8 @@ pub struct NewSource {
     pub as_payment_link: bool,
     /// The merchant's own reference.
     pub reference_id: Option<String>,
+    /// Which no other source of the merchant has.
+    pub idempotency_key: Option<ReferenceId>,
     /// The day on which it is due: midnight in UTC.
     pub due_date: Option<MerchantTime>,
 }
@@ -90,6 +93,7 @@ pub fn create(
         fee_bearer: new.fee_bearer,
         as_payment_link: new.as_payment_link,
         reference_id: new.reference_id.clone(),
+        idempotency_key: new.idempotency_key,
         due_date: new.due_date,
         paid_at: None,
         open_reviews: 0,

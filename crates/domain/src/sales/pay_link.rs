@@ -131,6 +131,7 @@ fn create_order(
         party: request.payer.clone(),
         relationship: Relationship::Customer,
         counterparty_id: None,
+        party_id: None,
         kind: SourceType::Order,
         currency: link.currency,
         note: link.title.clone(),
@@ -142,6 +143,8 @@ fn create_order(
         cancel_url: None,
         expires_at: link.expires_at,
         token: request.token.clone(),
+        idempotency_key: None,
+        as_draft: false,
     };
     let (bearer, lifetimes) = (Some(link.fee_bearer), settings.lifetimes);
     let checkout = create_checkout::create(merchant_id, &new, bearer, lifetimes, work, now)?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::api_enum;
 use crate::decision::event::{EventEntity, EventType, HasEvents};
 use crate::decision::events;
-use crate::decision::row::{Lookup, NoAltKey, Row};
+use crate::decision::row::{Lookup, Row};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::kernel::checked::{difference, sum};
 use crate::kernel::currency::Currency;
@@ -19,6 +19,7 @@ use crate::kernel::money::Money;
 use crate::kernel::names::FeeBearer;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{MerchantTime, ServerTime, minutes};
+use crate::kernel::uuids::ReferenceId;
 use crate::mutant;
 use crate::sales::checkout::PageToken;
 use crate::sales::source::{Source, SourceStatus};
@@ -78,6 +79,8 @@ pub struct PaymentLink {
     /// Where the payer is redirected after the payment.
     pub success_url: Option<String>,
     pub token: PageToken,
+    /// The key of the form that created it, which creates one link however often it is sent.
+    pub idempotency_key: Option<ReferenceId>,
     pub status: LinkStatus,
     /// The number of its orders that are `PROCESSING`.
     pub uses_reserved: i64,
@@ -177,14 +180,14 @@ impl HasEvents for PaymentLink {
 
 impl Row for PaymentLink {
     type Id = PaymentLinkId;
-    type AltKey = NoAltKey;
+    type AltKey = (MerchantId, ReferenceId);
 
     fn id(&self) -> PaymentLinkId {
         self.id
     }
 
-    fn alt_key(&self) -> Option<NoAltKey> {
-        None
+    fn alt_key(&self) -> Option<(MerchantId, ReferenceId)> {
+        self.idempotency_key.map(|key| (self.merchant_id, key))
     }
 }
 
@@ -343,6 +346,7 @@ mod tests {
             expires_at: Some(MerchantTime(100)),
             success_url: None,
             token: PageToken("t".into()),
+            idempotency_key: None,
             status: LinkStatus::Active,
             uses_reserved: 0,
             uses_paid: 0,

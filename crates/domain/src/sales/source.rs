@@ -9,6 +9,7 @@ use crate::kernel::money::Money;
 use crate::kernel::names::FeeBearer;
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::MerchantTime;
+use crate::kernel::uuids::ReferenceId;
 use crate::mutant;
 
 /// The limit of items in a source: whoever reads a source, on a page too, reads all of them.
@@ -138,6 +139,8 @@ pub struct Source {
     pub as_payment_link: bool,
     /// The merchant's own reference.
     pub reference_id: Option<String>,
+    /// The key of the form that created it, which creates one source however often it is sent.
+    pub idempotency_key: Option<ReferenceId>,
     /// The day on which it is due: midnight in UTC.
     pub due_date: Option<MerchantTime>,
     /// Merchant time of the payment.
@@ -189,14 +192,14 @@ impl HasEvents for Source {
 
 impl Row for Source {
     type Id = SourceId;
-    type AltKey = NoAltKey;
+    type AltKey = (MerchantId, ReferenceId);
 
     fn id(&self) -> SourceId {
         self.id
     }
 
-    fn alt_key(&self) -> Option<NoAltKey> {
-        None
+    fn alt_key(&self) -> Option<(MerchantId, ReferenceId)> {
+        self.idempotency_key.map(|key| (self.merchant_id, key))
     }
 }
 

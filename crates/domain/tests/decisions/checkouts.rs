@@ -1,13 +1,14 @@
 //! Checkouts: a source with its payer and its page, in one call.
 
-use crate::stage::{Stage, currency, usd};
+use crate::stage::{Stage, currency, reference, usd};
 use domain::decision::workspace::IDS_PER_COMMAND;
-use domain::directory::create_party::NewParty;
+use domain::directory::create_party::{CreateParty, NewParty};
 use domain::directory::party::Relationship;
 use domain::directory::update_merchant::MerchantChanges;
 use domain::directory::update_merchant::UpdateMerchant;
+use domain::kernel::ids::PartyId;
 use domain::kernel::names::FeeBearer;
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::minutes;
 use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
@@ -15,9 +16,10 @@ use domain::sales::cancel_source::CancelSource;
 use domain::sales::checkout::{PageMode, PageToken};
 use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::{MAX_CHECKOUT_ITEMS, NewCheckout};
-use domain::sales::edit_items::NewItem;
+use domain::sales::edit_items::{AddItem, NewItem};
 use domain::sales::find_source::SourceRef;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::publish_source::PublishSource;
 use domain::sales::source::{SourceStatus, SourceType};
 
 fn checkout(phone: &str, items: usize) -> NewCheckout {
@@ -31,6 +33,7 @@ fn checkout(phone: &str, items: usize) -> NewCheckout {
         },
         relationship: Relationship::Customer,
         counterparty_id: None,
+        party_id: None,
         kind: SourceType::Order,
         currency: currency("USD"),
         note: String::new(),
@@ -42,6 +45,8 @@ fn checkout(phone: &str, items: usize) -> NewCheckout {
         cancel_url: None,
         expires_at: None,
         token: PageToken("t".into()),
+        idempotency_key: None,
+        as_draft: false,
     }
 }
 
@@ -81,6 +86,63 @@ fn a_refused_checkout_leaves_no_party_and_no_number() {
         panic!("refused")
     };
     assert_eq!(page, first.config, "a source has one page");
+}
+
+/// A form that is sent twice creates one invoice, whatever else it says the second time.
+#[test]
+fn a_checkout_is_created_once_for_its_key() {
+    let mut stage = Stage::new();
+    let keyed = |key, items| NewCheckout {
+        idempotency_key: Some(reference(key)),
+        ..checkout("231880000009", items)
+    };
+    let (merchant_id, now) = (stage.merchant, stage.time());
+    let mut create = |checkout| stage.decide(&CreateCheckout { merchant_id, checkout }).unwrap();
+    let first = create(keyed(1, 1));
+    let late = NewCheckout { expires_at: Some(now), ..keyed(1, 3) };
+    let again = create(late);
+    assert_eq!((again.source.id, again.source.total_minor), (first.source.id, 200));
+    assert_eq!((again.config, again.party), (first.config, first.party));
+    let second = create(keyed(2, 1));
+    assert_ne!(second.source.id, first.source.id);
+    assert!(second.source.number.ends_with("-00002"), "{}", second.source.number);
+}
+
+#[test]
+fn a_draft_is_a_checkout_that_is_published_later() {
+    let mut stage = Stage::new();
+    let merchant_id = stage.merchant;
+    let draft = NewCheckout { as_draft: true, ..checkout("231880000009", 0) };
+    let made = stage.decide(&CreateCheckout { merchant_id, checkout: draft }).unwrap();
+    assert_eq!((made.source.status, made.source.total_minor), (SourceStatus::Idle, 0));
+    let source = SourceRef { merchant_id, kind: SourceType::Order, id: made.source.id };
+    let refused = stage.decide(&PublishSource { source }).unwrap_err();
+    assert_eq!(refused, [Refusal::NoItems { what: "order" }]);
+    let item = NewItem { name: "Rice".into(), currency: currency("USD"), qty: 2, amount: usd(100) };
+    stage.decide(&AddItem { source, item }).unwrap();
+    let published = stage.decide(&PublishSource { source }).unwrap();
+    assert_eq!((published.status, published.total_minor), (SourceStatus::Active, 200));
+}
+
+/// Of two parties with one phone number, the one that is named pays.
+#[test]
+fn a_checkout_is_for_the_party_that_it_names() {
+    let mut stage = Stage::new();
+    let merchant_id = stage.merchant;
+    let of_phone = checkout("231880000009", 1);
+    let mut party = || {
+        let party = of_phone.party.clone();
+        stage.decide(&CreateParty { merchant_id, party }).unwrap().id
+    };
+    let (first, second) = (party(), party());
+    let mut pays = |party_id| {
+        let checkout = NewCheckout { party_id, ..of_phone.clone() };
+        stage.decide(&CreateCheckout { merchant_id, checkout }).map(|made| made.party.id)
+    };
+    assert_eq!(pays(None), Ok(first));
+    assert_eq!(pays(Some(second)), Ok(second));
+    let unknown = Refusal::UnknownId { subject: Subject::Party, what: "a party" };
+    assert_eq!(pays(Some(PartyId(999_999))), Err(vec![unknown]));
 }
 
 /// Sessions for the checkout end with its page. A later page, made by a link, has no end, and nor

@@ -42,6 +42,7 @@ fn rice() -> NewPaymentLink {
         expires_at: None,
         success_url: Some("https://shop.example/thanks".into()),
         token: PageToken("secret".into()),
+        idempotency_key: None,
     }
 }
 
@@ -393,6 +394,21 @@ fn a_link_without_a_limit_counts_too() {
         assert_eq!(links.uses(), (0, expected));
     }
     assert_eq!(links.events(), [EventType::PaymentLinkCreated]);
+}
+
+/// A form that is sent twice creates one link, whatever else it says the second time.
+#[test]
+fn a_link_is_created_once_for_its_key() {
+    let mut stage = Stage::new();
+    let merchant_id = stage.merchant;
+    let keyed = |key, link| NewPaymentLink { idempotency_key: Some(reference(key)), ..link };
+    let mut create = |link| stage.decide(&CreatePaymentLink { merchant_id, link }).unwrap();
+    let first = create(keyed(1, rice()));
+    assert_eq!(first.items.len(), 2);
+    let again = create(keyed(1, donation()));
+    assert_eq!((again.link.id, &again.link.title), (first.link.id, &first.link.title));
+    assert_eq!(again.items, first.items);
+    assert_ne!(create(keyed(2, rice())).link.id, first.link.id);
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn draft(stage: &mut Stage) -> SourceRef {
         fee_bearer: FeeBearer::Payer,
         as_payment_link: false,
         reference_id: None,
+        idempotency_key: None,
         due_date: None,
     };
     let Ok(source) = stage.decide(&CreateSource { merchant_id: stage.merchant, source: new })

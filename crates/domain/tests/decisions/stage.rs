@@ -392,6 +392,7 @@ impl Stage {
             fee_bearer,
             as_payment_link: false,
             reference_id: None,
+            idempotency_key: None,
             due_date: None,
         };
         let Ok(source) = self.decide(&CreateSource { merchant_id: self.merchant, source: new })

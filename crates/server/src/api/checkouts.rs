@@ -222,6 +222,7 @@ fn new_checkout(payload: CreateCheckout, token: PageToken) -> NewCheckout {
         },
         relationship: payload.party_relationship.unwrap_or(Relationship::Customer),
         counterparty_id: payload.counterparty_id.map(|id| CounterpartyId(id.0)),
+        party_id: None,
         kind: payload.source_kind,
         currency: payload.currency,
         note: payload.note.map(|note| note.0).unwrap_or_default(),
@@ -233,6 +234,8 @@ fn new_checkout(payload: CreateCheckout, token: PageToken) -> NewCheckout {
         cancel_url: payload.cancel_url.map(|url| url.0),
         expires_at: payload.expires_at.map(|at| at.0),
         token,
+        idempotency_key: None,
+        as_draft: false,
     }
 }
 

@@ -242,6 +242,7 @@ async fn create(
         expires_at: payload.expires_at.map(|at| at.0),
         success_url: payload.success_url.map(|url| url.0),
         token: draw_token()?,
+        idempotency_key: None,
     };
     let command = create_payment_link::CreatePaymentLink { merchant_id: tenant.id(), link };
     let CreatedPaymentLink { link, items } =

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use axum::Json;
 use axum::extract::State;
 use domain::api_enum;
+use domain::directory::party::Party;
 use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{ExecutionId, PaymentAccountId};
@@ -69,6 +70,8 @@ pub struct Found {
     pub payments: Vec<(FoundBy, Payment)>,
     /// Invoices and orders of this number or reference, paid or not.
     pub sources: Vec<Source>,
+    /// Who has this phone number or name, with payments or without; nobody for who may not see names.
+    pub parties: Vec<Party>,
     /// Whether the text is an amount, of which older payments may be.
     pub amount: Option<(Decimal, Option<Currency>)>,
 }
@@ -150,9 +153,8 @@ pub async fn find(
     for source in &sources {
         hits.add(FoundBy::Source, reads.executions_of_source(source.id).await?);
     }
-    if sees_contacts {
-        by_people(reads, tariff, text, &mut hits).await?;
-    }
+    let parties =
+        if sees_contacts { by_people(reads, tariff, text, &mut hits).await? } else { vec![] };
     let amount = typed_amount(text);
     if let Some((number, currency)) = amount
         && !hits.is_full()
@@ -164,7 +166,7 @@ pub async fn find(
     }
     let (by, executions): (Vec<FoundBy>, Vec<Execution>) = hits.found.into_iter().unzip();
     let payments = payments::with_others(reads, executions).await?;
-    Ok(Found { payments: by.into_iter().zip(payments).collect(), sources, amount })
+    Ok(Found { payments: by.into_iter().zip(payments).collect(), sources, parties, amount })
 }
 
 /// By ids: of a payment here, of its request, and of what the network made of it.
@@ -203,13 +205,13 @@ async fn sources(reads: &MerchantReads<'_>, text: &str) -> Result<Vec<Source>, A
     Ok(found)
 }
 
-/// By the numbers and names of payers and of who is paid.
+/// By the numbers and names of payers and of who is paid. Who they are is the answer.
 async fn by_people(
     reads: &MerchantReads<'_>,
     tariff: &Tariff,
     text: &str,
     hits: &mut Hits,
-) -> Result<(), ApiError> {
+) -> Result<Vec<Party>, ApiError> {
     let mut accounts: Vec<PaymentAccountId> = vec![];
     let mut parties = vec![];
     for number in phone_numbers(text, tariff) {
@@ -238,7 +240,7 @@ async fn by_people(
     }
     found.sort_by_key(|execution| std::cmp::Reverse((execution.created_at, execution.id)));
     hits.add(by, found);
-    Ok(())
+    Ok(parties)
 }
 
 payload! {

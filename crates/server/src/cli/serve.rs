@@ -493,6 +493,7 @@ fn sample_page(target: &Target, merchant: MerchantId) -> anyhow::Result<String> 
         },
         relationship: Relationship::Customer,
         counterparty_id: None,
+        party_id: None,
         kind: SourceType::Order,
         currency,
         note: String::new(),
@@ -504,6 +505,8 @@ fn sample_page(target: &Target, merchant: MerchantId) -> anyhow::Result<String> 
         cancel_url: None,
         expires_at: None,
         token: draw_token()?,
+        idempotency_key: None,
+        as_draft: false,
     };
     let created = target.run_once(CreateCheckout { merchant_id: merchant, checkout: new })?;
     Ok(created.config.token.0)

@@ -424,6 +424,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
             party,
             relationship: Relationship::Customer,
             counterparty_id: None,
+            party_id: None,
             kind: SourceType::Invoice,
             currency: usd(0).currency,
             note: String::new(),
@@ -440,6 +441,8 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
             cancel_url: None,
             expires_at: None,
             token: domain::sales::checkout::PageToken("t".into()),
+            idempotency_key: None,
+            as_draft: false,
         },
     };
     let checkout = one(lane, checkout);

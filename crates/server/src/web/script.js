@@ -26,6 +26,16 @@
     setTimeout(function () { sent = false; mark("false"); }, 8000);
   });
 
+  // A link to pass on is selected whole, and copied by a button that only a browser with script has.
+  document.querySelectorAll("[data-copies]").forEach(function (button) {
+    var link = document.getElementById(button.dataset.copies);
+    link.onfocus = link.select;
+    button.hidden = !navigator.clipboard;
+    button.onclick = function () {
+      navigator.clipboard.writeText(link.value).then(function () { button.textContent = "Copied"; });
+    };
+  });
+
   // While a payment is under way the page asks how it stands, until it is told to stop.
   var state = document.querySelector("[data-poll]");
   var line = document.getElementById("auto");

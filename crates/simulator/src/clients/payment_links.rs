@@ -34,6 +34,7 @@ impl Clients<'_> {
             expires_at: if self.rng.chance(100) { Some(self.expiry(id)) } else { None },
             success_url: None,
             token: PageToken(format!("link-{}", self.rng.next())),
+            idempotency_key: None,
         })
     }
 

@@ -4,7 +4,7 @@ use domain::directory::party::{Counterparty, Party, Relationship};
 use domain::kernel::ids::{CounterpartyId, PartyId};
 
 use crate::StoreError;
-use crate::reads::pages::{ListQuery, Page, PageOfRows};
+use crate::reads::pages::{ListQuery, Page, PageOfRows, comma_separated};
 use crate::reads::scope::MerchantReads;
 use crate::workspace::record::Record;
 use crate::workspace::sql_value::{ResultRow, params};
@@ -53,6 +53,29 @@ impl MerchantReads<'_> {
         let found =
             self.list_joined::<Counterparty, _>(&select, list, page, counterparty_with_party);
         Ok(found.await?.map(|(row, party)| (row, party.map(|party| self.shown(party)))))
+    }
+
+    /// The parties of these counterparties, as far as they have one, in no particular order.
+    pub async fn parties_of(
+        &self,
+        counterparties: impl IntoIterator<Item = CounterpartyId>,
+    ) -> Result<Vec<(CounterpartyId, Party)>, StoreError> {
+        let mut ids: Vec<CounterpartyId> = counterparties.into_iter().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        // The unary plus is explained at `of_merchant`.
+        let sql = format!(
+            "{} WHERE counterparties.id IN {} AND +counterparties.merchant_id = :merchant",
+            select_with_party(),
+            self.dialect().integers_of()
+        );
+        let params = params!["ids" = comma_separated(&ids)];
+        let found = self.related_rows(ids.len(), sql, params, counterparty_with_party).await?;
+        let with_party = found.into_iter().filter_map(|(row, party)| Some((row.id, party?)));
+        Ok(with_party.map(|(id, party)| (id, self.shown(party))).collect())
     }
 
     /// The condition that a party's name matches the LIKE pattern `:fullname`.

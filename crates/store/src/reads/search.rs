@@ -3,7 +3,8 @@
 
 use domain::directory::party::Party;
 use domain::directory::payment_account::PaymentAccount;
-use domain::kernel::ids::{PartyId, PaymentAccountId, SourceId};
+use domain::kernel::ids::{ExecutionId, PartyId, PaymentAccountId, SourceId};
+use domain::kernel::time::MerchantTime;
 use domain::kernel::uuids::{NetworkRequestId, ReferenceId, Uuid};
 use domain::payments::execution::Execution;
 
@@ -61,6 +62,18 @@ impl MerchantReads<'_> {
     ) -> Result<Vec<Execution>, StoreError> {
         let order = format!("created_at DESC, id DESC LIMIT {PAYMENTS_MAX}");
         self.many("payment_account_id = :account", &order, params!["account" = account.0]).await
+    }
+
+    /// The newest payments with an account before a place in the list of its payments.
+    pub async fn executions_of_account_before(
+        &self,
+        account: PaymentAccountId,
+        (at, id): (MerchantTime, ExecutionId),
+    ) -> Result<Vec<Execution>, StoreError> {
+        let condition = "payment_account_id = :account AND created_at <= :at AND (created_at < :at OR id < :id)";
+        let order = format!("created_at DESC, id DESC LIMIT {PAYMENTS_MAX}");
+        let params = params!["account" = account.0, "at" = at.0, "id" = id.0];
+        self.many(condition, &order, params).await
     }
 
     /// Accounts of this number.

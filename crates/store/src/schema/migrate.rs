@@ -262,6 +262,11 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0032_reviews_of_merchants.sql"),
         oldest: LINKS_CONFIRMED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0033_forms.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0033_forms.sql"),
+        oldest: LINKS_CONFIRMED,
+    },
 ];
 
 /// The table of versions. On PostgreSQL processes that start at once wait for its lock. SQLite also

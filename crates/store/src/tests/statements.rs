@@ -435,7 +435,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
     reads! { MerchantReads MerchantReads::new(q, merchant) =>
         checkout_of(id),
         party(PartyId(10)), parties(None, PAGE), parties(Some("a"), AFTER),
-        counterparty(CounterpartyId(10)), counterparties(None, None, PAGE),
+        counterparty(CounterpartyId(10)), counterparties(None, None, PAGE), parties_of([CounterpartyId(10), CounterpartyId(18)]),
         counterparties(Some("a"), relationship, AFTER), payment_account(10),
         payment_accounts(accounts, PAGE), payment_accounts(accounts, AFTER), payment_accounts(of_party, AFTER),
         payment_link(PaymentLinkId(10)), payment_links(PAGE), payment_links(AFTER), payment_link_items(PaymentLinkId(10)),
@@ -449,7 +449,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         session(SessionKind::Payout, SessionId(10)), sessions(SessionKind::Payout, PAGE),
         sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, ReferenceId(Uuid::from_u128(10))),
         execution_of_reference(ReferenceId(Uuid::from_u128(10))), execution_of_request(Uuid::from_u128(10)), executions_by_network_id("n10"),
-        executions_of_source(id), executions_of_account(PaymentAccountId(10)), accounts_by_number("231770000001"), accounts_of_party(PartyId(10)),
+        executions_of_source(id), executions_of_account(PaymentAccountId(10)), executions_of_account_before(PaymentAccountId(10), (MerchantTime(i64::MAX), ExecutionId(10))), accounts_by_number("231770000001"), accounts_of_party(PartyId(10)),
         parties_by_phone("231770000001"), parties_by_name("am"),
         exchanges(ExecutionId(10)), execution(ExecutionId(10)), open_attempts([&open]), with_attempt(open.clone()), executions(all_of_them, PAGE), executions(all_of_them, AFTER),
         executions(narrow, PAGE), executions(narrow, AFTER), executions(dear, PAGE), payment_accounts_of([&open]), sessions_of_transfers([&transfer]), executions_of_sessions(&[SessionId(10), SessionId(18)]), events_of(10),

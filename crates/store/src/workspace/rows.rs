@@ -335,13 +335,13 @@ record!(domain::sales::source::Source, "sources",
     fixed {
         id: "id", merchant_id: "merchant_id", kind: "type", number: "number", counterparty_id: "counterparty_id",
         currency: "currency", as_payment_link: "as_payment_link", created_at: "created_at",
-        payment_link_id: "payment_link_id",
+        payment_link_id: "payment_link_id", idempotency_key: "idempotency_key",
     }
     changing {
         total_minor: "total_minor", item_count: "item_count", status: "status", note: "note", fee_bearer: "fee_bearer", reference_id: "reference_id",
         due_date: "due_date", paid_at: "paid_at", open_reviews: "open_reviews", cancel_at: "cancel_at", event_count: "event_count", updated_at: "updated_at",
     }
-    alt_key {});
+    alt_key { "merchant_id" "idempotency_key" });
 
 record!(domain::sales::source::Item, "source_items",
     fixed {
@@ -398,13 +398,13 @@ record!(domain::sales::payment_link::PaymentLink, "payment_links",
         id: "id", merchant_id: "merchant_id", title: "title", currency: "currency",
         price: "item_count" "total_minor" "min_minor" "max_minor", max_uses: "max_uses", fee_bearer: "fee_bearer",
         expires_at: "expires_at", success_url: "success_url", token: "token" "token_hash",
-        created_at: "created_at",
+        idempotency_key: "idempotency_key", created_at: "created_at",
     }
     changing {
         status: "status", uses_reserved: "uses_reserved", uses_paid: "uses_paid", event_count: "event_count",
         updated_at: "updated_at",
     }
-    alt_key {});
+    alt_key { "merchant_id" "idempotency_key" });
 
 record!(domain::sales::payment_link::PaymentLinkItem, "payment_link_items",
     fixed {

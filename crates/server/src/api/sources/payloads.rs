@@ -104,6 +104,7 @@ impl From<CreateInvoice> for NewSource {
             fee_bearer: payload.fee_bearer,
             as_payment_link: payload.as_payment_link,
             reference_id: payload.reference_id.map(|text| text.0),
+            idempotency_key: None,
             due_date: payload.due_date.map(|day| day.0),
         }
     }
@@ -119,6 +120,7 @@ impl From<CreateOrder> for NewSource {
             fee_bearer: payload.fee_bearer,
             as_payment_link: payload.as_payment_link,
             reference_id: payload.reference_id.map(|text| text.0),
+            idempotency_key: None,
             due_date: None,
         }
     }

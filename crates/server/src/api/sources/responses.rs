@@ -257,6 +257,7 @@ pub mod samples {
             fee_bearer: FeeBearer::Payer,
             as_payment_link: false,
             reference_id: None,
+            idempotency_key: None,
             due_date: None,
             paid_at: None,
             open_reviews: 0,

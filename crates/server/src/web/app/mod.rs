@@ -3,15 +3,19 @@
 
 mod approvals;
 mod audit;
+mod customers;
 mod developers;
 mod filter;
 mod frame;
 mod home;
 mod installation;
 mod invitation;
+mod items;
+mod links;
 mod login;
 mod merchants;
 mod navigation;
+mod new_source;
 mod payment;
 mod payment_words;
 mod payments;
@@ -23,6 +27,7 @@ mod refund;
 mod reviews;
 mod search;
 mod second_factor;
+mod sources;
 mod tariff;
 mod team;
 mod wallets;
@@ -53,4 +58,8 @@ pub fn routes() -> Routes {
         .and(wallets::routes())
         .and(payouts::routes())
         .and(payout::routes())
+        .and(sources::routes())
+        .and(new_source::routes())
+        .and(links::routes())
+        .and(customers::routes())
 }

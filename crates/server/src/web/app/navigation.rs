@@ -6,6 +6,10 @@ use domain::directory::roles::{Action, Role};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Screen {
     Payments,
+    Invoices,
+    Orders,
+    Links,
+    Customers,
     Search,
     Wallets,
     Payouts,
@@ -19,6 +23,10 @@ pub enum Screen {
 /// The screens in the order in which they are listed.
 const SCREENS: &[Screen] = &[
     Screen::Payments,
+    Screen::Invoices,
+    Screen::Orders,
+    Screen::Links,
+    Screen::Customers,
     Screen::Search,
     Screen::Wallets,
     Screen::Payouts,
@@ -34,6 +42,7 @@ impl Screen {
     const fn action(self) -> Action {
         match self {
             Self::Payments | Self::Search | Self::Payouts => Action::ReadPayments,
+            Self::Invoices | Self::Orders | Self::Links | Self::Customers => Action::ReadPayments,
             Self::Wallets => Action::ReadWallets,
             Self::Approvals => Action::PayOut,
             Self::Team => Action::ManageMerchant,
@@ -47,6 +56,10 @@ impl Screen {
     const fn part(self) -> &'static str {
         match self {
             Self::Payments => "payments",
+            Self::Invoices => "invoices",
+            Self::Orders => "orders",
+            Self::Links => "links",
+            Self::Customers => "customers",
             Self::Search => "search",
             Self::Wallets => "wallets",
             Self::Payouts => "payouts",
@@ -61,6 +74,10 @@ impl Screen {
     const fn words(self) -> &'static str {
         match self {
             Self::Payments => "Payments",
+            Self::Invoices => "Invoices",
+            Self::Orders => "Orders",
+            Self::Links => "Links",
+            Self::Customers => "Customers",
             Self::Search => "Search",
             Self::Wallets => "Wallets",
             Self::Payouts => "Payouts",

@@ -21,7 +21,7 @@ use domain::payments::check_now::CheckNow;
 use domain::payments::execution::Execution;
 use domain::sales::find_source::SourceRef;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
-use domain::sales::source::{Source, SourceType};
+use domain::sales::source::Source;
 use domain::tariff::Tariff;
 use domain::webhooks::delivery::WebhookDelivery;
 use store::reads::pages::Page;
@@ -45,6 +45,7 @@ use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words::{self, When};
 use crate::web::app::payments::{PaymentLine, path as list_path};
 use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::sources::{Words, path_of};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 use crate::web::methods::Methods;
@@ -80,6 +81,8 @@ struct PaymentTemplate<'a> {
 struct Fact {
     name: &'static str,
     value: String,
+    /// The page of what it names.
+    path: Option<String>,
 }
 
 struct RefundLine {
@@ -244,7 +247,12 @@ async fn receipt(app: &App, at: &AtMerchant<'_>, source: SourceId) -> Result<Rec
 fn facts(app: &App, loaded: &Loaded) -> Vec<Fact> {
     let execution = &loaded.payment.execution;
     let mut facts = vec![];
-    let mut fact = |name, value: String| facts.push(Fact { name, value });
+    let source = loaded.source.as_ref().map(|source| Fact {
+        name: Words::of(source.kind).one_capital,
+        value: source.number.clone(),
+        path: Some(path_of(source)),
+    });
+    let mut fact = |name, value: String| facts.push(Fact { name, value, path: None });
     let money = payment_words::amount;
     fact("Payer pays", money(execution.paid()));
     fact("Payee has", money(execution.payee));
@@ -262,13 +270,6 @@ fn facts(app: &App, loaded: &Loaded) -> Vec<Fact> {
         let (from, to) = (execution.wallet_currency(), execution.payer.currency);
         fact("Rate", format!("{} {to} for 1 {from}", rate_text(execution)));
     }
-    if let Some(source) = &loaded.source {
-        let name = match source.kind {
-            SourceType::Invoice => "Invoice",
-            SourceType::Order => "Order",
-        };
-        fact(name, source.number.clone());
-    }
     if execution.operation() == Operation::Collection && execution.is_settled() {
         let code = app.receipt_codes.code(execution.id);
         code.into_iter().for_each(|code| fact("Receipt code", code.to_string()));
@@ -278,6 +279,7 @@ fn facts(app: &App, loaded: &Loaded) -> Vec<Fact> {
     }
     fact("Reference", execution.reference_id.to_string());
     fact("Payment number", execution.id.to_string());
+    facts.extend(source);
     facts
 }
 

@@ -9,7 +9,6 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use domain::directory::roles::Action;
 use domain::kernel::ids::MerchantId;
-use domain::sales::source::{Source, SourceStatus, SourceType};
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
@@ -17,11 +16,13 @@ use crate::api::routes::Routes;
 use crate::api::search::{self, FoundBy};
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
+use crate::web::app::customers::CustomerLine;
 use crate::web::app::filter;
 use crate::web::app::frame::{self, AppFrame};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payments::{PaymentLine, path as list_path};
 use crate::web::app::person::LoggedIn;
+use crate::web::app::sources::{SourceLine, lines};
 use crate::web::language::Visitor;
 use crate::web::methods::Methods;
 
@@ -36,7 +37,8 @@ struct SearchTemplate<'a> {
     path: String,
     asked: &'a str,
     groups: Vec<Group>,
-    sources: Vec<String>,
+    sources: Vec<SourceLine>,
+    customers: Vec<CustomerLine>,
     /// The address of all payments of the amount that was typed.
     of_amount: Option<String>,
     /// Whether names and phone numbers are not looked for.
@@ -77,18 +79,6 @@ const fn found_by(by: FoundBy) -> &'static str {
     }
 }
 
-fn source_words(source: &Source) -> String {
-    let kind = match source.kind {
-        SourceType::Invoice => "Invoice",
-        SourceType::Order => "Order",
-    };
-    let state = match source.status {
-        SourceStatus::Paid => "is paid".to_owned(),
-        other => format!("is not paid; its state is {}", filter::plain(other.as_str())),
-    };
-    format!("{kind} {} {state}.", source.number)
-}
-
 async fn show(
     State(app): State<App>,
     _: CountPageRequest,
@@ -106,7 +96,7 @@ async fn show(
     let tariff = app.queries.for_system().tariff().await?;
     let methods = Methods::new(tariff.clone(), me.now);
     let mut groups: Vec<Group> = vec![];
-    let (mut sources, mut of_amount) = (vec![], None);
+    let (mut sources, mut customers, mut of_amount) = (vec![], vec![], None);
     if !asked.is_empty() {
         let permit = app.lists.acquire(MerchantId(merchant)).await;
         let _permit = permit.ok_or(ApiError::TooManyLists)?;
@@ -119,7 +109,9 @@ async fn show(
                 None => groups.push(Group { by, rows: vec![line] }),
             }
         }
-        sources = found.sources.iter().map(source_words).collect();
+        sources = lines(&at.reads, &found.sources).await?;
+        let line = |party| CustomerLine::new(merchant, party);
+        customers = found.parties.into_iter().map(line).collect();
         let query = filter::query(&[("amount", &asked)]);
         of_amount = found.amount.map(|_| format!("{}{query}", list_path(merchant)));
     }
@@ -132,6 +124,7 @@ async fn show(
         asked: &asked,
         groups,
         sources,
+        customers,
         of_amount,
         hides_people: !sees_contacts,
     };

@@ -69,6 +69,7 @@ impl AppStage {
         self.approvals(browser, see);
         self.developers(browser, see);
         self.audit(browser, see);
+        self.selling(browser, see);
         self.payments(browser, see);
         self.wallets(browser, see);
         self.payouts(browser, see);
@@ -174,6 +175,76 @@ impl AppStage {
         see(browser, "app-audit-empty");
         browser.open(&format!("{page}?from=yesterday"));
         see(browser, "app-audit-fault");
+    }
+
+    /// Invoices, payment links and customers, from the first of them on.
+    fn selling(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { server, shop } = self;
+        let merchant = shop.credentials.merchant_id;
+        let of = |part: &str| format!("/app/{part}/{merchant}");
+        browser.open(&of("invoices"));
+        see(browser, "app-invoices-empty");
+        browser.open(&of("links"));
+        see(browser, "app-links-empty");
+        browser.open(&format!("{}/new", of("invoices")));
+        see(browser, "app-invoice-new");
+        browser.fill("who", "Amara");
+        browser.click("button[value=find]");
+        see(browser, "app-invoice-found");
+        browser.click("[id=party-new]");
+        browser.fill("phone", GOOD);
+        browser.fill("item-1", "Consulting, October");
+        browser.fill("price-1", "a hundred");
+        browser.click("button[value=publish]");
+        see(browser, "app-invoice-new-fault");
+        browser.fill("price-1", "100");
+        browser.click("button[value=draft]");
+        see(browser, "app-invoice-draft");
+        browser.fill("item", "Travel");
+        browser.fill("price", "a lot");
+        browser.click(&button("/items/add"));
+        see(browser, "app-invoice-draft-fault");
+        browser.click(&button("/publish"));
+        see(browser, "app-invoice");
+        browser.click(&button("/cancel"));
+        see(browser, "app-invoice-canceled");
+        shop.paid_hundred();
+        let paid = server.database.value("SELECT id FROM sources WHERE status = 'PAID' LIMIT 1");
+        browser.open(&format!("{}/{paid}", of("invoices")));
+        see(browser, "app-invoice-paid");
+        browser.open(&of("invoices"));
+        see(browser, "app-invoices");
+        browser.open(&format!("{}?state=SOLD", of("invoices")));
+        see(browser, "app-invoices-fault");
+        let order = shop.source("orders", "USD", "PAYER", "40.00");
+        browser.open(&format!("{}/{order}", of("orders")));
+        see(browser, "app-order");
+        browser.click(&button("/link"));
+        see(browser, "app-order-link");
+        browser.open(&of("orders"));
+        see(browser, "app-orders");
+        browser.open(&format!("{}/new", of("links")));
+        see(browser, "app-link-new");
+        browser.fill("title", "A new roof for the school");
+        browser.fill("min", "1");
+        browser.fill("max", "nothing");
+        browser.click("button[value=create]");
+        see(browser, "app-link-new-fault");
+        browser.fill("max", "1,000");
+        browser.click("button[value=create]");
+        see(browser, "app-link");
+        browser.open(&of("links"));
+        see(browser, "app-links");
+        browser.open(&of("customers"));
+        see(browser, "app-customers");
+        let payer = server.database.value(
+            "SELECT party_id FROM payment_accounts WHERE operation_type = 'COLLECTION' LIMIT 1",
+        );
+        browser.open(&format!("{}/{payer}", of("customers")));
+        see(browser, "app-customer");
+        let alone = shop.party();
+        browser.open(&format!("{}/{alone}", of("customers")));
+        see(browser, "app-customer-new");
     }
 
     fn payments(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {

@@ -4,8 +4,12 @@
 mod addresses;
 pub(crate) mod approvals;
 mod audit;
+mod customers;
 mod developers;
+pub(crate) mod invoices;
+mod links;
 mod merchants;
+mod orders;
 mod payment;
 pub(crate) mod payments;
 mod payouts;

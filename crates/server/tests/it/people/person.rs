@@ -40,6 +40,11 @@ impl Browser {
         Self { api: server.api.with_token(None), cookies: BTreeMap::new(), headers: vec![] }
     }
 
+    /// The same browser, whose requests go to another process.
+    pub(crate) fn moved_to(&self, server: &Server) -> Self {
+        Self { api: server.api.with_token(None), ..self.clone() }
+    }
+
     #[track_caller]
     fn exchange(&mut self, method: &str, path: &str, body: &str) -> Reply {
         let cookies: Vec<String> =

@@ -1,0 +1,381 @@
+//! `/app/customers/{merchant}`: the parties that a merchant deals with, for who reads payments; who may
+//! edit customers deactivates their accounts.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use domain::directory::party::Party;
+use domain::directory::payment_account::PaymentAccount;
+use domain::directory::roles::Action;
+use domain::directory::use_payment_account::DeactivateAccount;
+use domain::kernel::ids::{ExecutionId, MerchantId, PartyId, PaymentAccountId};
+use domain::kernel::money::Money;
+use domain::kernel::names::Operation;
+use domain::kernel::time::MerchantTime;
+use domain::ledger::wallet::Wallet;
+use domain::payments::execution::Execution;
+use store::reads::pages::Page;
+use store::reads::payment_accounts::PaymentAccountFilter;
+use store::reads::scope::MerchantReads;
+use store::reads::wallets::WalletFilter;
+
+use crate::api::error::ApiError;
+use crate::api::extract::Ids;
+use crate::api::payments;
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::limits::CountPageRequest;
+use crate::web::app::filter;
+use crate::web::app::frame::{self, AppFrame, Fault, Moment};
+use crate::web::app::navigation::Screen;
+use crate::web::app::payment_words;
+use crate::web::app::payments::PaymentLine;
+use crate::web::app::person::LoggedIn;
+use crate::web::app::sources::moment;
+use crate::web::form::Form;
+use crate::web::language::{Language, Visitor};
+use crate::web::methods::Methods;
+
+/// How many rows stand on a page.
+const PAGE: u32 = 50;
+/// How many wallets and accounts of a customer are shown at a time. The payments are those with the
+/// accounts that are shown.
+const OF_CUSTOMER: u32 = 20;
+/// How many payments are shown at a time.
+const PAYMENTS: usize = 50;
+
+fn list_path(merchant: i64) -> String {
+    format!("/app/customers/{merchant}")
+}
+
+/// The page of a customer.
+pub fn path_of(merchant: i64, id: PartyId) -> String {
+    format!("{}/{id}", list_path(merchant))
+}
+
+/// A customer in a list.
+pub struct CustomerLine {
+    pub path: String,
+    pub name: String,
+    pub phone: String,
+    pub since: Moment,
+}
+
+impl CustomerLine {
+    pub fn new(merchant: i64, party: Party) -> Self {
+        Self {
+            path: path_of(merchant, party.id),
+            name: party.fullname,
+            phone: party.phone,
+            since: moment(party.created_at),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "app/customers.html")]
+struct CustomersTemplate<'a> {
+    app: &'a AppFrame,
+    merchant: &'a str,
+    path: String,
+    /// The path of the search, for who may look for people.
+    search: Option<String>,
+    /// The form of a new invoice, for who may sell.
+    new_invoice: Option<String>,
+    rows: Vec<CustomerLine>,
+    is_first: bool,
+    older: Option<String>,
+    fault: Fault,
+}
+
+/// Places in lists, as the address has them.
+#[derive(Default)]
+struct Places(BTreeMap<&'static str, String>);
+
+impl Places {
+    fn of(uri: &Uri, names: &[&'static str]) -> Self {
+        let mut places = Self::default();
+        let query = uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if let Some(known) = names.iter().find(|known| **known == name) {
+                places.0.insert(known, filter::typed(&value));
+            }
+        }
+        places
+    }
+
+    fn get(&self, name: &str, fault: &mut Fault) -> Option<i64> {
+        filter::place(self.0.get(name).map(String::as_str).unwrap_or_default(), fault)
+    }
+}
+
+async fn list(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let path = list_path(merchant);
+    let at = match me.at_merchant(&app, merchant, Action::ReadPayments).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path),
+    };
+    let mut fault = Fault::default();
+    let after_id = Places::of(&uri, &["after"]).get("after", &mut fault);
+    let found = at.reads.parties(None, Page { limit: PAGE, after_id }).await?;
+    let older = found.next_after(PAGE, |party| party.id.0);
+    let may = |action| at.rights.role.may(action);
+    let title = format!("Customers of {}", at.merchant.name);
+    let frame = me.frame(visitor, &title).of(&at, Screen::Customers);
+    let template = CustomersTemplate {
+        app: &frame,
+        merchant: &at.merchant.name,
+        search: may(Action::SeeContacts).then(|| format!("/app/search/{merchant}")),
+        new_invoice: may(Action::Sell).then(|| format!("/app/invoices/{merchant}/new")),
+        rows: found.rows.into_iter().map(|party| CustomerLine::new(merchant, party)).collect(),
+        is_first: after_id.is_none(),
+        older: older.map(|id| format!("{path}{}", filter::query(&[("after", &id.to_string())]))),
+        path,
+        fault,
+    };
+    frame::render(template.fault.status(), &frame, &template)
+}
+
+#[derive(Template)]
+#[template(path = "app/customer.html")]
+struct CustomerTemplate<'a> {
+    app: &'a AppFrame,
+    path: &'a str,
+    party: Shown,
+    /// The path of a new invoice or order for them, for who may sell.
+    new_invoice: Option<String>,
+    new_order: Option<String>,
+    /// Nothing for who may not read wallets.
+    wallets: Option<Vec<WalletLine>>,
+    accounts: Vec<AccountLine>,
+    /// Whether these are not the newest accounts.
+    older_accounts: Option<String>,
+    of_older_accounts: bool,
+    payments: Vec<PaymentLine>,
+    older: Option<String>,
+    of_older: bool,
+    fault: Fault,
+}
+
+struct Shown {
+    name: String,
+    phone: String,
+    email: Option<String>,
+    country: Option<String>,
+    since: Moment,
+}
+
+struct WalletLine {
+    available: String,
+    held: Option<String>,
+    status: String,
+}
+
+struct AccountLine {
+    id: i64,
+    name: String,
+    number: Option<String>,
+    method: String,
+    purpose: &'static str,
+    is_active: bool,
+    may_deactivate: bool,
+}
+
+const fn purpose(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Collection => "pays from it",
+        Operation::Payout => "is paid out to it",
+        Operation::Transfer => "is sent transfers to it",
+        Operation::Refund => "is given back to it",
+    }
+}
+
+fn wallet_line(wallet: &Wallet) -> WalletLine {
+    let money = |minor| payment_words::amount(Money::new(minor, wallet.currency));
+    WalletLine {
+        available: money(wallet.available_minor),
+        held: (wallet.held_minor != 0).then(|| money(wallet.held_minor)),
+        status: filter::plain(wallet.status.as_str()),
+    }
+}
+
+fn account_line(account: PaymentAccount, may_edit: bool, methods: &Methods) -> AccountLine {
+    AccountLine {
+        id: account.id.0,
+        name: account.account_name,
+        number: account.account_number,
+        method: methods.name(account.method, Language::English),
+        purpose: purpose(account.operation),
+        is_active: account.is_active,
+        may_deactivate: may_edit && account.is_active,
+    }
+}
+
+/// The newest payments with these accounts, after a place in their list. Of each account the newest are
+/// read by its index, and the newest of all of them are shown.
+async fn payments_with(
+    reads: &MerchantReads<'_>,
+    accounts: &[PaymentAccountId],
+    after: Option<(MerchantTime, ExecutionId)>,
+) -> Result<(Vec<Execution>, bool), ApiError> {
+    let mut found: Vec<Execution> = vec![];
+    for account in accounts {
+        found.extend(match after {
+            None => reads.executions_of_account(*account).await?,
+            Some(place) => reads.executions_of_account_before(*account, place).await?,
+        });
+    }
+    found.sort_by_key(|execution| std::cmp::Reverse((execution.created_at, execution.id)));
+    // Each read finds as many as a page has: a full one may have left some out.
+    let has_more = found.len() >= PAYMENTS;
+    found.truncate(PAYMENTS);
+    Ok((found, has_more))
+}
+
+async fn render(
+    status: StatusCode,
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    (merchant, id): (i64, i64),
+    places: &Places,
+    fault: Fault,
+) -> Result<Response, ApiError> {
+    let party_id = PartyId(id);
+    let path = path_of(merchant, party_id);
+    let at = match me.at_merchant(app, merchant, Action::ReadPayments).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path),
+    };
+    let party = at.reads.party(party_id).await?.ok_or(ApiError::NotFound)?;
+    let may = |action| at.rights.role.may(action);
+    let mut fault = fault;
+    let accounts_after = places.get("accounts", &mut fault);
+    let after = places.get("after", &mut fault);
+    let status = if fault.sentence().is_some() && status == StatusCode::OK {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        status
+    };
+    let filter = PaymentAccountFilter { party: Some(party_id), ..PaymentAccountFilter::default() };
+    let page = Page { limit: OF_CUSTOMER, after_id: accounts_after };
+    let accounts = at.reads.payment_accounts(filter, page).await?;
+    let older_accounts = accounts.next_after(OF_CUSTOMER, |account| account.id.0);
+    let place = match after {
+        None => None,
+        Some(id) => {
+            let last = at.reads.execution(ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
+            Some((last.created_at, last.id))
+        }
+    };
+    let ids: Vec<PaymentAccountId> = accounts.rows.iter().map(|account| account.id).collect();
+    let (found, has_more) = payments_with(&at.reads, &ids, place).await?;
+    let last = found.last().filter(|_| has_more).map(|last| last.id);
+    let wallets = if may(Action::ReadWallets) {
+        let filter = WalletFilter { party: Some(party_id), ..WalletFilter::default() };
+        let page = Page { limit: OF_CUSTOMER, after_id: None };
+        Some(at.reads.wallets(filter, page).await?.rows.iter().map(wallet_line).collect())
+    } else {
+        None
+    };
+    let methods = Methods::new(app.queries.for_system().tariff().await?, me.now);
+    let found = payments::with_others(&at.reads, found).await?;
+    let accounts_place = accounts_after.map(|id| id.to_string()).unwrap_or_default();
+    let older = |id: ExecutionId| {
+        let query = [("accounts", accounts_place.as_str()), ("after", &id.to_string())];
+        format!("{path}{}", filter::query(&query))
+    };
+    let frame = me.frame(visitor, &format!("Customer {}", party.fullname));
+    let frame = frame.at(&path).of(&at, Screen::Customers);
+    let to_sell =
+        |part| may(Action::Sell).then(|| format!("/app/{part}/{merchant}/new?party={party_id}"));
+    let template = CustomerTemplate {
+        app: &frame,
+        path: &path,
+        new_invoice: to_sell("invoices"),
+        new_order: to_sell("orders"),
+        wallets,
+        accounts: accounts
+            .rows
+            .into_iter()
+            .map(|account| account_line(account, may(Action::EditCustomers), &methods))
+            .collect(),
+        older_accounts: older_accounts
+            .map(|id| format!("{path}{}", filter::query(&[("accounts", &id.to_string())]))),
+        of_older_accounts: accounts_after.is_some(),
+        payments: found.iter().map(|one| PaymentLine::new(merchant, one, &methods)).collect(),
+        older: last.map(older),
+        of_older: after.is_some(),
+        party: Shown {
+            name: party.fullname,
+            phone: party.phone,
+            email: party.email,
+            country: party.country_code,
+            since: moment(party.created_at),
+        },
+        fault,
+    };
+    frame::render(status, &frame, &template)
+}
+
+async fn show(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, id]): Ids<2>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let places = Places::of(&uri, &["accounts", "after"]);
+    let fault = Fault::default();
+    render(StatusCode::OK, &app, (&me, visitor), (merchant, id), &places, fault).await
+}
+
+async fn deactivate(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, id, account]): Ids<3>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let path = path_of(merchant, PartyId(id));
+    let at = match me.at_merchant(&app, merchant, Action::EditCustomers).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path),
+    };
+    let found = at.reads.payment_account(account).await?;
+    if found.is_none_or(|account| account.party_id != PartyId(id)) {
+        return Err(ApiError::NotFound);
+    }
+    let merchant_id = MerchantId(merchant);
+    let decision = DeactivateAccount { merchant_id, account_id: PaymentAccountId(account) };
+    match me.submit(&app, Some(merchant_id), decision).await {
+        Ok(_) => Ok(frame::lead_to(&path)),
+        Err(failure) => {
+            let page = async |status, sentence| {
+                let (places, fault) = (Places::default(), Fault::of_page(sentence));
+                render(status, &app, (&me, visitor), (merchant, id), &places, fault).await
+            };
+            frame::refused(failure, &path)?.answer_read(page).await
+        }
+    }
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .page("/app/customers/{merchant}", list)
+        .page("/app/customers/{merchant}/{id}", show)
+        .form("/app/customers/{merchant}/{id}/accounts/{account}/deactivate", deactivate)
+}

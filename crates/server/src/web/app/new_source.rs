@@ -1,0 +1,481 @@
+//! `/app/invoices/{merchant}/new` and `/app/orders/{merchant}/new`: the form of a new invoice or order.
+//! It works without script: a customer is looked for and rows for items are added by buttons that
+//! send what was typed so far.
+
+use askama::Template;
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use std::convert::Infallible;
+
+use domain::directory::create_party::NewParty;
+use domain::directory::party::{Party, Relationship};
+use domain::directory::roles::Action;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{MerchantId, PartyId};
+use domain::kernel::names::Operation;
+use domain::kernel::phone::is_phone;
+use domain::kernel::refusal::{Refusal, Subject};
+use domain::kernel::time::{MerchantTime, ServerTime};
+use domain::kernel::uuids::ReferenceId;
+use domain::sales::checkout::PageMode;
+use domain::sales::create_checkout::{CreateCheckout, MAX_CHECKOUT_ITEMS, NewCheckout};
+use domain::sales::source::SourceType;
+use domain::tariff::{Market, Tariff};
+use serde_json::json;
+use store::reads::pages::Page;
+use store::reads::scope::MerchantReads;
+use store::reads::sources::SourceFilter;
+
+use crate::api::error::ApiError;
+use crate::api::extract::Ids;
+use crate::api::fields::{FromValue, Reference, Text};
+use crate::api::links::draw_token;
+use crate::api::routes::Routes;
+use crate::api::search::phone_numbers;
+use crate::api::sources::kind::{Invoices, Kind, Orders};
+use crate::app::App;
+use crate::engine::Failure;
+use crate::net::limits::CountPageRequest;
+use crate::web::app::filter::Choice;
+use crate::web::app::frame::{self, AppFrame, Fault};
+use crate::web::app::items::{ItemRow, Rows};
+use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::sources::{Words, due, note, path_of, reference};
+use crate::web::checkout::steps::draw_key;
+use crate::web::form::Form;
+use crate::web::language::Visitor;
+
+/// The fewest characters of a name that is looked for.
+const NAME_MIN: usize = 2;
+/// How much of a typed field is shown again.
+const SHOWN_AGAIN: usize = 2_000;
+
+#[derive(Template)]
+#[template(path = "app/new_source.html")]
+struct NewSourceTemplate<'a> {
+    app: &'a AppFrame,
+    words: &'static Words,
+    path: String,
+    is_invoice: bool,
+    is_verified: bool,
+    key: String,
+    currencies: Vec<Choice>,
+    typed: &'a Typed,
+    /// The customers to choose from.
+    found: Vec<Found>,
+    /// Whether somebody was looked for and nobody is known.
+    nobody: bool,
+    items: Vec<ItemRow>,
+    may_have_more: bool,
+    fault: Fault,
+}
+
+/// A customer to choose.
+struct Found {
+    id: i64,
+    name: String,
+    phone: String,
+    is_chosen: bool,
+}
+
+/// What was typed so far.
+#[derive(Default)]
+struct Typed {
+    key: Option<ReferenceId>,
+    currency: String,
+    /// Who is looked for among the customers.
+    who: String,
+    /// The id of the customer who was chosen.
+    party: String,
+    name: String,
+    phone: String,
+    note: String,
+    reference: String,
+    due: String,
+    until: String,
+    rows: Rows,
+}
+
+impl Typed {
+    fn read(form: &Form) -> Self {
+        let text = |name: &str| -> String {
+            form.field(name).unwrap_or_default().chars().take(SHOWN_AGAIN).collect()
+        };
+        Self {
+            key: key_of(form),
+            currency: text("currency"),
+            who: text("who"),
+            party: text("party"),
+            name: text("name"),
+            phone: text("phone"),
+            note: text("note"),
+            reference: text("reference"),
+            due: text("due"),
+            until: text("until"),
+            rows: Rows::read(form, MAX_CHECKOUT_ITEMS),
+        }
+    }
+
+    fn party(&self) -> Option<PartyId> {
+        self.party.parse().ok().map(PartyId)
+    }
+}
+
+/// The key in a form that makes something.
+pub fn key_of(form: &Form) -> Option<ReferenceId> {
+    let key = form.field("key").map(|key| Reference::read(&json!(key)));
+    key.and_then(Result::ok).map(|Reference(key)| key)
+}
+
+/// The key of a form: the one that it has, or a new one.
+pub fn key_for(key: Option<ReferenceId>) -> Result<String, ApiError> {
+    Ok(match key {
+        Some(key) => key.to_string(),
+        None => ReferenceId(draw_key()?).to_string(),
+    })
+}
+
+/// The currencies in which payers can pay now.
+pub fn currencies(tariff: &Tariff, now: ServerTime) -> Vec<Currency> {
+    let is_open =
+        |market: &&Market| market.operation == Operation::Collection && market.effective.at(now);
+    let open = tariff.markets.iter().filter(is_open);
+    let mut known: Vec<Currency> = open.map(|market| market.currency).collect();
+    known.sort_unstable_by(|one, other| one.code().cmp(other.code()));
+    known.dedup();
+    known
+}
+
+/// The currencies as options.
+pub fn currency_choices(known: &[Currency], chosen: &str) -> Vec<Choice> {
+    let choice = |currency: &Currency| Choice {
+        name: currency.code().to_owned(),
+        words: currency.code().to_owned(),
+        is_chosen: currency.code() == chosen,
+    };
+    known.iter().map(choice).collect()
+}
+
+/// The currency that was chosen.
+pub fn currency_of(typed: &str, known: &[Currency]) -> Result<Currency, Fault> {
+    let chosen = Currency::parse(typed).filter(|currency| known.contains(currency));
+    chosen.ok_or_else(|| Fault::of_field("currency", "Choose a currency."))
+}
+
+/// The day in a form from which no payment is taken, as the beginning of that day in UTC.
+pub fn until(form: &Form) -> Result<Option<MerchantTime>, Fault> {
+    let Some(text) = form.field("until") else { return Ok(None) };
+    let time = MerchantTime::parse(text);
+    time.map(Some).ok_or_else(|| Fault::of_field("until", "Give a day as 2026-12-24."))
+}
+
+/// A phone number as people write it, with the code of its country.
+pub fn phone_of(text: &str, tariff: &Tariff) -> Result<String, Fault> {
+    let numbers = phone_numbers(text, tariff);
+    let mut fitting = numbers.into_iter().filter(|number| is_phone(number));
+    match (fitting.next(), fitting.next()) {
+        (Some(number), None) => Ok(number),
+        (Some(_), Some(_)) => {
+            let which = "Give the number with the code of its country: there are several.";
+            Err(Fault::of_field("phone", which))
+        }
+        (None, _) => {
+            let sentence =
+                "Give a phone number with the code of its country, such as 231880000001.";
+            Err(Fault::of_field("phone", sentence))
+        }
+    }
+}
+
+/// Customers whose number this is, or whose name begins like that.
+async fn look_for(
+    reads: &MerchantReads<'_>,
+    tariff: &Tariff,
+    who: &str,
+) -> Result<Vec<Party>, ApiError> {
+    let mut found = vec![];
+    for number in phone_numbers(who, tariff) {
+        found.extend(reads.parties_by_phone(&number).await?);
+    }
+    let is_name = who.chars().any(char::is_alphabetic) && who.chars().count() >= NAME_MIN;
+    if found.is_empty() && is_name && !who.contains(char::is_control) {
+        let start = who.split_whitespace().collect::<Vec<_>>().join(" ");
+        found = reads.parties_by_name(&start).await?;
+    }
+    Ok(found)
+}
+
+/// Who looks at the form of which merchant.
+struct Asked<'a> {
+    app: &'a App,
+    me: &'a LoggedIn,
+    visitor: Visitor,
+    merchant: i64,
+    kind: SourceType,
+}
+
+impl<'a> Asked<'a> {
+    fn words(&self) -> &'static Words {
+        Words::of(self.kind)
+    }
+
+    fn path(&self) -> String {
+        format!("{}/new", self.words().path(self.merchant))
+    }
+
+    async fn at(&self) -> Result<AtMerchant<'a>, Failure> {
+        self.me.at_merchant(self.app, self.merchant, Action::Sell).await
+    }
+
+    fn not_permitted(&self, failure: Failure) -> Result<Response, ApiError> {
+        self.me.not_permitted(failure, self.visitor.clone(), &self.path())
+    }
+}
+
+async fn render(
+    status: StatusCode,
+    asked: &Asked<'_>,
+    at: &AtMerchant<'_>,
+    typed: &Typed,
+    fault: Fault,
+) -> Result<Response, ApiError> {
+    let tariff = asked.app.queries.for_system().tariff().await?;
+    let mut found = look_for(&at.reads, &tariff, &typed.who).await?;
+    let chosen = typed.party();
+    if let Some(id) = chosen.filter(|id| !found.iter().any(|party| party.id == *id)) {
+        found.extend(at.reads.party(id).await?);
+    }
+    let nobody = found.is_empty() && !typed.who.is_empty();
+    let known = currencies(&tariff, asked.me.now);
+    let currency = match typed.currency.as_str() {
+        "" => last_currency(at, asked.kind).await?,
+        typed => typed.to_owned(),
+    };
+    let words = asked.words();
+    let frame = asked.me.frame(asked.visitor.clone(), &format!("New {}", words.one));
+    let frame = frame.at(&asked.path()).of(at, words.screen());
+    let template = NewSourceTemplate {
+        app: &frame,
+        words,
+        path: words.path(asked.merchant),
+        is_invoice: asked.kind == SourceType::Invoice,
+        is_verified: at.merchant.verified,
+        key: key_for(typed.key)?,
+        currencies: currency_choices(&known, &currency),
+        found: found
+            .into_iter()
+            .map(|party| Found {
+                id: party.id.0,
+                is_chosen: Some(party.id) == chosen,
+                name: party.fullname,
+                phone: party.phone,
+            })
+            .collect(),
+        nobody,
+        items: typed.rows.shown(&fault),
+        may_have_more: typed.rows.count() < MAX_CHECKOUT_ITEMS,
+        typed,
+        fault,
+    };
+    frame::render(status, &frame, &template)
+}
+
+/// The currency of the newest of them, in which the next one probably is, too.
+async fn last_currency(at: &AtMerchant<'_>, kind: SourceType) -> Result<String, ApiError> {
+    let page = Page { limit: 1, after_id: None };
+    let newest = at.reads.sources(kind, SourceFilter::default(), page).await?.rows.pop();
+    Ok(newest.map(|source| source.currency.code().to_owned()).unwrap_or_default())
+}
+
+/// The customer in the address, for whom the form is opened.
+struct ForParty(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ForParty {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let mut fields = form_urlencoded::parse(query.as_bytes());
+        let party = fields.find(|(name, _)| name == "party").map(|(_, id)| id.into_owned());
+        let is_id = |id: &String| id.len() <= 19 && id.bytes().all(|byte| byte.is_ascii_digit());
+        Ok(Self(party.filter(is_id).unwrap_or_default()))
+    }
+}
+
+async fn form<K: Kind>(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    ForParty(party): ForParty,
+) -> Result<Response, ApiError> {
+    let asked = Asked { app: &app, me: &me, visitor, merchant, kind: K::TYPE };
+    let at = match asked.at().await {
+        Ok(at) => at,
+        Err(failure) => return asked.not_permitted(failure),
+    };
+    let typed = Typed { party, ..Typed::default() };
+    render(StatusCode::OK, &asked, &at, &typed, Fault::default()).await
+}
+
+/// Reads the whole form.
+async fn read(
+    asked: &Asked<'_>,
+    at: &AtMerchant<'_>,
+    form: &Form,
+    typed: &Typed,
+    as_draft: bool,
+) -> Result<Result<NewCheckout, Fault>, ApiError> {
+    let tariff = asked.app.queries.for_system().tariff().await?;
+    let Some(key) = typed.key else {
+        return Ok(Err(Fault::of_page("Open this page again: its form is not complete.")));
+    };
+    let payer = match payer(at, &tariff, typed).await? {
+        Ok(payer) => payer,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let token = draw_token()?;
+    let known = currencies(&tariff, asked.me.now);
+    let read = || {
+        let (party_id, party) = payer;
+        let currency = currency_of(&typed.currency, &known)?;
+        let items = typed.rows.items(currency)?;
+        if items.is_empty() && !as_draft {
+            return Err(Fault::of_field("item-1", "Say at least one thing that is to be paid."));
+        }
+        Ok(NewCheckout {
+            party,
+            relationship: Relationship::Customer,
+            counterparty_id: None,
+            party_id,
+            kind: asked.kind,
+            currency,
+            note: note(form)?.unwrap_or_default(),
+            reference_id: reference(form)?,
+            due_date: if asked.kind == SourceType::Invoice { due(form)? } else { None },
+            items,
+            mode: PageMode::Hosted,
+            success_url: None,
+            cancel_url: None,
+            expires_at: until(form)?,
+            token,
+            idempotency_key: Some(key),
+            as_draft,
+        })
+    };
+    Ok(read())
+}
+
+/// Who is to pay: a customer who was chosen, or a new one.
+async fn payer(
+    at: &AtMerchant<'_>,
+    tariff: &Tariff,
+    typed: &Typed,
+) -> Result<Result<(Option<PartyId>, NewParty), Fault>, ApiError> {
+    let is_new = !typed.name.is_empty() || !typed.phone.is_empty();
+    if typed.party.is_empty() {
+        return Ok(new_party(tariff, typed).map(|party| (None, party)));
+    }
+    let found = match typed.party() {
+        Some(id) => at.reads.party(id).await?,
+        None => None,
+    };
+    let Some(party) = found else {
+        return Ok(Err(Fault::of_field("who", "There is no such customer.")));
+    };
+    if is_new {
+        let sentence = "A customer is chosen and a new one is typed. Leave one of them out.";
+        return Ok(Err(Fault::of_field("party-new", sentence)));
+    }
+    let known = NewParty {
+        fullname: party.fullname,
+        phone: party.phone,
+        email: party.email,
+        country_code: party.country_code,
+    };
+    Ok(Ok((Some(party.id), known)))
+}
+
+fn new_party(tariff: &Tariff, typed: &Typed) -> Result<NewParty, Fault> {
+    if typed.phone.is_empty() {
+        let sentence = "Choose a customer, or give the phone number of a new one.";
+        return Err(Fault::of_field("phone", sentence));
+    }
+    let phone = phone_of(&typed.phone, tariff)?;
+    let fullname = match typed.name.as_str() {
+        // A party must have a name: without one its phone is used.
+        "" => phone.clone(),
+        name => match Text::<255>::read(&json!(name)) {
+            Ok(Text(name)) => name,
+            Err(_) => {
+                let sentence = "A name has at most 255 characters, in one line.";
+                return Err(Fault::of_field("name", sentence));
+            }
+        },
+    };
+    Ok(NewParty { fullname, phone, email: None, country_code: None })
+}
+
+/// The field that a refusal is about.
+fn fault_of(failure: &Failure, sentence: String) -> Fault {
+    let Failure::Refused(reasons) = failure else { return Fault::of_page(sentence) };
+    match reasons.first().map(Refusal::subject) {
+        Some(Subject::Amount) => Fault::of_field("price-1", sentence),
+        Some(Subject::Expiry) => Fault::of_field("until", sentence),
+        Some(Subject::Party) => Fault::of_field("who", sentence),
+        _ => Fault::of_page(sentence),
+    }
+}
+
+async fn create<K: Kind>(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let asked = Asked { app: &app, me: &me, visitor, merchant, kind: K::TYPE };
+    let at = match asked.at().await {
+        Ok(at) => at,
+        Err(failure) => return asked.not_permitted(failure),
+    };
+    let typed = Typed::read(&form);
+    let as_draft = match form.field("step") {
+        Some("publish") => false,
+        Some("draft") => true,
+        Some("more") => {
+            let typed = Typed { rows: typed.rows.with_more(MAX_CHECKOUT_ITEMS), ..typed };
+            return render(StatusCode::OK, &asked, &at, &typed, Fault::default()).await;
+        }
+        _ => return render(StatusCode::OK, &asked, &at, &typed, Fault::default()).await,
+    };
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    let checkout = match read(&asked, &at, &form, &typed, as_draft).await? {
+        Ok(checkout) => checkout,
+        Err(fault) => return render(status, &asked, &at, &typed, fault).await,
+    };
+    let merchant_id = MerchantId(merchant);
+    match me.submit(&app, Some(merchant_id), CreateCheckout { merchant_id, checkout }).await {
+        Ok(made) => Ok(frame::lead_to(&path_of(&made.source))),
+        Err(failure) => {
+            let fault = |sentence| fault_of(&failure, sentence);
+            let page =
+                async |status, sentence| render(status, &asked, &at, &typed, fault(sentence)).await;
+            frame::refused(failure.clone(), &asked.path())?.answer_read(page).await
+        }
+    }
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .page("/app/invoices/{merchant}/new", form::<Invoices>)
+        .form("/app/invoices/{merchant}/new", create::<Invoices>)
+        .page("/app/orders/{merchant}/new", form::<Orders>)
+        .form("/app/orders/{merchant}/new", create::<Orders>)
+}

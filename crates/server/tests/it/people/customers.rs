@@ -1,0 +1,190 @@
+//! Customers at `/app`.
+
+use super::invoices::{RICE, SEE_CONTACTS, SELLERS, list, make, sold};
+use super::payments::everybody;
+use super::person::{between, leads, text};
+use super::{member, open_with_key};
+use crate::support::shop::GOOD;
+use crate::support::{Merchant, Reply, id, json, key, open_two};
+
+/// Who edits customers and their accounts.
+const EDIT: [&str; 4] = ["OWNER", "FINANCE", "MANAGER", "SUPPORT"];
+const READ_WALLETS: [&str; 5] = ["OWNER", "FINANCE", "MANAGER", "OPERATOR", "AUDITOR"];
+
+fn customers(shop: &Merchant) -> String {
+    list(shop, "customers")
+}
+
+#[track_caller]
+fn party(shop: &Merchant, name: &str, phone: &str) -> i64 {
+    let body = json!({"fullname": name, "phone": phone});
+    id(&shop.api.post("/v1/parties/create", &body).ok())
+}
+
+/// Pays an invoice from an account.
+#[track_caller]
+fn paid_from(shop: &Merchant, account: i64, amount: &str) {
+    shop.take(account, "USD", amount);
+}
+
+#[test]
+fn each_role_sees_a_customer_as_it_may() {
+    let (server, shop, other) = open_two();
+    server.database.give_secrets_key();
+    server.fund(&shop, "USD", "50.00");
+    let ama = party(&shop, "Amara Kollie", "231880000001");
+    shop.transfer(shop.counterparty(ama), "USD", "5.00");
+    let account = shop.account(ama, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
+    paid_from(&shop, account, "40.00");
+    let theirs = party(&other, "Somebody Else", "231880000099");
+    let one = format!("{}/{ama}", customers(&shop));
+    for (role, person) in &mut everybody(&server, &shop) {
+        let (sees, sells) = (SEE_CONTACTS.contains(role), SELLERS.contains(role));
+        let listed = person.browser.get(&customers(&shop));
+        let page = person.browser.get(&one);
+        for page in [&listed, &page] {
+            assert_eq!(page.status, 200, "{role}: {}", text(page));
+            let page = text(page);
+            assert_eq!(page.contains("Amara Kollie"), sees, "{role}: {page}");
+            assert_eq!(page.contains("A. K."), !sees, "{role}: {page}");
+            assert_eq!(page.contains("231880000001"), sees, "{role}: {page}");
+            assert!(!page.contains("Somebody Else"), "{role}: {page}");
+        }
+        assert_eq!(text(&listed).contains("Find a customer"), sees, "{role}");
+        let page = text(&page);
+        assert!(page.contains("MTN Mobile Money, Liberia; pays from it"), "{role}: {page}");
+        assert!(page.contains("Net <span class=\"n\">+40.00 USD"), "{role}: {page}");
+        let balance = READ_WALLETS.contains(role);
+        assert_eq!(page.contains("<h2>Balance</h2>"), balance, "{role}: {page}");
+        assert_eq!(page.contains("<strong class=\"n\">5.00 USD</strong>"), balance, "{role}");
+        let edits = EDIT.contains(role);
+        let deactivate = format!("{one}/accounts/{account}/deactivate");
+        assert_eq!(page.contains(&deactivate), edits, "{role}: {page}");
+        let new = format!("{}/new?party={ama}", list(&shop, "invoices"));
+        assert_eq!(page.contains(&new), sells, "{role}: {page}");
+        let of_installation = ["OPERATOR", "AUDITOR"].contains(role);
+        let expected = if of_installation { 200 } else { 404 };
+        for (path, expected) in [
+            (customers(&other), expected),
+            (format!("{}/{theirs}", customers(&other)), expected),
+            (format!("{}/{theirs}", customers(&shop)), 404),
+            (format!("{}/{ama}", customers(&other)), 404),
+        ] {
+            assert_eq!(person.browser.get(&path).status, expected, "{role} {path}");
+        }
+    }
+}
+
+#[test]
+fn only_who_edits_customers_deactivates_their_accounts() {
+    let (server, shop, other) = open_two();
+    server.database.give_secrets_key();
+    let (ama, kofi) = (party(&shop, "Ama", "231880000001"), party(&shop, "Kofi", "231880000002"));
+    let of = |shop: &Merchant, party| shop.account(party, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
+    let (account, of_kofi) = (of(&shop, ama), of(&shop, kofi));
+    let their_party = party(&other, "Yaa", "231880000003");
+    let theirs = of(&other, their_party);
+    let mut people = everybody(&server, &shop);
+    let active =
+        || server.database.value("SELECT count(*) FROM payment_accounts WHERE is_active = 1");
+    let before = sold(&server);
+    let path = |shop: &Merchant, party: i64, account: i64| {
+        format!("{}/{party}/accounts/{account}/deactivate", customers(shop))
+    };
+    for (role, person) in &mut people {
+        let own = path(&shop, ama, account);
+        assert_eq!(person.browser.post_bare(&own, &[]).status, 403, "{role}");
+        let edits = EDIT.contains(role);
+        if !edits {
+            assert_eq!(person.browser.post(&own, &[]).status, 403, "{role}");
+        }
+        // Of another merchant, or of another customer than the page is about.
+        for elsewhere in [
+            path(&shop, ama, theirs),
+            path(&shop, their_party, theirs),
+            path(&shop, ama, of_kofi),
+            path(&shop, ama, 999_999),
+        ] {
+            let reply = person.browser.post(&elsewhere, &[]);
+            assert_eq!(reply.status, if edits { 404 } else { 403 }, "{role}: {elsewhere}");
+        }
+        let reply = person.browser.post(&path(&other, their_party, theirs), &[]);
+        let of_installation = ["OPERATOR", "AUDITOR"].contains(role);
+        assert_eq!(reply.status, if of_installation { 403 } else { 404 }, "{role}");
+    }
+    assert_eq!((active().as_str(), sold(&server)), ("3", before));
+    let finance = people.get_mut("FINANCE").expect("somebody");
+    let page = format!("{}/{ama}", customers(&shop));
+    for _ in 0..2 {
+        assert_eq!(leads(&finance.browser.post(&path(&shop, ama, account), &[])), page);
+    }
+    assert_eq!(active(), "2");
+    let shown = finance.browser.get(&page);
+    assert!(text(&shown).contains("<strong>deactivated</strong>"), "{}", text(&shown));
+    assert!(!text(&shown).contains("/deactivate\""), "{}", text(&shown));
+    // It is used no more.
+    let session = shop.checkout(shop.invoice("USD", "5.00"));
+    assert_eq!(shop.collect(session, account, "USD", &key()).status, 422);
+    server.verify_ledger();
+}
+
+#[test]
+fn customers_and_their_payments_are_read_by_pages() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "MANAGER", "ama@shop.example");
+    let page = ama.browser.get(&customers(&shop));
+    assert!(text(&page).contains("No customer yet."), "{}", text(&page));
+    let one = party(&shop, "Kofi Boateng", "231880000071");
+    let (first, second) = (
+        shop.account(one, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD)),
+        shop.account(one, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD)),
+    );
+    for number in 0..52 {
+        let account = if number % 2 == 0 { first } else { second };
+        paid_from(&shop, account, &format!("{}.00", number + 1));
+    }
+    let customer = format!("{}/{one}", customers(&shop));
+    let rows = |page: &Reply| -> Vec<String> {
+        let parts = text(page).split("Net <span class=\"n\">+").skip(1);
+        parts.map(|part| part.split(' ').next().unwrap_or_default().to_owned()).collect()
+    };
+    let page = ama.browser.get(&customer);
+    let newest = rows(&page);
+    assert_eq!(newest.len(), 50, "{}", text(&page));
+    assert_eq!((newest[0].as_str(), newest[49].as_str()), ("52.00", "3.00"));
+    let after = between(text(&page), "?after=", "\"").to_owned();
+    let page = ama.browser.get(&format!("{customer}?after={after}"));
+    assert_eq!(rows(&page), ["2.00", "1.00"], "{}", text(&page));
+    assert!(!text(&page).contains("Older payments"), "{}", text(&page));
+    for (query, status) in [("after=x", 422), ("accounts=x", 422), ("after=999999", 404)] {
+        let page = ama.browser.get(&format!("{customer}?{query}"));
+        assert_eq!(page.status, status, "{query}: {}", text(&page));
+    }
+    // The payer of each of the invoices is a customer, too.
+    let page = ama.browser.get(&customers(&shop));
+    let count = |page: &Reply| text(page).matches("<strong><bdi>").count();
+    assert_eq!(count(&page), 50, "{}", text(&page));
+    let after = between(text(&page), "?after=", "\"").to_owned();
+    let page = ama.browser.get(&format!("{}?after={after}", customers(&shop)));
+    assert_eq!(count(&page), 3, "{}", text(&page));
+}
+
+#[test]
+fn a_customer_without_payments_is_found() {
+    let (server, shop) = open_with_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let mut yaa = member(&server, &shop, "VIEWER", "yaa@shop.example");
+    let invoice = make(&mut kofi, &list(&shop, "invoices"), &RICE, &[]);
+    let party = server.database.value("SELECT id FROM parties");
+    let customer = format!("href=\"{}/{party}\"", customers(&shop));
+    let search = format!("/app/search/{}", shop.credentials.merchant_id);
+    for asked in ["kollie", "ama", "0880000001", "%2B231880000001"] {
+        let page = kofi.browser.get(&format!("{search}?q={asked}"));
+        assert!(text(&page).contains(&customer), "{asked}: {}", text(&page));
+        let page = yaa.browser.get(&format!("{search}?q={asked}"));
+        assert!(!text(&page).contains(&customer), "{asked}: {}", text(&page));
+    }
+    let number = server.database.value("SELECT number FROM sources");
+    let page = yaa.browser.get(&format!("{search}?q={number}"));
+    assert!(text(&page).contains(&format!("href=\"{invoice}\"")), "{}", text(&page));
+}

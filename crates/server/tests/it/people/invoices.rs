@@ -1,0 +1,651 @@
+//! Invoices at `/app`: making, publishing, passing on and canceling them, by who may.
+
+use super::payments::{everybody, payments};
+use super::person::{Person, between, leads, text};
+use super::{member, open_with_key};
+use crate::support::payer::{Payer, pay, shows, until};
+use crate::support::shop::GOOD;
+use crate::support::{
+    Merchant, Reply, Server, all_at_once, id, json, key, on_postgres_only, open_two, spawn,
+};
+
+/// Who makes, publishes and cancels invoices, orders and links.
+pub(crate) const SELLERS: [&str; 3] = ["OWNER", "MANAGER", "SUPPORT"];
+/// Who may pass links on.
+const PASS_ON: [&str; 5] = ["OWNER", "FINANCE", "MANAGER", "SUPPORT", "OPERATOR"];
+/// Who sees names and phone numbers.
+pub(crate) const SEE_CONTACTS: [&str; 5] = ["OWNER", "FINANCE", "MANAGER", "SUPPORT", "OPERATOR"];
+const OF_INSTALLATION: [&str; 2] = ["OPERATOR", "AUDITOR"];
+
+/// What is typed for an invoice of 50.00 USD.
+pub(crate) const RICE: [(&str, &str); 7] = [
+    ("step", "publish"),
+    ("phone", "+231 88 000 0001"),
+    ("name", "Ama Kollie"),
+    ("currency", "USD"),
+    ("item-1", "Rice, 25 kg"),
+    ("qty-1", "2"),
+    ("price-1", "25.00"),
+];
+
+/// The list of invoices or of orders.
+pub(crate) fn list(shop: &Merchant, kind: &str) -> String {
+    format!("/app/{kind}/{}", shop.credentials.merchant_id)
+}
+
+fn invoices(shop: &Merchant) -> String {
+    list(shop, "invoices")
+}
+
+/// The key in a form that makes something.
+#[track_caller]
+pub(crate) fn drawn(page: &Reply) -> String {
+    between(text(page), "name=\"key\" value=\"", "\"").to_owned()
+}
+
+/// The address of the link with these words.
+#[track_caller]
+pub(crate) fn href(page: &Reply, words: &str) -> String {
+    let (before, _) = text(page).split_once(&format!("\">{words}")).expect("the link");
+    before.rsplit_once("href=\"").expect("its address").1.replace("&amp;", "&")
+}
+
+/// Sends the form of something new, which was just opened, with these fields in the place of those
+/// of the same name.
+#[track_caller]
+pub(crate) fn send_new(
+    person: &mut Person,
+    list: &str,
+    fields: &[(&str, &str)],
+    others: &[(&str, &str)],
+) -> Reply {
+    let form = person.browser.get(&format!("{list}/new"));
+    assert_eq!(form.status, 200, "{}", text(&form));
+    let key = drawn(&form);
+    let mut all = vec![("key", key.as_str())];
+    all.extend(fields.iter().filter(|(name, _)| !others.iter().any(|(other, _)| other == name)));
+    all.extend_from_slice(others);
+    person.browser.post(&format!("{list}/new"), &all)
+}
+
+/// Makes something new. Answers its page.
+#[track_caller]
+pub(crate) fn make(
+    person: &mut Person,
+    list: &str,
+    fields: &[(&str, &str)],
+    others: &[(&str, &str)],
+) -> String {
+    leads(&send_new(person, list, fields, others)).to_owned()
+}
+
+/// Whether what is another's stays hidden from who may change what is theirs, and is not changed by
+/// who may not.
+pub(crate) fn hides(status: u16, may: bool) -> bool {
+    status == 404 || status == 403 && !may
+}
+
+/// The rows that selling changes.
+pub(crate) fn sold(server: &Server) -> String {
+    let tables = [
+        "sources",
+        "source_items",
+        "checkout_configs",
+        "payment_links",
+        "parties",
+        "counterparties",
+        "audit",
+        "events",
+    ];
+    let mut counts = vec![];
+    for table in tables {
+        counts.push(server.database.value(&format!("SELECT count(*) FROM {table}")));
+    }
+    let statuses = server.database.rows("SELECT id, status FROM sources ORDER BY id");
+    format!("{counts:?} {statuses:?}")
+}
+
+#[test]
+fn each_role_sees_invoices_as_it_may() {
+    let (server, shop, other) = open_two();
+    server.database.give_secrets_key();
+    let paid = shop.paid_hundred();
+    let invoice = shop.invoice("USD", "40.00");
+    let theirs = other.invoice("USD", "70.00");
+    let one = format!("{}/{invoice}", invoices(&shop));
+    for (role, person) in &mut everybody(&server, &shop) {
+        let page = person.browser.get(&invoices(&shop));
+        assert_eq!(page.status, 200, "{role}: {}", text(&page));
+        let sells = SELLERS.contains(role);
+        let sees = SEE_CONTACTS.contains(role);
+        for page in [&page, &person.browser.get(&one)] {
+            let page = text(page);
+            assert!(page.contains("40.00 USD") && page.contains("to be paid"), "{role}: {page}");
+            assert_eq!(page.contains("Amara Kollie"), sees, "{role}: {page}");
+            assert_eq!(page.contains("A. K."), !sees, "{role}: {page}");
+        }
+        let page = text(&page);
+        assert!(page.contains("100.00 USD") && page.contains("paid <time"), "{role}: {page}");
+        assert_eq!(page.contains("New invoice"), sells, "{role}: {page}");
+        let page = person.browser.get(&one);
+        let page = text(&page);
+        assert_eq!(page.contains(&format!("{one}/cancel")), sells, "{role}: {page}");
+        // The page of the payer tells names and numbers.
+        let passes = PASS_ON.contains(role);
+        assert_eq!(page.contains(&format!("{one}/link")), passes, "{role}: {page}");
+        let form = person.browser.get(&format!("{}/new", invoices(&shop)));
+        assert_eq!(form.status, if sells { 200 } else { 403 }, "{role}: {}", text(&form));
+        // A payment's invoice leads there, and the invoice to its payment.
+        let payment = format!("{}/{}", payments(&shop), paid["payment_intent_id"]);
+        let page = person.browser.get(&payment);
+        let source = format!("{}/", invoices(&shop));
+        let of_paid = format!("{source}{}", between(text(&page), &source, "\""));
+        let page = person.browser.get(&of_paid);
+        assert!(text(&page).contains("It was paid on"), "{role}: {}", text(&page));
+        assert!(text(&page).contains(&format!("href=\"{payment}\">The payment")), "{role}");
+        // What is another merchant's is not there.
+        let unknown = [
+            format!("{}/{theirs}", invoices(&shop)),
+            format!("{}/{invoice}", list(&shop, "orders")),
+            format!("{}/{invoice}", invoices(&other)),
+            format!("{}/999999", invoices(&shop)),
+        ];
+        for path in unknown {
+            assert_eq!(person.browser.get(&path).status, 404, "{role} {path}");
+        }
+        let status = person.browser.get(&invoices(&other)).status;
+        let expected = if OF_INSTALLATION.contains(role) { 200 } else { 404 };
+        assert_eq!(status, expected, "{role}");
+    }
+}
+
+#[test]
+fn who_may_not_sell_changes_nothing_and_nobody_changes_anothers() {
+    let (server, shop, other) = open_two();
+    server.database.give_secrets_key();
+    let mine = [shop.invoice("USD", "40.00"), shop.draft("invoices", "USD", "PAYER")];
+    let item = id(&shop.add_item("invoices", mine[1], "USD", 1, "5.00"));
+    let theirs = [other.invoice("USD", "70.00"), other.draft("invoices", "USD", "PAYER")];
+    let their_item = id(&other.add_item("invoices", theirs[1], "USD", 1, "5.00"));
+    let their_party = other.party();
+    let mut people = everybody(&server, &shop);
+    let before = sold(&server);
+    for (role, person) in &mut people {
+        let new = format!("{}/new", invoices(&shop));
+        let one = key();
+        let mut form = vec![("key", one.as_str())];
+        form.extend(RICE);
+        let bare = person.browser.post_bare(&new, &form);
+        assert_eq!(bare.status, 403, "{role}: without the token of a page");
+        let sells = SELLERS.contains(role);
+        if !sells {
+            let reply = person.browser.post(&new, &form);
+            assert_eq!(reply.status, 403, "{role}: {}", text(&reply));
+        }
+        let of_item = |item: i64| format!("items/{item}/remove");
+        let added = [("item", "Oil"), ("price", "1.00"), ("bearer", "PAYEE")];
+        for (source, item) in [(mine[0], item), (mine[1], item)] {
+            for what in ["publish", "cancel", "update", "items/add", &of_item(item)] {
+                let path = format!("{}/{source}/{what}", invoices(&shop));
+                assert_eq!(person.browser.post_bare(&path, &added).status, 403, "{role} {path}");
+                if !sells {
+                    let reply = person.browser.post(&path, &added);
+                    assert_eq!(reply.status, 403, "{role} {path}: {}", text(&reply));
+                }
+            }
+            if !PASS_ON.contains(role) {
+                let path = format!("{}/{source}/link", invoices(&shop));
+                assert_eq!(person.browser.post(&path, &[]).status, 403, "{role}");
+            }
+        }
+        // Of another merchant: in its name, and in one's own.
+        for source in theirs {
+            let ours = format!("{}/{source}", invoices(&shop));
+            for what in ["publish", "cancel", "update", "items/add", &of_item(their_item)] {
+                let reply = person.browser.post(&format!("{ours}/{what}"), &added);
+                assert!(hides(reply.status, sells), "{role} {what}: {}", text(&reply));
+                let path = format!("{}/{source}/{what}", invoices(&other));
+                let reply = person.browser.post(&path, &added);
+                let expected = if OF_INSTALLATION.contains(role) { 403 } else { 404 };
+                assert_eq!(reply.status, expected, "{role} {path}: {}", text(&reply));
+            }
+            let link = person.browser.post(&format!("{ours}/link"), &[]);
+            assert!(hides(link.status, PASS_ON.contains(role)), "{role}: {}", text(&link));
+        }
+        // An item of another invoice is no item of this one.
+        if sells {
+            let path = format!("{}/{}/{}", invoices(&shop), mine[0], of_item(item));
+            assert_eq!(person.browser.post(&path, &[]).status, 404, "{role}");
+            // Nor is another merchant's customer one of this one.
+            let party = their_party.to_string();
+            let fields = [("party", party.as_str()), ("phone", ""), ("name", "")];
+            let reply = send_new(person, &invoices(&shop), &RICE, &fields);
+            assert_eq!(reply.status, 422, "{role}: {}", text(&reply));
+            assert!(text(&reply).contains("There is no such customer."), "{}", text(&reply));
+        }
+    }
+    assert_eq!(sold(&server), before);
+    server.verify_ledger();
+}
+
+#[test]
+fn from_a_new_invoice_to_its_refund() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let home = ama.browser.get("/app");
+    assert_eq!(home.status, 200);
+    let page = ama.browser.get(&payments(&shop));
+    assert!(text(&page).contains(&format!("href=\"{}\"", invoices(&shop))), "{}", text(&page));
+    let page = ama.browser.get(&invoices(&shop));
+    assert!(text(&page).contains("No invoice yet. Make one"), "{}", text(&page));
+    let due = [("due", "2100-12-24"), ("note", "October\r\nand November"), ("reference", "A-17")];
+    let invoice = make(&mut ama, &invoices(&shop), &RICE, &due);
+    let page = ama.browser.get(&invoice);
+    for part in [
+        "INV-",
+        "50.00 USD",
+        "to be paid",
+        "Ama Kollie",
+        "231880000001",
+        "2100-12-24",
+        "A-17",
+        "October\nand November",
+        "Rice, 25 kg",
+        "2 × <span class=\"n\">25.00 USD",
+        "alt=\"QR code of the link\"",
+        "Invoice as PDF",
+    ] {
+        assert!(text(&page).contains(part), "{part}: {}", text(&page));
+    }
+    // The link, its code and its PDF are there.
+    let url = between(text(&page), "readonly dir=\"ltr\" value=\"", "\"").to_owned();
+    let pdf = href(&page, "Invoice as PDF");
+    let image = between(text(&page), "src=\"/pay/", "\"").to_owned();
+    let pdf = ama.browser.get(&pdf);
+    assert_eq!((pdf.status, pdf.header("content-type")), (200, Some("application/pdf")));
+    let image = ama.browser.get(&format!("/pay/{image}"));
+    assert_eq!((image.status, image.header("content-type")), (200, Some("image/svg+xml")));
+    // Somebody pays by it.
+    let mut payer = Payer::new(&server);
+    pay(&mut payer, &url, "MTN_MOMO_LBR:USD", GOOD);
+    until(&mut payer, "Paid");
+    let page = ama.browser.get(&invoice);
+    assert!(text(&page).contains("It was paid on"), "{}", text(&page));
+    let receipt = payer_path(&href(&page, "The receipt"));
+    assert_eq!(ama.browser.get(&receipt).status, 200, "{receipt}");
+    assert!(!text(&page).contains("/cancel\""), "{}", text(&page));
+    let payment = href(&page, "The payment");
+    // And is given it back.
+    let form = ama.browser.get(&format!("{payment}/refund"));
+    let key = drawn(&form);
+    let fields = [("key", key.as_str()), ("amount", "5.00")];
+    let refund = ama.browser.post(&format!("{payment}/refund"), &fields);
+    assert!(leads(&refund).starts_with(&payments(&shop)), "{}", text(&refund));
+    let csv = ama.browser.get(&format!("{}/csv", payments(&shop)));
+    assert_eq!(text(&csv).lines().count(), 3, "{}", text(&csv));
+    server.verify_ledger();
+}
+
+/// The path of an address of this server.
+pub(crate) fn payer_path(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or(String::new(), |at| rest[at..].to_owned())
+}
+
+#[test]
+fn a_double_click_makes_one_invoice() {
+    let (server, shop, other) = open_two();
+    server.database.give_secrets_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let form = kofi.browser.get(&format!("{}/new", invoices(&shop)));
+    let (token, key) = (kofi.browser.form_token(), drawn(&form));
+    let mut fields = vec![("form_token", token.as_str()), ("key", key.as_str())];
+    fields.extend(RICE);
+    let clicks: Vec<u32> = (0..6).collect();
+    let path = format!("{}/new", invoices(&shop));
+    let made = all_at_once(&clicks, |_| {
+        let reply = kofi.browser.clone().post_bare(&path, &fields);
+        leads(&reply).to_owned()
+    });
+    assert!(made.iter().all(|to| *to == made[0]), "{made:?}");
+    let count = |table: &str| server.database.value(&format!("SELECT count(*) FROM {table}"));
+    let tables = ["sources", "source_items", "checkout_configs", "parties", "counterparties"];
+    assert_eq!(tables.map(count), ["1"; 5]);
+    // Later and with other things typed it is still the same form.
+    fields.retain(|(name, _)| *name != "price-1");
+    fields.push(("price-1", "99.00"));
+    let again = kofi.browser.post_bare(&path, &fields);
+    assert_eq!(leads(&again), made[0]);
+    let page = kofi.browser.get(&made[0]);
+    assert!(text(&page).contains("50.00 USD"), "{}", text(&page));
+    // A new form makes another one, with the next number.
+    let second = make(&mut kofi, &invoices(&shop), &RICE, &[]);
+    assert_ne!(second, made[0]);
+    assert_eq!(tables.map(count), ["2", "2", "2", "1", "2"]);
+    // The key of one merchant's form means nothing to another.
+    let mut theirs = member(&server, &other, "SUPPORT", "yaa@shop.example");
+    let same = [("key", key.as_str())];
+    let reply = {
+        let mut all = same.to_vec();
+        all.extend(RICE);
+        theirs.browser.post(&format!("{}/new", invoices(&other)), &all)
+    };
+    assert!(leads(&reply).starts_with(&invoices(&other)));
+    assert_eq!(count("sources"), "3");
+    let by_person = server.database.value(
+        "SELECT count(*) FROM audit WHERE command = (SELECT code FROM stored_codes \
+         WHERE type = 'audited_command' AND name = 'create_checkout')",
+    );
+    assert_eq!(by_person, "3");
+    server.verify_ledger();
+}
+
+/// Each process knows nothing of what the other one is about to write.
+#[test]
+fn a_double_click_at_two_processes_makes_one_invoice_and_one_link() {
+    on_postgres_only!();
+    let (server, shop) = spawn();
+    server.database.give_secrets_key();
+    let second = server.spawn_another(&[]);
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let token = kofi.browser.form_token();
+    let browsers = [kofi.browser.clone(), kofi.browser.moved_to(&second)];
+    let link =
+        [("step", "create"), ("title", "Roof"), ("currency", "USD"), ("min", "1"), ("max", "9")];
+    for (kind, typed) in [("invoices", RICE.as_slice()), ("orders", &RICE), ("links", &link)] {
+        let path = format!("{}/new", list(&shop, kind));
+        for _ in 0..5 {
+            let one = key();
+            let mut fields = vec![("form_token", token.as_str()), ("key", one.as_str())];
+            fields.extend(typed);
+            let clicks = [0, 1, 0, 1];
+            let made = all_at_once(&clicks, |turn: &usize| {
+                let reply = browsers[*turn].clone().post_bare(&path, &fields);
+                leads(&reply).to_owned()
+            });
+            assert!(made.iter().all(|to| *to == made[0]), "{made:?}");
+        }
+    }
+    let count = |table: &str| server.database.value(&format!("SELECT count(*) FROM {table}"));
+    let tables = ["sources", "source_items", "checkout_configs", "counterparties"];
+    assert_eq!(tables.map(count), ["10"; 4]);
+    assert_eq!(["parties", "payment_links"].map(count), ["1", "5"]);
+    server.verify_ledger();
+}
+
+#[test]
+fn a_draft_is_changed_published_and_canceled() {
+    let (server, shop) = open_with_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let nothing = [("step", "draft"), ("item-1", ""), ("qty-1", ""), ("price-1", "")];
+    let invoice = make(&mut kofi, &invoices(&shop), &RICE, &nothing);
+    let page = kofi.browser.get(&invoice);
+    assert!(text(&page).contains("Add what is to be paid below"), "{}", text(&page));
+    assert!(!text(&page).contains(" readonly "), "nobody can pay it: {}", text(&page));
+    // The page of the payer says so, too.
+    let token = server.database.value("SELECT token FROM checkout_configs");
+    let mut payer = Payer::at(&server, &format!("/pay/{token}"));
+    let before = payer.source().to_owned();
+    assert!(!before.contains("name=\"method\""), "{before}");
+    let refused = kofi.browser.post(&format!("{invoice}/publish"), &[]);
+    assert_eq!(refused.status, 422, "{}", text(&refused));
+    for (item, qty, price) in [("Rice", "2", "25"), ("Oil", "", "1,000.50")] {
+        let fields = [("item", item), ("qty", qty), ("price", price)];
+        let reply = kofi.browser.post(&format!("{invoice}/items/add"), &fields);
+        assert_eq!(leads(&reply), invoice);
+    }
+    for (fields, field) in [
+        ([("item", ""), ("qty", "1"), ("price", "1")], "item"),
+        ([("item", "Oil"), ("qty", "0"), ("price", "1")], "qty"),
+        ([("item", "Oil"), ("qty", "1"), ("price", "19,50")], "price"),
+        ([("item", "Oil"), ("qty", "1000000000"), ("price", "1000000000")], "price"),
+    ] {
+        let reply = kofi.browser.post(&format!("{invoice}/items/add"), &fields);
+        assert_eq!(reply.status, 422, "{fields:?}: {}", text(&reply));
+        assert!(text(&reply).contains(&format!("id=\"{field}-fault\"")), "{}", text(&reply));
+        assert!(text(&reply).contains(&format!("value=\"{}\"", fields[2].1)), "{}", text(&reply));
+    }
+    let page = kofi.browser.get(&invoice);
+    assert!(text(&page).contains("1050.50 USD"), "{}", text(&page));
+    let item = between(text(&page), &format!("{invoice}/items/"), "/remove").to_owned();
+    let remove = format!("{invoice}/items/{item}/remove");
+    assert_eq!(leads(&kofi.browser.post(&remove, &[])), invoice);
+    // It was the first one, and is gone.
+    assert_eq!(kofi.browser.post(&remove, &[]).status, 404);
+    let page = kofi.browser.get(&invoice);
+    assert!(text(&page).contains("1000.50 USD"), "{}", text(&page));
+    let change = |bearer, due| [("bearer", bearer), ("due", due), ("note", "For Ama")];
+    let update = format!("{invoice}/update");
+    for (fields, field) in [(change("NOBODY", ""), "bearer"), (change("PAYEE", "soon"), "due")] {
+        let reply = kofi.browser.post(&update, &fields);
+        assert_eq!(reply.status, 422, "{}", text(&reply));
+        assert!(text(&reply).contains(&format!("id=\"{field}-fault\"")), "{}", text(&reply));
+        assert!(text(&reply).contains("For Ama</textarea>"), "{}", text(&reply));
+    }
+    let reply = kofi.browser.post(&update, &change("PAYEE", "2100-01-02"));
+    assert_eq!(leads(&reply), invoice);
+    let page = kofi.browser.get(&invoice);
+    for part in ["the merchant, out of the total", "2100-01-02", "For Ama"] {
+        assert!(text(&page).contains(part), "{part}: {}", text(&page));
+    }
+    // Published twice is published once.
+    for _ in 0..2 {
+        assert_eq!(leads(&kofi.browser.post(&format!("{invoice}/publish"), &[])), invoice);
+    }
+    let page = kofi.browser.get(&invoice);
+    assert!(text(&page).contains("to be paid") && text(&page).contains(" readonly "));
+    payer = Payer::at(&server, &format!("/pay/{token}"));
+    shows(&mut payer, &["1,000.50"]);
+    let add = [("item", "Oil"), ("qty", "1"), ("price", "1")];
+    let reply = kofi.browser.post(&format!("{invoice}/items/add"), &add);
+    assert_eq!(reply.status, 422, "{}", text(&reply));
+    for _ in 0..2 {
+        assert_eq!(leads(&kofi.browser.post(&format!("{invoice}/cancel"), &[])), invoice);
+    }
+    let page = kofi.browser.get(&invoice);
+    assert!(text(&page).contains("<strong>canceled</strong>"), "{}", text(&page));
+    assert!(!text(&page).contains(" readonly ") && !text(&page).contains("/cancel\""));
+    let reply = kofi.browser.post(&format!("{invoice}/publish"), &[]);
+    assert_eq!(reply.status, 422, "{}", text(&reply));
+    let events = "SELECT count(*) FROM audit WHERE command IN (SELECT code FROM stored_codes \
+        WHERE type = 'audited_command' AND name IN ('publish_source', 'cancel_source'))";
+    assert_eq!(server.database.value(events), "2");
+    server.verify_ledger();
+}
+
+#[test]
+fn what_is_typed_into_an_invoice_is_checked_and_kept() {
+    let (server, shop) = open_with_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let long = "x".repeat(256);
+    let known = shop.party().to_string();
+    let before = sold(&server);
+    for (fields, field) in [
+        (vec![("phone", "")], "phone"),
+        (vec![("phone", "12345")], "phone"),
+        (vec![("phone", "call me")], "phone"),
+        (vec![("name", long.as_str())], "name"),
+        (vec![("name", "a\u{202e}b")], "name"),
+        (vec![("currency", "")], "currency"),
+        (vec![("currency", "XXX")], "currency"),
+        (vec![("currency", "ISK")], "currency"),
+        (vec![("item-1", "")], "item-1"),
+        (vec![("item-1", long.as_str())], "item-1"),
+        (vec![("qty-1", "0")], "qty-1"),
+        (vec![("qty-1", "1.5")], "qty-1"),
+        (vec![("price-1", "")], "price-1"),
+        (vec![("price-1", "0")], "price-1"),
+        (vec![("price-1", "-5")], "price-1"),
+        (vec![("price-1", "25.001")], "price-1"),
+        (vec![("price-1", "25 LRD")], "price-1"),
+        (vec![("price-1", "19,50")], "price-1"),
+        (vec![("qty-1", "1000000000"), ("price-1", "10000000")], "price-1"),
+        (vec![("item-1", ""), ("qty-1", ""), ("price-1", "")], "item-1"),
+        (vec![("due", "tomorrow")], "due"),
+        (vec![("until", "tomorrow")], "until"),
+        (vec![("until", "2001-01-01")], "until"),
+        (vec![("until", "2999-01-01")], "until"),
+        (vec![("reference", long.as_str())], "reference"),
+        (vec![("party", known.as_str())], "party-new"),
+        (vec![("party", "1")], "who"),
+        (vec![("party", "1"), ("phone", ""), ("name", "")], "who"),
+        (vec![("party", "nobody"), ("phone", ""), ("name", "")], "who"),
+    ] {
+        let reply = send_new(&mut kofi, &invoices(&shop), &RICE, &fields);
+        assert_eq!(reply.status, 422, "{fields:?}: {}", text(&reply));
+        let page = text(&reply);
+        assert!(page.contains(&format!("<a href=\"#{field}\">")), "{fields:?}: {page}");
+        if field != "party-new" {
+            assert!(page.contains(&format!("id=\"{field}-fault\"")), "{fields:?}: {page}");
+        }
+        // The rest is still there.
+        if !fields.iter().any(|(name, _)| *name == "item-1") {
+            assert!(page.contains("value=\"Rice, 25 kg\""), "{fields:?}: {page}");
+        }
+    }
+    // A form without its key, or with nonsense in its place, makes nothing.
+    for one in ["", "nonsense", "00000000-0000-0000-0000-000000000000"] {
+        let mut all = vec![("key", one)];
+        all.extend(RICE);
+        let reply = kofi.browser.post(&format!("{}/new", invoices(&shop)), &all);
+        assert_eq!(reply.status, 422, "{one}: {}", text(&reply));
+    }
+    // Nor does one without a step.
+    let reply = send_new(&mut kofi, &invoices(&shop), &RICE, &[("step", "buy")]);
+    assert_eq!(reply.status, 200, "{}", text(&reply));
+    assert_eq!(sold(&server), before);
+    // A whole one is made after all that.
+    make(&mut kofi, &invoices(&shop), &RICE, &[]);
+}
+
+#[test]
+fn a_customer_is_found_and_rows_are_added_without_script() {
+    let (server, shop, other) = open_two();
+    server.database.give_secrets_key();
+    let new = |shop: &Merchant, name: &str, phone: &str| {
+        let body = json!({"fullname": name, "phone": phone});
+        id(&shop.api.post("/v1/parties/create", &body).ok())
+    };
+    let ama = new(&shop, "Ama Kollie", "231880000071");
+    let twin = new(&shop, "Ama Kollie-Weah", "231880000071");
+    new(&other, "Ama Kollie of elsewhere", "231880000071");
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let find = |person: &mut Person, who: &str| {
+        let fields = [("step", "find"), ("who", who), ("phone", ""), ("name", "")];
+        send_new(person, &invoices(&shop), &RICE, &fields)
+    };
+    for who in ["ama", "Kollie", "0880000071", "+231 880 000 071"] {
+        let page = find(&mut kofi, who);
+        assert_eq!(page.status, 200, "{who}: {}", text(&page));
+        for party in [ama, twin] {
+            let choice = format!("name=\"party\" value=\"{party}\"");
+            assert!(text(&page).contains(&choice), "{who}: {}", text(&page));
+        }
+        assert!(!text(&page).contains("elsewhere"), "{who}: {}", text(&page));
+        assert!(text(&page).contains("value=\"25.00\""), "what was typed stays: {}", text(&page));
+    }
+    let page = find(&mut kofi, "nobody of this name");
+    assert!(text(&page).contains("Nobody is known by that"), "{}", text(&page));
+    // More rows, with the same key and what was typed.
+    let rows = [("item-2", ""), ("item-3", ""), ("step", "more")];
+    let page = send_new(&mut kofi, &invoices(&shop), &RICE, &rows);
+    assert!(text(&page).contains("name=\"item-6\"") && text(&page).contains("Rice, 25 kg"));
+    assert!(!text(&page).contains("name=\"item-7\""), "{}", text(&page));
+    // Of two with one number the one that was chosen pays.
+    let party = twin.to_string();
+    let chosen = [("party", party.as_str()), ("phone", ""), ("name", "")];
+    let invoice = make(&mut kofi, &invoices(&shop), &RICE, &chosen);
+    let page = kofi.browser.get(&invoice);
+    assert!(text(&page).contains("Ama Kollie-Weah"), "{}", text(&page));
+    // Opened from the page of a customer, the customer is chosen.
+    let form = kofi.browser.get(&format!("{}/new?party={ama}", invoices(&shop)));
+    let choice = format!("name=\"party\" value=\"{ama}\" checked");
+    assert!(text(&form).contains(&choice), "{}", text(&form));
+    // A new one with a known number is the known one.
+    let known = [("phone", "231880000071"), ("name", "Somebody Else")];
+    let invoice = make(&mut kofi, &invoices(&shop), &RICE, &known);
+    let page = kofi.browser.get(&invoice);
+    assert!(!text(&page).contains("Somebody Else"), "{}", text(&page));
+    assert_eq!(server.database.value("SELECT count(*) FROM parties"), "3");
+}
+
+#[test]
+fn the_list_is_read_by_pages_and_states() {
+    let (server, shop) = open_with_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let customer = shop.customer();
+    for _ in 0..51 {
+        let body = json!({"counterparty_id": customer, "currency": "USD", "fee_bearer": "PAYER", "as_payment_link": false});
+        shop.api.post("/v1/invoices/create", &body).ok();
+    }
+    shop.paid_hundred();
+    let count = |page: &Reply| text(page).matches("<bdi>INV-").count();
+    let page = kofi.browser.get(&invoices(&shop));
+    assert_eq!(count(&page), 50, "{}", text(&page));
+    let page = kofi.browser.get(&href(&page, "Older"));
+    assert_eq!(count(&page), 2, "{}", text(&page));
+    for (state, found) in [("PAID", 1), ("CANCELED", 0), ("IDLE", 50)] {
+        let page = kofi.browser.get(&format!("{}?state={state}", invoices(&shop)));
+        assert_eq!((page.status, count(&page)), (200, found), "{state}: {}", text(&page));
+    }
+    let page = kofi.browser.get(&format!("{}?state=CANCELED", invoices(&shop)));
+    assert!(text(&page).contains("No invoice is in this state."), "{}", text(&page));
+    for wrong in ["state=SOLD", "after=x"] {
+        let page = kofi.browser.get(&format!("{}?{wrong}", invoices(&shop)));
+        assert_eq!(page.status, 422, "{wrong}: {}", text(&page));
+    }
+}
+
+#[test]
+fn texts_of_strangers_stay_texts() {
+    let (server, shop) = open_with_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let hostile = "\"><script>alert(1)</script><b title='";
+    let fields =
+        [("name", hostile), ("item-1", hostile), ("note", hostile), ("reference", hostile)];
+    let invoice = make(&mut kofi, &invoices(&shop), &RICE, &fields);
+    let party = server.database.value("SELECT id FROM parties");
+    let customer = format!("{}/{party}", list(&shop, "customers"));
+    let mut again = fields.to_vec();
+    again.extend([("price-1", hostile), ("who", hostile), ("due", hostile), ("until", hostile)]);
+    let refused = send_new(&mut kofi, &invoices(&shop), &RICE, &again);
+    assert_eq!(refused.status, 422);
+    let mut pages = vec![refused];
+    for path in [&invoice, &customer, &invoices(&shop), &list(&shop, "customers")] {
+        pages.push(kofi.browser.get(path));
+    }
+    for page in &pages {
+        let page = text(page);
+        assert!(!page.contains("<script>alert") && !page.contains("<b title"), "{page}");
+    }
+    assert!(
+        text(&pages[1]).contains("&lt;script&gt;alert(1)")
+            || text(&pages[1]).contains("&#60;script")
+    );
+}
+
+#[test]
+fn an_invoice_of_the_api_gets_its_link_when_it_is_asked_for() {
+    let (server, shop) = open_with_key();
+    let mut finance = member(&server, &shop, "FINANCE", "ama@shop.example");
+    let invoice = format!("{}/{}", invoices(&shop), shop.invoice("USD", "40.00"));
+    let pages = || server.database.value("SELECT count(*) FROM checkout_configs");
+    let page = finance.browser.get(&invoice);
+    assert!(text(&page).contains("Make a link to pay"), "{}", text(&page));
+    assert_eq!(pages(), "0", "looking makes none");
+    for _ in 0..2 {
+        assert_eq!(leads(&finance.browser.post(&format!("{invoice}/link"), &[])), invoice);
+        assert_eq!(pages(), "1");
+    }
+    let page = finance.browser.get(&invoice);
+    let url = between(text(&page), "readonly dir=\"ltr\" value=\"", "\"");
+    assert_eq!(finance.browser.get(&payer_path(url)).status, 200, "{url}");
+    // Links are for merchants that are verified.
+    let merchant = shop.credentials.merchant_id.to_string();
+    server.kola(&["merchant", "set", "--merchant", &merchant, "--verified", "false"]).ok();
+    let page = finance.browser.get(&invoice);
+    assert!(!text(&page).contains(" readonly "), "{}", text(&page));
+    assert!(text(&page).contains("the operator verifies this one"), "{}", text(&page));
+    let reply = finance.browser.post(&format!("{invoice}/link"), &[]);
+    assert_eq!(reply.status, 403, "{}", text(&reply));
+}
