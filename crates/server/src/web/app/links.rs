@@ -36,7 +36,7 @@ use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::items::{ItemRow, Rows, WRONG_QUANTITY, price, quantity, wrong_price};
 use crate::web::app::navigation::Screen;
 use crate::web::app::new_source::{
-    currencies, currency_choices, currency_of, key_for, key_of, until,
+    currencies, currency_choices, currency_of, first_currency, key_for, key_of, until,
 };
 use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn};
@@ -377,7 +377,10 @@ async fn form_page(
     let currency = match typed.currency.as_str() {
         "" => {
             let newest = at.reads.payment_links(Page { limit: 1, after_id: None }).await?;
-            newest.rows.first().map(|link| link.currency.code().to_owned()).unwrap_or_default()
+            match newest.rows.first() {
+                Some(link) => link.currency.code().to_owned(),
+                None => first_currency(at).await?,
+            }
         }
         typed => typed.to_owned(),
     };

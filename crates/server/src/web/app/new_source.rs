@@ -19,6 +19,7 @@ use domain::kernel::phone::is_phone;
 use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::kernel::uuids::ReferenceId;
+use domain::ledger::wallet::OwnerType;
 use domain::sales::checkout::PageMode;
 use domain::sales::create_checkout::{CreateCheckout, MAX_CHECKOUT_ITEMS, NewCheckout};
 use domain::sales::source::SourceType;
@@ -27,6 +28,7 @@ use serde_json::json;
 use store::reads::pages::Page;
 use store::reads::scope::MerchantReads;
 use store::reads::sources::SourceFilter;
+use store::reads::wallets::WalletFilter;
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
@@ -51,6 +53,8 @@ use crate::web::language::Visitor;
 const NAME_MIN: usize = 2;
 /// How much of a typed field is shown again.
 const SHOWN_AGAIN: usize = 2_000;
+/// How many wallets of a merchant are looked at for the currency to begin with.
+const WALLETS: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "app/new_source.html")]
@@ -67,6 +71,8 @@ struct NewSourceTemplate<'a> {
     found: Vec<Found>,
     /// Whether somebody was looked for and nobody is known.
     nobody: bool,
+    /// Whether none of the customers is chosen.
+    is_new: bool,
     items: Vec<ItemRow>,
     may_have_more: bool,
     fault: Fault,
@@ -116,6 +122,11 @@ impl Typed {
             until: text("until"),
             rows: Rows::read(form, MAX_CHECKOUT_ITEMS),
         }
+    }
+
+    /// Whether a new customer is typed.
+    fn types_new(&self) -> bool {
+        !self.name.is_empty() || !self.phone.is_empty()
     }
 
     fn party(&self) -> Option<PartyId> {
@@ -243,7 +254,10 @@ async fn render(
 ) -> Result<Response, ApiError> {
     let tariff = asked.app.queries.for_system().tariff().await?;
     let mut found = look_for(&at.reads, &tariff, &typed.who).await?;
-    let chosen = typed.party();
+    let mut chosen = typed.party();
+    if let ([only], None, true) = (found.as_slice(), chosen, !typed.types_new()) {
+        chosen = Some(only.id);
+    }
     if let Some(id) = chosen.filter(|id| !found.iter().any(|party| party.id == *id)) {
         found.extend(at.reads.party(id).await?);
     }
@@ -274,6 +288,7 @@ async fn render(
             })
             .collect(),
         nobody,
+        is_new: chosen.is_none(),
         items: typed.rows.shown(&fault),
         may_have_more: typed.rows.count() < MAX_CHECKOUT_ITEMS,
         typed,
@@ -286,7 +301,18 @@ async fn render(
 async fn last_currency(at: &AtMerchant<'_>, kind: SourceType) -> Result<String, ApiError> {
     let page = Page { limit: 1, after_id: None };
     let newest = at.reads.sources(kind, SourceFilter::default(), page).await?.rows.pop();
-    Ok(newest.map(|source| source.currency.code().to_owned()).unwrap_or_default())
+    match newest {
+        Some(source) => Ok(source.currency.code().to_owned()),
+        None => first_currency(at).await,
+    }
+}
+
+/// The currency of the merchant's oldest wallet, for the first thing that it sells. Of the wallet
+/// nothing else is told.
+pub async fn first_currency(at: &AtMerchant<'_>) -> Result<String, ApiError> {
+    let own = WalletFilter { owner: Some(OwnerType::Merchant), ..WalletFilter::default() };
+    let found = at.reads.wallets(own, Page { limit: WALLETS, after_id: None }).await?;
+    Ok(found.rows.last().map(|wallet| wallet.currency.code().to_owned()).unwrap_or_default())
 }
 
 /// The customer in the address, for whom the form is opened.
@@ -375,7 +401,6 @@ async fn payer(
     tariff: &Tariff,
     typed: &Typed,
 ) -> Result<Result<(Option<PartyId>, NewParty), Fault>, ApiError> {
-    let is_new = !typed.name.is_empty() || !typed.phone.is_empty();
     if typed.party.is_empty() {
         return Ok(new_party(tariff, typed).map(|party| (None, party)));
     }
@@ -386,7 +411,7 @@ async fn payer(
     let Some(party) = found else {
         return Ok(Err(Fault::of_field("who", "There is no such customer.")));
     };
-    if is_new {
+    if typed.types_new() {
         let sentence = "A customer is chosen and a new one is typed. Leave one of them out.";
         return Ok(Err(Fault::of_field("party-new", sentence)));
     }

@@ -156,7 +156,10 @@ impl SourceLine {
             total: payment_words::amount(source.total()),
             state: state_words(source.status),
             payer: payer.map(|party| party.fullname.clone()),
-            phone: payer.map(|party| party.phone.clone()),
+            // Whoever gave no name is called by the number.
+            phone: payer
+                .filter(|party| party.phone != party.fullname)
+                .map(|party| party.phone.clone()),
             due: source.due_date.map(day),
             paid: source.paid_at.map(moment),
             created: moment(source.created_at),

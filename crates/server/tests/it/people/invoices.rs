@@ -238,6 +238,9 @@ fn from_a_new_invoice_to_its_refund() {
     assert!(text(&page).contains(&format!("href=\"{}\"", invoices(&shop))), "{}", text(&page));
     let page = ama.browser.get(&invoices(&shop));
     assert!(text(&page).contains("No invoice yet. Make one"), "{}", text(&page));
+    // The first one is in the currency of the first wallet.
+    let form = ama.browser.get(&format!("{}/new", invoices(&shop)));
+    assert!(text(&form).contains("<option value=\"USD\" selected>"), "{}", text(&form));
     let due = [("due", "2100-12-24"), ("note", "October\r\nand November"), ("reference", "A-17")];
     let invoice = make(&mut ama, &invoices(&shop), &RICE, &due);
     let page = ama.browser.get(&invoice);
@@ -544,6 +547,11 @@ fn a_customer_is_found_and_rows_are_added_without_script() {
         assert!(!text(&page).contains("elsewhere"), "{who}: {}", text(&page));
         assert!(text(&page).contains("value=\"25.00\""), "what was typed stays: {}", text(&page));
     }
+    // One who is found alone is chosen.
+    let kweku = new(&shop, "Kweku Mensah", "231880000072");
+    let page = find(&mut kofi, "kweku");
+    let choice = format!("name=\"party\" value=\"{kweku}\" checked");
+    assert!(text(&page).contains(&choice), "{}", text(&page));
     let page = find(&mut kofi, "nobody of this name");
     assert!(text(&page).contains("Nobody is known by that"), "{}", text(&page));
     // More rows, with the same key and what was typed.
@@ -566,7 +574,7 @@ fn a_customer_is_found_and_rows_are_added_without_script() {
     let invoice = make(&mut kofi, &invoices(&shop), &RICE, &known);
     let page = kofi.browser.get(&invoice);
     assert!(!text(&page).contains("Somebody Else"), "{}", text(&page));
-    assert_eq!(server.database.value("SELECT count(*) FROM parties"), "3");
+    assert_eq!(server.database.value("SELECT count(*) FROM parties"), "4");
 }
 
 #[test]
