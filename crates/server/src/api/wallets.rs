@@ -197,7 +197,7 @@ pub const HEAD: &[&str] = &[
 pub fn cells(row: &WalletEntry) -> Vec<String> {
     let WalletEntry { entry, created_at, kind, operation } = row;
     let money = |minor| Money::new(minor, entry.currency).to_string();
-    let above_zero = |minor: i64| (minor > 0).then(|| money(minor)).unwrap_or_default();
+    let above_zero = |minor: i64| if minor > 0 { money(minor) } else { String::new() };
     vec![
         entry.id.to_string(),
         format!("{created_at:.6}"),

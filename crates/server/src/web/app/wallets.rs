@@ -31,6 +31,7 @@ use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
 use crate::web::app::payments::path as payments_path;
+use crate::web::app::payouts;
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::language::{Language, Visitor};
 use crate::web::movements::Movement;
@@ -146,6 +147,8 @@ struct WalletTemplate<'a> {
     days: Vec<DayOfEntries>,
     asked: &'a Asked,
     csv: String,
+    /// Where a payout begins, for whoever may make one.
+    pay: Option<String>,
     older: Option<String>,
     /// The month of a statement: the one that was typed, or this one.
     month: String,
@@ -314,6 +317,8 @@ async fn render(
         wallet: WalletLine::new(merchant, wallet),
         days: by_day(merchant, wallet.owner_type, &found.rows),
         csv: format!("{path}/csv{}", asked.query(None)),
+        pay: (at.rights.role.may(Action::PayOut))
+            .then(|| format!("{}/new", payouts::path(merchant))),
         older: older.map(|id| format!("{path}{}", asked.query(Some(id)))),
         month: match asked.month.as_str() {
             "" => me.now.to_string().chars().take(7).collect(),

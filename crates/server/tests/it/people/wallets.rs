@@ -98,6 +98,8 @@ fn each_role_reads_wallets_as_it_may() {
             ] {
                 assert!(text(&page).contains(part), "{role} {part}: {}", text(&page));
             }
+            let pays = ["OWNER", "FINANCE", "MANAGER"].contains(role);
+            assert_eq!(text(&page).contains("Pay out or transfer"), pays, "{role}");
             let received = person.browser.get(&party);
             assert!(text(&received).contains("Transfer received"), "{}", text(&received));
         }
