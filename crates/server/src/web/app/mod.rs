@@ -4,6 +4,7 @@
 mod approvals;
 mod audit;
 mod developers;
+mod figure_words;
 mod filter;
 mod frame;
 mod home;
@@ -12,13 +13,17 @@ mod invitation;
 mod login;
 mod merchants;
 mod navigation;
+mod networks;
+mod overview;
 mod payment;
 mod payment_words;
 mod payments;
 mod person;
+mod plot;
 mod profile;
 mod refund;
 mod reviews;
+mod sandbox;
 mod search;
 mod second_factor;
 mod tariff;
@@ -40,9 +45,12 @@ pub fn routes() -> Routes {
         .and(audit::routes())
         .and(reviews::routes())
         .and(developers::routes())
+        .and(sandbox::routes())
         .and(tariff::routes())
         .and(merchants::routes())
+        .and(networks::routes())
         .and(installation::routes())
+        .and(overview::routes())
         .and(payments::routes())
         .and(payment::routes())
         .and(refund::routes())

@@ -5,6 +5,7 @@ use domain::directory::roles::{Action, Role};
 /// A screen of a merchant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Screen {
+    Overview,
     Payments,
     Search,
     Approvals,
@@ -16,6 +17,7 @@ pub enum Screen {
 
 /// The screens in the order in which they are listed.
 const SCREENS: &[Screen] = &[
+    Screen::Overview,
     Screen::Payments,
     Screen::Search,
     Screen::Approvals,
@@ -29,7 +31,7 @@ impl Screen {
     /// What it takes to see it.
     const fn action(self) -> Action {
         match self {
-            Self::Payments | Self::Search => Action::ReadPayments,
+            Self::Overview | Self::Payments | Self::Search => Action::ReadPayments,
             Self::Approvals => Action::PayOut,
             Self::Team => Action::ManageMerchant,
             Self::Audit => Action::ReadAudit,
@@ -41,6 +43,7 @@ impl Screen {
     /// The part of its path before the merchant.
     const fn part(self) -> &'static str {
         match self {
+            Self::Overview => "overview",
             Self::Payments => "payments",
             Self::Search => "search",
             Self::Approvals => "approvals",
@@ -53,6 +56,7 @@ impl Screen {
 
     const fn words(self) -> &'static str {
         match self {
+            Self::Overview => "Overview",
             Self::Payments => "Payments",
             Self::Search => "Search",
             Self::Approvals => "Approvals",

@@ -7,6 +7,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use domain::directory::roles::Action;
+use domain::kernel::currency::Currency;
 use domain::kernel::ids::MerchantId;
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::refusal::Refusal;
@@ -111,6 +112,9 @@ struct Asked {
     operation: String,
     method: String,
     amount: String,
+    amount_currency: String,
+    fee_currency: String,
+    is_final: String,
     from: String,
     until: String,
     after: String,
@@ -128,6 +132,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
                 "operation" => &mut asked.operation,
                 "method" => &mut asked.method,
                 "amount" => &mut asked.amount,
+                "amount_currency" => &mut asked.amount_currency,
+                "fee_currency" => &mut asked.fee_currency,
+                "is_final" => &mut asked.is_final,
                 "from" => &mut asked.from,
                 "until" => &mut asked.until,
                 "after" => &mut asked.after,
@@ -146,13 +153,19 @@ impl Asked {
         let method = ("method", "There is no such method.");
         let amount = ("amount", "Give an amount as 120.00 or 120.00 USD.");
         let day = "Give a day as 2026-11-29, or a time as 2026-11-29T18:00:00Z.";
+        let code = "Give a currency as USD.";
+        let currency = |text: &str| Currency::parse(&text.to_uppercase());
         let amount = read(&self.amount, typed_amount, amount)?;
+        let is_final = ("is_final", "Choose one of these.");
         Ok(ExecutionFilter {
             status: read(&self.state, ExecutionStatus::parse, state)?,
             operation: read(&self.operation, Operation::parse, operation)?,
             method: read(&self.method, Method::parse, method)?,
             amount: amount.map(|(number, _)| number),
             currency: amount.and_then(|(_, currency)| currency),
+            amount_currency: read(&self.amount_currency, currency, ("amount_currency", code))?,
+            fee_currency: read(&self.fee_currency, currency, ("fee_currency", code))?,
+            is_final: read(&self.is_final, |text| text.parse().ok(), is_final)?,
             from: read(&self.from, MerchantTime::parse, ("from", day))?,
             until: read(&self.until, MerchantTime::parse, ("until", day))?,
         })
@@ -160,8 +173,7 @@ impl Asked {
 
     /// Whether anything narrows the list.
     fn narrows(&self) -> bool {
-        let Self { state, operation, method, amount, from, until, after: _ } = self;
-        [state, operation, method, amount, from, until].iter().any(|text| !text.is_empty())
+        !self.query(None).is_empty()
     }
 
     /// The query with this filter, and perhaps with another place in the list.
@@ -172,6 +184,9 @@ impl Asked {
             ("operation", &self.operation),
             ("method", &self.method),
             ("amount", &self.amount),
+            ("amount_currency", &self.amount_currency),
+            ("fee_currency", &self.fee_currency),
+            ("is_final", &self.is_final),
             ("from", &self.from),
             ("until", &self.until),
             ("after", &after),

@@ -5,11 +5,14 @@ mod addresses;
 pub(crate) mod approvals;
 mod audit;
 mod developers;
+pub(crate) mod home;
 mod merchants;
+mod networks;
 mod payment;
 pub(crate) mod payments;
 pub(crate) mod person;
 mod reviews;
+mod sandbox;
 mod search;
 mod tariff;
 
