@@ -461,7 +461,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         webhook_deliveries(DeliveryFilter { execution_id: Some(ExecutionId(10)), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { status: Some(DeliveryStatus::Failed), kind: Some(EventType::WalletFunded), ..deliveries }, AFTER),
         audit(AuditFilter::default(), PAGE), audit(AuditFilter::default(), AFTER), audit(audited, PAGE), audit(audited, AFTER),
-        members(), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
+        saved_filters(UserId(10)), members(), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
         payment_groups(MerchantTime(0), MerchantTime(1_000_000)), payment_changes_after(3, 10), oldest_waiting(),
     }
 }

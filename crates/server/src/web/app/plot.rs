@@ -218,7 +218,8 @@ mod tests {
 
     /// The numbers of an attribute.
     fn numbers(svg: &str, element: &str, name: &str) -> Vec<i64> {
-        let elements = svg.split(&format!("<{element} ")).skip(1);
+        let begin = format!("<{element} ");
+        let elements = svg.split(&begin).skip(1);
         let value = |rest: &str| {
             let rest = rest.split('>').next().unwrap().split_once(&format!(" {name}=\""));
             rest.and_then(|(_, rest)| rest.split('"').next().unwrap().parse().ok())

@@ -183,6 +183,13 @@ impl AppStage {
         see(browser, "app-payments-empty");
         browser.open(&format!("{page}?amount=much"));
         see(browser, "app-payments-fault");
+        browser.open(&format!("{page}?state=FAILED"));
+        show_details(browser);
+        browser.fill("filter_name", "Failed in Monrovia");
+        browser.click(&button("/filters/save"));
+        show_details(browser);
+        browser.click(&button("/filters/save"));
+        see(browser, "app-payments-filters");
         let paid = shop.paid_hundred();
         shop.refund(&paid, "3.00");
         shop.take(shop.momo("COLLECTION", "231880000129"), "USD", "12.50");

@@ -265,6 +265,49 @@ fn what_happens_is_in_the_figures_at_the_next_view() {
     assert_eq!(made(&page(&mut ama, &shop)), "0");
 }
 
+/// Views in the middle of payments, of which some see the days counted for the first time, take each
+/// change once.
+#[test]
+fn figures_hold_while_payments_are_made() {
+    let (_server, shop) = open_with_key();
+    begin_the_day(&shop);
+    let account = shop.momo("COLLECTION", GOOD);
+    let failing = shop.momo("COLLECTION", &ending("049"));
+    let turns: Vec<u32> = (0..12).collect();
+    let seen = all_at_once(&turns, |turn| {
+        let mut seen = vec![];
+        for _ in 0..3 {
+            shop.take(if turn % 4 == 0 { failing } else { account }, "USD", "1.00");
+            let answer = shop.api.get("/v1/figures").ok();
+            let counts = answer["figures"].as_array().expect("figures").clone();
+            let sum = |name: &str| -> i64 {
+                counts.iter().map(|one| one[name].as_i64().expect("a count")).sum()
+            };
+            seen.push((sum("count"), sum("completed") + sum("failed")));
+        }
+        seen
+    });
+    for of_one in &seen {
+        // What somebody has seen, they see again; and their own payments are among them.
+        assert!(
+            of_one.windows(2).all(|two| two[0].0 < two[1].0 && two[0].1 <= two[1].1),
+            "{seen:?}"
+        );
+        assert!(of_one.iter().all(|(made, ended)| ended <= made && *made <= 36), "{seen:?}");
+    }
+    wait_for("the end of all payments", || {
+        let open = shop.api.get("/v1/payment-intents/list?is_final=false").rows();
+        open.is_empty().then_some(())
+    });
+    let answer = shop.api.get("/v1/figures").ok();
+    let figure = &answer["figures"][0];
+    assert_eq!((&figure["count"], &figure["completed"]), (&json!(36), &json!(27)), "{answer}");
+    assert_eq!(figure["failed"], json!(9), "{answer}");
+    let done = shop.api.get("/v1/payment-intents/list?status=COMPLETED").rows();
+    let total: i128 = done.iter().map(|row| minor(&shown(row, moved(row)))).sum();
+    assert_eq!(minor(&shown(figure, "amount")), total);
+}
+
 /// What another process has written is in the figures, too.
 #[test]
 fn figures_are_those_of_all_processes() {

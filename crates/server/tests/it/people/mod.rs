@@ -5,6 +5,7 @@ mod addresses;
 pub(crate) mod approvals;
 mod audit;
 mod developers;
+mod filters;
 pub(crate) mod home;
 mod merchants;
 mod networks;

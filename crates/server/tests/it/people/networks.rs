@@ -4,7 +4,9 @@
 use super::payments::{ROLES, everybody};
 use super::reviews::of_installation;
 use super::*;
+use crate::networks::stage::Stage;
 use crate::support::shop::{GOOD, ending};
+use crate::support::{json, shown, wait_for};
 
 const PAGE: &str = "/app/networks";
 
@@ -86,6 +88,41 @@ fn a_market_is_closed_and_opened_again() {
     assert!(of_method(text(&operator.browser.get(PAGE))).contains("<p>Payments in USD: open</p>"));
     shop.collect(session, account, "USD", &key).ok();
     server.verify_ledger();
+}
+
+/// An account at a real network: what it takes, and its circuit.
+#[test]
+fn a_network_that_fails_is_seen() {
+    let stage = Stage::open();
+    let (server, shop) = (&stage.server, &stage.shop);
+    let mut operator = of_installation(server, "operator");
+    let page = operator.browser.get(PAGE);
+    let part = account(text(&page), "pawapay");
+    assert!(part.contains("PAWAPAY, TEST: <strong>takes payments</strong>"), "{part}");
+    assert!(part.contains("Circuit: closed: payments are sent."), "{part}");
+    let terms = between(part, "What the network takes", "</details>");
+    assert!(terms.contains("<strong>works</strong>") && terms.contains(" to "), "{terms}");
+    let paid = shop.take(shop.momo("COLLECTION", GOOD), "USD", "100.00");
+    stage.becomes("collection", &paid, "COMPLETED");
+    let page = operator.browser.get(PAGE);
+    let part = account(text(&page), "pawapay");
+    assert_eq!(cells(part, "Success"), ["100.0 %", "100.0 %"]);
+    assert!(part.contains("Since this process started: "), "{part}");
+    let storm = json!({"network": "PAWAPAY", "kind": "REFUSED", "status": 500, "times": 1_000});
+    stage.fault(&storm);
+    wait_for("the circuit", || {
+        let paid = shop.take(shop.momo("COLLECTION", GOOD), "USD", "10.00");
+        shown(&paid, "waiting_for").contains("does not answer at present").then_some(())
+    });
+    let page = operator.browser.get(PAGE);
+    let part = account(text(&page), "pawapay");
+    assert!(part.contains("Circuit: open: the network fails"), "{part}");
+    let stripe = account(text(&page), "stripe");
+    assert!(stripe.contains("Circuit: closed"), "{stripe}");
+    let hold = ["networks", "hold", "--account", &stage.stripe.to_string()];
+    server.kola(&hold).ok();
+    let stripe = account(text(&operator.browser.get(PAGE)), "stripe").to_owned();
+    assert!(stripe.contains("stopped by an operator"), "{stripe}");
 }
 
 #[test]
