@@ -9,8 +9,9 @@ const WIDTH: i128 = 340;
 const AREA: i128 = 110;
 /// The space above it, for the number of its top.
 const TOP: i128 = 18;
-/// The space below it, for days and the legend.
-const BOTTOM: i128 = 36;
+/// The space below it, for days, and for the legend below them.
+const DAYS: i128 = 20;
+const LEGEND: i128 = 16;
 const EDGE: i128 = 4;
 
 /// How the parts of a bar are filled, in their order: full, hatched, empty.
@@ -86,7 +87,9 @@ fn rectangle(id: &str, fill: usize, (x, y, width, height): (i128, i128, i128, i1
 /// Bars by day, of one part or of several on top of each other. `top` is what the largest stands for.
 pub fn bars(about: &About, days: &[String], parts: &[Series], top: &str) -> Html {
     let id = &about.id;
-    let mut svg = begin(about, TOP + AREA + BOTTOM);
+    let has_legend = parts.len() > 1;
+    let margin = if has_legend { DAYS + LEGEND } else { DAYS };
+    let mut svg = begin(about, TOP + AREA + margin);
     svg.push_str(&format!(
         "<defs><pattern id=\"{id}-hatch\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\">\
          <path class=\"hatch-line\" d=\"M0 4L4 0\"/></pattern></defs>\n"
@@ -114,7 +117,7 @@ pub fn bars(about: &About, days: &[String], parts: &[Series], top: &str) -> Html
     }
     svg.push_str(&line(TOP + AREA));
     svg.push_str(&ends(days));
-    if let [_, _, ..] = parts {
+    if has_legend {
         let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
         svg.push_str(&legend(id, &names));
     }
@@ -130,12 +133,15 @@ pub fn points(
     rows: &[Points],
     step_name: impl Fn(usize) -> String,
 ) -> Html {
-    let mut svg = begin(about, TOP + AREA + BOTTOM);
+    let mut svg = begin(about, TOP + AREA + DAYS + LEGEND);
     let all = || rows.iter().flat_map(|row| row.steps.iter().flatten().copied());
     let (low, high) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
     let span = i128::try_from(high - low).unwrap_or(0).max(1);
-    let y =
-        |step: usize| TOP + AREA - 6 - i128::try_from(step - low).unwrap_or(0) * (AREA - 12) / span;
+    // Where all are the same, they stand beside its name, at the top.
+    let y = |step: usize| {
+        let above = i128::try_from(if low == high { 1 } else { step - low }).unwrap_or(0);
+        TOP + AREA - 6 - above * (AREA - 12) / span
+    };
     let count = i128::try_from(days.len()).unwrap_or(1).max(1);
     let x = |place: i128| EDGE + (WIDTH - 2 * EDGE) * (2 * place + 1) / (2 * count);
     svg.push_str(&words(EDGE, TOP - 6, "start", &step_name(high)));
