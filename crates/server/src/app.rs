@@ -12,6 +12,7 @@ use crate::credentials::hashing::HashingPool;
 use crate::credentials::sealing::SealingKey;
 use crate::credentials::tokens::Tokens;
 use crate::engine::Engine;
+use crate::figures::Figures;
 use crate::jobs::dispatch::Dispatcher;
 use crate::jobs::webhooks::Webhooks;
 use crate::net::rate_limits::{Limits, ReceiptGuesses};
@@ -87,6 +88,8 @@ pub struct AppParts {
     pub stopping: watch::Sender<bool>,
     /// The last requests of each merchant.
     pub requests: Arc<RequestLogs>,
+    /// Sums of merchants' payments.
+    pub figures: Arc<Figures>,
     /// What is known of webhooks.
     pub webhooks: Arc<Webhooks>,
     /// The settings.

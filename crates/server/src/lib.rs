@@ -13,6 +13,7 @@ pub mod config;
 pub mod crash;
 pub mod credentials;
 pub mod engine;
+pub mod figures;
 pub mod jobs;
 pub mod net;
 pub mod request_id;

@@ -92,6 +92,7 @@ impl Server {
             receipt_guesses: Arc::default(),
             unmatched_callbacks: Arc::default(),
             requests: Arc::default(),
+            figures: Arc::default(),
             lists: ResponsePermits::new(api::listing::IN_PROGRESS_MAX, response_permits::WAIT),
             details: ResponsePermits::new(api::sources::IN_PROGRESS_MAX, response_permits::WAIT),
             pages: ResponsePermits::new(web::IN_PROGRESS_MAX, response_permits::WAIT),

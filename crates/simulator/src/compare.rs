@@ -436,6 +436,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::ResealSecrets(())
         | Output::KeepUnmatchedCallback(())
         | Output::DeleteRetained(())
+        | Output::SaveFilter(_)
         | Output::TestWebhookEndpoint(_)
         | Output::FanOutMessages(_)
         | Output::ChainBatches(_)

@@ -337,6 +337,7 @@ fn answered(answer: &Output) -> String {
         | Output::ResealSecrets(())
         | Output::KeepUnmatchedCallback(())
         | Output::DeleteRetained(())
+        | Output::SaveFilter(_)
         | Output::FanOutMessages(()) => "done".to_owned(),
         Output::ChainBatches(done) => format!("chained: {done}"),
         Output::CreateWebhookEndpoint(_)

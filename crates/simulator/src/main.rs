@@ -315,7 +315,8 @@ mod tests {
 
     /// The commands that nobody sends, in the order of the list of all. The accounts at real networks
     /// are there from the beginning, and nobody disputes a payment; the tests of `networks` try these.
-    /// Rows that are kept for a time only are read by no decision: the tests of the store try them.
+    /// Rows that are kept for a time only, and filters that people keep, are read by no other decision:
+    /// the tests of the store and of the pages try them.
     const NOT_SENT: &[&str] = &[
         "RecordDispute",
         "AddNetworkAccount",
@@ -323,6 +324,7 @@ mod tests {
         "ResealSecrets",
         "KeepUnmatchedCallback",
         "DeleteRetained",
+        "SaveFilter",
     ];
 
     /// A simulation in which one of these never happens proves too little.

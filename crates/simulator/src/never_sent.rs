@@ -9,6 +9,7 @@ macro_rules! never_sent {
             | Command::ResealSecrets(_)
             | Command::KeepUnmatchedCallback(_)
             | Command::DeleteRetained(_)
+            | Command::SaveFilter(_)
     };
 }
 pub(crate) use never_sent;

@@ -225,6 +225,12 @@ pub fn fill(stage: &mut Stage) {
         "INSERT INTO merchant_limits (id, merchant_id, currency, support_refund_minor, updated_at) \
          SELECT min(id), merchant_id, 'USD', 1, 1 FROM api_keys GROUP BY merchant_id",
     );
+    insert(
+        stage,
+        "saved_filters",
+        "user_id, name, query, created_at, updated_at",
+        "id, 'Failed', '?state=FAILED', at, at",
+    );
     insert(stage, "memberships", "user_id, role, created_at, updated_at", "id, 'VIEWER', at, at");
     stage.fill(&format!(
         "INSERT INTO logins (id, user_id, generation, token, address, browser, created_at, last_used_at) \

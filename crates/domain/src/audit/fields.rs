@@ -20,6 +20,7 @@ use crate::payments::session::Session;
 use crate::people::invitation::{Invitation, InvitedTo};
 use crate::people::login::Login;
 use crate::people::membership::Membership;
+use crate::people::saved_filter::SavedFilter;
 use crate::people::user::User;
 use crate::sales::payment_link::{LinkPrice, PaymentLink};
 use crate::sales::source::{Item, Source};
@@ -324,6 +325,12 @@ impl Audited for User {
             ("role", show_option(self.role)),
             ("disabled", show(self.disabled_at.is_some())),
         ]
+    }
+}
+
+impl Audited for SavedFilter {
+    fn fields(&self) -> Vec<(&'static str, Field)> {
+        vec![("name", show(&self.name)), ("query", show_option(self.query.as_ref()))]
     }
 }
 

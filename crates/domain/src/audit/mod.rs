@@ -46,6 +46,8 @@ api_enum! {
         User = "USER",
         Login = "LOGIN",
         Invitation = "INVITATION",
+        /// A filter that a person keeps.
+        SavedFilter = "SAVED_FILTER",
         NetworkAccount = "NETWORK_ACCOUNT",
         Tariff = "TARIFF",
         Installation = "INSTALLATION",
@@ -122,6 +124,7 @@ api_enum! {
         EndLogin = "end_login",
         ChangeMember = "change_member",
         DisableUser = "disable_user",
+        SaveFilter = "save_filter",
     }
 }
 

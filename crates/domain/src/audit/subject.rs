@@ -21,6 +21,7 @@ use crate::payments::session::Session;
 use crate::people::invitation::{Invitation, InvitedTo};
 use crate::people::login::Login;
 use crate::people::membership::Membership;
+use crate::people::saved_filter::SavedFilter;
 use crate::people::second_factor::Proof;
 use crate::people::user::User;
 use crate::sales::payment_link::PaymentLink;
@@ -315,6 +316,12 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
         }
         (Command::ChangePassword(asked), _) => person(Did::ChangePassword, asked.by.user_id, work),
         (Command::DisableUser(asked), _) => person(Did::DisableUser, asked.user_id, work),
+        (Command::SaveFilter(_), Output::SaveFilter(row)) => about(
+            Did::SaveFilter,
+            (On::SavedFilter, row.id.0),
+            row.merchant_id,
+            changes::<SavedFilter>(row.id, work),
+        ),
         (Command::ChangeMember(asked), _) => about(
             Did::ChangeMember,
             (On::User, asked.user_id.0),
@@ -395,6 +402,7 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::CancelInvitation(_)
             | Command::AcceptInvitation(_)
             | Command::GiveCode(_)
+            | Command::SaveFilter(_)
             | Command::EndLogin(_),
             _,
         ) => None,

@@ -107,6 +107,7 @@ macro_rules! each_decision {
             TouchLogin = $crate::people::end_login::TouchLogin,
             ChangeMember = $crate::people::change_member::ChangeMember,
             DisableUser = $crate::people::disable_user::DisableUser,
+            SaveFilter = $crate::people::saved_filter::SaveFilter,
         }
     };
 }

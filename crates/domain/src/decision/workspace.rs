@@ -278,6 +278,8 @@ macro_rules! each_table {
             users: User = $crate::people::user::User,
             /// Also by person and merchant.
             memberships: Membership = $crate::people::membership::Membership,
+            /// Also by person, merchant and name.
+            saved_filters: SavedFilter = $crate::people::saved_filter::SavedFilter,
             /// Also by the fingerprint of the cookie.
             logins: Login = $crate::people::login::Login,
             /// Also by the fingerprint of the link.

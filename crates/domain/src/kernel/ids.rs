@@ -98,6 +98,8 @@ ids! {
     UserId
     /// A person in a merchant.
     MembershipId
+    /// A filter that somebody keeps.
+    SavedFilterId
     /// A browser that somebody has logged in with.
     LoginId
     /// A link by which somebody joins.

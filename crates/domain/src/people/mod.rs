@@ -12,5 +12,6 @@ pub mod log_in;
 pub mod login;
 pub mod login_tries;
 pub mod membership;
+pub mod saved_filter;
 pub mod second_factor;
 pub mod user;

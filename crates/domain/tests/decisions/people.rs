@@ -15,6 +15,7 @@ use domain::people::end_login::{EndLogin, TouchLogin};
 use domain::people::invitation::{Invitation, InvitedTo};
 use domain::people::invite::{ConfirmInvitation, Invite};
 use domain::people::log_in::{Browser, FinishLogin, ReserveLogin};
+use domain::people::saved_filter::SaveFilter;
 use domain::people::second_factor::{
     ConfirmSecondFactor, GiveCode, Proof, ReserveCode, SetUpSecondFactor,
 };
@@ -297,6 +298,37 @@ fn a_link_leads_where_it_was_made_for() {
 }
 
 /// What jobs and networks ask for is for no caller, whatever their role.
+#[test]
+fn a_filter_is_whose_who_keeps_it() {
+    let mut stage = Stage::new();
+    let (ama, kofi) = (stage.member(1, Role::Viewer), stage.member(2, Role::Owner));
+    kofi.confirm(&mut stage, 100);
+    let merchant_id = stage.merchant;
+    let save = |query: Option<&str>| SaveFilter {
+        merchant_id,
+        name: "Failed".into(),
+        query: query.map(str::to_owned),
+    };
+    let mut by = |who: &Somebody, query| match stage.by(who.person, save(query)) {
+        Ok(Output::SaveFilter(row)) => Ok(row),
+        Ok(other) => panic!("{other:?}"),
+        Err(reasons) => Err(reasons),
+    };
+    assert_eq!(by(&ama, None), Err(vec![Refusal::NotFound]));
+    let first = by(&ama, Some("?a=1")).unwrap();
+    assert_eq!((first.user_id, first.merchant_id), (ama.user.id, merchant_id));
+    assert_eq!(by(&ama, Some("?a=1")), Ok(first.clone()));
+    // Another's of the same name is another one.
+    let other = by(&kofi, Some("?b=1")).unwrap();
+    assert_ne!(other.id, first.id);
+    assert_eq!(by(&ama, Some("?a=2")).unwrap().id, first.id);
+    assert_eq!(by(&ama, None).unwrap().query, None);
+    assert_eq!(by(&ama, None).unwrap().id, first.id);
+    assert_eq!(by(&kofi, Some("?b=1")), Ok(other));
+    // Nobody but a person has any.
+    assert_eq!(stage.decide(&save(Some("?a=1"))), Err(vec![Refusal::NotFound]));
+}
+
 #[test]
 fn what_only_the_server_asks_for_is_for_nobody_else() {
     let mut stage = Stage::new();

@@ -263,6 +263,7 @@ impl Stage {
             RowKey::MerchantLimits(lookup) => tables.merchant_limits.load(lookup, None),
             RowKey::User(lookup) => tables.users.load(lookup, None),
             RowKey::Membership(lookup) => tables.memberships.load(lookup, None),
+            RowKey::SavedFilter(lookup) => tables.saved_filters.load(lookup, None),
             RowKey::Login(lookup) => tables.logins.load(lookup, None),
             RowKey::Invitation(lookup) => tables.invitations.load(lookup, None),
             RowKey::LoginTries(lookup) => tables.login_tries.load(lookup, None),

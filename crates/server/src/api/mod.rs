@@ -20,6 +20,7 @@ pub mod executions;
 pub mod extract;
 pub mod fees;
 pub mod fields;
+pub mod figures;
 pub mod health;
 pub mod links;
 pub mod listing;
@@ -80,6 +81,7 @@ fn api() -> Routes {
         .and(payment_accounts::routes())
         .and(payment_intents::routes())
         .and(search::routes())
+        .and(figures::routes())
         .and(wallets::routes())
         .and(event_stream::routes())
         .and(event_types::routes())

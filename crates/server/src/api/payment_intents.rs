@@ -56,6 +56,13 @@ payload! {
         amount: Option<FilterAmount>,
         /// Only those whose payer or payee has this currency.
         currency: Option<Currency>,
+        /// Only those whose amount is in this currency: what the payer pays, of anything but a
+        /// collection what the payee is to have.
+        amount_currency: Option<Currency>,
+        /// Only those whose fees are in this currency.
+        fee_currency: Option<Currency>,
+        /// Only those that are final, or only those that are not.
+        is_final: Option<bool>,
         /// Only those that were made at this time or later, by the clock of the merchant.
         from: Option<MerchantTime>,
         /// Only those that were made before this time.
@@ -80,6 +87,13 @@ payload! {
         amount: Option<FilterAmount>,
         /// Only those whose payer or payee has this currency.
         currency: Option<Currency>,
+        /// Only those whose amount is in this currency: what the payer pays, of anything but a
+        /// collection what the payee is to have.
+        amount_currency: Option<Currency>,
+        /// Only those whose fees are in this currency.
+        fee_currency: Option<Currency>,
+        /// Only those that are final, or only those that are not.
+        is_final: Option<bool>,
         /// Only those that were made at this time or later, by the clock of the merchant.
         from: Option<MerchantTime>,
         /// Only those that were made before this time.
@@ -96,6 +110,9 @@ macro_rules! filter {
             method: $query.method,
             amount: $query.amount.map(|amount| amount.0),
             currency: $query.currency,
+            amount_currency: $query.amount_currency,
+            fee_currency: $query.fee_currency,
+            is_final: $query.is_final,
             from: $query.from,
             until: $query.until,
         }

@@ -16,6 +16,7 @@ use serde_json::Number;
 
 use crate::api::error::ApiError;
 use crate::api::fields::{Id, Int, Schemas};
+use crate::figures::Total;
 use crate::net::response_permits::ResponsePermit;
 use store::reads::pages::Page;
 
@@ -143,6 +144,27 @@ impl JsonSchema for Amount {
             "type": "number", "format": "double",
             "description": "An amount in major units, with its currency's decimals: `500.00`, `1200`",
         })
+    }
+}
+
+/// A sum of amounts, written like one.
+#[derive(Clone, Copy)]
+pub struct TotalAmount(pub Total);
+
+impl Serialize for TotalAmount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let number: Number = self.0.to_string().parse().map_err(serde::ser::Error::custom)?;
+        number.serialize(serializer)
+    }
+}
+
+impl JsonSchema for TotalAmount {
+    fn schema_name() -> Cow<'static, str> {
+        Amount::schema_name()
+    }
+
+    fn json_schema(schemas: &mut Schemas) -> Schema {
+        Amount::json_schema(schemas)
     }
 }
 

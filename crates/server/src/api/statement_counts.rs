@@ -62,6 +62,7 @@ fn api(stage: &Stage) -> (Router, String) {
         receipt_guesses: Arc::default(),
         unmatched_callbacks: Arc::default(),
         requests: Arc::default(),
+        figures: Arc::default(),
         lists: permits(),
         details: permits(),
         pages: permits(),

@@ -33,6 +33,11 @@ pub struct ExecutionFilter {
     pub amount: Option<Decimal>,
     /// Of either side.
     pub currency: Option<Currency>,
+    /// Of what moves at the provider.
+    pub amount_currency: Option<Currency>,
+    /// Of the fees: that of the source or wallet.
+    pub fee_currency: Option<Currency>,
+    pub is_final: Option<bool>,
     /// Inclusive.
     pub from: Option<MerchantTime>,
     /// Exclusive.
@@ -40,6 +45,20 @@ pub struct ExecutionFilter {
 }
 
 impl ExecutionFilter {
+    /// Adds the currencies of what moved and of the fees, and whether it is final.
+    fn narrow_by_outcome(self, list: ListQuery) -> ListQuery {
+        let code = |currency: Option<Currency>| currency.map(|one| one.code().to_owned());
+        let amount = by_operation("payer_currency", "payee_currency");
+        let fees = by_operation("payee_currency", "payer_currency");
+        let list = list
+            .filter(&format!("{amount} = :moved"), ":moved", code(self.amount_currency))
+            .filter(&format!("{fees} = :of_fees"), ":of_fees", code(self.fee_currency));
+        let Some(is_final) = self.is_final else { return list };
+        let wanted = ExecutionStatus::ALL.iter().filter(|status| status.is_final() == is_final);
+        let codes: Vec<String> = wanted.map(|status| status.code().to_string()).collect();
+        list.filter_by(format!("status IN ({})", codes.join(", ")), params![])
+    }
+
     /// Adds the amount and the currency, of which either side of a payment may be.
     fn narrow_by_amount(self, list: ListQuery) -> ListQuery {
         let of_either = |condition: &dyn Fn(&str) -> String| {
@@ -74,6 +93,12 @@ impl ExecutionFilter {
         let (none, two, three) = (minor(0), minor(2), minor(3));
         list.filter_by(condition, params!["amount_0" = none, "amount_2" = two, "amount_3" = three])
     }
+}
+
+/// One side of a payment for collections, and the other one for everything else.
+fn by_operation(of_collections: &str, of_others: &str) -> String {
+    let collection = Operation::Collection.code();
+    format!("CASE WHEN operation = {collection} THEN {of_collections} ELSE {of_others} END")
 }
 
 /// The codes of the currencies with so many decimals, as a list in SQL.
@@ -145,7 +170,7 @@ impl MerchantReads<'_> {
             .filter("status = :status", ":status", filter.status.map(ExecutionStatus::code))
             .filter("operation = :operation", ":operation", filter.operation.map(Operation::code))
             .filter("method = :method", ":method", filter.method.map(|method| method.to_string()));
-        self.list(filter.narrow_by_amount(list), page).await
+        self.list(filter.narrow_by_outcome(filter.narrow_by_amount(list)), page).await
     }
 
     /// The executions of these sessions, as far as there are any, in no particular order.

@@ -16,6 +16,7 @@ pub mod due;
 pub mod entries;
 pub mod events;
 pub mod executions;
+pub mod figures;
 pub mod merchants;
 mod network_accounts;
 pub mod pages;

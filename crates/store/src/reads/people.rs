@@ -7,6 +7,7 @@ use domain::kernel::uuids::Fingerprint;
 use domain::people::invitation::{self, Invitation};
 use domain::people::login::Login;
 use domain::people::membership::Membership;
+use domain::people::saved_filter::SavedFilter;
 use domain::people::user::User;
 
 use crate::StoreError;
@@ -78,6 +79,17 @@ impl UserReads<'_> {
 }
 
 impl MerchantReads<'_> {
+    /// The filters that a person keeps for the merchant, by their names.
+    pub async fn saved_filters(&self, user: UserId) -> Result<Vec<SavedFilter>, StoreError> {
+        let condition = "user_id = :user AND merchant_id = :merchant AND query IS NOT NULL";
+        let sql = format!(
+            "SELECT {} FROM saved_filters WHERE {condition} ORDER BY name LIMIT {OF_ONE_MAX}",
+            SavedFilter::statements().columns
+        );
+        let read = |row: &dyn ResultRow| SavedFilter::from_row(row, 0);
+        self.rows(&sql, params!["user" = user.0], read).await
+    }
+
     /// The people of the merchant, in the order in which they joined.
     pub async fn members(&self) -> Result<Vec<(Membership, User)>, StoreError> {
         let sql = format!(

@@ -65,6 +65,8 @@ const AUDITED: i64 = 28;
 const BATCHES_CHAINED: i64 = 29;
 /// The first version that asks for a second person before a link that gives a role is used.
 const LINKS_CONFIRMED: i64 = 30;
+/// The schema that lets people keep filters.
+const FILTERS_SAVED: i64 = 34;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -266,6 +268,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../../migrations/sqlite/0033_forms.sql"),
         postgres: include_str!("../../../../migrations/postgres/0033_forms.sql"),
         oldest: LINKS_CONFIRMED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0034_saved_filters.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0034_saved_filters.sql"),
+        // An older kola could not read what the audit says of them.
+        oldest: FILTERS_SAVED,
     },
 ];
 

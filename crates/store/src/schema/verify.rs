@@ -612,7 +612,7 @@ const CHECKS: &[Check] = &[
               UNION ALL SELECT max(id) FROM wallets UNION ALL SELECT max(id) FROM sources UNION ALL SELECT max(id) FROM sessions \
               UNION ALL SELECT max(id) FROM executions UNION ALL SELECT max(id) FROM entries UNION ALL SELECT max(id) FROM events \
               UNION ALL SELECT max(id) FROM audit \
-              UNION ALL SELECT max(id) FROM users UNION ALL SELECT max(id) FROM memberships \
+              UNION ALL SELECT max(id) FROM users UNION ALL SELECT max(id) FROM memberships UNION ALL SELECT max(id) FROM saved_filters \
               UNION ALL SELECT max(id) FROM logins UNION ALL SELECT max(id) FROM markets UNION ALL SELECT max(id) FROM rates) AS tables) AS used ON used.most >= i.next_id",
     },
     Check {

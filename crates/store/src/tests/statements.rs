@@ -412,6 +412,9 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         method: Some(Method::MTN_MOMO_LBR),
         amount: Decimal::parse("0.01"),
         currency: None,
+        amount_currency: Some(Currency::USD),
+        fee_currency: Some(Currency::USD),
+        is_final: Some(true),
         from: Some(MerchantTime(0)),
         until: Some(MerchantTime(1_000_000)),
     };
@@ -469,7 +472,8 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         webhook_deliveries(DeliveryFilter { execution_id: Some(ExecutionId(10)), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { status: Some(DeliveryStatus::Failed), kind: Some(EventType::WalletFunded), ..deliveries }, AFTER),
         audit(AuditFilter::default(), PAGE), audit(AuditFilter::default(), AFTER), audit(audited, PAGE), audit(audited, AFTER),
-        members(), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), approvals_of([&open]), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
+        saved_filters(UserId(10)), members(), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), approvals_of([&open]), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
+        payment_groups(MerchantTime(0), MerchantTime(1_000_000)), payment_changes_after(3, 10), oldest_waiting(),
     }
 }
 
@@ -525,6 +529,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
     let operator = Rights { role: Role::Operator, operations: None };
     made.extend(reads! { InstallationReads q.of_installation(&operator).unwrap() =>
         oldest_open_reviews(None, None, 10), oldest_open_reviews(Some(ReviewKind::Dispute), Some(ReviewId(10)), 10), merchants_from(MINE, 10),
+        recent_payments(NOW), under_way(),
     });
     let (_, user) =
         q.for_authentication().login(Fingerprint(Uuid::from_u128(10))).await.unwrap().unwrap();

@@ -150,6 +150,7 @@ codes! {
         Tariff = 21,
         Installation = 22,
         Approval = 23,
+        SavedFilter = 24,
     }
     "audited_command": domain::audit::AuditedCommand {
         CreateMerchant = 1,
@@ -219,6 +220,7 @@ codes! {
         DisableUser = 64,
         Approve = 65,
         Refuse = 66,
+        SaveFilter = 68,
     }
     "action": domain::directory::roles::Action {
         ReadPayments = 1,

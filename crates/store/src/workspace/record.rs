@@ -551,6 +551,7 @@ integer_columns!(
     domain::kernel::ids::ApprovalId,
     domain::kernel::ids::UserId,
     domain::kernel::ids::MembershipId,
+    domain::kernel::ids::SavedFilterId,
     domain::kernel::ids::LoginId,
     domain::kernel::ids::InvitationId,
     domain::kernel::ids::LoginTriesId,

@@ -162,6 +162,11 @@ record!(domain::people::membership::Membership, "memberships",
     changing { role: "role", updated_at: "updated_at" }
     alt_key { "user_id" "merchant_id" });
 
+record!(domain::people::saved_filter::SavedFilter, "saved_filters",
+    fixed { id: "id", user_id: "user_id", merchant_id: "merchant_id", name: "name", created_at: "created_at" }
+    changing { query: "query", updated_at: "updated_at" }
+    alt_key { "user_id" "merchant_id" "name" });
+
 record!(domain::people::login::Login, "logins",
     fixed {
         id: "id", user_id: "user_id", generation: "generation", token: "token", address: "address", browser: "browser", created_at: "created_at",

@@ -10,6 +10,7 @@ use domain::directory::api_keys::{CreateApiKey, RevokeApiKey};
 use domain::directory::merchant::ApiKey;
 use domain::directory::roles::{Action, Operations, Rights, Role};
 use domain::kernel::ids::{ApiKeyId, MerchantId, WebhookDeliveryId, WebhookEndpointId};
+use domain::kernel::names::Mode;
 use domain::kernel::time::minutes;
 use domain::webhooks::change_endpoint::{
     DeleteWebhookEndpoint, EndpointChanges, RotateWebhookSecret, UpdateWebhookEndpoint,
@@ -120,6 +121,8 @@ struct DevelopersTemplate<'a> {
     older: Option<String>,
     hooks: Vec<Hook>,
     may_change: bool,
+    /// Whether no real money moves.
+    is_sandbox: bool,
     roles: Vec<Role>,
     secret: Option<Secret>,
     fault: Fault,
@@ -233,6 +236,7 @@ async fn render(
         keys: found.rows.into_iter().map(Key::from).collect(),
         hooks: hooks.rows.into_iter().map(Hook::from).collect(),
         may_change: at.rights.role.may(Action::ChangeIntegration),
+        is_sandbox: at.merchant.mode == Mode::Sandbox,
         // Nobody makes a key that may do more than they may.
         roles: Role::OF_MERCHANTS
             .iter()

@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod customers;
 mod developers;
+mod figure_words;
 mod filter;
 mod frame;
 mod home;
@@ -16,15 +17,19 @@ mod login;
 mod merchants;
 mod navigation;
 mod new_source;
+mod networks;
+mod overview;
 mod payment;
 mod payment_words;
 mod payments;
 mod payout;
 mod payouts;
 mod person;
+mod plot;
 mod profile;
 mod refund;
 mod reviews;
+mod sandbox;
 mod search;
 mod second_factor;
 mod sources;
@@ -48,9 +53,12 @@ pub fn routes() -> Routes {
         .and(audit::routes())
         .and(reviews::routes())
         .and(developers::routes())
+        .and(sandbox::routes())
         .and(tariff::routes())
         .and(merchants::routes())
+        .and(networks::routes())
         .and(installation::routes())
+        .and(overview::routes())
         .and(payments::routes())
         .and(payment::routes())
         .and(refund::routes())

@@ -5,6 +5,7 @@ use domain::directory::roles::{Action, Role};
 /// A screen of a merchant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Screen {
+    Overview,
     Payments,
     Invoices,
     Orders,
@@ -22,6 +23,7 @@ pub enum Screen {
 
 /// The screens in the order in which they are listed.
 const SCREENS: &[Screen] = &[
+    Screen::Overview,
     Screen::Payments,
     Screen::Invoices,
     Screen::Orders,
@@ -41,7 +43,7 @@ impl Screen {
     /// What it takes to see it.
     const fn action(self) -> Action {
         match self {
-            Self::Payments | Self::Search | Self::Payouts => Action::ReadPayments,
+            Self::Overview | Self::Payments | Self::Search | Self::Payouts => Action::ReadPayments,
             Self::Invoices | Self::Orders | Self::Links | Self::Customers => Action::ReadPayments,
             Self::Wallets => Action::ReadWallets,
             Self::Approvals => Action::PayOut,
@@ -55,6 +57,7 @@ impl Screen {
     /// The part of its path before the merchant.
     const fn part(self) -> &'static str {
         match self {
+            Self::Overview => "overview",
             Self::Payments => "payments",
             Self::Invoices => "invoices",
             Self::Orders => "orders",
@@ -73,6 +76,7 @@ impl Screen {
 
     const fn words(self) -> &'static str {
         match self {
+            Self::Overview => "Overview",
             Self::Payments => "Payments",
             Self::Invoices => "Invoices",
             Self::Orders => "Orders",

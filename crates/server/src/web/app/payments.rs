@@ -7,17 +7,21 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use domain::directory::roles::Action;
+use domain::kernel::currency::Currency;
 use domain::kernel::ids::MerchantId;
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::MerchantTime;
 use domain::payments::execution::ExecutionStatus;
+use domain::people::saved_filter::{NAME_MAX, SaveFilter};
 use domain::tariff::Tariff;
+use serde_json::json;
 use store::reads::executions::ExecutionFilter;
 use store::reads::pages::{Page, PageOfRows};
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
+use crate::api::fields::{FromValue, Text};
 use crate::api::payments::{self, HEAD, Payment, cells};
 use crate::api::routes::Routes;
 use crate::api::search::typed_amount;
@@ -30,11 +34,14 @@ use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words::{self, Until, When};
 use crate::web::app::person::LoggedIn;
+use crate::web::form::Form;
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
 
 /// How many rows stand on a page.
 const PAGE: u32 = 50;
+/// The id of the field with the name of a filter.
+const NAME: &str = "filter_name";
 
 #[derive(Template)]
 #[template(path = "app/payments.html")]
@@ -50,10 +57,21 @@ struct PaymentsTemplate<'a> {
     /// The address of the same list as CSV, for whoever may have it.
     csv: Option<String>,
     older: Option<String>,
+    /// The filters that the person keeps.
+    saved: Vec<Saved>,
+    /// The filter of the page, which can be kept.
+    keeps: Option<String>,
+    name: String,
     /// Whether there is nothing in what was looked at, though there is more.
     goes_on: bool,
     /// What of the filter is not understood.
     fault: Fault,
+}
+
+/// A filter that somebody keeps.
+struct Saved {
+    name: String,
+    path: String,
 }
 
 /// A payment in a list.
@@ -111,6 +129,9 @@ struct Asked {
     operation: String,
     method: String,
     amount: String,
+    amount_currency: String,
+    fee_currency: String,
+    is_final: String,
     from: String,
     until: String,
     after: String,
@@ -120,14 +141,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of_query(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+impl Asked {
+    fn of_query(query: &str) -> Self {
         let mut asked = Self::default();
-        let query = parts.uri.query().unwrap_or_default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let field = match name.as_ref() {
                 "state" => &mut asked.state,
                 "operation" => &mut asked.operation,
                 "method" => &mut asked.method,
                 "amount" => &mut asked.amount,
+                "amount_currency" => &mut asked.amount_currency,
+                "fee_currency" => &mut asked.fee_currency,
+                "is_final" => &mut asked.is_final,
                 "from" => &mut asked.from,
                 "until" => &mut asked.until,
                 "after" => &mut asked.after,
@@ -135,24 +164,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
             };
             *field = typed(&value);
         }
-        Ok(asked)
+        asked
     }
-}
 
-impl Asked {
     fn filter(&self) -> Result<ExecutionFilter, Fault> {
         let state = ("state", "There is no such state.");
         let operation = ("operation", "There is nothing of this kind.");
         let method = ("method", "There is no such method.");
         let amount = ("amount", "Give an amount as 120.00 or 120.00 USD.");
         let day = "Give a day as 2026-11-29, or a time as 2026-11-29T18:00:00Z.";
+        let code = "Give a currency as USD.";
+        let currency = |text: &str| Currency::parse(&text.to_uppercase());
         let amount = read(&self.amount, typed_amount, amount)?;
+        let is_final = ("is_final", "Choose one of these.");
         Ok(ExecutionFilter {
             status: read(&self.state, ExecutionStatus::parse, state)?,
             operation: read(&self.operation, Operation::parse, operation)?,
             method: read(&self.method, Method::parse, method)?,
             amount: amount.map(|(number, _)| number),
             currency: amount.and_then(|(_, currency)| currency),
+            amount_currency: read(&self.amount_currency, currency, ("amount_currency", code))?,
+            fee_currency: read(&self.fee_currency, currency, ("fee_currency", code))?,
+            is_final: read(&self.is_final, |text| text.parse().ok(), is_final)?,
             from: read(&self.from, MerchantTime::parse, ("from", day))?,
             until: read(&self.until, MerchantTime::parse, ("until", day))?,
         })
@@ -160,8 +193,7 @@ impl Asked {
 
     /// Whether anything narrows the list.
     fn narrows(&self) -> bool {
-        let Self { state, operation, method, amount, from, until, after: _ } = self;
-        [state, operation, method, amount, from, until].iter().any(|text| !text.is_empty())
+        !self.query(None).is_empty()
     }
 
     /// The query with this filter, and perhaps with another place in the list.
@@ -172,6 +204,9 @@ impl Asked {
             ("operation", &self.operation),
             ("method", &self.method),
             ("amount", &self.amount),
+            ("amount_currency", &self.amount_currency),
+            ("fee_currency", &self.fee_currency),
+            ("is_final", &self.is_final),
             ("from", &self.from),
             ("until", &self.until),
             ("after", &after),
@@ -200,13 +235,33 @@ async fn show(
     Ids([merchant]): Ids<1>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
+    let beside = Beside::default();
+    render(&app, (&me, visitor), merchant, asked, beside).await
+}
+
+/// What the page says beside the list.
+#[derive(Default)]
+struct Beside {
+    /// Why a filter is not kept.
+    fault: Fault,
+    /// The name that it was to be kept under.
+    name: String,
+}
+
+async fn render(
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    merchant: i64,
+    asked: Asked,
+    beside: Beside,
+) -> Result<Response, ApiError> {
     let (filter, mut fault) = match asked.filter() {
-        Ok(filter) => (filter, Fault::default()),
+        Ok(filter) => (filter, beside.fault),
         Err(fault) => (ExecutionFilter::default(), fault),
     };
     let after_id = filter::place(&asked.after, &mut fault);
     let path = path(merchant);
-    let at = match me.at_merchant(&app, merchant, Action::ReadPayments).await {
+    let at = match me.at_merchant(app, merchant, Action::ReadPayments).await {
         Ok(at) => at,
         Err(failure) => return me.not_permitted(failure, visitor, &path),
     };
@@ -217,8 +272,13 @@ async fn show(
     let rows: Vec<_> =
         found.rows.iter().map(|row| PaymentLine::new(merchant, row, &methods)).collect();
     let may_export = at.rights.role.may(Action::ReadWallets);
+    let saved = at.reads.saved_filters(me.user.id).await?.into_iter().map(|saved| Saved {
+        path: format!("{path}{}", saved.query.as_deref().unwrap_or_default()),
+        name: saved.name,
+    });
+    let kept = asked.query(None);
     let frame = me.frame(visitor, &format!("Payments of {}", at.merchant.name));
-    let frame = frame.of(&at, Screen::Payments);
+    let frame = frame.at(&path).of(&at, Screen::Payments);
     let template = PaymentsTemplate {
         app: &frame,
         merchant: &at.merchant.name,
@@ -226,6 +286,11 @@ async fn show(
         operations: choices(Operation::ALL, Operation::as_str, &asked.operation),
         methods: method_choices(&tariff, &methods, &asked.method),
         csv: may_export.then(|| format!("{path}/csv{}", asked.query(None))),
+        saved: saved.collect(),
+        // What is not understood is not kept.
+        keeps: (!kept.is_empty() && fault.field().is_none_or(|field| field == NAME))
+            .then_some(kept),
+        name: beside.name,
         goes_on: rows.is_empty() && older.is_some(),
         older: older.map(|id| format!("{path}{}", asked.query(Some(id)))),
         rows,
@@ -296,9 +361,80 @@ async fn export(
     Ok(csv::answer(of, "payments.csv", permit).await?.into_response())
 }
 
+/// Keeps a filter under a name, or removes the one of this name.
+async fn save(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    if let Err(failure) = me.at_merchant(&app, merchant, Action::ReadPayments).await {
+        return me.not_permitted(failure, visitor, &path(merchant));
+    }
+    let asked = Asked::of_query(form.field("query").unwrap_or_default().trim_start_matches('?'));
+    let name = form.field(NAME).unwrap_or_default().trim().to_owned();
+    let fault = match asked.filter() {
+        Err(_) => Some(Fault::of_page("This filter is not understood.")),
+        Ok(_) if !asked.narrows() => Some(Fault::of_page("There is no filter to keep.")),
+        Ok(_) if !is_name(&name) => {
+            let sentence = format!("A name has 1 to {NAME_MAX} characters.");
+            Some(Fault::of_field(NAME, sentence))
+        }
+        Ok(_) => None,
+    };
+    if let Some(fault) = fault {
+        return render(&app, (&me, visitor), merchant, asked, Beside { fault, name }).await;
+    }
+    let query = asked.query(None);
+    let here = format!("{}{query}", path(merchant));
+    let merchant_id = MerchantId(merchant);
+    let decision = SaveFilter { merchant_id, name: name.clone(), query: Some(query) };
+    let Err(failure) = me.submit(&app, Some(merchant_id), decision).await else {
+        return Ok(frame::lead_to(&here));
+    };
+    let page = async |status, sentence: String| {
+        let beside = Beside { fault: Fault::of_page(sentence), name };
+        let mut page = render(&app, (&me, visitor), merchant, asked, beside).await?;
+        *page.status_mut() = status;
+        Ok(page)
+    };
+    frame::refused(failure, &path(merchant))?.answer_read(page).await
+}
+
+/// Whether a filter can be kept under this name.
+fn is_name(name: &str) -> bool {
+    Text::<NAME_MAX>::read(&json!(name)).is_ok()
+}
+
+async fn remove(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let merchant_id = MerchantId(merchant);
+    if let Err(failure) = me.at_merchant(&app, merchant, Action::ReadPayments).await {
+        return me.not_permitted(failure, visitor, &path(merchant));
+    }
+    let name = form.field(NAME).unwrap_or_default().to_owned();
+    let decision = SaveFilter { merchant_id, name, query: None };
+    let Err(failure) = me.submit(&app, Some(merchant_id), decision).await else {
+        return Ok(frame::lead_to(&path(merchant)));
+    };
+    me.not_permitted(failure, visitor, &path(merchant))
+}
+
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
         .page("/app/payments/{merchant}", show)
+        .form("/app/payments/{merchant}/filters/save", save)
+        .form("/app/payments/{merchant}/filters/remove", remove)
         .page("/app/payments/{merchant}/csv", export)
 }

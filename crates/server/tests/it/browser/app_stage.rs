@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::chromium::Chromium;
 use crate::people::approvals::set_limits;
+use crate::people::home::overview;
 use crate::people::person::{PASSWORD, Person, code_at};
 use crate::people::{link, member, team, to_merchant};
 use crate::reviews::late_success;
@@ -255,6 +256,13 @@ impl AppStage {
         see(browser, "app-payments-empty");
         browser.open(&format!("{page}?amount=much"));
         see(browser, "app-payments-fault");
+        browser.open(&format!("{page}?state=FAILED"));
+        show_details(browser);
+        browser.fill("filter_name", "Failed in Monrovia");
+        browser.click(&button("/filters/save"));
+        show_details(browser);
+        browser.click(&button("/filters/save"));
+        see(browser, "app-payments-filters");
         let paid = shop.paid_hundred();
         shop.refund(&paid, "3.00");
         shop.take(shop.momo("COLLECTION", "231880000129"), "USD", "12.50");
@@ -265,6 +273,7 @@ impl AppStage {
         });
         browser.open(&page);
         see(browser, "app-payments");
+        self.overview(browser, see);
         let of = |payment: &Value| format!("{page}/{}", payment["payment_intent_id"]);
         browser.open(&of(&late));
         see(browser, "app-payment-in-review");
@@ -383,6 +392,9 @@ impl AppStage {
         browser.open("/app/installation");
         see(browser, "app-installation");
         self.reviews(browser, see);
+        browser.open("/app/networks");
+        show_details(browser);
+        see(browser, "app-networks");
         Self::tariff(browser, see);
         self.merchants(browser, see);
     }
@@ -433,13 +445,26 @@ impl AppStage {
         let merchant = self.shop.credentials.merchant_id;
         browser.open(&format!("/app/merchants/{merchant}"));
         see(browser, "app-merchant");
-        browser.evaluate(
-            "document.querySelectorAll('details').forEach(part => { part.open = true }); return null",
-            vec![],
-        );
+        show_details(browser);
         browser.write("[id^=amount-]", "a lot");
         browser.click(&button("/fund"));
         see(browser, "app-merchant-fault");
+    }
+
+    /// Figures of payments by different ways, with plots and their tables.
+    fn overview(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { server, shop } = self;
+        shop.take(shop.momo("COLLECTION", GOOD), "LRD", "5000");
+        shop.take(shop.momo("COLLECTION", "231880000049"), "USD", "40.00");
+        server.fund(shop, "USD", "20.00");
+        browser.open(&overview(shop));
+        wait_for("figures", || {
+            browser.open(&overview(shop));
+            browser.has("svg.plot").then_some(())
+        });
+        see(browser, "app-overview");
+        show_details(browser);
+        see(browser, "app-overview-tables");
     }
 
     /// What an owner connects programs with.
@@ -453,6 +478,9 @@ impl AppStage {
         });
         browser.open(&home);
         see(browser, "app-developers");
+        browser.open(&format!("{home}/sandbox"));
+        see(browser, "app-sandbox");
+        browser.open(&home);
         browser.fill("operations", "no_such_operation");
         browser.click(&button("/keys/create"));
         see(browser, "app-developers-fault");
@@ -475,6 +503,14 @@ impl AppStage {
 }
 
 /// Gives the browser the login of somebody.
+/// Opens all that is folded.
+fn show_details(browser: &Chromium) {
+    browser.evaluate(
+        "document.querySelectorAll('details').forEach(part => { part.open = true }); return null",
+        vec![],
+    );
+}
+
 fn become_one(browser: &Chromium, person: &Person) {
     let (name, value) = person.browser.cookies.first_key_value().expect("a login");
     browser.give_cookie(name, value);

@@ -10,7 +10,7 @@ mod lost;
 mod pages;
 mod pawapay;
 mod queues;
-mod stage;
+pub(crate) mod stage;
 mod stripe;
 mod stripe_events;
 mod stripe_pages;

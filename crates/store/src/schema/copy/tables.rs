@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 54] = [
+pub const TABLES: [Table; 55] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -41,6 +41,7 @@ pub const TABLES: [Table; 54] = [
     filled("merchant_limits"),
     filled("users"),
     filled("memberships"),
+    filled("saved_filters"),
     filled("logins"),
     filled("invitations"),
     filled("login_tries"),
