@@ -123,14 +123,14 @@ fn waits(execution: &Execution, attempt: &ProviderAttempt) -> bool {
 
 impl ApprovalLine {
     fn new(approval: &Approval, names: &Names, me: &LoggedIn) -> Self {
-        let asked = format!("requested by {}", name_of(approval.requested_by, names));
+        let asked = name_of(approval.requested_by, names);
         let by = approval.decided_by.map(|actor| name_of(actor, names));
         let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
         let words = match approval.status {
-            ApprovalStatus::Requested => format!("waits for an approval, {asked}"),
-            ApprovalStatus::Approved => format!("approved{by}, {asked}"),
-            ApprovalStatus::Refused => format!("refused{by}, {asked}"),
-            ApprovalStatus::Expired => format!("not approved in time, {asked}"),
+            ApprovalStatus::Requested => format!("Requested by {asked}."),
+            ApprovalStatus::Approved => format!("Requested by {asked}, approved{by}."),
+            ApprovalStatus::Refused => format!("Requested by {asked}, refused{by}."),
+            ApprovalStatus::Expired => format!("Requested by {asked}, not approved in time."),
         };
         let is_open = approval.status == ApprovalStatus::Requested;
         let is_mine = is_open && approval.requested_by == Actor::User(me.user.id);

@@ -73,7 +73,7 @@ impl WalletLine {
             path: wallet_path(merchant, wallet.id),
             id: wallet.id.0,
             owner: match wallet.owner_type {
-                OwnerType::Merchant => "your own".to_owned(),
+                OwnerType::Merchant => "the merchant's own".to_owned(),
                 OwnerType::Party => format!("of customer {}", wallet.owner_id),
             },
             available: money(wallet.available_minor),

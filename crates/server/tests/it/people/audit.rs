@@ -228,11 +228,11 @@ fn every_operation_leaves_its_row() {
         let run = json!({"session_id": session, "reference_id": key()});
         c.post(&format!("/v1/executions/{kind}"), run, "execute");
     }
-    // Two payouts that wait for somebody else.
+    // Three payouts that wait for somebody else.
     let merchant = shop.credentials.merchant_id.to_string();
     let limits = ["merchant", "limits", "--merchant", &merchant, "--currency", "USD"];
     server.kola(&[&limits[..], &["--payment", "0", "--bind-api-keys", "true"]].concat()).ok();
-    for _ in 0..2 {
+    for _ in 0..3 {
         let session = id(&c.post("/v1/sessions/payout", payout.clone(), "create_session"));
         let run = json!({"session_id": session, "reference_id": key()});
         assert_eq!(c.post("/v1/executions/payout", run, "execute")["waiting_for"], "approval");
@@ -241,6 +241,8 @@ fn every_operation_leaves_its_row() {
     let refuse = format!("/v1/approvals/refuse/{}", id(&waiting[0]));
     c.post(&refuse, json!({"note": "not ours"}), "refuse");
     c.call("POST", &refuse, None, None);
+    let cancel = format!("/v1/payment-intents/cancel/{}", waiting[2]["payment_intent_id"]);
+    c.call("POST", &cancel, None, Some("cancel_enqueued"));
     let finance = operators_key(&server, &shop, "FINANCE");
     c.watch.new_rows();
     let approve = format!("/v1/approvals/approve/{}", id(&waiting[1]));
