@@ -76,7 +76,9 @@ pub struct Found {
     pub amount: Option<(Decimal, Option<Currency>)>,
 }
 
-/// An amount as people write it, with or without its currency: `120`, `1,200.50 USD`, `USD 120`.
+/// An amount as people write it, with or without its currency: `120`, `1,200.50 USD`, `USD 120`. A
+/// comma or a space stands only between thousands: to somebody who types `19,50` it is no one thousand
+/// nine hundred and fifty.
 #[must_use]
 pub fn typed_amount(text: &str) -> Option<(Decimal, Option<Currency>)> {
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -86,10 +88,22 @@ pub fn typed_amount(text: &str) -> Option<(Decimal, Option<Currency>)> {
         [rest @ .., last] if of(last).is_some() => (rest, of(last)),
         all => (all, None),
     };
-    let number = words.concat().replace(',', "");
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let number = Decimal::parse(&number).filter(|_| is_number)?;
-    Some((number, currency))
+    let number = words.join(" ");
+    let (whole, fraction) = number.split_once('.').unwrap_or((&number, "0"));
+    let groups: Vec<&str> = whole.split([',', ' ']).collect();
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let are_thousands = match groups.as_slice() {
+        [_] => true,
+        [first, rest @ ..] => {
+            (1..=3).contains(&first.len()) && rest.iter().all(|group| group.len() == 3)
+        }
+        [] => false,
+    };
+    let parts = groups.iter().chain([&fraction]);
+    if !are_thousands || !parts.copied().all(is_number) {
+        return None;
+    }
+    Some((Decimal::parse(&number.replace([',', ' '], ""))?, currency))
 }
 
 /// The numbers that a phone number may be stored as: as it was typed, and for one that is dialled
@@ -335,7 +349,13 @@ mod tests {
         assert_eq!(read("1,200.50 usd"), Some((120_050, usd())));
         assert_eq!(read("USD 1 200"), Some((120_000, usd())));
         assert_eq!(read("5000 RWF"), Some((5_000, Some("RWF".to_owned()))));
+        assert_eq!(read("1,200,300"), Some((120_030_000, None)));
         for other in ["", "USD", "a", "12 abc", "1e3", "-5", "12 USD USD", "+1", "."] {
+            assert_eq!(read(other), None, "{other}");
+        }
+        for other in
+            ["19,50", "19 50", "19.50,000", "1,2345", "1234,567", ",500", "1,,000", "1 200,5"]
+        {
             assert_eq!(read(other), None, "{other}");
         }
     }

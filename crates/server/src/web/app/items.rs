@@ -50,15 +50,8 @@ impl Default for Rows {
     }
 }
 
-/// A price as people write it, in this currency and above zero. A comma stands only between thousands:
-/// to somebody who types `19,50` it is no one thousand nine hundred and fifty.
+/// A price as people write it, in this currency and above zero.
 pub fn price(text: &str, currency: Currency) -> Option<Money> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let mut groups = whole.split(',').skip(1);
-    let is_group = |group: &str| group.bytes().take_while(u8::is_ascii_digit).count() == 3;
-    if fraction.contains(',') || !groups.all(is_group) {
-        return None;
-    }
     let (number, named) = typed_amount(text)?;
     let is_other = named.is_some_and(|named| named != currency);
     number.to_money(currency).ok().filter(|_| !is_other)
