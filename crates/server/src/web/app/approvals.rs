@@ -9,7 +9,6 @@ use axum::response::Response;
 use domain::decision::event::Actor;
 use domain::directory::principal::Principal;
 use domain::directory::roles::Action;
-use domain::kernel::currency::Currency;
 use domain::kernel::ids::{ApprovalId, MerchantId, UserId};
 use domain::kernel::names::Operation;
 use domain::kernel::time::{MerchantTime, ServerTime};
@@ -31,6 +30,7 @@ use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
+use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -57,7 +57,6 @@ struct Request {
     id: i64,
     what: &'static str,
     amount: String,
-    currency: Currency,
     /// With all fees: what leaves the wallet.
     total: String,
     recipient: String,
@@ -155,9 +154,8 @@ async fn request(
     Ok(Request {
         id: approval.id.0,
         what: if execution.operation() == Operation::Payout { "Payout" } else { "Transfer" },
-        amount: execution.payee.to_string(),
-        currency: execution.payee.currency,
-        total: execution.payer.to_string(),
+        amount: payment_words::amount(execution.payee),
+        total: payment_words::amount(execution.payer),
         recipient: recipient(&execution, at).await?,
         above: match approval.above {
             ApprovalLimit::Payment => "above the limit of one payment",

@@ -8,6 +8,7 @@ use axum::response::Response;
 use domain::directory::merchant::Merchant;
 use domain::directory::roles::Action;
 use domain::directory::update_merchant::{MerchantChanges, UpdateMerchant};
+use domain::kernel::currency::Currency;
 use domain::kernel::ids::{MerchantId, WalletId};
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::Mode;
@@ -25,6 +26,7 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
+use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -111,8 +113,9 @@ struct MerchantTemplate<'a> {
 struct WalletRow {
     id: i64,
     owner: String,
-    available: Money,
-    held: Money,
+    currency: Currency,
+    available: String,
+    held: String,
     status: WalletStatus,
     statuses: &'static [WalletStatus],
     /// What a funding is known by, so that sending the form twice gives the money once.
@@ -144,8 +147,9 @@ impl WalletRow {
                 OwnerType::Merchant => "the merchant's own".to_owned(),
                 OwnerType::Party => format!("of customer {}", wallet.owner_id),
             },
-            available: wallet.available(),
-            held: Money::new(wallet.held_minor, wallet.currency),
+            currency: wallet.currency,
+            available: payment_words::amount(wallet.available()),
+            held: payment_words::amount(Money::new(wallet.held_minor, wallet.currency)),
             status: wallet.status,
             statuses: WalletStatus::ALL,
         })

@@ -9,16 +9,19 @@ use domain::payments::execution::{Execution, ExecutionStatus};
 
 use crate::web::language::Language;
 use crate::web::methods::Methods;
+use crate::web::text::decimal;
 
-/// An amount with its currency.
+/// An amount with its digits grouped, and its currency. Below zero it has a minus sign and no hyphen,
+/// at which a line would break.
 pub fn amount(money: Money) -> String {
-    format!("{money} {}", money.currency)
+    let digits = decimal(&money.to_string(), Language::English).replace('-', "\u{2212}");
+    format!("{digits} {}", money.currency)
 }
 
 /// An amount with its sign, as it changes a wallet.
 pub fn change(money: Money) -> String {
     let sign = if money.minor > 0 { "+" } else { "" };
-    format!("{sign}{}", amount(money)).replace('-', "\u{2212}")
+    format!("{sign}{}", amount(money))
 }
 
 /// A point in time in the zone of the payment's country, and for programs.

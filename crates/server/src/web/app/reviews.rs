@@ -31,6 +31,7 @@ use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
+use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -91,7 +92,7 @@ const fn kind_words(kind: ReviewKind) -> &'static str {
 fn suspense(review: &Review) -> String {
     match review.amount.minor {
         0 => "nothing".to_owned(),
-        _ => format!("{} {}", review.amount, review.amount.currency),
+        _ => payment_words::amount(review.amount),
     }
 }
 
@@ -384,16 +385,10 @@ const fn place_words(place: Place) -> &'static str {
     }
 }
 
-/// An amount with its sign: above zero a credit.
-fn signed(money: Money) -> String {
-    let plus = if money.minor > 0 { "+" } else { "" };
-    format!("{plus}{money} {}", money.currency)
-}
-
 fn line(entry: &Entry, kind: Option<AccountKind>) -> Line {
     Line {
         place: kind.map_or(bucket_words(entry.bucket), account_words),
-        amount: signed(Money::new(entry.amount_minor, entry.currency)),
+        amount: payment_words::change(Money::new(entry.amount_minor, entry.currency)),
     }
 }
 
@@ -452,7 +447,7 @@ fn figures(preview: &Preview) -> String {
 fn shown(how: Resolution, is_missing: bool, preview: &Preview) -> Shown {
     let line = |entry: &PreviewedEntry| Line {
         place: place_words(entry.place),
-        amount: signed(entry.amount),
+        amount: payment_words::change(entry.amount),
     };
     Shown {
         how: name_of(how),

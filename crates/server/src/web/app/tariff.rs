@@ -32,6 +32,7 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
+use crate::web::app::payment_words;
 use crate::web::app::person::LoggedIn;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -369,7 +370,7 @@ fn price(typed: &Typed, tariff: &Tariff, now: ServerTime) -> Result<Option<Price
 
 fn lines(quote: &Quote) -> Vec<(&'static str, String)> {
     let currency = quote.payee.currency;
-    let money = |money: Money| format!("{money} {}", money.currency);
+    let money = payment_words::amount;
     let fee = |minor| money(Money::new(minor, currency));
     let mut lines = vec![
         ("The payer pays", money(quote.payer)),

@@ -409,14 +409,14 @@ fn a_draft_is_changed_published_and_canceled() {
         assert!(text(&reply).contains(&format!("value=\"{}\"", fields[2].1)), "{}", text(&reply));
     }
     let page = kofi.browser.get(&invoice);
-    assert!(text(&page).contains("1050.50 USD"), "{}", text(&page));
+    assert!(text(&page).contains("1,050.50 USD"), "{}", text(&page));
     let item = between(text(&page), &format!("{invoice}/items/"), "/remove").to_owned();
     let remove = format!("{invoice}/items/{item}/remove");
     assert_eq!(leads(&kofi.browser.post(&remove, &[])), invoice);
     // It was the first one, and is gone.
     assert_eq!(kofi.browser.post(&remove, &[]).status, 404);
     let page = kofi.browser.get(&invoice);
-    assert!(text(&page).contains("1000.50 USD"), "{}", text(&page));
+    assert!(text(&page).contains("1,000.50 USD"), "{}", text(&page));
     let change = |bearer, due| [("bearer", bearer), ("due", due), ("note", "For Ama")];
     let update = format!("{invoice}/update");
     for (fields, field) in [(change("NOBODY", ""), "bearer"), (change("PAYEE", "soon"), "due")] {

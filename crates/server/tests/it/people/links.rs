@@ -125,7 +125,7 @@ fn links_are_made_passed_on_and_deactivated() {
     assert_eq!((image.status, image.header("content-type")), (200, Some("image/svg+xml")));
     let roof = make(&mut kofi, &links(&shop), &DONATION, &[]);
     let page = kofi.browser.get(&roof);
-    assert!(text(&page).contains("1.00 USD to 1000.00 USD"), "{}", text(&page));
+    assert!(text(&page).contains("1.00 USD to 1,000.00 USD"), "{}", text(&page));
     for _ in 0..2 {
         assert_eq!(leads(&kofi.browser.post(&format!("{rice}/deactivate"), &[])), rice);
     }

@@ -46,7 +46,7 @@ fn posted(server: &Server, execution: &Value) -> Vec<String> {
 /// An amount of a page as the ledger has it.
 fn minor(shown: &str) -> String {
     let (amount, currency) = shown.split_once(' ').expect("a currency");
-    let amount = amount.trim_start_matches('+').replace('.', "");
+    let amount = amount.replace(['+', '.', ','], "").replace('\u{2212}', "-");
     let amount: i64 = amount.parse().unwrap_or_else(|_| panic!("{amount}"));
     format!("{amount} {currency}")
 }
@@ -74,7 +74,8 @@ fn what_is_previewed_is_what_is_posted() {
         }
         let found = operator.browser.get(&page);
         assert_eq!(found.status, 200, "{}", text(&found));
-        for part in ["the execution is FAILED; the provider says", "Suspense", "-103.00 USD"] {
+        for part in ["the execution is FAILED; the provider says", "Suspense", "\u{2212}103.00 USD"]
+        {
             assert!(text(&found).contains(part), "{part}: {}", text(&found));
         }
         let before = books(&server);
