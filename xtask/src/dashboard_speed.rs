@@ -39,6 +39,8 @@ const MIN_SHARE: f64 = 0.9;
 /// How often the other merchant is measured alone and beside the reader, in turns.
 const ROUNDS: usize = 7;
 const WINDOW: Duration = Duration::from_secs(4);
+/// Between two pages of the reader: as often as many people at once open one.
+const PAUSE: Duration = Duration::from_millis(50);
 /// The connections of the other merchant.
 const CONNECTIONS: u32 = 16;
 
@@ -166,8 +168,16 @@ impl<'a> Reader<'a> {
         let list = format!("/app/payments/{}", self.merchant);
         let search = |text: &str| format!("/app/search/{}?q={text}", self.merchant);
         vec![
-            ("home", "/app".to_owned()),
+            ("home", format!("/app/overview/{}", self.merchant)),
             ("payments", list.clone()),
+            ("wallets", format!("/app/wallets/{}", self.merchant)),
+            (
+                "entries of a wallet",
+                format!("/app/wallets/{}/{}", self.merchant, self.shop.wallet()),
+            ),
+            ("payouts", format!("/app/payouts/{}", self.merchant)),
+            ("invoices", format!("/app/invoices/{}", self.merchant)),
+            ("customers", format!("/app/customers/{}", self.merchant)),
             ("payments that failed", format!("{list}?state=FAILED")),
             ("collections", format!("{list}?operation=COLLECTION")),
             ("search by phone", search("231880000001")),
@@ -300,6 +310,7 @@ fn beside(
                     while !stop.load(Ordering::SeqCst) {
                         for (_, path) in reader.paths() {
                             client.get("", &path).await?;
+                            tokio::time::sleep(PAUSE).await;
                         }
                     }
                     anyhow::Ok(())

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use crate::test::{apt_install, in_browser, quiet};
 
 /// The most bytes of a picture of the handbook.
-const PICTURE_MAX: u64 = 60 * 1024;
+const PICTURE_MAX: u64 = 100 * 1024;
 /// How the name of a picture of a desktop ends.
 const WIDE: &str = "-wide";
 

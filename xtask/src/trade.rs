@@ -153,6 +153,10 @@ impl Shop {
         self.merchant.id
     }
 
+    pub const fn wallet(&self) -> u64 {
+        self.merchant.wallet
+    }
+
     /// Signs in, and creates the rows that its payments need.
     pub async fn set_up(&mut self, client: &mut Client, number: usize) -> anyhow::Result<()> {
         self.sign_in(client).await?;

@@ -230,6 +230,10 @@ impl Table for OfKey {
         Ok(self.tenant.reads(&self.app, Action::ReadAudit)?.audit(self.filter, page).await?)
     }
 
+    fn app(&self) -> &App {
+        &self.app
+    }
+
     fn id(entry: &AuditEntry) -> i64 {
         entry.row.id.0
     }

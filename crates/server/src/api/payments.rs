@@ -185,6 +185,10 @@ impl Table for OfKey {
         read(&self.tenant.reads(&self.app, Action::ReadWallets)?, self.filter, page).await
     }
 
+    fn app(&self) -> &App {
+        &self.app
+    }
+
     fn id(payment: &Payment) -> i64 {
         payment.execution.id.0
     }

@@ -7,7 +7,7 @@
 mod lane;
 mod timer;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -100,6 +100,8 @@ impl<S: Store + Send> BatchRunner for Lane<S> {
 #[derive(Clone)]
 pub struct Engine {
     lanes: Arc<[LaneHandle]>,
+    /// How many commands were submitted so far.
+    submitted: Arc<AtomicU64>,
 }
 
 /// The sending end of one lane.
@@ -154,7 +156,7 @@ impl Engine {
             lanes.push(lane);
             threads.push(thread);
         }
-        Ok((Self { lanes: lanes.into() }, threads))
+        Ok((Self { lanes: lanes.into(), submitted: Arc::default() }, threads))
     }
 
     /// Submits a caller's command and waits until it is decided and on disk. It is refused if the
@@ -204,9 +206,16 @@ impl Engine {
         }
     }
 
+    /// How many commands were submitted so far: while it grows, somebody pays.
+    #[must_use]
+    pub fn submitted(&self) -> u64 {
+        self.submitted.load(Ordering::Relaxed)
+    }
+
     async fn enqueue(&self, merchant: MerchantId, request: Request) -> Outcome {
         let closed = || Failure::Unavailable("the server is stopping".to_owned());
         let lane = self.lane_of(merchant).ok_or_else(closed)?;
+        self.submitted.fetch_add(1, Ordering::Relaxed);
         if let Some(outcome) = lane.run_inline(&request) {
             return outcome;
         }

@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::http::HeaderValue;
@@ -15,11 +16,17 @@ use tokio::sync::mpsc;
 use crate::api::describe::{DescribeResponse, OperationBuilder};
 use crate::api::error::ApiError;
 use crate::api::fields::Schemas;
+use crate::app::App;
 use crate::net::response_permits::ResponsePermit;
 
 const MEDIA_TYPE: &str = "text/csv";
 /// How many rows are read at once, which is the most that waits for a slow reader.
 const ROWS_AT_ONCE: u32 = 500;
+
+/// While payments are made, a download rests so many times as long as a page took, at most
+/// [`REST_MAX`]: reading takes a core, and who pays is not to wait for it.
+const RESTS: u32 = 9;
+const REST_MAX: Duration = Duration::from_secs(1);
 
 /// A list that is read page by page.
 pub trait Table: Send + Sync + 'static {
@@ -33,6 +40,8 @@ pub trait Table: Send + Sync + 'static {
         &self,
         page: Page,
     ) -> impl Future<Output = Result<PageOfRows<Self::Row>, ApiError>> + Send;
+
+    fn app(&self) -> &App;
 
     fn id(row: &Self::Row) -> i64;
 
@@ -70,6 +79,7 @@ pub async fn answer<T: Table>(
         let _permit = permit;
         let mut text = line(T::HEAD.iter().copied());
         let mut found = Ok(found);
+        let (mut begun, mut decided) = (Instant::now(), table.app().engine.submitted());
         loop {
             let page = match found {
                 Ok(page) => page,
@@ -85,10 +95,16 @@ pub async fn answer<T: Table>(
                 text.push_str(&line(cells.iter().map(String::as_str)));
             }
             let after_id = page.next_after(ROWS_AT_ONCE, T::id);
+            let took = begun.elapsed();
             let bytes = Bytes::from(std::mem::take(&mut text));
             if sender.send(Ok(bytes)).await.is_err() || after_id.is_none() {
                 return;
             }
+            let others_pay = table.app().engine.submitted() != decided;
+            if others_pay {
+                tokio::time::sleep((took * RESTS).min(REST_MAX)).await;
+            }
+            (begun, decided) = (Instant::now(), table.app().engine.submitted());
             found = table.page(Page { limit: ROWS_AT_ONCE, after_id }).await;
         }
     });

@@ -205,6 +205,10 @@ impl Table for OfPerson {
         read.map(|(_, found)| found).map_err(|error| error.map_or_else(|error| error, refused))
     }
 
+    fn app(&self) -> &App {
+        &self.app
+    }
+
     fn id(entry: &AuditEntry) -> i64 {
         entry.row.id.0
     }

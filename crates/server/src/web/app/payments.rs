@@ -337,6 +337,10 @@ impl Table for OfPerson {
         payments::read(&at.reads, self.filter, page).await
     }
 
+    fn app(&self) -> &App {
+        &self.app
+    }
+
     fn id(payment: &Payment) -> i64 {
         payment.execution.id.0
     }

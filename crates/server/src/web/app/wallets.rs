@@ -349,6 +349,10 @@ impl Table for OfPerson {
         Ok(at.reads.wallet_entries(&self.wallet, self.filter, page).await?)
     }
 
+    fn app(&self) -> &App {
+        &self.app
+    }
+
     fn id(row: &WalletEntry) -> i64 {
         row.entry.id.0
     }
