@@ -265,6 +265,7 @@ mod tests {
     use domain::decision::event::EventType;
     use domain::kernel::currency::Currency;
     use domain::kernel::ids::{EntryId, EventId, MerchantId, WalletId};
+    use domain::kernel::time::seconds;
     use domain::ledger::account::Entry;
 
     use super::*;
@@ -319,6 +320,15 @@ mod tests {
             let month = Month::parse(text).unwrap();
             assert_eq!((month_words(month).as_str(), month_name(month).as_str()), (words, text));
             assert_eq!(month.end, Month::parse(next).unwrap().begin);
+        }
+        // Every month that the document of the API allows.
+        for text in ["1970-01", "2999-12"] {
+            let month = Month::parse(text).unwrap();
+            assert_eq!(month.end.since(month.begin), seconds(31 * 86_400), "{text}");
+        }
+        for text in ["1969-12", "3000-01", "2026-13", "2026-00", "2026-1", "+026-11", "2026-11-01"]
+        {
+            assert_eq!(Month::parse(text), None, "{text}");
         }
     }
 }

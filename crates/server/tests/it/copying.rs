@@ -140,7 +140,10 @@ fn an_installation_moves_to_postgresql_and_back() {
          FROM webhook_endpoints, webhook_messages; \
          INSERT INTO webhook_attempts (id, merchant_id, delivery_id, number, begun_at, duration_us, said) \
          SELECT 900008, merchant_id, id, 1, 4000000000000000, 1, 'no connection' FROM webhook_deliveries; \
-         INSERT INTO chain_keys (id, key_id, sealed, sealed_key_id) VALUES (900009, 'j', 'AAAA', 'k')",
+         INSERT INTO chain_keys (id, key_id, sealed, sealed_key_id) VALUES (900009, 'j', 'AAAA', 'k'); \
+         INSERT INTO saved_filters (id, user_id, merchant_id, name, query, created_at, updated_at) \
+         SELECT 7, (SELECT max(id) FROM users), max(id), 'Failed', 'state=FAILED', 1, 1 FROM merchants; \
+         UPDATE sources SET idempotency_key = X'6f1c2f0e5f5a4a578f3d2f1f5d6f7a11' WHERE id = (SELECT min(id) FROM sources)",
     );
     let tables = moved(&copy(&file, &postgres).ok());
     assert_alike(&file, &postgres, &tables);

@@ -290,7 +290,8 @@ pub struct Month {
 }
 
 impl Month {
-    const PATTERN: &'static str = "^[0-9]{4}-(0[1-9]|1[0-2])$";
+    /// A year of this millennium, or of the last one since 1970: times begin there.
+    const PATTERN: &'static str = "^(19[7-9]|2[0-9][0-9])[0-9]-(0[1-9]|1[0-2])$";
 
     /// Reads a month such as `2026-11`.
     #[must_use]
@@ -303,6 +304,9 @@ impl Month {
             return None;
         }
         let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
+        if !(1970..=2999).contains(&year) {
+            return None;
+        }
         let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
         let first = |year, month| ServerTime::parse(&format!("{year:04}-{month:02}-01"));
         Some(Self { begin: first(year, month)?, end: first(next_year, next_month)? })

@@ -4,13 +4,14 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::directory::roles::{Action, Role};
+use domain::directory::roles::Role;
 
 use crate::api::error::ApiError;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame};
+use crate::web::app::navigation::{self, ScreenLink};
 use crate::web::app::person::LoggedIn;
 use crate::web::language::Visitor;
 
@@ -30,11 +31,7 @@ struct Place {
     merchant: String,
     role: &'static str,
     mode: &'static str,
-    manages: bool,
-    pays_out: bool,
-    audits: bool,
-    reviews: bool,
-    connects: bool,
+    screens: Vec<ScreenLink>,
 }
 
 async fn home(
@@ -56,11 +53,7 @@ async fn home(
                 id: merchant.id.0,
                 role: role.as_str(),
                 mode: merchant.mode.as_str(),
-                manages: role.may(Action::ManageMerchant),
-                pays_out: role.may(Action::PayOut),
-                audits: role.may(Action::ReadAudit),
-                reviews: role.may(Action::ReadReviews),
-                connects: role.may(Action::ReadIntegration),
+                screens: navigation::links(merchant.id.0, role, None),
                 merchant: merchant.name,
             })
         })

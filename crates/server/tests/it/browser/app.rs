@@ -5,12 +5,13 @@ use serde_json::json;
 use super::app_stage::{AppStage, button, code_now, secret, wrong_code};
 use super::chromium::{Chromium, DESKTOP, PHONE};
 use super::{axe, beyond_the_side, broken_words, faults_at, unwanted};
+use crate::checkout_pages::MTN_LRD;
 use crate::people::person::PASSWORD;
 use crate::people::{fresh, path_of};
-use crate::support::payer::{Browser as _, hides, shows};
+use crate::support::payer::{Browser as _, hides, pay, shows, until};
 use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, Server, id, shown};
+use crate::support::{Merchant, Server, id, shown, wait_for};
 
 /// Each state once, since it takes longer to get there than to look at it.
 #[test]
@@ -241,4 +242,69 @@ fn people_get_from_the_first_link_to_an_approved_payout() {
 #[ignore = "needs Chromium: cargo xtask test --browser"]
 fn people_need_no_scripts() {
     from_the_first_link_to_an_approved_payout(false);
+}
+
+/// From an invoice to its payment by whoever scans its code, a refund, and the list of both.
+#[track_caller]
+fn from_an_invoice_to_its_refund(scripts: bool) {
+    let server = fresh();
+    let browser = Chromium::start(&server);
+    browser.resize(PHONE, 640, 1.0);
+    if !scripts {
+        browser.without_scripts();
+    }
+    let mut somebody = Somebody { browser, scripts };
+    somebody.join(&path_of(&server.printed()), "ama@shop.example", "Ama Kollie");
+    somebody.set_up_codes();
+    let browser = &mut somebody.browser;
+    browser.open("/app");
+    browser.follow("Invoices");
+    browser.follow("New invoice");
+    browser.fill("phone", "231770000500");
+    browser.fill("name", "Amara Kollie");
+    browser.fill("item-1", "Rice, 25 kg");
+    browser.fill("qty-1", "2");
+    browser.fill("price-1", "19,50");
+    browser.click("button[value=publish]");
+    // Nothing is made of what can be read in two ways, and nothing has to be typed again.
+    assert!(browser.has("#price-1[aria-invalid=true]"), "{}", browser.text());
+    assert_eq!(browser.written("#item-1"), "Rice, 25 kg");
+    browser.fill("price-1", "1,019.50");
+    browser.click("button[value=publish]");
+    shows(browser, &["2,039.00 USD", "to be paid", "Amara Kollie"]);
+    let width = "return document.querySelector('.code-image').naturalWidth";
+    wait_for("the code", || (browser.evaluate(width, vec![]).as_i64() > Some(0)).then_some(()));
+    let invoice = browser.url();
+    let link = browser.written("#link");
+    let at = link.find("/pay/").expect("a link of a page");
+    pay(browser, &link[at..], MTN_LRD, "0880000001");
+    until(browser, "Paid");
+    browser.open(&invoice);
+    shows(browser, &["paid", "It was paid on"]);
+    browser.follow("The payment");
+    shows(browser, &["What happened", "Nothing was given back", "Net +2,039.00 USD"]);
+    browser.follow("Refund");
+    browser.fill("amount", "39");
+    browser.click(&button("/refund"));
+    until(browser, "refunded");
+    browser.follow("Payments");
+    shows(browser, &["Amara Kollie", "39.00 LRD", "refunded", "All of this list as CSV"]);
+    browser.follow("Overview");
+    until(browser, "Refunded, LRD");
+    if scripts {
+        assert_eq!(browser.complaints(), Vec::<String>::new());
+    }
+    server.verify_ledger();
+}
+
+#[test]
+#[ignore = "needs Chromium: cargo xtask test --browser"]
+fn people_get_from_an_invoice_to_its_refund() {
+    from_an_invoice_to_its_refund(true);
+}
+
+#[test]
+#[ignore = "needs Chromium: cargo xtask test --browser"]
+fn selling_needs_no_scripts() {
+    from_an_invoice_to_its_refund(false);
 }
