@@ -222,7 +222,7 @@ atexit.register(lambda: print("answers by status:", dict(sorted(_ANSWERS.items()
 def after_call(context, case, response):
     _ANSWERS[response.status_code] += 1
     # The QR code of a payment link is a picture, and has no ids.
-    if response.status_code != 200 or not response.text.lstrip().startswith(("{", "[")):
+    if response.status_code != 200 or not response.content.lstrip().startswith((b"{", b"[")):
         return
     words = _words(case)
     answer = response.json()
