@@ -1,10 +1,7 @@
 //! `/app/audit/{merchant}`: who decided what for a merchant, and `/app/audit`: for the installation.
 
-use std::convert::Infallible;
-
 use askama::Template;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::audit::{AuditEntity, AuditedCommand};
 use domain::decision::event::{Actor, ActorKind};
@@ -23,7 +20,7 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::csv::{self, Table};
 use crate::net::limits::CountPageRequest;
-use crate::web::app::filter::{self, Choice, choices, plain, read, typed};
+use crate::web::app::filter::{self, Choice, FromQuery, Query, choices, plain, read};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
 use crate::web::app::person::{AtMerchant, LoggedIn};
@@ -95,26 +92,18 @@ struct Asked {
     after: String,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let mut asked = Self::default();
-        let query = parts.uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let field = match name.as_ref() {
-                "actor" => &mut asked.actor,
-                "command" => &mut asked.command,
-                "subject" => &mut asked.subject,
-                "subject_id" => &mut asked.subject_id,
-                "from" => &mut asked.from,
-                "until" => &mut asked.until,
-                "after" => &mut asked.after,
-                _ => continue,
-            };
-            *field = typed(&value);
-        }
-        Ok(asked)
+impl FromQuery for Asked {
+    fn field(&mut self, name: &str) -> Option<&mut String> {
+        Some(match name {
+            "actor" => &mut self.actor,
+            "command" => &mut self.command,
+            "subject" => &mut self.subject,
+            "subject_id" => &mut self.subject_id,
+            "from" => &mut self.from,
+            "until" => &mut self.until,
+            "after" => &mut self.after,
+            _ => return None,
+        })
     }
 }
 
@@ -264,7 +253,7 @@ async fn show(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     render(app, (me, visitor), Some(merchant), asked).await
 }
@@ -274,7 +263,7 @@ async fn show_installation(
     _: CountPageRequest,
     visitor: Visitor,
     me: LoggedIn,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     render(app, (me, visitor), None, asked).await
 }
@@ -299,7 +288,7 @@ async fn export(
     _: CountPageRequest,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     as_csv(app, me, Some(merchant), asked).await
 }
@@ -308,7 +297,7 @@ async fn export_installation(
     State(app): State<App>,
     _: CountPageRequest,
     me: LoggedIn,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     as_csv(app, me, None, asked).await
 }

@@ -6,10 +6,12 @@ use crate::figures::{Sums, Total, Within};
 use crate::web::language::Language;
 use crate::web::text::decimal;
 
-/// A sum with its digits grouped, and its currency.
+/// A sum with its digits grouped, and its currency. Below zero it has a minus sign and no hyphen, at
+/// which a line would break.
 pub fn amount(minor: i128, currency: Currency) -> String {
     let total = Total { minor, currency };
-    format!("{} {currency}", decimal(&total.to_string(), Language::English))
+    let digits = decimal(&total.to_string(), Language::English).replace('-', "\u{2212}");
+    format!("{digits} {currency}")
 }
 
 pub fn number(count: i64) -> String {

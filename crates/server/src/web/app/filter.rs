@@ -1,5 +1,10 @@
 //! Filters of lists, which stand in the address of the page.
 
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
 use crate::web::app::frame::Fault;
 
 /// The longest text of a filter that is read.
@@ -51,6 +56,33 @@ pub fn place(text: &str, fault: &mut Fault) -> Option<i64> {
         *fault = Fault::of_page("There is no such place.");
     }
     place
+}
+
+/// The texts that the address of a page may have.
+pub trait FromQuery: Default {
+    /// Where the value of a field goes; nowhere if the page has no such field.
+    fn field(&mut self, name: &str) -> Option<&mut String>;
+
+    fn from_query(query: &str) -> Self {
+        let mut asked = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if let Some(field) = asked.field(&name) {
+                *field = typed(&value);
+            }
+        }
+        asked
+    }
+}
+
+/// What the address of a page asks for.
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: FromQuery> FromRequestParts<S> for Query<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(T::from_query(parts.uri.query().unwrap_or_default())))
+    }
 }
 
 /// The query of an address with those of these fields that are not empty.

@@ -198,11 +198,15 @@ pub fn refused(failure: Failure, here: &str) -> Result<Refused, ApiError> {
 
 /// The reason, as a sentence begins and ends.
 pub fn sentence(reason: &Refusal) -> String {
-    let text = reason.to_string();
-    let mut letters = text.chars();
+    as_sentence(&reason.to_string())
+}
+
+/// Words with the letter and the mark with which a sentence begins and ends.
+pub fn as_sentence(words: &str) -> String {
+    let mut letters = words.chars();
     let first: String =
         letters.next().map(|letter| letter.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 impl Refused {

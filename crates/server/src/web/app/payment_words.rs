@@ -7,15 +7,13 @@ use domain::kernel::time::MerchantTime;
 use domain::payments::attempt::{Gate, ProviderAttempt, UNAPPROVED_US};
 use domain::payments::execution::{Execution, ExecutionStatus};
 
+use crate::web::app::figure_words;
 use crate::web::language::Language;
 use crate::web::methods::Methods;
-use crate::web::text::decimal;
 
-/// An amount with its digits grouped, and its currency. Below zero it has a minus sign and no hyphen,
-/// at which a line would break.
+/// An amount with its digits grouped, and its currency.
 pub fn amount(money: Money) -> String {
-    let digits = decimal(&money.to_string(), Language::English).replace('-', "\u{2212}");
-    format!("{digits} {}", money.currency)
+    figure_words::amount(money.minor.into(), money.currency)
 }
 
 /// An amount with its sign, as it changes a wallet.

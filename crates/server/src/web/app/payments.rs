@@ -1,10 +1,7 @@
 //! `/app/payments/{merchant}`: all payments of a merchant.
 
-use std::convert::Infallible;
-
 use askama::Template;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
@@ -29,7 +26,7 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::csv::{self, Table};
 use crate::net::limits::CountPageRequest;
-use crate::web::app::filter::{self, Choice, choices, read, typed};
+use crate::web::app::filter::{self, Choice, FromQuery, Query, choices, read};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words::{self, Until, When};
@@ -137,36 +134,25 @@ struct Asked {
     after: String,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of_query(parts.uri.query().unwrap_or_default()))
+impl FromQuery for Asked {
+    fn field(&mut self, name: &str) -> Option<&mut String> {
+        Some(match name {
+            "state" => &mut self.state,
+            "operation" => &mut self.operation,
+            "method" => &mut self.method,
+            "amount" => &mut self.amount,
+            "amount_currency" => &mut self.amount_currency,
+            "fee_currency" => &mut self.fee_currency,
+            "is_final" => &mut self.is_final,
+            "from" => &mut self.from,
+            "until" => &mut self.until,
+            "after" => &mut self.after,
+            _ => return None,
+        })
     }
 }
 
 impl Asked {
-    fn of_query(query: &str) -> Self {
-        let mut asked = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let field = match name.as_ref() {
-                "state" => &mut asked.state,
-                "operation" => &mut asked.operation,
-                "method" => &mut asked.method,
-                "amount" => &mut asked.amount,
-                "amount_currency" => &mut asked.amount_currency,
-                "fee_currency" => &mut asked.fee_currency,
-                "is_final" => &mut asked.is_final,
-                "from" => &mut asked.from,
-                "until" => &mut asked.until,
-                "after" => &mut asked.after,
-                _ => continue,
-            };
-            *field = typed(&value);
-        }
-        asked
-    }
-
     fn filter(&self) -> Result<ExecutionFilter, Fault> {
         let state = ("state", "There is no such state.");
         let operation = ("operation", "There is nothing of this kind.");
@@ -233,7 +219,7 @@ async fn show(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let beside = Beside::default();
     render(&app, (&me, visitor), merchant, asked, beside).await
@@ -355,7 +341,7 @@ async fn export(
     _: CountPageRequest,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let filter = asked.filter().map_err(|_| ApiError::NotFound)?;
     let of = OfPerson { app, me, merchant, filter };
@@ -378,7 +364,7 @@ async fn save(
     if let Err(failure) = me.at_merchant(&app, merchant, Action::ReadPayments).await {
         return me.not_permitted(failure, visitor, &path(merchant));
     }
-    let asked = Asked::of_query(form.field("query").unwrap_or_default().trim_start_matches('?'));
+    let asked = Asked::from_query(form.field("query").unwrap_or_default().trim_start_matches('?'));
     let name = form.field(NAME).unwrap_or_default().trim().to_owned();
     let fault = match asked.filter() {
         Err(_) => Some(Fault::of_page("This filter is not understood.")),

@@ -1,12 +1,9 @@
 //! `/app/payouts/{merchant}/account/{account}` and `/customer/{counterparty}`: a new payout to an
 //! account, or a transfer to a customer's wallet. First its price, then it is confirmed.
 
-use std::convert::Infallible;
-
 use askama::Template;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::Response;
 use domain::directory::principal::Principal;
 use domain::directory::roles::Action;
@@ -42,7 +39,7 @@ use crate::api::search::typed_amount;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::filter::typed;
+use crate::web::app::filter::{FromQuery, Query};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
@@ -186,20 +183,13 @@ struct Asked {
     amount: String,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let mut asked = Self::default();
-        let query = parts.uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match name.as_ref() {
-                "wallet" => asked.wallet = typed(&value),
-                "amount" => asked.amount = typed(&value),
-                _ => {}
-            }
-        }
-        Ok(asked)
+impl FromQuery for Asked {
+    fn field(&mut self, name: &str) -> Option<&mut String> {
+        Some(match name {
+            "wallet" => &mut self.wallet,
+            "amount" => &mut self.amount,
+            _ => return None,
+        })
     }
 }
 
@@ -384,14 +374,37 @@ async fn refused(
     frame::refused(failure, here)?.answer_read(page).await
 }
 
+/// Whom an address names: an account that is paid out to, or a customer that is transferred to.
+trait Kind {
+    fn target(id: i64) -> Target;
+}
+
+struct Account;
+
+impl Kind for Account {
+    fn target(id: i64) -> Target {
+        Target::Account(id)
+    }
+}
+
+struct Customer;
+
+impl Kind for Customer {
+    fn target(id: i64) -> Target {
+        Target::Customer(id)
+    }
+}
+
 /// The form; with an amount in the address it leads to its price, or says why there is none.
-async fn form(
-    app: App,
+async fn form<K: Kind>(
+    State(app): State<App>,
+    _: CountPageRequest,
     visitor: Visitor,
     me: LoggedIn,
-    (merchant, target): (i64, Target),
-    asked: Asked,
+    Ids([merchant, id]): Ids<2>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
+    let target = K::target(id);
     let path = target.path(merchant);
     let (at, recipient) = match find(&app, &me, (merchant, target)).await {
         Ok(found) => found,
@@ -505,13 +518,14 @@ async fn of_address(
     Ok((wallet, amount))
 }
 
-async fn show_price(
-    app: App,
+async fn show_price<K: Kind>(
+    State(app): State<App>,
+    _: CountPageRequest,
     visitor: Visitor,
     me: LoggedIn,
-    (merchant, target): (i64, Target),
-    (wallet, minor): (i64, i64),
+    Ids([merchant, id, wallet, minor]): Ids<4>,
 ) -> Result<Response, ApiError> {
+    let target = K::target(id);
     let here = target.price_path(merchant, WalletId(wallet), minor);
     let (at, recipient) = match find(&app, &me, (merchant, target)).await {
         Ok(found) => found,
@@ -614,7 +628,7 @@ impl Confirmed {
                     Ok(PasscodeCheck::Correct(_)) => true,
                     Ok(PasscodeCheck::NotSet) => false,
                     Err(ApiError::Forbidden(words) | ApiError::Locked(words, _)) => {
-                        return Err(NotMade::Passcode(capital(&words)));
+                        return Err(NotMade::Passcode(frame::as_sentence(&words)));
                     }
                     Err(error) => return Err(NotMade::Failed(error)),
                 };
@@ -636,27 +650,20 @@ impl Confirmed {
     }
 }
 
-/// The words of an answer as a sentence.
-fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    let first: String =
-        letters.next().map(|letter| letter.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
-}
-
 fn payment_path(merchant: i64, id: ExecutionId) -> String {
     format!("{}/{id}", payments_path(merchant))
 }
 
-async fn confirm(
-    app: App,
+async fn confirm<K: Kind>(
+    State(app): State<App>,
+    _: CountPageRequest,
     visitor: Visitor,
     me: LoggedIn,
-    (merchant, target): (i64, Target),
-    (wallet, minor): (i64, i64),
+    Ids([merchant, id, wallet, minor]): Ids<4>,
     form: Form,
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
+    let target = K::target(id);
     let here = target.price_path(merchant, WalletId(wallet), minor);
     let (at, recipient) = match find(&app, &me, (merchant, target)).await {
         Ok(found) => found,
@@ -721,77 +728,13 @@ async fn confirm(
     }
 }
 
-async fn account_form(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    asked: Asked,
-) -> Result<Response, ApiError> {
-    form(app, visitor, me, (merchant, Target::Account(id)), asked).await
-}
-
-async fn customer_form(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    asked: Asked,
-) -> Result<Response, ApiError> {
-    form(app, visitor, me, (merchant, Target::Customer(id)), asked).await
-}
-
-async fn account_price(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id, wallet, minor]): Ids<4>,
-) -> Result<Response, ApiError> {
-    show_price(app, visitor, me, (merchant, Target::Account(id)), (wallet, minor)).await
-}
-
-async fn customer_price(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id, wallet, minor]): Ids<4>,
-) -> Result<Response, ApiError> {
-    show_price(app, visitor, me, (merchant, Target::Customer(id)), (wallet, minor)).await
-}
-
-async fn confirm_payout(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id, wallet, minor]): Ids<4>,
-    form: Form,
-) -> Result<Response, ApiError> {
-    confirm(app, visitor, me, (merchant, Target::Account(id)), (wallet, minor), form).await
-}
-
-async fn confirm_transfer(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id, wallet, minor]): Ids<4>,
-    form: Form,
-) -> Result<Response, ApiError> {
-    confirm(app, visitor, me, (merchant, Target::Customer(id)), (wallet, minor), form).await
-}
-
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .page("/app/payouts/{merchant}/account/{id}", account_form)
-        .page("/app/payouts/{merchant}/account/{id}/{wallet}/{minor}", account_price)
-        .form("/app/payouts/{merchant}/account/{id}/{wallet}/{minor}", confirm_payout)
-        .page("/app/payouts/{merchant}/customer/{id}", customer_form)
-        .page("/app/payouts/{merchant}/customer/{id}/{wallet}/{minor}", customer_price)
-        .form("/app/payouts/{merchant}/customer/{id}/{wallet}/{minor}", confirm_transfer)
+        .page("/app/payouts/{merchant}/account/{id}", form::<Account>)
+        .page("/app/payouts/{merchant}/account/{id}/{wallet}/{minor}", show_price::<Account>)
+        .form("/app/payouts/{merchant}/account/{id}/{wallet}/{minor}", confirm::<Account>)
+        .page("/app/payouts/{merchant}/customer/{id}", form::<Customer>)
+        .page("/app/payouts/{merchant}/customer/{id}/{wallet}/{minor}", show_price::<Customer>)
+        .form("/app/payouts/{merchant}/customer/{id}/{wallet}/{minor}", confirm::<Customer>)
 }

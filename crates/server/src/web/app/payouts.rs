@@ -1,12 +1,10 @@
 //! `/app/payouts/{merchant}`: payouts and transfers of a merchant, and whom a new one is for.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 
 use askama::Template;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::Response;
 use domain::decision::event::Actor;
 use domain::directory::party::Party;
@@ -33,7 +31,7 @@ use crate::api::search::phone_numbers;
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::approvals::{Names, name_of};
-use crate::web::app::filter::{self, typed};
+use crate::web::app::filter::{self, FromQuery, Query};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
@@ -150,23 +148,14 @@ struct Asked {
     q: String,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let mut asked = Self::default();
-        let query = parts.uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let field = match name.as_ref() {
-                "kind" => &mut asked.kind,
-                "after" => &mut asked.after,
-                "q" => &mut asked.q,
-                _ => continue,
-            };
-            // What stands in no text of ours, and PostgreSQL takes none.
-            *field = typed(&value).chars().filter(|c| !c.is_control()).collect();
-        }
-        Ok(asked)
+impl FromQuery for Asked {
+    fn field(&mut self, name: &str) -> Option<&mut String> {
+        Some(match name {
+            "kind" => &mut self.kind,
+            "after" => &mut self.after,
+            "q" => &mut self.q,
+            _ => return None,
+        })
     }
 }
 
@@ -184,7 +173,7 @@ async fn list(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let mut fault = Fault::default();
     let after_id = filter::place(&asked.after, &mut fault);
@@ -344,7 +333,7 @@ async fn recipients(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let path = format!("{}/new", path(merchant));
     let at = match me.at_merchant(&app, merchant, Action::PayOut).await {
@@ -355,14 +344,16 @@ async fn recipients(
     let _permit = permit.ok_or(ApiError::TooManyLists)?;
     let tariff = app.queries.for_system().tariff().await?;
     let methods = Methods::new(tariff, me.now);
-    let accounts = accounts(&app, &at, &asked.q).await?;
+    // What stands in no text of ours, and PostgreSQL takes none.
+    let asked: String = asked.q.chars().filter(|c| !c.is_control()).collect();
+    let accounts = accounts(&app, &at, &asked).await?;
     let accounts = accounts.into_iter().map(|account| RecipientLine {
         path: Target::Account(account.id.0).path(merchant),
         name: account.account_name,
         number: account.account_number,
         method: methods.name(account.method, Language::English),
     });
-    let name = Some(asked.q.as_str()).filter(|text| text.chars().count() >= NAME_MIN);
+    let name = Some(asked.as_str()).filter(|text| text.chars().count() >= NAME_MIN);
     let page = Page { limit: u32::try_from(FOUND_MAX).unwrap_or(1), after_id: None };
     let customers = at.reads.counterparties(name, None, page).await?.rows;
     let customers = customers.into_iter().filter_map(|(counterparty, party)| {
@@ -378,7 +369,7 @@ async fn recipients(
     let template = RecipientsTemplate {
         app: &frame,
         path,
-        asked: &asked.q,
+        asked: &asked,
         accounts: accounts.collect(),
         customers: customers.collect(),
     };

@@ -2,12 +2,10 @@
 //! reads payments; who may sell makes, publishes and cancels it.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 
 use askama::Template;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::Response;
 use domain::decision::command::ListedDecision;
 use domain::directory::party::Party;
@@ -42,7 +40,7 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::customers;
-use crate::web::app::filter::{self, Choice, typed};
+use crate::web::app::filter::{self, Choice, FromQuery, Query};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::items::{WRONG_NAME, WRONG_QUANTITY, price, quantity, wrong_price};
 use crate::web::app::links;
@@ -202,21 +200,13 @@ struct Asked {
     after: String,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let mut asked = Self::default();
-        let query = parts.uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let field = match name.as_ref() {
-                "state" => &mut asked.state,
-                "after" => &mut asked.after,
-                _ => continue,
-            };
-            *field = typed(&value);
-        }
-        Ok(asked)
+impl FromQuery for Asked {
+    fn field(&mut self, name: &str) -> Option<&mut String> {
+        Some(match name {
+            "state" => &mut self.state,
+            "after" => &mut self.after,
+            _ => return None,
+        })
     }
 }
 
@@ -226,7 +216,7 @@ async fn list<K: Kind>(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let words = Words::of(K::TYPE);
     let path = words.path(merchant);

@@ -1,10 +1,7 @@
 //! `/app/wallets/{merchant}`: the wallets of a merchant, and below it the entries of each.
 
-use std::convert::Infallible;
-
 use askama::Template;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::directory::roles::Action;
 use domain::kernel::ids::{ExecutionId, MerchantId, WalletId};
@@ -26,7 +23,7 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::csv::{self, Table};
 use crate::net::limits::CountPageRequest;
-use crate::web::app::filter::{self, read, typed};
+use crate::web::app::filter::{self, FromQuery, Query, read};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
@@ -109,7 +106,7 @@ async fn list(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let at = match me.at_merchant(&app, merchant, Action::ReadWallets).await {
         Ok(at) => at,
@@ -225,23 +222,15 @@ struct Asked {
     month: String,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let mut asked = Self::default();
-        let query = parts.uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let field = match name.as_ref() {
-                "from" => &mut asked.from,
-                "until" => &mut asked.until,
-                "after" => &mut asked.after,
-                "month" => &mut asked.month,
-                _ => continue,
-            };
-            *field = typed(&value);
-        }
-        Ok(asked)
+impl FromQuery for Asked {
+    fn field(&mut self, name: &str) -> Option<&mut String> {
+        Some(match name {
+            "from" => &mut self.from,
+            "until" => &mut self.until,
+            "after" => &mut self.after,
+            "month" => &mut self.month,
+            _ => return None,
+        })
     }
 }
 
@@ -282,7 +271,7 @@ async fn show(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant, id]): Ids<2>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let (filter, mut fault) = match asked.filter() {
         Ok(filter) => (filter, Fault::default()),
@@ -377,7 +366,7 @@ async fn monthly(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant, id]): Ids<2>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let (at, wallet) = match find(&app, &me, (merchant, id)).await {
         Ok(found) => found,
@@ -402,7 +391,7 @@ async fn export(
     _: CountPageRequest,
     me: LoggedIn,
     Ids([merchant, id]): Ids<2>,
-    asked: Asked,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     // Before a permit is taken: who may not read takes none of the merchant's.
     let wallet = match find(&app, &me, (merchant, id)).await {
