@@ -218,22 +218,31 @@ impl CalledAccount {
         };
         counter.add();
         let mut calls = self.lock();
-        match ended {
+        let (opened, closed) = match ended {
             Ended::Answered => {
-                calls.circuit.succeeded();
                 calls.limit.answered();
+                (false, calls.circuit.succeeded())
             }
-            Ended::TooMany => calls.circuit.succeeded(),
-            Ended::Failed if permitted.is_probe => calls.circuit.probe_failed(now),
-            Ended::Failed => {
-                if calls.circuit.failed(now) {
-                    self.counters.circuits_opened.add();
-                    tracing::error!(
-                        account = self.account.name,
-                        "the network fails: payments wait until it answers again"
-                    );
-                }
-            }
+            Ended::TooMany => (false, calls.circuit.succeeded()),
+            Ended::Failed if permitted.is_probe => (calls.circuit.probe_failed(now), false),
+            Ended::Failed => (calls.circuit.failed(now), false),
+        };
+        drop(calls);
+        let account = &self.account.name;
+        if opened {
+            self.counters.circuits_opened.add();
+            tracing::error!(
+                account,
+                event = "network.unavailable",
+                "the network fails: payments wait until it answers again"
+            );
+        }
+        if closed {
+            tracing::info!(
+                account,
+                event = "network.available",
+                "the network answers again: payments that waited are sent"
+            );
         }
     }
 

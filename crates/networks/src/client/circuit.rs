@@ -71,9 +71,10 @@ impl Circuit {
         }
     }
 
-    /// A call had an answer that is no failure of the network: any status below 500.
-    pub fn succeeded(&mut self) {
-        *self = Self::default();
+    /// A call had an answer that is no failure of the network: any status below 500. Returns whether
+    /// this closed the circuit.
+    pub fn succeeded(&mut self) -> bool {
+        std::mem::take(self).is_open()
     }
 
     /// A call could not connect, had no answer in time, or was answered with 5xx. Questions count as
@@ -91,13 +92,14 @@ impl Circuit {
     }
 
     /// Like [`failed`](Self::failed), for the call that had [`Permit::Probe`].
-    pub fn probe_failed(&mut self, now: ServerTime) {
+    pub fn probe_failed(&mut self, now: ServerTime) -> bool {
         match &mut self.0 {
-            State::Open { probe_at } => *probe_at = now.plus(PROBE_AFTER_US),
-            // Another call closed the circuit meanwhile.
-            State::Closed { .. } => {
-                self.failed(now);
+            State::Open { probe_at } => {
+                *probe_at = now.plus(PROBE_AFTER_US);
+                false
             }
+            // Another call closed the circuit meanwhile.
+            State::Closed { .. } => self.failed(now),
         }
     }
 }
@@ -151,7 +153,7 @@ mod tests {
         for second in 0..100 {
             assert!(!circuit.failed(at(second)));
             if second % 9 == 8 {
-                circuit.succeeded();
+                assert!(!circuit.succeeded());
             }
         }
     }
@@ -162,10 +164,10 @@ mod tests {
         assert_eq!(circuit.permit(at(4)), Permit::Wait { until: at(5) });
         assert_eq!(circuit.permit(at(5)), Permit::Probe);
         assert_eq!(circuit.permit(at(5)), Permit::Wait { until: at(35) });
-        circuit.probe_failed(at(6));
+        assert!(!circuit.probe_failed(at(6)));
         assert_eq!(circuit.permit(at(6)), Permit::Wait { until: at(11) });
         assert_eq!(circuit.permit(at(11)), Permit::Probe);
-        circuit.succeeded();
+        assert!(circuit.succeeded());
         assert_eq!((circuit.permit(at(12)), circuit.is_open()), (Permit::Send, false));
     }
 

@@ -238,8 +238,8 @@ impl Table for OfKey {
         entry.row.id.0
     }
 
-    fn cells(entry: &AuditEntry) -> Vec<String> {
-        cells(entry)
+    async fn cells(&self, rows: Vec<AuditEntry>) -> Result<Vec<Vec<String>>, ApiError> {
+        Ok(rows.iter().map(cells).collect())
     }
 }
 

@@ -176,24 +176,26 @@ pub struct OfKey {
 }
 
 impl Table for OfKey {
-    type Row = Payment;
+    type Row = Execution;
     const HEAD: &'static [&'static str] = HEAD;
 
-    async fn page(&self, page: Page) -> Result<PageOfRows<Payment>, ApiError> {
+    async fn page(&self, page: Page) -> Result<PageOfRows<Execution>, ApiError> {
         // The answer may take long.
         self.tenant.holds(&self.app).await?;
-        read(&self.tenant.reads(&self.app, Action::ReadWallets)?, self.filter, page).await
+        let reads = self.tenant.reads(&self.app, Action::ReadWallets)?;
+        Ok(reads.executions(self.filter, page).await?)
     }
 
     fn app(&self) -> &App {
         &self.app
     }
 
-    fn id(payment: &Payment) -> i64 {
-        payment.execution.id.0
+    fn id(execution: &Execution) -> i64 {
+        execution.id.0
     }
 
-    fn cells(payment: &Payment) -> Vec<String> {
-        cells(payment)
+    async fn cells(&self, rows: Vec<Execution>) -> Result<Vec<Vec<String>>, ApiError> {
+        let reads = self.tenant.reads(&self.app, Action::ReadWallets)?;
+        Ok(with_others(&reads, rows).await?.iter().map(cells).collect())
     }
 }

@@ -240,8 +240,8 @@ impl Table for OfKey {
         row.entry.id.0
     }
 
-    fn cells(row: &WalletEntry) -> Vec<String> {
-        cells(row)
+    async fn cells(&self, rows: Vec<WalletEntry>) -> Result<Vec<Vec<String>>, ApiError> {
+        Ok(rows.iter().map(cells).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
+use store::StoreError;
 use store::reads::pages::{Page, PageOfRows};
 use tokio::sync::mpsc;
 
@@ -23,8 +25,8 @@ const MEDIA_TYPE: &str = "text/csv";
 /// How many rows are read at once, which is the most that waits for a slow reader.
 const ROWS_AT_ONCE: u32 = 500;
 
-/// While payments are made, a download rests so many times as long as a page took, at most
-/// [`REST_MAX`]: reading takes a core, and who pays is not to wait for it.
+/// While payments are made, a download reads nothing ahead and rests so many times as long as a page
+/// took, at most [`REST_MAX`]: reading takes a core, and who pays is not to wait for it.
 const RESTS: u32 = 9;
 const REST_MAX: Duration = Duration::from_secs(1);
 
@@ -45,7 +47,11 @@ pub trait Table: Send + Sync + 'static {
 
     fn id(row: &Self::Row) -> i64;
 
-    fn cells(row: &Self::Row) -> Vec<String>;
+    /// The cells of each row, with what else has to be read for them.
+    fn cells(
+        &self,
+        rows: Vec<Self::Row>,
+    ) -> impl Future<Output = Result<Vec<Vec<String>>, ApiError>> + Send;
 }
 
 /// A list as CSV.
@@ -77,35 +83,10 @@ pub async fn answer<T: Table>(
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let _permit = permit;
-        let mut text = line(T::HEAD.iter().copied());
-        let mut found = Ok(found);
-        let (mut begun, mut decided) = (Instant::now(), table.app().engine.submitted());
-        loop {
-            let page = match found {
-                Ok(page) => page,
-                Err(error) => {
-                    let cut: Result<Bytes, io::Error> = Err(io::Error::other(format!("{error:?}")));
-                    // Who is gone needs no word of it.
-                    let _ = sender.send(cut).await;
-                    return;
-                }
-            };
-            for row in &page.rows {
-                let cells = T::cells(row);
-                text.push_str(&line(cells.iter().map(String::as_str)));
-            }
-            let after_id = page.next_after(ROWS_AT_ONCE, T::id);
-            let took = begun.elapsed();
-            let bytes = Bytes::from(std::mem::take(&mut text));
-            if sender.send(Ok(bytes)).await.is_err() || after_id.is_none() {
-                return;
-            }
-            let others_pay = table.app().engine.submitted() != decided;
-            if others_pay {
-                tokio::time::sleep((took * RESTS).min(REST_MAX)).await;
-            }
-            (begun, decided) = (Instant::now(), table.app().engine.submitted());
-            found = table.page(Page { limit: ROWS_AT_ONCE, after_id }).await;
+        if let Err(error) = send_all(Arc::new(table), found, &sender).await {
+            let cut: Result<Bytes, io::Error> = Err(io::Error::other(format!("{error:?}")));
+            // Who is gone needs no word of it.
+            let _ = sender.send(cut).await;
         }
     });
     let mut response = Body::new(Streamed(receiver)).into_response();
@@ -115,6 +96,47 @@ pub async fn answer<T: Table>(
         headers.insert(CONTENT_DISPOSITION, value);
     }
     Ok(Csv(response))
+}
+
+/// Sends the lines of the first page and of all that follow, until the list or its reader ends. While
+/// nobody pays, a page is read while the one before it is written: on PostgreSQL that is twice as fast.
+async fn send_all<T: Table>(
+    table: Arc<T>,
+    mut found: PageOfRows<T::Row>,
+    sender: &mpsc::Sender<Result<Bytes, io::Error>>,
+) -> Result<(), ApiError> {
+    let mut text = line(T::HEAD.iter().copied());
+    let mut others_pay = false;
+    loop {
+        let (begun, submitted) = (Instant::now(), table.app().engine.submitted());
+        let next = found
+            .next_after(ROWS_AT_ONCE, T::id)
+            .map(|id| Page { limit: ROWS_AT_ONCE, after_id: Some(id) });
+        let ahead = next.filter(|_| !others_pay).map(|next| {
+            let table = Arc::clone(&table);
+            tokio::spawn(async move { table.page(next).await })
+        });
+        for cells in table.cells(found.rows).await? {
+            text.push_str(&line(cells.iter().map(String::as_str)));
+        }
+        let bytes = Bytes::from(std::mem::take(&mut text));
+        let written = Instant::now();
+        if sender.send(Ok(bytes)).await.is_err() {
+            return Ok(());
+        }
+        // How long the reader takes is nothing that anybody else has to wait for.
+        let sent_in = written.elapsed();
+        let Some(next) = next else { return Ok(()) };
+        found = match ahead {
+            Some(ahead) => ahead.await.map_err(|_| StoreError::Panicked)??,
+            None => table.page(next).await?,
+        };
+        others_pay = table.app().engine.submitted() != submitted;
+        if others_pay {
+            let took = begun.elapsed().saturating_sub(sent_in);
+            tokio::time::sleep((took * RESTS).min(REST_MAX)).await;
+        }
+    }
 }
 
 struct Streamed(mpsc::Receiver<Result<Bytes, io::Error>>);
@@ -139,16 +161,28 @@ pub fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// A cell. Spreadsheets would compute what begins like a formula, which somebody may have typed as a
-/// name: an apostrophe makes it a text.
+/// name: an apostrophe makes it a text. An amount below zero is a number, and columns are summed.
 fn cell(text: &str) -> String {
     // Full-width signs are computed, too, by some.
     let signs = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-    let guard = if text.starts_with(signs) { "'" } else { "" };
+    let is_amount = text
+        .strip_prefix('-')
+        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()) && is_decimal(rest));
+    let guard = if text.starts_with(signs) && !is_amount { "'" } else { "" };
     if text.contains(['"', ',', '\r', '\n']) {
         format!("\"{guard}{}\"", text.replace('"', "\"\""))
     } else {
         format!("{guard}{text}")
     }
+}
+
+/// Digits with at most one point.
+fn is_decimal(text: &str) -> bool {
+    let mut points = 0;
+    text.bytes().all(|byte| {
+        points += u32::from(byte == b'.');
+        byte.is_ascii_digit() || (byte == b'.' && points == 1)
+    })
 }
 
 #[cfg(test)]
@@ -162,7 +196,15 @@ mod tests {
             ("", ""),
             ("=1+1", "'=1+1"),
             ("+231", "'+231"),
-            ("-5", "'-5"),
+            ("-5", "-5"),
+            ("-10.00", "-10.00"),
+            ("-", "'-"),
+            ("-.5", "'-.5"),
+            ("-5-2", "'-5-2"),
+            ("-5.0.0", "'-5.0.0"),
+            ("-5e9", "'-5e9"),
+            ("--5", "'--5"),
+            ("+5", "'+5"),
             ("@sum", "'@sum"),
             ("\tx", "'\tx"),
             ("\rx", "\"'\rx\""),

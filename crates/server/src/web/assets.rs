@@ -25,6 +25,11 @@ pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     let content = without_comments(include_str!("script.js")).leak();
     Asset::new("pages", "js", "text/javascript; charset=utf-8", content)
 });
+/// What only the pages of `/app` load.
+pub static LOCAL_TIMES: LazyLock<Asset> = LazyLock::new(|| {
+    let content = without_comments(include_str!("local_times.js")).leak();
+    Asset::new("local-times", "js", "text/javascript; charset=utf-8", content)
+});
 pub static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("icon.svg")));
 
@@ -69,7 +74,7 @@ pub fn kept_for_a_year(content_type: &'static str, content: impl IntoResponse) -
 }
 
 fn compiled_in(name: &str) -> Option<Response> {
-    let known = [&STYLE, &SCRIPT, &ICON];
+    let known = [&STYLE, &SCRIPT, &LOCAL_TIMES, &ICON];
     let found = known.into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name));
     found.map(|asset| kept_for_a_year(asset.content_type, asset.content))
 }
@@ -95,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_file_is_kept_for_a_year_under_the_name_of_its_content() {
-        for known in [&STYLE, &SCRIPT, &ICON] {
+        for known in [&STYLE, &SCRIPT, &LOCAL_TIMES, &ICON] {
             let name = known.path().strip_prefix("/assets/").unwrap();
             let response = compiled_in(name).unwrap();
             assert_eq!(response.headers()[CONTENT_TYPE], known.content_type);
@@ -110,7 +115,7 @@ mod tests {
     fn files_are_small_and_name_no_other_host() {
         assert!(SCRIPT.content.len() <= 3 * 1024, "{} bytes", SCRIPT.content.len());
         assert!(STYLE.content.len() <= 8 * 1024, "{} bytes", STYLE.content.len());
-        for content in [STYLE.content, SCRIPT.content] {
+        for content in [STYLE.content, SCRIPT.content, LOCAL_TIMES.content] {
             assert!(!content.contains("//fonts") && !content.contains("http"), "{content}");
         }
     }

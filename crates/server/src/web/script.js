@@ -1,8 +1,11 @@
 // Saves waiting; every page works without it.
 "use strict";
 (function () {
-  // A step that was sent is not sent again by going back or reloading: the link is opened instead.
-  history.replaceState(history.state, "", document.body.dataset.path || location.href);
+  // A step that was sent is not sent again by going back or reloading: the link is opened instead. A
+  // page at its own address keeps it whole, with its filter.
+  var path = document.body.dataset.path;
+  if (!path || path === location.pathname) path = location.href;
+  history.replaceState(history.state, "", path);
 
   // A page from the back and forward cache is old: show how it stands now.
   addEventListener("pageshow", function (event) {

@@ -12,6 +12,7 @@ use crate::api::refusals;
 use crate::engine::Failure;
 use crate::web::app::navigation::{self, Screen, ScreenLink};
 use crate::web::app::person::AtMerchant;
+use crate::web::assets;
 use crate::web::language::Visitor;
 use crate::web::language::texts::Html;
 use crate::web::page::{self, Frame};
@@ -60,6 +61,12 @@ impl AppFrame {
     pub fn of(self, at: &AtMerchant<'_>, current: Screen) -> Self {
         let screens = navigation::links(at.merchant.id.0, at.rights.role, Some(current));
         Self { merchant: Some(OfMerchant { name: at.merchant.name.clone(), screens }), ..self }
+    }
+
+    /// The script that shows times in the zone of who looks.
+    #[expect(clippy::unused_self, reason = "templates have no paths")]
+    pub fn local_times(&self) -> &'static str {
+        assets::LOCAL_TIMES.path()
     }
 
     /// The frame of a page that is opened at this path.
@@ -152,19 +159,31 @@ pub fn lead_to(path: &str) -> Response {
     (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response()
 }
 
-/// A path of these pages to go on to: never another host, whatever the link says.
+/// A path of these pages to go on to, with its filter: never another host, whatever the link says.
 pub fn next_path(text: Option<&str>) -> String {
-    let fits = |path: &&str| {
-        (*path == "/app" || path.starts_with("/app/"))
+    let fits = |next: &&str| {
+        let (path, query) = next.split_once('?').unwrap_or((next, ""));
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        (path == "/app" || path.starts_with("/app/"))
             && path.len() <= 200
-            && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_".contains(&byte))
+            && path.bytes().all(|byte| is_word(byte) || byte == b'/')
+            && query.len() <= 1_000
+            && query.bytes().all(|byte| is_word(byte) || b"=&%+.~*:".contains(&byte))
     };
     text.filter(fits).unwrap_or("/app").to_owned()
 }
 
 /// A link that goes on to a path afterwards.
 pub fn with_next(path: &str, next: &str) -> String {
-    if next == "/app" { path.to_owned() } else { format!("{path}?next={next}") }
+    if next == "/app" {
+        return path.to_owned();
+    }
+    let (page, query) = next.split_once('?').unwrap_or((next, ""));
+    if query.is_empty() {
+        return format!("{path}?next={page}");
+    }
+    let query: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
+    format!("{path}?next={page}%3F{query}")
 }
 
 /// What came of a request that was refused, in a sentence on the page that it came from, or elsewhere.
@@ -291,8 +310,17 @@ mod tests {
 
     #[test]
     fn nobody_is_led_to_another_host() {
-        for path in ["/app", "/app/team/10", "/app/profile"] {
+        for path in [
+            "/app",
+            "/app/team/10",
+            "/app/profile",
+            "/app/payments/10?state=FAILED&from=2026-11-29&q=Ama+%26+sons",
+        ] {
             assert_eq!(next_path(Some(path)), path);
+            let link = with_next(LOGIN, path);
+            let query = link.split_once('?').map(|(_, query)| query).unwrap_or_default();
+            let next = form_urlencoded::parse(query.as_bytes()).next().map(|(_, value)| value);
+            assert_eq!(next_path(next.as_deref()), path, "{link}");
         }
         for other in [
             "",
@@ -303,6 +331,10 @@ mod tests {
             "/application",
             "/app\\evil",
             "/app?next=//evil",
+            "/app?next=https://evil.example",
+            "/app?a\r\nx: y",
+            "/app?a#b",
+            "/app?\"><script>",
             "/app/%2f%2fevil",
             "javascript:alert(1)",
             "/app/\r\nx: y",

@@ -9,7 +9,7 @@ use domain::kernel::ids::MerchantId;
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::MerchantTime;
-use domain::payments::execution::ExecutionStatus;
+use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::people::saved_filter::{NAME_MAX, SaveFilter};
 use domain::tariff::Tariff;
 use serde_json::json;
@@ -30,7 +30,7 @@ use crate::web::app::filter::{self, Choice, FromQuery, Query, choices, read};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words::{self, Until, When};
-use crate::web::app::person::LoggedIn;
+use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::form::Form;
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
@@ -310,29 +310,35 @@ struct OfPerson {
     filter: ExecutionFilter,
 }
 
-impl Table for OfPerson {
-    type Row = Payment;
-    const HEAD: &'static [&'static str] = HEAD;
-
-    async fn page(&self, page: Page) -> Result<PageOfRows<Payment>, ApiError> {
+impl OfPerson {
+    async fn at(&self) -> Result<AtMerchant<'_>, ApiError> {
         let at = self.me.at_merchant(&self.app, self.merchant, Action::ReadWallets).await;
-        let at = at.map_err(|failure| match failure {
+        at.map_err(|failure| match failure {
             Failure::Refused(reasons) if reasons.contains(&Refusal::NotFound) => ApiError::NotFound,
             other => ApiError::from(other),
-        })?;
-        payments::read(&at.reads, self.filter, page).await
+        })
+    }
+}
+
+impl Table for OfPerson {
+    type Row = Execution;
+    const HEAD: &'static [&'static str] = HEAD;
+
+    async fn page(&self, page: Page) -> Result<PageOfRows<Execution>, ApiError> {
+        Ok(self.at().await?.reads.executions(self.filter, page).await?)
     }
 
     fn app(&self) -> &App {
         &self.app
     }
 
-    fn id(payment: &Payment) -> i64 {
-        payment.execution.id.0
+    fn id(execution: &Execution) -> i64 {
+        execution.id.0
     }
 
-    fn cells(payment: &Payment) -> Vec<String> {
-        cells(payment)
+    async fn cells(&self, rows: Vec<Execution>) -> Result<Vec<Vec<String>>, ApiError> {
+        let payments = payments::with_others(&self.at().await?.reads, rows).await?;
+        Ok(payments.iter().map(cells).collect())
     }
 }
 

@@ -234,10 +234,15 @@ impl FromRequestParts<App> for Begun {
     }
 }
 
-/// The page to come back to.
+/// The page to come back to: with its filter, if that is one.
 fn here(parts: &Parts) -> String {
-    let is_get = parts.method == Method::GET;
-    frame::next_path(is_get.then(|| parts.uri.path()))
+    if parts.method != Method::GET {
+        return frame::next_path(None);
+    }
+    let path = frame::next_path(Some(parts.uri.path()));
+    let Some(query) = parts.uri.query() else { return path };
+    let with_query = frame::next_path(Some(&format!("{path}?{query}")));
+    if with_query.starts_with(&path) { with_query } else { path }
 }
 
 impl FromRequestParts<App> for LoggedIn {

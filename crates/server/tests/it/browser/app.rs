@@ -289,6 +289,30 @@ fn from_an_invoice_to_its_refund(scripts: bool) {
     until(browser, "refunded");
     browser.follow("Payments");
     shows(browser, &["Amara Kollie", "39.00 LRD", "refunded", "All of this list as CSV"]);
+    // A filter stands in the address, and is there again after a look at a payment.
+    browser.choose("operation", "REFUND");
+    let of_refunds = browser.url();
+    assert!(of_refunds.contains("operation=REFUND"), "{of_refunds}");
+    shows(browser, &["39.00 LRD"]);
+    assert!(!browser.text().contains("2,039.00"), "{}", browser.text());
+    browser.follow("39.00 LRD");
+    browser.back();
+    until(browser, "39.00 LRD");
+    assert_eq!(browser.url(), of_refunds);
+    browser.reload();
+    assert_eq!(browser.url(), of_refunds);
+    if scripts {
+        browser.live_in("Africa/Kigali");
+        browser.reload();
+        let said = "Times are in Africa/Kigali. Days, and what you type, are in UTC.";
+        shows(browser, &["GMT+2", said]);
+        browser.live_in("Asia/Kathmandu");
+        browser.reload();
+        shows(browser, &["GMT+5:45"]);
+        browser.live_in("UTC");
+        browser.reload();
+    }
+    shows(browser, &["Days, and what you type, are in UTC."]);
     browser.follow("Overview");
     until(browser, "Refunded, LRD");
     if scripts {

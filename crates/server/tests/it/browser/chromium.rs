@@ -115,6 +115,12 @@ impl Chromium {
         self.devtools("Emulation.setEmulatedMedia", json!({"features": features}));
     }
 
+    /// Is a browser in this zone.
+    #[track_caller]
+    pub(crate) fn live_in(&self, zone: &str) {
+        self.devtools("Emulation.setTimezoneOverride", json!({"timezoneId": zone}));
+    }
+
     #[track_caller]
     pub(crate) fn without_scripts(&self) {
         self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": true}));
