@@ -20,7 +20,6 @@ use domain::webhooks::delivery::{DeliveryStatus, WebhookDelivery};
 use domain::webhooks::endpoint::{DisabledReason, EventTypes, Signing, WebhookEndpoint};
 use domain::webhooks::resend::ResendDeliveries;
 use networks::webhooks::url::EndpointUrl;
-use serde_json::json;
 use store::reads::events::EventFilter;
 use store::reads::pages::Page;
 use store::reads::webhooks::DeliveryFilter;
@@ -28,16 +27,17 @@ use store::reads::webhooks::DeliveryFilter;
 use crate::api::OPERATION_IDS;
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
-use crate::api::fields::{FromValue, Text};
 use crate::api::routes::Routes;
 use crate::api::webhook_endpoints::{DrawnSecrets, draw_secrets, reach};
 use crate::app::App;
 use crate::credentials::secrets::NewKey;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
+use crate::web::app::filter;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
 use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::typed::{NameField, answer};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 
@@ -81,6 +81,8 @@ impl<'a> Asked<'a> {
 struct Place {
     after: Option<i64>,
     filter: String,
+    /// Why it is no place of a list.
+    fault: Fault,
 }
 
 impl Place {
@@ -88,8 +90,8 @@ impl Place {
         let mut place = Self::default();
         for (field, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             match field.as_ref() {
-                "after" => place.after = value.parse().ok(),
-                other if other == name => value.trim().clone_into(&mut place.filter),
+                "after" => place.after = filter::place(&filter::typed(&value), &mut place.fault),
+                other if other == name => place.filter = filter::typed(&value),
                 _ => {}
             }
         }
@@ -98,6 +100,17 @@ impl Place {
 
     fn page(&self) -> Page {
         Page { limit: PAGE, after_id: self.after }
+    }
+
+    /// What the filter is read as. One that is none is told, and not read as no filter.
+    fn chosen<T>(&mut self, of: impl Fn(&str) -> Option<T>) -> Option<T> {
+        match filter::read(&self.filter, of, ("", "There is no such filter.")) {
+            Ok(chosen) => chosen,
+            Err(_) => {
+                self.fault = Fault::of_page("There is no such filter.");
+                None
+            }
+        }
     }
 
     /// The address of what is older.
@@ -259,8 +272,9 @@ async fn show(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let asked = Asked { app: &app, me: &me, visitor, merchant };
-    let beside = Beside { place: Place::of(&uri, ""), ..Beside::default() };
-    render(StatusCode::OK, &asked, beside).await
+    let place = Place::of(&uri, "");
+    let fault = place.fault.clone();
+    render(fault.status(), &asked, Beside { place, fault, ..Beside::default() }).await
 }
 
 /// The page again, with why a form was refused.
@@ -415,15 +429,22 @@ async fn create_hook(
     };
     let description = match typed.description.as_str() {
         "" => None,
-        text => match Text::<255>::read(&json!(text)) {
-            Ok(Text(text)) => Some(text),
-            Err(_) => {
-                let sentence = "A description has at most 255 characters, in one line.";
-                return at_fault(&asked, Fault::of_field("description", sentence), typed).await;
+        text => {
+            let wrong = "A description has at most 255 characters, in one line.";
+            let what = "The description";
+            match (NameField { id: "description", max: 255, what, wrong }).read(text) {
+                Ok(text) => Some(text),
+                Err(fault) => return at_fault(&asked, fault, typed).await,
             }
-        },
+        }
     };
-    let signing = if form.has("public_key") { Signing::Ed25519 } else { Signing::Hmac };
+    let signing = match answer(&form, "public_key") {
+        Ok(Some(true)) => Signing::Ed25519,
+        Ok(_) => Signing::Hmac,
+        Err(sentence) => {
+            return at_fault(&asked, Fault::of_field("public_key", sentence), typed).await;
+        }
+    };
     let DrawnSecrets { sealed, shown, public_key } =
         draw_secrets(&app, asked.id(), signing).await?;
     let decision = CreateWebhookEndpoint {
@@ -499,7 +520,7 @@ async fn render_hook(
     status: StatusCode,
     asked: &Asked<'_>,
     id: i64,
-    (secret, fault, place): (Option<Secret>, Fault, Place),
+    (secret, fault, mut place): (Option<Secret>, Fault, Place),
 ) -> Result<Response, ApiError> {
     let at = match asked.read().await {
         Ok(at) => at,
@@ -507,7 +528,9 @@ async fn render_hook(
     };
     let id = WebhookEndpointId(id);
     let endpoint = at.reads.webhook_endpoint(id).await?.ok_or(ApiError::NotFound)?;
-    let chosen = DeliveryStatus::parse(&place.filter);
+    let chosen = place.chosen(DeliveryStatus::parse);
+    let fault = if fault.sentence().is_some() { fault } else { place.fault.clone() };
+    let status = if status == StatusCode::OK { fault.status() } else { status };
     let filter =
         DeliveryFilter { endpoint_id: Some(id), status: chosen, ..DeliveryFilter::default() };
     let found = at.reads.webhook_deliveries(filter, place.page()).await?;
@@ -782,6 +805,7 @@ struct LogTemplate<'a> {
     narrows: bool,
     rows: Vec<LogRow>,
     older: Option<String>,
+    fault: Fault,
 }
 
 struct LogRow {
@@ -803,8 +827,8 @@ async fn show_events(
         Ok(at) => at,
         Err(failure) => return asked.not_permitted(failure),
     };
-    let place = Place::of(&uri, "type");
-    let kind = EventType::parse_of_merchant(&place.filter);
+    let mut place = Place::of(&uri, "type");
+    let kind = place.chosen(EventType::parse_of_merchant);
     let found =
         at.reads.events(EventFilter { kind, ..EventFilter::default() }, place.page()).await?;
     let older = found.next_after(PAGE, |event| event.id.0);
@@ -835,8 +859,9 @@ async fn show_events(
         choices: EventType::OF_MERCHANTS.iter().map(choice).collect(),
         narrows: kind.is_some(),
         rows: rows.collect(),
+        fault: place.fault,
     };
-    frame::render(StatusCode::OK, &frame, &template)
+    frame::render(template.fault.status(), &frame, &template)
 }
 
 async fn show_requests(
@@ -852,8 +877,8 @@ async fn show_requests(
         Ok(at) => at,
         Err(failure) => return asked.not_permitted(failure),
     };
-    let place = Place::of(&uri, "status");
-    let only_failed = place.filter == "failed";
+    let mut place = Place::of(&uri, "status");
+    let only_failed = place.chosen(|text| (text == "failed").then_some(())).is_some();
     let found = app.requests.list(at.merchant.id, only_failed, place.page());
     let older = found.next_after(PAGE, |request| request.id);
     let path = format!("{}/requests", asked.path());
@@ -882,8 +907,9 @@ async fn show_requests(
         choices: vec![("failed", "refused or failed", only_failed)],
         narrows: only_failed,
         rows: rows.collect(),
+        fault: place.fault,
     };
-    frame::render(StatusCode::OK, &frame, &template)
+    frame::render(template.fault.status(), &frame, &template)
 }
 
 #[must_use]
