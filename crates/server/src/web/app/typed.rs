@@ -70,7 +70,7 @@ mod tests {
             ("abcdef", "Give a name."),
             ("A\u{200e}", "A name has an invisible"),
         ] {
-            let fault = field.read(text).err().expect("a fault");
+            let fault = field.read(text).expect_err("a fault");
             assert_eq!(fault.field(), Some("name"));
             assert!(fault.sentence().is_some_and(|words| words.contains(said)), "{text:?}");
         }
