@@ -9,7 +9,7 @@ use crate::api::error::ApiError;
 use crate::callbacks::unmatched::UnmatchedLimits;
 use crate::config::Config;
 use crate::credentials::hashing::HashingPool;
-use crate::credentials::sealing::SealingKey;
+use crate::credentials::sealing::{SealingKey, another_key};
 use crate::credentials::tokens::Tokens;
 use crate::engine::Engine;
 use crate::figures::Figures;
@@ -36,12 +36,30 @@ impl App {
     /// a key that is missing must be put back, because a new one would not open them.
     ///
     /// # Errors
-    /// [`ApiError::Unavailable`].
+    /// [`ApiError::NoSecretsKey`], also for another key than the one of what is there.
     pub async fn key_to_seal_with(&self) -> Result<SealingKey, ApiError> {
-        let may_make = !self.queries.for_system().has_sealed_secrets().await?;
-        let key = self.config.secrets_key.read(may_make);
-        key.map_err(|error| ApiError::Unavailable(format!("{error:#}")))
+        let reads = self.queries.for_system();
+        let may_make = !reads.has_sealed_secrets().await?;
+        let file = &self.config.secrets_key;
+        let key = file.read(may_make).map_err(no_key)?;
+        match reads.key_of_codes().await? {
+            Some(id) if id != key.id() => Err(no_key(another_key(file, &key, &id))),
+            _ => Ok(key),
+        }
     }
+
+    /// The key that secrets are decrypted with.
+    ///
+    /// # Errors
+    /// [`ApiError::NoSecretsKey`].
+    pub fn key_to_open_with(&self) -> Result<SealingKey, ApiError> {
+        self.config.secrets_key.read(false).map_err(no_key)
+    }
+}
+
+/// The answer where the key is not there, or is another one.
+pub fn no_key(error: anyhow::Error) -> ApiError {
+    ApiError::NoSecretsKey(format!("{error:#}"))
 }
 
 impl Deref for App {

@@ -14,6 +14,7 @@ use crate::api::messages;
 use crate::app::{App, AppParts};
 use crate::config::Config;
 use crate::credentials::hashing::HashingPool;
+use crate::credentials::sealing;
 use crate::credentials::tokens::Tokens;
 use crate::engine::{Engine, Options};
 use crate::jobs::dispatch::Dispatcher;
@@ -72,6 +73,7 @@ impl Server {
             None => (stores, sandbox),
         };
         let (engine, lanes) = Engine::start(stores, &options)?;
+        sealing::check_at_start(&queries, &config.secrets_key).await?;
         let accounts = Accounts::default();
         let (version, read) = jobs::network_accounts::read(&queries, &config.secrets_key).await?;
         accounts.replace(read);

@@ -236,7 +236,12 @@ pub fn fill(stage: &mut Stage) {
         "INSERT INTO logins (id, user_id, generation, token, address, browser, created_at, last_used_at) \
          SELECT id, id, 0, {uuid}, 'a', 'b', created_at, created_at FROM users"
     ));
-    insert(stage, "invitations", "token, role, created_at", &format!("{uuid}, 'VIEWER', at"));
+    insert(
+        stage,
+        "invitations",
+        "token, role, invited_by, created_at",
+        &format!("{uuid}, 'VIEWER', id, at"),
+    );
     stage.fill(&format!(
         "INSERT INTO login_tries (id, subject, tries, updated_at) SELECT id, {uuid}, '', created_at FROM users"
     ));

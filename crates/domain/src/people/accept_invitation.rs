@@ -10,8 +10,8 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::kernel::uuids::Fingerprint;
 use crate::mutant;
-use crate::people::access::{self, Person};
-use crate::people::invitation::{Invitation, InvitedTo};
+use crate::people::access::Person;
+use crate::people::invitation::{Invitation, InvitedTo, Standing};
 use crate::people::login::Login;
 use crate::people::login_tries;
 use crate::people::membership::{self, Membership};
@@ -54,13 +54,12 @@ impl Decision for AcceptInvitation {
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<User, Stop> {
         let now = context.now;
         let invitation = Invitation::open(self.token, work, now)?;
-        for by in [invitation.invited_by, invitation.confirmed_by].into_iter().flatten() {
-            if !giver_may(by, &invitation, work)? {
+        match invitation.standing(|by| giver_may(by, &invitation, work))? {
+            Standing::Usable => {}
+            Standing::Waits => return Err(Refusal::InvitationWaits.into()),
+            Standing::WaitsAgain | Standing::Void => {
                 return Err(Refusal::InvitationEnded.into());
             }
-        }
-        if invitation.waits() {
-            return Err(Refusal::InvitationWaits.into());
         }
         let user = match (&self.by, invitation.to) {
             (Guest::New { email, name, password_hash }, to) if !is_reset(to) => {
@@ -104,16 +103,12 @@ pub(super) fn giver_may(
     work: &Workspace,
 ) -> Result<bool, Stop> {
     let giver = work.require::<User>(id)?;
-    let (member, given) = match invitation.to {
-        InvitedTo::Merchant(merchant, role) => {
-            (work.find::<Membership>(&(id, merchant))?, Some(role))
-        }
-        InvitedTo::Installation(role) => (None, Some(role)),
-        InvitedTo::Reset(user) => (None, work.require::<User>(user)?.role),
+    let (member, to_reset) = match invitation.to {
+        InvitedTo::Merchant(merchant, _) => (work.find::<Membership>(&(id, merchant))?, None),
+        InvitedTo::Installation(_) => (None, None),
+        InvitedTo::Reset(user) => (None, Some(work.require::<User>(user)?)),
     };
-    let own = access::role_of(&giver, member.as_deref());
-    let may = own.is_some_and(|own| given.is_none_or(|role| own.may_grant(role)));
-    Ok(may && giver.disabled_at.is_none() || mutant!(InviterForgotten))
+    Ok(invitation.may_be_given_by(&giver, member.as_deref(), to_reset.as_deref()))
 }
 
 const fn is_reset(to: InvitedTo) -> bool {

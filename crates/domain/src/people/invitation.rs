@@ -8,6 +8,9 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{ServerTime, minutes};
 use crate::kernel::uuids::Fingerprint;
 use crate::mutant;
+use crate::people::access;
+use crate::people::membership::Membership;
+use crate::people::user::User;
 use std::sync::Arc;
 
 /// How long a link is good.
@@ -31,6 +34,27 @@ pub struct Invitation {
     pub confirmed_by: Option<UserId>,
     /// When it was used, or taken back.
     pub ended_at: Option<ServerTime>,
+}
+
+/// What a link is worth to whoever has it, as long as it is open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It can be used.
+    Usable,
+    /// A second person has to confirm it first.
+    Waits,
+    /// A second person did, and may not give the role any more: another one has to.
+    WaitsAgain,
+    /// Nobody can use it: whoever made it may not give what it gives any more.
+    Void,
+}
+
+impl Standing {
+    /// Whether it can be used once somebody confirms it.
+    #[must_use]
+    pub const fn waits(self) -> bool {
+        matches!(self, Self::Waits | Self::WaitsAgain)
+    }
 }
 
 /// What a link is for.
@@ -60,6 +84,43 @@ impl Invitation {
     #[must_use]
     pub fn waits(&self) -> bool {
         self.takes_two && self.confirmed_at.is_none() && !mutant!(RoleByOne)
+    }
+
+    /// What the link is worth, where `may_give` says whether somebody may give what it gives: see
+    /// [`Self::may_be_given_by`].
+    ///
+    /// # Errors
+    /// Those of `may_give`.
+    pub fn standing<E>(&self, may_give: impl Fn(UserId) -> Result<bool, E>) -> Result<Standing, E> {
+        if let Some(by) = self.invited_by
+            && !may_give(by)?
+        {
+            return Ok(Standing::Void);
+        }
+        if let Some(by) = self.confirmed_by
+            && !may_give(by)?
+        {
+            return Ok(Standing::WaitsAgain);
+        }
+        Ok(if self.waits() { Standing::Waits } else { Standing::Usable })
+    }
+
+    /// Whether somebody may give what the link gives. `member` is their place in its merchant, if it
+    /// has one; `to_reset` is who begins anew by it, if somebody does.
+    #[must_use]
+    pub fn may_be_given_by(
+        &self,
+        giver: &User,
+        member: Option<&Membership>,
+        to_reset: Option<&User>,
+    ) -> bool {
+        let given = match self.to {
+            InvitedTo::Merchant(_, role) | InvitedTo::Installation(role) => Some(role),
+            InvitedTo::Reset(_) => to_reset.and_then(|user| user.role),
+        };
+        let own = access::role_of(giver, member);
+        let may = own.is_some_and(|own| given.is_none_or(|role| own.may_grant(role)));
+        may && giver.disabled_at.is_none() || mutant!(InviterForgotten)
     }
 
     /// The invitation behind a link.

@@ -12,7 +12,7 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::uuids::Fingerprint;
 use crate::mutant;
 use crate::people::accept_invitation::giver_may;
-use crate::people::invitation::{Invitation, InvitedTo};
+use crate::people::invitation::{Invitation, InvitedTo, Standing};
 use crate::people::user::User;
 
 /// Makes a link by which somebody joins or begins anew.
@@ -108,18 +108,11 @@ impl Decision for ConfirmInvitation {
         if !row.is_open(context.now) {
             return Err(Refusal::InvitationEnded.into());
         }
-        if let Some(by) = row.invited_by
-            && !giver_may(by, &row, work)?
-        {
-            return Err(Refusal::InvitationEnded.into());
-        }
-        // The word of somebody who may not give the role any more is replaced.
-        let is_confirmed = match row.confirmed_by {
-            Some(by) => giver_may(by, &row, work)?,
-            None => row.confirmed_at.is_some(),
-        };
-        if !row.takes_two || is_confirmed {
-            return Ok((*row).clone());
+        match row.standing(|by| giver_may(by, &row, work))? {
+            Standing::Void => return Err(Refusal::InvitationEnded.into()),
+            Standing::Usable => return Ok((*row).clone()),
+            // The word of somebody who may not give the role any more is replaced.
+            Standing::Waits | Standing::WaitsAgain => {}
         }
         let by = match work.actor() {
             Actor::User(id) => Some(id),

@@ -65,7 +65,19 @@ pub enum ApiError {
     Overloaded,
     /// 503, with what the log is to say.
     Unavailable(String),
+    /// 503 until the operator puts the secrets key back, with what the log is to say.
+    NoSecretsKey(String),
 }
+
+/// What is said to people and programs where the secrets key is missing.
+pub const NO_SECRETS_KEY: &str = "This server cannot use its secrets: the key that they are encrypted with is missing. \
+     Tell who runs it.";
+/// `Retry-After` in seconds for what waits for the operator.
+const OPERATOR_S: u64 = 60;
+
+/// What a page says of an error in the place of the words that its status has.
+#[derive(Clone, Copy)]
+pub struct Sentence(pub &'static str);
 
 impl ApiError {
     /// `after_id` is not the id of a row of the list.
@@ -169,7 +181,9 @@ impl ApiError {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Unavailable(_) | Self::NoSecretsKey(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -193,16 +207,28 @@ impl ApiError {
             Self::Internal(_) => "Internal server error",
             Self::Overloaded => "The server is overloaded, try again",
             Self::Unavailable(_) => "The service is unavailable, try again",
+            Self::NoSecretsKey(_) => NO_SECRETS_KEY,
         })
     }
 
     /// What the log says about a failure on our side.
     fn cause(&self) -> Option<&str> {
         match self {
-            Self::Internal(what) | Self::Unavailable(what) => Some(what),
+            Self::Internal(what) | Self::Unavailable(what) | Self::NoSecretsKey(what) => Some(what),
             Self::Overloaded => Some("the queue is full"),
             _ => None,
         }
+    }
+
+    /// Writes a failure on our side into the log; answers the id of the request, by which it is found
+    /// there.
+    pub fn log(&self) -> Option<String> {
+        self.cause().map(|cause| {
+            let request_id = request_id::current().map(|id| id.to_string()).unwrap_or_default();
+            let status = self.status().as_u16();
+            tracing::error!(request_id, status, cause, "a request failed");
+            request_id
+        })
     }
 
     fn headers(&self) -> HeaderMap {
@@ -219,6 +245,9 @@ impl ApiError {
             }
             Self::Overloaded | Self::Unavailable(_) | Self::TooManyLists | Self::TooManyStreams => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            }
+            Self::NoSecretsKey(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(OPERATOR_S));
             }
             _ => {}
         }
@@ -352,20 +381,16 @@ impl IntoResponse for ApiError {
                 "credentials were refused"
             );
         }
-        let request_id = self.cause().map(|cause| {
-            let request_id = request_id::current().map(|id| id.to_string()).unwrap_or_default();
-            tracing::error!(request_id, status = status.as_u16(), cause, "a request failed");
-            request_id
-        });
+        let request_id = self.log();
         if let Some(value) = request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert(REQUEST_ID.clone(), value);
         }
-        (
-            status,
-            headers,
-            Json(ErrorBody { detail: self.detail(), request_id: request_id.as_deref() }),
-        )
-            .into_response()
+        let body = Json(ErrorBody { detail: self.detail(), request_id: request_id.as_deref() });
+        let mut response = (status, headers, body).into_response();
+        if matches!(self, Self::NoSecretsKey(_)) {
+            response.extensions_mut().insert(Sentence(NO_SECRETS_KEY));
+        }
+        response
     }
 }
 
@@ -476,6 +501,7 @@ mod tests {
             (ApiError::internal("a secret"), 500),
             (ApiError::Overloaded, 503),
             (ApiError::Unavailable("a secret".to_owned()), 503),
+            (ApiError::NoSecretsKey("/a/secret/file".to_owned()), 503),
         ] {
             let (got, headers, value) = answer(error).await;
             assert_eq!(got, status);
@@ -484,7 +510,9 @@ mod tests {
                 headers["x-request-id"].to_str().unwrap(),
                 value["request_id"].as_str().unwrap()
             );
-            assert!(!value.to_string().contains("secret"));
+            assert!(
+                !value.to_string().contains("a secret") && !value.to_string().contains("/file")
+            );
         }
     }
 

@@ -44,7 +44,7 @@ impl Db {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
             Self::Backup { file } => backup(&target.database, &file),
-            Self::Restore { file } => restore(&file, &target.database),
+            Self::Restore { file } => restore(&file, target),
             Self::Copy { from, to } => {
                 let read = |url: &str, name| {
                     url.parse::<Database>().map_err(|error| anyhow::Error::msg(error).context(name))
@@ -78,8 +78,22 @@ fn backup(database: &Database, file: &Path) -> anyhow::Result<()> {
     output::done(&json, &text)
 }
 
-fn restore(file: &Path, database: &Database) -> anyhow::Result<()> {
-    let Database::Sqlite(path) = database else {
+/// What to say of the key of a restored database, unless it is in its place.
+fn missing_key(target: &Target) -> anyhow::Result<Option<String>> {
+    let needed = networks::secrets_keys(target.database.open_as_it_is()?.as_mut())?;
+    let file = target.secrets_key();
+    let found = file.read(false).ok();
+    let is_there = found.is_some_and(|key| needed.iter().all(|needed| needed == key.id()));
+    Ok((!needed.is_empty() && !is_there).then(|| {
+        format!(
+            "its secrets need the key {}, which is not at {file}: without it nobody logs in with a code of a phone",
+            needed.join(" and ")
+        )
+    }))
+}
+
+fn restore(file: &Path, target: &Target) -> anyhow::Result<()> {
+    let Database::Sqlite(path) = &target.database else {
         bail!(
             "PostgreSQL is restored by its own programs: pg_restore, or the copy of pg_basebackup"
         );
@@ -88,9 +102,11 @@ fn restore(file: &Path, database: &Database) -> anyhow::Result<()> {
     let Restored { report, held_accounts, before } =
         restored.with_context(|| format!("{} was not restored", file.display()))?;
     let before = before.map(|before| before.display().to_string());
+    // It is restored, whatever is with its key.
+    let missing_key = missing_key(target).unwrap_or_default();
     let json = json!({
         "database": path.display().to_string(), "before": before, "entries": report.entries, "executions": report.executions,
-        "wallets": report.wallets, "rules": report.checks,
+        "wallets": report.wallets, "rules": report.checks, "missing_key": missing_key,
     });
     let mut text = format!(
         "{} is {} now: {} entries, {} executions, {} wallets; {} rules checked, 0 violations",
@@ -102,6 +118,9 @@ fn restore(file: &Path, database: &Database) -> anyhow::Result<()> {
         report.checks
     );
     text.push_str(&held(held_accounts));
+    if let Some(missing) = missing_key {
+        text.push_str(&format!("\n{missing}"));
+    }
     if let Some(before) = before {
         text.push_str(&format!("\nwhat was there before is {before}"));
     }

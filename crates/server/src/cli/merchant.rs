@@ -26,7 +26,7 @@ use domain::network_accounts::account::AccountStatus;
 use serde_json::{Value, json};
 
 use crate::api::OPERATION_IDS;
-use crate::api::fields::{FromValue, Text};
+use crate::api::fields::typed_name;
 use crate::cli::arguments::currency;
 use crate::cli::networks::network;
 use crate::cli::output::{self, moment};
@@ -202,10 +202,9 @@ fn logo_file(text: &str) -> Result<Patch<PathBuf>, String> {
 
 /// The name of a merchant, which people must be able to read.
 fn name<const MAX: usize>(text: &str) -> Result<String, String> {
-    Text::<MAX>::read(&json!(text)).map(|Text(name)| name).map_err(|_| {
-        format!(
-            "a name has 1 to {MAX} characters, at least one of them visible, and none that changes the direction of text"
-        )
+    typed_name(text, MAX).map_err(|fault| {
+        let wrong = format!("a name has 1 to {MAX} characters in one line");
+        fault.sentence("it", &wrong)
     })
 }
 

@@ -22,6 +22,7 @@ use networks::pawapay::signature::RequestSigner;
 use networks::stripe::keys;
 use serde_json::{Map, Value, json};
 
+use crate::api::fields::typed_name;
 use crate::cli::output::{self, moment};
 use crate::cli::payouts::reference;
 use crate::cli::{Target, input};
@@ -210,12 +211,9 @@ fn parameters(text: &str) -> Result<Parameters, String> {
 }
 
 fn account_name(text: &str) -> Result<String, String> {
-    let fits = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if fits && text.trim() == text {
-        Ok(text.to_owned())
-    } else {
-        Err("a name has 1 to 100 characters, without blanks around it".to_owned())
-    }
+    let wrong = "a name has 1 to 100 characters, without blanks around it";
+    let name = typed_name(text, 100).map_err(|fault| fault.sentence("it", wrong))?;
+    if name == text { Ok(name) } else { Err(wrong.to_owned()) }
 }
 
 /// The network's own address.

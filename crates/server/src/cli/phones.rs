@@ -1,7 +1,6 @@
 //! `kola phones`: the phone prefixes of mobile-money operators. A change is a new row that holds
 //! from now on.
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use domain::kernel::names::Method;
 use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
@@ -9,7 +8,7 @@ use domain::tariff::end_phone_prefix::EndPhonePrefix;
 use domain::tariff::{Effective, PhonePrefix};
 use serde_json::{Value, json};
 
-use crate::api::fields::{FromValue, Text};
+use crate::api::fields::typed_name;
 use crate::cli::arguments::{country, method, prefix};
 use crate::cli::tariff_rows::{
     TariffRow, change, list, period, report_ended, since_and_until, with_period,
@@ -115,9 +114,9 @@ fn shown(row: &PhonePrefix) -> String {
 fn add(target: &Target, new: AssignPhonePrefix) -> anyhow::Result<()> {
     drop(target.open_existing()?);
     // Read as a name in a request is: payers see it.
-    let Ok(Text(carrier)) = Text::<255>::read(&json!(new.carrier)) else {
-        bail!("a carrier's name has 1 to 255 characters that can be read as they are written");
-    };
+    let wrong = "a carrier's name has 1 to 255 characters in one line";
+    let carrier = typed_name(&new.carrier, 255)
+        .map_err(|fault| anyhow::anyhow!("{}", fault.sentence("the carrier's name", wrong)))?;
     let row = change(target, AssignPhonePrefix { carrier, ..new })?;
     output::done(&row.as_json(), &format!("{}  {}", shown(&row), period(row.effective)))
 }

@@ -6,17 +6,21 @@ use domain::directory::roles::Role;
 use domain::kernel::ids::{InvitationId, MerchantId};
 use domain::people::change_member::ChangeMember;
 use domain::people::disable_user::DisableUser;
-use domain::people::invitation::{Invitation, InvitedTo};
+use domain::people::invitation::{Invitation, InvitedTo, Standing};
 use domain::people::invite::{ConfirmInvitation, Invite};
 use domain::people::user::User;
 use serde_json::json;
 use store::clock;
+use store::reads::people::{ListedInvitation, Part};
 
 use crate::cli::merchant::role;
 use crate::cli::output::moment;
 use crate::cli::{Target, is_absent, not_found, output};
 use crate::credentials::people::{self, Token};
 use crate::web::app::link;
+
+/// How many links are read at once.
+const AT_ONCE: u32 = 1_000;
 
 #[derive(Subcommand)]
 pub enum Users {
@@ -53,7 +57,7 @@ pub enum Users {
         #[arg(long)]
         merchant: i64,
     },
-    /// List the links of a merchant that are still good.
+    /// List the links of a merchant that were not used, and whether they can be.
     Invitations {
         /// The merchant's id.
         #[arg(long)]
@@ -194,11 +198,34 @@ fn in_words<T>(done: anyhow::Result<T>, absent: &str) -> anyhow::Result<T> {
     done.map_err(|error| if is_absent(&error) { anyhow::anyhow!("{absent}") } else { error })
 }
 
+/// What a link is worth, in a word for programs and in a sentence.
+const fn standing(of: Standing) -> (&'static str, &'static str) {
+    match of {
+        Standing::Usable => ("usable", "can be used"),
+        Standing::Waits => ("waits", "waits for a second person"),
+        Standing::WaitsAgain => (
+            "waits_again",
+            "waits for a second person: whoever confirmed it may not give this role any more",
+        ),
+        Standing::Void => {
+            ("void", "cannot be used: whoever made it may not give this role any more")
+        }
+    }
+}
+
 fn invitations(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
     let now = clock::now();
-    let (found, rows, users) = target.read_existing(async |reads| {
-        let rows = reads.of(merchant).invitations(now).await?;
-        Ok((reads.merchant(merchant).await?, rows, reads.users().await?))
+    let (found, rows) = target.read_existing(async |reads| {
+        let of_merchant = reads.of(merchant);
+        let (mut rows, mut part) = (vec![], Part::first(AT_ONCE));
+        loop {
+            let more = of_merchant.invitations(now, part).await?;
+            let last = part.last(&more, |found| found.row.id.0);
+            rows.extend(more);
+            let Some(last) = last else { break };
+            part.after = last;
+        }
+        Ok((reads.merchant(merchant).await?, rows))
     })?;
     if found.is_none() {
         bail!(not_found("merchant", merchant));
@@ -207,31 +234,34 @@ fn invitations(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
         InvitedTo::Merchant(_, role) | InvitedTo::Installation(role) => role.as_str(),
         InvitedTo::Reset(_) => "-",
     };
-    let name = |id| users.iter().find(|user| user.id == id).map(|user| user.email.clone());
-    let by = |row: &Invitation| {
-        row.invited_by.map_or("operator".to_owned(), |id| name(id).unwrap_or_default())
-    };
+    let by = |found: &ListedInvitation| found.made_by.as_ref().map(|user| user.email.clone());
     let json: Vec<_> = rows
         .iter()
-        .map(|row| {
+        .map(|found| {
             json!({
-                "id": row.id.0,
-                "role": role(row),
-                "invited_by": row.invited_by.and_then(name),
-                "until": row.until().to_string(),
-                "waits_for_second_person": row.waits(),
+                "id": found.row.id.0,
+                "role": role(&found.row),
+                "invited_by": by(found),
+                "until": found.row.until().to_string(),
+                "waits_for_second_person": found.standing.waits(),
+                "standing": standing(found.standing).0,
             })
         })
         .collect();
     let rows: Vec<[String; 5]> = rows
         .iter()
-        .map(|row| {
-            let until = row.until().to_string();
-            let waits = if row.waits() { "yes" } else { "-" };
-            [row.id.to_string(), role(row).to_owned(), by(row), moment(&until), waits.to_owned()]
+        .map(|found| {
+            let until = found.row.until().to_string();
+            [
+                found.row.id.to_string(),
+                role(&found.row).to_owned(),
+                by(found).unwrap_or_else(|| "operator".to_owned()),
+                moment(&until),
+                standing(found.standing).1.to_owned(),
+            ]
         })
         .collect();
-    let head = ["id", "role", "made by", "good until", "waits for a second person"];
+    let head = ["id", "role", "made by", "until", "state"];
     output::tell(&json!(json), &output::table(head, &rows))
 }
 

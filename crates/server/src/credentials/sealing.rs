@@ -19,8 +19,9 @@ use domain::webhooks::secret::{NewWebhookSecret, WebhookSecret};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 use store::chain::{LinkKey, LinkKeys};
-use store::clock;
 use store::hex::{hex, unhex};
+use store::reads::Queries;
+use store::{StoreError, clock};
 
 /// The key that secrets are encrypted with: 32 bytes in a file, in hexadecimal.
 pub struct SealingKey {
@@ -45,6 +46,18 @@ pub enum KeyFile {
     Given(PathBuf),
     /// PostgreSQL, without the setting.
     Unknown,
+}
+
+/// Where the key is expected, for whoever runs the server.
+impl fmt::Display for KeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BesideDatabase(path) | Self::Given(path) => write!(f, "{}", path.display()),
+            Self::Unknown => f.write_str(
+                "the file of --secrets-key-file or KOLA_SECRETS_KEY_FILE, which is not given",
+            ),
+        }
+    }
 }
 
 /// What to say where there is no key.
@@ -86,6 +99,40 @@ impl KeyFile {
             }
         }
     }
+}
+
+/// What to say where the key in a file is not the one that the secrets of phones are encrypted with.
+#[must_use]
+pub fn another_key(file: &KeyFile, key: &SealingKey, expected: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{file} has the secrets key {}, and the codes of phones are encrypted with the key {expected}",
+        key.id
+    )
+}
+
+/// Says in the log, when a server starts, that its key is missing or is another one, and what does not
+/// work without it.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn check_at_start(queries: &Queries, file: &KeyFile) -> Result<(), StoreError> {
+    let reads = queries.for_system();
+    if !reads.has_sealed_secrets().await? {
+        return Ok(());
+    }
+    let cause = match (file.read(false), reads.key_of_codes().await?) {
+        (Err(error), _) => error,
+        (Ok(key), Some(expected)) if expected != key.id() => another_key(file, &key, &expected),
+        (Ok(_), _) => return Ok(()),
+    };
+    tracing::error!(
+        expected = %file,
+        cause = format!("{cause:#}"),
+        "the secrets key is missing: nobody logs in with a code of a phone, and webhooks are not signed. \
+         Put the file of the key back, which is kept apart from the backups of the database; a new key \
+         opens nothing that is there"
+    );
+    Ok(())
 }
 
 impl SealingKey {

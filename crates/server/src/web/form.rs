@@ -35,6 +35,14 @@ impl Form {
     }
 }
 
+#[cfg(test)]
+impl Form {
+    /// The form of a body.
+    pub fn of(body: &str) -> Self {
+        Self { fields: form_urlencoded::parse(body.as_bytes()).into_owned().collect() }
+    }
+}
+
 impl FromRequest<App> for Form {
     type Rejection = ApiError;
 

@@ -6,7 +6,7 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::api::error::REQUEST_ID;
+use crate::api::error::{REQUEST_ID, Sentence};
 use crate::web::language::texts::{Foreign, Html, Texts};
 use crate::web::language::{PageLanguages, Visitor};
 use crate::web::page::{self, Frame, HTML};
@@ -92,6 +92,7 @@ pub fn as_page(refused: Response, visitor: Visitor, of_app: bool) -> Response {
     if is_page || !status.is_client_error() && !status.is_server_error() {
         return refused;
     }
+    let sentence = refused.extensions().get::<Sentence>().copied();
     let field = |name: &HeaderName| refused.headers().get(name).cloned();
     let seconds =
         field(&RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(1);
@@ -99,7 +100,12 @@ pub fn as_page(refused: Response, visitor: Visitor, of_app: bool) -> Response {
     let visitor = if of_app { visitor.in_english() } else { visitor };
     let texts = visitor.language.texts();
     let (title, sentences) = if of_app {
-        words_of_app(status, seconds, id.as_deref(), texts)
+        let (title, words) = words_of_app(status, seconds, id.as_deref(), texts);
+        let told = |Sentence(sentence)| {
+            let number = id.as_deref().map(|id| texts.fault_number(Foreign(id)));
+            [Html(escape(sentence))].into_iter().chain(number).collect()
+        };
+        (title, sentence.map_or(words, told))
     } else {
         words(status, seconds, id.as_deref(), texts)
     };
@@ -237,6 +243,7 @@ mod tests {
             (ApiError::MethodNotAllowed, "opens no page"),
             (ApiError::TooMany(90), "Try again in 2 minutes"),
             (ApiError::Unavailable("a secret".to_owned()), "Try again in a moment"),
+            (ApiError::NoSecretsKey("/a/file".to_owned()), "Tell who runs it"),
             (ApiError::internal("a secret"), "The fault is ours"),
             (ApiError::TooLarge, "cannot be read"),
         ] {
@@ -246,7 +253,7 @@ mod tests {
             let text = String::from_utf8(body.to_vec()).unwrap();
             assert!(text.contains(said) && text.contains("href=\"/app\""), "{text}");
             assert!(!text.contains("hreflang"), "no other language: {text}");
-            for other in ["pay", "sent to you", "secret"] {
+            for other in ["pay", "sent to you", "a secret", "/a/file"] {
                 let (_, words) = text.split_once("<main>").unwrap();
                 assert!(!words.contains(other), "{other}: {text}");
             }

@@ -110,9 +110,9 @@ fn what_is_no_name_colour_or_logo_is_refused() {
     for (options, reason) in [
         (["--colour", "red"], "#0B5C4B"),
         (["--colour", "#12345"], "#0B5C4B"),
-        (["--display-name", "two\nlines"], "at least one of them visible"),
-        (["--display-name", "\u{202e}AMA"], "changes the direction"),
-        (["--display-name", "\u{3164}"], "at least one of them visible"),
+        (["--display-name", "two\nlines"], "in one line"),
+        (["--display-name", "\u{202e}AMA"], "invisible character, U+202E"),
+        (["--display-name", "\u{3164}"], "invisible character, U+3164"),
         (["--display-name", &long], "1 to 100 characters"),
         (["--logo", &svg], "give a PNG or WebP"),
         (["--logo", "/nowhere/logo.png"], "cannot be read"),

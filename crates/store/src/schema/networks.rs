@@ -32,7 +32,9 @@ pub fn hold(sql: &mut dyn Sql, restored_at: Option<ServerTime>) -> Result<u64, S
 /// [`StoreError`]
 pub fn secrets_keys(sql: &mut dyn Sql) -> Result<Vec<String>, StoreError> {
     let ids = "SELECT key_id FROM network_secrets WHERE retired_at IS NULL \
-         UNION SELECT key_id FROM webhook_secrets WHERE expires_at IS NULL ORDER BY key_id";
+         UNION SELECT key_id FROM webhook_secrets WHERE expires_at IS NULL \
+         UNION SELECT totp_key_id FROM users WHERE totp_key_id IS NOT NULL \
+         UNION SELECT pending_totp_key_id FROM users WHERE pending_totp_key_id IS NOT NULL ORDER BY key_id";
     let rows = sql.rows(ids, &vec![])?;
     Ok(rows.iter().filter_map(|row| row.text(0)).map(str::to_owned).collect())
 }

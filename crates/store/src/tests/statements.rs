@@ -35,6 +35,7 @@ use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::execution_intent::ExecutionIntent;
 use domain::payments::session::SessionKind;
+use domain::people::invitation::Standing;
 use domain::sales::source::{SourceStatus, SourceType};
 use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
 use domain::tariff::close_market::CloseMarket;
@@ -53,6 +54,7 @@ use crate::reads::events::EventFilter;
 use crate::reads::executions::ExecutionFilter;
 use crate::reads::pages::{Page, PageOfRows};
 use crate::reads::payment_accounts::PaymentAccountFilter;
+use crate::reads::people::Part;
 use crate::reads::reviews::ReviewFilter;
 use crate::reads::scope::{MerchantReads, OperatorReads};
 use crate::reads::sources::SourceFilter;
@@ -366,6 +368,12 @@ impl Found for bool {
     }
 }
 
+impl Found for Standing {
+    fn count(&self) -> usize {
+        1
+    }
+}
+
 impl Found for () {
     fn count(&self) -> usize {
         0
@@ -472,7 +480,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         webhook_deliveries(DeliveryFilter { execution_id: Some(ExecutionId(10)), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { status: Some(DeliveryStatus::Failed), kind: Some(EventType::WalletFunded), ..deliveries }, AFTER),
         audit(AuditFilter::default(), PAGE), audit(AuditFilter::default(), AFTER), audit(audited, PAGE), audit(audited, AFTER),
-        saved_filters(UserId(10)), members(), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), approvals_of([&open]), invitations(ServerTime(0)), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
+        saved_filters(UserId(10)), members(Part::first(10)), members(Part { limit: 10, after: 10 }), names_of(vec![UserId(10), UserId(11)]), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), approvals_of([&open]), invitations(ServerTime(0), Part::first(10)), invitations(ServerTime(0), Part { limit: 10, after: 10 }), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
         payment_groups(MerchantTime(0), MerchantTime(1_000_000)), payment_changes_after(3, 10), oldest_waiting(),
     }
 }
@@ -498,9 +506,11 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
     made.extend(reads! { PaymentReads q.for_payment(watched) =>
         execution(), source(), last_event_position(),
     });
+    let invited = q.for_authentication().invitation(Fingerprint(Uuid::from_u128(10))).await;
+    let invited = invited.unwrap().unwrap();
     made.extend(reads! { AuthenticationReads q.for_authentication() =>
         api_key("k10"), tenant(ApiKeyId(10)), login(Fingerprint(Uuid::from_u128(10))),
-        invitation(Fingerprint(Uuid::from_u128(10))), merchant(MINE), membership(UserId(10), MINE),
+        invitation(Fingerprint(Uuid::from_u128(10))), standing(&invited), merchant(MINE), membership(UserId(10), MINE),
     });
     made.extend(reads! { SystemReads q.for_system() =>
         tariff(), signing_keys(), installation(), ping(),
@@ -515,7 +525,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         kept_long_enough(Retained::WebhookDeliveries, NOW, 10), kept_long_enough(Retained::DeadWebhookDeliveries, NOW, 10),
         kept_long_enough(Retained::WebhookAttempts, NOW, 10), kept_long_enough(Retained::WebhookMessages, NOW, 10),
         kept_long_enough(Retained::Logins, NOW, 10), kept_long_enough(Retained::LoginTries, NOW, 10),
-        messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
+        messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), key_of_codes(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
         audit_of_installation(AuditFilter::default(), PAGE), audit_of_installation(AuditFilter { from: Some(ServerTime(1)), ..AuditFilter::default() }, Page { limit: 10, after_id: Some(1_000_018) }),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_body(EventId(10)),
         batch_chain(), batches_to_chain(10), chain_keys(), older_rows(&BEFORE_THE_CHAIN, 10),
@@ -533,7 +543,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
     });
     let (_, user) =
         q.for_authentication().login(Fingerprint(Uuid::from_u128(10))).await.unwrap().unwrap();
-    made.extend(reads! { UserReads q.of_user(&user) => merchants(), logins(NOW) });
+    made.extend(reads! { UserReads q.of_user(&user) => merchants(Part::first(10)), logins(NOW) });
     made
 }
 

@@ -59,11 +59,11 @@ fn is_visible(c: char) -> bool {
 /// The trimmed text, if it has `min` to `max` characters, at least one of them visible and none
 /// refused.
 fn read(
-    value: &Value,
+    text: &str,
     (min, max): (usize, usize),
     is_refused: fn(char) -> bool,
 ) -> Result<&str, FaultKind> {
-    let text = string(value)?.trim();
+    let text = text.trim();
     if text.chars().take(min).count() < min || !text.chars().any(is_visible) {
         Err(FaultKind::TooShort(min))
     } else if text.chars().nth(max).is_some() {
@@ -107,12 +107,84 @@ pub struct Text<const MAX: usize, const MIN: usize = 1>(pub String);
 
 impl<const MAX: usize, const MIN: usize> FromValue for Text<MAX, MIN> {
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        read(value, (MIN, MAX), is_refused_in_line).map(|text| Self(text.to_owned()))
+        read(string(value)?, (MIN, MAX), is_refused_in_line).map(|text| Self(text.to_owned()))
     }
 
     fn schema(_: &mut Schemas) -> Schema {
         json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX, "pattern": plain_text(MIN, REFUSED_IN_LINE) })
     }
+}
+
+/// Why a name that a person has typed is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NameFault {
+    /// It is none of at most so many characters in one line.
+    NoName,
+    /// It has this character, which nobody sees: with it two names look alike, or run in another
+    /// direction than they are written.
+    Hidden(char),
+}
+
+impl NameFault {
+    /// What to say of it; `what` is how it is called, `other` is said of a name that is none.
+    #[must_use]
+    pub fn sentence(self, what: &str, other: &str) -> String {
+        match self {
+            Self::NoName => other.to_owned(),
+            Self::Hidden(c) => format!(
+                "{what} has an invisible character, U+{:04X}: type it again, without pasting it.",
+                u32::from(c)
+            ),
+        }
+    }
+}
+
+/// A name or title that a person types, for other people to read: trimmed, of 1 to `max` characters in
+/// one line, and without a character that nobody sees. What programs send may have those that
+/// [`Text`] takes, and so has what was stored before: pages show every name in a `bdi`, so that it
+/// turns nothing around it.
+///
+/// # Errors
+/// [`NameFault`].
+pub fn typed_name(text: &str, max: usize) -> Result<String, NameFault> {
+    let text = text.trim();
+    let around = |(before, (c, after)): (Option<char>, (char, Option<char>))| {
+        is_hidden(before, c, after).then_some(c)
+    };
+    let befores = std::iter::once(None).chain(text.chars().map(Some));
+    let afters = text.chars().skip(1).map(Some).chain([None]);
+    if let Some(c) = befores.zip(text.chars().zip(afters)).find_map(around) {
+        return Err(NameFault::Hidden(c));
+    }
+    let read = read(text, (1, max), is_refused_in_line);
+    read.map(str::to_owned).map_err(|_| NameFault::NoName)
+}
+
+/// Whether a character is neither seen nor needed where it stands. Joiners shape the letters of many
+/// scripts and join emoji; variation selectors choose the form of an emoji, a Mongolian letter or an
+/// ideograph. Anywhere else they do nothing that anybody sees.
+fn is_hidden(before: Option<char>, c: char, after: Option<char>) -> bool {
+    let is_joined = |c: Option<char>| c.is_some_and(|c| is_visible(c) && !has_no_joiners(c));
+    match c {
+        '\u{200c}' | '\u{200d}' => {
+            matches!(before, Some('\u{200c}' | '\u{200d}'))
+                || !is_joined(before) && !is_joined(after)
+        }
+        '\u{fe00}'..='\u{fe0f}' => {
+            !before.is_some_and(|c| is_visible(c) && !c.is_ascii() && !c.is_alphabetic())
+        }
+        '\u{180b}'..='\u{180d}' | '\u{180f}' => !matches!(before, Some('\u{1820}'..='\u{18aa}')),
+        '\u{e0100}'..='\u{e01ef}' => !matches!(
+            before,
+            Some('\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+        ),
+        _ => INVISIBLE.iter().chain(&TURNING).any(|range| range.contains(&c)),
+    }
+}
+
+/// Whether a character is of a script that has no joiners: Latin, Greek or Cyrillic.
+const fn has_no_joiners(c: char) -> bool {
+    matches!(c, '\0'..='\u{52f}' | '\u{1e00}'..='\u{1fff}')
 }
 
 const NOTE_MAX: usize = 2_000;
@@ -123,7 +195,7 @@ pub struct Note(pub String);
 
 impl FromValue for Note {
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        read(value, (1, NOTE_MAX), is_refused_in_lines).map(|text| Self(text.to_owned()))
+        read(string(value)?, (1, NOTE_MAX), is_refused_in_lines).map(|text| Self(text.to_owned()))
     }
 
     fn schema(_: &mut Schemas) -> Schema {
@@ -140,7 +212,7 @@ const SECRET_MAX: usize = 255;
 
 impl FromValue for Secret {
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        read(value, (1, SECRET_MAX), char::is_control).map(|text| Self(text.to_owned()))
+        read(string(value)?, (1, SECRET_MAX), char::is_control).map(|text| Self(text.to_owned()))
     }
 
     fn schema(_: &mut Schemas) -> Schema {
@@ -258,6 +330,74 @@ mod tests {
                 "{kept:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_a_person_types_is_seen_as_it_is_stored() {
+        for hidden in [
+            '\u{200e}',
+            '\u{200f}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{feff}',
+            '\u{ad}',
+            '\u{2060}',
+            '\u{34f}',
+            '\u{202a}',
+            '\u{202b}',
+            '\u{202c}',
+            '\u{202d}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2067}',
+            '\u{2068}',
+            '\u{2069}',
+            '\u{3164}',
+            '\u{2800}',
+            '\u{e0041}',
+            '\u{fff9}',
+            '\u{180e}',
+        ] {
+            for name in [format!("Am{hidden}a"), format!("{hidden}Ama"), format!("عمرو{hidden}")]
+            {
+                assert_eq!(typed_name(&name, 255), Err(NameFault::Hidden(hidden)), "{name:?}");
+            }
+        }
+        // Where they do nothing, those that some scripts need are as invisible.
+        for (name, hidden) in [
+            ("Am\u{200d}a", '\u{200d}'),
+            ("Am\u{200c}a", '\u{200c}'),
+            ("Ama\u{200d}", '\u{200d}'),
+            ("Élo\u{200d}die", '\u{200d}'),
+            ("می\u{200c}\u{200c}خواهم", '\u{200c}'),
+            ("Ama\u{fe0f}", '\u{fe0f}'),
+            ("Ama\u{e0100}", '\u{e0100}'),
+            ("Ama\u{180b}", '\u{180b}'),
+        ] {
+            assert_eq!(typed_name(name, 255), Err(NameFault::Hidden(hidden)), "{name:?}");
+        }
+        for kept in [
+            "Ama Kollie",
+            "Élodie N'Goran-Öz",
+            "عمرو دياب",
+            "می\u{200c}خواهم",
+            "Facebook\u{200c}ها",
+            "ක්\u{200d}ෂ",
+            "क्\u{200d}ष",
+            "👨\u{200d}👩\u{200d}👧",
+            "❤\u{fe0f}\u{200d}🔥",
+            "辻\u{e0100}さん",
+            "ᠠ\u{180b}",
+            "米 & 🍚",
+        ] {
+            assert_eq!(typed_name(&format!(" {kept} "), 255).as_deref(), Ok(kept), "{kept:?}");
+        }
+        for none in ["", "  ", "a\nb", "a\u{2028}b", "abcdef"] {
+            assert_eq!(typed_name(none, 5), Err(NameFault::NoName), "{none:?}");
+        }
+        let said = NameFault::Hidden('\u{200e}').sentence("A name", "Give a name.");
+        assert!(said.starts_with("A name has an invisible character, U+200E"), "{said}");
+        assert_eq!(NameFault::NoName.sentence("A name", "Give a name."), "Give a name.");
     }
 
     #[test]

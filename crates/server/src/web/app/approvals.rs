@@ -59,7 +59,7 @@ struct Request {
     amount: String,
     /// With all fees: what leaves the wallet.
     total: String,
-    recipient: String,
+    recipient: Recipient,
     above: &'static str,
     requested_by: String,
     is_mine: bool,
@@ -74,18 +74,41 @@ struct Request {
     reference: String,
 }
 
+/// Whom a payment is for. Name and number are shown apart, so that a name does not change how the
+/// number reads.
+#[derive(Default)]
+struct Recipient {
+    name: String,
+    number: Option<String>,
+}
+
 fn path(merchant: i64) -> String {
     format!("/app/approvals/{merchant}")
 }
 
-/// The names of people of the team.
+/// The names of people who have or had a role in the merchant.
 pub(super) type Names = HashMap<UserId, String>;
+
+/// The names of those of these who are people of the merchant, as whoever looks may see them.
+pub(super) async fn names(at: &AtMerchant<'_>, actors: &[Actor]) -> Result<Names, ApiError> {
+    let person = |actor: &Actor| match actor {
+        Actor::User(id) => Some(*id),
+        _ => None,
+    };
+    let people = actors.iter().filter_map(person).collect();
+    Ok(at.reads.names_of(people).await?.into_iter().collect())
+}
+
+/// The actors of these requests.
+pub(super) fn actors<'a>(of: impl IntoIterator<Item = &'a Approval>) -> Vec<Actor> {
+    let both = |approval: &Approval| [Some(approval.requested_by), approval.decided_by];
+    of.into_iter().flat_map(both).flatten().collect()
+}
 
 pub(super) fn name_of(actor: Actor, names: &Names) -> String {
     match actor {
-        Actor::User(id) => {
-            names.get(&id).cloned().unwrap_or_else(|| "somebody who has left".to_owned())
-        }
+        // Who never had a role in the merchant acts for it in the installation.
+        Actor::User(id) => names.get(&id).cloned().unwrap_or_else(|| "the operator".to_owned()),
         Actor::ApiKey(id) => format!("API key {id}"),
         Actor::Operator => "the operator".to_owned(),
         Actor::Network | Actor::System | Actor::Payer => "kola".to_owned(),
@@ -128,18 +151,20 @@ const fn outcome(approval: &Approval, execution: &Execution) -> &'static str {
     }
 }
 
-async fn recipient(execution: &Execution, at: &AtMerchant<'_>) -> Result<String, ApiError> {
+async fn recipient(execution: &Execution, at: &AtMerchant<'_>) -> Result<Recipient, ApiError> {
     if let Some(id) = execution.payment_account_id() {
         let account = at.reads.payment_account(id.0).await?;
-        return Ok(account.map_or_else(String::new, |account| match account.account_number {
-            Some(number) => format!("{}, {number}", account.account_name),
-            None => account.account_name,
+        return Ok(account.map_or_else(Recipient::default, |account| Recipient {
+            name: account.account_name,
+            number: account.account_number,
         }));
     }
     let session = at.reads.session_by_id(execution.session_id).await?;
     Ok(match session.map(|session| session.intent) {
-        Some(Intent::Transfer { recipient: Some(recipient), .. }) => recipient.name,
-        _ => String::new(),
+        Some(Intent::Transfer { recipient: Some(recipient), .. }) => {
+            Recipient { name: recipient.name, number: None }
+        }
+        _ => Recipient::default(),
     })
 }
 
@@ -194,16 +219,16 @@ async fn render(
         }
         Err(failure) => return me.not_permitted(failure, visitor, &path(merchant)),
     };
-    let names = at.reads.members().await?;
-    let names: Names = names.into_iter().map(|(_, user)| (user.id, user.name)).collect();
     let page = Page { limit: SHOWN, after_id: None };
     let requested = at.reads.approvals(Some(ApprovalStatus::Requested), page).await?.rows;
+    let all = at.reads.approvals(None, page).await?.rows;
+    let shown = actors(requested.iter().chain(&all).map(|(approval, _)| approval));
+    let names = names(&at, &shown).await?;
     let mut has_more = requested.len() >= usize::try_from(SHOWN).unwrap_or(usize::MAX);
     let mut waiting = Vec::with_capacity(requested.len());
     for found in requested {
         waiting.push(request(found, &at, &names, me.user.id).await?);
     }
-    let all = at.reads.approvals(None, page).await?.rows;
     has_more |= all.len() >= usize::try_from(SHOWN).unwrap_or(usize::MAX);
     let mut answered = vec![];
     for found in all.into_iter().filter(|(row, _)| row.status != ApprovalStatus::Requested) {

@@ -1,8 +1,6 @@
 //! `/app/customers/{merchant}`: the parties that a merchant deals with, for who reads payments; who may
 //! edit customers deactivates their accounts.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
@@ -28,7 +26,7 @@ use crate::api::payments;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::filter;
+use crate::web::app::filter::{self, Places};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
@@ -89,27 +87,6 @@ struct CustomersTemplate<'a> {
     is_first: bool,
     older: Option<String>,
     fault: Fault,
-}
-
-/// Places in lists, as the address has them.
-#[derive(Default)]
-struct Places(BTreeMap<&'static str, String>);
-
-impl Places {
-    fn of(uri: &Uri, names: &[&'static str]) -> Self {
-        let mut places = Self::default();
-        let query = uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if let Some(known) = names.iter().find(|known| **known == name) {
-                places.0.insert(known, filter::typed(&value));
-            }
-        }
-        places
-    }
-
-    fn get(&self, name: &str, fault: &mut Fault) -> Option<i64> {
-        filter::place(self.0.get(name).map(String::as_str).unwrap_or_default(), fault)
-    }
 }
 
 async fn list(

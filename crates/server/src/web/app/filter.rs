@@ -1,8 +1,10 @@
 //! Filters of lists, which stand in the address of the page.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use axum::http::Uri;
 use axum::http::request::Parts;
 
 use crate::web::app::frame::Fault;
@@ -56,6 +58,27 @@ pub fn place(text: &str, fault: &mut Fault) -> Option<i64> {
         *fault = Fault::of_page("There is no such place.");
     }
     place
+}
+
+/// Places in lists, as the address has them.
+#[derive(Default)]
+pub struct Places(BTreeMap<&'static str, String>);
+
+impl Places {
+    pub fn of(uri: &Uri, names: &[&'static str]) -> Self {
+        let mut places = Self::default();
+        let query = uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if let Some(known) = names.iter().find(|known| **known == name) {
+                places.0.insert(known, typed(&value));
+            }
+        }
+        places
+    }
+
+    pub fn get(&self, name: &str, fault: &mut Fault) -> Option<i64> {
+        place(self.0.get(name).map(String::as_str).unwrap_or_default(), fault)
+    }
 }
 
 /// The texts that the address of a page may have.

@@ -7,14 +7,12 @@ use axum::response::Response;
 use domain::directory::roles::Role;
 use domain::kernel::refusal::Refusal;
 use domain::people::accept_invitation::{AcceptInvitation, Guest};
-use domain::people::invitation::{Invitation, InvitedTo};
+use domain::people::invitation::{Invitation, InvitedTo, Standing};
 use domain::people::log_in::{FinishLogin, ReserveLogin};
-use serde_json::Value;
 use store::clock;
 
 use crate::api::error::ApiError;
 use crate::api::extract::PathSegments;
-use crate::api::fields::{FromValue, Text};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::credentials::people::{self, PASSWORD_MIN, PasswordPlace, Token};
@@ -23,6 +21,7 @@ use crate::net::limits::CountPageRequest;
 use crate::request_id;
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::person::{self, LoggedIn, Sender};
+use crate::web::app::typed::NameField;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 
@@ -52,6 +51,7 @@ struct Opened {
     place: Option<String>,
 }
 
+/// The link, if it is good: not over, and made by somebody who may still give what it gives.
 async fn open(app: &App, text: &str) -> Result<Option<Opened>, ApiError> {
     let Some(token) = Token::parse(text) else { return Ok(None) };
     let reads = app.queries.for_authentication();
@@ -59,13 +59,17 @@ async fn open(app: &App, text: &str) -> Result<Option<Opened>, ApiError> {
     let Some(found) = found.filter(|row| row.is_open(clock::now())) else {
         return Ok(None);
     };
+    let standing = reads.standing(&found).await?;
+    if standing == Standing::Void {
+        return Ok(None);
+    }
     let Invitation { to, .. } = found;
     let place = match to {
         InvitedTo::Merchant(id, _) => reads.merchant(id).await?.map(|merchant| merchant.name),
         InvitedTo::Installation(_) => Some("the whole installation".to_owned()),
         InvitedTo::Reset(_) => None,
     };
-    Ok(Some(Opened { token, to, waits: found.waits(), place }))
+    Ok(Some(Opened { token, to, waits: standing.waits(), place }))
 }
 
 fn ended(visitor: Visitor) -> Result<Response, ApiError> {
@@ -207,11 +211,14 @@ fn fault(sent: &Sent, opened: &Opened) -> Option<Fault> {
             let sentence = "Give an e-mail address: it is your name at login.";
             return Some(Fault::of_field("email", sentence));
         }
-        // At least one visible character, and none that changes the direction of text.
-        let name = Text::<100>::read(&Value::from(sent.typed.name.as_str()));
-        if name.is_err() {
-            let sentence = "Give your name, in at most 100 characters.";
-            return Some(Fault::of_field("name", sentence));
+        let field = NameField {
+            id: "name",
+            max: 100,
+            what: "Your name",
+            wrong: "Give your name, in at most 100 characters.",
+        };
+        if let Err(fault) = field.read(&sent.typed.name) {
+            return Some(fault);
         }
     }
     let email = sent.email.as_deref().unwrap_or_default();

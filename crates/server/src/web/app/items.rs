@@ -3,11 +3,10 @@
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Money;
 use domain::sales::edit_items::NewItem;
-use serde_json::json;
 
-use crate::api::fields::{FromValue, Text};
 use crate::api::search::typed_amount;
 use crate::web::app::frame::Fault;
+use crate::web::app::typed::NameField;
 use crate::web::form::Form;
 use crate::web::language::texts::Html;
 
@@ -73,8 +72,12 @@ pub fn quantity(text: &str) -> Option<i64> {
 
 /// What is said beside a quantity that is none.
 pub const WRONG_QUANTITY: &str = "Give a whole number from 1 to 1,000,000,000.";
-/// What is said beside a name that is none.
-pub const WRONG_NAME: &str = "Say what it is, in at most 255 characters of one line.";
+
+/// The field of this id for what an item is.
+pub const fn item_field(id: &str) -> NameField<'_> {
+    let wrong = "Say what it is, in at most 255 characters of one line.";
+    NameField { id, max: 255, what: "What it is", wrong }
+}
 
 impl Rows {
     /// Reads the rows of a form, of which there are at most `most`.
@@ -118,8 +121,8 @@ impl Rows {
             let fault = |field, sentence: &str| {
                 Fault::of_field(format!("{field}-{number}"), format!("Item {number}: {sentence}"))
             };
-            let name = Text::<255>::read(&json!(row.name));
-            let Text(name) = name.map_err(|_| fault("item", WRONG_NAME))?;
+            let name = item_field("item").read(&row.name);
+            let name = name.map_err(|said| fault("item", said.sentence().unwrap_or_default()))?;
             let qty = quantity(&row.qty).ok_or_else(|| fault("qty", WRONG_QUANTITY))?;
             let amount = price(&row.price, currency)
                 .ok_or_else(|| fault("price", &wrong_price(currency)))?;

@@ -24,7 +24,7 @@ use store::reads::pages::Page;
 use crate::api::checkouts::WebUrl;
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
-use crate::api::fields::{FromValue, Text};
+use crate::api::fields::FromValue;
 use crate::api::links::draw_token;
 use crate::api::payment_links::link_path;
 use crate::api::routes::Routes;
@@ -41,6 +41,7 @@ use crate::web::app::new_source::{
 use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::app::sources::{ToCopy, bearer_words, moment};
+use crate::web::app::typed::NameField;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 
@@ -326,9 +327,9 @@ impl Typed {
     ) -> Result<NewPaymentLink, Fault> {
         let incomplete = || Fault::of_page("Open this page again: its form is not complete.");
         let key = self.key.ok_or_else(incomplete)?;
-        let wrong_title = "Give a title of at most 255 characters, in one line.";
-        let Text(title) = Text::<255>::read(&json!(self.title))
-            .map_err(|_| Fault::of_field("title", wrong_title))?;
+        let wrong = "Give a title of at most 255 characters, in one line.";
+        let field = NameField { id: "title", max: 255, what: "The title", wrong };
+        let title = field.read(&self.title)?;
         let currency = currency_of(&self.currency, known)?;
         let price = self.price(currency)?;
         let max_uses = match self.uses.as_str() {

@@ -25,9 +25,11 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
+use crate::web::app::filter::Places;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::typed::answer;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 
@@ -42,6 +44,7 @@ struct MerchantsTemplate<'a> {
     app: &'a AppFrame,
     rows: Vec<Row>,
     more: Option<String>,
+    fault: Fault,
 }
 
 struct Row {
@@ -67,10 +70,8 @@ impl From<Merchant> for Row {
 }
 
 /// The place in a list, as it stands in the address.
-fn after(uri: &Uri) -> Option<i64> {
-    let query = uri.query().unwrap_or_default();
-    let mut fields = form_urlencoded::parse(query.as_bytes());
-    fields.find(|(name, _)| name == "after").and_then(|(_, value)| value.parse().ok())
+fn after(uri: &Uri, fault: &mut Fault) -> Option<i64> {
+    Places::of(uri, &["after"]).get("after", fault)
 }
 
 async fn list(
@@ -84,14 +85,15 @@ async fn list(
         Ok(reads) => reads,
         Err(failure) => return me.not_permitted(failure, visitor, OF_ALL),
     };
-    let last = MerchantId(after(&uri).unwrap_or(0));
+    let mut fault = Fault::default();
+    let last = MerchantId(after(&uri, &mut fault).unwrap_or(0));
     let found = reads.merchants_from(last, PAGE).await?;
     let is_full = u32::try_from(found.len()).is_ok_and(|len| len >= PAGE);
     let more = found.last().filter(|_| is_full).map(|last| format!("{OF_ALL}?after={}", last.id));
     let frame = me.frame(visitor, "Merchants").at(OF_ALL);
     let rows = found.into_iter().map(Row::from).collect();
-    let template = MerchantsTemplate { app: &frame, rows, more };
-    frame::render(StatusCode::OK, &frame, &template)
+    let template = MerchantsTemplate { app: &frame, rows, more, fault };
+    frame::render(template.fault.status(), &frame, &template)
 }
 
 #[derive(Template)]
@@ -229,8 +231,10 @@ async fn show(
     Ids([merchant]): Ids<1>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let beside = Beside { after: after(&uri), ..Beside::default() };
-    render(StatusCode::OK, &app, (&me, visitor), merchant, beside).await
+    let mut fault = Fault::default();
+    let after = after(&uri, &mut fault);
+    let (status, typed) = (fault.status(), Typed::default());
+    render(status, &app, (&me, visitor), merchant, Beside { after, fault, typed }).await
 }
 
 /// The page after a change, or again with why it was refused.
@@ -268,10 +272,12 @@ async fn change(
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
     let merchant_id = MerchantId(merchant);
-    let verified = match form.field("verified") {
-        Some("yes") => Some(true),
-        Some("no") => Some(false),
-        _ => None,
+    let verified = match answer(&form, "verified") {
+        Ok(verified) => verified,
+        Err(sentence) => {
+            let said = (Fault::of_field("verified", sentence), Typed::default());
+            return at_fault(&app, (&me, visitor), merchant, said).await;
+        }
     };
     let fee_tier = form.field("tier").map(str::to_owned);
     let changes = MerchantChanges { verified, fee_tier, ..MerchantChanges::default() };

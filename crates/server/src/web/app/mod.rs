@@ -35,6 +35,7 @@ mod second_factor;
 mod sources;
 mod tariff;
 mod team;
+mod typed;
 mod wallets;
 
 pub use team::link;

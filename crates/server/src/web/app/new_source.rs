@@ -32,7 +32,7 @@ use store::reads::wallets::WalletFilter;
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
-use crate::api::fields::{FromValue, Reference, Text};
+use crate::api::fields::{FromValue, Reference};
 use crate::api::links::draw_token;
 use crate::api::routes::Routes;
 use crate::api::search::phone_numbers;
@@ -45,6 +45,7 @@ use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::items::{ItemRow, Rows};
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::app::sources::{Words, due, note, path_of, reference};
+use crate::web::app::typed::NameField;
 use crate::web::checkout::steps::draw_key;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -433,13 +434,10 @@ fn new_party(tariff: &Tariff, typed: &Typed) -> Result<NewParty, Fault> {
     let fullname = match typed.name.as_str() {
         // A party must have a name: without one its phone is used.
         "" => phone.clone(),
-        name => match Text::<255>::read(&json!(name)) {
-            Ok(Text(name)) => name,
-            Err(_) => {
-                let sentence = "A name has at most 255 characters, in one line.";
-                return Err(Fault::of_field("name", sentence));
-            }
-        },
+        name => {
+            let wrong = "A name has at most 255 characters, in one line.";
+            NameField { id: "name", max: 255, what: "The name", wrong }.read(name)?
+        }
     };
     Ok(NewParty { fullname, phone, email: None, country_code: None })
 }

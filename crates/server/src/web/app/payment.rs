@@ -6,11 +6,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::decision::event::{Event, EventType};
+use domain::decision::event::{Actor, Event, EventType};
 use domain::directory::roles::Action;
 use domain::exceptions::review::{Review, ReviewStatus};
 use domain::kernel::ids::{EventId, ExecutionId, MerchantId, SourceId};
-use domain::kernel::masks::initials;
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::{MerchantTime, ServerTime};
@@ -38,7 +37,7 @@ use crate::api::wallets::account_name;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::approvals::{Names, name_of};
+use crate::web::app::approvals::{Names, name_of, names};
 use crate::web::app::filter::plain;
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
@@ -202,8 +201,8 @@ async fn load(app: &App, at: &AtMerchant<'_>, id: ExecutionId) -> Result<Loaded,
     let transactions: Vec<EventId> = events.iter().map(|event| event.id).collect();
     let filter = DeliveryFilter { execution_id: Some(id), ..DeliveryFilter::default() };
     let page = Page { limit: DELIVERIES, after_id: None };
-    let members = at.reads.members().await?.into_iter();
-    let name = |name: String| if may(Action::SeeContacts) { name } else { initials(&name) };
+    let actors: Vec<Actor> = events.iter().filter_map(|event| event.actor).collect();
+    let names = names(at, &actors).await?;
     let receipt = match &source {
         Some(source) if is_paid && may(Action::FollowUp) => receipt(app, at, source.id).await?,
         _ => Receipt::None,
@@ -230,7 +229,7 @@ async fn load(app: &App, at: &AtMerchant<'_>, id: ExecutionId) -> Result<Loaded,
             .await?
             .pop()
             .ok_or(ApiError::NotFound)?,
-        names: members.map(|(_, user)| (user.id, name(user.name))).collect(),
+        names,
         source,
         events,
         receipt,

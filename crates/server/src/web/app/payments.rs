@@ -12,13 +12,11 @@ use domain::kernel::time::MerchantTime;
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::people::saved_filter::{NAME_MAX, SaveFilter};
 use domain::tariff::Tariff;
-use serde_json::json;
 use store::reads::executions::ExecutionFilter;
 use store::reads::pages::{Page, PageOfRows};
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
-use crate::api::fields::{FromValue, Text};
 use crate::api::payments::{self, HEAD, Payment, cells};
 use crate::api::routes::Routes;
 use crate::api::search::typed_amount;
@@ -31,6 +29,7 @@ use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words::{self, Until, When};
 use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::typed::NameField;
 use crate::web::form::Form;
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
@@ -372,14 +371,12 @@ async fn save(
     }
     let asked = Asked::from_query(form.field("query").unwrap_or_default().trim_start_matches('?'));
     let name = form.field(NAME).unwrap_or_default().trim().to_owned();
+    let wrong = format!("A name has 1 to {NAME_MAX} characters.");
+    let field = NameField { id: NAME, max: NAME_MAX, what: "The name", wrong: &wrong };
     let fault = match asked.filter() {
         Err(_) => Some(Fault::of_page("This filter is not understood.")),
         Ok(_) if !asked.narrows() => Some(Fault::of_page("There is no filter to keep.")),
-        Ok(_) if !is_name(&name) => {
-            let sentence = format!("A name has 1 to {NAME_MAX} characters.");
-            Some(Fault::of_field(NAME, sentence))
-        }
-        Ok(_) => None,
+        Ok(_) => field.read(&name).err(),
     };
     if let Some(fault) = fault {
         return render(&app, (&me, visitor), merchant, asked, Beside { fault, name }).await;
@@ -398,11 +395,6 @@ async fn save(
         Ok(page)
     };
     frame::refused(failure, &path(merchant))?.answer_read(page).await
-}
-
-/// Whether a filter can be kept under this name.
-fn is_name(name: &str) -> bool {
-    Text::<NAME_MAX>::read(&json!(name)).is_ok()
 }
 
 async fn remove(

@@ -11,7 +11,6 @@ use domain::directory::party::Party;
 use domain::directory::payment_account::PaymentAccount;
 use domain::directory::roles::Action;
 use domain::kernel::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
-use domain::kernel::masks::initials;
 use domain::kernel::money::Money;
 use domain::kernel::names::{Operation, Provider};
 use domain::payments::approval::{Approval, ApprovalStatus};
@@ -30,7 +29,7 @@ use crate::api::routes::Routes;
 use crate::api::search::phone_numbers;
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::approvals::{Names, name_of};
+use crate::web::app::approvals::{Names, actors, name_of, names};
 use crate::web::app::filter::{self, FromQuery, Query};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
@@ -81,7 +80,11 @@ struct PayoutLine {
 /// The request for its approval.
 struct ApprovalLine {
     id: i64,
-    words: String,
+    /// Who requested it.
+    asked: String,
+    /// What became of it, and by whom; nothing while it waits.
+    outcome: Option<&'static str>,
+    by: Option<String>,
     /// Whether whoever looks may take it back.
     is_mine: bool,
 }
@@ -121,18 +124,22 @@ fn waits(execution: &Execution, attempt: &ProviderAttempt) -> bool {
 
 impl ApprovalLine {
     fn new(approval: &Approval, names: &Names, me: &LoggedIn) -> Self {
-        let asked = name_of(approval.requested_by, names);
-        let by = approval.decided_by.map(|actor| name_of(actor, names));
-        let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
-        let words = match approval.status {
-            ApprovalStatus::Requested => format!("Requested by {asked}."),
-            ApprovalStatus::Approved => format!("Requested by {asked}, approved{by}."),
-            ApprovalStatus::Refused => format!("Requested by {asked}, refused{by}."),
-            ApprovalStatus::Expired => format!("Requested by {asked}, not approved in time."),
-        };
         let is_open = approval.status == ApprovalStatus::Requested;
-        let is_mine = is_open && approval.requested_by == Actor::User(me.user.id);
-        Self { id: approval.id.0, words, is_mine }
+        Self {
+            id: approval.id.0,
+            asked: name_of(approval.requested_by, names),
+            outcome: match approval.status {
+                ApprovalStatus::Requested => None,
+                ApprovalStatus::Approved => Some("approved"),
+                ApprovalStatus::Refused => Some("refused"),
+                ApprovalStatus::Expired => Some("not approved in time"),
+            },
+            by: approval
+                .decided_by
+                .filter(|_| approval.status != ApprovalStatus::Expired)
+                .map(|actor| name_of(actor, names)),
+            is_mine: is_open && approval.requested_by == Actor::User(me.user.id),
+        }
     }
 }
 
@@ -159,14 +166,6 @@ impl FromQuery for Asked {
     }
 }
 
-/// The names of the people of a merchant, as whoever looks may see them.
-async fn names(at: &AtMerchant<'_>) -> Result<Names, ApiError> {
-    let shows = at.rights.role.may(Action::SeeContacts);
-    let name = |name: String| if shows { name } else { initials(&name) };
-    let members = at.reads.members().await?.into_iter();
-    Ok(members.map(|(_, user)| (user.id, name(user.name))).collect())
-}
-
 async fn list(
     State(app): State<App>,
     _: CountPageRequest,
@@ -177,6 +176,9 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let mut fault = Fault::default();
     let after_id = filter::place(&asked.after, &mut fault);
+    if !["", TRANSFERS].contains(&asked.kind.as_str()) {
+        fault = Fault::of_page("There is no such list.");
+    }
     let status = fault.status();
     render(status, &app, (&me, visitor), merchant, (&asked.kind, after_id), fault).await
 }
@@ -205,7 +207,7 @@ async fn render(
     let place = |id| sessions.iter().position(|session| *session == id);
     executions.sort_by_key(|execution| place(execution.session_id));
     let approvals = at.reads.approvals_of(&executions).await?;
-    let names = names(&at).await?;
+    let names = names(&at, &actors(&approvals)).await?;
     let mut approvals: HashMap<ExecutionId, ApprovalLine> = approvals
         .iter()
         .map(|approval| (approval.execution_id, ApprovalLine::new(approval, &names, me)))

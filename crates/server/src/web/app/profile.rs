@@ -128,12 +128,22 @@ async fn render(
     let is_open =
         |login: &Login| login.is_open(me.now) && login.generation == me.user.login_generation;
     let logins = open.into_iter().filter(is_open).map(|login| Row::new(login, me)).collect();
+    // Without the key the page still ends logins and takes another password.
+    let (pending, status, fault) = match pending(app, me) {
+        Err(error @ ApiError::NoSecretsKey(_)) if fault.sentence().is_none() => {
+            error.log();
+            let fault = Fault::of_page(second_factor::NO_KEY);
+            (None, StatusCode::SERVICE_UNAVAILABLE, fault)
+        }
+        Err(ApiError::NoSecretsKey(_)) => (None, status, fault),
+        pending => (pending?, status, fault),
+    };
     let frame = me.frame(visitor, "Profile").at(frame::PROFILE);
     let template = ProfileTemplate {
         app: &frame,
         email: &me.user.email,
         since: me.user.totp.as_ref().map(|totp| Moment(totp.confirmed_at)),
-        pending: pending(app, me)?,
+        pending,
         recovery_left: me.user.recovery_codes.0.len(),
         logins,
         password_min: PASSWORD_MIN,
@@ -196,11 +206,12 @@ async fn confirm(
         return Ok(frame::lead_to(frame::PROFILE));
     };
     let by = me.person(None);
+    // Before it counts as a try.
+    let secret = second_factor::open(&app, &me.user, &totp)?;
     let reserved = match me.reserve_code(&app, &sender).await {
         Ok(reserved) => reserved,
         Err(failure) => return again(&app, (&me, visitor), failure).await,
     };
-    let secret = second_factor::open(&app, &me.user, &totp)?;
     let code = form.field("code").unwrap_or_default();
     let Some(step) = secret.step_of(code, clock::now()) else {
         let fault = Fault::of_field("code", second_factor::WRONG);

@@ -42,7 +42,7 @@ use crate::net::limits::CountPageRequest;
 use crate::web::app::customers;
 use crate::web::app::filter::{self, Choice, FromQuery, Query};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
-use crate::web::app::items::{WRONG_NAME, WRONG_QUANTITY, price, quantity, wrong_price};
+use crate::web::app::items::{WRONG_QUANTITY, item_field, price, quantity, wrong_price};
 use crate::web::app::links;
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
@@ -659,8 +659,7 @@ async fn add_item<K: Kind>(
 }
 
 fn new_item(typed: &Typed, source: &Source) -> Result<NewItem, Fault> {
-    let Text(name) =
-        Text::<255>::read(&json!(typed.item)).map_err(|_| Fault::of_field("item", WRONG_NAME))?;
+    let name = item_field("item").read(&typed.item)?;
     let qty = quantity(&typed.qty).ok_or_else(|| Fault::of_field("qty", WRONG_QUANTITY))?;
     let amount = price(&typed.price, source.currency)
         .ok_or_else(|| Fault::of_field("price", wrong_price(source.currency)))?;

@@ -22,18 +22,18 @@ use domain::tariff::set_gateway_fee::SetGatewayFee;
 use domain::tariff::set_platform_fee::SetPlatformFee;
 use domain::tariff::set_rate::SetRate;
 use domain::tariff::{Effective, Fee, NewMethodNeeds, Tariff, TariffFault, percent};
-use serde_json::json;
 use store::schema::market::{Digits, DisplayName, FromText, NetworkCode, Percentage, as_shipped};
 
 use crate::api::error::ApiError;
-use crate::api::fields::{FromValue, Text};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
+use crate::web::app::filter;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::payment_words;
 use crate::web::app::person::LoggedIn;
+use crate::web::app::typed::NameField;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 
@@ -283,17 +283,23 @@ async fn render(
     };
     let tariff = app.queries.for_system().tariff().await?;
     let all = typed.is("all", "1");
+    let mut fault = fault;
+    if !all && !typed.of("all").is_empty() {
+        fault = Fault::of_page("There is no such list.");
+    }
     let is_over = |effective: Effective| effective.to.is_some_and(|to| to <= me.now);
     let mut found: Vec<Row> = rows(part, &tariff, me.now)
         .into_iter()
         .filter(|(effective, _)| all || !is_over(*effective))
         .map(|(effective, row)| Row { period: words(effective, me.now), ..row })
         .collect();
-    if let Ok(after) = typed.of("after").parse::<i64>()
-        && let Some(place) = found.iter().position(|row| row.id == after)
-    {
-        found.drain(..=place);
+    if let Some(after) = filter::place(typed.of("after"), &mut fault) {
+        match found.iter().position(|row| row.id == after) {
+            Some(place) => drop(found.drain(..=place)),
+            None => fault = Fault::of_page("There is no such place."),
+        }
     }
+    let status = if status == StatusCode::OK { fault.status() } else { status };
     let has_more = found.len() > PAGE;
     found.truncate(PAGE);
     let more = found.last().filter(|_| has_more).map(|last| {
@@ -345,7 +351,11 @@ fn price(typed: &Typed, tariff: &Tariff, now: ServerTime) -> Result<Option<Price
     let operation = Operation::parse(typed.of("operation"));
     let operation =
         operation.ok_or_else(|| Fault::of_field("operation", "Choose an operation."))?;
-    let bearer = FeeBearer::parse(typed.of("bearer")).unwrap_or(FeeBearer::Payer);
+    let bearer = match typed.of("bearer") {
+        "" => FeeBearer::Payer,
+        name => FeeBearer::parse(name)
+            .ok_or_else(|| Fault::of_field("bearer", "Choose who bears the fees."))?,
+    };
     let tier = match typed.of("tier") {
         "" => tariff.default_tier(),
         name => match tariff.tier(name) {
@@ -394,12 +404,16 @@ fn read_method(typed: &Typed, name: &str) -> Result<Method, Fault> {
         .ok_or_else(|| Fault::of_field(name, "A method is a name such as MTN_MOMO_LBR."))
 }
 
+/// Each part has an address of its own, and they are shown alike.
 async fn show(
-    app: App,
-    (me, visitor): (LoggedIn, Visitor),
-    part: Part,
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
     uri: Uri,
 ) -> Result<Response, ApiError> {
+    let at = |part: &Part| part.path() == uri.path();
+    let part = Part::ALL.into_iter().find(at).ok_or(ApiError::NotFound)?;
     let typed = Typed::of_query(&uri);
     let asks = part == Part::Fees && me.in_installation(Action::ReadInstallation).is_ok();
     let tariff = app.queries.for_system().tariff().await?;
@@ -578,9 +592,9 @@ fn phone(typed: &Typed) -> Result<AssignPhonePrefix, Fault> {
     let sentence = format!("A prefix is {}.", Digits::WHAT);
     let prefix = Digits::from_text(typed.of("n_prefix"));
     let country = format!("The country is {}.", Country::WHAT);
-    let Ok(Text(carrier)) = Text::<255>::read(&json!(typed.of("n_carrier"))) else {
-        return Err(Fault::of_field("n_carrier", "The operator's name has 1 to 255 characters."));
-    };
+    let wrong = "The operator's name has 1 to 255 characters.";
+    let field = NameField { id: "n_carrier", max: 255, what: "The operator's name", wrong };
+    let carrier = field.read(typed.of("n_carrier"))?;
     Ok(AssignPhonePrefix {
         prefix: prefix.ok_or_else(|| Fault::of_field("n_prefix", sentence))?.0,
         digits: digits(typed, "n_digits")?,
@@ -589,46 +603,6 @@ fn phone(typed: &Typed) -> Result<AssignPhonePrefix, Fault> {
             .ok_or_else(|| Fault::of_field("n_country", country))?,
         method: read_method(typed, "n_method")?,
     })
-}
-
-async fn show_fees(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    show(app, (me, visitor), Part::Fees, uri).await
-}
-
-async fn show_rates(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    show(app, (me, visitor), Part::Rates, uri).await
-}
-
-async fn show_markets(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    show(app, (me, visitor), Part::Markets, uri).await
-}
-
-async fn show_phones(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    show(app, (me, visitor), Part::Phones, uri).await
 }
 
 async fn set_platform_fee(
@@ -757,10 +731,10 @@ async fn end_phone(
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .page("/app/tariff", show_fees)
-        .page("/app/tariff/rates", show_rates)
-        .page("/app/tariff/markets", show_markets)
-        .page("/app/tariff/phones", show_phones)
+        .page("/app/tariff", show)
+        .page("/app/tariff/rates", show)
+        .page("/app/tariff/markets", show)
+        .page("/app/tariff/phones", show)
         .form("/app/tariff/platform-fee", set_platform_fee)
         .form("/app/tariff/gateway-fee", set_gateway_fee)
         .form("/app/tariff/rates/set", set_rate)

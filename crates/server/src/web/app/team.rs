@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use domain::decision::command::ListedDecision;
 use domain::directory::merchant_limits::{MerchantLimits, SetMerchantLimits, typed_limit};
@@ -12,8 +12,9 @@ use domain::kernel::ids::{InvitationId, MerchantId, UserId};
 use domain::kernel::money::Money;
 use domain::kernel::patch::Patch;
 use domain::people::change_member::ChangeMember;
-use domain::people::invitation::{Invitation, InvitedTo};
+use domain::people::invitation::{InvitedTo, Standing};
 use domain::people::invite::{CancelInvitation, ConfirmInvitation, Invite};
+use store::reads::people::{ListedInvitation, Part};
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
@@ -22,11 +23,21 @@ use crate::app::App;
 use crate::credentials::people::Token;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
+use crate::web::app::filter::{self, Places};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
 use crate::web::app::person::LoggedIn;
+use crate::web::app::typed::answer;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
+
+/// How many people, and how many links, stand on a page.
+const PAGE: u32 = 50;
+/// The places in both lists, as the address has them.
+const MEMBERS: &str = "after";
+const LINKS: &str = "links";
+/// The field that says whether API keys are bound by limits.
+const BIND: &str = "bind_api_keys";
 
 #[derive(Template)]
 #[template(path = "app/team.html")]
@@ -35,7 +46,13 @@ struct TeamTemplate<'a> {
     merchant: &'a str,
     id: i64,
     members: Vec<Member>,
+    /// Whether these are the first members.
+    is_first: bool,
+    more_members: Option<String>,
     invitations: Vec<Open>,
+    /// Whether these are the first links.
+    is_first_link: bool,
+    more_links: Option<String>,
     limits: Vec<Limits>,
     /// The roles that whoever looks may give.
     roles: Vec<&'static str>,
@@ -80,10 +97,10 @@ struct Limits {
 struct Open {
     id: i64,
     role: &'static str,
-    /// Who made it, if they are in the team.
+    /// Who made it; `None` for the operator.
     by: Option<String>,
     until: Moment,
-    waits: bool,
+    standing: Standing,
     /// Whoever looks may be the second person.
     may_confirm: bool,
 }
@@ -109,7 +126,7 @@ impl Limits {
             support_refund: text("amount"),
             payment: text("payment"),
             day: text("day"),
-            bind_api_keys: form.field("bind_api_keys") == Some("yes"),
+            bind_api_keys: answer(form, BIND).ok().flatten().unwrap_or_default(),
             is_new: true,
             wrong: None,
         }
@@ -142,19 +159,38 @@ fn forms(rows: &[MerchantLimits], typed: Option<Limits>) -> Vec<Limits> {
 }
 
 impl Open {
-    fn new(row: &Invitation, me: UserId, members: &[Member]) -> Option<Self> {
-        let by = members.iter().find(|member| row.invited_by == Some(UserId(member.id)));
+    fn new(found: ListedInvitation, me: UserId) -> Option<Self> {
+        let ListedInvitation { row, standing, made_by } = found;
         match row.to {
             InvitedTo::Merchant(_, role) => Some(Self {
                 id: row.id.0,
                 role: role.as_str(),
-                by: by.map(|member| member.name.clone()),
+                by: made_by.map(|user| user.name),
                 until: Moment(row.until()),
-                waits: row.waits(),
-                may_confirm: row.waits() && row.invited_by != Some(me),
+                standing,
+                may_confirm: standing.waits() && row.invited_by != Some(me),
             }),
             InvitedTo::Installation(_) | InvitedTo::Reset(_) => None,
         }
+    }
+
+    /// What has to be known of it beside that it was not used.
+    fn why(&self) -> Option<&'static str> {
+        match self.standing {
+            Standing::Usable => None,
+            Standing::Waits => Some("Waits for a second person."),
+            Standing::WaitsAgain => Some(
+                "Waits for a second person again: whoever confirmed it may not give this role any more.",
+            ),
+            Standing::Void => Some(
+                "Cannot be used: whoever made it may not give this role any more. Take it back, and make another.",
+            ),
+        }
+    }
+
+    /// Whether it waits for somebody else than whoever looks.
+    const fn waits_for_others(&self) -> bool {
+        self.standing.waits() && !self.may_confirm
     }
 }
 
@@ -169,6 +205,8 @@ struct Said {
     fault: Fault,
     /// The limits that were typed and not accepted.
     typed: Option<Limits>,
+    /// Where in the lists the page begins.
+    places: Places,
 }
 
 async fn render(
@@ -182,7 +220,17 @@ async fn render(
         Ok(at) => at,
         Err(failure) => return me.not_permitted(failure, visitor, &path(merchant)),
     };
-    let members = at.reads.members().await?.into_iter().filter_map(|(member, user)| {
+    let mut fault = said.fault;
+    let part = |after: Option<i64>| Part { limit: PAGE, after: after.unwrap_or(0) };
+    let after = said.places.get(MEMBERS, &mut fault);
+    let links_after = said.places.get(LINKS, &mut fault);
+    let status = if status == StatusCode::OK { fault.status() } else { status };
+    let more = |name, last: i64| {
+        format!("{}{}", path(merchant), filter::query(&[(name, &last.to_string())]))
+    };
+    let found = at.reads.members(part(after)).await?;
+    let more_members = part(after).last(&found, |(member, _)| member.id.0);
+    let members = found.into_iter().filter_map(|(member, user)| {
         Some(Member {
             id: user.id.0,
             has_second_factor: user.has_second_factor(),
@@ -194,8 +242,8 @@ async fn render(
             since: Moment(member.created_at),
         })
     });
-    let members: Vec<Member> = members.collect();
-    let invitations = at.reads.invitations(me.now).await?;
+    let invitations = at.reads.invitations(me.now, part(links_after)).await?;
+    let more_links = part(links_after).last(&invitations, |found| found.row.id.0);
     let may_give = |role: &&Role| at.rights.role.may_grant(**role);
     let frame = me.frame(visitor, &format!("Team of {}", at.merchant.name));
     let frame = frame.at(&path(merchant)).of(&at, Screen::Team);
@@ -204,16 +252,20 @@ async fn render(
         let (name, sentence) = one.wrong?;
         Some(Fault::of_field(one.field(name), sentence))
     };
-    let fault = limits.iter().find_map(wrong).unwrap_or(said.fault);
+    let fault = limits.iter().find_map(wrong).unwrap_or(fault);
     let template = TeamTemplate {
         app: &frame,
         merchant: &at.merchant.name,
         id: merchant,
+        members: members.collect(),
+        is_first: after.is_none(),
+        more_members: more_members.map(|last| more(MEMBERS, last)),
         invitations: invitations
-            .iter()
-            .filter_map(|row| Open::new(row, me.user.id, &members))
+            .into_iter()
+            .filter_map(|found| Open::new(found, me.user.id))
             .collect(),
-        members,
+        is_first_link: links_after.is_none(),
+        more_links: more_links.map(|last| more(LINKS, last)),
         limits,
         roles: Role::OF_MERCHANTS.iter().filter(may_give).map(|role| role.as_str()).collect(),
         link: said.link,
@@ -228,8 +280,10 @@ async fn show(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
+    uri: Uri,
 ) -> Result<Response, ApiError> {
-    render(StatusCode::OK, &app, (&me, visitor), merchant, Said::default()).await
+    let said = Said { places: Places::of(&uri, &[MEMBERS, LINKS]), ..Said::default() };
+    render(StatusCode::OK, &app, (&me, visitor), merchant, said).await
 }
 
 /// The page again, with why something was refused, and the limits that were typed.
@@ -240,7 +294,7 @@ async fn again(
     (failure, typed): (Failure, Option<Limits>),
 ) -> Result<Response, ApiError> {
     let page = async |status, sentence| {
-        let said = Said { link: None, fault: Fault::of_page(sentence), typed };
+        let said = Said { fault: Fault::of_page(sentence), typed, ..Said::default() };
         render(status, app, (me, visitor), merchant, said).await
     };
     frame::refused(failure, &path(merchant))?.answer_read(page).await
@@ -365,7 +419,7 @@ fn typed_limits(form: &Form, merchant_id: MerchantId) -> Result<SetMerchantLimit
         support_refund_minor,
         payment_minor: patch("payment")?,
         day_minor: patch("day")?,
-        bind_api_keys: form.field("bind_api_keys").map(|answer| answer == "yes"),
+        bind_api_keys: answer(form, BIND).map_err(|sentence| ("bind", sentence))?,
     })
 }
 

@@ -171,7 +171,7 @@ fn from_the_first_link_to_an_approved_payout(scripts: bool) {
     shows(browser, &["Ama Kollie", "(you)", "ama@shop.example"]);
     browser.select("form[action$=\"/invite\"]", "FINANCE");
     browser.click(&button("/invite"));
-    shows(browser, &["shown only now", "Links that are still good"]);
+    shows(browser, &["shown only now", "Links that were not used"]);
     let link = path_of(&browser.text());
     // What was typed stays beside what is wrong with it.
     browser.write("#currency-new", "usd");

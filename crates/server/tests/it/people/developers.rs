@@ -67,7 +67,7 @@ fn an_endpoint_lives_on_its_page() {
         ("url", "http://127.0.0.1:9/hooks"),
         ("types", "execution.completed execution.failed"),
         ("description", "the shop's books"),
-        ("public_key", "1"),
+        ("public_key", "yes"),
     ];
     let made = ama.browser.post(&format!("{home}/webhooks/create"), &fields);
     assert_eq!(made.status, 200, "{}", text(&made));

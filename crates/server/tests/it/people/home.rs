@@ -460,23 +460,12 @@ fn fill(server: &Server, shop: &Merchant, payment: i64, count: i64) {
     const FIRST: i64 = 1_000_000_000;
     const MONTH_US: i64 = 29 * 86_400_000_000;
     let database = &server.database;
-    let is_sqlite = database.url().starts_with("sqlite");
-    let columns = |table: &str| {
-        let sql = if is_sqlite {
-            format!("SELECT name FROM pragma_table_info('{table}')")
-        } else {
-            format!(
-                "SELECT column_name FROM information_schema.columns WHERE table_name = '{table}' \
-                 AND table_schema = current_schema()"
-            )
-        };
-        database.rows(&sql).concat()
-    };
+    let is_sqlite = database.is_sqlite();
     let uuid = if is_sqlite { "randomblob(16)" } else { "gen_random_uuid()" };
     let merchant = shop.credentials.merchant_id;
     let mut sql = String::new();
     for (table, of) in [("executions", "id"), ("events", "subject_id")] {
-        let columns = columns(table);
+        let columns = database.columns(table);
         let value = |column: &String| match column.as_str() {
             "id" | "session_id" | "subject_id" => format!("t.{column} + {FIRST} + n * 1000"),
             "reference_id" => uuid.to_owned(),

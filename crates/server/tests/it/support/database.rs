@@ -109,6 +109,24 @@ impl Database {
         }
     }
 
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(&*self.backend, Backend::Sqlite(_))
+    }
+
+    /// The columns of a table.
+    #[track_caller]
+    pub(crate) fn columns(&self, table: &str) -> Vec<String> {
+        let sql = if self.is_sqlite() {
+            format!("SELECT name FROM pragma_table_info('{table}')")
+        } else {
+            format!(
+                "SELECT column_name FROM information_schema.columns WHERE table_name = '{table}' \
+                 AND table_schema = current_schema()"
+            )
+        };
+        self.rows(&sql).concat()
+    }
+
     /// Runs SQL statements behind the server's back. Here and in [`Self::rows`] codes are in the form
     /// of [`with_codes`].
     #[track_caller]

@@ -1,0 +1,78 @@
+//! What people type and choose in forms, read in one way.
+
+use crate::api::fields::typed_name;
+use crate::web::app::frame::Fault;
+use crate::web::form::Form;
+
+/// A field of a form for a name or title that other people read.
+pub struct NameField<'a> {
+    /// The field's id.
+    pub id: &'a str,
+    /// The most characters.
+    pub max: usize,
+    /// How a sentence about it begins, such as "A name".
+    pub what: &'a str,
+    /// What is said of a text that is none.
+    pub wrong: &'a str,
+}
+
+impl NameField<'_> {
+    /// The name that was typed.
+    ///
+    /// # Errors
+    /// What is said beside the field.
+    pub fn read(&self, text: &str) -> Result<String, Fault> {
+        let refused = |fault: crate::api::fields::NameFault| {
+            Fault::of_field(self.id, fault.sentence(self.what, self.wrong))
+        };
+        typed_name(text, self.max).map_err(refused)
+    }
+}
+
+/// What is said of an answer that is neither yes nor no.
+pub const WRONG_ANSWER: &str = "Choose one of the two.";
+
+/// The answer of a field that is `yes` or `no`; `None` for a form without the field, which a checkbox
+/// that is not checked leaves out.
+///
+/// # Errors
+/// [`WRONG_ANSWER`] for any other value: it is not read as no.
+pub fn answer(form: &Form, name: &str) -> Result<Option<bool>, &'static str> {
+    match form.field(name) {
+        Some("yes") => Ok(Some(true)),
+        Some("no") => Ok(Some(false)),
+        None if !form.has(name) => Ok(None),
+        _ => Err(WRONG_ANSWER),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_neither_yes_nor_no_is_no_answer() {
+        let asked = |body: &str| answer(&Form::of(body), "bind");
+        assert_eq!(asked("bind=yes"), Ok(Some(true)));
+        assert_eq!(asked("bind=no"), Ok(Some(false)));
+        assert_eq!(asked("other=yes"), Ok(None));
+        for other in ["bind=maybe", "bind=", "bind=YES", "bind=1", "bind=on", "bind=yes&bind=no"] {
+            assert_eq!(asked(other), Err(WRONG_ANSWER), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_refused_with_its_reason_beside_its_field() {
+        let field = NameField { id: "name", max: 5, what: "A name", wrong: "Give a name." };
+        assert_eq!(field.read(" Ama ").ok().as_deref(), Some("Ama"));
+        for (text, said) in [
+            ("", "Give a name."),
+            ("abcdef", "Give a name."),
+            ("A\u{200e}", "A name has an invisible"),
+        ] {
+            let fault = field.read(text).expect_err("a fault");
+            assert_eq!(fault.field(), Some("name"));
+            assert!(fault.sentence().is_some_and(|words| words.contains(said)), "{text:?}");
+        }
+    }
+}
