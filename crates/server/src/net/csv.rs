@@ -165,9 +165,9 @@ pub fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
 fn cell(text: &str) -> String {
     // Full-width signs are computed, too, by some.
     let signs = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-    let is_amount = text
-        .strip_prefix('-')
-        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()) && is_decimal(rest));
+    let is_amount = text.strip_prefix('-').is_some_and(|rest| {
+        rest.starts_with(|first: char| first.is_ascii_digit()) && is_decimal(rest)
+    });
     let guard = if text.starts_with(signs) && !is_amount { "'" } else { "" };
     if text.contains(['"', ',', '\r', '\n']) {
         format!("\"{guard}{}\"", text.replace('"', "\"\""))

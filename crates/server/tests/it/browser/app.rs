@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::app_stage::{AppStage, button, code_now, secret, wrong_code};
+use super::app_stage::{AppStage, button, code_now, secret, show_details, wrong_code};
 use super::chromium::{Chromium, DESKTOP, PHONE};
 use super::{axe, beyond_the_side, broken_words, faults_at, unwanted};
 use crate::checkout_pages::MTN_LRD;
@@ -290,7 +290,9 @@ fn from_an_invoice_to_its_refund(scripts: bool) {
     browser.follow("Payments");
     shows(browser, &["Amara Kollie", "39.00 LRD", "refunded", "All of this list as CSV"]);
     // A filter stands in the address, and is there again after a look at a payment.
-    browser.choose("operation", "REFUND");
+    show_details(browser);
+    browser.select("#operation", "REFUND");
+    browser.click("form[method=get] button");
     let of_refunds = browser.url();
     assert!(of_refunds.contains("operation=REFUND"), "{of_refunds}");
     shows(browser, &["39.00 LRD"]);

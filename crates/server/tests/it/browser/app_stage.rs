@@ -502,15 +502,15 @@ impl AppStage {
     }
 }
 
-/// Gives the browser the login of somebody.
 /// Opens all that is folded.
-fn show_details(browser: &Chromium) {
+pub(crate) fn show_details(browser: &Chromium) {
     browser.evaluate(
         "document.querySelectorAll('details').forEach(part => { part.open = true }); return null",
         vec![],
     );
 }
 
+/// Gives the browser the login of somebody.
 fn become_one(browser: &Chromium, person: &Person) {
     let (name, value) = person.browser.cookies.first_key_value().expect("a login");
     browser.give_cookie(name, value);
