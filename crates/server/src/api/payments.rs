@@ -9,7 +9,6 @@ use domain::kernel::money::Money;
 use domain::kernel::names::Operation;
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::Execution;
-use domain::payments::session::{Intent, Session};
 use store::reads::executions::ExecutionFilter;
 use store::reads::pages::{Page, PageOfRows};
 use store::reads::scope::MerchantReads;
@@ -81,9 +80,9 @@ pub async fn with_others(
             (account.id, Other { name: account.account_name, number: account.account_number })
         })
         .collect();
-    let sessions = reads.sessions_of_transfers(&executions).await?;
+    let recipients = reads.recipients_of_transfers(&executions).await?;
     let recipients: HashMap<SessionId, Other> =
-        sessions.into_iter().filter_map(recipient).collect();
+        recipients.into_iter().map(|(id, name)| (id, Other { name, number: None })).collect();
     let rows = executions.into_iter().map(|execution| {
         let other = match execution.payment_account_id() {
             Some(account) => accounts.get(&account),
@@ -93,16 +92,6 @@ pub async fn with_others(
         Payment { attempt: attempts.remove(&execution.id), execution, other }
     });
     Ok(rows.collect())
-}
-
-/// Who receives a transfer.
-fn recipient(session: Session) -> Option<(SessionId, Other)> {
-    match session.intent {
-        Intent::Transfer { recipient: Some(recipient), .. } => {
-            Some((session.id, Other { name: recipient.name, number: None }))
-        }
-        _ => None,
-    }
 }
 
 impl From<Payment> for WithAttempt {

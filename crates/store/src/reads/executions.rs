@@ -3,6 +3,7 @@
 use domain::directory::payment_account::PaymentAccount;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{ExecutionId, SessionId, SourceId};
+use domain::kernel::masks::initials;
 use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::MerchantTime;
@@ -17,8 +18,8 @@ use crate::reads::of_merchant;
 use crate::reads::pages::{ListQuery, Page, PageOfRows, comma_separated};
 use crate::reads::scope::MerchantReads;
 use crate::workspace::codes::Coded;
-use crate::workspace::record::Record;
-use crate::workspace::sql_value::params;
+use crate::workspace::record::{Column, Record, RowReader};
+use crate::workspace::sql_value::{ResultRow, params};
 
 /// The most refunds of one payment that are read: a payment may have as many as minor units.
 const MAX_REFUNDS_READ: u32 = 200;
@@ -197,16 +198,31 @@ impl MerchantReads<'_> {
         self.by_ids(ids.map(|id| id.0).collect()).await
     }
 
-    /// The sessions of those executions that are transfers, which name who receives them, in no
-    /// particular order.
-    pub async fn sessions_of_transfers<'e>(
+    /// Who receives those executions that are transfers, by name, in no particular order.
+    pub async fn recipients_of_transfers<'e>(
         &self,
         executions: impl IntoIterator<Item = &'e Execution>,
-    ) -> Result<Vec<Session>, StoreError> {
+    ) -> Result<Vec<(SessionId, String)>, StoreError> {
         let transfers = executions
             .into_iter()
             .filter(|execution| matches!(execution.intent, ExecutionIntent::Transfer { .. }));
-        self.by_ids(transfers.map(|execution| execution.session_id.0).collect()).await
+        let ids: Vec<SessionId> = transfers.map(|execution| execution.session_id).collect();
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let condition = of_merchant(&format!("id IN {}", self.dialect().integers_of()));
+        let sql = format!(
+            "SELECT id, recipient_name FROM sessions WHERE {condition} AND recipient_name IS NOT NULL"
+        );
+        let read_row = |row: &dyn ResultRow| {
+            <(SessionId, String)>::read(&mut RowReader::new(row, Session::TABLE, 0))
+        };
+        let found = self
+            .related_rows(ids.len(), sql, params!["ids" = comma_separated(&ids)], read_row)
+            .await?;
+        let shows = self.shows_contacts();
+        let shown = |name: String| if shows { name } else { initials(&name) };
+        Ok(found.into_iter().map(|(id, name)| (id, shown(name))).collect())
     }
 
     /// The merchant's rows of these ids.

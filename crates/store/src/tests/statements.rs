@@ -464,7 +464,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         executions_of_source(id), executions_of_account(PaymentAccountId(10)), executions_of_account_before(PaymentAccountId(10), (MerchantTime(i64::MAX), ExecutionId(10))), accounts_by_number("231770000001"), accounts_of_party(PartyId(10)),
         parties_by_phone("231770000001"), parties_by_name("am"),
         exchanges(ExecutionId(10)), execution(ExecutionId(10)), open_attempts([&open]), with_attempt(open.clone()), executions(all_of_them, PAGE), executions(all_of_them, AFTER),
-        executions(narrow, PAGE), executions(narrow, AFTER), executions(dear, PAGE), payment_accounts_of([&open]), sessions_of_transfers([&transfer]), executions_of_sessions(&[SessionId(10), SessionId(18)]), events_of(10),
+        executions(narrow, PAGE), executions(narrow, AFTER), executions(dear, PAGE), payment_accounts_of([&open]), recipients_of_transfers([&transfer]), executions_of_sessions(&[SessionId(10), SessionId(18)]), events_of(10),
         event(EventId(10)), events(events, PAGE), events(events, AFTER), events(about, PAGE),
         events(about, AFTER), events_after(events, 3, 10), events_after(about, 3, 10), last_event_position(),
         entries_of(&[EventId(10)]), entries_of(&many), wallet(WalletId(10)), wallets(wallets, PAGE),
