@@ -209,6 +209,14 @@ impl MerchantReads<'_> {
         self.by_ids(transfers.map(|execution| execution.session_id.0).collect()).await
     }
 
+    /// The sessions of these executions, in no particular order.
+    pub async fn sessions_of<'e>(
+        &self,
+        executions: impl IntoIterator<Item = &'e Execution>,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.by_ids(executions.into_iter().map(|execution| execution.session_id.0).collect()).await
+    }
+
     /// The merchant's rows of these ids.
     async fn by_ids<R: Record + Send + 'static>(
         &self,

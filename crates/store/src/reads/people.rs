@@ -2,6 +2,7 @@
 
 use domain::directory::merchant::Merchant;
 use domain::kernel::ids::{MerchantId, UserId};
+use domain::kernel::masks::initials;
 use domain::kernel::time::ServerTime;
 use domain::kernel::uuids::Fingerprint;
 use domain::people::invitation::{self, Invitation};
@@ -11,8 +12,9 @@ use domain::people::saved_filter::SavedFilter;
 use domain::people::user::User;
 
 use crate::StoreError;
+use crate::reads::pages::comma_separated;
 use crate::reads::scope::{AuthenticationReads, MerchantReads, OperatorReads, UserReads};
-use crate::workspace::record::Record;
+use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql_value::{ResultRow, params};
 
 /// How many rows of one person are shown at most.
@@ -52,6 +54,27 @@ impl AuthenticationReads<'_> {
         let params = params!["user" = user.0, "merchant" = merchant.0];
         self.0.one("user_id = :user AND merchant_id = :merchant", &params).await
     }
+}
+
+/// Where somebody belongs who did something for a merchant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Belongs {
+    /// To the people of the merchant.
+    Member,
+    /// To nobody any more: they had a role in the merchant once.
+    Left,
+    /// To the people of the installation.
+    Installation,
+}
+
+/// Somebody who did something for a merchant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Doer {
+    pub id: UserId,
+    /// Initials for who may not see names, and nothing where it is not told who it is: people of the
+    /// installation are the operator for those of a merchant.
+    pub name: Option<String>,
+    pub belongs: Belongs,
 }
 
 impl UserReads<'_> {
@@ -102,6 +125,43 @@ impl MerchantReads<'_> {
             Ok((Membership::from_row(row, 0)?, User::from_row(row, Membership::WIDTH)?))
         })
         .await
+    }
+
+    /// Who these people are for the merchant, in no particular order. Nothing of who never had a role in
+    /// it and has none in the installation.
+    pub async fn doers(&self, ids: &[UserId]) -> Result<Vec<Doer>, StoreError> {
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let sql = format!(
+            "SELECT users.id, users.name, CAST(CASE WHEN memberships.role IS NOT NULL THEN 0 \
+             WHEN users.role IS NULL THEN 1 ELSE 2 END AS BIGINT) \
+             FROM users LEFT JOIN memberships ON memberships.user_id = users.id \
+             AND memberships.merchant_id = :merchant \
+             WHERE users.id IN {} AND (memberships.id IS NOT NULL OR users.role IS NOT NULL)",
+            self.dialect().integers_of()
+        );
+        let read = |row: &dyn ResultRow| {
+            let mut reader = RowReader::new(row, User::TABLE, 0);
+            let (id, name, belongs): (UserId, String, i64) = Column::read(&mut reader)?;
+            let belongs = match belongs {
+                0 => Belongs::Member,
+                1 => Belongs::Left,
+                _ => Belongs::Installation,
+            };
+            Ok((id, name, belongs))
+        };
+        let params = params!["ids" = comma_separated(ids)];
+        let found = self.related_rows(ids.len(), sql, params, read).await?;
+        let shown = found.into_iter().map(|(id, name, belongs)| {
+            let name = match belongs {
+                Belongs::Installation => Some(name).filter(|_| self.shows_operators()),
+                _ if self.shows_contacts() => Some(name),
+                _ => Some(initials(&name)),
+            };
+            Doer { id, name, belongs }
+        });
+        Ok(shown.collect())
     }
 
     /// The links to join the merchant that are still good, the oldest first.

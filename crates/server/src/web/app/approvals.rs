@@ -18,6 +18,7 @@ use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::session::Intent;
 use serde_json::json;
 use store::reads::pages::Page;
+use store::reads::people::{Belongs, Doer};
 
 use crate::api::approvals::sent;
 use crate::api::error::ApiError;
@@ -78,14 +79,41 @@ fn path(merchant: i64) -> String {
     format!("/app/approvals/{merchant}")
 }
 
-/// The names of people of the team.
+/// What people are called who did something for a merchant.
 pub(super) type Names = HashMap<UserId, String>;
+
+/// What these people are called, for whoever looks.
+pub(super) async fn names_of(
+    at: &AtMerchant<'_>,
+    actors: impl IntoIterator<Item = Actor>,
+) -> Result<Names, ApiError> {
+    let mut ids: Vec<UserId> = actors
+        .into_iter()
+        .filter_map(|actor| match actor {
+            Actor::User(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let doers = at.reads.doers(&ids).await?;
+    Ok(doers.into_iter().map(|doer| (doer.id, doer_words(doer))).collect())
+}
+
+fn doer_words(Doer { name, belongs, .. }: Doer) -> String {
+    match (belongs, name) {
+        (Belongs::Installation, None) => "the operator".to_owned(),
+        (Belongs::Installation, Some(name)) => format!("{name} (operator)"),
+        (Belongs::Left, Some(name)) => format!("{name} (has left)"),
+        (Belongs::Member, Some(name)) => name,
+        (Belongs::Left | Belongs::Member, None) => "somebody".to_owned(),
+    }
+}
 
 pub(super) fn name_of(actor: Actor, names: &Names) -> String {
     match actor {
-        Actor::User(id) => {
-            names.get(&id).cloned().unwrap_or_else(|| "somebody who has left".to_owned())
-        }
+        // Who never had a role in the merchant was of the installation.
+        Actor::User(id) => names.get(&id).cloned().unwrap_or_else(|| "the operator".to_owned()),
         Actor::ApiKey(id) => format!("API key {id}"),
         Actor::Operator => "the operator".to_owned(),
         Actor::Network | Actor::System | Actor::Payer => "kola".to_owned(),
@@ -114,6 +142,14 @@ impl Request {
 
 fn note_field(id: i64) -> String {
     format!("note-{id}")
+}
+
+/// Why a payment waits for a second person, in words.
+pub(super) const fn above(limit: ApprovalLimit) -> &'static str {
+    match limit {
+        ApprovalLimit::Payment => "above the limit of one payment",
+        ApprovalLimit::Day => "above the limit of its wallet for the day",
+    }
 }
 
 /// What became of a request, in words.
@@ -157,10 +193,7 @@ async fn request(
         amount: payment_words::amount(execution.payee),
         total: payment_words::amount(execution.payer),
         recipient: recipient(&execution, at).await?,
-        above: match approval.above {
-            ApprovalLimit::Payment => "above the limit of one payment",
-            ApprovalLimit::Day => "above the limit of its wallet for the day",
-        },
+        above: above(approval.above),
         requested_by: name_of(approval.requested_by, names),
         is_mine: approval.requested_by == Actor::User(me),
         created: moment(approval.created_at),
@@ -194,16 +227,16 @@ async fn render(
         }
         Err(failure) => return me.not_permitted(failure, visitor, &path(merchant)),
     };
-    let names = at.reads.members().await?;
-    let names: Names = names.into_iter().map(|(_, user)| (user.id, user.name)).collect();
     let page = Page { limit: SHOWN, after_id: None };
     let requested = at.reads.approvals(Some(ApprovalStatus::Requested), page).await?.rows;
     let mut has_more = requested.len() >= usize::try_from(SHOWN).unwrap_or(usize::MAX);
+    let all = at.reads.approvals(None, page).await?.rows;
+    let rows = requested.iter().chain(&all).map(|(row, _)| row);
+    let names = names_of(&at, rows.flat_map(Approval::people)).await?;
     let mut waiting = Vec::with_capacity(requested.len());
     for found in requested {
         waiting.push(request(found, &at, &names, me.user.id).await?);
     }
-    let all = at.reads.approvals(None, page).await?.rows;
     has_more |= all.len() >= usize::try_from(SHOWN).unwrap_or(usize::MAX);
     let mut answered = vec![];
     for found in all.into_iter().filter(|(row, _)| row.status != ApprovalStatus::Requested) {

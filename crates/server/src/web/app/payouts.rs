@@ -11,7 +11,6 @@ use domain::directory::party::Party;
 use domain::directory::payment_account::PaymentAccount;
 use domain::directory::roles::Action;
 use domain::kernel::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
-use domain::kernel::masks::initials;
 use domain::kernel::money::Money;
 use domain::kernel::names::{Operation, Provider};
 use domain::payments::approval::{Approval, ApprovalStatus};
@@ -30,7 +29,7 @@ use crate::api::routes::Routes;
 use crate::api::search::phone_numbers;
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::approvals::{Names, name_of};
+use crate::web::app::approvals::{Names, name_of, names_of};
 use crate::web::app::filter::{self, FromQuery, Query};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
@@ -159,14 +158,6 @@ impl FromQuery for Asked {
     }
 }
 
-/// The names of the people of a merchant, as whoever looks may see them.
-async fn names(at: &AtMerchant<'_>) -> Result<Names, ApiError> {
-    let shows = at.rights.role.may(Action::SeeContacts);
-    let name = |name: String| if shows { name } else { initials(&name) };
-    let members = at.reads.members().await?.into_iter();
-    Ok(members.map(|(_, user)| (user.id, name(user.name))).collect())
-}
-
 async fn list(
     State(app): State<App>,
     _: CountPageRequest,
@@ -205,7 +196,7 @@ async fn render(
     let place = |id| sessions.iter().position(|session| *session == id);
     executions.sort_by_key(|execution| place(execution.session_id));
     let approvals = at.reads.approvals_of(&executions).await?;
-    let names = names(&at).await?;
+    let names = names_of(&at, approvals.iter().flat_map(Approval::people)).await?;
     let mut approvals: HashMap<ExecutionId, ApprovalLine> = approvals
         .iter()
         .map(|approval| (approval.execution_id, ApprovalLine::new(approval, &names, me)))
