@@ -185,7 +185,7 @@ fn a_double_click_refunds_once() {
     assert!(text(&page).contains("<small><bdi>Returned</bdi></small>"), "{}", text(&page));
     // The invoice that was paid says so, with a link to its payment.
     let invoice = between(text(&page), "<tr><th scope=\"row\">Invoice</th><td><a href=\"", "\"");
-    let invoice = ama.browser.get(&invoice.to_owned());
+    let invoice = ama.browser.get(invoice);
     let given_back =
         format!("<a href=\"{path}\"><span class=\"n\">103.00 USD</span> given back</a>");
     assert!(text(&invoice).contains(&given_back), "{}", text(&invoice));

@@ -348,7 +348,7 @@ fn above_the_limit_it_waits_for_an_approval_and_may_be_taken_back() {
     ));
     let mut operator = super::reviews::of_installation(&server, "operator");
     let page = operator.browser.get("/app/networks");
-    let within = super::between(text(&page), ", 95 of 100 within ", ". Sent");
+    let within = between(text(&page), ", 95 of 100 within ", ". Sent");
     assert!(within.ends_with(" s"), "{within}");
 }
 
