@@ -156,9 +156,10 @@ enum Scenario {
     Authentication,
 }
 
-const PAYER_NOT_FOUND: &str = "PAYER_NOT_FOUND: the number has no account with this operator";
+const PAYER_NOT_FOUND: &str =
+    "PAYER_NOT_FOUND: the number has no account with this mobile operator";
 const RECIPIENT_NOT_FOUND: &str =
-    "RECIPIENT_NOT_FOUND: the number has no account with this operator";
+    "RECIPIENT_NOT_FOUND: the number has no account with this mobile operator";
 
 /// Whether the number belongs to another operator than the one that is called. A refund is never
 /// refused for it: it goes back to where the money came from.
@@ -188,12 +189,12 @@ fn scenario(request: &ProviderRequest) -> (Scenario, ProviderOutcome) {
         ("029", true) => declined(PAYER_NOT_FOUND),
         ("039", true) => declined("PAYMENT_NOT_APPROVED: the payer did not approve the payment"),
         ("049", true) => declined("INSUFFICIENT_BALANCE: the payer has not enough money"),
-        ("069", true) => declined("UNSPECIFIED_FAILURE: the operator gave no reason"),
+        ("069", true) => declined("UNSPECIFIED_FAILURE: the mobile operator gave no reason"),
         ("089", false) => declined(RECIPIENT_NOT_FOUND),
         ("099", false) => {
             declined("WALLET_LIMIT_REACHED: the recipient's account cannot take the amount")
         }
-        ("119", false) => declined("UNSPECIFIED_FAILURE: the operator gave no reason"),
+        ("119", false) => declined("UNSPECIFIED_FAILURE: the mobile operator gave no reason"),
         ("129", _) => (Scenario::Stuck, success(request)),
         ("139", _) => (Scenario::UnansweredButAccepted, success(request)),
         ("149", _) => (Scenario::UnansweredAndLost, success(request)),
@@ -202,7 +203,7 @@ fn scenario(request: &ProviderRequest) -> (Scenario, ProviderOutcome) {
         ("179", _) => (
             Scenario::SuccessAfterFailure,
             ProviderOutcome::Declined {
-                message: "UNSPECIFIED_FAILURE: the operator gave no reason".to_owned(),
+                message: "UNSPECIFIED_FAILURE: the mobile operator gave no reason".to_owned(),
             },
         ),
         _ => (Scenario::Plain, success(request)),

@@ -71,6 +71,11 @@ impl Row for Approval {
 }
 
 impl Approval {
+    /// Who requested it and, once somebody has, who answered.
+    pub fn people(&self) -> impl Iterator<Item = Actor> + use<> {
+        [Some(self.requested_by), self.decided_by].into_iter().flatten()
+    }
+
     /// When it expires if nobody answers.
     #[must_use]
     pub const fn expires_at(&self) -> MerchantTime {

@@ -10,10 +10,11 @@ use super::{Kind, failures, text_at};
 use crate::exchange::HttpResponse;
 use crate::reading::{self, Reading, UnreadableAmount, Word, money_of_decimal};
 
-const IN_RECONCILIATION: &str = "the network is finding out from the operator what became of it";
+const IN_RECONCILIATION: &str =
+    "the network is finding out from the mobile operator what became of it";
 const DUPLICATE: &str = "the network already has it; its status is asked";
 /// Operators that send the payer to a page of their own; kola opens no market of theirs.
-const NEEDS_PAGE: &str = "the operator wants to send the payer to a page of its own, which is not supported: \
+const NEEDS_PAGE: &str = "the mobile operator wants to send the payer to a page of its own, which is not supported: \
      it ends when the network gives it up";
 
 /// Reads the answer to an initiation.
@@ -309,7 +310,7 @@ mod tests {
                 (
                     r#""status":"REJECTED","failureReason":{"failureCode":"AMOUNT_OUT_OF_BOUNDS","failureMessage":"m"}"#,
                     Word::declined(
-                        "AMOUNT_OUT_OF_BOUNDS: the operator does not take amounts of this size",
+                        "AMOUNT_OUT_OF_BOUNDS: the mobile operator does not take amounts of this size",
                     ),
                 ),
                 (
@@ -393,7 +394,7 @@ mod tests {
                 ),
                 (
                     r#""status":"FAILED","failureReason":{"failureCode":"OTHER_ERROR","failureMessage":"m"}"#,
-                    Word::declined("UNSPECIFIED_FAILURE: the operator gave no reason"),
+                    Word::declined("UNSPECIFIED_FAILURE: the mobile operator gave no reason"),
                 ),
             ] {
                 assert_eq!(found(operation, fields), expected, "{operation} {fields}");

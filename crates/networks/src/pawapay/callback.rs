@@ -76,7 +76,7 @@ mod tests {
             assert_eq!((callback.operation, callback.request_id), (operation, ID));
             assert_eq!(
                 callback.word,
-                Word::declined("UNSPECIFIED_FAILURE: the operator gave no reason")
+                Word::declined("UNSPECIFIED_FAILURE: the mobile operator gave no reason")
             );
         }
     }

@@ -29,7 +29,7 @@ const EXPLANATIONS: &[(&str, &str, Concerns)] = {
         // Of deposits, after they were taken.
         ("PAYMENT_NOT_APPROVED", "the payer did not approve the payment", Payment),
         ("INSUFFICIENT_BALANCE", "the payer has not enough money", Payment),
-        ("PAYER_NOT_FOUND", "the number has no account with this operator", Payment),
+        ("PAYER_NOT_FOUND", "the number has no account with this mobile operator", Payment),
         ("PAYER_LIMIT_REACHED", "the payer has reached a limit", Payment),
         (
             "PAYMENT_IN_PROGRESS",
@@ -37,21 +37,25 @@ const EXPLANATIONS: &[(&str, &str, Concerns)] = {
             Payment,
         ),
         // Of payouts and refunds, after they were taken.
-        ("RECIPIENT_NOT_FOUND", "the number has no account with this operator", Payment),
+        ("RECIPIENT_NOT_FOUND", "the number has no account with this mobile operator", Payment),
         ("WALLET_LIMIT_REACHED", "the recipient's account cannot take the amount", Payment),
         ("RECIPIENT_LIMIT_REACHED", "the recipient has reached a limit", Payment),
-        ("MANUALLY_CANCELLED", "it was cancelled while it waited for the operator", Payment),
+        ("MANUALLY_CANCELLED", "it was cancelled while it waited for the mobile operator", Payment),
         // Of all of them.
-        ("UNSPECIFIED_FAILURE", "the operator gave no reason", Payment),
+        ("UNSPECIFIED_FAILURE", "the mobile operator gave no reason", Payment),
         ("UNKNOWN_ERROR", "the network gave no reason", Operator),
         // Not taken, and nothing is wrong with the account.
         (
             "PROVIDER_TEMPORARILY_UNAVAILABLE",
-            "the operator takes no payments at the moment",
+            "the mobile operator takes no payments at the moment",
             Payment,
         ),
-        ("AMOUNT_OUT_OF_BOUNDS", "the operator does not take amounts of this size", Payment),
-        ("INVALID_AMOUNT", "the operator does not take an amount with these decimals", Operator),
+        ("AMOUNT_OUT_OF_BOUNDS", "the mobile operator does not take amounts of this size", Payment),
+        (
+            "INVALID_AMOUNT",
+            "the mobile operator does not take an amount with these decimals",
+            Operator,
+        ),
         ("INVALID_PHONE_NUMBER", "the number is not one of this country", Payment),
         ("NOT_FOUND", "the network does not know the payment that is to be refunded", Operator),
         (
@@ -177,26 +181,38 @@ mod tests {
         for (code, message, alarms) in [
             ("PAYMENT_NOT_APPROVED", "the payer did not approve the payment", false),
             ("INSUFFICIENT_BALANCE", "the payer has not enough money", false),
-            ("PAYER_NOT_FOUND", "the number has no account with this operator", false),
+            ("PAYER_NOT_FOUND", "the number has no account with this mobile operator", false),
             ("PAYER_LIMIT_REACHED", "the payer has reached a limit", false),
             (
                 "PAYMENT_IN_PROGRESS",
                 "the payer has another payment to approve first; it may take ten minutes to end",
                 false,
             ),
-            ("RECIPIENT_NOT_FOUND", "the number has no account with this operator", false),
+            ("RECIPIENT_NOT_FOUND", "the number has no account with this mobile operator", false),
             ("WALLET_LIMIT_REACHED", "the recipient's account cannot take the amount", false),
             ("RECIPIENT_LIMIT_REACHED", "the recipient has reached a limit", false),
-            ("MANUALLY_CANCELLED", "it was cancelled while it waited for the operator", false),
-            ("UNSPECIFIED_FAILURE", "the operator gave no reason", false),
+            (
+                "MANUALLY_CANCELLED",
+                "it was cancelled while it waited for the mobile operator",
+                false,
+            ),
+            ("UNSPECIFIED_FAILURE", "the mobile operator gave no reason", false),
             ("UNKNOWN_ERROR", "the network gave no reason", true),
             (
                 "PROVIDER_TEMPORARILY_UNAVAILABLE",
-                "the operator takes no payments at the moment",
+                "the mobile operator takes no payments at the moment",
                 false,
             ),
-            ("AMOUNT_OUT_OF_BOUNDS", "the operator does not take amounts of this size", false),
-            ("INVALID_AMOUNT", "the operator does not take an amount with these decimals", true),
+            (
+                "AMOUNT_OUT_OF_BOUNDS",
+                "the mobile operator does not take amounts of this size",
+                false,
+            ),
+            (
+                "INVALID_AMOUNT",
+                "the mobile operator does not take an amount with these decimals",
+                true,
+            ),
             ("INVALID_PHONE_NUMBER", "the number is not one of this country", false),
             ("NOT_FOUND", "the network does not know the payment that is to be refunded", true),
             (

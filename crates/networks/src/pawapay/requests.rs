@@ -192,7 +192,7 @@ fn amount_text(amount: Money, decimals: u32) -> Result<String, Unsendable> {
     let fraction = fraction.trim_end_matches('0');
     if u32::try_from(fraction.len()).is_ok_and(|places| places > decimals) {
         return Err(Unsendable::new(format!(
-            "the operator takes {decimals} decimals, and the amount is {text}"
+            "the mobile operator takes {decimals} decimals, and the amount is {text}"
         )));
     }
     Ok(if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") })
@@ -346,11 +346,11 @@ mod tests {
             (Payment { amount: money(0, "RWF"), ..good.clone() }, "the amount is not above zero"),
             (
                 Payment { amount: money(1_050, "LRD"), decimals: 0, ..good.clone() },
-                "the operator takes 0 decimals, and the amount is 10.50",
+                "the mobile operator takes 0 decimals, and the amount is 10.50",
             ),
             (
                 Payment { amount: money(1_055, "LRD"), decimals: 1, ..good.clone() },
-                "the operator takes 1 decimals, and the amount is 10.55",
+                "the mobile operator takes 1 decimals, and the amount is 10.55",
             ),
             (
                 Payment { original_request_id: None, ..payment(Operation::Refund) },

@@ -50,6 +50,9 @@
     stop: button.textContent, start: button.dataset.start
   };
   var on = true, asked = 0, failed = 0, timer;
+  // A page of somebody who has logged in asks alone, and so long only: it must not keep a login open
+  // that nobody uses.
+  var alone = state.dataset.poll === "asked", most = 100;
 
   // A screen reader says a text that changes: the same one is not written again.
   function say(text) {
@@ -61,7 +64,19 @@
     if (on && !document.hidden) timer = setTimeout(ask, Math.min(3000 + 250 * asked, 15000));
   }
 
+  function set(value) {
+    on = value;
+    asked = 0;
+    say(on ? words.said : "");
+    button.textContent = on ? words.stop : words.start;
+    if (on) ask(); else clearTimeout(timer);
+  }
+
   function ask() {
+    if (alone && asked >= most) {
+      set(false);
+      return;
+    }
     asked += 1;
     fetch(location.pathname, { cache: "no-store" }).then(function (answer) {
       if (!answer.ok) throw new Error(answer.status);
@@ -89,18 +104,12 @@
     });
   }
 
-  button.addEventListener("click", function () {
-    on = !on;
-    asked = 0;
-    say(on ? words.said : "");
-    button.textContent = on ? words.stop : words.start;
-    if (on) ask(); else clearTimeout(timer);
-  });
+  button.addEventListener("click", function () { set(!on); });
   document.addEventListener("visibilitychange", function () {
     if (document.hidden) clearTimeout(timer); else if (on) ask();
   });
   // The server says when something has changed; a browser that cannot listen asks now and then.
-  if (window.EventSource) {
+  if (window.EventSource && !alone) {
     new EventSource(location.pathname + "/changes").onmessage = function () { if (on) ask(); };
   }
   line.hidden = false;

@@ -121,8 +121,16 @@ fn a_number_of_another_operator_is_declined_when_it_is_used() {
     server.fund(&shop, "USD", "100.00");
     let (orange, mtn) = ("231770000001", "231880000001");
     for (method, number, message) in [
-        ("ORANGE_MONEY_LBR", mtn, Some("NOT_FOUND: the number has no account with this operator")),
-        ("MTN_MOMO_LBR", orange, Some("NOT_FOUND: the number has no account with this operator")),
+        (
+            "ORANGE_MONEY_LBR",
+            mtn,
+            Some("NOT_FOUND: the number has no account with this mobile operator"),
+        ),
+        (
+            "MTN_MOMO_LBR",
+            orange,
+            Some("NOT_FOUND: the number has no account with this mobile operator"),
+        ),
         ("ORANGE_MONEY_LBR", orange, None),
         // The table has no operator for this number.
         ("MTN_MOMO_LBR", "231990000001", None),

@@ -102,6 +102,31 @@ fn two_people_pay_and_the_third_is_told_that_it_is_used_up() {
 }
 
 #[test]
+fn a_frozen_wallet_is_told_instead_of_the_ways_to_pay() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "1.00");
+    let link = link_with(&shop, &json!({}));
+    let mut payer = Payer::new(&server);
+    review(&mut payer, &link, &ending("100"));
+    server.set_wallet(shop.wallet("USD"), "FROZEN");
+    // The decision refuses it; the page does not offer the same methods again.
+    payer.go_on();
+    assert_eq!(payer.status(), 422);
+    let none = "First Shop cannot take payments now.";
+    let open_amount = shown(&create(&shop, &donation()), "url");
+    for mut payer in [payer, Payer::at(&server, &link.url), Payer::at(&server, &open_amount)] {
+        shows(&mut payer, &[none]);
+        hides(&mut payer, &["How do you want to pay?", "not offered any more"]);
+        is_closed(&payer);
+    }
+    assert_eq!(orders(&shop), Vec::<Value>::new());
+    assert_executions(&shop, &[]);
+    // Restricted means that money may still come in.
+    server.set_wallet(shop.wallet("USD"), "RESTRICTED");
+    assert!(Payer::at(&server, &link.url).offers("method", MTN_USD));
+}
+
+#[test]
 fn of_two_who_pay_the_last_use_at_once_one_is_asked() {
     let (server, shop) = open_with(&WITHIN_AN_HOUR);
     let link = link_with(&shop, &json!({"max_uses": 1}));

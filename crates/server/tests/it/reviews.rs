@@ -28,7 +28,10 @@ pub(crate) fn late_success(server: &Server, shop: &Merchant) -> (Value, Value) {
 /// succeeds a second later.
 pub(crate) fn refund_late(server: &Server, shop: &Merchant, collection: &Value, amount: &str) {
     let refund = shop.refund(collection, amount);
-    assert_eq!(refund["gateway_message"], "UNSPECIFIED_FAILURE: the operator gave no reason");
+    assert_eq!(
+        refund["gateway_message"],
+        "UNSPECIFIED_FAILURE: the mobile operator gave no reason"
+    );
     let review = wait_for("the refund's review", || find(server, &shown(&refund, "reference_id")));
     resolve(server, &review, &["--to", "wallet", "--evidence", "the provider has sent it"]).ok();
 }

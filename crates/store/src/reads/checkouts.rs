@@ -6,6 +6,7 @@ use domain::directory::merchant::Merchant;
 use domain::directory::payment_account::PaymentAccount;
 use domain::exceptions::review::Review;
 use domain::kernel::ids::SourceId;
+use domain::ledger::wallet::Wallet;
 use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::Execution;
 use domain::sales::checkout::{CheckoutConfig, PageToken};
@@ -110,6 +111,11 @@ impl PageReads<'_> {
     /// The collection that paid the invoice or order: see [`MerchantReads::collection_of`].
     pub async fn collection(&self) -> Result<Option<Execution>, StoreError> {
         self.reads.collection_of(self.source.id).await
+    }
+
+    /// The merchant's wallet that a payment of it goes to; `None` before the first one.
+    pub async fn wallet(&self) -> Result<Option<Wallet>, StoreError> {
+        self.reads.own_wallet(self.source.currency).await
     }
 
     /// The payment link through which the order was made, if it was.

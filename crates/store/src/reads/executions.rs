@@ -225,6 +225,14 @@ impl MerchantReads<'_> {
         Ok(found.into_iter().map(|(id, name)| (id, shown(name))).collect())
     }
 
+    /// The sessions of these executions, in no particular order.
+    pub async fn sessions_of<'e>(
+        &self,
+        executions: impl IntoIterator<Item = &'e Execution>,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.by_ids(executions.into_iter().map(|execution| execution.session_id.0).collect()).await
+    }
+
     /// The merchant's rows of these ids.
     async fn by_ids<R: Record + Send + 'static>(
         &self,

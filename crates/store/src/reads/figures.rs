@@ -122,13 +122,28 @@ fn outside_minor() -> String {
     format!("CASE WHEN executions.operation = {collection} THEN payer_minor ELSE payee_minor END")
 }
 
-/// The first place in [`WITHIN_SECONDS`] that the time until an execution completed fits in.
+/// The first place in [`WITHIN_SECONDS`] that the time until an execution completed fits in: since it
+/// was made or, where a second person had to approve it, since that. What people wait for is no time of
+/// a network. The statement has [`joined_approval`].
 fn within(table: &str) -> String {
     let cases = WITHIN_SECONDS.iter().enumerate().map(|(place, bound)| {
-        format!("WHEN completed_at - {table}.created_at <= {} THEN {place}", seconds(*bound))
+        let bound = seconds(*bound);
+        format!(
+            "WHEN completed_at - coalesce(decided_at, {table}.created_at) <= {bound} THEN {place}"
+        )
     });
     let cases: Vec<String> = cases.collect();
     format!("CAST(CASE {} ELSE {} END AS BIGINT)", cases.join(" "), WITHIN_SECONDS.len())
+}
+
+/// Joins when an execution was approved. Only payouts and transfers are looked up, since nothing else
+/// is approved.
+fn joined_approval(table: &str) -> String {
+    let (payout, transfer) = (Operation::Payout.code(), Operation::Transfer.code());
+    format!(
+        "LEFT JOIN (SELECT execution_id AS approved_id, decided_at FROM approvals) AS approved \
+         ON approved_id = CASE WHEN {table}.operation IN ({payout}, {transfer}) THEN {table}.id END"
+    )
 }
 
 /// The columns of a [`PaymentGroup`] in a statement without groups.
@@ -188,11 +203,12 @@ impl MerchantReads<'_> {
             format!(
                 "SELECT (SELECT last FROM event_positions WHERE merchant_id = :merchant), operation, \
                  status, method, payer_currency, payee_currency, {} AS took, count(*), {} \
-                 FROM executions WHERE merchant_id = :merchant AND created_at >= :from \
+                 FROM executions {} WHERE merchant_id = :merchant AND created_at >= :from \
                  AND created_at < :until AND merchant_id > 0 \
                  GROUP BY operation, status, method, payer_currency, payee_currency, took",
                 within("executions"),
-                sums.join(", ")
+                sums.join(", "),
+                joined_approval("executions")
             )
         });
         let _permit = self.list_permit().await?;
@@ -215,11 +231,12 @@ impl MerchantReads<'_> {
         static SQL: LazyLock<String> = LazyLock::new(|| {
             format!(
                 "SELECT v.position, v.sequence, v.type, executions.created_at, {} FROM events AS v \
-                 LEFT JOIN executions ON executions.id = v.subject_id AND v.subject_type = {} \
+                 LEFT JOIN executions ON executions.id = v.subject_id AND v.subject_type = {} {} \
                  WHERE v.merchant_id = :merchant AND v.position > :after \
                  ORDER BY v.position LIMIT :limit",
                 columns_of_one(),
-                EventEntity::Execution.code()
+                EventEntity::Execution.code(),
+                joined_approval("executions")
             )
         });
         let _permit = self.list_permit().await?;
@@ -276,9 +293,10 @@ impl InstallationReads<'_> {
                  FROM (SELECT (SELECT network_account_id FROM provider_attempts AS a \
                  WHERE a.execution_id = found.id) AS account, method, operation, status, {} AS took, \
                  created_at - (SELECT clock_offset_us FROM merchants AS m WHERE m.id = found.merchant_id) AS made_at \
-                 FROM (SELECT id, {columns} FROM executions WHERE id > 0 ORDER BY id DESC LIMIT :most) AS found) \
+                 FROM (SELECT id, {columns} FROM executions WHERE id > 0 ORDER BY id DESC LIMIT :most) AS found {}) \
                  AS found) AS found GROUP BY account, method, operation, status, took, age",
-                within("found")
+                within("found"),
+                joined_approval("found")
             )
         });
         let Self(queries) = self;

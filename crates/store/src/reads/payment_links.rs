@@ -2,6 +2,7 @@
 
 use domain::directory::merchant::Merchant;
 use domain::kernel::ids::PaymentLinkId;
+use domain::ledger::wallet::Wallet;
 use domain::sales::checkout::PageToken;
 use domain::sales::payment_link::{PaymentLink, PaymentLinkItem};
 
@@ -57,6 +58,11 @@ impl Queries {
 }
 
 impl PaymentLinkReads<'_> {
+    /// The merchant's wallet that payments through the link go to; `None` before the first one.
+    pub async fn wallet(&self) -> Result<Option<Wallet>, StoreError> {
+        self.reads.own_wallet(self.link.currency).await
+    }
+
     /// The items, in their order; none where the payer chooses the amount.
     pub async fn items(&self) -> Result<Vec<PaymentLinkItem>, StoreError> {
         self.reads.payment_link_items(self.link.id).await

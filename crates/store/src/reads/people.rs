@@ -127,6 +127,27 @@ impl AuthenticationReads<'_> {
     }
 }
 
+/// Where somebody belongs who did something for a merchant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Belongs {
+    /// To the people of the merchant.
+    Member,
+    /// To nobody any more: they had a role in the merchant once.
+    Left,
+    /// To the people of the installation.
+    Installation,
+}
+
+/// Somebody who did something for a merchant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Doer {
+    pub id: UserId,
+    /// Initials for who may not see names, and nothing where it is not told who it is: people of the
+    /// installation are the operator for those of a merchant.
+    pub name: Option<String>,
+    pub belongs: Belongs,
+}
+
 impl UserReads<'_> {
     /// The merchants in which the person has a role, in the order of their numbers; a part ends with
     /// the number of a merchant.
@@ -182,31 +203,41 @@ impl MerchantReads<'_> {
         .await
     }
 
-    /// The names of those of these people who have or had a role in the merchant, in initials for who
-    /// may not see names.
-    pub async fn names_of(
-        &self,
-        mut ids: Vec<UserId>,
-    ) -> Result<Vec<(UserId, String)>, StoreError> {
-        ids.sort_unstable();
-        ids.dedup();
+    /// Who these people are for the merchant, in no particular order. Nothing of who never had a role in
+    /// it and has none in the installation.
+    pub async fn doers(&self, ids: &[UserId]) -> Result<Vec<Doer>, StoreError> {
         if ids.is_empty() {
             return Ok(vec![]);
         }
-        // The unary plus is explained at `of_merchant`.
         let sql = format!(
-            "SELECT users.id, users.name FROM memberships JOIN users ON users.id = memberships.user_id \
-             WHERE memberships.user_id IN {} AND +memberships.merchant_id = :merchant",
+            "SELECT users.id, users.name, CAST(CASE WHEN memberships.role IS NOT NULL THEN 0 \
+             WHEN users.role IS NULL THEN 1 ELSE 2 END AS BIGINT) \
+             FROM users LEFT JOIN memberships ON memberships.user_id = users.id \
+             AND memberships.merchant_id = :merchant \
+             WHERE users.id IN {} AND (memberships.id IS NOT NULL OR users.role IS NOT NULL)",
             self.dialect().integers_of()
         );
-        let read_row = |row: &dyn ResultRow| {
-            <(UserId, String)>::read(&mut RowReader::new(row, User::TABLE, 0))
+        let read = |row: &dyn ResultRow| {
+            let mut reader = RowReader::new(row, User::TABLE, 0);
+            let (id, name, belongs): (UserId, String, i64) = Column::read(&mut reader)?;
+            let belongs = match belongs {
+                0 => Belongs::Member,
+                1 => Belongs::Left,
+                _ => Belongs::Installation,
+            };
+            Ok((id, name, belongs))
         };
-        let params = params!["ids" = comma_separated(&ids)];
-        let found = self.related_rows(ids.len(), sql, params, read_row).await?;
-        let shows = self.shows_contacts();
-        let shown = |name: String| if shows { name } else { initials(&name) };
-        Ok(found.into_iter().map(|(id, name)| (id, shown(name))).collect())
+        let params = params!["ids" = comma_separated(ids)];
+        let found = self.related_rows(ids.len(), sql, params, read).await?;
+        let shown = found.into_iter().map(|(id, name, belongs)| {
+            let name = match belongs {
+                Belongs::Installation => Some(name).filter(|_| self.shows_operators()),
+                _ if self.shows_contacts() => Some(name),
+                _ => Some(initials(&name)),
+            };
+            Doer { id, name, belongs }
+        });
+        Ok(shown.collect())
     }
 
     /// The links to join the merchant that are not over, the oldest first.

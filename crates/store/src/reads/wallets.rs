@@ -29,6 +29,15 @@ impl MerchantReads<'_> {
         self.one("id = :id", params!["id" = id.0]).await
     }
 
+    /// The merchant's own wallet in a currency.
+    pub async fn own_wallet(&self, currency: Currency) -> Result<Option<Wallet>, StoreError> {
+        self.one(
+            "owner_type = 'MERCHANT' AND owner_id = :owner AND currency = :currency",
+            params!["owner" = self.merchant().0, "currency" = currency.code().to_owned()],
+        )
+        .await
+    }
+
     /// The merchant's own wallets and those of its parties.
     pub async fn wallets(
         &self,

@@ -481,7 +481,8 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         webhook_deliveries(DeliveryFilter { execution_id: Some(ExecutionId(10)), ..deliveries }, PAGE),
         webhook_deliveries(DeliveryFilter { status: Some(DeliveryStatus::Failed), kind: Some(EventType::WalletFunded), ..deliveries }, AFTER),
         audit(AuditFilter::default(), PAGE), audit(AuditFilter::default(), AFTER), audit(audited, PAGE), audit(audited, AFTER),
-        saved_filters(UserId(10)), members(Part::first(10)), members(Part { limit: 10, after: 10 }), names_of(vec![UserId(10), UserId(11)]), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), approvals_of([&open]), invitations(ServerTime(0), Part::first(10)), invitations(ServerTime(0), Part { limit: 10, after: 10 }), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
+        saved_filters(UserId(10)), members(Part::first(10)), members(Part { limit: 10, after: 10 }), limits(), approvals(None, PAGE), approvals(None, AFTER), approvals(Some(ApprovalStatus::Requested), AFTER), approvals_of([&open]), invitations(ServerTime(0), Part::first(10)), invitations(ServerTime(0), Part { limit: 10, after: 10 }), webhook_attempts(WebhookDeliveryId(10)), failed_deliveries(endpoint, ServerTime(0), WebhookDeliveryId(0), 10),
+        doers(&[UserId(10)]), own_wallet(Currency::USD), sessions_of([&open]),
         payment_groups(MerchantTime(0), MerchantTime(1_000_000)), payment_changes_after(3, 10), oldest_waiting(),
     }
 }
@@ -494,10 +495,10 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
     let execution = MerchantReads::new(q, MINE).execution(ExecutionId(10)).await.unwrap().unwrap();
     made.extend(reads! { PageReads q.for_page("t10").await.unwrap().unwrap() =>
         items(Some(7)), collection(), last_collection(), payment_link(), refunds_of(&execution), party_phone(),
-        account_of(&execution), reviews(),
+        account_of(&execution), reviews(), wallet(),
     });
     made.extend(
-        reads! { PaymentLinkReads q.for_payment_link("l10").await.unwrap().unwrap() => items() },
+        reads! { PaymentLinkReads q.for_payment_link("l10").await.unwrap().unwrap() => items(), wallet() },
     );
     let watched = WatchedPayment {
         merchant_id: MINE,
@@ -563,6 +564,7 @@ fn fill_related(stage: &mut Stage) {
         "UPDATE provider_attempts SET body = '{}'",
         "UPDATE payment_accounts SET account_number = '231770000001' WHERE id % 80 = 10",
         "UPDATE wallets SET last_entry_id = 2010 WHERE id = 10",
+        "UPDATE wallets SET owner_type = 'MERCHANT', owner_id = 1 WHERE id = 18",
         "UPDATE sources SET status = 'ACTIVE', payment_link_id = id, cancel_at = id WHERE id % 10 = 0",
     ];
     changes.iter().for_each(|sql| stage.sql.script(&with_codes(sql)).unwrap());

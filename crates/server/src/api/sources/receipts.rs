@@ -28,7 +28,8 @@ use crate::web::pdf::PDF;
 /// The exchange rate, in units of the payer's currency for one of the source's. It has enough
 /// digits that the total with fees, multiplied by it and rounded up, is exactly what was paid.
 pub fn rate_text(paid: &Execution) -> String {
-    paid.rate.to_text_for(paid.total_minor, (paid.wallet_currency(), paid.payer.currency))
+    let outside = paid.outside_amount().currency;
+    paid.rate.to_text_for(paid.total_minor, (paid.wallet_currency(), outside))
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -18,6 +18,7 @@ use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::session::Intent;
 use serde_json::json;
 use store::reads::pages::Page;
+use store::reads::people::{Belongs, Doer};
 
 use crate::api::approvals::sent;
 use crate::api::error::ApiError;
@@ -86,28 +87,40 @@ fn path(merchant: i64) -> String {
     format!("/app/approvals/{merchant}")
 }
 
-/// The names of people who have or had a role in the merchant.
+/// What people are called who did something for a merchant.
 pub(super) type Names = HashMap<UserId, String>;
 
-/// The names of those of these who are people of the merchant, as whoever looks may see them.
-pub(super) async fn names(at: &AtMerchant<'_>, actors: &[Actor]) -> Result<Names, ApiError> {
-    let person = |actor: &Actor| match actor {
-        Actor::User(id) => Some(*id),
-        _ => None,
-    };
-    let people = actors.iter().filter_map(person).collect();
-    Ok(at.reads.names_of(people).await?.into_iter().collect())
+/// What these people are called, for whoever looks.
+pub(super) async fn names_of(
+    at: &AtMerchant<'_>,
+    actors: impl IntoIterator<Item = Actor>,
+) -> Result<Names, ApiError> {
+    let mut ids: Vec<UserId> = actors
+        .into_iter()
+        .filter_map(|actor| match actor {
+            Actor::User(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let doers = at.reads.doers(&ids).await?;
+    Ok(doers.into_iter().map(|doer| (doer.id, doer_words(doer))).collect())
 }
 
-/// The actors of these requests.
-pub(super) fn actors<'a>(of: impl IntoIterator<Item = &'a Approval>) -> Vec<Actor> {
-    let both = |approval: &Approval| [Some(approval.requested_by), approval.decided_by];
-    of.into_iter().flat_map(both).flatten().collect()
+fn doer_words(Doer { name, belongs, .. }: Doer) -> String {
+    match (belongs, name) {
+        (Belongs::Installation, None) => "the operator".to_owned(),
+        (Belongs::Installation, Some(name)) => format!("{name} (operator)"),
+        (Belongs::Left, Some(name)) => format!("{name} (has left)"),
+        (Belongs::Member, Some(name)) => name,
+        (Belongs::Left | Belongs::Member, None) => "somebody".to_owned(),
+    }
 }
 
 pub(super) fn name_of(actor: Actor, names: &Names) -> String {
     match actor {
-        // Who never had a role in the merchant acts for it in the installation.
+        // Who never had a role in the merchant was of the installation.
         Actor::User(id) => names.get(&id).cloned().unwrap_or_else(|| "the operator".to_owned()),
         Actor::ApiKey(id) => format!("API key {id}"),
         Actor::Operator => "the operator".to_owned(),
@@ -137,6 +150,14 @@ impl Request {
 
 fn note_field(id: i64) -> String {
     format!("note-{id}")
+}
+
+/// Why a payment waits for a second person, in words.
+pub(super) const fn above(limit: ApprovalLimit) -> &'static str {
+    match limit {
+        ApprovalLimit::Payment => "above the limit of one payment",
+        ApprovalLimit::Day => "above the limit of its wallet for the day",
+    }
 }
 
 /// What became of a request, in words.
@@ -182,10 +203,7 @@ async fn request(
         amount: payment_words::amount(execution.payee),
         total: payment_words::amount(execution.payer),
         recipient: recipient(&execution, at).await?,
-        above: match approval.above {
-            ApprovalLimit::Payment => "above the limit of one payment",
-            ApprovalLimit::Day => "above the limit of its wallet for the day",
-        },
+        above: above(approval.above),
         requested_by: name_of(approval.requested_by, names),
         is_mine: approval.requested_by == Actor::User(me),
         created: moment(approval.created_at),
@@ -221,10 +239,10 @@ async fn render(
     };
     let page = Page { limit: SHOWN, after_id: None };
     let requested = at.reads.approvals(Some(ApprovalStatus::Requested), page).await?.rows;
-    let all = at.reads.approvals(None, page).await?.rows;
-    let shown = actors(requested.iter().chain(&all).map(|(approval, _)| approval));
-    let names = names(&at, &shown).await?;
     let mut has_more = requested.len() >= usize::try_from(SHOWN).unwrap_or(usize::MAX);
+    let all = at.reads.approvals(None, page).await?.rows;
+    let rows = requested.iter().chain(&all).map(|(row, _)| row);
+    let names = names_of(&at, rows.flat_map(Approval::people)).await?;
     let mut waiting = Vec::with_capacity(requested.len());
     for found in requested {
         waiting.push(request(found, &at, &names, me.user.id).await?);

@@ -27,6 +27,7 @@ use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::filter::Places;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
+use crate::web::app::overview;
 use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::app::typed::answer;
@@ -107,6 +108,8 @@ struct MerchantTemplate<'a> {
     wallets: Vec<WalletRow>,
     older: Option<String>,
     may_change: bool,
+    /// The page with the merchant's figures, for who may read payments.
+    overview: Option<String>,
     /// Whether its wallets may be given money that is not real.
     may_fund: bool,
     fault: Fault,
@@ -215,6 +218,7 @@ async fn render(
         tiers: tariff.tiers.iter().map(|tier| tier.name.as_str()).collect(),
         wallets: wallets.collect::<Result<_, _>>()?,
         may_change,
+        overview: at.rights.role.may(Action::ReadPayments).then(|| overview::path(at.merchant.id)),
         may_fund: may_change && at.merchant.mode != Mode::Live,
         row: at.merchant.into(),
         fault,

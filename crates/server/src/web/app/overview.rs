@@ -16,6 +16,7 @@ use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::{MerchantTime, ServerTime, seconds};
 use domain::ledger::wallet::OwnerType;
 use domain::payments::approval::ApprovalStatus;
+use domain::payments::attempt::WithAttempt;
 use domain::webhooks::delivery::DeliveryStatus;
 use store::reads::figures::{FigureKey, WAITING_LOOKED_AT, WITHIN_SECONDS};
 use store::reads::pages::{Page, PageOfRows};
@@ -34,7 +35,7 @@ use crate::web::app::figure_words::{amount, number, percent, tenths, within};
 use crate::web::app::filter;
 use crate::web::app::frame::{self, AppFrame};
 use crate::web::app::navigation::Screen;
-use crate::web::app::payment_words::{self, When};
+use crate::web::app::payment_words::{self, Until, When};
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::app::plot::{self, About, Points, Series};
 use crate::web::language::texts::Html;
@@ -87,6 +88,9 @@ struct Waiting {
     path: String,
     amount: String,
     since: When,
+    /// Why it waits, and until when.
+    why: Option<String>,
+    until: Option<Until>,
     /// Whether there are more than were looked at.
     are_more: bool,
 }
@@ -594,15 +598,17 @@ async fn balances(at: &AtMerchant<'_>) -> Result<Vec<Balance>, ApiError> {
 }
 
 async fn waiting(at: &AtMerchant<'_>, methods: &Methods) -> Result<Option<Waiting>, ApiError> {
-    let found = at.reads.oldest_waiting().await?;
-    Ok(found.map(|found| {
-        let execution = &found.execution;
-        Waiting {
-            path: format!("/app/payments/{}/{}", at.merchant.id, execution.id),
-            amount: payment_words::amount(execution.outside_amount()),
-            since: When::new(execution.created_at, execution.method, methods),
-            are_more: found.looked_at >= WAITING_LOOKED_AT,
-        }
+    let Some(found) = at.reads.oldest_waiting().await? else { return Ok(None) };
+    let are_more = found.looked_at >= WAITING_LOOKED_AT;
+    let WithAttempt { execution, attempt } = at.reads.with_attempt(found.execution).await?;
+    let attempt = attempt.as_ref();
+    Ok(Some(Waiting {
+        path: format!("/app/payments/{}/{}", at.merchant.id, execution.id),
+        amount: payment_words::amount(execution.outside_amount()),
+        since: When::new(execution.created_at, execution.method, methods),
+        why: payment_words::why(&execution, attempt),
+        until: payment_words::until(&execution, attempt, methods),
+        are_more,
     }))
 }
 

@@ -9,15 +9,17 @@ use axum::response::Response;
 use domain::decision::event::{Actor, Event, EventType};
 use domain::directory::roles::Action;
 use domain::exceptions::review::{Review, ReviewStatus};
-use domain::kernel::ids::{EventId, ExecutionId, MerchantId, SourceId};
+use domain::kernel::ids::{EventId, ExecutionId, MerchantId, SessionId, SourceId};
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::ledger::account::{AccountKind, Entry};
 use domain::network_accounts::exchange::Exchange;
-use domain::payments::attempt::WithAttempt;
+use domain::payments::approval::{Approval, ApprovalStatus};
+use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::check_now::CheckNow;
 use domain::payments::execution::Execution;
+use domain::payments::session::Intent;
 use domain::sales::find_source::SourceRef;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
 use domain::sales::source::Source;
@@ -32,16 +34,16 @@ use crate::api::extract::Ids;
 use crate::api::links::{draw_token, receipt_path};
 use crate::api::payments::{self, Payment};
 use crate::api::routes::Routes;
-use crate::api::sources::receipts::{rate_text, refundable};
+use crate::api::sources::receipts::refundable;
 use crate::api::wallets::account_name;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::approvals::{Names, name_of, names};
-use crate::web::app::filter::plain;
+use crate::web::app::approvals::{Names, above, name_of, names_of};
+use crate::web::app::filter::{FromQuery, Query, plain};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
-use crate::web::app::payment_words::{self, When};
+use crate::web::app::payment_words::{self, Asked, When};
 use crate::web::app::payments::{PaymentLine, path as list_path};
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::app::sources::{Words, path_of};
@@ -67,6 +69,12 @@ struct PaymentTemplate<'a> {
     room: Option<String>,
     may_refund: bool,
     may_check: bool,
+    /// What came of asking the network.
+    asked: Option<String>,
+    /// What the page looks at by itself while the payment is under way; it differs where the page has to
+    /// be shown anew.
+    stage: String,
+    changes_by_itself: bool,
     next_check: Option<When>,
     /// The link of the receipt, for whoever may pass it on.
     receipt: Receipt,
@@ -89,6 +97,7 @@ struct RefundLine {
     amount: String,
     state: &'static str,
     at: When,
+    reason: Option<String>,
 }
 
 /// What is offered of the receipt of a payment.
@@ -142,7 +151,7 @@ struct DeliveryLine {
     at: When,
 }
 
-fn path(merchant: i64, id: ExecutionId) -> String {
+pub(super) fn path(merchant: i64, id: ExecutionId) -> String {
     format!("{}/{id}", list_path(merchant))
 }
 
@@ -185,6 +194,10 @@ struct Loaded {
     exchanges: Vec<Exchange>,
     deliveries: Option<Vec<WebhookDelivery>>,
     receipt: Receipt,
+    /// The request for its approval.
+    approval: Option<Approval>,
+    /// Why refunds were made, by their sessions.
+    reasons: HashMap<SessionId, String>,
     names: Names,
 }
 
@@ -201,14 +214,24 @@ async fn load(app: &App, at: &AtMerchant<'_>, id: ExecutionId) -> Result<Loaded,
     let transactions: Vec<EventId> = events.iter().map(|event| event.id).collect();
     let filter = DeliveryFilter { execution_id: Some(id), ..DeliveryFilter::default() };
     let page = Page { limit: DELIVERIES, after_id: None };
-    let actors: Vec<Actor> = events.iter().filter_map(|event| event.actor).collect();
-    let names = names(at, &actors).await?;
+    let approval = at.reads.approvals_of([&execution]).await?.pop();
+    let people = approval.iter().flat_map(Approval::people);
+    let names = names_of(at, events.iter().filter_map(|event| event.actor).chain(people)).await?;
+    let refunds = if is_paid { at.reads.refunds_of(id).await? } else { vec![] };
+    let is_refund = execution.operation() == Operation::Refund;
+    let of_refunds = refunds.iter().chain(Some(&execution).filter(|_| is_refund));
+    let sessions = at.reads.sessions_of(of_refunds).await?.into_iter();
+    let reasons = sessions.filter_map(|session| match session.intent {
+        Intent::Refund { reason: Some(reason), .. } => Some((session.id, reason)),
+        _ => None,
+    });
     let receipt = match &source {
         Some(source) if is_paid && may(Action::FollowUp) => receipt(app, at, source.id).await?,
         _ => Receipt::None,
     };
     Ok(Loaded {
-        refunds: if is_paid { at.reads.refunds_of(id).await? } else { vec![] },
+        refunds,
+        reasons: reasons.collect(),
         reviews: if may(Action::ReadReviews) {
             at.reads.reviews_of_execution(id).await?
         } else {
@@ -230,6 +253,7 @@ async fn load(app: &App, at: &AtMerchant<'_>, id: ExecutionId) -> Result<Loaded,
             .pop()
             .ok_or(ApiError::NotFound)?,
         names,
+        approval,
         source,
         events,
         receipt,
@@ -253,8 +277,12 @@ fn facts(app: &App, loaded: &Loaded) -> Vec<Fact> {
     });
     let mut fact = |name, value: String| facts.push(Fact { name, value, path: None });
     let money = payment_words::amount;
-    fact("Payer pays", money(execution.paid()));
-    fact("Payee has", money(execution.payee));
+    if let Some(reason) = loaded.reasons.get(&execution.session_id) {
+        fact("Why", reason.clone());
+    }
+    let (from, to) = payment_words::sides(execution);
+    fact(from, money(execution.paid()));
+    fact(to, money(execution.payee));
     let fee = |minor| Money::new(minor, execution.wallet_currency());
     for (name, minor) in [
         ("Platform fee", execution.platform_fee_minor),
@@ -265,9 +293,8 @@ fn facts(app: &App, loaded: &Loaded) -> Vec<Fact> {
             fact(name, money(fee(minor)));
         }
     }
-    if execution.payer.currency != execution.payee.currency {
-        let (from, to) = (execution.wallet_currency(), execution.payer.currency);
-        fact("Rate", format!("{} {to} for 1 {from}", rate_text(execution)));
+    if let Some(rate) = payment_words::rate(execution) {
+        fact("Rate", rate);
     }
     if execution.operation() == Operation::Collection && execution.is_settled() {
         let code = app.receipt_codes.code(execution.id);
@@ -282,7 +309,44 @@ fn facts(app: &App, loaded: &Loaded) -> Vec<Fact> {
     facts
 }
 
-fn steps(loaded: &Loaded, method: Method, methods: &Methods, tariff: &Tariff) -> Vec<Step> {
+/// What happened to the request for an approval: that it was made, and how it ended.
+fn approval_steps(
+    loaded: &Loaded,
+    when: impl Fn(ServerTime) -> When,
+    to_server: impl Fn(MerchantTime) -> ServerTime,
+) -> (Option<Step>, Option<Step>) {
+    let Some(approval) = &loaded.approval else { return (None, None) };
+    let step = |at, what: &str, by: Option<Actor>, note| Step {
+        at,
+        when: when(at),
+        what: what.to_owned(),
+        by: by.map(|actor| name_of(actor, &loaded.names)),
+        note,
+        entries: vec![],
+        said: None,
+    };
+    let asked = to_server(approval.created_at);
+    let above = Some(above(approval.above).to_owned());
+    let request = step(asked, "Approval requested", Some(approval.requested_by), above);
+    let ended = match approval.status {
+        ApprovalStatus::Requested => None,
+        ApprovalStatus::Approved => Some("Approved"),
+        ApprovalStatus::Refused => Some("Refused"),
+        ApprovalStatus::Expired => Some("Not approved in time"),
+    };
+    let decided = approval.decided_at.zip(ended).map(|(at, what)| {
+        // A clock that was advanced meanwhile does not put the answer before the request.
+        step(to_server(at).max(asked), what, approval.decided_by, approval.note.clone())
+    });
+    (Some(request), decided)
+}
+
+fn steps(
+    loaded: &Loaded,
+    at: &AtMerchant<'_>,
+    (method, methods): (Method, &Methods),
+    tariff: &Tariff,
+) -> Vec<Step> {
     let when = |ServerTime(at): ServerTime| When::new(MerchantTime(at), method, methods);
     let mut entries: HashMap<EventId, Vec<EntryLine>> = HashMap::new();
     for (entry, kind) in &loaded.entries {
@@ -323,10 +387,25 @@ fn steps(loaded: &Loaded, method: Method, methods: &Methods, tariff: &Tariff) ->
             said: shows.then(text),
         }
     });
-    let mut steps: Vec<Step> = events.chain(exchanges).collect();
+    let to_server = |MerchantTime(time)| ServerTime(time).plus(-at.merchant.clock_offset_us);
+    let (requested, decided) = approval_steps(loaded, when, to_server);
+    let mut steps: Vec<Step> =
+        decided.into_iter().chain(events).chain(requested).chain(exchanges).collect();
     // What happened at one time stays in its order.
     steps.sort_by_key(|step| step.at);
     steps
+}
+
+/// What of a payment has to be shown anew when it changes.
+fn stage(execution: &Execution, approval: Option<&Approval>) -> String {
+    let review = if execution.in_review { " in review" } else { "" };
+    let approval = approval.map_or("", |approval| approval.status.as_str());
+    format!("{}{review} {approval}", execution.status).trim_end().to_owned()
+}
+
+/// Whether whoever looks may have the network asked about a payment.
+pub(super) fn may_check(at: &AtMerchant<'_>, attempt: Option<&ProviderAttempt>) -> bool {
+    at.rights.role.may(Action::FollowUp) && attempt.is_some_and(ProviderAttempt::was_sent)
 }
 
 async fn render(
@@ -334,7 +413,7 @@ async fn render(
     app: &App,
     (me, visitor): (&LoggedIn, Visitor),
     (merchant, id): (i64, i64),
-    fault: Fault,
+    (asked, fault): (Option<Asked>, Fault),
 ) -> Result<Response, ApiError> {
     let id = ExecutionId(id);
     let path = path(merchant, id);
@@ -369,18 +448,22 @@ async fn render(
                 amount: payment_words::amount(refund.payee),
                 state: payment_words::state(refund),
                 at: when(refund.created_at),
+                reason: loaded.reasons.get(&refund.session_id).cloned(),
             })
             .collect(),
         may_refund: may(Action::RefundWithinLimit) && room.is_some_and(|room| room.minor > 0),
         room: room.map(payment_words::amount),
-        may_check: may(Action::FollowUp) && attempt.is_some_and(|attempt| attempt.was_sent()),
+        may_check: may_check(&at, attempt),
+        asked: asked.map(|asked| asked.words(execution)),
+        stage: stage(execution, loaded.approval.as_ref()),
+        changes_by_itself: !execution.status.is_final(),
         next_check: attempt.and_then(|attempt| attempt.next_check_at).map(when),
         reviews: loaded
             .reviews
             .iter()
             .map(|review| review_line(review, method, &methods))
             .collect(),
-        steps: steps(&loaded, method, &methods, &tariff),
+        steps: steps(&loaded, &at, (method, &methods), &tariff),
         deliveries: loaded
             .deliveries
             .as_ref()
@@ -420,8 +503,23 @@ async fn show(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant, id]): Ids<2>,
+    Query(query): Query<Shows>,
 ) -> Result<Response, ApiError> {
-    render(StatusCode::OK, &app, (&me, visitor), (merchant, id), Fault::default()).await
+    let asked = Asked::parse(&query.asked);
+    let said = (asked, Fault::default());
+    render(StatusCode::OK, &app, (&me, visitor), (merchant, id), said).await
+}
+
+/// What the address says that was done.
+#[derive(Default)]
+struct Shows {
+    asked: String,
+}
+
+impl FromQuery for Shows {
+    fn field(&mut self, name: &str) -> Option<&mut String> {
+        (name == "asked").then_some(&mut self.asked)
+    }
 }
 
 /// The page after something was done, or again with why it was refused.
@@ -434,8 +532,8 @@ async fn after(
     let path = path(merchant, ExecutionId(id));
     let Err(failure) = done else { return Ok(frame::lead_to(&path)) };
     let page = async |status, sentence| {
-        let fault = Fault::of_page(sentence);
-        render(status, app, (me, visitor), (merchant, id), fault).await
+        let said = (None, Fault::of_page(sentence));
+        render(status, app, (me, visitor), (merchant, id), said).await
     };
     frame::refused(failure, &path)?.answer_read(page).await
 }
@@ -472,15 +570,21 @@ async fn check(
     let payment: WithAttempt = at.reads.with_attempt(execution).await?;
     let (merchant_id, execution_id) = (MerchantId(merchant), ExecutionId(id));
     let decision = CheckNow { merchant_id, execution_id, even_if_final: false };
-    let done = match me.submit(&app, Some(merchant_id), decision).await {
+    match me.submit(&app, Some(merchant_id), decision).await {
         Ok(call) => {
-            let own = app.clone();
-            run_to_completion(async move { first_outcome(&own, payment, call).await }).await?;
-            Ok(())
+            let (own, before) = (app.clone(), payment.clone());
+            let is_asked = call.is_some();
+            let first = async move { first_outcome(&own, before, call).await };
+            let asked = match run_to_completion(first).await? {
+                _ if !is_asked => Asked::Recently,
+                now if now == payment => Asked::Silent,
+                _ => Asked::Answered,
+            };
+            let path = path(merchant, execution_id);
+            Ok(frame::lead_to(&format!("{path}?asked={}", asked.name())))
         }
-        Err(failure) => Err(failure),
-    };
-    after(&app, (&me, visitor), (merchant, id), done).await
+        Err(failure) => after(&app, (&me, visitor), (merchant, id), Err(failure)).await,
+    }
 }
 
 async fn make_receipt_link(

@@ -7,6 +7,7 @@ use domain::kernel::time::MerchantTime;
 use domain::payments::attempt::{Gate, ProviderAttempt, UNAPPROVED_US};
 use domain::payments::execution::{Execution, ExecutionStatus};
 
+use crate::api::sources::receipts::rate_text;
 use crate::web::app::figure_words;
 use crate::web::language::Language;
 use crate::web::methods::Methods;
@@ -80,6 +81,73 @@ fn ended(text: &str) -> String {
     if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }
 
+/// Whether a payout or transfer waits for a second person. Between wallets there is no attempt, and
+/// only an approval lets it wait.
+pub fn waits_for_approval(execution: &Execution, attempt: Option<&ProviderAttempt>) -> bool {
+    let is_open = !execution.status.is_final();
+    is_open && attempt.is_none_or(|attempt| attempt.gate == Some(Gate::Approval))
+}
+
+/// What leaves the payer or the wallet is called, and what arrives at the other end.
+pub const fn sides(execution: &Execution) -> (&'static str, &'static str) {
+    match (execution.operation(), execution.is_settled()) {
+        (Operation::Collection, _) => ("Payer pays", "Wallet gets"),
+        (Operation::Payout, true) => ("Taken from the wallet", "Paid out"),
+        (Operation::Transfer, true) => ("Taken from the wallet", "Transferred"),
+        (Operation::Payout | Operation::Transfer, false) => ("From the wallet", "To the recipient"),
+        (Operation::Refund, true) => ("Taken from the wallet", "Given back"),
+        (Operation::Refund, false) => ("From the wallet", "Back to the payer"),
+    }
+}
+
+/// The rate between the wallet and what moves outside of it; nothing in one currency.
+pub fn rate(execution: &Execution) -> Option<String> {
+    let (one, many) = (execution.wallet_currency(), execution.outside_amount().currency);
+    (one != many).then(|| format!("{} {many} for 1 {one}", rate_text(execution)))
+}
+
+/// What came of asking the network about a payment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    Answered,
+    /// No answer came in time.
+    Silent,
+    /// It was asked a moment before, so it was not asked again.
+    Recently,
+}
+
+impl Asked {
+    const ALL: [Self; 3] = [Self::Answered, Self::Silent, Self::Recently];
+
+    /// As it stands in the address of the page that says it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Silent => "silent",
+            Self::Recently => "recently",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|asked| asked.name() == name)
+    }
+
+    /// What is said of it on the page of the payment.
+    pub fn words(self, execution: &Execution) -> String {
+        match self {
+            _ if execution.status.is_final() => {
+                format!("Asked: it has ended. It is {} now.", state(execution))
+            }
+            Self::Answered => "Asked: it is still under way there.".to_owned(),
+            Self::Silent => "Asked: no answer yet. It is shown here when it comes.".to_owned(),
+            Self::Recently => {
+                "The network was asked a moment ago: it is asked again after ten seconds."
+                    .to_owned()
+            }
+        }
+    }
+}
+
 /// What happens to a payment that is not final if nothing else does.
 pub struct Until {
     pub at: When,
@@ -97,7 +165,7 @@ pub fn until(
     }
     let when = |at| When::new(at, execution.method, methods);
     Some(match attempt {
-        Some(attempt) if attempt.gate != Some(Gate::Approval) => {
+        Some(attempt) if !waits_for_approval(execution, Some(attempt)) => {
             let then = if attempt.was_sent() {
                 "Then an operator looks at it"
             } else {
@@ -105,7 +173,6 @@ pub fn until(
             };
             Until { at: when(attempt.deadline_at), then }
         }
-        // Between wallets there is no attempt, and only an approval lets it wait.
         _ => Until {
             at: when(execution.created_at.plus(UNAPPROVED_US)),
             then: "If nobody has approved it by then, it fails",
@@ -159,6 +226,12 @@ pub fn to_tell(
         (Operation::Collection, _) => format!(
             "Your payment of {money} is under way. You need to do nothing, and please do not pay again."
         ),
+        (Operation::Payout | Operation::Transfer, _) if waits_for_approval(execution, attempt) => {
+            format!(
+                "{money} for you waits until a second person here has approved it. Nothing was sent \
+                 yet, and you need to do nothing."
+            )
+        }
         (Operation::Payout | Operation::Transfer | Operation::Refund, _) => {
             format!("{money} for you is under way. You need to do nothing.")
         }

@@ -31,7 +31,7 @@ use crate::api::routes::Routes;
 use crate::api::search::people;
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::approvals::{Names, actors, name_of, names};
+use crate::web::app::approvals::{Names, name_of, names_of};
 use crate::web::app::filter::{self, FromQuery, Query};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
@@ -207,7 +207,7 @@ async fn render(
     let place = |id| sessions.iter().position(|session| *session == id);
     executions.sort_by_key(|execution| place(execution.session_id));
     let approvals = at.reads.approvals_of(&executions).await?;
-    let names = names(&at, &actors(&approvals)).await?;
+    let names = names_of(&at, approvals.iter().flat_map(Approval::people)).await?;
     let mut approvals: HashMap<ExecutionId, ApprovalLine> = approvals
         .iter()
         .map(|approval| (approval.execution_id, ApprovalLine::new(approval, &names, me)))

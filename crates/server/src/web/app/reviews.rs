@@ -31,6 +31,7 @@ use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
+use crate::web::app::payment;
 use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::form::Form;
@@ -291,6 +292,10 @@ struct ReviewTemplate<'a> {
     kind: &'static str,
     what_now: &'static str,
     payment: String,
+    /// The page of the payment.
+    payment_path: String,
+    /// Whether whoever looks may have the network asked about it.
+    may_check: bool,
     state: &'static str,
     reference: String,
     amount: String,
@@ -518,6 +523,8 @@ async fn render(
         words: way_words(how, is_missing),
         is_chosen: typed.how == name_of(how),
     };
+    let attempt = at.reads.with_attempt(execution.clone()).await?.attempt;
+    let may_check = payment::may_check(at, attempt.as_ref());
     let path = path(review);
     let frame = me.frame(visitor, &format!("Review {}", review.id));
     let frame = frame.at(&path).of(at, Screen::Reviews);
@@ -526,8 +533,10 @@ async fn render(
         merchant: &at.merchant.name,
         merchant_id: at.merchant.id.0,
         kind: kind_words(review.kind),
-        what_now: what_now(review, may_resolve),
+        what_now: what_now(review, may_resolve, may_check),
         payment: payment_words(execution),
+        payment_path: payment::path(at.merchant.id.0, execution.id),
+        may_check,
         state: execution.status.as_str(),
         reference: execution.reference_id.to_string(),
         amount: suspense(review),
@@ -549,11 +558,14 @@ async fn render(
     frame::render(status, &frame, &template)
 }
 
-const fn what_now(review: &Review, may_resolve: bool) -> &'static str {
+const fn what_now(review: &Review, may_resolve: bool, may_check: bool) -> &'static str {
     match review.status {
         ReviewStatus::Resolved => "It is resolved.",
-        ReviewStatus::Open if may_resolve => {
+        ReviewStatus::Open if may_resolve && may_check => {
             "It waits for you. Ask the network, then resolve it below."
+        }
+        ReviewStatus::Open if may_resolve => {
+            "It waits for you. Find out what happened at the network, then resolve it below."
         }
         ReviewStatus::Open => {
             "It waits for the operator of this server, who asks the network and decides."

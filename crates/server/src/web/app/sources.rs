@@ -16,6 +16,7 @@ use domain::kernel::names::FeeBearer;
 use domain::kernel::patch::Patch;
 use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::{MerchantTime, ServerTime};
+use domain::payments::execution::Execution;
 use domain::sales::cancel_source::CancelSource;
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::edit_items::{AddItem, NewItem, RemoveItem, ShownItems};
@@ -277,6 +278,8 @@ struct SourceTemplate<'a> {
     payments: Vec<PaymentLine>,
     /// The page of the payment that paid it.
     paid_by: Option<String>,
+    /// How much of that was given back for good, if anything was.
+    given_back: Option<String>,
     receipt: Option<String>,
     may_publish: bool,
     may_cancel: bool,
@@ -389,6 +392,12 @@ fn current(page: Option<CheckoutConfig>, source: &Source, time: MerchantTime) ->
     Some(page.current_token().0.clone())
 }
 
+/// How much of a payment was given back for good.
+fn given_back(paid: &Execution) -> Option<String> {
+    let given_back = Money::new(paid.refunds().given_back_minor, paid.payer.currency);
+    (given_back.minor > 0).then(|| payment_words::amount(given_back))
+}
+
 async fn render(
     status: StatusCode,
     which: Which<'_>,
@@ -441,6 +450,7 @@ async fn render(
         receipt: token
             .filter(|_| paid.is_some() && may(Action::FollowUp))
             .map(|token| format!("{}{}", app.config.public_url, receipt_path(&token))),
+        given_back: paid.as_ref().and_then(given_back),
         paid_by: paid.map(|paid| format!("{}/{}", payments_path(merchant), paid.id)),
         may_publish: may_sell && is_draft,
         may_cancel: may_sell && matches!(source.status, SourceStatus::Idle | SourceStatus::Active),

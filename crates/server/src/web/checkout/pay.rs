@@ -30,7 +30,8 @@ use crate::net::limits::{ClientAddress, CountPageRequest};
 use crate::web::checkout::show::{self, Loaded};
 use crate::web::checkout::steps::{self, Chosen};
 use crate::web::checkout::view::{
-    CardPayment, CardPlace, CheckoutPage, Notice, PageState, PhoneFault, PhoneForm, Review,
+    CardPayment, CardPlace, CheckoutPage, ClosedReason, Closing, Notice, PageState, PhoneFault,
+    PhoneForm, Review,
 };
 use crate::web::checkout::words::CARD_DECLINES;
 use crate::web::form::Form;
@@ -292,7 +293,16 @@ impl Payer<'_> {
                 | Refusal::DuplicateReference
                 | Refusal::NotFound,
             ) => self.see_page(),
-            _ => self.again(loaded, Notice::MethodNotOffered, StatusCode::UNPROCESSABLE_ENTITY),
+            refusal => match refusal.and_then(ClosedReason::of_refusal) {
+                Some(reason) => {
+                    let state = PageState::Closed(Closing { reason, nothing_taken: false });
+                    self.show(loaded, state, None, StatusCode::UNPROCESSABLE_ENTITY)
+                }
+                None => {
+                    let status = StatusCode::UNPROCESSABLE_ENTITY;
+                    self.again(loaded, Notice::MethodNotOffered, status)
+                }
+            },
         }
     }
 

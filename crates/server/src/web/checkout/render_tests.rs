@@ -174,6 +174,7 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
             ],
         ),
         ("canceled", &["Canceled: nothing is to be paid", "no payment was taken through it"]),
+        ("takes none", &["AMA SHOP cannot take payments now.", "Call AMA SHOP"]),
         (
             "in review",
             &[

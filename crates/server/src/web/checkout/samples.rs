@@ -251,6 +251,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         ("draft", closed(ClosedReason::NotPublished)),
         ("expired", closed(ClosedReason::Expired(AT))),
         ("canceled", closed(ClosedReason::Canceled(AT))),
+        ("takes none", closed(ClosedReason::TakesNone)),
         (
             "in review",
             PageState::InReview(UnderReview {

@@ -143,6 +143,10 @@ pub async fn load(app: &App, token: &str) -> Result<Loaded, ApiError> {
         None => vec![],
     };
     let link = reads.payment_link().await?;
+    let wallet = match reads.source.status {
+        SourceStatus::Active | SourceStatus::Processing => reads.wallet().await?,
+        SourceStatus::Idle | SourceStatus::Paid | SourceStatus::Canceled => None,
+    };
     let tariff = app.queries.for_system().tariff().await?;
     let PageReads { checkout, merchant, source, .. } = reads;
     let action_us = app.config.settings.deadlines.action_us;
@@ -153,6 +157,7 @@ pub async fn load(app: &App, token: &str) -> Result<Loaded, ApiError> {
         source,
         link,
         items,
+        wallet_status: wallet.map(|wallet| wallet.status),
         last,
         account,
         paid,

@@ -10,6 +10,7 @@ use domain::exceptions::review::{Review as MoneyReview, ReviewStatus};
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Mode, Operation};
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
+use domain::ledger::wallet::WalletStatus;
 use domain::payments::attempt::{ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::pay_on_page;
@@ -42,6 +43,9 @@ pub struct Rows {
     /// The payment link through which the order was made.
     pub link: Option<PaymentLink>,
     pub items: Vec<Item>,
+    /// Of the merchant's wallet that is to be paid into; `None` where there is none yet, or where nothing
+    /// is to be paid any more.
+    pub wallet_status: Option<WalletStatus>,
     /// The newest collection, whatever its status.
     pub last: Option<WithAttempt>,
     /// The account of the newest collection.
@@ -93,6 +97,7 @@ impl Rows {
                 Some(_) | None => {
                     let link = self.link.as_ref();
                     let end = link.and_then(|link| ClosedReason::of_link(link, self.time()));
+                    let end = end.or_else(|| ClosedReason::of_wallet(self.wallet_status));
                     end.map_or_else(|| self.open(), |end| self.closed(end))
                 }
             },

@@ -11,8 +11,10 @@ use domain::kernel::ids::{
 };
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Mode, Operation, Provider};
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use domain::kernel::uuids::{NetworkRequestId, ReferenceId, Uuid};
+use domain::ledger::wallet::WalletStatus;
 use domain::payments::attempt::{Gate, ProviderAttempt, WithAttempt};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::execution_intent::{Collection, ExecutionIntent};
@@ -126,6 +128,7 @@ fn rows(status: SourceStatus) -> Rows {
         merchant: samples::merchant(),
         source: Source { status, total_minor: 3_900, ..samples::source(SourceType::Order) },
         items: vec![],
+        wallet_status: None,
         last: None,
         account: None,
         paid: None,
@@ -290,6 +293,37 @@ fn every_status_has_its_state() {
 }
 
 #[test]
+fn a_wallet_that_takes_no_money_closes_the_page_before_anything_is_chosen() {
+    let with = |status, rows| Rows { wallet_status: Some(status), ..rows };
+    for status in [WalletStatus::Active, WalletStatus::Restricted] {
+        assert_eq!(with(status, rows(SourceStatus::Active)).state().name(), "open", "{status}");
+    }
+    for status in [WalletStatus::Frozen, WalletStatus::Closed] {
+        for open in [rows(SourceStatus::Active), failed("x")] {
+            let PageState::Closed(closing) = with(status, open).state() else {
+                panic!("{status}: something can be chosen")
+            };
+            assert_eq!(closing.reason, ClosedReason::TakesNone, "{status}");
+        }
+        // What is under way or was paid is shown, whatever the wallet takes now.
+        assert_eq!(with(status, under_way(attempt())).state().name(), "waiting", "{status}");
+        assert_eq!(with(status, paid()).state().name(), "paid", "{status}");
+    }
+}
+
+#[test]
+fn a_refusal_that_is_not_of_the_method_closes_the_page() {
+    let of = |refusal| ClosedReason::of_refusal(&refusal);
+    let of_wallet = |subject| of(Refusal::WalletState { subject, state: "FROZEN" });
+    assert_eq!(of_wallet(Subject::Wallet), Some(ClosedReason::TakesNone));
+    assert_eq!(of(Refusal::WalletLimitExceeded), Some(ClosedReason::TakesNone));
+    // Another method may be taken after these.
+    assert_eq!(of_wallet(Subject::AccountWallet), None);
+    assert_eq!(of(Refusal::OperatorUnavailable { method: Method::MTN_MOMO_LBR }), None);
+    assert_eq!(of(Refusal::CounterpartyWithoutParty), None);
+}
+
+#[test]
 fn a_review_goes_before_everything() {
     for (what, rows) in [
         ("waiting", under_way(attempt())),
@@ -422,7 +456,7 @@ fn every_code_has_its_reason() {
         ("PAYER_LIMIT_REACHED: the payer has reached a limit", FailureReason::LimitReached),
         ("PAYER_NOT_FOUND: the number has no account", FailureReason::UnknownNumber),
         ("PROVIDER_TEMPORARILY_UNAVAILABLE: x", FailureReason::NetworkDown),
-        ("UNSPECIFIED_FAILURE: the operator gave no reason", FailureReason::NoReason),
+        ("UNSPECIFIED_FAILURE: the mobile operator gave no reason", FailureReason::NoReason),
         ("the provider never received the request", FailureReason::NeverSent),
         ("", FailureReason::NoReason),
     ] {

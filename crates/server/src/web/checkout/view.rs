@@ -5,8 +5,10 @@
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{Money, Ratio};
 use domain::kernel::names::{FeeBearer, Method, Provider};
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::MerchantTime;
 use domain::kernel::uuids::Uuid;
+use domain::ledger::wallet::WalletStatus;
 use domain::payments::attempt::Gate;
 use domain::sales::payment_link::{LinkState, PaymentLink};
 use domain::sales::source::{Item, SourceType};
@@ -430,9 +432,28 @@ pub enum ClosedReason {
         is_final: bool,
     },
     LinkDeactivated,
+    /// The merchant's wallet takes no money at present.
+    TakesNone,
 }
 
 impl ClosedReason {
+    /// Why nobody can pay into a wallet of a merchant by any method; `None` while somebody can. A wallet
+    /// that is not there is opened by the first payment.
+    #[must_use]
+    pub fn of_wallet(status: Option<WalletStatus>) -> Option<Self> {
+        status.filter(|status| !status.allows_credit()).map(|_| Self::TakesNone)
+    }
+
+    /// Why a refused payment would be refused by every other method, too; `None` if it would not.
+    #[must_use]
+    pub const fn of_refusal(refusal: &Refusal) -> Option<Self> {
+        match refusal {
+            Refusal::WalletState { subject: Subject::Wallet, .. }
+            | Refusal::WalletLimitExceeded => Some(Self::TakesNone),
+            _ => None,
+        }
+    }
+
     /// Why a payment link takes no more payments at `time`; `None` while it does.
     #[must_use]
     pub fn of_link(link: &PaymentLink, time: MerchantTime) -> Option<Self> {

@@ -237,6 +237,7 @@ pub const TEXTS: Texts = Texts {
     canceled_at: "It was canceled on {time}.",
     not_open_yet: "Not open for payment yet",
     nothing_taken_here: "It is closed, and no payment was taken through it.",
+    takes_none: "{merchant} cannot take payments now.",
 
     person_checks: "Your payment needs a check by a person.",
     review_explained: "What the network says of it leaves a question open.",

@@ -237,6 +237,7 @@ pub const TEXTS: Texts = Texts {
     canceled_at: "Annulé le {time}.",
     not_open_yet: "Pas encore ouvert au paiement",
     nothing_taken_here: "Il est fermé, et aucun paiement n’a été pris par ce lien.",
+    takes_none: "{merchant} ne peut pas recevoir de paiement en ce moment.",
 
     person_checks: "Votre paiement doit être vérifié par une personne.",
     review_explained: "Ce que le réseau en dit laisse une question ouverte.",

@@ -238,6 +238,7 @@ pub const TEXTS: Texts = Texts {
     canceled_at: "Byahagaritswe ku wa {time}.",
     not_open_yet: "Ntibirafungurirwa kwishyurwa",
     nothing_taken_here: "Ryafunzwe, kandi nta bwishyu bwafashwe binyuze muri iri huza.",
+    takes_none: "{merchant} ntishobora kwakira ubwishyu ubu.",
 
     person_checks: "Ubwishyu bwawe bugomba gusuzumwa n’umuntu.",
     review_explained: "Ibyo umuyoboro ubuvugaho bisiga ikibazo.",

@@ -457,6 +457,7 @@ texts! {
     canceled_at(time),
     not_open_yet,
     nothing_taken_here,
+    takes_none(merchant),
 
     // State: in review.
     person_checks,

@@ -34,7 +34,8 @@ use crate::web::checkout::phone;
 use crate::web::checkout::show::render;
 use crate::web::checkout::steps::{self, Chosen};
 use crate::web::checkout::view::{
-    AmountFault, CheckoutPage, LinkPayer, Notice, PageState, PhoneFault, PhoneForm, Review,
+    AmountFault, CheckoutPage, ClosedReason, Closing, LinkPayer, Notice, PageState, PhoneFault,
+    PhoneForm, Review,
 };
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -331,7 +332,13 @@ impl Payer<'_> {
             Some(
                 Refusal::PaymentLinkClosed { .. } | Refusal::DuplicateReference | Refusal::NotFound,
             ) => Ok(see(&link_path(self.token))),
-            _ => self.choices(loaded, amount, Some(Notice::MethodNotOffered), UNPROCESSABLE),
+            refusal => match refusal.and_then(ClosedReason::of_refusal) {
+                Some(reason) => {
+                    let state = PageState::Closed(Closing { reason, nothing_taken: false });
+                    self.show(loaded, (state, self.so_far(amount)), None, UNPROCESSABLE)
+                }
+                None => self.choices(loaded, amount, Some(Notice::MethodNotOffered), UNPROCESSABLE),
+            },
         }
     }
 }

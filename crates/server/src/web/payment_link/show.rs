@@ -10,7 +10,8 @@ use domain::kernel::ids::{ItemId, SourceId};
 use domain::kernel::money::Money;
 use domain::kernel::names::Operation;
 use domain::kernel::time::{MerchantTime, ServerTime};
-use domain::sales::payment_link::{LinkPrice, LinkState, PaymentLink, PaymentLinkItem};
+use domain::ledger::wallet::WalletStatus;
+use domain::sales::payment_link::{LinkPrice, PaymentLink, PaymentLinkItem};
 use domain::sales::source::{Item, SourceType};
 use domain::tariff::{Market, Tariff};
 
@@ -39,6 +40,8 @@ pub struct Rows {
     pub link: PaymentLink,
     pub merchant: Merchant,
     pub items: Vec<PaymentLinkItem>,
+    /// Of the merchant's wallet that is to be paid into; `None` where there is none yet.
+    pub wallet_status: Option<WalletStatus>,
     pub tariff: Arc<Tariff>,
     pub now: ServerTime,
 }
@@ -52,13 +55,18 @@ impl Rows {
     /// Whether a payer can pay now.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.link.state(self.time()) == LinkState::Open
+        self.end().is_none()
+    }
+
+    fn end(&self) -> Option<ClosedReason> {
+        let end = ClosedReason::of_link(&self.link, self.time());
+        end.or_else(|| ClosedReason::of_wallet(self.wallet_status))
     }
 
     /// What the page shows first.
     #[must_use]
     pub fn state(&self) -> PageState {
-        match (ClosedReason::of_link(&self.link, self.time()), self.link.total()) {
+        match (self.end(), self.link.total()) {
             (Some(reason), _) => PageState::Closed(Closing { reason, nothing_taken: false }),
             (None, Some(total)) => PageState::Open(self.choices(total)),
             (None, None) => self.ask_amount(String::new(), None),
@@ -111,7 +119,7 @@ impl Loaded {
     #[must_use]
     pub fn page_in(self, state: PageState, payer: LinkPayer, visitor: Visitor) -> CheckoutPage {
         let Self { rows, token, permit } = self;
-        let Rows { link, merchant, items, tariff, now } = rows;
+        let Rows { link, merchant, items, tariff, now, .. } = rows;
         let not_chosen = Money::new(0, link.currency);
         let mut page = CheckoutPage {
             frame: Frame::of(&merchant, visitor, ""),
@@ -165,9 +173,10 @@ pub async fn load(app: &App, token: &str) -> Result<Loaded, ApiError> {
         return Err(ApiError::TooMany(1));
     };
     let items = reads.items().await?;
+    let wallet_status = reads.wallet().await?.map(|wallet| wallet.status);
     let tariff = app.queries.for_system().tariff().await?;
     let PaymentLinkReads { link, merchant, .. } = reads;
-    let rows = Rows { link, merchant, items, tariff, now: clock::now() };
+    let rows = Rows { link, merchant, items, wallet_status, tariff, now: clock::now() };
     Ok(Loaded { rows, token: token.to_owned(), permit })
 }
 

@@ -1,17 +1,19 @@
 //! The pages of `/app` in Chromium.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::app_stage::{AppStage, button, code_now, secret, show_details, wrong_code};
 use super::chromium::{Chromium, DESKTOP, PHONE};
 use super::{axe, beyond_the_side, broken_words, faults_at, unwanted};
-use crate::checkout_pages::MTN_LRD;
+use crate::checkout_pages::{MTN_LRD, WITHIN_AN_HOUR};
 use crate::people::person::PASSWORD;
-use crate::people::{fresh, path_of};
+use crate::people::{fresh, path_of, to_merchant};
 use crate::support::payer::{Browser as _, hides, pay, shows, until};
 use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, Server, id, shown, wait_for};
+use crate::support::{Merchant, Server, id, open_with, shown, wait_for};
 
 /// Each state once, since it takes longer to get there than to look at it.
 #[test]
@@ -333,4 +335,36 @@ fn people_get_from_an_invoice_to_its_refund() {
 #[ignore = "needs Chromium: cargo xtask test --browser"]
 fn selling_needs_no_scripts() {
     from_an_invoice_to_its_refund(false);
+}
+
+/// The page of a payment under way shows how it ended, without a touch.
+#[test]
+#[ignore = "needs Chromium: cargo xtask test --browser"]
+fn the_end_of_a_payment_comes_by_itself() {
+    let (server, shop) = open_with(&WITHIN_AN_HOUR);
+    server.database.give_secrets_key();
+    let mut somebody = Somebody { browser: Chromium::start(&server), scripts: true };
+    somebody.join(&to_merchant(&server, &shop, "OWNER"), "yaa@shop.example", "Yaa Asantewaa");
+    somebody.set_up_codes();
+    let browser = &mut somebody.browser;
+    let paid = shop.take(shop.momo("COLLECTION", GOOD), "USD", "10.00");
+    browser.open(&format!(
+        "/app/payments/{}/{}",
+        shop.credentials.merchant_id, paid["payment_intent_id"]
+    ));
+    shows(browser, &["under way", "This page checks by itself."]);
+    // It stops when it is told to, and goes on when it is told to.
+    let press = "document.querySelector('#auto button').click()";
+    browser.evaluate(press, vec![]);
+    shows(browser, &["Check by itself again"]);
+    hides(browser, &["This page checks by itself."]);
+    browser.evaluate(press, vec![]);
+    shop.advance(3_600);
+    wait_for("the end", || browser.text().contains("has arrived").then_some(()));
+    hides(browser, &["under way", "checks by itself"]);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    // A page that has its end asks no more.
+    let _before = browser.requests();
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(browser.requests().is_empty(), "it still asks");
 }

@@ -45,6 +45,30 @@ fn an_open_page_names_everything_and_every_price() {
 }
 
 #[test]
+fn a_frozen_wallet_is_told_before_anything_is_chosen() {
+    let (server, shop, checkout) = stage(&WITHIN_AN_HOUR);
+    server.fund(&shop, "USD", "1.00");
+    let mut payer = Payer::at(&server, &checkout.link);
+    payer.choose("method", MTN_LRD);
+    payer.fill("phone", "0880000001");
+    payer.go_on();
+    // It is frozen while the payer is about to send the request.
+    server.set_wallet(shop.wallet("USD"), "FROZEN");
+    let none = "First Shop cannot take payments now.";
+    payer.go_on();
+    shows(&mut payer, &[none]);
+    hides(&mut payer, &["How do you want to pay?", "not offered any more"]);
+    let mut later = Payer::at(&server, &checkout.link);
+    assert_eq!(later.status(), 200);
+    shows(&mut later, &[none]);
+    hides(&mut later, &["How do you want to pay?", "MTN"]);
+    assert_executions(&shop, &[]);
+    server.set_wallet(shop.wallet("USD"), "ACTIVE");
+    let mut again = Payer::at(&server, &checkout.link);
+    assert!(again.offers("method", MTN_LRD), "{}", again.text());
+}
+
+#[test]
 fn a_payment_from_open_to_its_receipt() {
     let (server, shop, checkout) = stage(&WITHIN_AN_HOUR);
     let mut payer = Payer::at(&server, &checkout.link);

@@ -56,10 +56,10 @@ fn a_payment_in_reconciliation_waits_for_days() {
     stage.pawapay_fault("/v2/deposits", "IN_RECONCILIATION", &json!({"seconds": three_days}));
     let shop = &stage.shop;
     let paid = shop.take(shop.momo("COLLECTION", GOOD), "USD", "100.00");
-    stage.waits_for("collection", &paid, "finding out from the operator");
+    stage.waits_for("collection", &paid, "finding out from the mobile operator");
     stage.pass_deadlines();
     assert_eq!(stage.review_of(&paid)["kind"], "DEADLINE_PASSED");
-    let waiting = stage.waits_for("collection", &paid, "finding out from the operator");
+    let waiting = stage.waits_for("collection", &paid, "finding out from the mobile operator");
     assert_eq!(waiting["status"], "PROCESSING", "{waiting}");
     stage.fakes.advance(three_days);
     stage.becomes("collection", &paid, "COMPLETED");

@@ -254,6 +254,11 @@ fn what_happens_is_in_the_figures_at_the_next_view() {
     assert_eq!(state(&seen), ["3", "1"]);
     let link = format!("{}/{}", payments(&shop), waits["payment_intent_id"]);
     assert!(seen.contains(&format!("Waits longest: <a href=\"{link}\">")), "{seen}");
+    // With why and until when.
+    let waits_longest = between(&seen, "Waits longest", "</li>");
+    for part in ["<bdi>Waits for: ", "</bdi> Then an operator looks at it: <time "] {
+        assert!(waits_longest.contains(part), "{part}: {waits_longest}");
+    }
     let path = format!("/v1/sandbox/executions/{}/authenticate", shown(&waits, "reference_id"));
     shop.api.post(&path, &json!({"success": true})).ok();
     shop.settled("collection", &waits);

@@ -128,6 +128,9 @@ fn only_the_operator_changes_merchants() {
         let form = format!("{page}/wallets/{theirs}/{what}");
         assert_eq!(operator.browser.post(&form, &fields).status, 404, "{form}");
     }
+    let seen = operator.browser.get(&page);
+    let overview = format!("href=\"/app/overview/{}\"", shop.credentials.merchant_id);
+    assert!(text(&seen).contains(&overview), "{}", text(&seen));
     assert_eq!(operator.browser.get("/app/merchants/999999").status, 404);
     assert_eq!(state(), before);
 }

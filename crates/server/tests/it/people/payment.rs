@@ -164,8 +164,17 @@ fn a_double_click_refunds_once() {
     let again = ama.browser.post_bare(&format!("{path}/refund"), &fields);
     assert_eq!(leads(&again), made[0]);
     let page = ama.browser.get(&made[0]);
-    for part in ["Refund of <span class=\"n\">103.00 USD", "The payment that this gives back"] {
+    for part in [
+        "Refund of <span class=\"n\">103.00 USD",
+        "The payment that this gives back",
+        "<th scope=\"row\">Why</th><td><bdi>Returned</bdi>",
+        "Taken from the wallet",
+        "Given back",
+    ] {
         assert!(text(&page).contains(part), "{part}: {}", text(&page));
+    }
+    for part in ["Payer pays", "Payee has"] {
+        assert!(!text(&page).contains(part), "{part}: {}", text(&page));
     }
     // None of the forms that came too late stays declared.
     let active = "SELECT count(*) FROM sessions WHERE status = \
@@ -173,6 +182,13 @@ fn a_double_click_refunds_once() {
     assert_eq!(server.database.value(active), "0");
     let page = ama.browser.get(&path);
     assert!(text(&page).contains("Left to give back: <span class=\"n\">0.00 USD"));
+    assert!(text(&page).contains("<small><bdi>Returned</bdi></small>"), "{}", text(&page));
+    // The invoice that was paid says so, with a link to its payment.
+    let invoice = between(text(&page), "<tr><th scope=\"row\">Invoice</th><td><a href=\"", "\"");
+    let invoice = ama.browser.get(invoice);
+    let given_back =
+        format!("<a href=\"{path}\"><span class=\"n\">103.00 USD</span> given back</a>");
+    assert!(text(&invoice).contains(&given_back), "{}", text(&invoice));
     assert!(!text(&page).contains(&format!("href=\"{path}/refund\"")));
     server.verify_ledger();
 }
@@ -275,13 +291,31 @@ fn the_network_is_asked_and_the_receipt_passed_on() {
     {
         assert!(text(&page).contains(part), "{part}: {}", text(&page));
     }
-    assert_eq!(leads(&kofi.browser.post(&format!("{path}/check"), &[])), path);
+    // The page looks by itself, with a button to stop.
+    for part in ["data-state=\"PROCESSING\" data-poll=\"asked\"", "Stop checking"] {
+        assert!(text(&page).contains(part), "{part}: {}", text(&page));
+    }
+    let check = format!("{path}/check");
+    let recently = format!("{path}?asked=recently");
+    assert_eq!(leads(&kofi.browser.post(&check, &[])), recently);
+    let page = kofi.browser.get(&recently);
+    assert!(text(&page).contains("The network was asked a moment ago"), "{}", text(&page));
+    // Neither the network's checks nor the deadline have come.
+    shop.advance(11);
+    let answered = format!("{path}?asked=answered");
+    assert_eq!(leads(&kofi.browser.post(&check, &[])), answered);
+    let page = kofi.browser.get(&answered);
+    assert!(text(&page).contains("Asked: it is still under way there."), "{}", text(&page));
     shop.advance(1_000);
-    assert_eq!(leads(&kofi.browser.post(&format!("{path}/check"), &[])), path);
+    assert!(leads(&kofi.browser.post(&check, &[])).starts_with(&format!("{path}?asked=")));
     shop.settled("collection", &waits);
+    let page = kofi.browser.get(&answered);
+    assert!(text(&page).contains("Asked: it has ended. It is paid now."), "{}", text(&page));
     let page = kofi.browser.get(&path);
     assert!(text(&page).contains("has arrived"), "{}", text(&page));
-    assert!(!text(&page).contains("Ask the network now"));
+    for part in ["Ask the network now", "Asked", "data-poll", "Stop checking"] {
+        assert!(!text(&page).contains(part), "{part}: {}", text(&page));
+    }
     // Looking makes no link; asking for it makes one.
     let made = || server.database.value("SELECT count(*) FROM checkout_configs");
     assert_eq!(made(), "0");
@@ -295,6 +329,73 @@ fn the_network_is_asked_and_the_receipt_passed_on() {
     let page = viewer.browser.get(&path);
     assert!(!text(&page).contains("/receipt/"), "it shows the payer's name: {}", text(&page));
     server.verify_ledger();
+}
+
+#[test]
+fn who_resolved_a_review_is_the_operator_for_the_merchant() {
+    let (server, shop) = open_with_key();
+    let (late, review) = crate::reviews::late_success(&server, &shop);
+    let mut operator = super::reviews::of_installation(&server, "operator");
+    let mut auditor = super::reviews::of_installation(&server, "auditor");
+    let mut owner = member(&server, &shop, "OWNER", "ama@shop.example");
+    let path = of(&shop, &late);
+    // The review leads to its payment.
+    let here = format!("/app/reviews/{}/{}", shop.credentials.merchant_id, review["id"]);
+    let page = operator.browser.get(&here);
+    let to_payment = format!("<a href=\"{path}\">The payment</a>");
+    assert!(text(&page).contains(&to_payment), "{}", text(&page));
+    let page = operator.browser.post(&format!("{here}/preview"), &[("how", "wallet")]);
+    let figures = between(text(&page), "name=\"figures\" value=\"", "\"").to_owned();
+    let fields = [("how", "wallet"), ("figures", figures.as_str()), ("evidence", "a call")];
+    assert_eq!(leads(&operator.browser.post(&format!("{here}/resolve"), &fields)), here);
+    let name =
+        server.database.value("SELECT name FROM users WHERE email = 'operator@host.example'");
+    let by_name = format!(", by <bdi>{name} (operator)</bdi>");
+    let unnamed = ", by <bdi>the operator</bdi>";
+    for (person, named) in [(&mut owner, false), (&mut operator, true), (&mut auditor, true)] {
+        let page = person.browser.get(&path);
+        assert_eq!(text(&page).contains(&by_name), named, "{}", text(&page));
+        assert_eq!(text(&page).contains(unnamed), !named, "{}", text(&page));
+        assert!(!text(&page).contains("left"), "{}", text(&page));
+    }
+}
+
+#[test]
+fn who_has_left_is_still_named() {
+    let (server, shop) = open_with_key();
+    server.fund(&shop, "USD", "50.00");
+    let paid = shop.paid_hundred();
+    let mut ama = member(&server, &shop, "FINANCE", "ama@shop.example");
+    let made = leads(&refund(&mut ama, &of(&shop, &paid), "10.00")).to_owned();
+    server.database.sql(
+        "UPDATE memberships SET role = NULL WHERE user_id = \
+         (SELECT id FROM users WHERE email = 'ama@shop.example')",
+    );
+    let name = server.database.value("SELECT name FROM users WHERE email = 'ama@shop.example'");
+    let mut kofi = member(&server, &shop, "FINANCE", "kofi@shop.example");
+    let page = kofi.browser.get(&made);
+    let by = format!(", by <bdi>{name} (has left)</bdi>");
+    assert!(text(&page).contains(&by), "{}", text(&page));
+    let mut viewer = member(&server, &shop, "VIEWER", "yaa@shop.example");
+    let page = viewer.browser.get(&made);
+    assert!(text(&page).contains(" (has left)</bdi>"), "{}", text(&page));
+    assert!(!text(&page).contains(&by), "{}", text(&page));
+}
+
+#[test]
+fn the_rate_of_a_refund_is_that_of_its_payment() {
+    let (server, shop) = open_with_key();
+    let session = shop.checkout(shop.invoice("USD", "10.00"));
+    let paid = shop.collect(session, shop.momo("COLLECTION", GOOD), "LRD", &key()).ok();
+    shop.settled("collection", &paid);
+    let mut ama = member(&server, &shop, "FINANCE", "ama@shop.example");
+    let path = of(&shop, &paid);
+    let made = leads(&refund(&mut ama, &path, "192.00")).to_owned();
+    for page in [path, made] {
+        let page = ama.browser.get(&page);
+        let rate = "<th scope=\"row\">Rate</th><td><bdi>192 LRD for 1 USD</bdi>";
+        assert!(text(&page).contains(rate), "{}", text(&page));
+    }
 }
 
 #[test]

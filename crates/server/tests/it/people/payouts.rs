@@ -305,6 +305,15 @@ fn above_the_limit_it_waits_for_an_approval_and_may_be_taken_back() {
     let payment = leads(&pay(&mut ama, &path)).to_owned();
     let page = ama.browser.get(&payment);
     assert!(text(&page).contains("Waits for: approval."), "{}", text(&page));
+    for part in [
+        "waits until a second person here has approved it",
+        "<strong>Approval requested</strong>, by <bdi>",
+        "above the limit of one payment",
+        "data-state=\"PENDING REQUESTED\"",
+    ] {
+        assert!(text(&page).contains(part), "{part}: {}", text(&page));
+    }
+    assert!(!text(&page).contains("is under way"), "{}", text(&page));
     shop.assert_balance("USD", "378.20", "121.80");
     let list = ama.browser.get(&payouts(&shop));
     for part in ["121.80 USD</span> held", "Requested by <bdi>", "Take it back"] {
@@ -322,13 +331,21 @@ fn above_the_limit_it_waits_for_an_approval_and_may_be_taken_back() {
     for part in [", refused by", "failed", "Why: it was taken back."] {
         assert!(text(&list).contains(part), "{part}: {}", text(&list));
     }
+    let page = ama.browser.get(&payment);
+    assert!(text(&page).contains("<strong>Refused</strong>, by <bdi>"), "{}", text(&page));
     // Another person approves; the list says who.
     let payment = leads(&pay(&mut ama, &path)).to_owned();
     let approval = id(&shop.api.get("/v1/approvals/list?status=REQUESTED").rows()[0]);
     let approve = format!("{take_back}{approval}/approve");
     assert_eq!(ama.browser.post(&approve, &[]).status, 403);
     assert_eq!(leads(&kofi.browser.post(&approve, &[])), approvals);
-    assert!(text(&kofi.browser.get(&payment)).contains("paid out"));
+    let page = kofi.browser.get(&payment);
+    let requested = text(&page).find("<strong>Approval requested</strong>, by <bdi>");
+    let approved = text(&page).find("<strong>Approved</strong>, by <bdi>");
+    let completed = text(&page).find("<strong>Completed</strong>");
+    let order = requested.zip(approved).zip(completed);
+    let in_order = order.is_some_and(|((first, then), last)| first < then && then < last);
+    assert!(in_order && text(&page).contains("paid out"), "{}", text(&page));
     assert!(text(&kofi.browser.get(&payouts(&shop))).contains(", approved by"));
     // With the 120.00 of before, 131.00 would be too much for a day, and 100.00 is not.
     let page = ama.browser.get(&price(&shop, account, 10_000));
@@ -337,6 +354,16 @@ fn above_the_limit_it_waits_for_an_approval_and_may_be_taken_back() {
     let page = ama.browser.get(&price(&shop, account, 3_100));
     assert!(text(&page).contains("what this wallet may send in a day"), "{}", text(&page));
     server.verify_ledger();
+    // What people wait for is no time of the network.
+    let waited = 5_i64 * 3_600_000_000;
+    server.database.sql(&format!(
+        "UPDATE executions SET created_at = created_at - {waited} WHERE id = {}",
+        payment.rsplit_once('/').expect("a number").1
+    ));
+    let mut operator = super::reviews::of_installation(&server, "operator");
+    let page = operator.browser.get("/app/networks");
+    let within = between(text(&page), ", 95 of 100 within ", ". Sent");
+    assert!(within.ends_with(" s"), "{within}");
 }
 
 /// What the network keeps in its queue, because its operator is delayed, and what was not sent yet.
