@@ -226,7 +226,8 @@ impl Clients<'_> {
                 source: self.source(id)?,
             }),
             6 => {
-                Command::AddItem(AddItem { source: self.pick_source(id)?, item: self.new_item()? })
+                let (source, item) = (self.pick_source(id)?, self.new_item()?);
+                Command::AddItem(AddItem { source, item, shown: None })
             }
             7 => {
                 let which = self.pick_source_with_items(id)?;

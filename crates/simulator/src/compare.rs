@@ -437,6 +437,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::KeepUnmatchedCallback(())
         | Output::DeleteRetained(())
         | Output::SaveFilter(_)
+        | Output::UpdateParty(_)
         | Output::TestWebhookEndpoint(_)
         | Output::FanOutMessages(_)
         | Output::ChainBatches(_)

@@ -116,7 +116,7 @@ pub fn command(command: &Command) -> String {
         | Command::PublishSource(PublishSource { source: which })
         | Command::CancelSource(CancelSource { source: which })
         | Command::OpenCheckoutPage(OpenCheckoutPage { source: which, .. }) => which.id.to_string(),
-        Command::AddItem(AddItem { source: which, item: new }) => {
+        Command::AddItem(AddItem { source: which, item: new, .. }) => {
             format!("to {}: {} × {} {}", which.id, new.qty, new.amount, new.currency)
         }
         Command::UpdateItem(UpdateItem { source: which, item_id: id, .. })
@@ -338,6 +338,7 @@ fn answered(answer: &Output) -> String {
         | Output::KeepUnmatchedCallback(())
         | Output::DeleteRetained(())
         | Output::SaveFilter(_)
+        | Output::UpdateParty(_)
         | Output::FanOutMessages(()) => "done".to_owned(),
         Output::ChainBatches(done) => format!("chained: {done}"),
         Output::CreateWebhookEndpoint(_)

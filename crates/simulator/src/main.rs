@@ -315,9 +315,11 @@ mod tests {
 
     /// The commands that nobody sends, in the order of the list of all. The accounts at real networks
     /// are there from the beginning, and nobody disputes a payment; the tests of `networks` try these.
-    /// Rows that are kept for a time only, and filters that people keep, are read by no other decision:
-    /// the tests of the store and of the pages try them.
+    /// Rows that are kept for a time only, and filters that people keep, are read by no other decision,
+    /// and what can be changed of a party decides none: the tests of the domain, the store and the
+    /// pages try them.
     const NOT_SENT: &[&str] = &[
+        "UpdateParty",
         "RecordDispute",
         "AddNetworkAccount",
         "RetireNetworkSecret",

@@ -10,6 +10,7 @@ macro_rules! never_sent {
             | Command::KeepUnmatchedCallback(_)
             | Command::DeleteRetained(_)
             | Command::SaveFilter(_)
+            | Command::UpdateParty(_)
     };
 }
 pub(crate) use never_sent;

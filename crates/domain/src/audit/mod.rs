@@ -67,6 +67,7 @@ api_enum! {
         SetMerchantLimits = "set_merchant_limits",
         AdvanceClock = "advance_clock",
         CreateParty = "create_party",
+        UpdateParty = "update_party",
         CreateCounterparty = "create_counterparty",
         UpdateCounterparty = "update_counterparty",
         CreateAccount = "create_account",

@@ -96,6 +96,12 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             row.merchant_id,
             changes::<Party>(row.id, work),
         ),
+        (Command::UpdateParty(_), Output::UpdateParty(row)) => about(
+            Did::UpdateParty,
+            (On::Party, row.id.0),
+            row.merchant_id,
+            changes::<Party>(row.id, work),
+        ),
         (Command::CreateCounterparty(_), Output::CreateCounterparty(row)) => about(
             Did::CreateCounterparty,
             (On::Counterparty, row.id.0),
@@ -367,6 +373,7 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::RevokeApiKey(_)
             | Command::SetMerchantLimits(_)
             | Command::CreateParty(_)
+            | Command::UpdateParty(_)
             | Command::CreateCounterparty(_)
             | Command::UpdateCounterparty(_)
             | Command::CreateAccount(_)

@@ -29,6 +29,7 @@ macro_rules! each_decision {
             FinishPasscodeAttempt = $crate::directory::try_passcode::FinishPasscodeAttempt,
             AdvanceClock = $crate::directory::advance_clock::AdvanceClock,
             CreateParty = $crate::directory::create_party::CreateParty,
+            UpdateParty = $crate::directory::update_party::UpdateParty,
             CreateCounterparty = $crate::directory::counterparties::CreateCounterparty,
             UpdateCounterparty = $crate::directory::counterparties::UpdateCounterparty,
             CreateAccount = $crate::directory::create_payment_account::CreateAccount,

@@ -18,4 +18,5 @@ pub mod set_passcode;
 pub mod signing_key;
 pub mod try_passcode;
 pub mod update_merchant;
+pub mod update_party;
 pub mod use_payment_account;

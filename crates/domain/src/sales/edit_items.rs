@@ -6,7 +6,7 @@ use crate::directory::roles::Action;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::ItemId;
 use crate::kernel::money::{Decimal, MAX_MINOR, Money};
-use crate::kernel::refusal::{self, Refusal};
+use crate::kernel::refusal::{self, Refusal, Subject};
 use crate::kernel::time::MerchantTime;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Item, MAX_SOURCE_ITEMS, Source, SourceInput};
@@ -49,6 +49,30 @@ pub struct ItemChanges {
 pub struct AddItem {
     pub source: SourceRef,
     pub item: NewItem,
+    /// Where it is given, the item is added only to what was shown: a form that is sent twice adds once,
+    /// and of two people who add to it each has seen what the other did.
+    pub shown: Option<ShownItems>,
+}
+
+/// What whoever adds an item was shown of the invoice or order.
+///
+/// Each change of it has a time of its own, unless clocks differ: of changes in the same moment most
+/// have another number of items or another total.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ShownItems {
+    pub updated_at: MerchantTime,
+    pub item_count: i64,
+    pub total_minor: i64,
+}
+
+impl From<&Source> for ShownItems {
+    fn from(source: &Source) -> Self {
+        Self {
+            updated_at: source.updated_at,
+            item_count: source.item_count,
+            total_minor: source.total_minor,
+        }
+    }
 }
 
 impl Decision for AddItem {
@@ -60,7 +84,23 @@ impl Decision for AddItem {
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Item, Stop> {
         let time = context.merchant_time(self.source.merchant_id, work)?;
+        if let Some(shown) = self.shown {
+            self.check(shown, work, time)?;
+        }
         add_item(self.source, &self.item, work, time)
+    }
+}
+
+impl AddItem {
+    /// What cannot be edited at all is refused for that.
+    fn check(&self, shown: ShownItems, work: &Workspace, time: MerchantTime) -> Result<(), Stop> {
+        let source = self.source.existing(work)?;
+        source.after(SourceInput::Edit, time)?;
+        if ShownItems::from(&source) == shown {
+            return Ok(());
+        }
+        let what = source.kind.word();
+        Err(Refusal::ChangedMeanwhile { subject: Subject::Source, what }.into())
     }
 }
 

@@ -119,7 +119,7 @@ fn a_draft_is_a_checkout_that_is_published_later() {
     let refused = stage.decide(&PublishSource { source }).unwrap_err();
     assert_eq!(refused, [Refusal::NoItems { what: "order" }]);
     let item = NewItem { name: "Rice".into(), currency: currency("USD"), qty: 2, amount: usd(100) };
-    stage.decide(&AddItem { source, item }).unwrap();
+    stage.decide(&AddItem { source, item, shown: None }).unwrap();
     let published = stage.decide(&PublishSource { source }).unwrap();
     assert_eq!((published.status, published.total_minor), (SourceStatus::Active, 200));
 }

@@ -13,6 +13,7 @@ mod late;
 mod markets;
 mod merchants;
 mod page_payments;
+mod parties;
 mod payment_links;
 mod payouts;
 mod people;

@@ -3,12 +3,14 @@
 use crate::stage::{Stage, currency, usd};
 use domain::kernel::ids::ItemId;
 use domain::kernel::names::FeeBearer;
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
+use domain::kernel::time::ServerTime;
 use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::NewItem;
 use domain::sales::edit_items::RemoveItem;
+use domain::sales::edit_items::ShownItems;
 use domain::sales::find_source::SourceRef;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::source::{MAX_SOURCE_ITEMS, SourceType};
@@ -35,7 +37,7 @@ fn draft(stage: &mut Stage) -> SourceRef {
 
 fn add(stage: &mut Stage, which: SourceRef) -> Result<ItemId, Vec<Refusal>> {
     let item = NewItem { name: "i".into(), currency: currency("USD"), qty: 1, amount: usd(1) };
-    stage.decide(&AddItem { source: which, item }).map(|item| item.id)
+    stage.decide(&AddItem { source: which, item, shown: None }).map(|item| item.id)
 }
 
 #[test]
@@ -57,4 +59,44 @@ fn a_source_has_so_many_items_and_no_more() {
         panic!("not published")
     };
     assert_eq!((published.item_count, published.total_minor), (MAX_SOURCE_ITEMS, MAX_SOURCE_ITEMS));
+}
+
+#[test]
+fn an_item_is_added_to_what_was_shown() {
+    let mut stage = Stage::new();
+    let which = draft(&mut stage);
+    let shown = |stage: &Stage| ShownItems::from(&which.existing(&stage.work).unwrap());
+    let add = |stage: &mut Stage, shown| {
+        stage.now = ServerTime(stage.now.0 + 1);
+        let item = NewItem { name: "i".into(), currency: currency("USD"), qty: 1, amount: usd(1) };
+        stage.decide(&AddItem { source: which, item, shown: Some(shown) }).map(|item| item.id)
+    };
+    let changed =
+        Err(vec![Refusal::ChangedMeanwhile { subject: Subject::Source, what: "order" }]);
+    let empty = shown(&stage);
+    let first = add(&mut stage, empty).unwrap();
+    // The same form again.
+    assert_eq!(add(&mut stage, empty), changed);
+    let one = shown(&stage);
+    assert_eq!((one.item_count, one.total_minor), (1, 1));
+    // What was taken out and put in again is another list, with the same sum.
+    stage.now = ServerTime(stage.now.0 + 1);
+    stage.decide(&RemoveItem { source: which, item_id: first }).unwrap();
+    let again = shown(&stage);
+    add(&mut stage, again).unwrap();
+    assert_eq!((shown(&stage).item_count, shown(&stage).total_minor), (1, 1));
+    assert_eq!(add(&mut stage, one), changed);
+    // Within one moment it is told by what it has.
+    let now = shown(&stage);
+    for other in [
+        ShownItems { item_count: 0, ..now },
+        ShownItems { total_minor: 2, ..now },
+    ] {
+        assert_eq!(add(&mut stage, other), changed);
+    }
+    add(&mut stage, now).unwrap();
+    stage.decide(&PublishSource { source: which }).unwrap();
+    let Err(refused) = add(&mut stage, now) else { panic!("it is published") };
+    assert!(matches!(refused[..], [Refusal::InvalidState { .. }]), "{refused:?}");
+    assert_eq!(shown(&stage).item_count, 2);
 }

@@ -404,7 +404,7 @@ impl Stage {
             SourceRef { merchant_id: self.merchant, kind: SourceType::Invoice, id: source.id };
         let item =
             NewItem { name: "i".into(), currency: currency("USD"), qty: 1, amount: usd(minor) };
-        self.decide(&AddItem { source: which, item }).unwrap();
+        self.decide(&AddItem { source: which, item, shown: None }).unwrap();
         self.decide(&PublishSource { source: which }).unwrap();
         source.id
     }

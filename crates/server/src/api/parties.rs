@@ -5,7 +5,9 @@ use axum::extract::State;
 use domain::directory::create_party::{self, NewParty};
 use domain::directory::party::Party;
 use domain::directory::roles::Action;
+use domain::directory::update_party::{self, PartyChanges};
 use domain::kernel::ids::PartyId;
+use domain::kernel::patch::Patch;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -33,6 +35,18 @@ payload! {
         /// The country by two or three letters of ISO 3166, in upper or lower case. Answers have
         /// two letters.
         country_code: OptionalCountry,
+    }
+
+    /// Changes a party. Absent fields stay as they are; `null` clears a field that may be empty. The
+    /// phone cannot be changed, because a party is found by it.
+    pub struct UpdateParty {
+        /// The full name.
+        fullname: Option<Text<255>>,
+        /// The email address. `null` removes it.
+        email: Patch<Email>,
+        /// The country by two or three letters of ISO 3166, in upper or lower case. `null` removes it,
+        /// and so does an empty text.
+        country_code: Patch<OptionalCountry>,
     }
 
     /// The filter of parties.
@@ -91,6 +105,32 @@ async fn create(
     Ok(Json(party.into()))
 }
 
+async fn update(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+    Body(payload): Body<UpdateParty>,
+) -> JsonResult<PartyResponse> {
+    let country_code = match payload.country_code {
+        Patch::Keep => Patch::Keep,
+        Patch::Clear | Patch::Set(OptionalCountry(None)) => Patch::Clear,
+        Patch::Set(OptionalCountry(Some(country))) => Patch::Set(country.0),
+    };
+    let changes = PartyChanges {
+        fullname: payload.fullname.map(|name| name.0),
+        email: payload.email.map(|email| email.0),
+        country_code,
+    };
+    let command = update_party::UpdateParty {
+        merchant_id: tenant.id(),
+        party_id: PartyId(id),
+        changes,
+        shown: None,
+    };
+    let party = app.engine.submit(tenant.caller, command).await?;
+    Ok(Json(party.into()))
+}
+
 /// What a list takes: whoever may not see names does not search by them.
 pub(super) const fn to_search(fullname: Option<&str>) -> Action {
     match fullname {
@@ -134,4 +174,14 @@ pub fn routes() -> Routes {
         )
         .get("/v1/parties/list", list_all, op("list_parties", "List parties"))
         .get("/v1/parties/retrieve/{id}", retrieve, op("retrieve_party", "Read a party"))
+        .put(
+            "/v1/parties/update/{id}",
+            update,
+            op("update_party", "Change a party")
+                .example(json!({ "fullname": "Ama Kollie-Doe", "email": "ama@example.com" }))
+                .details(
+                    "Invoices, orders, lists and answers have the name of now. Payment accounts, payments, \
+                     declared transfers and messages keep what they were made with.",
+                ),
+        )
 }

@@ -1,7 +1,7 @@
 //! Parties and counterparties.
 
-use crate::support::shop::new_phone;
-use crate::support::{Merchant, Reply, assert_fields, id, instant, json, open};
+use crate::support::shop::{GOOD, new_phone};
+use crate::support::{Merchant, Reply, assert_fields, id, instant, json, number, open, soon};
 use serde_json::Value;
 
 fn create(shop: &Merchant, change: &Value) -> Reply {
@@ -240,4 +240,74 @@ fn counterparties_are_filtered() {
     );
     let reply = shop.api.get("/v1/counterparties/list?relationship_type=ENEMY");
     assert_eq!(reply.fault("query.relationship_type").kind, "type_error.enum");
+}
+
+#[test]
+fn a_party_is_changed_and_keeps_its_phone() {
+    let (_server, shop) = open();
+    let phone = new_phone();
+    let made = create(&shop, &json!({"phone": phone, "email": "amara@example.com"})).ok();
+    let path = format!("/v1/parties/update/{}", id(&made));
+    let change = json!({"fullname": " Amara Kollie-Doe ", "country_code": "lbr", "phone": GOOD});
+    let changed = shop.api.put(&path, &change).ok();
+    assert_fields(
+        &changed,
+        &[
+            ("fullname", "Amara Kollie-Doe"),
+            ("phone", &phone),
+            ("email", "amara@example.com"),
+            ("country_code", "LR"),
+        ],
+    );
+    assert_eq!(shop.api.get(&format!("/v1/parties/retrieve/{}", id(&made))).ok(), changed);
+    assert!(instant(&changed["updated_at"]) >= instant(&made["updated_at"]));
+    // What stands there already is no change.
+    let again = json!({"fullname": "Amara Kollie-Doe", "country_code": "LR"});
+    assert_eq!(shop.api.put(&path, &again).ok(), changed);
+    assert_eq!(shop.api.put(&path, &json!({})).ok(), changed);
+    let cleared = shop.api.put(&path, &json!({"email": null, "country_code": ""})).ok();
+    assert_eq!((&cleared["email"], &cleared["country_code"]), (&json!(null), &json!(null)));
+    assert_eq!(cleared["fullname"], "Amara Kollie-Doe");
+    for (body, field) in [
+        (json!({"fullname": ""}), "fullname"),
+        (json!({"fullname": "a\u{202e}b"}), "fullname"),
+        (json!({"email": "amara"}), "email"),
+        (json!({"country_code": "ZZZ"}), "country_code"),
+    ] {
+        shop.api.put(&path, &body).faults_are_at(&[&format!("body.{field}")]);
+    }
+    let unknown = shop.api.put("/v1/parties/update/987654", &json!({"fullname": "x"}));
+    assert_eq!(unknown.refused_in_words(404), "Not found");
+    // It is the same one that pays by this phone, and it is not called by another name for that.
+    let checkout = json!({"mode": "HOSTED", "source_kind": "INVOICE", "party_phone": phone, "party_name": "Somebody",
+        "currency": "USD", "items": [{"name": "x", "currency": "USD", "amount": 1}]});
+    let checkout = shop.api.post("/v1/checkouts/create", &checkout).ok();
+    assert_eq!(checkout["party_id"], json!(id(&made)));
+    let found = shop.api.get("/v1/parties/list?fullname=Kollie-Doe").rows();
+    assert_eq!(found, [cleared]);
+}
+
+/// What a change of a name changes, and what it does not.
+#[test]
+fn what_was_paid_keeps_the_name_of_its_account() {
+    let (server, shop) = open();
+    let party = shop.party();
+    let account = shop.account(party, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
+    let counterparty = shop.counterparty(party);
+    server.fund(&shop, "USD", "20.00");
+    let body = json!({"from_wallet_id": shop.wallet("USD"), "to_counterparty_id": counterparty,
+        "amount": number("1.00"), "currency": "USD", "expires_at": soon()});
+    let transfer = shop.api.post("/v1/sessions/transfer", &body).ok();
+    let taken = shop.take(account, "USD", "5.00");
+    let change = json!({"fullname": "Efua Doe"});
+    shop.api.put(&format!("/v1/parties/update/{party}"), &change).ok();
+    let path = format!("/v1/payment-accounts/retrieve/{account}");
+    assert_eq!(shop.api.get(&path).ok()["account_name"], "Amara Kollie");
+    let declared = format!("/v1/sessions/transfer/retrieve/{}", id(&transfer));
+    assert_eq!(shop.api.get(&declared).ok()["recipient"]["name"], "Amara Kollie");
+    let paid = format!("/v1/payment-intents/retrieve/{}", taken["payment_intent_id"]);
+    assert!(!shop.api.get(&paid).ok().to_string().contains("Efua Doe"));
+    let whole = shop.api.get(&format!("/v1/counterparties/retrieve/{counterparty}")).ok();
+    assert_eq!(whole["party"]["fullname"], "Efua Doe");
+    server.verify_ledger();
 }

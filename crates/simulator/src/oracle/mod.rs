@@ -255,7 +255,7 @@ impl Model {
             Command::CancelSource(CancelSource { source: which }) => {
                 self.source_canceled(*which, observed)
             }
-            Command::AddItem(AddItem { source: which, item: new }) => {
+            Command::AddItem(AddItem { source: which, item: new, .. }) => {
                 self.item_added(*which, new, observed)
             }
             Command::UpdateItem(UpdateItem { source: which, item_id: id, changes }) => {

@@ -67,6 +67,8 @@ const BATCHES_CHAINED: i64 = 29;
 const LINKS_CONFIRMED: i64 = 30;
 /// The schema that lets people keep filters.
 const FILTERS_SAVED: i64 = 34;
+/// Decisions change parties.
+const PARTIES_CHANGED: i64 = 35;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -274,6 +276,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0034_saved_filters.sql"),
         // An older kola could not read what the audit says of them.
         oldest: FILTERS_SAVED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0035_customers.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0035_customers.sql"),
+        // As above.
+        oldest: PARTIES_CHANGED,
     },
 ];
 

@@ -221,6 +221,7 @@ codes! {
         Approve = 65,
         Refuse = 66,
         SaveFilter = 68,
+        UpdateParty = 69,
     }
     "action": domain::directory::roles::Action {
         ReadPayments = 1,

@@ -57,6 +57,7 @@ impl Refusal {
                 state: "PAID",
                 needs: "ACTIVE",
             },
+            Self::ChangedMeanwhile { subject: Subject::Source, what: "invoice" },
             Self::InReview { what: "invoice" },
             Self::NoItems { what: "invoice" },
             Self::TooManyItems { what: "invoice", most: 200 },

@@ -68,6 +68,9 @@ impl std::fmt::Display for Refusal {
             Self::DuplicateFunding => f.write_str("this key was used before for another wallet or amount"),
             Self::UnknownId { what, .. } => write!(f, "not the id of {what} of this merchant"),
             Self::InvalidState { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
+            Self::ChangedMeanwhile { what, .. } => {
+                write!(f, "the {what} was changed meanwhile: look at what it has now, and try again")
+            }
             Self::InReview { what } => {
                 write!(f, "a review of an earlier payment of this {what} is open: it cannot be paid before that is resolved")
             }

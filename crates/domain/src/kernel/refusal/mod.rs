@@ -109,6 +109,12 @@ pub enum Refusal {
         /// The state that the command requires, such as "ACTIVE".
         needs: &'static str,
     },
+    /// The object is not what whoever changes it was shown.
+    ChangedMeanwhile {
+        subject: Subject,
+        /// The object, such as "invoice".
+        what: &'static str,
+    },
     /// A review of an earlier payment of the invoice or order is open: it may have been paid.
     InReview {
         /// "invoice" or "order".
@@ -332,7 +338,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 91;
+    const VARIANTS: usize = 92;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -94,6 +94,7 @@ impl Refusal {
             Self::InvitationEnded | Self::InvitationWaits => Subject::Invitation,
             Self::UnknownId { subject, .. }
             | Self::InvalidState { subject, .. }
+            | Self::ChangedMeanwhile { subject, .. }
             | Self::WalletState { subject, .. }
             | Self::OutsideNetworkBounds { subject, .. }
             | Self::NetworkDecimals { subject, .. } => *subject,

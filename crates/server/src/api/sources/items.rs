@@ -80,7 +80,7 @@ pub async fn add<K: Kind>(
         .engine
         .submit(
             tenant.caller,
-            edit_items::AddItem { source: source_ref::<K>(&tenant, id), item: new },
+            edit_items::AddItem { source: source_ref::<K>(&tenant, id), item: new, shown: None },
         )
         .await
         .map_err(refused::<K>())?;

@@ -1,5 +1,5 @@
 //! `/app/customers/{merchant}`: the parties that a merchant deals with, for who reads payments; who may
-//! edit customers deactivates their accounts.
+//! edit customers changes their names and deactivates their accounts.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,17 @@ use axum::response::Response;
 use domain::directory::party::Party;
 use domain::directory::payment_account::PaymentAccount;
 use domain::directory::roles::Action;
+use domain::directory::update_party::{PartyChanges, ShownParty, UpdateParty};
 use domain::directory::use_payment_account::DeactivateAccount;
+use domain::kernel::country::Country;
 use domain::kernel::ids::{ExecutionId, MerchantId, PartyId, PaymentAccountId};
 use domain::kernel::money::Money;
 use domain::kernel::names::Operation;
+use domain::kernel::patch::Patch;
 use domain::kernel::time::MerchantTime;
 use domain::ledger::wallet::Wallet;
 use domain::payments::execution::Execution;
+use serde_json::json;
 use store::reads::pages::Page;
 use store::reads::payment_accounts::PaymentAccountFilter;
 use store::reads::scope::MerchantReads;
@@ -24,6 +28,7 @@ use store::reads::wallets::WalletFilter;
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
+use crate::api::fields::{Email, FromValue, Text};
 use crate::api::payments;
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -46,6 +51,8 @@ const PAGE: u32 = 50;
 const OF_CUSTOMER: u32 = 20;
 /// How many payments are shown at a time.
 const PAYMENTS: usize = 50;
+/// How much of a typed field is shown again.
+const SHOWN_AGAIN: usize = 300;
 
 fn list_path(merchant: i64) -> String {
     format!("/app/customers/{merchant}")
@@ -164,6 +171,8 @@ struct CustomerTemplate<'a> {
     payments: Vec<PaymentLine>,
     older: Option<String>,
     of_older: bool,
+    /// For who may edit customers.
+    edit: Option<EditForm>,
     fault: Fault,
 }
 
@@ -173,6 +182,53 @@ struct Shown {
     email: Option<String>,
     country: Option<String>,
     since: Moment,
+}
+
+/// The form that changes a customer.
+struct EditForm {
+    /// What it was filled with, which it carries: a value is changed only if it is still this one.
+    shown: ShownParty,
+    name: String,
+    email: String,
+    country: String,
+    is_open: bool,
+}
+
+/// What was typed into the form: nothing where it was left as it was shown.
+#[derive(Default)]
+struct Typed {
+    name: Option<String>,
+    email: Option<String>,
+    country: Option<String>,
+}
+
+impl EditForm {
+    fn new(party: &Party, sent: Option<Sent>) -> Self {
+        let is_open = sent.is_some();
+        let Sent { typed, shown } = sent.unwrap_or_default();
+        Self {
+            shown: shown.unwrap_or_else(|| ShownParty::from(party)),
+            name: typed.name.unwrap_or_else(|| party.fullname.clone()),
+            email: typed.email.or_else(|| party.email.clone()).unwrap_or_default(),
+            country: typed.country.or_else(|| party.country_code.clone()).unwrap_or_default(),
+            is_open,
+        }
+    }
+}
+
+/// A form that was not accepted.
+#[derive(Default)]
+struct Sent {
+    typed: Typed,
+    /// What it was filled with; nothing where that is another by now and is to be looked at.
+    shown: Option<ShownParty>,
+}
+
+/// What stands on a page beside its rows.
+#[derive(Default)]
+struct Beside {
+    fault: Fault,
+    sent: Option<Sent>,
 }
 
 struct WalletLine {
@@ -248,7 +304,7 @@ async fn render(
     (me, visitor): (&LoggedIn, Visitor),
     (merchant, id): (i64, i64),
     places: &Places,
-    fault: Fault,
+    Beside { mut fault, sent }: Beside,
 ) -> Result<Response, ApiError> {
     let party_id = PartyId(id);
     let path = path_of(merchant, party_id);
@@ -258,7 +314,6 @@ async fn render(
     };
     let party = at.reads.party(party_id).await?.ok_or(ApiError::NotFound)?;
     let may = |action| at.rights.role.may(action);
-    let mut fault = fault;
     let accounts_after = places.get("accounts", &mut fault);
     let after = places.get("after", &mut fault);
     let status = if fault.sentence().is_some() && status == StatusCode::OK {
@@ -315,6 +370,9 @@ async fn render(
         payments: found.iter().map(|one| PaymentLine::new(merchant, one, &methods)).collect(),
         older: last.map(older),
         of_older: after.is_some(),
+        // Whoever does not see a name does not change it.
+        edit: (may(Action::EditCustomers) && may(Action::SeeContacts))
+            .then(|| EditForm::new(&party, sent)),
         party: Shown {
             name: party.fullname,
             phone: party.phone,
@@ -336,8 +394,112 @@ async fn show(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let places = Places::of(&uri, &["accounts", "after"]);
-    let fault = Fault::default();
-    render(StatusCode::OK, &app, (&me, visitor), (merchant, id), &places, fault).await
+    render(StatusCode::OK, &app, (&me, visitor), (merchant, id), &places, Beside::default()).await
+}
+
+/// What the form was filled with.
+fn shown_in(form: &Form) -> Option<ShownParty> {
+    let text = |name| form.verbatim(name).map(str::to_owned);
+    let (email, country_code) = (text("shown-email"), text("shown-country"));
+    Some(ShownParty { fullname: text("shown-name")?, email, country_code })
+}
+
+/// Reads the form: what was typed, and the changes to what was shown.
+fn changes(form: &Form, shown: &ShownParty) -> (Typed, Result<PartyChanges, Fault>) {
+    let typed = |name, shown: Option<&String>| {
+        let text = form.field(name).unwrap_or_default();
+        let is_other = text != shown.map_or("", |shown| shown.trim());
+        is_other.then(|| text.chars().take(SHOWN_AGAIN).collect::<String>())
+    };
+    let typed = Typed {
+        name: typed("name", Some(&shown.fullname)),
+        email: typed("email", shown.email.as_ref()),
+        country: typed("country", shown.country_code.as_ref()),
+    };
+    let changes = typed.changes();
+    (typed, changes)
+}
+
+impl Typed {
+    fn changes(&self) -> Result<PartyChanges, Fault> {
+        let name = |text: &String| {
+            let wrong = "Give a name, in at most 255 characters of one line.";
+            let read = Text::<255>::read(&json!(text));
+            read.map(|Text(name)| name).map_err(|_| Fault::of_field("name", wrong))
+        };
+        let email = |text: &String| {
+            let wrong = "Give an e-mail address such as ama@example.com, or none.";
+            let read = Email::read(&json!(text));
+            read.map(|Email(email)| email).map_err(|_| Fault::of_field("email", wrong))
+        };
+        let country = |text: &String| {
+            let wrong = "Give a country by its two letters, such as LR, or none.";
+            let read = Country::parse(text).map(|Country(letters)| letters);
+            read.ok_or_else(|| Fault::of_field("country", wrong))
+        };
+        Ok(PartyChanges {
+            fullname: self.name.as_ref().map(name).transpose()?,
+            email: patch(self.email.as_ref(), email)?,
+            country_code: patch(self.country.as_ref(), country)?,
+        })
+    }
+}
+
+/// The change of a value that may be left out.
+fn patch(
+    typed: Option<&String>,
+    read: impl Fn(&String) -> Result<String, Fault>,
+) -> Result<Patch<String>, Fault> {
+    Ok(match typed {
+        None => Patch::Keep,
+        Some(text) if text.is_empty() => Patch::Clear,
+        Some(text) => Patch::Set(read(text)?),
+    })
+}
+
+async fn update(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, id]): Ids<2>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let (path, party_id) = (path_of(merchant, PartyId(id)), PartyId(id));
+    let at = match me.at_merchant(&app, merchant, Action::EditCustomers).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path),
+    };
+    if at.reads.party(party_id).await?.is_none() {
+        return Err(ApiError::NotFound);
+    }
+    let page = async |status, fault, sent| {
+        let beside = Beside { fault, sent };
+        render(status, &app, (&me, visitor), (merchant, id), &Places::default(), beside).await
+    };
+    let Some(shown) = shown_in(&form) else {
+        let fault = Fault::of_page("Open this page again: its form is not complete.");
+        return page(StatusCode::UNPROCESSABLE_ENTITY, fault, None).await;
+    };
+    let (typed, changes) = changes(&form, &shown);
+    let changes = match changes {
+        Ok(changes) => changes,
+        Err(fault) => {
+            let sent = Sent { typed, shown: Some(shown) };
+            return page(StatusCode::UNPROCESSABLE_ENTITY, fault, Some(sent)).await;
+        }
+    };
+    let merchant_id = MerchantId(merchant);
+    let decision = UpdateParty { merchant_id, party_id, changes, shown: Some(shown.clone()) };
+    let Err(failure) = me.submit(&app, Some(merchant_id), decision).await else {
+        return Ok(frame::lead_to(&path));
+    };
+    let shown = Some(shown).filter(|_| !frame::was_changed(&failure));
+    let again = async |status, sentence| {
+        page(status, Fault::of_page(sentence), Some(Sent { typed, shown })).await
+    };
+    frame::refused(failure, &path)?.answer_read(again).await
 }
 
 async fn deactivate(
@@ -364,8 +526,9 @@ async fn deactivate(
         Ok(_) => Ok(frame::lead_to(&path)),
         Err(failure) => {
             let page = async |status, sentence| {
-                let (places, fault) = (Places::default(), Fault::of_page(sentence));
-                render(status, &app, (&me, visitor), (merchant, id), &places, fault).await
+                let places = Places::default();
+                let beside = Beside { fault: Fault::of_page(sentence), ..Beside::default() };
+                render(status, &app, (&me, visitor), (merchant, id), &places, beside).await
             };
             frame::refused(failure, &path)?.answer_read(page).await
         }
@@ -377,5 +540,6 @@ pub fn routes() -> Routes {
     Routes::new()
         .page("/app/customers/{merchant}", list)
         .page("/app/customers/{merchant}/{id}", show)
+        .form("/app/customers/{merchant}/{id}/update", update)
         .form("/app/customers/{merchant}/{id}/accounts/{account}/deactivate", deactivate)
 }

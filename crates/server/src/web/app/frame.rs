@@ -241,6 +241,12 @@ impl Refused {
     }
 }
 
+/// Whether it was refused because something is not what was shown any more.
+pub fn was_changed(failure: &Failure) -> bool {
+    let Failure::Refused(reasons) = failure else { return false };
+    reasons.iter().any(|reason| matches!(reason, Refusal::ChangedMeanwhile { .. }))
+}
+
 fn with_wait(mut response: Response, seconds: Option<i64>) -> Response {
     if let Some(seconds) = seconds {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

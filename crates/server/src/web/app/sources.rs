@@ -18,7 +18,7 @@ use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::sales::cancel_source::CancelSource;
 use domain::sales::checkout::CheckoutConfig;
-use domain::sales::edit_items::{AddItem, NewItem, RemoveItem};
+use domain::sales::edit_items::{AddItem, NewItem, RemoveItem, ShownItems};
 use domain::sales::find_source::SourceRef;
 use domain::sales::open_checkout_page::OpenCheckoutPage;
 use domain::sales::publish_source::PublishSource;
@@ -284,6 +284,8 @@ struct SourceTemplate<'a> {
     is_invoice: bool,
     bearers: Vec<Choice>,
     currency: String,
+    /// What the form that adds an item carries of what the page shows.
+    shown: String,
     typed: Typed,
     fault: Fault,
 }
@@ -446,6 +448,7 @@ async fn render(
         is_invoice: kind == SourceType::Invoice,
         bearers: FeeBearer::ALL.iter().map(bearer).collect(),
         currency: source.currency.code().to_owned(),
+        shown: shown_text(ShownItems::from(&source)),
         source: Shown {
             bearer: bearer_words(source.fee_bearer),
             ends: ends.filter(|_| !source.status.is_final()).map(moment),
@@ -653,9 +656,54 @@ async fn add_item<K: Kind>(
         Ok(item) => item,
         Err(fault) => return render(StatusCode::UNPROCESSABLE_ENTITY, which, typed, fault).await,
     };
-    let decision = AddItem { source: which.source(), item };
-    let done = me.submit(&app, Some(MerchantId(merchant)), decision).await;
-    after(which, done.map(drop), typed).await
+    let Some(shown) = form.field("shown").and_then(shown_of) else {
+        let fault = Fault::of_page("Open this page again: its form is not complete.");
+        return render(StatusCode::UNPROCESSABLE_ENTITY, which, typed, fault).await;
+    };
+    let decision = AddItem { source: which.source(), item: item.clone(), shown: Some(shown) };
+    let done = match me.submit(&app, Some(MerchantId(merchant)), decision).await {
+        Err(failure) if frame::was_changed(&failure) && is_added(&which, &item, shown).await? => {
+            tracing::debug!(%failure, "a form was sent again");
+            Ok(())
+        }
+        done => done.map(drop),
+    };
+    after(which, done, typed).await
+}
+
+/// What was shown, as a form carries it.
+fn shown_text(ShownItems { updated_at, item_count, total_minor }: ShownItems) -> String {
+    format!("{}-{item_count}-{total_minor}", updated_at.0)
+}
+
+fn shown_of(text: &str) -> Option<ShownItems> {
+    let numbers = text.split('-').map(|number| number.parse().ok());
+    match numbers.collect::<Option<Vec<i64>>>()?.as_slice() {
+        [updated_at, item_count, total_minor] => Some(ShownItems {
+            updated_at: MerchantTime(*updated_at),
+            item_count: *item_count,
+            total_minor: *total_minor,
+        }),
+        _ => None,
+    }
+}
+
+/// Whether just this item was added since the form was opened: the form was sent twice. Where the clocks
+/// of two processes differ, what was added last is known by the number of items and the total.
+async fn is_added(which: &Which<'_>, new: &NewItem, shown: ShownItems) -> Result<bool, ApiError> {
+    let at = which.me.at_merchant(which.app, which.merchant, Action::Sell).await;
+    let Ok(at) = at else { return Ok(false) };
+    let Some(source) = at.reads.source(which.kind, SourceId(which.id)).await? else {
+        return Ok(false);
+    };
+    let sum = new.qty.saturating_mul(new.amount.minor);
+    let is_last = source.item_count == shown.item_count.saturating_add(1)
+        && source.total_minor == shown.total_minor.saturating_add(sum);
+    let is_it = |item: &Item| {
+        (item.name == new.name && item.qty == new.qty && item.amount_minor == new.amount.minor)
+            && (is_last || item.created_at > shown.updated_at)
+    };
+    Ok(at.reads.items(source.id, None).await?.iter().any(is_it))
 }
 
 fn new_item(typed: &Typed, source: &Source) -> Result<NewItem, Fault> {

@@ -37,6 +37,11 @@ fn body(method: &'static str, path: &str, body: Value) -> Probe {
 fn path_probes(theirs: &Estate) -> Vec<Probe> {
     let mut probes = vec![
         path("GET", format!("/v1/parties/retrieve/{}", theirs.party), None),
+        path(
+            "PUT",
+            format!("/v1/parties/update/{}", theirs.party),
+            Some(json!({"fullname": "Somebody Else", "email": null})),
+        ),
         path("GET", format!("/v1/counterparties/retrieve/{}", theirs.counterparty), None),
         path(
             "PUT",

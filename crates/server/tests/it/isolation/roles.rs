@@ -29,6 +29,7 @@ const REVIEWS: &str = "SFMO";
 /// Who may call what, by the first letters of their roles: the first line that fits counts.
 const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/v1/parties/", CUSTOMERS),
+    ("PUT", "/v1/parties/", CUSTOMERS),
     ("POST", "/v1/counterparties/", CUSTOMERS),
     ("PUT", "/v1/counterparties/", CUSTOMERS),
     ("POST", "/v1/payment-accounts/", CUSTOMERS),

@@ -152,6 +152,12 @@ fn every_operation_leaves_its_row() {
         json!({"fullname": "Ama Kollie", "phone": GOOD}),
         "create_party",
     ));
+    let update = format!("/v1/parties/update/{party}");
+    let name = json!({"fullname": "Ama Kollie-Doe", "email": "ama@example.com", "country_code": "lr"});
+    c.call("PUT", &update, Some(name.clone()), Some("update_party"));
+    let changed = server.database.value("SELECT changes FROM audit ORDER BY id DESC LIMIT 1");
+    assert_eq!(changed, "fullname\nemail\ncountry_code\t\t=LR", "no value of a contact is told");
+    c.call("PUT", &update, Some(name), None);
     let customer = json!({"relationship_type": "CUSTOMER", "party_id": party});
     let counterparty = id(&c.post("/v1/counterparties/create", customer, "create_counterparty"));
     let update = format!("/v1/counterparties/update/{counterparty}");

@@ -2,7 +2,7 @@
 
 use super::invoices::{RICE, SEE_CONTACTS, SELLERS, list, make, sold};
 use super::payments::everybody;
-use super::person::{between, leads, text};
+use super::person::{Person, between, leads, text};
 use super::{member, open_with_key};
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, Reply, id, json, key, open_two};
@@ -126,6 +126,167 @@ fn only_who_edits_customers_deactivates_their_accounts() {
     let session = shop.checkout(shop.invoice("USD", "5.00"));
     assert_eq!(shop.collect(session, account, "USD", &key()).status, 422);
     server.verify_ledger();
+}
+
+/// What the form that changes a customer was filled with, as it carries it.
+#[track_caller]
+fn filled(page: &Reply) -> [(&'static str, String); 3] {
+    ["shown-name", "shown-email", "shown-country"].map(|name| {
+        let value = between(text(page), &format!("name=\"{name}\" value=\""), "\"");
+        (name, value.to_owned())
+    })
+}
+
+/// Sends the form that changes a customer, as it was filled.
+#[track_caller]
+fn change(
+    person: &mut Person,
+    customer: &str,
+    shown: &[(&'static str, String); 3],
+    typed: [&str; 3],
+) -> Reply {
+    let [name, email, country] = typed;
+    let mut fields: Vec<(&str, &str)> =
+        shown.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    fields.extend([("name", name), ("email", email), ("country", country)]);
+    person.browser.post(&format!("{customer}/update"), &fields)
+}
+
+#[test]
+fn only_who_edits_customers_changes_their_names() {
+    let (server, shop, other) = open_two();
+    server.database.give_secrets_key();
+    let ama = party(&shop, "Ama Kollie", "231880000001");
+    let theirs = party(&other, "Yaa", "231880000003");
+    let one = format!("{}/{ama}", customers(&shop));
+    let mut people = everybody(&server, &shop);
+    let stored = || {
+        let parties = "SELECT fullname, phone, coalesce(email, '-'), coalesce(country_code, '-'), updated_at \
+            FROM parties ORDER BY id";
+        (server.database.rows(parties), sold(&server))
+    };
+    let before = stored();
+    let shown = |name: &str| {
+        [("shown-name", name), ("shown-email", ""), ("shown-country", "")]
+            .map(|(field, value)| (field, value.to_owned()))
+    };
+    let typed = ["Efua", "efua@example.com", "GH"];
+    for (role, person) in &mut people {
+        let update = format!("{one}/update");
+        let fields = [("shown-name", "Ama Kollie"), ("name", "Efua")];
+        assert_eq!(person.browser.post_bare(&update, &fields).status, 403, "{role}");
+        let edits = EDIT.contains(role);
+        let page = person.browser.get(&one);
+        assert_eq!(text(&page).contains(&update), edits, "{role}: {}", text(&page));
+        if !edits {
+            let reply = change(person, &one, &shown("Ama Kollie"), typed);
+            assert_eq!(reply.status, 403, "{role}: {}", text(&reply));
+        }
+        // Of another merchant: in its name, and in one's own.
+        let in_ours = format!("{}/{theirs}", customers(&shop));
+        let reply = change(person, &in_ours, &shown("Yaa"), typed);
+        assert_eq!(reply.status, if edits { 404 } else { 403 }, "{role}: {}", text(&reply));
+        let reply = change(person, &format!("{}/{theirs}", customers(&other)), &shown("Yaa"), typed);
+        let of_installation = ["OPERATOR", "AUDITOR"].contains(role);
+        assert_eq!(reply.status, if of_installation { 403 } else { 404 }, "{role}");
+    }
+    assert_eq!(stored(), before);
+    for (role, person) in &mut people {
+        if !EDIT.contains(role) {
+            continue;
+        }
+        let form = filled(&person.browser.get(&one));
+        let name = format!("Efua of {role}");
+        let reply = change(person, &one, &form, [&name, "efua@example.com", "gh"]);
+        assert_eq!(leads(&reply), one, "{role}");
+        let page = person.browser.get(&one);
+        for part in [&format!("<h1><bdi>{name}</bdi></h1>"), "efua@example.com", "<td>GH</td>"] {
+            assert!(text(&page).contains(part), "{role} {part}: {}", text(&page));
+        }
+    }
+    let by_people = "SELECT count(*) FROM audit WHERE command IN (SELECT code FROM stored_codes \
+        WHERE type = 'audited_command' AND name = 'update_party')";
+    assert_eq!(server.database.value(by_people), EDIT.len().to_string());
+    server.verify_ledger();
+}
+
+#[test]
+fn of_two_who_change_a_customer_nobody_undoes_the_other() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "MANAGER", "ama@shop.example");
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let one = format!("{}/{}", customers(&shop), party(&shop, "Yaa & Sons", "231880000001"));
+    let stored = || {
+        let row = "SELECT fullname, coalesce(email, '-'), coalesce(country_code, '-') FROM parties";
+        server.database.rows(row).remove(0).join(", ")
+    };
+    let audited = || {
+        server.database.value(
+            "SELECT count(*) FROM audit WHERE command IN (SELECT code FROM stored_codes \
+             WHERE type = 'audited_command' AND name = 'update_party')",
+        )
+    };
+    let unescaped = |[name, email, country]: [(&'static str, String); 3]| {
+        [(name.0, name.1.replace("&#38;", "&")), email, country]
+    };
+    let (of_ama, of_kofi) = (ama.browser.get(&one), kofi.browser.get(&one));
+    let (of_ama, of_kofi) = (unescaped(filled(&of_ama)), unescaped(filled(&of_kofi)));
+    assert_eq!(of_ama[0].1, "Yaa & Sons");
+    // Sent as it was filled it changes nothing, and sent twice it changes once.
+    assert_eq!(leads(&change(&mut ama, &one, &of_ama, ["Yaa & Sons", "", ""])), one);
+    assert_eq!(audited(), "0");
+    for _ in 0..2 {
+        assert_eq!(leads(&change(&mut ama, &one, &of_ama, ["Yaa Mensah", "", ""])), one);
+        assert_eq!((stored().as_str(), audited().as_str()), ("Yaa Mensah, -, -", "1"));
+    }
+    // Another field is another matter: both changes hold.
+    let reply = change(&mut kofi, &one, &of_kofi, ["Yaa & Sons", "yaa@example.com", ""]);
+    assert_eq!(leads(&reply), one);
+    assert_eq!(stored(), "Yaa Mensah, yaa@example.com, -");
+    // The same field was changed meanwhile: the page says so, has what is there now, keeps what was
+    // typed, and does not bring the old e-mail address back.
+    let reply = change(&mut kofi, &one, &of_kofi, ["Yaa Owusu", "", "GH"]);
+    assert_eq!(reply.status, 422, "{}", text(&reply));
+    for part in [
+        "The customer was changed meanwhile",
+        "<h1><bdi>Yaa Mensah</bdi></h1>",
+        "value=\"Yaa Owusu\"",
+        "name=\"shown-name\" value=\"Yaa Mensah\"",
+        "name=\"email\" type=\"text\" inputmode=\"email\" maxlength=\"254\" autocomplete=\"off\" dir=\"ltr\" value=\"yaa@example.com\"",
+        "value=\"GH\"",
+    ] {
+        assert!(text(&reply).contains(part), "{part}: {}", text(&reply));
+    }
+    assert_eq!(stored(), "Yaa Mensah, yaa@example.com, -");
+    let seen = filled(&reply);
+    let again = change(&mut kofi, &one, &seen, ["Yaa Owusu", "yaa@example.com", "GH"]);
+    assert_eq!(leads(&again), one);
+    assert_eq!(stored(), "Yaa Owusu, yaa@example.com, GH");
+    // What is wrong is said beside its field, and the form still knows what it was filled with.
+    let old = of_ama;
+    let long = "x".repeat(256);
+    for (typed, field) in [
+        (["", "", ""], "name"),
+        ([long.as_str(), "", ""], "name"),
+        (["a\u{202e}b", "", ""], "name"),
+        (["Yaa", "yaa", ""], "email"),
+        (["Yaa", "", "Ghana"], "country"),
+        (["Yaa", "", "ZZZ"], "country"),
+    ] {
+        let reply = change(&mut ama, &one, &old, typed);
+        assert_eq!(reply.status, 422, "{typed:?}: {}", text(&reply));
+        let page = text(&reply);
+        assert!(page.contains(&format!("id=\"{field}-fault\"")), "{typed:?}: {page}");
+        assert!(page.contains("name=\"shown-name\" value=\"Yaa &#38; Sons\""), "{page}");
+    }
+    let bare = ama.browser.post(&format!("{one}/update"), &[("name", "Yaa")]);
+    assert_eq!(bare.status, 422, "{}", text(&bare));
+    assert!(text(&bare).contains("Open this page again"), "{}", text(&bare));
+    assert_eq!((stored().as_str(), audited().as_str()), ("Yaa Owusu, yaa@example.com, GH", "3"));
+    // An e-mail address is taken away.
+    let seen = filled(&ama.browser.get(&one));
+    assert_eq!(leads(&change(&mut ama, &one, &seen, ["Yaa Owusu", "", "GH"])), one);
+    assert_eq!(stored(), "Yaa Owusu, -, GH");
 }
 
 #[test]

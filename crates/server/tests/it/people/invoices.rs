@@ -43,6 +43,21 @@ pub(crate) fn drawn(page: &Reply) -> String {
     between(text(page), "name=\"key\" value=\"", "\"").to_owned()
 }
 
+/// What the form that adds an item carries of what its page shows.
+#[track_caller]
+fn shown(page: &Reply) -> String {
+    between(text(page), "name=\"shown\" value=\"", "\"").to_owned()
+}
+
+/// Opens a draft and adds an item.
+#[track_caller]
+fn add(person: &mut Person, source: &str, fields: &[(&str, &str)]) -> Reply {
+    let seen = shown(&person.browser.get(source));
+    let mut all = vec![("shown", seen.as_str())];
+    all.extend_from_slice(fields);
+    person.browser.post(&format!("{source}/items/add"), &all)
+}
+
 /// The address of the link with these words.
 #[track_caller]
 pub(crate) fn href(page: &Reply, words: &str) -> String {
@@ -394,8 +409,7 @@ fn a_draft_is_changed_published_and_canceled() {
     assert_eq!(refused.status, 422, "{}", text(&refused));
     for (item, qty, price) in [("Rice", "2", "25"), ("Oil", "", "1,000.50")] {
         let fields = [("item", item), ("qty", qty), ("price", price)];
-        let reply = kofi.browser.post(&format!("{invoice}/items/add"), &fields);
-        assert_eq!(leads(&reply), invoice);
+        assert_eq!(leads(&add(&mut kofi, &invoice, &fields)), invoice);
     }
     for (fields, field) in [
         ([("item", ""), ("qty", "1"), ("price", "1")], "item"),
@@ -403,7 +417,7 @@ fn a_draft_is_changed_published_and_canceled() {
         ([("item", "Oil"), ("qty", "1"), ("price", "19,50")], "price"),
         ([("item", "Oil"), ("qty", "1000000000"), ("price", "1000000000")], "price"),
     ] {
-        let reply = kofi.browser.post(&format!("{invoice}/items/add"), &fields);
+        let reply = add(&mut kofi, &invoice, &fields);
         assert_eq!(reply.status, 422, "{fields:?}: {}", text(&reply));
         assert!(text(&reply).contains(&format!("id=\"{field}-fault\"")), "{}", text(&reply));
         assert!(text(&reply).contains(&format!("value=\"{}\"", fields[2].1)), "{}", text(&reply));
@@ -431,6 +445,7 @@ fn a_draft_is_changed_published_and_canceled() {
     for part in ["the merchant, out of the total", "2100-01-02", "For Ama"] {
         assert!(text(&page).contains(part), "{part}: {}", text(&page));
     }
+    let seen = shown(&page);
     // Published twice is published once.
     for _ in 0..2 {
         assert_eq!(leads(&kofi.browser.post(&format!("{invoice}/publish"), &[])), invoice);
@@ -439,9 +454,10 @@ fn a_draft_is_changed_published_and_canceled() {
     assert!(text(&page).contains("to be paid") && text(&page).contains(" readonly "));
     payer = Payer::at(&server, &format!("/pay/{token}"));
     shows(&mut payer, &["1,000.50"]);
-    let add = [("item", "Oil"), ("qty", "1"), ("price", "1")];
+    let add = [("item", "Oil"), ("qty", "1"), ("price", "1"), ("shown", seen.as_str())];
     let reply = kofi.browser.post(&format!("{invoice}/items/add"), &add);
     assert_eq!(reply.status, 422, "{}", text(&reply));
+    assert!(text(&reply).contains("is ACTIVE and must be IDLE"), "{}", text(&reply));
     for _ in 0..2 {
         assert_eq!(leads(&kofi.browser.post(&format!("{invoice}/cancel"), &[])), invoice);
     }
@@ -453,6 +469,98 @@ fn a_draft_is_changed_published_and_canceled() {
     let events = "SELECT count(*) FROM audit WHERE command IN (SELECT code FROM stored_codes \
         WHERE type = 'audited_command' AND name IN ('publish_source', 'cancel_source'))";
     assert_eq!(server.database.value(events), "2");
+    server.verify_ledger();
+}
+
+#[test]
+fn an_item_is_added_once_and_to_what_was_shown() {
+    let (server, shop) = open_with_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let mut yaa = member(&server, &shop, "MANAGER", "yaa@shop.example");
+    let draft = shop.draft("invoices", "USD", "PAYER");
+    let invoice = format!("{}/{draft}", invoices(&shop));
+    let path = format!("{invoice}/items/add");
+    let names = || -> Vec<String> {
+        let rows = server.database.rows("SELECT name, qty FROM source_items ORDER BY created_at, id");
+        rows.into_iter().map(|row| row.join(" ")).collect()
+    };
+    let rice = [("item", "Rice"), ("qty", "2"), ("price", "25.00")];
+    let oil = [("item", "Oil"), ("qty", ""), ("price", "4.50")];
+    let (of_kofi, of_yaa) = (kofi.browser.get(&invoice), yaa.browser.get(&invoice));
+    let (of_kofi, of_yaa) = (shown(&of_kofi), shown(&of_yaa));
+    let token = kofi.browser.form_token();
+    let mut fields = vec![("form_token", token.as_str()), ("shown", of_kofi.as_str())];
+    fields.extend(rice);
+    let clicks: Vec<u32> = (0..6).collect();
+    let added = all_at_once(&clicks, |_| {
+        let reply = kofi.browser.clone().post_bare(&path, &fields);
+        leads(&reply).to_owned()
+    });
+    assert!(added.iter().all(|to| *to == invoice), "{added:?}");
+    assert_eq!(names(), ["Rice 2"]);
+    // Somebody else has not seen it: their page says so, shows it and keeps what was typed.
+    let mut all = vec![("shown", of_yaa.as_str())];
+    all.extend(oil);
+    let reply = yaa.browser.post(&path, &all);
+    assert_eq!(reply.status, 422, "{}", text(&reply));
+    for part in ["The invoice was changed meanwhile", "<bdi>Rice</bdi>", "value=\"Oil\""] {
+        assert!(text(&reply).contains(part), "{part}: {}", text(&reply));
+    }
+    assert_eq!(names(), ["Rice 2"]);
+    let seen = shown(&reply);
+    all.retain(|(name, _)| *name != "shown");
+    all.push(("shown", seen.as_str()));
+    assert_eq!(leads(&yaa.browser.post(&path, &all)), invoice);
+    assert_eq!(names(), ["Rice 2", "Oil 1"]);
+    // The first form once more, after that.
+    assert_eq!(leads(&kofi.browser.post_bare(&path, &fields)), invoice);
+    assert_eq!(names(), ["Rice 2", "Oil 1"]);
+    // With something else typed it is another one, of what is out of date.
+    fields.retain(|(name, _)| *name != "qty");
+    fields.push(("qty", "3"));
+    assert_eq!(kofi.browser.post_bare(&path, &fields).status, 422);
+    for broken in [None, Some(""), Some("1-2"), Some("1-2-x"), Some("1-2-3-4")] {
+        let mut all = rice.to_vec();
+        all.extend(broken.map(|text| ("shown", text)));
+        let reply = kofi.browser.post(&path, &all);
+        assert_eq!(reply.status, 422, "{broken:?}");
+        assert!(text(&reply).contains("Open this page again"), "{broken:?}: {}", text(&reply));
+    }
+    // The same thing is added twice by who asks for it twice.
+    assert_eq!(leads(&add(&mut kofi, &invoice, &rice)), invoice);
+    assert_eq!(names(), ["Rice 2", "Oil 1", "Rice 2"]);
+    let by_people = "SELECT count(*) FROM audit WHERE command IN (SELECT code FROM stored_codes \
+        WHERE type = 'audited_command' AND name = 'add_item')";
+    assert_eq!(server.database.value(by_people), "3");
+    server.verify_ledger();
+}
+
+#[test]
+fn an_item_is_added_once_at_two_processes() {
+    on_postgres_only!();
+    let (server, shop) = spawn();
+    server.database.give_secrets_key();
+    let second = server.spawn_another(&[]);
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let draft = shop.draft("orders", "USD", "PAYER");
+    let order = format!("{}/{draft}", list(&shop, "orders"));
+    let browsers = [kofi.browser.clone(), kofi.browser.moved_to(&second)];
+    for number in 1..=5_i64 {
+        let (token, seen) = (kofi.browser.form_token(), shown(&kofi.browser.get(&order)));
+        let fields = [
+            ("form_token", token.as_str()),
+            ("shown", seen.as_str()),
+            ("item", "Rice"),
+            ("price", "5.00"),
+        ];
+        let to = all_at_once(&[0, 1, 0, 1], |turn: &usize| {
+            let reply = browsers[*turn].clone().post_bare(&format!("{order}/items/add"), &fields);
+            leads(&reply).to_owned()
+        });
+        assert!(to.iter().all(|to| *to == order), "{to:?}");
+        let count = server.database.value("SELECT count(*) FROM source_items");
+        assert_eq!(count, number.to_string());
+    }
     server.verify_ledger();
 }
 
