@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use domain::api_enum;
 use domain::directory::party::Party;
+use domain::directory::payment_account::PaymentAccount;
 use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{ExecutionId, PaymentAccountId};
+use domain::kernel::ids::ExecutionId;
 use domain::kernel::money::Decimal;
 use domain::kernel::names::Operation;
 use domain::kernel::uuids::ReferenceId;
@@ -40,7 +41,7 @@ use crate::payload;
 const FOUND_MAX: usize = 50;
 /// The most accounts whose payments are looked for.
 const ACCOUNTS_MAX: usize = 20;
-/// The fewest letters of a name that is looked for.
+/// The fewest characters of a name that is looked for.
 const NAME_MIN: usize = 2;
 /// The fewest digits of a phone number that is looked for.
 const PHONE_MIN: usize = 7;
@@ -121,6 +122,67 @@ pub(crate) fn phone_numbers(text: &str, tariff: &Tariff) -> Vec<String> {
     numbers.sort_unstable();
     numbers.dedup();
     numbers
+}
+
+/// Whom a text names.
+pub(crate) struct People {
+    /// By which of them they were found.
+    by: FoundBy,
+    /// Who has this phone number, or whose name begins like that.
+    pub(crate) parties: Vec<Party>,
+    /// The accounts of this number, whoever has them.
+    accounts: Vec<PaymentAccount>,
+}
+
+/// Finds people among all of a merchant's: by a phone number, or by the beginning of a name or of what
+/// follows its first word. A text with letters is a name.
+pub(crate) async fn people(
+    reads: &MerchantReads<'_>,
+    tariff: &Tariff,
+    text: &str,
+) -> Result<People, ApiError> {
+    // What stands in no text of ours, and PostgreSQL takes none.
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    if let Some(start) = name_start(&text) {
+        let parties = reads.parties_by_name(&start).await?;
+        return Ok(People { by: FoundBy::Name, parties, accounts: vec![] });
+    }
+    let mut found = People { by: FoundBy::Phone, parties: vec![], accounts: vec![] };
+    for number in phone_numbers(&text, tariff) {
+        found.accounts.extend(reads.accounts_by_number(&number).await?);
+        found.parties.extend(reads.parties_by_phone(&number).await?);
+    }
+    Ok(found)
+}
+
+/// The beginning of a name, if it is long enough to be looked for.
+fn name_start(text: &str) -> Option<String> {
+    let start = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_name = start.chars().any(char::is_alphabetic) && start.chars().count() >= NAME_MIN;
+    is_name.then_some(start)
+}
+
+impl People {
+    /// The accounts of the number and those of the parties that fit, each once and at most so many that
+    /// a page shows them.
+    pub(crate) async fn accounts(
+        &self,
+        reads: &MerchantReads<'_>,
+        fits: impl Fn(&PaymentAccount) -> bool,
+    ) -> Result<Vec<PaymentAccount>, ApiError> {
+        let mut seen = HashSet::new();
+        let mut is_new = |account: &PaymentAccount| fits(account) && seen.insert(account.id);
+        let mut found: Vec<PaymentAccount> = self.accounts.clone();
+        found.retain(&mut is_new);
+        for party in &self.parties {
+            if found.len() >= ACCOUNTS_MAX {
+                break;
+            }
+            found.extend(reads.accounts_of_party(party.id).await?.into_iter().filter(&mut is_new));
+        }
+        found.truncate(ACCOUNTS_MAX);
+        Ok(found)
+    }
 }
 
 /// Payments in the order in which they were found, each once.
@@ -226,35 +288,14 @@ async fn by_people(
     text: &str,
     hits: &mut Hits,
 ) -> Result<Vec<Party>, ApiError> {
-    let mut accounts: Vec<PaymentAccountId> = vec![];
-    let mut parties = vec![];
-    for number in phone_numbers(text, tariff) {
-        let of_number = reads.accounts_by_number(&number).await?;
-        accounts.extend(of_number.into_iter().map(|account| account.id));
-        parties.extend(reads.parties_by_phone(&number).await?);
-    }
-    let by = if accounts.is_empty() && parties.is_empty() { FoundBy::Name } else { FoundBy::Phone };
-    let is_name = text.chars().any(char::is_alphabetic);
-    if by == FoundBy::Name && is_name && text.chars().count() >= NAME_MIN {
-        let start = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        parties.extend(reads.parties_by_name(&start).await?);
-    }
-    for party in &parties {
-        if accounts.len() >= ACCOUNTS_MAX {
-            break;
-        }
-        let of_party = reads.accounts_of_party(party.id).await?;
-        accounts.extend(of_party.into_iter().map(|account| account.id));
-    }
-    let mut seen = HashSet::new();
-    accounts.retain(|id| seen.insert(*id));
+    let people = people(reads, tariff, text).await?;
     let mut found = vec![];
-    for account in accounts.into_iter().take(ACCOUNTS_MAX) {
-        found.extend(reads.executions_of_account(account).await?);
+    for account in people.accounts(reads, |_| true).await? {
+        found.extend(reads.executions_of_account(account.id).await?);
     }
     found.sort_by_key(|execution| std::cmp::Reverse((execution.created_at, execution.id)));
-    hits.add(by, found);
-    Ok(parties)
+    hits.add(people.by, found);
+    Ok(people.parties)
 }
 
 payload! {
@@ -357,6 +398,23 @@ mod tests {
             ["19,50", "19 50", "19.50,000", "1,2345", "1234,567", ",500", "1,,000", "1 200,5"]
         {
             assert_eq!(read(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_letters_and_single_blanks() {
+        let start = |text: &str| name_start(text);
+        for text in ["Ama Ko", "  Ama \u{a0} Ko ", "3 Brothers", "محمد", "世界", "O'", "Ño"] {
+            let blanks = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(start(text), Some(blanks), "{text}");
+        }
+        for other in ["", " ", "A", " A ", "12", "231880000001", "+231 88", "19.50", "--"] {
+            assert_eq!(start(other), None, "{other}");
+        }
+        // No text is both, so that whoever types a number is shown nobody of another one.
+        let tariff = Tariff::default();
+        for text in ["231880000001", "(231) 880000001", "+231\u{a0}88 000 0001"] {
+            assert!(!phone_numbers(text, &tariff).is_empty() && start(text).is_none(), "{text}");
         }
     }
 

@@ -78,6 +78,50 @@ impl MerchantReads<'_> {
         Ok(with_party.map(|(id, party)| (id, self.shown(party))).collect())
     }
 
+    /// These parties, in no particular order.
+    pub async fn parties_of_ids(
+        &self,
+        parties: impl IntoIterator<Item = PartyId>,
+    ) -> Result<Vec<Party>, StoreError> {
+        let mut ids: Vec<PartyId> = parties.into_iter().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let sql = format!(
+            "SELECT {} FROM parties WHERE id IN {} AND +merchant_id = :merchant",
+            Party::statements().columns,
+            self.dialect().integers_of()
+        );
+        let params = params!["ids" = comma_separated(&ids)];
+        let found = self.related_rows(ids.len(), sql, params, |row| Party::from_row(row, 0)).await?;
+        Ok(found.into_iter().map(|party| self.shown(party)).collect())
+    }
+
+    /// Of each of these parties the oldest counterparty, if it has one, in no particular order. A
+    /// customer who comes back may have one of each checkout.
+    pub async fn first_counterparties(
+        &self,
+        parties: impl IntoIterator<Item = PartyId>,
+    ) -> Result<Vec<Counterparty>, StoreError> {
+        let mut ids: Vec<PartyId> = parties.into_iter().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let sql = format!(
+            "SELECT {} FROM counterparties WHERE id IN (SELECT (SELECT own.id FROM counterparties AS own \
+             WHERE own.party_id = parties.id ORDER BY own.id LIMIT 1) FROM parties WHERE parties.id IN {}) \
+             AND +merchant_id = :merchant",
+            Counterparty::statements().columns,
+            self.dialect().integers_of()
+        );
+        let params = params!["ids" = comma_separated(&ids)];
+        self.related_rows(ids.len(), sql, params, |row| Counterparty::from_row(row, 0)).await
+    }
+
     /// The condition that a party's name matches the LIKE pattern `:fullname`.
     fn name_filter(&self) -> String {
         format!("parties.fullname {} :fullname ESCAPE '\\'", self.dialect().like())

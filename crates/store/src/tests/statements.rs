@@ -439,6 +439,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         checkout_of(id),
         party(PartyId(10)), parties(None, PAGE), parties(Some("a"), AFTER),
         counterparty(CounterpartyId(10)), counterparties(None, None, PAGE), parties_of([CounterpartyId(10), CounterpartyId(18)]),
+        parties_of_ids([PartyId(10), PartyId(18)]), first_counterparties([PartyId(10), PartyId(18)]),
         counterparties(Some("a"), relationship, AFTER), payment_account(10),
         payment_accounts(accounts, PAGE), payment_accounts(accounts, AFTER), payment_accounts(of_party, AFTER),
         payment_link(PaymentLinkId(10)), payment_links(PAGE), payment_links(AFTER), payment_link_items(PaymentLinkId(10)),

@@ -14,7 +14,7 @@ use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::Mode;
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
-use domain::ledger::wallet::{OwnerType, Wallet, WalletStatus};
+use domain::ledger::wallet::{Wallet, WalletStatus};
 use store::clock;
 use store::reads::pages::Page;
 use store::reads::wallets::WalletFilter;
@@ -28,6 +28,7 @@ use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::wallets::{Owners, WalletOwner};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 
@@ -112,7 +113,8 @@ struct MerchantTemplate<'a> {
 
 struct WalletRow {
     id: i64,
-    owner: String,
+    /// Nothing for a wallet of the merchant's own.
+    customer: Option<WalletOwner>,
     currency: Currency,
     available: String,
     held: String,
@@ -138,15 +140,12 @@ fn amount_field(wallet: i64) -> String {
 }
 
 impl WalletRow {
-    fn new(wallet: &Wallet, typed: &Typed) -> Result<Self, ApiError> {
+    fn new(wallet: &Wallet, owners: &Owners, typed: &Typed) -> Result<Self, ApiError> {
         let is_again = typed.wallet == wallet.id.0 && !typed.key.is_empty();
         Ok(Self {
             key: if is_again { typed.key.clone() } else { draw_key()? },
             id: wallet.id.0,
-            owner: match wallet.owner_type {
-                OwnerType::Merchant => "the merchant's own".to_owned(),
-                OwnerType::Party => format!("of customer {}", wallet.owner_id),
-            },
+            customer: owners.of(wallet),
             currency: wallet.currency,
             available: payment_words::amount(wallet.available()),
             held: payment_words::amount(Money::new(wallet.held_minor, wallet.currency)),
@@ -201,7 +200,8 @@ async fn render(
     let page = Page { limit: PAGE, after_id: after };
     let found = at.reads.wallets(WalletFilter::default(), page).await?;
     let older = found.next_after(PAGE, |wallet| wallet.id.0);
-    let wallets = found.rows.iter().map(|wallet| WalletRow::new(wallet, &typed));
+    let owners = Owners::read(&at, &found.rows).await?;
+    let wallets = found.rows.iter().map(|wallet| WalletRow::new(wallet, &owners, &typed));
     let tariff = app.queries.for_system().tariff().await?;
     let path = path(merchant);
     let may_change = at.rights.role.may(Action::ManageInstallation);

@@ -10,7 +10,7 @@ use axum::response::Response;
 use std::convert::Infallible;
 
 use domain::directory::create_party::NewParty;
-use domain::directory::party::{Party, Relationship};
+use domain::directory::party::Relationship;
 use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{MerchantId, PartyId};
@@ -26,7 +26,6 @@ use domain::sales::source::SourceType;
 use domain::tariff::{Market, Tariff};
 use serde_json::json;
 use store::reads::pages::Page;
-use store::reads::scope::MerchantReads;
 use store::reads::sources::SourceFilter;
 use store::reads::wallets::WalletFilter;
 
@@ -35,7 +34,7 @@ use crate::api::extract::Ids;
 use crate::api::fields::{FromValue, Reference, Text};
 use crate::api::links::draw_token;
 use crate::api::routes::Routes;
-use crate::api::search::phone_numbers;
+use crate::api::search::{people, phone_numbers};
 use crate::api::sources::kind::{Invoices, Kind, Orders};
 use crate::app::App;
 use crate::engine::Failure;
@@ -49,8 +48,6 @@ use crate::web::checkout::steps::draw_key;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 
-/// The fewest characters of a name that is looked for.
-const NAME_MIN: usize = 2;
 /// How much of a typed field is shown again.
 const SHOWN_AGAIN: usize = 2_000;
 /// How many wallets of a merchant are looked at for the currency to begin with.
@@ -200,24 +197,6 @@ pub fn phone_of(text: &str, tariff: &Tariff) -> Result<String, Fault> {
     }
 }
 
-/// Customers whose number this is, or whose name begins like that.
-async fn look_for(
-    reads: &MerchantReads<'_>,
-    tariff: &Tariff,
-    who: &str,
-) -> Result<Vec<Party>, ApiError> {
-    let mut found = vec![];
-    for number in phone_numbers(who, tariff) {
-        found.extend(reads.parties_by_phone(&number).await?);
-    }
-    let is_name = who.chars().any(char::is_alphabetic) && who.chars().count() >= NAME_MIN;
-    if found.is_empty() && is_name && !who.contains(char::is_control) {
-        let start = who.split_whitespace().collect::<Vec<_>>().join(" ");
-        found = reads.parties_by_name(&start).await?;
-    }
-    Ok(found)
-}
-
 /// Who looks at the form of which merchant.
 struct Asked<'a> {
     app: &'a App,
@@ -253,7 +232,7 @@ async fn render(
     fault: Fault,
 ) -> Result<Response, ApiError> {
     let tariff = asked.app.queries.for_system().tariff().await?;
-    let mut found = look_for(&at.reads, &tariff, &typed.who).await?;
+    let mut found = people(&at.reads, &tariff, &typed.who).await?.parties;
     let mut chosen = typed.party();
     if let ([only], None, true) = (found.as_slice(), chosen, !typed.types_new()) {
         chosen = Some(only.id);

@@ -1,6 +1,6 @@
 //! `/app/payouts/{merchant}`: payouts and transfers of a merchant, and whom a new one is for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use askama::Template;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use domain::decision::event::Actor;
 use domain::directory::party::Party;
 use domain::directory::payment_account::PaymentAccount;
 use domain::directory::roles::Action;
-use domain::kernel::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
+use domain::kernel::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, SessionId};
 use domain::kernel::masks::initials;
 use domain::kernel::money::Money;
 use domain::kernel::names::{Operation, Provider};
@@ -20,14 +20,16 @@ use domain::payments::cancel_enqueued::CancelEnqueued;
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::outcome::ENQUEUED;
 use domain::payments::session::SessionKind;
+use domain::tariff::Tariff;
 use store::reads::pages::Page;
 use store::reads::payment_accounts::PaymentAccountFilter;
+use store::reads::scope::MerchantReads;
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
 use crate::api::payments::{self, Payment};
 use crate::api::routes::Routes;
-use crate::api::search::phone_numbers;
+use crate::api::search::people;
 use crate::app::App;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::approvals::{Names, name_of};
@@ -47,9 +49,7 @@ const PAGE: u32 = 50;
 /// The list of transfers in the address.
 const TRANSFERS: &str = "transfers";
 /// How many accounts and customers are found at most.
-const FOUND_MAX: usize = 20;
-/// The fewest letters of a name that is looked for.
-const NAME_MIN: usize = 2;
+const FOUND_MAX: u32 = 20;
 
 #[derive(Template)]
 #[template(path = "app/payouts.html")]
@@ -286,45 +286,41 @@ struct RecipientLine {
     method: String,
 }
 
-/// Accounts that can be paid out to, by a phone number or the beginning of a name; without a text the
-/// newest.
-async fn accounts(
-    app: &App,
-    at: &AtMerchant<'_>,
-    asked: &str,
-) -> Result<Vec<PaymentAccount>, ApiError> {
+/// The newest accounts that can be paid out to, and the newest customers, each with a counterparty.
+async fn newest(
+    reads: &MerchantReads<'_>,
+) -> Result<(Vec<PaymentAccount>, Vec<(CounterpartyId, Party)>), ApiError> {
+    let filter = PaymentAccountFilter {
+        operation: Some(Operation::Payout),
+        is_active: Some(true),
+        ..PaymentAccountFilter::default()
+    };
+    let page = Page { limit: FOUND_MAX, after_id: None };
+    let accounts = reads.payment_accounts(filter, page).await?.rows;
+    let mut seen = HashSet::new();
+    let customers = reads.counterparties(None, None, page).await?.rows.into_iter();
+    // A customer who came back has several.
+    let customers = customers
+        .filter_map(|(counterparty, party)| Some((counterparty.id, party?)))
+        .filter(|(_, party)| seen.insert(party.id));
+    Ok((accounts, customers.collect()))
+}
+
+/// The accounts that can be paid out to and the customers that a text names.
+async fn named(
+    reads: &MerchantReads<'_>,
+    tariff: &Tariff,
+    text: &str,
+) -> Result<(Vec<PaymentAccount>, Vec<(CounterpartyId, Party)>), ApiError> {
     let can_be_paid =
         |account: &PaymentAccount| account.is_active && account.operation == Operation::Payout;
-    if asked.is_empty() {
-        let filter = PaymentAccountFilter {
-            operation: Some(Operation::Payout),
-            is_active: Some(true),
-            ..PaymentAccountFilter::default()
-        };
-        let page = Page { limit: u32::try_from(FOUND_MAX).unwrap_or(1), after_id: None };
-        return Ok(at.reads.payment_accounts(filter, page).await?.rows);
-    }
-    let tariff = app.queries.for_system().tariff().await?;
-    let mut found: Vec<PaymentAccount> = vec![];
-    let mut parties: Vec<Party> = vec![];
-    for number in phone_numbers(asked, &tariff) {
-        found.extend(at.reads.accounts_by_number(&number).await?);
-        parties.extend(at.reads.parties_by_phone(&number).await?);
-    }
-    if asked.chars().count() >= NAME_MIN {
-        parties.extend(at.reads.parties_by_name(asked).await?);
-    }
-    for party in parties.iter().take(FOUND_MAX) {
-        found.extend(at.reads.accounts_of_party(party.id).await?);
-    }
-    let mut seen: Vec<PaymentAccountId> = vec![];
-    found.retain(|account| {
-        let is_new = can_be_paid(account) && !seen.contains(&account.id);
-        seen.push(account.id);
-        is_new
-    });
-    found.truncate(FOUND_MAX);
-    Ok(found)
+    let people = people(reads, tariff, text).await?;
+    let accounts = people.accounts(reads, can_be_paid).await?;
+    let found = reads.first_counterparties(people.parties.iter().map(|party| party.id)).await?;
+    let found: HashMap<Option<PartyId>, CounterpartyId> =
+        found.into_iter().map(|counterparty| (counterparty.party_id, counterparty.id)).collect();
+    let customer = |party: Party| Some((*found.get(&Some(party.id))?, party));
+    Ok((accounts, people.parties.into_iter().filter_map(customer).collect()))
 }
 
 async fn recipients(
@@ -333,8 +329,9 @@ async fn recipients(
     visitor: Visitor,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
-    Query(asked): Query<Asked>,
+    Query(mut asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
+    asked.q.retain(|c| !c.is_control());
     let path = format!("{}/new", path(merchant));
     let at = match me.at_merchant(&app, merchant, Action::PayOut).await {
         Ok(at) => at,
@@ -343,33 +340,28 @@ async fn recipients(
     let permit = app.lists.acquire(MerchantId(merchant)).await;
     let _permit = permit.ok_or(ApiError::TooManyLists)?;
     let tariff = app.queries.for_system().tariff().await?;
+    let (accounts, customers) = match asked.q.trim() {
+        "" => newest(&at.reads).await?,
+        text => named(&at.reads, &tariff, text).await?,
+    };
     let methods = Methods::new(tariff, me.now);
-    // What stands in no text of ours, and PostgreSQL takes none.
-    let asked: String = asked.q.chars().filter(|c| !c.is_control()).collect();
-    let accounts = accounts(&app, &at, &asked).await?;
     let accounts = accounts.into_iter().map(|account| RecipientLine {
         path: Target::Account(account.id.0).path(merchant),
         name: account.account_name,
         number: account.account_number,
         method: methods.name(account.method, Language::English),
     });
-    let name = Some(asked.as_str()).filter(|text| text.chars().count() >= NAME_MIN);
-    let page = Page { limit: u32::try_from(FOUND_MAX).unwrap_or(1), after_id: None };
-    let customers = at.reads.counterparties(name, None, page).await?.rows;
-    let customers = customers.into_iter().filter_map(|(counterparty, party)| {
-        let party = party?;
-        Some(RecipientLine {
-            path: Target::Customer(counterparty.id.0).path(merchant),
-            name: party.fullname,
-            number: Some(party.phone),
-            method: "their wallet here".to_owned(),
-        })
+    let customers = customers.into_iter().map(|(counterparty, party)| RecipientLine {
+        path: Target::Customer(counterparty.0).path(merchant),
+        name: party.fullname,
+        number: Some(party.phone),
+        method: "their wallet here".to_owned(),
     });
     let frame = me.frame(visitor, "New payout").at(&path).of(&at, Screen::Payouts);
     let template = RecipientsTemplate {
         app: &frame,
         path,
-        asked: &asked,
+        asked: &asked.q,
         accounts: accounts.collect(),
         customers: customers.collect(),
     };

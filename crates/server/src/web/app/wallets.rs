@@ -1,15 +1,17 @@
 //! `/app/wallets/{merchant}`: the wallets of a merchant, and below it the entries of each.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::directory::roles::Action;
-use domain::kernel::ids::{ExecutionId, MerchantId, WalletId};
+use domain::kernel::ids::{ExecutionId, MerchantId, PartyId, WalletId};
 use domain::kernel::money::Money;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::ledger::account::Bucket;
-use domain::ledger::wallet::{OwnerType, Wallet, WalletStatus};
+use domain::ledger::wallet::{Owner, OwnerType, Wallet, WalletStatus};
 use store::reads::entries::{EntryFilter, WalletEntry};
 use store::reads::pages::{Page, PageOfRows};
 use store::reads::wallets::WalletFilter;
@@ -23,6 +25,7 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::csv::{self, Table};
 use crate::net::limits::CountPageRequest;
+use crate::web::app::customers;
 use crate::web::app::filter::{self, FromQuery, Query, read};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
@@ -54,7 +57,8 @@ struct WalletsTemplate<'a> {
 pub struct WalletLine {
     pub path: String,
     pub id: i64,
-    pub owner: String,
+    /// Nothing for a wallet of the merchant's own.
+    pub customer: Option<WalletOwner>,
     pub available: String,
     pub held: String,
     /// What payments under way will add; nothing where there are none.
@@ -63,16 +67,49 @@ pub struct WalletLine {
     pub is_active: bool,
 }
 
+/// The customer who has a wallet.
+pub struct WalletOwner {
+    pub path: String,
+    pub name: String,
+}
+
+/// Who has the wallets that are no merchant's own, by the names that whoever looks may see.
+pub struct Owners {
+    merchant: i64,
+    parties: HashMap<PartyId, String>,
+}
+
+impl Owners {
+    pub async fn read(at: &AtMerchant<'_>, wallets: &[Wallet]) -> Result<Self, ApiError> {
+        let parties = at.reads.parties_of_ids(wallets.iter().filter_map(party_of)).await?;
+        let parties = parties.into_iter().map(|party| (party.id, party.fullname)).collect();
+        Ok(Self { merchant: at.merchant.id.0, parties })
+    }
+
+    pub fn of(&self, wallet: &Wallet) -> Option<WalletOwner> {
+        let id = party_of(wallet)?;
+        let name = self.parties.get(&id).cloned();
+        Some(WalletOwner {
+            path: customers::path_of(self.merchant, id),
+            name: name.unwrap_or_else(|| format!("customer {id}")),
+        })
+    }
+}
+
+const fn party_of(wallet: &Wallet) -> Option<PartyId> {
+    match wallet.owner() {
+        Owner::Party(id) => Some(id),
+        Owner::Merchant(_) => None,
+    }
+}
+
 impl WalletLine {
-    fn new(merchant: i64, wallet: &Wallet) -> Self {
+    fn new(merchant: i64, wallet: &Wallet, owners: &Owners) -> Self {
         let money = |minor| payment_words::amount(Money::new(minor, wallet.currency));
         Self {
             path: wallet_path(merchant, wallet.id),
             id: wallet.id.0,
-            owner: match wallet.owner_type {
-                OwnerType::Merchant => "the merchant's own".to_owned(),
-                OwnerType::Party => format!("of customer {}", wallet.owner_id),
-            },
+            customer: owners.of(wallet),
             available: money(wallet.available_minor),
             held: money(wallet.held_minor),
             incoming: (wallet.incoming_minor > 0).then(|| money(wallet.incoming_minor)),
@@ -122,7 +159,8 @@ async fn list(
     let page = Page { limit: PAGE, after_id };
     let found = at.reads.wallets(of(OwnerType::Party), page).await?;
     let older = found.next_after(PAGE, |wallet| wallet.id.0);
-    let line = |wallet: &Wallet| WalletLine::new(merchant, wallet);
+    let owners = Owners::read(&at, &found.rows).await?;
+    let line = |wallet: &Wallet| WalletLine::new(merchant, wallet, &owners);
     let frame = me.frame(visitor, &format!("Wallets of {}", at.merchant.name));
     let frame = frame.of(&at, Screen::Wallets);
     let template = WalletsTemplate {
@@ -299,11 +337,12 @@ async fn render(
     let path = wallet_path(merchant, wallet.id);
     let found = at.reads.wallet_entries(wallet, filter, page).await?;
     let older = found.next_after(PAGE, |row| row.entry.id.0);
+    let owners = Owners::read(at, std::slice::from_ref(wallet)).await?;
     let frame = me.frame(visitor, &format!("Wallet {}", wallet.id));
     let frame = frame.at(&path).of(at, Screen::Wallets);
     let template = WalletTemplate {
         app: &frame,
-        wallet: WalletLine::new(merchant, wallet),
+        wallet: WalletLine::new(merchant, wallet, &owners),
         days: by_day(merchant, wallet.owner_type, &found.rows),
         csv: format!("{path}/csv{}", asked.query(None)),
         pay: (at.rights.role.may(Action::PayOut))

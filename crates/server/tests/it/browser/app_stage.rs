@@ -246,6 +246,10 @@ impl AppStage {
         let alone = shop.party();
         browser.open(&format!("{}/{alone}", of("customers")));
         see(browser, "app-customer-new");
+        show_details(browser);
+        browser.fill("email", "nowhere");
+        browser.click(&button("/update"));
+        see(browser, "app-customer-fault");
     }
 
     fn payments(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {

@@ -129,6 +129,8 @@ const JUNK: &[&str] = &[
     "\"STRIPE\"",
     "\"COLLECTION\"",
     "\"231880000001\"",
+    "\"ama@example.com\"",
+    "\"LR\"",
     "\"00000000-0000-0000-0000-000000000000\"",
     "\"FFFFFFFF-FFFF-4FFF-BFFF-FFFFFFFFFFFF\"",
 ];

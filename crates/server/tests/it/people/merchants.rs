@@ -64,6 +64,8 @@ fn an_operator_verifies_funds_and_freezes() {
 #[test]
 fn only_the_operator_changes_merchants() {
     let (server, shop, other) = open_two();
+    server.fund(&shop, "USD", "5.00");
+    let (customer, _) = shop.party_with_money("USD", "2.00");
     let mut auditor = of_installation(&server, "auditor");
     let (page, wallet) = (page_of(&shop), shop.wallet("USD"));
     let forms = [
@@ -106,6 +108,14 @@ fn only_the_operator_changes_merchants() {
     }
     let mut stranger = member(&server, &other, "OWNER", "eve@other.example");
     let mut operator = of_installation(&server, "operator");
+    // Whose a wallet is, by a name that may be seen.
+    for (person, name) in [(&mut operator, "Amara Kollie"), (&mut auditor, "A. K.")] {
+        let seen = person.browser.get(&page);
+        let merchant = shop.credentials.merchant_id;
+        let link = format!("of <a href=\"/app/customers/{merchant}/{customer}\"><bdi>{name}</bdi></a>");
+        assert!(text(&seen).contains(&link), "{name}: {}", text(&seen));
+        assert_eq!(text(&seen).matches("Kollie").count(), name.matches("Kollie").count());
+    }
     let before = state();
     assert_eq!(stranger.browser.get(&page).status, 404);
     for form in &forms {

@@ -448,6 +448,68 @@ fn a_transfer_goes_to_the_wallet_of_a_customer() {
     server.verify_ledger();
 }
 
+/// However many have come since.
+#[test]
+fn who_is_transferred_to_is_found_among_all_customers() {
+    let (server, shop, other) = open_two();
+    server.database.give_secrets_key();
+    let named = |shop: &Merchant, name: &str, phone: &str| {
+        let body = json!({"fullname": name, "phone": phone});
+        id(&shop.api.post("/v1/parties/create", &body).ok())
+    };
+    let efua = named(&shop, "Efua Nana Owusu", "231880000071");
+    // She came back, and has a counterparty of each time.
+    let (first, second) = (shop.counterparty(efua), shop.counterparty(efua));
+    let account = shop.account(efua, "PAYOUT", "MTN_MOMO_LBR", Some(GOOD));
+    let retired = shop.account(efua, "PAYOUT", "MTN_MOMO_LBR", Some(GOOD));
+    shop.api.call("POST", &format!("/v1/payment-accounts/deactivate/{retired}"), None).ok();
+    let takes = shop.account(efua, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
+    let alone = named(&shop, "Efua Alone", "231880000072");
+    let theirs = other.counterparty(named(&other, "Efua Elsewhere", "231880000073"));
+    let merchant = shop.credentials.merchant_id;
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5100) \
+        SELECT 100000000 + i AS id, 10000000 + i AS number FROM n";
+    server.database.sql(&format!(
+        "INSERT INTO parties (id, merchant_id, fullname, phone, created_at, updated_at) \
+         SELECT id, {merchant}, 'Somebody', '2318' || number, 4102444800000000, 4102444800000000 \
+         FROM ({many}) AS many"
+    ));
+    server.database.sql(&format!(
+        "INSERT INTO counterparties (id, merchant_id, party_id, relationship_type, created_at, updated_at) \
+         SELECT id + 100000000, {merchant}, id, 'CUSTOMER', 4102444800000000, 4102444800000000 \
+         FROM parties WHERE fullname = 'Somebody'"
+    ));
+    let mut ama = member(&server, &shop, "FINANCE", "ama@shop.example");
+    let mut look =
+        |asked: &str| ama.browser.get(&format!("{}/new?q={asked}", payouts(&shop)));
+    let customer = |id: i64| format!("href=\"{}/customer/{id}\"", payouts(&shop));
+    let paid = |id: i64| format!("href=\"{}\"", form(&shop, id));
+    let known =
+        ["efua", "EFUA+NANA", "++nana+owu+", "0880000071", "%2B231-88-000-0071", "efua%00+nana"];
+    for asked in known {
+        let page = look(asked);
+        let page = text(&page);
+        assert!(page.contains(&customer(first)), "{asked}: {page}");
+        assert!(!page.contains(&customer(second)), "{asked}: she is one customer: {page}");
+        assert!(page.contains(&paid(account)), "{asked}: {page}");
+        for other in [retired, takes] {
+            assert!(!page.contains(&paid(other)), "{asked}: {page}");
+        }
+        assert!(!page.contains("Efua Elsewhere"), "{asked}: {page}");
+        assert!(!page.contains(&customer(theirs)), "{asked}: {page}");
+    }
+    assert!(look("efua+alone").body.to_string().contains("No customer of this name or number"));
+    shop.counterparty(alone);
+    assert!(look("efua+alone").body.to_string().contains("Efua Alone"));
+    for asked in ["e", "owusu", "7", "231880000099", "%25", "_fua"] {
+        let page = look(asked);
+        assert!(!text(&page).contains(&customer(first)), "{asked}: {}", text(&page));
+    }
+    // Without a text the newest are there, each once.
+    let page = look("");
+    assert_eq!(text(&page).matches("/customer/").count(), 20, "{}", text(&page));
+}
+
 #[test]
 fn older_payouts_stand_on_further_pages() {
     let (server, shop) = open_with_key();

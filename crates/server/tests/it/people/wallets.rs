@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::invoices::SEE_CONTACTS;
 use super::payments::everybody;
 use super::person::{Person, between, text};
 use super::{member, open_with_key};
@@ -58,7 +59,7 @@ pub(super) fn date(server: &Server, condition: &str, time: &str) {
 fn each_role_reads_wallets_as_it_may() {
     let (server, shop, other) = open_two();
     server.fund(&shop, "USD", "500.00");
-    let (_, of_party) = shop.party_with_money("USD", "20.00");
+    let (customer, of_party) = shop.party_with_money("USD", "20.00");
     let paid = shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");
     let payment =
         format!("/app/payments/{}/{}", shop.credentials.merchant_id, paid["payment_intent_id"]);
@@ -86,7 +87,17 @@ fn each_role_reads_wallets_as_it_may() {
             {
                 assert!(text(&list).contains(part), "{role} {part}: {}", text(&list));
             }
+            // Whose it is, by a name that may be seen.
+            let name = if SEE_CONTACTS.contains(role) { "Amara Kollie" } else { "A. K." };
+            let merchant = shop.credentials.merchant_id;
+            let link = format!("of <a href=\"/app/customers/{merchant}/{customer}\"><bdi>{name}</bdi></a>");
+            let page = person.browser.get(&party);
+            for page in [&list, &page] {
+                assert!(text(page).contains(&link), "{role}: {}", text(page));
+                assert_eq!(text(page).matches(name).count(), 1, "{role}: {}", text(page));
+            }
             let page = person.browser.get(&own);
+            assert!(text(&page).contains(", the merchant's own</h1>"), "{role}: {}", text(&page));
             for part in [
                 "469.85 USD",
                 "Test money added",
