@@ -80,11 +80,9 @@ impl UpdateParty {
             return Ok(after);
         }
         if self.shown.as_ref().is_some_and(|shown| shown.differs_where_changed(&found, &after)) {
-            return Err(Refusal::ChangedMeanwhile {
-                subject: Subject::Party,
-                what: "customer",
-            }
-            .into());
+            return Err(
+                Refusal::ChangedMeanwhile { subject: Subject::Party, what: "customer" }.into()
+            );
         }
         let party = Party { updated_at: time, ..after };
         work.put(party.clone());

@@ -87,11 +87,7 @@ fn a_party_of_another_merchant_is_none() {
     let mut stage = Stage::new();
     let id = stage.party(PHONE);
     let other: MerchantId = stage.new_merchant("231880000099");
-    let decision = UpdateParty {
-        merchant_id: other,
-        party_id: id,
-        changes: named("Ama"),
-        shown: None,
-    };
+    let decision =
+        UpdateParty { merchant_id: other, party_id: id, changes: named("Ama"), shown: None };
     assert_eq!(stage.decide(&decision), Err(vec![Refusal::NotFound]));
 }

@@ -71,8 +71,7 @@ fn an_item_is_added_to_what_was_shown() {
         let item = NewItem { name: "i".into(), currency: currency("USD"), qty: 1, amount: usd(1) };
         stage.decide(&AddItem { source: which, item, shown: Some(shown) }).map(|item| item.id)
     };
-    let changed =
-        Err(vec![Refusal::ChangedMeanwhile { subject: Subject::Source, what: "order" }]);
+    let changed = Err(vec![Refusal::ChangedMeanwhile { subject: Subject::Source, what: "order" }]);
     let empty = shown(&stage);
     let first = add(&mut stage, empty).unwrap();
     // The same form again.
@@ -88,10 +87,7 @@ fn an_item_is_added_to_what_was_shown() {
     assert_eq!(add(&mut stage, one), changed);
     // Within one moment it is told by what it has.
     let now = shown(&stage);
-    for other in [
-        ShownItems { item_count: 0, ..now },
-        ShownItems { total_minor: 2, ..now },
-    ] {
+    for other in [ShownItems { item_count: 0, ..now }, ShownItems { total_minor: 2, ..now }] {
         assert_eq!(add(&mut stage, other), changed);
     }
     add(&mut stage, now).unwrap();

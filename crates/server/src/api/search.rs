@@ -404,7 +404,8 @@ mod tests {
     #[test]
     fn a_name_has_letters_and_single_blanks() {
         let start = |text: &str| name_start(text);
-        for text in ["Ama Ko", "  Ama \u{a0} Ko ", "3 Brothers", "محمد", "世界", "O'", "Ño"] {
+        for text in ["Ama Ko", "  Ama \u{a0} Ko ", "3 Brothers", "محمد", "世界", "O'", "Ño"]
+        {
             let blanks = text.split_whitespace().collect::<Vec<_>>().join(" ");
             assert_eq!(start(text), Some(blanks), "{text}");
         }

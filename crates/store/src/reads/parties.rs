@@ -95,7 +95,8 @@ impl MerchantReads<'_> {
             self.dialect().integers_of()
         );
         let params = params!["ids" = comma_separated(&ids)];
-        let found = self.related_rows(ids.len(), sql, params, |row| Party::from_row(row, 0)).await?;
+        let found =
+            self.related_rows(ids.len(), sql, params, |row| Party::from_row(row, 0)).await?;
         Ok(found.into_iter().map(|party| self.shown(party)).collect())
     }
 

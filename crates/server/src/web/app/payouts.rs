@@ -286,10 +286,16 @@ struct RecipientLine {
     method: String,
 }
 
-/// The newest accounts that can be paid out to, and the newest customers, each with a counterparty.
-async fn newest(
-    reads: &MerchantReads<'_>,
-) -> Result<(Vec<PaymentAccount>, Vec<(CounterpartyId, Party)>), ApiError> {
+/// Who can be paid.
+struct Recipients {
+    /// Accounts that can be paid out to.
+    accounts: Vec<PaymentAccount>,
+    /// Customers who can be transferred to, each with a counterparty.
+    customers: Vec<(CounterpartyId, Party)>,
+}
+
+/// The newest of them.
+async fn newest(reads: &MerchantReads<'_>) -> Result<Recipients, ApiError> {
     let filter = PaymentAccountFilter {
         operation: Some(Operation::Payout),
         is_active: Some(true),
@@ -302,16 +308,17 @@ async fn newest(
     // A customer who came back has several.
     let customers = customers
         .filter_map(|(counterparty, party)| Some((counterparty.id, party?)))
-        .filter(|(_, party)| seen.insert(party.id));
-    Ok((accounts, customers.collect()))
+        .filter(|(_, party)| seen.insert(party.id))
+        .collect();
+    Ok(Recipients { accounts, customers })
 }
 
-/// The accounts that can be paid out to and the customers that a text names.
+/// Those whom a text names.
 async fn named(
     reads: &MerchantReads<'_>,
     tariff: &Tariff,
     text: &str,
-) -> Result<(Vec<PaymentAccount>, Vec<(CounterpartyId, Party)>), ApiError> {
+) -> Result<Recipients, ApiError> {
     let can_be_paid =
         |account: &PaymentAccount| account.is_active && account.operation == Operation::Payout;
     let people = people(reads, tariff, text).await?;
@@ -320,7 +327,8 @@ async fn named(
     let found: HashMap<Option<PartyId>, CounterpartyId> =
         found.into_iter().map(|counterparty| (counterparty.party_id, counterparty.id)).collect();
     let customer = |party: Party| Some((*found.get(&Some(party.id))?, party));
-    Ok((accounts, people.parties.into_iter().filter_map(customer).collect()))
+    let customers = people.parties.into_iter().filter_map(customer).collect();
+    Ok(Recipients { accounts, customers })
 }
 
 async fn recipients(
@@ -340,7 +348,7 @@ async fn recipients(
     let permit = app.lists.acquire(MerchantId(merchant)).await;
     let _permit = permit.ok_or(ApiError::TooManyLists)?;
     let tariff = app.queries.for_system().tariff().await?;
-    let (accounts, customers) = match asked.q.trim() {
+    let Recipients { accounts, customers } = match asked.q.trim() {
         "" => newest(&at.reads).await?,
         text => named(&at.reads, &tariff, text).await?,
     };

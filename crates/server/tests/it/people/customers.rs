@@ -186,7 +186,8 @@ fn only_who_edits_customers_changes_their_names() {
         let in_ours = format!("{}/{theirs}", customers(&shop));
         let reply = change(person, &in_ours, &shown("Yaa"), typed);
         assert_eq!(reply.status, if edits { 404 } else { 403 }, "{role}: {}", text(&reply));
-        let reply = change(person, &format!("{}/{theirs}", customers(&other)), &shown("Yaa"), typed);
+        let reply =
+            change(person, &format!("{}/{theirs}", customers(&other)), &shown("Yaa"), typed);
         let of_installation = ["OPERATOR", "AUDITOR"].contains(role);
         assert_eq!(reply.status, if of_installation { 403 } else { 404 }, "{role}");
     }

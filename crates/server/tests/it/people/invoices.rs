@@ -481,7 +481,8 @@ fn an_item_is_added_once_and_to_what_was_shown() {
     let invoice = format!("{}/{draft}", invoices(&shop));
     let path = format!("{invoice}/items/add");
     let names = || -> Vec<String> {
-        let rows = server.database.rows("SELECT name, qty FROM source_items ORDER BY created_at, id");
+        let rows =
+            server.database.rows("SELECT name, qty FROM source_items ORDER BY created_at, id");
         rows.into_iter().map(|row| row.join(" ")).collect()
     };
     let rice = [("item", "Rice"), ("qty", "2"), ("price", "25.00")];

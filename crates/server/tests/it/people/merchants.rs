@@ -112,7 +112,8 @@ fn only_the_operator_changes_merchants() {
     for (person, name) in [(&mut operator, "Amara Kollie"), (&mut auditor, "A. K.")] {
         let seen = person.browser.get(&page);
         let merchant = shop.credentials.merchant_id;
-        let link = format!("of <a href=\"/app/customers/{merchant}/{customer}\"><bdi>{name}</bdi></a>");
+        let link =
+            format!("of <a href=\"/app/customers/{merchant}/{customer}\"><bdi>{name}</bdi></a>");
         assert!(text(&seen).contains(&link), "{name}: {}", text(&seen));
         assert_eq!(text(&seen).matches("Kollie").count(), name.matches("Kollie").count());
     }

@@ -480,8 +480,7 @@ fn who_is_transferred_to_is_found_among_all_customers() {
          FROM parties WHERE fullname = 'Somebody'"
     ));
     let mut ama = member(&server, &shop, "FINANCE", "ama@shop.example");
-    let mut look =
-        |asked: &str| ama.browser.get(&format!("{}/new?q={asked}", payouts(&shop)));
+    let mut look = |asked: &str| ama.browser.get(&format!("{}/new?q={asked}", payouts(&shop)));
     let customer = |id: i64| format!("href=\"{}/customer/{id}\"", payouts(&shop));
     let paid = |id: i64| format!("href=\"{}\"", form(&shop, id));
     let known =

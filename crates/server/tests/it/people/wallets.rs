@@ -90,7 +90,9 @@ fn each_role_reads_wallets_as_it_may() {
             // Whose it is, by a name that may be seen.
             let name = if SEE_CONTACTS.contains(role) { "Amara Kollie" } else { "A. K." };
             let merchant = shop.credentials.merchant_id;
-            let link = format!("of <a href=\"/app/customers/{merchant}/{customer}\"><bdi>{name}</bdi></a>");
+            let link = format!(
+                "of <a href=\"/app/customers/{merchant}/{customer}\"><bdi>{name}</bdi></a>"
+            );
             let page = person.browser.get(&party);
             for page in [&list, &page] {
                 assert!(text(page).contains(&link), "{role}: {}", text(page));
