@@ -5,6 +5,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use domain::decision::event::Actor;
 use domain::decision::event::EventType;
 use domain::directory::api_keys::{CreateApiKey, RevokeApiKey};
 use domain::directory::merchant::ApiKey;
@@ -35,8 +36,10 @@ use crate::app::App;
 use crate::credentials::secrets::NewKey;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
+use crate::web::app::approvals::{Names, name_of};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
+use crate::web::app::payouts::team_names;
 use crate::web::app::person::{AtMerchant, LoggedIn};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -152,12 +155,14 @@ struct Key {
     role: &'static str,
     operations: Option<String>,
     created: Moment,
+    by: String,
     revoked: Option<Moment>,
 }
 
-impl From<ApiKey> for Key {
-    fn from(key: ApiKey) -> Self {
+impl Key {
+    fn new(key: ApiKey, names: &Names) -> Self {
         Self {
+            by: name_of(key.made_by.unwrap_or(Actor::Operator), names),
             id: key.id.0,
             client_id: key.client_id,
             role: key.rights.role.as_str(),
@@ -224,6 +229,7 @@ async fn render(
     let found = at.reads.api_keys(place.page()).await?;
     let older = found.next_after(PAGE, |key| key.id.0);
     let hooks = at.reads.webhook_endpoints(Page { limit: PAGE, after_id: None }).await?;
+    let names = team_names(&at).await?;
     let path = asked.path();
     let frame = asked
         .frame(&format!("Developers of {}", at.merchant.name), &path)
@@ -233,7 +239,7 @@ async fn render(
         merchant: &at.merchant.name,
         older: place.older(&path, "", older),
         path,
-        keys: found.rows.into_iter().map(Key::from).collect(),
+        keys: found.rows.into_iter().map(|key| Key::new(key, &names)).collect(),
         hooks: hooks.rows.into_iter().map(Hook::from).collect(),
         may_change: at.rights.role.may(Action::ChangeIntegration),
         is_sandbox: at.merchant.mode == Mode::Sandbox,

@@ -204,8 +204,7 @@ struct Sent {
 fn fault(sent: &Sent, opened: &Opened) -> Option<Fault> {
     if opened.place.is_some() {
         if sent.email.is_none() {
-            let sentence = "Give an e-mail address: it is your name at login.";
-            return Some(Fault::of_field("email", sentence));
+            return Some(Fault::of_field("email", people::wrong_email(&sent.typed.email)));
         }
         // At least one visible character, and none that changes the direction of text.
         let name = Text::<100>::read(&Value::from(sent.typed.name.as_str()));

@@ -160,7 +160,7 @@ impl FromQuery for Asked {
 }
 
 /// The names of the people of a merchant, as whoever looks may see them.
-async fn names(at: &AtMerchant<'_>) -> Result<Names, ApiError> {
+pub(super) async fn team_names(at: &AtMerchant<'_>) -> Result<Names, ApiError> {
     let shows = at.rights.role.may(Action::SeeContacts);
     let name = |name: String| if shows { name } else { initials(&name) };
     let members = at.reads.members().await?.into_iter();
@@ -205,7 +205,7 @@ async fn render(
     let place = |id| sessions.iter().position(|session| *session == id);
     executions.sort_by_key(|execution| place(execution.session_id));
     let approvals = at.reads.approvals_of(&executions).await?;
-    let names = names(&at).await?;
+    let names = team_names(&at).await?;
     let mut approvals: HashMap<ExecutionId, ApprovalLine> = approvals
         .iter()
         .map(|approval| (approval.execution_id, ApprovalLine::new(approval, &names, me)))
@@ -273,6 +273,8 @@ async fn cancel(
 struct RecipientsTemplate<'a> {
     app: &'a AppFrame,
     path: String,
+    /// The list of customers, where new ones are made.
+    customers_path: String,
     asked: &'a str,
     accounts: Vec<RecipientLine>,
     customers: Vec<RecipientLine>,
@@ -369,6 +371,7 @@ async fn recipients(
     let template = RecipientsTemplate {
         app: &frame,
         path,
+        customers_path: format!("/app/customers/{merchant}"),
         asked: &asked.q,
         accounts: accounts.collect(),
         customers: customers.collect(),

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use domain::people::second_factor::{GiveCode, Proof};
 use domain::people::user::{SealedTotp, User};
@@ -27,6 +27,8 @@ struct CodeTemplate<'a> {
     next: &'a str,
     /// A code was given before, and is too old for what was asked for.
     is_again: bool,
+    /// A page was opened; else something was asked to be done.
+    opens: bool,
     fault: Fault,
 }
 
@@ -34,15 +36,13 @@ fn render(
     status: StatusCode,
     me: &LoggedIn,
     visitor: Visitor,
-    next: &str,
+    (next, opens): (&str, bool),
     fault: Fault,
 ) -> Result<Response, ApiError> {
     let frame = me.frame(visitor, "Code of your phone");
-    frame::render(
-        status,
-        &frame,
-        &CodeTemplate { app: &frame, next, is_again: me.login.second_factor_at.is_some(), fault },
-    )
+    let is_again = me.login.second_factor_at.is_some();
+    let template = CodeTemplate { app: &frame, next, is_again, opens, fault };
+    frame::render(status, &frame, &template)
 }
 
 async fn form(
@@ -50,11 +50,14 @@ async fn form(
     visitor: Visitor,
     Next(next): Next,
     Begun(me): Begun,
+    uri: Uri,
 ) -> Result<Response, ApiError> {
     if !me.user.has_second_factor() {
         return Ok(frame::lead_to(frame::PROFILE));
     }
-    render(StatusCode::OK, &me, visitor, &next, Fault::default())
+    let query = uri.query().unwrap_or_default();
+    let opens = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "opens");
+    render(StatusCode::OK, &me, visitor, (&next, opens), Fault::default())
 }
 
 /// The secret of somebody's phone.
@@ -87,7 +90,8 @@ async fn give(
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
     let next = frame::next_path(form.field("next"));
-    let shown = |status, fault| render(status, &me, visitor.clone(), &next, fault);
+    let opens = form.has("opens");
+    let shown = |status, fault| render(status, &me, visitor.clone(), (&next, opens), fault);
     let refused = |status, sentence| shown(status, Fault::of_page(sentence));
     let by = me.person(None);
     let reserved = match me.reserve_code(&app, &sender).await {

@@ -41,7 +41,11 @@ pub(crate) fn link(server: &Server, arguments: &[&str]) -> String {
 #[track_caller]
 pub(crate) fn path_of(printed: &str) -> String {
     let at = printed.find("/app/invitation/").unwrap_or_else(|| panic!("no link in {printed}"));
-    printed[at..].split(|c: char| c.is_whitespace() || c == '<').next().expect("a path").to_owned()
+    printed[at..]
+        .split(|c: char| c.is_whitespace() || c == '<' || c == '"')
+        .next()
+        .expect("a path")
+        .to_owned()
 }
 
 pub(crate) fn to_merchant(server: &Server, shop: &Merchant, role: &str) -> String {
@@ -169,6 +173,7 @@ fn what_is_typed_into_an_invitation_is_checked() {
     for (email, name, password, why) in [
         ("", "Ama", PASSWORD, "e-mail address"),
         ("ama", "Ama", PASSWORD, "e-mail address"),
+        ("ama@shop", "Ama", PASSWORD, "ends too early"),
         ("ама@shop.example", "Ama", PASSWORD, "e-mail address"),
         ("ama@shop.example", "", PASSWORD, "your name"),
         ("ama@shop.example", "\u{200b}", PASSWORD, "your name"),
@@ -369,6 +374,103 @@ fn strangers_keep_nobody_out() {
     let reply = browser.post_bare(&path_of(&printed), &[("password", "a new password of mine")]);
     assert_eq!(leads(&reply), "/app/profile");
     assert!(browser.is_in());
+}
+
+#[test]
+fn a_form_that_is_sent_twice_makes_one_link() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let mut kofi = member(&server, &shop, "OWNER", "kofi@shop.example");
+    let invite = format!("{}/invite", team(&shop));
+    let token = |page: &crate::support::Reply| {
+        between(text(page), "name=\"token\" value=\"", "\"").to_owned()
+    };
+    let drawn = token(&ama.browser.get(&team(&shop)));
+    let open = || server.database.value("SELECT count(*) FROM invitations WHERE ended_at IS NULL");
+    let fields = [("token", drawn.as_str()), ("role", "VIEWER")];
+    let pages = all_at_once(&[ama.clone(), ama.clone()], |person| {
+        person.clone().browser.post(&invite, &fields)
+    });
+    let again = ama.browser.post(&invite, &fields);
+    let link = path_of(text(&again));
+    assert!(pages.iter().all(|page| path_of(text(page)) == link), "{link}");
+    assert!(text(&again).contains("data-copies=\"link\""), "{}", text(&again));
+    assert_eq!(open(), "1");
+    // Its page has another one for the next link.
+    assert_ne!(token(&again), drawn);
+    // The same token is no other link, and no one else's.
+    for (person, role) in [(&mut ama, "SUPPORT"), (&mut kofi, "VIEWER")] {
+        let page = person.browser.post(&invite, &[("token", &drawn), ("role", role)]);
+        assert_eq!(page.status, 404, "{}", text(&page));
+        assert!(!text(&page).contains(&drawn), "{}", text(&page));
+    }
+    // A link that was used is not given again.
+    Person::join(&server, &link, "esi@shop.example");
+    assert_eq!(ama.browser.post(&invite, &fields).status, 404);
+    assert_eq!(open(), "0");
+}
+
+#[test]
+fn the_page_of_the_team_says_what_roles_may_do_and_what_was_set() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let page = ama.browser.get(&team(&shop));
+    let said = between(text(&page), "What each role may do", "</details>");
+    assert!(said.contains("<strong>VIEWER</strong>: read payments."), "{said}");
+    assert!(said.contains("<strong>FINANCE</strong>") && said.contains("pay out and transfer"));
+    assert!(!text(&page).contains("are set"), "{}", text(&page));
+    let fields = [("currency", "USD"), ("payment", "50"), ("day", ""), ("amount", "")];
+    let reply = ama.browser.post(&format!("{}/limits", team(&shop)), &fields);
+    let to = leads(&reply).to_owned();
+    assert!(text(&ama.browser.get(&to)).contains("The limits of USD are set"), "{to}");
+    let wrong = [("currency", "USD"), ("payment", "19,50")];
+    let page = ama.browser.post(&format!("{}/limits", team(&shop)), &wrong);
+    assert!(text(&page).contains("with a point"), "{}", text(&page));
+}
+
+/// An invitation or a page for which the role is not enough is refused before a code is asked for, and
+/// the page of the code says what it is for.
+#[test]
+fn a_code_is_asked_for_by_who_may() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let mut kofi = member(&server, &shop, "FINANCE", "kofi@shop.example");
+    server.database.sql("UPDATE logins SET second_factor_at = 1");
+    let team = team(&shop);
+    assert_eq!(kofi.browser.get(&team).status, 403);
+    assert_eq!(kofi.browser.post(&format!("{team}/invite"), &[("role", "VIEWER")]).status, 403);
+    let asked = leads(&ama.browser.get(&team)).to_owned();
+    assert_eq!(asked, format!("/app/second-factor?next={team}&opens=1"));
+    let page = ama.browser.get(&asked);
+    assert!(text(&page).contains("The page that you open is for"), "{}", text(&page));
+    assert!(!text(&page).contains("was not done yet"), "{}", text(&page));
+    let wrong = [("code", "000000"), ("next", team.as_str()), ("opens", "1")];
+    let page = ama.browser.post("/app/second-factor", &wrong);
+    assert!(text(&page).contains("The page that you open is for"), "{}", text(&page));
+    let page = ama.browser.get(&format!("/app/second-factor?next={team}"));
+    assert!(text(&page).contains("was not done yet"), "{}", text(&page));
+}
+
+#[test]
+fn who_may_not_see_the_installation_is_told_who_can() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let page = ama.browser.get(&format!("/app/merchants/{}", shop.credentials.merchant_id));
+    assert_eq!(page.status, 403, "{}", text(&page));
+    assert!(text(&page).contains("it is for who runs the installation"), "{}", text(&page));
+    assert!(!text(&page).contains("an owner can"), "{}", text(&page));
+}
+
+#[test]
+fn a_printed_link_says_where_its_address_is_from() {
+    let (server, _) = open_with_key();
+    let mut invite = vec!["user", "invite", "--operator"];
+    let run = server.kola(&invite);
+    assert!(run.err.contains("--public-url") && run.err.contains("127.0.0.1:8080"), "{}", run.err);
+    invite.extend(["--public-url", "https://pay.example"]);
+    let run = server.kola(&invite);
+    assert_eq!(run.err, "");
+    assert!(run.ok().contains("https://pay.example/app/invitation/"));
 }
 
 #[test]
