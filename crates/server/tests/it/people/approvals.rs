@@ -337,8 +337,9 @@ fn an_owner_lowers_the_limits_and_only_the_operator_raises_them() {
     let stored = || {
         server.database.rows("SELECT payment_minor, day_minor, bind_api_keys FROM merchant_limits")
     };
-    assert_eq!(leads(&set(&mut owner, "500", "", "no")), team);
-    assert_eq!(leads(&set(&mut owner, "100.00", "2000", "yes")), team);
+    let said = format!("{team}?limits=USD");
+    assert_eq!(leads(&set(&mut owner, "500", "", "no")), said);
+    assert_eq!(leads(&set(&mut owner, "100.00", "2000", "yes")), said);
     assert_eq!(stored(), [["10000", "200000", "1"]]);
     for (payment, day, keys) in
         [("100.01", "2000", "yes"), ("", "2000", "yes"), ("100", "", "yes"), ("100", "2000", "no")]

@@ -152,6 +152,38 @@ fn a_link_is_good_once_and_for_three_days() {
     assert_eq!(server.database.value("SELECT count(*) FROM users"), "1");
 }
 
+/// A double click on the button, without script: whichever answer the browser shows, they are in.
+#[test]
+fn a_form_that_joins_and_is_sent_twice_logs_in() {
+    let (server, shop) = open_with_key();
+    let link = to_merchant(&server, &shop, "SUPPORT");
+    let fields = [("email", "ama@shop.example"), ("name", "Ama"), ("password", PASSWORD)];
+    let twice = all_at_once(&[(), ()], |()| {
+        let mut browser = Browser::new(&server);
+        let reply = browser.post_bare(&link, &fields);
+        (reply.status, browser.is_in())
+    });
+    assert_eq!(twice, [(303, true), (303, true)]);
+    let mut third = Browser::new(&server);
+    assert_eq!(leads(&third.post_bare(&link, &fields)), "/app");
+    assert!(third.is_in());
+    for wrong in [
+        [fields[0], fields[1], ("password", "another password")],
+        [("email", "kofi@shop.example"), fields[1], fields[2]],
+        [("email", ""), fields[1], fields[2]],
+    ] {
+        let mut other = Browser::new(&server);
+        let page = other.post_bare(&link, &wrong);
+        assert_eq!(page.status, 404, "{wrong:?}");
+        assert!(text(&page).contains("If you have just joined by it, log in"), "{}", text(&page));
+        assert!(!other.is_in());
+    }
+    assert_eq!(server.database.value("SELECT count(*) FROM users"), "1");
+    // A minute or two later it is a link that is over.
+    server.database.sql("UPDATE invitations SET ended_at = ended_at - 120000000");
+    assert_eq!(third.post_bare(&link, &fields).status, 404);
+}
+
 #[test]
 fn of_many_who_use_one_link_at_once_one_joins() {
     let (server, shop) = open_with_key();
@@ -401,12 +433,12 @@ fn a_form_that_is_sent_twice_makes_one_link() {
     // The same token is no other link, and no one else's.
     for (person, role) in [(&mut ama, "SUPPORT"), (&mut kofi, "VIEWER")] {
         let page = person.browser.post(&invite, &[("token", &drawn), ("role", role)]);
-        assert_eq!(page.status, 404, "{}", text(&page));
+        assert_eq!(page.status, 422, "{}", text(&page));
         assert!(!text(&page).contains(&drawn), "{}", text(&page));
     }
     // A link that was used is not given again.
     Person::join(&server, &link, "esi@shop.example");
-    assert_eq!(ama.browser.post(&invite, &fields).status, 404);
+    assert_eq!(ama.browser.post(&invite, &fields).status, 422);
     assert_eq!(open(), "0");
 }
 
@@ -575,7 +607,7 @@ fn what_gives_rights_asks_for_a_code_again() {
     assert_eq!(ama.browser.get(&team).status, 200);
     server.database.sql("UPDATE logins SET second_factor_at = second_factor_at - 300000000");
     let asked = format!("/app/second-factor?next={team}");
-    assert_eq!(leads(&ama.browser.get(&team)), asked);
+    assert_eq!(leads(&ama.browser.get(&team)), format!("{asked}&opens=1"));
     let invite = format!("{team}/invite");
     assert_eq!(leads(&ama.browser.post(&invite, &[("role", "VIEWER")])), asked);
     assert_eq!(
@@ -929,7 +961,8 @@ fn an_owner_sets_what_support_may_refund() {
         let page = ama.browser.post(&path, &[("currency", currency), ("amount", amount)]);
         assert_eq!(page.status, 422, "{currency} {amount}");
     }
-    assert_eq!(leads(&ama.browser.post(&path, &[("currency", "usd"), ("amount", "50")])), team);
+    let reply = ama.browser.post(&path, &[("currency", "usd"), ("amount", "50")]);
+    assert_eq!(leads(&reply), format!("{team}?limits=USD"));
     let page = ama.browser.get(&team);
     assert!(text(&page).contains("50.00"), "{}", text(&page));
     let shown = server
