@@ -257,7 +257,8 @@ fn people_answer_at_their_page() {
     // A code of a moment ago is asked for.
     server.database.sql("UPDATE logins SET second_factor_at = second_factor_at - 300000000");
     let asked = of(&mut finance, &ids[0][0], "approve", &[]);
-    assert_eq!(leads(&asked), format!("/app/second-factor?next={page_path}"));
+    let to = format!("{page_path}/{}/approve", ids[0][0]);
+    assert_eq!(leads(&asked), format!("/app/second-factor?next={page_path}&to={to}"));
     finance.give_code(&server);
     assert_eq!(leads(&of(&mut finance, &ids[0][0], "approve", &[])), page_path);
     assert_eq!(shown(&shop.settled("payout", &held), "status"), "COMPLETED");

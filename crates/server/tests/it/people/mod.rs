@@ -609,7 +609,8 @@ fn what_gives_rights_asks_for_a_code_again() {
     let asked = format!("/app/second-factor?next={team}");
     assert_eq!(leads(&ama.browser.get(&team)), format!("{asked}&opens=1"));
     let invite = format!("{team}/invite");
-    assert_eq!(leads(&ama.browser.post(&invite, &[("role", "VIEWER")])), asked);
+    let reply = ama.browser.post(&invite, &[("role", "VIEWER")]);
+    assert_eq!(leads(&reply), format!("{asked}&to={invite}"));
     assert_eq!(
         server.database.value("SELECT count(*) FROM invitations WHERE ended_at IS NULL"),
         "0"
