@@ -144,18 +144,27 @@ async fn give(
     _: CountPageRequest,
     visitor: Visitor,
     sender: Sender,
-    Next(of_query): Next,
     Begun(me): Begun,
     uri: Uri,
     form: Form,
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
     let query = uri.query().unwrap_or_default();
-    let mut query = form_urlencoded::parse(query.as_bytes());
-    if let Some((_, to)) = query.find(|(name, _)| name == "to") {
+    let query = |asked: &str| {
+        let mut fields = form_urlencoded::parse(query.as_bytes());
+        fields.find(|(name, _)| name == asked).map(|(_, value)| value)
+    };
+    if let Some(to) = query("to") {
         // Another form, which was led here.
         let kept = Kept::of(Some(&to), &form, "");
-        return render(StatusCode::OK, &me, visitor, (&of_query, false), kept, Fault::default());
+        return render(
+            StatusCode::OK,
+            &me,
+            visitor,
+            (&frame::next_path(query("next").as_deref()), false),
+            kept,
+            Fault::default(),
+        );
     }
     let next = frame::next_path(form.field("next"));
     let kept = || Kept::of(form.field("to"), &form, KEPT);
