@@ -187,7 +187,11 @@ impl Clients<'_> {
             return self.people(id);
         }
         let command = match self.rng.weighted(WEIGHTS) {
-            0 => Command::CreateParty(CreateParty { merchant_id: merchant, party: self.party() }),
+            0 => Command::CreateParty(CreateParty {
+                merchant_id: merchant,
+                party: self.party(),
+                unless_known: false,
+            }),
             1 => {
                 let party = if self.rng.chance(900) { self.recent_party(id) } else { None };
                 Command::CreateCounterparty(CreateCounterparty {
@@ -212,6 +216,7 @@ impl Clients<'_> {
             3 => Command::CreateAccount(CreateAccount {
                 merchant_id: merchant,
                 account: self.account(id)?,
+                shown: None,
             }),
             4 if self.rng.chance(300) => Command::DeactivateAccount(DeactivateAccount {
                 merchant_id: merchant,

@@ -23,6 +23,9 @@ pub struct NewParty {
 pub struct CreateParty {
     pub merchant_id: MerchantId,
     pub party: NewParty,
+    /// Whether a party that has this phone already is the one that is asked for, so that a form that is
+    /// sent twice makes one.
+    pub unless_known: bool,
 }
 
 impl Decision for CreateParty {
@@ -34,7 +37,11 @@ impl Decision for CreateParty {
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Party, Stop> {
         let time = context.merchant_time(self.merchant_id, work)?;
-        create(self.merchant_id, &self.party, work, time)
+        if self.unless_known {
+            by_phone(self.merchant_id, &self.party, work, time)
+        } else {
+            create(self.merchant_id, &self.party, work, time)
+        }
     }
 }
 

@@ -4,12 +4,13 @@ use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::create_party;
 use crate::directory::merchant::Merchant;
+use crate::directory::party::Party;
 use crate::directory::payment_account::PaymentAccount;
 use crate::directory::roles::Action;
 use crate::kernel::ids::{MerchantId, PartyId, PaymentAccountId};
 use crate::kernel::names::{Method, Operation, Provider};
-use crate::kernel::refusal::{Refusal, Refusals};
-use crate::kernel::time::ServerTime;
+use crate::kernel::refusal::{Refusal, Refusals, Subject};
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::tariff::Market;
 
 /// A request to create a payment account.
@@ -32,6 +33,9 @@ pub struct NewAccount {
 pub struct CreateAccount {
     pub merchant_id: MerchantId,
     pub account: NewAccount,
+    /// Where it is given, when the party was changed last as whoever asks saw it. The account is made
+    /// only if that still holds, and changes it: a form that is sent twice makes one.
+    pub shown: Option<MerchantTime>,
 }
 
 impl Decision for CreateAccount {
@@ -42,8 +46,33 @@ impl Decision for CreateAccount {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<PaymentAccount, Stop> {
-        create(self.merchant_id, &self.account, work, context.now)
+        let made = create(self.merchant_id, &self.account, work, context.now)?;
+        if let Some(shown) = self.shown {
+            mark(made.party_id, shown, work, made.created_at)?;
+        }
+        Ok(made)
     }
+}
+
+/// Marks the party as changed, if it was not since it was shown.
+///
+/// # Errors
+/// [`Refusal::ChangedMeanwhile`].
+fn mark(
+    party_id: PartyId,
+    shown: MerchantTime,
+    work: &mut Workspace,
+    time: MerchantTime,
+) -> Result<(), Stop> {
+    let party = work.require::<Party>(party_id)?;
+    if party.updated_at != shown {
+        let what = "customer";
+        return Err(Refusal::ChangedMeanwhile { subject: Subject::Party, what }.into());
+    }
+    // Clocks differ and stand still: each change has a time of its own.
+    let updated_at = time.max(MerchantTime(shown.0.saturating_add(1)));
+    work.put(Party { updated_at, ..(*party).clone() });
+    Ok(())
 }
 
 /// Creates a payment account. A mobile-money number must be of the method's country. Its operator is not

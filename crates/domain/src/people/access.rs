@@ -98,13 +98,15 @@ pub fn check(
         _ => {}
     }
     let role = role.ok_or(Refusal::NotMember)?;
+    // Nobody is asked for a code, or sent to set a phone up, for what is refused afterwards.
+    let asks_again = action.asks_again() && (role.may(action) || mutant!(RoleIgnored));
     if user.has_second_factor() {
         if login.second_factor_at.is_none()
-            || action.asks_again() && !login.is_fresh(now) && !mutant!(OldCodeCounts)
+            || asks_again && !login.is_fresh(now) && !mutant!(OldCodeCounts)
         {
             return Err(Refusal::SecondFactorMissing);
         }
-    } else if role.needs_second_factor() || action.asks_again() {
+    } else if role.needs_second_factor() || asks_again {
         return Err(Refusal::SecondFactorNotSetUp);
     }
     Ok(Rights { role: if mutant!(RoleIgnored) { Role::Owner } else { role }, operations: None })

@@ -19,6 +19,8 @@ use crate::people::user::User;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Invite {
     pub to: InvitedTo,
+    /// What the link is found by. A form that makes one carries it, so that it makes one however often it
+    /// is sent.
     pub token: Fingerprint,
 }
 
@@ -48,17 +50,22 @@ impl Decision for Invite {
                 work.put(User { reset: Some(self.token), ..(*user).clone() });
             }
         }
-        if work.find::<Invitation>(&self.token)?.is_some() {
-            return Err(Stop::Inconsistent("the token of a link was drawn twice".to_owned()));
+        let invited_by = match work.actor() {
+            Actor::User(id) => Some(id),
+            _ => None,
+        };
+        if let Some(made) = work.find::<Invitation>(&self.token)? {
+            let same = (made.to, made.invited_by) == (self.to, invited_by);
+            if same && made.is_open(context.now) {
+                return Ok((*made).clone());
+            }
+            return Err(Refusal::InvitationEnded.into());
         }
         let invitation = Invitation {
             id: InvitationId(work.new_id()?),
             token: self.token,
             to: self.to,
-            invited_by: match work.actor() {
-                Actor::User(id) => Some(id),
-                _ => None,
-            },
+            invited_by,
             created_at: context.now,
             takes_two: match self.to {
                 InvitedTo::Merchant(_, role) => takes_two(role, work),

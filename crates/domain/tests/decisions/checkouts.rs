@@ -132,7 +132,7 @@ fn a_checkout_is_for_the_party_that_it_names() {
     let of_phone = checkout("231880000009", 1);
     let mut party = || {
         let party = of_phone.party.clone();
-        stage.decide(&CreateParty { merchant_id, party }).unwrap().id
+        stage.decide(&CreateParty { merchant_id, party, unless_known: false }).unwrap().id
     };
     let (first, second) = (party(), party());
     let mut pays = |party_id| {

@@ -80,7 +80,7 @@ fn a_closed_market_collects_no_more() {
         country_code: None,
         account_number: None,
     };
-    let command = CreateAccount { merchant_id: stage.merchant, account: new };
+    let command = CreateAccount { merchant_id: stage.merchant, account: new, shown: None };
     assert_eq!(stage.decide(&command).unwrap_err(), [no_market("COLLECTION")]);
 
     assert_eq!(

@@ -1,9 +1,12 @@
 //! Parties: what of them can be changed, and by whom without having seen it.
 
 use crate::stage::Stage;
+use domain::directory::create_party::{CreateParty, NewParty};
+use domain::directory::create_payment_account::{CreateAccount, NewAccount};
 use domain::directory::party::Party;
 use domain::directory::update_party::{PartyChanges, ShownParty, UpdateParty};
 use domain::kernel::ids::{MerchantId, PartyId};
+use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::patch::Patch;
 use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::ServerTime;
@@ -90,4 +93,49 @@ fn a_party_of_another_merchant_is_none() {
     let decision =
         UpdateParty { merchant_id: other, party_id: id, changes: named("Ama"), shown: None };
     assert_eq!(stage.decide(&decision), Err(vec![Refusal::NotFound]));
+}
+
+#[test]
+fn a_party_that_is_known_by_its_phone_is_not_made_twice() {
+    let mut stage = Stage::new();
+    let merchant_id = stage.merchant;
+    let mut make = |name: &str, unless_known| {
+        let (fullname, phone) = (name.to_owned(), PHONE.to_owned());
+        let party = NewParty { fullname, phone, email: None, country_code: None };
+        stage.decide(&CreateParty { merchant_id, party, unless_known }).unwrap()
+    };
+    let ama = make("Ama", true);
+    assert_eq!(make("Ama", true), ama);
+    assert_eq!(make("Efua", true), ama);
+    assert_ne!(make("Ama", false).id, ama.id);
+}
+
+/// Even while the clock stands still.
+#[test]
+fn an_account_is_made_once_for_a_party_that_was_shown() {
+    let mut stage = Stage::new();
+    let (merchant_id, party_id) = (stage.merchant, stage.party(PHONE));
+    let party = |stage: &mut Stage| update(stage, party_id, PartyChanges::default(), None).unwrap();
+    let shown = party(&mut stage).updated_at;
+    let make = |stage: &mut Stage, shown| {
+        let account = NewAccount {
+            party_id,
+            account_name: "Ama".to_owned(),
+            provider: Provider::PawaPay,
+            method: Method::MTN_MOMO_LBR,
+            operation: Operation::Payout,
+            country_code: None,
+            account_number: None,
+        };
+        stage.decide(&CreateAccount { merchant_id, account, shown }).map(|account| account.id)
+    };
+    make(&mut stage, Some(shown)).unwrap();
+    let changed = Refusal::ChangedMeanwhile { subject: Subject::Party, what: "customer" };
+    assert_eq!(make(&mut stage, Some(shown)), Err(vec![changed]));
+    let now = party(&mut stage).updated_at;
+    assert!(now > shown);
+    make(&mut stage, Some(now)).unwrap();
+    // A program that says nothing of what it was shown makes as many as it asks for.
+    make(&mut stage, None).unwrap();
+    make(&mut stage, None).unwrap();
 }

@@ -340,7 +340,11 @@ impl Stage {
     pub(crate) fn party(&mut self, phone: &str) -> PartyId {
         let new =
             NewParty { fullname: "P".into(), phone: phone.into(), email: None, country_code: None };
-        match self.decide(&CreateParty { merchant_id: self.merchant, party: new }) {
+        match self.decide(&CreateParty {
+            merchant_id: self.merchant,
+            party: new,
+            unless_known: false,
+        }) {
             Ok(party) => party.id,
             other => panic!("{other:?}"),
         }
@@ -377,7 +381,8 @@ impl Stage {
             country_code: None,
             account_number: None,
         };
-        match self.decide(&CreateAccount { merchant_id: self.merchant, account: new }) {
+        match self.decide(&CreateAccount { merchant_id: self.merchant, account: new, shown: None })
+        {
             Ok(account) => account.id,
             other => panic!("{other:?}"),
         }

@@ -100,7 +100,10 @@ async fn create(
     };
     let party = app
         .engine
-        .submit(tenant.caller, create_party::CreateParty { merchant_id: tenant.id(), party: new })
+        .submit(
+            tenant.caller,
+            create_party::CreateParty { merchant_id: tenant.id(), party: new, unless_known: false },
+        )
         .await?;
     Ok(Json(party.into()))
 }

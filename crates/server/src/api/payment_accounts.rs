@@ -152,7 +152,10 @@ async fn create(
     };
     let account = app
         .engine
-        .submit(tenant.caller, CreateAccount { merchant_id: tenant.id(), account: new })
+        .submit(
+            tenant.caller,
+            CreateAccount { merchant_id: tenant.id(), account: new, shown: None },
+        )
         .await?;
     Ok(Json(account.into()))
 }

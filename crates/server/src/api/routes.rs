@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
 
@@ -94,6 +94,16 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub fn and(mut self, other: Self) -> Self {
         self.list.extend(other.list);
         Self { list: self.list, router: self.router.merge(other.router) }
+    }
+
+    /// With a layer around the answers to all of these routes.
+    #[must_use]
+    pub fn answered_by<F, R>(self, answer: F) -> Self
+    where
+        F: Fn(Request, Next) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Response> + Send + 'static,
+    {
+        Self { list: self.list, router: self.router.layer(from_fn(answer)) }
     }
 
     /// The routes in the order in which they were added.

@@ -18,6 +18,7 @@ mod networks;
 mod output;
 mod payouts;
 mod phones;
+mod public_address;
 mod rates;
 mod refunds;
 mod review;

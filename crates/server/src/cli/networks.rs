@@ -25,6 +25,7 @@ use serde_json::{Map, Value, json};
 use crate::api::fields::typed_name;
 use crate::cli::output::{self, moment};
 use crate::cli::payouts::reference;
+use crate::cli::public_address::PublicAddress;
 use crate::cli::{Target, input};
 use crate::jobs::network_accounts;
 use store::clock;
@@ -164,26 +165,11 @@ pub enum Networks {
     },
 }
 
-/// The address that networks know the server by.
-#[derive(clap::Args)]
-pub struct PublicAddress {
-    /// The server's --public-url, for the addresses of callbacks.
-    #[arg(
-        long,
-        env = "KOLA_PUBLIC_URL",
-        default_value = "http://127.0.0.1:8080",
-        value_name = "URL"
-    )]
-    public_url: String,
-}
-
-impl PublicAddress {
-    fn callback_url(&self, account: &NetworkAccount) -> Option<String> {
-        let token = account.callback_token.as_deref()?;
-        let network = account.network.as_str().to_ascii_lowercase();
-        let base = self.public_url.trim_end_matches('/');
-        Some(format!("{base}/callbacks/{network}/{}/{token}", account.id))
-    }
+/// The address that a network sends what happens to, at a server of this address.
+fn callback_url(account: &NetworkAccount, base: &str) -> Option<String> {
+    let token = account.callback_token.as_deref()?;
+    let network = account.network.as_str().to_ascii_lowercase();
+    Some(format!("{base}/callbacks/{network}/{}/{token}", account.id))
 }
 
 pub(super) fn network(text: &str) -> Result<Provider, String> {
@@ -299,7 +285,7 @@ fn add(target: &Target, new: New, address: &PublicAddress) -> anyhow::Result<()>
         callback_token,
         secrets: sealed?,
     })?;
-    let callback_url = address.callback_url(&account).unwrap_or_default();
+    let callback_url = callback_url(&account, address.said()).unwrap_or_default();
     let json = json!({ "id": account.id.0, "callback_url": callback_url });
     let text = format!(
         "network account  {}\ncallback URL     {callback_url}\n\
@@ -575,6 +561,8 @@ fn list(target: &Target, address: &PublicAddress) -> anyhow::Result<()> {
     let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
     let secrets = target.read(async |reads| reads.for_system().network_secrets().await)?;
     let accounts: Vec<&NetworkAccount> = tariff.real_accounts().collect();
+    let has_callback = accounts.iter().any(|account| account.callback_token.is_some());
+    let base = has_callback.then(|| address.said());
     let mut cells = vec![];
     let mut json = vec![];
     for account in accounts {
@@ -582,7 +570,7 @@ fn list(target: &Target, address: &PublicAddress) -> anyhow::Result<()> {
             secrets.iter().filter(|secret| secret.network_account_id == account.id).collect();
         let names = own.iter().map(|secret| format!("{} {}", secret.kind, secret.id));
         let names = names.collect::<Vec<_>>().join(", ");
-        let callback_url = address.callback_url(account);
+        let callback_url = base.and_then(|base| callback_url(account, base));
         json.push(as_json(account, &own, callback_url.clone()));
         cells.push([
             account.id.to_string(),

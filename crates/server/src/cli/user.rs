@@ -15,6 +15,7 @@ use store::reads::people::{ListedInvitation, Part};
 
 use crate::cli::merchant::role;
 use crate::cli::output::moment;
+use crate::cli::public_address::PublicAddress;
 use crate::cli::{Target, is_absent, not_found, output};
 use crate::credentials::people::{self, Token};
 use crate::web::app::link;
@@ -40,14 +41,8 @@ pub enum Users {
         /// They read everything of the installation and change nothing.
         #[arg(long, group = "where")]
         auditor: bool,
-        /// The URL at which people reach the server.
-        #[arg(
-            long,
-            env = "KOLA_PUBLIC_URL",
-            default_value = "http://127.0.0.1:8080",
-            value_name = "URL"
-        )]
-        public_url: String,
+        #[command(flatten)]
+        address: PublicAddress,
     },
     /// Confirm a link that an owner made for a role by which money leaves: MANAGER, FINANCE or OWNER.
     Confirm {
@@ -69,14 +64,8 @@ pub enum Users {
     Reset {
         /// Their e-mail address.
         email: String,
-        /// The URL at which people reach the server.
-        #[arg(
-            long,
-            env = "KOLA_PUBLIC_URL",
-            default_value = "http://127.0.0.1:8080",
-            value_name = "URL"
-        )]
-        public_url: String,
+        #[command(flatten)]
+        address: PublicAddress,
     },
     /// Give somebody another role in a merchant, or remove them from it.
     #[command(group(ArgGroup::new("what").required(true)))]
@@ -108,14 +97,14 @@ pub enum Users {
 impl Users {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::Invite { merchant, role, operator, auditor: _, public_url } => {
+            Self::Invite { merchant, role, operator, auditor: _, address } => {
                 let to = match merchant {
                     Some(id) => InvitedTo::Merchant(MerchantId(id), role),
                     None if operator => InvitedTo::Installation(Role::Operator),
                     None => InvitedTo::Installation(Role::Auditor),
                 };
                 drop(target.open_existing()?);
-                let (invitation, link) = invite(target, to, &public_url)?;
+                let (invitation, link) = invite(target, to, address.said())?;
                 show(&invitation, &link, "joins")
             }
             Self::Confirm { id, merchant } => {
@@ -128,9 +117,9 @@ impl Users {
             }
             Self::Invitations { merchant } => invitations(target, MerchantId(merchant)),
             Self::List => list(target),
-            Self::Reset { email, public_url } => {
+            Self::Reset { email, address } => {
                 let user = by_email(target, &email)?;
-                let (invitation, link) = invite(target, InvitedTo::Reset(user.id), &public_url)?;
+                let (invitation, link) = invite(target, InvitedTo::Reset(user.id), address.said())?;
                 show(&invitation, &link, "chooses another password and another phone")
             }
             Self::Role { email, merchant, set, remove: _ } => {

@@ -230,10 +230,48 @@ pub fn email(text: &str) -> Option<String> {
     fits.then(|| text.to_ascii_lowercase())
 }
 
+/// What is wrong with what is no e-mail address, in a sentence.
+#[must_use]
+pub fn wrong_email(text: &str) -> &'static str {
+    let text = text.trim();
+    match text.split_once('@') {
+        _ if text.is_empty() => {
+            "Give an e-mail address such as ama@example.com: it is your name at login."
+        }
+        _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            "Give an e-mail address in plain Latin letters, without spaces, such as ama@example.com."
+        }
+        Some((name, host)) if !name.is_empty() && !host.contains(['.', '@']) => {
+            "This e-mail address ends too early: give all of what follows the @, such as \
+             ama@example.com."
+        }
+        Some(_) => "This is no e-mail address. Give one such as ama@example.com.",
+        None => "This e-mail address has no @. Give one such as ama@example.com.",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::credentials::secrets::HashMemory;
+
+    #[test]
+    fn what_is_no_email_address_is_told_why() {
+        for (text, why) in [
+            ("", "name at login"),
+            ("ama", "no @"),
+            ("ama@shop", "ends too early"),
+            ("ama@", "ends too early"),
+            ("@shop.example", "no e-mail address"),
+            ("ama@@shop.example", "no e-mail address"),
+            ("ama@shop.", "no e-mail address"),
+            ("ам@shop.example", "plain Latin"),
+            ("ama kollie@shop.example", "without spaces"),
+        ] {
+            assert_eq!(email(text), None, "{text}");
+            assert!(wrong_email(text).contains(why), "{text}: {}", wrong_email(text));
+        }
+    }
 
     #[test]
     fn a_password_is_long_and_not_one_that_is_tried_first() {

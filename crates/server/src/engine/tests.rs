@@ -104,7 +104,7 @@ fn sessions(
         email: None,
         country_code: None,
     };
-    let party = one(lane, CreateParty { merchant_id: merchant.id, party });
+    let party = one(lane, CreateParty { merchant_id: merchant.id, party, unless_known: false });
     let counterparty = CreateCounterparty {
         merchant_id: merchant.id,
         relationship: Relationship::Friend,
@@ -455,7 +455,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
         country_code: None,
         account_number: None,
     };
-    let account = one(lane, CreateAccount { merchant_id: merchant.id, account });
+    let account = one(lane, CreateAccount { merchant_id: merchant.id, account, shown: None });
     let declare = NewSession::Checkout { kind: SourceType::Invoice, source_id: checkout.source.id };
     let session = one(lane, CreateSession { merchant_id: merchant.id, session: declare });
     let details =

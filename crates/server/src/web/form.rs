@@ -20,6 +20,11 @@ impl Form {
         self.verbatim(name).map(str::trim).filter(|value| !value.is_empty())
     }
 
+    /// All fields as they were sent.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Whether there is such a field, be it empty.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

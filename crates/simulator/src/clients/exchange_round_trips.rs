@@ -51,6 +51,7 @@ impl Clients<'_> {
             return Some(QueuedCommand::from_client(Command::CreateAccount(CreateAccount {
                 merchant_id: merchant,
                 account: new,
+                shown: None,
             })));
         };
         let Some((source, currency)) = self.small_order(id) else {

@@ -222,7 +222,7 @@ impl Model {
             Command::SetWalletStatus(SetWalletStatus { wallet_id: id, status }) => {
                 self.wallet_status(id.0, *status, observed)
             }
-            Command::CreateParty(CreateParty { merchant_id: id, party: new }) => {
+            Command::CreateParty(CreateParty { merchant_id: id, party: new, .. }) => {
                 self.party_created(id.0, new, observed)
             }
             Command::CreateCounterparty(CreateCounterparty {
@@ -236,7 +236,7 @@ impl Model {
                 party_id: party,
                 ..
             }) => self.counterparty_updated(id.0, which.0, party.map(|id| id.0), observed),
-            Command::CreateAccount(CreateAccount { merchant_id: id, account: new }) => {
+            Command::CreateAccount(CreateAccount { merchant_id: id, account: new, .. }) => {
                 self.account_created(id.0, new, observed)
             }
             Command::DeactivateAccount(DeactivateAccount {

@@ -1,5 +1,6 @@
 //! The message of each refusal.
 
+use crate::directory::roles::Role;
 use crate::kernel::refusal::Refusal;
 
 impl std::fmt::Display for Refusal {
@@ -11,7 +12,12 @@ impl std::fmt::Display for Refusal {
             Self::SigningKeyRetired => f.write_str("the key that signed this access token was retired: obtain a new token"),
             Self::TokenExpired => f.write_str("the access token expired: obtain a new one"),
             Self::NotPermitted { role, action } => {
-                write!(f, "the role {role} may not {action}: an owner can do it, or gives another role or API key")
+                write!(f, "the role {role} may not {action}: ")?;
+                f.write_str(if Role::Owner.may(*action) {
+                    "an owner can do it, or gives another role or API key"
+                } else {
+                    "it is for who runs the installation"
+                })
             }
             Self::AboveSupportLimit { limit } => {
                 write!(f, "support may give back at most {limit} of a payment: ask somebody in finance, a manager or an owner")

@@ -1,10 +1,14 @@
 //! `/app/customers/{merchant}`: the parties that a merchant deals with, for who reads payments; who may
-//! edit customers changes their names and deactivates their accounts.
+//! edit customers makes new ones and their accounts, changes their names and deactivates their accounts.
+
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use domain::directory::create_party::{CreateParty, NewParty};
+use domain::directory::create_payment_account::{CreateAccount, NewAccount};
 use domain::directory::party::Party;
 use domain::directory::payment_account::PaymentAccount;
 use domain::directory::roles::Action;
@@ -13,11 +17,13 @@ use domain::directory::use_payment_account::DeactivateAccount;
 use domain::kernel::country::Country;
 use domain::kernel::ids::{ExecutionId, MerchantId, PartyId, PaymentAccountId};
 use domain::kernel::money::Money;
-use domain::kernel::names::Operation;
+use domain::kernel::names::{Method, Operation};
 use domain::kernel::patch::Patch;
-use domain::kernel::time::MerchantTime;
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::ledger::wallet::Wallet;
 use domain::payments::execution::Execution;
+use domain::tariff::{Market, Tariff};
 use serde_json::json;
 use store::reads::pages::Page;
 use store::reads::payment_accounts::PaymentAccountFilter;
@@ -30,10 +36,12 @@ use crate::api::fields::{Email, FromValue, Text};
 use crate::api::payments;
 use crate::api::routes::Routes;
 use crate::app::App;
+use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
-use crate::web::app::filter::{self, Places};
+use crate::web::app::filter::{self, Choice, Places};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
+use crate::web::app::new_source::phone_of;
 use crate::web::app::payment_words;
 use crate::web::app::payments::PaymentLine;
 use crate::web::app::person::LoggedIn;
@@ -90,10 +98,22 @@ struct CustomersTemplate<'a> {
     search: Option<String>,
     /// The form of a new invoice, for who may sell.
     new_invoice: Option<String>,
+    /// For who may edit customers.
+    new: Option<NewForm>,
     rows: Vec<CustomerLine>,
     is_first: bool,
     older: Option<String>,
     fault: Fault,
+}
+
+/// The form of a new customer.
+#[derive(Default)]
+struct NewForm {
+    name: String,
+    phone: String,
+    /// Who has this phone already.
+    known: Option<CustomerLine>,
+    is_open: bool,
 }
 
 async fn list(
@@ -104,13 +124,24 @@ async fn list(
     Ids([merchant]): Ids<1>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
+    let mut fault = Fault::default();
+    let after_id = Places::of(&uri, &["after"]).get("after", &mut fault);
+    let said = (fault, NewForm::default());
+    render_list(said.0.status(), &app, (&me, visitor), (merchant, after_id), said).await
+}
+
+async fn render_list(
+    status: StatusCode,
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    (merchant, after_id): (i64, Option<i64>),
+    (fault, new): (Fault, NewForm),
+) -> Result<Response, ApiError> {
     let path = list_path(merchant);
-    let at = match me.at_merchant(&app, merchant, Action::ReadPayments).await {
+    let at = match me.at_merchant(app, merchant, Action::ReadPayments).await {
         Ok(at) => at,
         Err(failure) => return me.not_permitted(failure, visitor, &path),
     };
-    let mut fault = Fault::default();
-    let after_id = Places::of(&uri, &["after"]).get("after", &mut fault);
     let found = at.reads.parties(None, Page { limit: PAGE, after_id }).await?;
     let older = found.next_after(PAGE, |party| party.id.0);
     let may = |action| at.rights.role.may(action);
@@ -121,13 +152,84 @@ async fn list(
         merchant: &at.merchant.name,
         search: may(Action::SeeContacts).then(|| format!("/app/search/{merchant}")),
         new_invoice: may(Action::Sell).then(|| format!("/app/invoices/{merchant}/new")),
+        new: may(Action::EditCustomers).then_some(new),
         rows: found.rows.into_iter().map(|party| CustomerLine::new(merchant, party)).collect(),
         is_first: after_id.is_none(),
         older: older.map(|id| format!("{path}{}", filter::query(&[("after", &id.to_string())]))),
         path,
         fault,
     };
-    frame::render(template.fault.status(), &frame, &template)
+    frame::render(status, &frame, &template)
+}
+
+/// Reads the form of a new customer.
+fn new_party(name: &str, phone: &str, tariff: &Tariff) -> Result<NewParty, Fault> {
+    Ok(NewParty {
+        fullname: name_of(name, "name")?,
+        phone: phone_of(phone, tariff)?,
+        email: None,
+        country_code: None,
+    })
+}
+
+fn name_of(text: &str, field: &str) -> Result<String, Fault> {
+    let wrong = "Give a name, in at most 255 characters of one line.";
+    let read = Text::<255>::read(&json!(text));
+    read.map(|Text(name)| name).map_err(|_| Fault::of_field(field, wrong))
+}
+
+/// Makes a customer. Who has this phone already is led to, if it is the one that was typed, so that a
+/// form that is sent twice makes one; or else is named.
+async fn create(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant]): Ids<1>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let path = list_path(merchant);
+    let at = match me.at_merchant(&app, merchant, Action::EditCustomers).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path),
+    };
+    let text = |name| form.field(name).unwrap_or_default().chars().take(SHOWN_AGAIN).collect();
+    let (name, phone): (String, String) = (text("name"), text("phone"));
+    let page = async |status, fault, known| {
+        let (name, phone) = (name.clone(), phone.clone());
+        let new = NewForm { name, phone, known, is_open: true };
+        render_list(status, &app, (&me, visitor.clone()), (merchant, None), (fault, new)).await
+    };
+    let tariff = app.queries.for_system().tariff().await?;
+    let party = match new_party(&name, &phone, &tariff) {
+        Ok(party) => party,
+        Err(fault) => return page(StatusCode::UNPROCESSABLE_ENTITY, fault, None).await,
+    };
+    let merchant_id = MerchantId(merchant);
+    let known = at.reads.parties_by_phone(&party.phone).await?.into_iter().next();
+    let found = match known {
+        Some(known) => Ok(known),
+        None => {
+            let party = party.clone();
+            let decision = CreateParty { merchant_id, party, unless_known: true };
+            me.submit(&app, Some(merchant_id), decision).await
+        }
+    };
+    match found {
+        Ok(found) if found.fullname == party.fullname => {
+            Ok(frame::lead_to(&path_of(merchant, found.id)))
+        }
+        Ok(found) => {
+            let fault = Fault::of_field("phone", "Somebody else has this phone number already.");
+            let known = Some(CustomerLine::new(merchant, found));
+            page(StatusCode::UNPROCESSABLE_ENTITY, fault, known).await
+        }
+        Err(failure) => {
+            let again = async |status, sentence| page(status, Fault::of_page(sentence), None).await;
+            frame::refused(failure, &path)?.answer_read(again).await
+        }
+    }
 }
 
 #[derive(Template)]
@@ -150,7 +252,99 @@ struct CustomerTemplate<'a> {
     of_older: bool,
     /// For who may edit customers.
     edit: Option<EditForm>,
+    new_account: Option<AccountForm>,
     fault: Fault,
+}
+
+/// The form of a new account that is paid out to.
+struct AccountForm {
+    methods: Vec<Choice>,
+    number: String,
+    name: String,
+    /// When the customer was changed last, which the form carries: see [`CreateAccount`].
+    shown: i64,
+    is_open: bool,
+}
+
+/// What was typed into it.
+struct TypedAccount {
+    method: String,
+    number: String,
+    name: String,
+    shown: Option<i64>,
+}
+
+impl TypedAccount {
+    fn read(form: &Form) -> Self {
+        let text = |name| form.field(name).unwrap_or_default().chars().take(SHOWN_AGAIN).collect();
+        Self {
+            method: text("method"),
+            number: text("number"),
+            name: text("name"),
+            shown: form.field("shown").and_then(|time| time.parse().ok()),
+        }
+    }
+
+    /// The account, or the first field that is none.
+    fn account(
+        &self,
+        party_id: PartyId,
+        tariff: &Tariff,
+        now: ServerTime,
+    ) -> Result<NewAccount, Fault> {
+        let market = paid_out(tariff, now).find(|market| market.method.as_str() == self.method);
+        let market = market.ok_or_else(|| Fault::of_field("method", "Choose a method."))?;
+        Ok(NewAccount {
+            party_id,
+            account_number: Some(phone_of(&self.number, tariff)?),
+            account_name: name_of(&self.name, "account-name")?,
+            provider: market.provider,
+            method: market.method,
+            operation: Operation::Payout,
+            country_code: Some(market.country.clone()),
+        })
+    }
+}
+
+/// The markets in which accounts for mobile money are paid out to now.
+fn paid_out(tariff: &Tariff, now: ServerTime) -> impl Iterator<Item = &Market> {
+    tariff.markets.iter().filter(move |market| {
+        market.operation == Operation::Payout
+            && market.method.is_mobile_money()
+            && market.effective.at(now)
+    })
+}
+
+impl AccountForm {
+    fn new(
+        party: &Party,
+        typed: Option<TypedAccount>,
+        (tariff, methods): (&Tariff, &Methods),
+        now: ServerTime,
+    ) -> Self {
+        let is_open = typed.is_some();
+        let typed = typed.unwrap_or_else(|| TypedAccount {
+            method: String::new(),
+            number: party.phone.clone(),
+            name: party.fullname.clone(),
+            shown: None,
+        });
+        let mut known: Vec<Method> = paid_out(tariff, now).map(|market| market.method).collect();
+        known.sort_unstable_by_key(|method| methods.name(*method, Language::English));
+        known.dedup();
+        let choice = |method: Method| Choice {
+            name: method.to_string(),
+            words: methods.name(method, Language::English),
+            is_chosen: method.as_str() == typed.method,
+        };
+        Self {
+            methods: known.into_iter().map(choice).collect(),
+            number: typed.number,
+            name: typed.name,
+            shown: typed.shown.unwrap_or(party.updated_at.0),
+            is_open,
+        }
+    }
 }
 
 struct Shown {
@@ -206,6 +400,7 @@ struct Sent {
 struct Beside {
     fault: Fault,
     sent: Option<Sent>,
+    account: Option<TypedAccount>,
 }
 
 struct WalletLine {
@@ -281,7 +476,7 @@ async fn render(
     (me, visitor): (&LoggedIn, Visitor),
     (merchant, id): (i64, i64),
     places: &Places,
-    Beside { mut fault, sent }: Beside,
+    Beside { mut fault, sent, account }: Beside,
 ) -> Result<Response, ApiError> {
     let party_id = PartyId(id);
     let path = path_of(merchant, party_id);
@@ -319,7 +514,8 @@ async fn render(
     } else {
         None
     };
-    let methods = Methods::new(app.queries.for_system().tariff().await?, me.now);
+    let tariff = app.queries.for_system().tariff().await?;
+    let methods = Methods::new(Arc::clone(&tariff), me.now);
     let found = payments::with_others(&at.reads, found).await?;
     let accounts_place = accounts_after.map(|id| id.to_string()).unwrap_or_default();
     let older = |id: ExecutionId| {
@@ -350,6 +546,8 @@ async fn render(
         // Whoever does not see a name does not change it.
         edit: (may(Action::EditCustomers) && may(Action::SeeContacts))
             .then(|| EditForm::new(&party, sent)),
+        new_account: may(Action::EditCustomers)
+            .then(|| AccountForm::new(&party, account, (&tariff, &methods), me.now)),
         party: Shown {
             name: party.fullname,
             phone: party.phone,
@@ -452,7 +650,7 @@ async fn update(
         return Err(ApiError::NotFound);
     }
     let page = async |status, fault, sent| {
-        let beside = Beside { fault, sent };
+        let beside = Beside { fault, sent, account: None };
         render(status, &app, (&me, visitor), (merchant, id), &Places::default(), beside).await
     };
     let Some(shown) = shown_in(&form) else {
@@ -477,6 +675,89 @@ async fn update(
         page(status, Fault::of_page(sentence), Some(Sent { typed, shown })).await
     };
     frame::refused(failure, &path)?.answer_read(again).await
+}
+
+/// Makes an account that is paid out to. A form that is sent twice makes one: it is for the customer as
+/// its page showed them, and makes them another.
+async fn new_account(
+    State(app): State<App>,
+    _: CountPageRequest,
+    visitor: Visitor,
+    me: LoggedIn,
+    Ids([merchant, id]): Ids<2>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    me.check_form(&form)?;
+    let (path, party_id) = (path_of(merchant, PartyId(id)), PartyId(id));
+    let at = match me.at_merchant(&app, merchant, Action::EditCustomers).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path),
+    };
+    if at.reads.party(party_id).await?.is_none() {
+        return Err(ApiError::NotFound);
+    }
+    let typed = TypedAccount::read(&form);
+    let page = async |status, fault, typed| {
+        let beside = Beside { fault, account: Some(typed), ..Beside::default() };
+        render(status, &app, (&me, visitor), (merchant, id), &Places::default(), beside).await
+    };
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    let Some(shown) = typed.shown.map(MerchantTime) else {
+        let fault = Fault::of_page("Open this page again: its form is not complete.");
+        return page(status, fault, typed).await;
+    };
+    let tariff = app.queries.for_system().tariff().await?;
+    let account = match typed.account(party_id, &tariff, me.now) {
+        Ok(account) => account,
+        Err(fault) => return page(status, fault, typed).await,
+    };
+    let merchant_id = MerchantId(merchant);
+    let decision = CreateAccount { merchant_id, account: account.clone(), shown: Some(shown) };
+    let Err(failure) = me.submit(&app, Some(merchant_id), decision).await else {
+        return Ok(frame::lead_to(&path));
+    };
+    let mut typed = typed;
+    if frame::was_changed(&failure) {
+        if has_account(&at.reads, &account).await? {
+            return Ok(frame::lead_to(&path));
+        }
+        typed.shown = None;
+    }
+    let fault = fault_of_account(&failure);
+    let again = async |status, sentence| page(status, fault(sentence), typed).await;
+    frame::refused(failure.clone(), &path)?.answer_read(again).await
+}
+
+/// Whether the customer has such an account.
+async fn has_account(reads: &MerchantReads<'_>, asked: &NewAccount) -> Result<bool, ApiError> {
+    let filter = PaymentAccountFilter {
+        party: Some(asked.party_id),
+        method: Some(asked.method),
+        operation: Some(asked.operation),
+        is_active: Some(true),
+    };
+    let page = Page { limit: OF_CUSTOMER, after_id: None };
+    let found = reads.payment_accounts(filter, page).await?.rows;
+    Ok(found.iter().any(|account| {
+        account.account_number == asked.account_number && account.account_name == asked.account_name
+    }))
+}
+
+/// The field that a refusal of a new account is about.
+fn fault_of_account(failure: &Failure) -> impl Fn(String) -> Fault + use<> {
+    let first = match failure {
+        Failure::Refused(reasons) => reasons.first(),
+        _ => None,
+    };
+    let field = match first {
+        Some(Refusal::PhoneOfOtherCountry { .. }) => Some("phone"),
+        Some(Refusal::NoMarket { .. }) => Some("method"),
+        _ => None,
+    };
+    move |sentence| match field {
+        Some(field) => Fault::of_field(field, sentence),
+        None => Fault::of_page(sentence),
+    }
 }
 
 async fn deactivate(
@@ -516,7 +797,9 @@ async fn deactivate(
 pub fn routes() -> Routes {
     Routes::new()
         .page("/app/customers/{merchant}", list)
+        .form("/app/customers/{merchant}", create)
         .page("/app/customers/{merchant}/{id}", show)
         .form("/app/customers/{merchant}/{id}/update", update)
+        .form("/app/customers/{merchant}/{id}/accounts", new_account)
         .form("/app/customers/{merchant}/{id}/accounts/{account}/deactivate", deactivate)
 }

@@ -83,16 +83,18 @@ pub struct Fault {
     sentence: Option<String>,
     /// The id of the field.
     field: Option<String>,
+    /// What else is wrong: the id of each field, and what is said there.
+    others: Vec<(String, String)>,
 }
 
 impl Fault {
     /// A fault of no single field.
     pub fn of_page(sentence: impl Into<String>) -> Self {
-        Self { sentence: Some(sentence.into()), field: None }
+        Self { sentence: Some(sentence.into()), ..Self::default() }
     }
 
     pub fn of_field(id: impl Into<String>, sentence: impl Into<String>) -> Self {
-        Self { sentence: Some(sentence.into()), field: Some(id.into()) }
+        Self { sentence: Some(sentence.into()), field: Some(id.into()), ..Self::default() }
     }
 
     pub fn sentence(&self) -> Option<&str> {
@@ -103,9 +105,29 @@ impl Fault {
         self.field.as_deref()
     }
 
+    /// All of what is wrong with a form. Of a field that has several faults, the first is said.
+    pub fn of_all(faults: Vec<Self>) -> Option<Self> {
+        let mut faults = faults.into_iter();
+        let mut all = faults.next()?;
+        for Self { sentence, field, others } in faults {
+            all.others.extend(field.zip(sentence));
+            all.others.extend(others);
+        }
+        Some(all)
+    }
+
+    /// What is wrong beside the first fault, with the ids of the fields.
+    pub fn others(&self) -> &[(String, String)] {
+        &self.others
+    }
+
     /// What stands beside the field of this id.
     pub fn beside(&self, id: &str) -> Option<&str> {
-        self.sentence().filter(|_| self.field() == Some(id))
+        if self.field() == Some(id) {
+            return self.sentence();
+        }
+        let other = self.others.iter().find(|(field, _)| field == id);
+        other.map(|(_, sentence)| sentence.as_str())
     }
 
     /// The paragraph beside the field of this id, on a line of its own; nothing where its form was
@@ -184,6 +206,12 @@ pub fn with_next(path: &str, next: &str) -> String {
     }
     let query: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
     format!("{path}?next={page}%3F{query}")
+}
+
+/// Where a code is given again that a page asks for which is opened: nothing was asked to be done.
+pub fn code_to_open(path: &str) -> String {
+    let form = with_next(SECOND_FACTOR, path);
+    format!("{form}{}opens=1", if form.contains('?') { "&" } else { "?" })
 }
 
 /// What came of a request that was refused, in a sentence on the page that it came from, or elsewhere.
@@ -368,6 +396,20 @@ mod tests {
         let of_page = Fault::of_page("Wrong.");
         assert_eq!((of_page.sentence(), of_page.beside("code")), (Some("Wrong."), None));
         assert_eq!(Fault::default().sentence(), None);
+    }
+
+    #[test]
+    fn each_of_several_faults_stands_beside_its_field() {
+        let of = |id: &str, sentence: &str| Fault::of_field(id, sentence);
+        let all = [of("name", "Say it."), of("price", "How much?"), of("price", "Which?")];
+        let fault = Fault::of_all(all.into()).unwrap();
+        assert_eq!((fault.sentence(), fault.field()), (Some("Say it."), Some("name")));
+        assert_eq!(
+            (fault.beside("name"), fault.beside("price")),
+            (Some("Say it."), Some("How much?"))
+        );
+        assert!(fault.ties("price", "").0.contains("aria-invalid"));
+        assert!(Fault::of_all(vec![]).is_none());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::directory::roles::Role;
 use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{ServerTime, minutes};
 use domain::people::accept_invitation::{AcceptInvitation, Guest};
 use domain::people::invitation::{Invitation, InvitedTo, Standing};
 use domain::people::log_in::{FinishLogin, ReserveLogin};
@@ -15,15 +16,19 @@ use crate::api::error::ApiError;
 use crate::api::extract::PathSegments;
 use crate::api::routes::Routes;
 use crate::app::App;
-use crate::credentials::people::{self, PASSWORD_MIN, PasswordPlace, Token};
+use crate::credentials::people::{self, PASSWORD_MAX, PASSWORD_MIN, PasswordPlace, Token};
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::request_id;
 use crate::web::app::frame::{self, AppFrame, Fault};
+use crate::web::app::login::{self, NotCompared};
 use crate::web::app::person::{self, LoggedIn, Sender};
 use crate::web::app::typed::NameField;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
+
+/// For how long the form of a link that was used logs in who joined by it.
+const JUST_NOW: i64 = minutes(2);
 
 #[derive(Template)]
 #[template(path = "app/invitation.html")]
@@ -74,7 +79,8 @@ async fn open(app: &App, text: &str) -> Result<Option<Opened>, ApiError> {
 
 fn ended(visitor: Visitor) -> Result<Response, ApiError> {
     let frame = AppFrame::for_visitor(visitor, "This link is over");
-    let sentence = frame::sentence(&Refusal::InvitationEnded);
+    let over = frame::sentence(&Refusal::InvitationEnded);
+    let sentence = format!("{over} If you have just joined by it, log in.");
     frame::sentence_page(StatusCode::NOT_FOUND, &frame, sentence)
 }
 
@@ -147,7 +153,14 @@ async fn accept(
     PathSegments([text]): PathSegments<1>,
     form: Form,
 ) -> Result<Response, ApiError> {
-    let Some(opened) = open(&app, &text).await? else { return ended(visitor) };
+    let Some(opened) = open(&app, &text).await? else {
+        let Some(to) = used_just_now(&app, &text).await? else { return ended(visitor) };
+        let email = form.field("email").and_then(people::email);
+        let password = form.verbatim("password").unwrap_or_default().to_owned();
+        let joined = request_id::spawn(joined_before(app, visitor, sender, to, (email, password)));
+        let done = joined.await;
+        return done.map_err(|_| ApiError::internal("the task of a login panicked"))?;
+    };
     if let Some(me) = me
         && opened.place.is_some()
     {
@@ -170,6 +183,40 @@ async fn accept(
     let begun = begin(app, visitor, sender, opened, sent);
     let done = request_id::spawn(begun).await;
     done.map_err(|_| ApiError::internal("the task of an invitation panicked"))?
+}
+
+/// Where a link led that was used a moment ago.
+async fn used_just_now(app: &App, text: &str) -> Result<Option<InvitedTo>, ApiError> {
+    let Some(token) = Token::parse(text) else { return Ok(None) };
+    let found = app.queries.for_authentication().invitation(token.fingerprint()).await?;
+    let now = clock::now();
+    let is_fresh = |at: ServerTime| (0..JUST_NOW).contains(&now.since(at));
+    Ok(found.filter(|row| row.ended_at.is_some_and(is_fresh)).map(|row| row.to))
+}
+
+/// The form of a link that was used is sent once more: whoever joined by it a moment ago logs in by
+/// what it has, as on the page for that. To everybody else the link is over.
+async fn joined_before(
+    app: App,
+    visitor: Visitor,
+    sender: Sender,
+    to: InvitedTo,
+    (email, password): (Option<String>, String),
+) -> Result<Response, ApiError> {
+    let fits = password.len() <= 4 * PASSWORD_MAX;
+    let Some(email) = email.filter(|_| fits && !matches!(to, InvitedTo::Reset(_))) else {
+        return ended(visitor);
+    };
+    match login::with_password(&app, &sender, &email, password, next_of(to)).await {
+        Ok(Some(response)) => Ok(response),
+        Ok(None) | Err(NotCompared::Refused(_)) => ended(visitor),
+        Err(NotCompared::Failed(error)) => Err(error),
+    }
+}
+
+/// Where whoever joined goes on: to set up a phone, where the role needs one.
+fn next_of(to: InvitedTo) -> &'static str {
+    if role(to).is_none_or(Role::needs_second_factor) { frame::PROFILE } else { "/app" }
 }
 
 /// Somebody who has logged in joins by a press of a button.
@@ -208,8 +255,7 @@ struct Sent {
 fn fault(sent: &Sent, opened: &Opened) -> Option<Fault> {
     if opened.place.is_some() {
         if sent.email.is_none() {
-            let sentence = "Give an e-mail address: it is your name at login.";
-            return Some(Fault::of_field("email", sentence));
+            return Some(Fault::of_field("email", people::wrong_email(&sent.typed.email)));
         }
         let field = NameField {
             id: "name",
@@ -246,6 +292,15 @@ async fn begin(
         (Some(email), true) => {
             let reserve = ReserveLogin { email: email.clone(), address: sender.address.clone() };
             match person::submit_as_visitor(&app, reserve).await {
+                // The same form was sent a moment before, and has joined meanwhile.
+                Ok(attempt)
+                    if attempt.user.is_some()
+                        && open(&app, opened.token.as_str()).await?.is_none() =>
+                {
+                    drop(place);
+                    let sent = (Some(email.clone()), sent.password);
+                    return joined_before(app, visitor, sender, opened.to, sent).await;
+                }
                 Ok(attempt) if attempt.user.is_some() => {
                     let taken = Failure::Refused(vec![Refusal::EmailTaken]);
                     return frame::refused(taken, "/app")?.answer(|status, sentence| {
@@ -272,7 +327,8 @@ async fn begin(
     let user = match person::submit_as_visitor(&app, accept).await {
         Ok(user) => user,
         Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::InvitationEnded) => {
-            return ended(visitor);
+            return joined_before(app, visitor, sender, opened.to, (sent.email, sent.password))
+                .await;
         }
         Err(failure) => return frame::refused(failure, "/app")?.answer(refused),
     };
@@ -298,8 +354,7 @@ async fn begin(
     if person::submit_as_visitor(&app, finish).await?.is_none() {
         return Ok(frame::lead_to(frame::LOGIN));
     }
-    let needs_factor = role(opened.to).is_none_or(Role::needs_second_factor);
-    let mut response = frame::lead_to(if needs_factor { frame::PROFILE } else { "/app" });
+    let mut response = frame::lead_to(next_of(opened.to));
     person::set_cookie(&mut response, &app, Some(&token))?;
     Ok(response)
 }

@@ -6,6 +6,7 @@ use domain::sales::edit_items::NewItem;
 
 use crate::api::search::typed_amount;
 use crate::web::app::frame::Fault;
+use crate::web::app::payment_words;
 use crate::web::app::typed::NameField;
 use crate::web::form::Form;
 use crate::web::language::texts::Html;
@@ -58,7 +59,7 @@ pub fn price(text: &str, currency: Currency) -> Option<Money> {
 
 /// What is said beside a price that is none.
 pub fn wrong_price(currency: Currency) -> String {
-    format!("Give a price in {currency}, above zero, such as {}.", Money::new(1_000, currency))
+    format!("Give a price in {currency}, above zero, {}.", payment_words::example(currency))
 }
 
 /// How many of an item; one for an empty text.
@@ -111,9 +112,9 @@ impl Rows {
     /// The items. Rows without any text are none.
     ///
     /// # Errors
-    /// The first fault.
-    pub fn items(&self, currency: Currency) -> Result<Vec<NewItem>, Fault> {
-        let mut items = vec![];
+    /// The first fault of each row.
+    pub fn items(&self, currency: Currency) -> Result<Vec<NewItem>, Vec<Fault>> {
+        let (mut items, mut faults) = (vec![], vec![]);
         for (number, row) in (1..).zip(&self.0) {
             if row.name.is_empty() && row.qty.is_empty() && row.price.is_empty() {
                 continue;
@@ -121,14 +122,21 @@ impl Rows {
             let fault = |field, sentence: &str| {
                 Fault::of_field(format!("{field}-{number}"), format!("Item {number}: {sentence}"))
             };
-            let name = item_field("item").read(&row.name);
-            let name = name.map_err(|said| fault("item", said.sentence().unwrap_or_default()))?;
-            let qty = quantity(&row.qty).ok_or_else(|| fault("qty", WRONG_QUANTITY))?;
-            let amount = price(&row.price, currency)
-                .ok_or_else(|| fault("price", &wrong_price(currency)))?;
-            items.push(NewItem { name, currency, qty, amount });
+            let read = || {
+                let name = item_field("item").read(&row.name);
+                let name =
+                    name.map_err(|said| fault("item", said.sentence().unwrap_or_default()))?;
+                let qty = quantity(&row.qty).ok_or_else(|| fault("qty", WRONG_QUANTITY))?;
+                let amount = price(&row.price, currency)
+                    .ok_or_else(|| fault("price", &wrong_price(currency)))?;
+                Ok(NewItem { name, currency, qty, amount })
+            };
+            match read() {
+                Ok(item) => items.push(item),
+                Err(fault) => faults.push(fault),
+            }
         }
-        Ok(items)
+        if faults.is_empty() { Ok(items) } else { Err(faults) }
     }
 
     /// The rows for a template.
@@ -198,8 +206,9 @@ mod tests {
             (row("Rice", "", ""), "price-1"),
             (row("a\u{202e}b", "", "5"), "item-1"),
         ] {
-            let fault = Rows(vec![broken]).items(Currency::USD).err().unwrap();
-            assert_eq!(fault.field(), Some(field));
+            let faults = Rows(vec![broken.clone(), broken]).items(Currency::USD).err().unwrap();
+            let fields: Vec<_> = faults.iter().filter_map(Fault::field).collect();
+            assert_eq!(fields, [field.to_owned(), field.replace("-1", "-2")]);
         }
         assert_eq!(Rows(vec![Row::default(); 4]).with_more(5).count(), 5);
     }

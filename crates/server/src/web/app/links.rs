@@ -36,7 +36,7 @@ use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::items::{ItemRow, Rows, WRONG_QUANTITY, price, quantity, wrong_price};
 use crate::web::app::navigation::Screen;
 use crate::web::app::new_source::{
-    currencies, currency_choices, currency_of, first_currency, key_for, key_of, until,
+    currencies, currency_choices, currency_of, first_currency, key_for, key_of, until, wrong_until,
 };
 use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn};
@@ -295,11 +295,18 @@ impl Typed {
 
     /// What each payer pays: the items, or what the payer chooses.
     fn price(&self, currency: Currency) -> Result<NewLinkPrice, Fault> {
-        let items = self.rows.items(currency)?;
+        let items = self
+            .rows
+            .items(currency)
+            .map_err(|faults| Fault::of_all(faults).unwrap_or_default())?;
         match (items.is_empty(), self.min.is_empty() && self.max.is_empty()) {
             (false, true) => Ok(NewLinkPrice::Items(items)),
             (true, false) => {
                 let limit = |name: &str, text: &str| {
+                    if text.is_empty() {
+                        let both = "Give both: the least and the most that a payer may choose.";
+                        return Err(Fault::of_field(name, both));
+                    }
                     let wrong = || Fault::of_field(name, wrong_price(currency));
                     price(text, currency).ok_or_else(wrong)
                 };
@@ -423,7 +430,7 @@ fn fault_of(failure: &Failure, sentence: String) -> Fault {
         Some(Refusal::AmountRangeEmpty) => Fault::of_field("max", sentence),
         Some(reason) => match reason.subject() {
             Subject::Amount => Fault::of_field("price-1", sentence),
-            Subject::Expiry => Fault::of_field("until", sentence),
+            Subject::Expiry => wrong_until(Some(reason), sentence),
             _ => Fault::of_page(sentence),
         },
         None => Fault::of_page(sentence),

@@ -11,6 +11,7 @@ use crate::api::error::ApiError;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::credentials::people::{self, PASSWORD_MAX, PasswordPlace, Token};
+use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::request_id;
 use crate::web::app::frame::{self, AppFrame, Fault};
@@ -93,18 +94,47 @@ async fn finish(
     let shown = |status, sentence| {
         render(status, visitor.clone(), (&email, &next), Fault::of_page(sentence))
     };
+    match with_password(&app, &sender, &email, password, &next).await {
+        Ok(Some(response)) => Ok(response),
+        Ok(None) => shown(StatusCode::FORBIDDEN, WRONG.to_owned()),
+        Err(NotCompared::Failed(error)) => Err(error),
+        Err(NotCompared::Refused(failure)) => frame::refused(failure, "/app")?.answer(shown),
+    }
+}
+
+/// Why a password was not compared.
+pub(super) enum NotCompared {
+    Refused(Failure),
+    Failed(ApiError),
+}
+
+impl<E: Into<ApiError>> From<E> for NotCompared {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Logs somebody in by their password, and leads them on, to the code first if they have a phone; `None`
+/// where the address or the password is wrong, and for who was kept out.
+///
+/// # Errors
+/// Too many wrong ones.
+pub(super) async fn with_password(
+    app: &App,
+    sender: &Sender,
+    email: &str,
+    password: String,
+    next: &str,
+) -> Result<Option<Response>, NotCompared> {
     let place = PasswordPlace::acquire(&app.hashing, &sender.address).await;
     let mut place = place.ok_or(ApiError::TooMany(1))?;
-    let reserve = ReserveLogin { email: email.clone(), address: sender.address.clone() };
-    let attempt = match person::submit_as_visitor(&app, reserve).await {
-        Ok(attempt) => attempt,
-        Err(failure) => return frame::refused(failure, "/app")?.answer(shown),
-    };
+    let reserve = ReserveLogin { email: email.to_owned(), address: sender.address.clone() };
+    let attempt = person::submit_as_visitor(app, reserve).await.map_err(NotCompared::Refused)?;
     let (user_id, hash) = attempt.user.unzip();
     let right = place.is_right(password, hash.clone()).await;
     drop(place);
     let (Some(user_id), Some(password_hash), true) = (user_id, hash, right) else {
-        return shown(StatusCode::FORBIDDEN, WRONG.to_owned());
+        return Ok(None);
     };
     let token = Token::draw().map_err(|error| ApiError::internal(error.to_string()))?;
     let finish = FinishLogin {
@@ -113,18 +143,13 @@ async fn finish(
         password_hash,
         browser: sender.browser(&token),
     };
-    match person::submit_as_visitor(&app, finish).await? {
-        // The same words for who was kept out.
-        None => shown(StatusCode::FORBIDDEN, WRONG.to_owned()),
-        Some(login) => {
-            let user = app.queries.for_authentication().login(login.token).await?;
-            let asks = user.is_some_and(|(_, user)| user.has_second_factor());
-            let path = if asks { frame::with_next(frame::SECOND_FACTOR, &next) } else { next };
-            let mut response = frame::lead_to(&path);
-            person::set_cookie(&mut response, &app, Some(&token))?;
-            Ok(response)
-        }
-    }
+    let Some(login) = person::submit_as_visitor(app, finish).await? else { return Ok(None) };
+    let user = app.queries.for_authentication().login(login.token).await?;
+    let asks = user.is_some_and(|(_, user)| user.has_second_factor());
+    let path = if asks { frame::with_next(frame::SECOND_FACTOR, next) } else { next.to_owned() };
+    let mut response = frame::lead_to(&path);
+    person::set_cookie(&mut response, app, Some(&token))?;
+    Ok(Some(response))
 }
 
 async fn log_out(

@@ -71,4 +71,5 @@ pub fn routes() -> Routes {
         .and(new_source::routes())
         .and(links::routes())
         .and(customers::routes())
+        .answered_by(second_factor::carry_form)
 }

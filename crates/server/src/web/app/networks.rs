@@ -33,6 +33,11 @@ use crate::web::methods::Methods;
 
 const PATH: &str = "/app/networks";
 
+/// The page with the markets of a method.
+pub fn path_of(method: Method) -> String {
+    format!("{PATH}#market-{method}")
+}
+
 #[derive(Template)]
 #[template(path = "app/networks.html")]
 struct NetworksTemplate<'a> {
@@ -83,6 +88,8 @@ struct TermsLine {
 
 /// The markets of a method.
 struct MarketsOfMethod {
+    /// The method's own name, to lead to it.
+    id: String,
     name: String,
     markets: Vec<MarketLine>,
 }
@@ -260,7 +267,8 @@ fn markets(tariff: &Tariff, methods: &Methods, now: ServerTime) -> Vec<MarketsOf
             Some((known, of)) if *known == method => of.markets.push(line),
             _ => {
                 let name = methods.name(method, Language::English);
-                found.push((method, MarketsOfMethod { name, markets: vec![line] }));
+                let id = method.to_string();
+                found.push((method, MarketsOfMethod { id, name, markets: vec![line] }));
             }
         }
     }

@@ -339,40 +339,60 @@ async fn read(
     let Some(key) = typed.key else {
         return Ok(Err(Fault::of_page("Open this page again: its form is not complete.")));
     };
-    let payer = match payer(at, &tariff, typed).await? {
-        Ok(payer) => payer,
-        Err(fault) => return Ok(Err(fault)),
-    };
     let token = draw_token()?;
     let known = currencies(&tariff, asked.me.now);
-    let read = || {
-        let (party_id, party) = payer;
-        let currency = currency_of(&typed.currency, &known)?;
-        let items = typed.rows.items(currency)?;
-        if items.is_empty() && !as_draft {
-            return Err(Fault::of_field("item-1", "Say at least one thing that is to be paid."));
+    // Everything is read before anything is said: who typed three mistakes is told of three.
+    let mut faults = vec![];
+    let payer = kept(payer(at, &tariff, typed).await?, &mut faults);
+    let currency = kept(currency_of(&typed.currency, &known), &mut faults);
+    let items = currency.and_then(|currency| match typed.rows.items(currency) {
+        Ok(items) if items.is_empty() && !as_draft => {
+            let sentence = "Say at least one thing that is to be paid.";
+            faults.push(Fault::of_field("item-1", sentence));
+            None
         }
-        Ok(NewCheckout {
+        Ok(items) => Some(items),
+        Err(wrong) => {
+            faults.extend(wrong);
+            None
+        }
+    });
+    let due_date = match asked.kind {
+        SourceType::Invoice => kept(due(form), &mut faults),
+        SourceType::Order => Some(None),
+    };
+    let expires_at = kept(until(form), &mut faults);
+    let reference_id = kept(reference(form), &mut faults);
+    let note = kept(note(form), &mut faults);
+    let read = || {
+        let (party_id, party) = payer?;
+        Some(NewCheckout {
             party,
             relationship: Relationship::Customer,
             counterparty_id: None,
             party_id,
             kind: asked.kind,
-            currency,
-            note: note(form)?.unwrap_or_default(),
-            reference_id: reference(form)?,
-            due_date: if asked.kind == SourceType::Invoice { due(form)? } else { None },
-            items,
+            currency: currency?,
+            note: note?.unwrap_or_default(),
+            reference_id: reference_id?,
+            due_date: due_date?,
+            items: items?,
             mode: PageMode::Hosted,
             success_url: None,
             cancel_url: None,
-            expires_at: until(form)?,
+            expires_at: expires_at?,
             token,
             idempotency_key: Some(key),
             as_draft,
         })
     };
-    Ok(read())
+    let incomplete = || Fault::of_page("Open this page again: its form is not complete.");
+    Ok(read().ok_or_else(|| Fault::of_all(faults).unwrap_or_else(incomplete)))
+}
+
+/// What was read, or else its fault is kept with the others.
+fn kept<T>(read: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {
+    read.map_err(|fault| faults.push(fault)).ok()
 }
 
 /// Who is to pay: a customer who was chosen, or a new one.
@@ -421,12 +441,27 @@ fn new_party(tariff: &Tariff, typed: &Typed) -> Result<NewParty, Fault> {
     Ok(NewParty { fullname, phone, email: None, country_code: None })
 }
 
+/// Why no payment can be taken until a day, in the words of the field.
+pub fn wrong_until(reason: Option<&Refusal>, sentence: String) -> Fault {
+    let words = match reason {
+        Some(Refusal::ExpiryInPast { .. }) => {
+            "Choose a later day: this one has begun already in UTC, so nothing could be paid."
+                .to_owned()
+        }
+        Some(Refusal::ExpiryTooFar { days }) => {
+            format!("Choose an earlier day, at most {days} days from now.")
+        }
+        _ => sentence,
+    };
+    Fault::of_field("until", words)
+}
+
 /// The field that a refusal is about.
 fn fault_of(failure: &Failure, sentence: String) -> Fault {
     let Failure::Refused(reasons) = failure else { return Fault::of_page(sentence) };
     match reasons.first().map(Refusal::subject) {
         Some(Subject::Amount) => Fault::of_field("price-1", sentence),
-        Some(Subject::Expiry) => Fault::of_field("until", sentence),
+        Some(Subject::Expiry) => wrong_until(reasons.first(), sentence),
         Some(Subject::Party) => Fault::of_field("who", sentence),
         _ => Fault::of_page(sentence),
     }
@@ -450,6 +485,8 @@ async fn create<K: Kind>(
     let as_draft = match form.field("step") {
         Some("publish") => false,
         Some("draft") => true,
+        // Enter looks for who was typed since, and else keeps what there is.
+        Some("enter") if typed.who == form.field("looked").unwrap_or_default() => true,
         Some("more") => {
             let typed = Typed { rows: typed.rows.with_more(MAX_CHECKOUT_ITEMS), ..typed };
             return render(StatusCode::OK, &asked, &at, &typed, Fault::default()).await;

@@ -1,6 +1,7 @@
 //! What pages of `/app` say of a payment: its state, why it waits and until when, and what to tell
 //! the payer.
 
+use domain::kernel::currency::Currency;
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::MerchantTime;
@@ -15,6 +16,16 @@ use crate::web::methods::Methods;
 /// An amount with its digits grouped, and its currency.
 pub fn amount(money: Money) -> String {
     figure_words::amount(money.minor.into(), money.currency)
+}
+
+/// An amount as it is typed, for the words beside a field: people write the point and the thousands in
+/// several ways.
+pub fn example(currency: Currency) -> String {
+    let sample = Money::new(125_050, currency);
+    match currency.exponent() {
+        0 => "such as 125050".to_owned(),
+        _ => format!("such as {sample}, with a point"),
+    }
 }
 
 /// An amount with its sign, as it changes a wallet.

@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::engine::Failure;
 use crate::net::csv::{self, Table};
 use crate::net::limits::CountPageRequest;
-use crate::web::app::filter::{self, Choice, FromQuery, Query, choices, read};
+use crate::web::app::filter::{self, Choice, FromQuery, Query, read};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words::{self, Until, When};
@@ -156,7 +156,7 @@ impl Asked {
         let state = ("state", "There is no such state.");
         let operation = ("operation", "There is nothing of this kind.");
         let method = ("method", "There is no such method.");
-        let amount = ("amount", "Give an amount as 120.00 or 120.00 USD.");
+        let amount = ("amount", "Give an amount as 1250.50 or 1250.50 USD, with a point.");
         let day = "Give a day as 2026-11-29, or a time as 2026-11-29T18:00:00Z.";
         let code = "Give a currency as USD.";
         let currency = |text: &str| Currency::parse(&text.to_uppercase());
@@ -268,7 +268,7 @@ async fn render(
         app: &frame,
         merchant: &at.merchant.name,
         states: state_choices(&asked.state),
-        operations: choices(Operation::ALL, Operation::as_str, &asked.operation),
+        operations: operation_choices(&asked.operation),
         methods: method_choices(&tariff, &methods, &asked.method),
         csv: may_export.then(|| format!("{path}/csv{}", asked.query(None))),
         saved: saved.collect(),
@@ -286,13 +286,23 @@ async fn render(
     frame::render(template.fault.status(), &frame, &template)
 }
 
+fn operation_choices(chosen: &str) -> Vec<Choice> {
+    let choice = |operation: &Operation| Choice {
+        name: operation.as_str().to_owned(),
+        words: format!("{}s", payment_words::operation(*operation)),
+        is_chosen: operation.as_str() == chosen,
+    };
+    Operation::ALL.iter().map(choice).collect()
+}
+
+/// In the words of the list.
 fn state_choices(chosen: &str) -> Vec<Choice> {
     let choice = |status: &ExecutionStatus| Choice {
         name: status.as_str().to_owned(),
         words: match status {
             ExecutionStatus::Pending => "not sent yet",
             ExecutionStatus::Processing => "under way",
-            ExecutionStatus::Completed => "completed",
+            ExecutionStatus::Completed => "paid, paid out, transferred or refunded",
             ExecutionStatus::Failed => "failed",
         }
         .to_owned(),

@@ -204,7 +204,10 @@ impl Asked {
         let wallet = wallet.ok_or_else(|| Fault::of_field("wallet", "Choose a wallet."))?;
         let currency = wallet.currency;
         let wrong = || {
-            let words = format!("Give an amount above zero in {currency}, such as 5.");
+            let words = format!(
+                "Give an amount above zero in {currency}, {}.",
+                payment_words::example(currency)
+            );
             Fault::of_field("amount", words)
         };
         let (number, named) = typed_amount(&self.amount).ok_or_else(wrong)?;

@@ -275,6 +275,8 @@ async fn cancel(
 struct RecipientsTemplate<'a> {
     app: &'a AppFrame,
     path: String,
+    /// The list of customers, where new ones are made.
+    customers_path: String,
     asked: &'a str,
     accounts: Vec<RecipientLine>,
     customers: Vec<RecipientLine>,
@@ -371,6 +373,7 @@ async fn recipients(
     let template = RecipientsTemplate {
         app: &frame,
         path,
+        customers_path: format!("/app/customers/{merchant}"),
         asked: &asked.q,
         accounts: accounts.collect(),
         customers: customers.collect(),

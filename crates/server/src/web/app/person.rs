@@ -49,6 +49,8 @@ pub struct LoggedIn {
     token: Token,
     /// Server time of the request.
     pub now: ServerTime,
+    /// Whether a page is opened, and nothing is asked to be done.
+    opens: bool,
 }
 
 /// A merchant that somebody acts for, and what they may do there.
@@ -166,6 +168,11 @@ impl LoggedIn {
         visitor: Visitor,
         path: &str,
     ) -> Result<Response, ApiError> {
+        let is_code = matches!(&failure, Failure::Refused(reasons)
+            if reasons.first() == Some(&Refusal::SecondFactorMissing));
+        if is_code && self.opens {
+            return Ok(frame::lead_to(&frame::code_to_open(path)));
+        }
         frame::refused(failure, path)?.answer(|status, sentence| {
             let frame = self.frame(visitor, "Not permitted");
             frame::sentence_page(status, &frame, sentence)
@@ -209,7 +216,8 @@ impl OptionalFromRequestParts<App> for LoggedIn {
             let found = app.queries.for_authentication().login(token.fingerprint()).await?;
             let Some((login, user)) = found else { continue };
             if access::check(Action::LogIn, &user, &login, None, now).is_ok() {
-                let logged_in = Self { user, login, token, now };
+                let opens = parts.method == Method::GET;
+                let logged_in = Self { user, login, token, now, opens };
                 logged_in.touch(app);
                 return Ok(Some(logged_in));
             }

@@ -174,7 +174,8 @@ fn read(form: &Form, paid: &Execution) -> Result<Asked, Fault> {
         return Err(Fault::of_page("Open this page again: its form is not complete."));
     };
     let currency = paid.payer.currency;
-    let wrong = || Fault::of_field("amount", format!("Give an amount of {currency}, such as 5."));
+    let example = payment_words::example(currency);
+    let wrong = || Fault::of_field("amount", format!("Give an amount of {currency}, {example}."));
     let (number, named) = form.field("amount").and_then(typed_amount).ok_or_else(wrong)?;
     let minor = number.to_money(currency).map_err(|_| wrong())?.minor;
     if named.is_some_and(|named| named != currency) {

@@ -1,8 +1,10 @@
 //! Codes of a phone: after the password, and again for what moves money or gives rights.
 
 use askama::Template;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::middleware;
 use axum::response::Response;
 use domain::kernel::uuids::Fingerprint;
 use domain::people::second_factor::{GiveCode, Proof};
@@ -21,13 +23,71 @@ use store::clock;
 
 pub(super) const WRONG: &str = "The code is wrong, too old, or was used before.";
 
+/// What stands before the names of the fields that are kept.
+const KEPT: &str = "kept-";
+/// What is never written into a page.
+const SECRETS: [&str; 2] = ["password", "passcode"];
+
+/// A form that was sent and not carried out, because a code is asked for first.
+struct Kept {
+    /// Where it is sent to.
+    to: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Kept {
+    /// The form whose fields are in this one: as they were sent, or kept under names of their own.
+    fn of(to: Option<&str>, form: &Form, prefix: &str) -> Option<Self> {
+        let to = to.filter(|to| *to != "/app" && frame::next_path(Some(to)) == *to)?;
+        let is_kept = |name: &str| !SECRETS.contains(&name) && name != "form_token";
+        let fields = form
+            .fields()
+            .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)))
+            .filter(|(name, _)| is_kept(name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Some(Self { to: to.to_owned(), fields: fields.collect() })
+    }
+}
+
+/// Where a form leads to the code, the browser is told to send it there, with all that was typed: the
+/// page of the code keeps it, and what was asked for is done afterwards without typing it again.
+pub async fn carry_form(request: Request, next: middleware::Next) -> Response {
+    let is_form = request.method() == Method::POST;
+    let to = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    if !is_form || response.status() != StatusCode::SEE_OTHER {
+        return response;
+    }
+    let location = response.headers().get(LOCATION).and_then(|place| place.to_str().ok());
+    let asks =
+        location.filter(|place| place.starts_with(&format!("{}?next=", frame::SECOND_FACTOR)));
+    if let Some(place) = asks.filter(|_| to != frame::SECOND_FACTOR)
+        && let Ok(place) = HeaderValue::try_from(format!("{place}&to={to}"))
+    {
+        *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+        response.headers_mut().insert(LOCATION, place);
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "app/go_on.html")]
+struct GoOnTemplate<'a> {
+    app: &'a AppFrame,
+    next: &'a str,
+    kept: Kept,
+}
+
 #[derive(Template)]
 #[template(path = "app/second_factor.html")]
 struct CodeTemplate<'a> {
     app: &'a AppFrame,
     next: &'a str,
+    kept: Option<Kept>,
     /// A code was given before, and is too old for what was asked for.
     is_again: bool,
+    /// A page was opened; else something was asked to be done.
+    opens: bool,
     fault: Fault,
 }
 
@@ -35,15 +95,14 @@ fn render(
     status: StatusCode,
     me: &LoggedIn,
     visitor: Visitor,
-    next: &str,
+    (next, opens): (&str, bool),
+    kept: Option<Kept>,
     fault: Fault,
 ) -> Result<Response, ApiError> {
     let frame = me.frame(visitor, "Code of your phone");
-    frame::render(
-        status,
-        &frame,
-        &CodeTemplate { app: &frame, next, is_again: me.login.second_factor_at.is_some(), fault },
-    )
+    let is_again = me.login.second_factor_at.is_some();
+    let template = CodeTemplate { app: &frame, next, kept, is_again, opens, fault };
+    frame::render(status, &frame, &template)
 }
 
 async fn form(
@@ -51,11 +110,14 @@ async fn form(
     visitor: Visitor,
     Next(next): Next,
     Begun(me): Begun,
+    uri: Uri,
 ) -> Result<Response, ApiError> {
     if !me.user.has_second_factor() {
         return Ok(frame::lead_to(frame::PROFILE));
     }
-    render(StatusCode::OK, &me, visitor, &next, Fault::default())
+    let query = uri.query().unwrap_or_default();
+    let opens = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "opens");
+    render(StatusCode::OK, &me, visitor, (&next, opens), None, Fault::default())
 }
 
 /// The secret of somebody's phone.
@@ -103,11 +165,31 @@ async fn give(
     visitor: Visitor,
     sender: Sender,
     Begun(me): Begun,
+    uri: Uri,
     form: Form,
 ) -> Result<Response, ApiError> {
     me.check_form(&form)?;
+    let query = uri.query().unwrap_or_default();
+    let query = |asked: &str| {
+        let mut fields = form_urlencoded::parse(query.as_bytes());
+        fields.find(|(name, _)| name == asked).map(|(_, value)| value)
+    };
+    if let Some(to) = query("to") {
+        // Another form, which was led here.
+        let kept = Kept::of(Some(&to), &form, "");
+        return render(
+            StatusCode::OK,
+            &me,
+            visitor,
+            (&frame::next_path(query("next").as_deref()), false),
+            kept,
+            Fault::default(),
+        );
+    }
     let next = frame::next_path(form.field("next"));
-    let shown = |status, fault| render(status, &me, visitor.clone(), &next, fault);
+    let kept = || Kept::of(form.field("to"), &form, KEPT);
+    let opens = form.has("opens");
+    let shown = |status, fault| render(status, &me, visitor.clone(), (&next, opens), kept(), fault);
     let refused = |status, sentence| shown(status, Fault::of_page(sentence));
     let by = me.person(None);
     let code = form.field("code").unwrap_or_default();
@@ -127,7 +209,14 @@ async fn give(
         return shown(StatusCode::FORBIDDEN, Fault::of_field("code", WRONG));
     };
     match me.submit(&app, None, GiveCode { by, reserved, proof }).await {
-        Ok(_) => Ok(frame::lead_to(&next)),
+        Ok(_) => match kept() {
+            None => Ok(frame::lead_to(&next)),
+            Some(kept) => {
+                let frame = me.frame(visitor, "Go on");
+                let template = GoOnTemplate { app: &frame, next: &next, kept };
+                frame::render(StatusCode::OK, &frame, &template)
+            }
+        },
         Err(failure) => frame::refused(failure, &next)?
             .answer(|status, sentence| shown(status, Fault::of_field("code", sentence))),
     }

@@ -1,6 +1,8 @@
 //! `/app/tariff`: fees, rates, markets and phone prefixes with their dates, for who runs the
 //! installation; what a payment would cost; and how all of that is changed.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
@@ -31,11 +33,13 @@ use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::filter;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
+use crate::web::app::networks;
 use crate::web::app::payment_words;
 use crate::web::app::person::LoggedIn;
 use crate::web::app::typed::NameField;
 use crate::web::form::Form;
-use crate::web::language::Visitor;
+use crate::web::language::{Language, Visitor};
+use crate::web::methods::Methods;
 
 /// How many rows of a list stand on a page.
 const PAGE: usize = 50;
@@ -107,12 +111,21 @@ struct TariffTemplate<'a> {
     may_change: bool,
     tiers: Vec<&'a str>,
     methods: Vec<Method>,
+    /// Those that have a market, and so a network and fees.
+    priced: Vec<MethodChoice>,
     price: Option<Price>,
     fault: Fault,
     typed: Typed,
 }
 
 impl TariffTemplate<'_> {
+    /// The methods with the one that stands in a field chosen.
+    fn choices(&self, field: &str) -> Vec<(&str, &str, bool)> {
+        let chosen = self.typed.of(field);
+        let choices = self.priced.iter();
+        choices.map(|of| (of.name.as_str(), of.words.as_str(), of.name == chosen)).collect()
+    }
+
     fn is_fees(&self) -> bool {
         self.part == Part::Fees
     }
@@ -128,6 +141,12 @@ impl TariffTemplate<'_> {
     fn is_phones(&self) -> bool {
         self.part == Part::Phones
     }
+}
+
+/// A method to choose.
+struct MethodChoice {
+    name: String,
+    words: String,
 }
 
 struct Link {
@@ -183,6 +202,8 @@ impl Typed {
 
 /// What a payment would cost.
 struct Price {
+    /// When.
+    on: Moment,
     lines: Vec<(&'static str, String)>,
 }
 
@@ -287,7 +308,9 @@ async fn render(
     if !all && !typed.of("all").is_empty() {
         fault = Fault::of_page("There is no such list.");
     }
-    let is_over = |effective: Effective| effective.to.is_some_and(|to| to <= me.now);
+    // What was planned and replaced before it began never held.
+    let is_over =
+        |effective: Effective| effective.to.is_some_and(|to| to <= me.now || to <= effective.from);
     let mut found: Vec<Row> = rows(part, &tariff, me.now)
         .into_iter()
         .filter(|(effective, _)| all || !is_over(*effective))
@@ -308,6 +331,12 @@ async fn render(
     });
     let link = |of: Part| Link { path: of.path(), title: of.title(), is_here: of == part };
     let mut methods = tariff.methods();
+    let names = Methods::new(Arc::clone(&tariff), me.now);
+    let priced = methods.iter().filter(|of| has_price(&tariff, **of)).map(|of| MethodChoice {
+        name: of.to_string(),
+        words: format!("{of}: {}", names.name(*of, Language::English)),
+    });
+    let priced = priced.collect();
     let never_open = Method::SHIPPED.iter().copied().filter(|of| !methods.contains(of));
     methods.extend(never_open.collect::<Vec<_>>());
     let frame = me.frame(visitor, part.title()).at(part.path());
@@ -321,6 +350,7 @@ async fn render(
         may_change: rights.role.may(Action::ManageInstallation),
         tiers: tariff.tiers.iter().map(|tier| tier.name.as_str()).collect(),
         methods,
+        priced,
         price,
         fault,
         typed,
@@ -328,11 +358,18 @@ async fn render(
     frame::render(status, &frame, &template)
 }
 
-/// The price of the payment that an address asks for; `None` if it asks for none.
+/// Whether a payment by this method can have a price: it has a market, or is a transfer's.
+fn has_price(tariff: &Tariff, method: Method) -> bool {
+    method == Method::WALLET || tariff.markets.iter().any(|row| row.method == method)
+}
+
+/// The price of the payment that an address asks for, now or on the day or at the time that it names;
+/// `None` if it asks for none.
 fn price(typed: &Typed, tariff: &Tariff, now: ServerTime) -> Result<Option<Price>, Fault> {
     if typed.of("amount").is_empty() {
         return Ok(None);
     }
+    let on = begins(typed, "on")?.unwrap_or(now);
     let currency = read_currency(typed, "currency")?;
     let target = match typed.of("target") {
         "" => currency,
@@ -344,7 +381,7 @@ fn price(typed: &Typed, tariff: &Tariff, now: ServerTime) -> Result<Option<Price
     let base = amount.ok_or_else(|| {
         Fault::of_field(
             "amount",
-            "An amount is a number such as 100.00, with the currency's decimals.",
+            "An amount is a number such as 1250.50, with a point and the currency's decimals.",
         )
     })?;
     let method = read_method(typed, "method")?;
@@ -363,19 +400,19 @@ fn price(typed: &Typed, tariff: &Tariff, now: ServerTime) -> Result<Option<Price
             None => return Err(Fault::of_field("tier", "There is no such tier.")),
         },
     };
-    let latest = || tariff.latest_market(method, now).map(|row| row.provider);
+    let latest = || tariff.latest_market(method, on).map(|row| row.provider);
     let provider = match method {
         Method::WALLET => Some(Provider::Platform),
-        _ => tariff.provider_of(method, now).or_else(latest),
+        _ => tariff.provider_of(method, on).or_else(latest),
     };
     let provider = provider
         .ok_or_else(|| Fault::of_field("method", "This method has no market and so no price."))?;
-    let unit_minor = tariff.network_unit(None, (provider, method), operation, target, now);
+    let unit_minor = tariff.network_unit(None, (provider, method), operation, target, on);
     let route = Route { tier, operation, provider, method, unit_minor };
     let question = QuoteRequest { base, target, bearer, route };
-    let quote = fees::predict(question, tariff, now)
+    let quote = fees::predict(question, tariff, on)
         .map_err(|refusal| Fault::of_field("amount", frame::sentence(&refusal)))?;
-    Ok(Some(Price { lines: lines(&quote) }))
+    Ok(Some(Price { on: Moment(on), lines: lines(&quote) }))
 }
 
 fn lines(quote: &Quote) -> Vec<(&'static str, String)> {
@@ -433,6 +470,17 @@ async fn change<D: ListedDecision>(
     typed: Typed,
     decision: Result<D, Fault>,
 ) -> Result<Response, ApiError> {
+    change_and_lead(app, (me, visitor), (part, part.path()), typed, decision).await
+}
+
+/// The same, and leads to another page afterwards.
+async fn change_and_lead<D: ListedDecision>(
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    (part, to): (Part, &str),
+    typed: Typed,
+    decision: Result<D, Fault>,
+) -> Result<Response, ApiError> {
     // Who may not is told so, whatever was typed.
     if let Err(failure) = me.in_installation(Action::ManageInstallation) {
         return me.not_permitted(failure, visitor, part.path());
@@ -446,7 +494,7 @@ async fn change<D: ListedDecision>(
         }
     };
     let Err(failure) = me.submit(app, None, decision).await else {
-        return Ok(frame::lead_to(part.path()));
+        return Ok(frame::lead_to(to));
     };
     let remedy = remedy(&failure);
     let page = async |status, sentence: String| {
@@ -674,7 +722,14 @@ async fn open_market(
         Ok(command) => Ok(as_shipped(command, &tariff, me.now).map_err(ApiError::internal)?),
         Err(fault) => Err(fault),
     };
-    change(&app, (&me, visitor), Part::Markets, typed, decision).await
+    let to = back(&form, decision.as_ref().ok().map(|command| command.method));
+    change_and_lead(&app, (&me, visitor), (Part::Markets, &to), typed, decision).await
+}
+
+/// Where a change of a market leads to: to the page whose form was sent.
+fn back(form: &Form, method: Option<Method>) -> String {
+    let of_networks = method.filter(|_| form.field("back") == Some("networks"));
+    of_networks.map_or_else(|| Part::Markets.path().to_owned(), networks::path_of)
 }
 
 async fn close_market(
@@ -694,7 +749,9 @@ async fn close_market(
     // The page has no fields for it.
     let decision =
         read().map_err(|_: Fault| Fault::of_page("Say which market: choose one of the list."));
-    change(&app, (&me, visitor), Part::Markets, Typed::default(), decision).await
+    let to = back(&form, decision.as_ref().ok().map(|command| command.method));
+    let page = (Part::Markets, to.as_str());
+    change_and_lead(&app, (&me, visitor), page, Typed::default(), decision).await
 }
 
 async fn assign_phone(

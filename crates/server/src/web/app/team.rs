@@ -56,9 +56,32 @@ struct TeamTemplate<'a> {
     limits: Vec<Limits>,
     /// The roles that whoever looks may give.
     roles: Vec<&'static str>,
+    /// What each of them may do.
+    permitted: Vec<Permitted>,
     /// The link that was made just now, which is shown once.
     link: Option<Link>,
+    /// What the next link will be: it makes one, however often its form is sent.
+    next_token: String,
+    /// The currency whose limits were set just now.
+    limits_set: Option<String>,
     fault: Fault,
+}
+
+/// A role, and what it may do.
+struct Permitted {
+    role: &'static str,
+    actions: String,
+}
+
+impl Permitted {
+    fn new(role: Role) -> Self {
+        // What everybody does with their own login says nothing.
+        let is_own = |action: &Action| matches!(action, Action::LogIn | Action::UseOwnLogin);
+        let may = |action: &&Action| role.may(**action) && !is_own(action);
+        let actions: Vec<&str> =
+            Action::ALL.iter().filter(may).map(|action| action.as_str()).collect();
+        Self { role: role.as_str(), actions: actions.join("; ") }
+    }
 }
 
 /// A link as it is shown once.
@@ -202,6 +225,7 @@ fn path(merchant: i64) -> String {
 #[derive(Default)]
 struct Said {
     link: Option<Link>,
+    limits_set: Option<String>,
     fault: Fault,
     /// The limits that were typed and not accepted.
     typed: Option<Limits>,
@@ -268,7 +292,10 @@ async fn render(
         more_links: more_links.map(|last| more(LINKS, last)),
         limits,
         roles: Role::OF_MERCHANTS.iter().filter(may_give).map(|role| role.as_str()).collect(),
+        permitted: Role::OF_MERCHANTS.iter().copied().map(Permitted::new).collect(),
         link: said.link,
+        next_token: draw()?.as_str().to_owned(),
+        limits_set: said.limits_set,
         fault,
     };
     frame::render(status, &frame, &template)
@@ -282,8 +309,17 @@ async fn show(
     Ids([merchant]): Ids<1>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let said = Said { places: Places::of(&uri, &[MEMBERS, LINKS]), ..Said::default() };
+    let query = uri.query().unwrap_or_default();
+    let set = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "limits");
+    let set = set.and_then(|(_, currency)| Currency::parse(&currency));
+    let limits_set = set.map(|currency| currency.code().to_owned());
+    let places = Places::of(&uri, &[MEMBERS, LINKS]);
+    let said = Said { limits_set, places, ..Said::default() };
     render(StatusCode::OK, &app, (&me, visitor), merchant, said).await
+}
+
+fn draw() -> Result<Token, ApiError> {
+    Token::draw().map_err(|error| ApiError::internal(error.to_string()))
 }
 
 /// The page again, with why something was refused, and the limits that were typed.
@@ -331,7 +367,11 @@ async fn invite(
     if let Err(failure) = me.at_merchant(&app, merchant, Action::ManageMerchant).await {
         return me.not_permitted(failure, visitor, &path(merchant));
     }
-    let token = Token::draw().map_err(|error| ApiError::internal(error.to_string()))?;
+    // A form that is sent twice has the same one.
+    let token = match form.field("token").and_then(Token::parse) {
+        Some(token) => token,
+        None => draw()?,
+    };
     let id = MerchantId(merchant);
     let invite = Invite { to: InvitedTo::Merchant(id, role), token: token.fingerprint() };
     match me.submit(&app, Some(id), invite).await {
@@ -387,7 +427,10 @@ async fn set_limit(
         }
     };
     match me.submit(&app, Some(MerchantId(merchant)), decision).await {
-        Ok(_) => Ok(frame::lead_to(&path(merchant))),
+        Ok(set) => {
+            let to = format!("{}?limits={}", path(merchant), set.currency);
+            Ok(frame::lead_to(&to))
+        }
         Err(failure) => again(&app, (&me, visitor), merchant, (failure, Some(typed))).await,
     }
 }
@@ -403,7 +446,7 @@ fn typed_limits(form: &Form, merchant_id: MerchantId) -> Result<SetMerchantLimit
     let patch = |name| match form.field(name) {
         Some(text) => {
             let limit = typed_limit(text, currency).map(|limit| Patch::Set(limit.minor));
-            limit.ok_or((name, "Give an amount in this currency, such as 50."))
+            limit.ok_or((name, "Give an amount in this currency, such as 1250.50, with a point."))
         }
         None if form.has(name) => Ok(Patch::Clear),
         None => Ok(Patch::Keep),

@@ -257,7 +257,8 @@ fn people_answer_at_their_page() {
     // A code of a moment ago is asked for.
     server.database.sql("UPDATE logins SET second_factor_at = second_factor_at - 300000000");
     let asked = of(&mut finance, &ids[0][0], "approve", &[]);
-    assert_eq!(leads(&asked), format!("/app/second-factor?next={page_path}"));
+    let to = format!("{page_path}/{}/approve", ids[0][0]);
+    assert_eq!(leads(&asked), format!("/app/second-factor?next={page_path}&to={to}"));
     finance.give_code(&server);
     assert_eq!(leads(&of(&mut finance, &ids[0][0], "approve", &[])), page_path);
     assert_eq!(shown(&shop.settled("payout", &held), "status"), "COMPLETED");
@@ -337,8 +338,9 @@ fn an_owner_lowers_the_limits_and_only_the_operator_raises_them() {
     let stored = || {
         server.database.rows("SELECT payment_minor, day_minor, bind_api_keys FROM merchant_limits")
     };
-    assert_eq!(leads(&set(&mut owner, "500", "", "no")), team);
-    assert_eq!(leads(&set(&mut owner, "100.00", "2000", "yes")), team);
+    let said = format!("{team}?limits=USD");
+    assert_eq!(leads(&set(&mut owner, "500", "", "no")), said);
+    assert_eq!(leads(&set(&mut owner, "100.00", "2000", "yes")), said);
     assert_eq!(stored(), [["10000", "200000", "1"]]);
     for (payment, day, keys) in
         [("100.01", "2000", "yes"), ("", "2000", "yes"), ("100", "", "yes"), ("100", "2000", "no")]

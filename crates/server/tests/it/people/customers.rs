@@ -3,7 +3,7 @@
 use super::invoices::{RICE, SEE_CONTACTS, SELLERS, list, make, sold};
 use super::payments::everybody;
 use super::person::{Person, between, leads, text};
-use super::{member, open_with_key};
+use super::{all_at_once, member, open_with_key};
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, Reply, id, json, key, open_two};
 
@@ -349,4 +349,115 @@ fn a_customer_without_payments_is_found() {
     let number = server.database.value("SELECT number FROM sources");
     let page = yaa.browser.get(&format!("{search}?q={number}"));
     assert!(text(&page).contains(&format!("href=\"{invoice}\"")), "{}", text(&page));
+}
+
+/// Sends the form of a new account on a customer's page.
+fn add_account(person: &mut Person, customer: &str, shown: &str, typed: [&str; 3]) -> Reply {
+    let [method, number, name] = typed;
+    let fields = [("shown", shown), ("method", method), ("number", number), ("name", name)];
+    person.browser.post(&format!("{customer}/accounts"), &fields)
+}
+
+#[test]
+fn whoever_edits_customers_makes_one_and_pays_out_to_them() {
+    let (server, shop, other) = open_two();
+    server.database.give_secrets_key();
+    server.fund(&shop, "USD", "50.00");
+    let theirs = party(&other, "Yaa", "231880000003");
+    let stored = || {
+        let parties = "SELECT fullname, phone FROM parties ORDER BY id";
+        let accounts = "SELECT account_name, account_number, operation_type FROM payment_accounts";
+        (server.database.rows(parties), server.database.rows(accounts))
+    };
+    let before = stored();
+    let mut people = everybody(&server, &shop);
+    let ama = [("name", "Ama Kollie"), ("phone", "+231 880 000 001")];
+    for (role, person) in &mut people {
+        let edits = EDIT.contains(role);
+        let page = person.browser.get(&customers(&shop));
+        assert_eq!(text(&page).contains("<summary>New customer"), edits, "{role}");
+        assert_eq!(person.browser.post_bare(&customers(&shop), &ama).status, 403, "{role}");
+        let accounts = format!("{}/{theirs}", customers(&shop));
+        let reply = add_account(person, &accounts, "1", ["MTN_MOMO_LBR", "231880000001", "A"]);
+        assert_eq!(reply.status, if edits { 404 } else { 403 }, "{role}: {}", text(&reply));
+        if !edits {
+            let reply = person.browser.post(&customers(&shop), &ama);
+            assert_eq!(reply.status, 403, "{role}: {}", text(&reply));
+        }
+    }
+    assert_eq!(stored(), before);
+    let (_, finance) = people.iter_mut().find(|(role, _)| **role == "FINANCE").expect("one");
+    // What is wrong is said beside its field, with what was typed.
+    for (name, phone, field) in
+        [("", "231880000001", "name"), ("A<b>", "", "phone"), ("A<b>", "088x", "phone")]
+    {
+        let page = finance.browser.post(&customers(&shop), &[("name", name), ("phone", phone)]);
+        assert_eq!(page.status, 422, "{name} {phone}: {}", text(&page));
+        assert!(text(&page).contains(&format!("id=\"{field}-fault\"")), "{}", text(&page));
+        assert!(text(&page).contains("<details open>"), "{}", text(&page));
+    }
+    // Sent twice, even at once, it makes one, and both lead to it.
+    let twice = all_at_once(&[finance.clone(), finance.clone()], |person| {
+        leads(&person.clone().browser.post(&customers(&shop), &ama)).to_owned()
+    });
+    let third = leads(&finance.browser.post(&customers(&shop), &ama)).to_owned();
+    assert_eq!((&twice[0], &twice[1]), (&third, &third));
+    let count = || server.database.value("SELECT count(*) FROM parties WHERE fullname LIKE 'Ama%'");
+    assert_eq!(count(), "1");
+    // Who has this phone is named, with a link.
+    let page = finance.browser.post(&customers(&shop), &[("name", "Amadou"), ama[1]]);
+    assert_eq!(page.status, 422, "{}", text(&page));
+    let link = format!("It is the number of <a href=\"{third}\"><bdi>Ama Kollie</bdi></a>");
+    assert!(text(&page).contains(&link), "{}", text(&page));
+    assert_eq!(count(), "1");
+    // The number of another merchant's customer is free here.
+    let yaa = [("name", "Yaa"), ("phone", "231880000003")];
+    assert_ne!(leads(&finance.browser.post(&customers(&shop), &yaa)), third);
+
+    // An account: the form is filled with the number and the name.
+    let shown = |page: &Reply| between(text(page), "name=\"shown\" value=\"", "\"").to_owned();
+    let page = finance.browser.get(&third);
+    let methods = between(text(&page), "<select id=\"method\"", "</select>");
+    assert!(methods.contains("MTN Mobile Money, Liberia"), "{methods}");
+    assert!(!methods.contains("CREDIT_CARD"), "{methods}");
+    assert!(text(&page).contains("value=\"231880000001\""), "{}", text(&page));
+    let first = shown(&page);
+    let good = ["MTN_MOMO_LBR", "231880000001", "Ama Kollie"];
+    for (typed, field) in [
+        (["CREDIT_CARD", good[1], good[2]], "method"),
+        (["", good[1], good[2]], "method"),
+        ([good[0], "12", good[2]], "phone"),
+        ([good[0], "250780000001", good[2]], "phone"),
+        ([good[0], good[1], ""], "account-name"),
+    ] {
+        let page = add_account(finance, &third, &first, typed);
+        assert_eq!(page.status, 422, "{typed:?}: {}", text(&page));
+        assert!(text(&page).contains(&format!("id=\"{field}-fault\"")), "{}", text(&page));
+        assert_eq!(shown(&page), first);
+    }
+    let accounts = || server.database.value("SELECT count(*) FROM payment_accounts");
+    assert_eq!(accounts(), "0");
+    let twice = all_at_once(&[finance.clone(), finance.clone()], |person| {
+        leads(&add_account(&mut person.clone(), &third, &first, good)).to_owned()
+    });
+    assert_eq!((&twice[0], &twice[1]), (&third, &third));
+    assert_eq!(
+        (leads(&add_account(finance, &third, &first, good)).to_owned(), accounts()),
+        (third.clone(), "1".to_owned())
+    );
+    // Another account from a page that does not show the first one asks again, with what was typed.
+    let another = ["ORANGE_MONEY_LBR", "231770000001", "Ama K."];
+    let page = add_account(finance, &third, &first, another);
+    assert_eq!(page.status, 422, "{}", text(&page));
+    assert!(text(&page).contains("changed meanwhile") && text(&page).contains("value=\"Ama K.\""));
+    assert_eq!(leads(&add_account(finance, &third, &shown(&page), another)), third);
+    assert_eq!(accounts(), "2");
+    // And it is paid out to.
+    let account = server.database.value(
+        "SELECT id FROM payment_accounts WHERE method = 'MTN_MOMO_LBR' AND operation_type = 'PAYOUT' \
+         AND country_code = 'LR' AND account_number = '231880000001'",
+    );
+    let page = finance.browser.get(&format!("{}/new?q=kollie", list(&shop, "payouts")));
+    assert!(text(&page).contains(&format!("/{account}\"><bdi>Ama Kollie")), "{}", text(&page));
+    server.verify_ledger();
 }

@@ -36,6 +36,8 @@ fn a_key_is_made_shown_once_narrowed_and_revoked() {
     let page = ama.browser.get(&home);
     assert!(!text(&page).contains(&client_secret), "shown once");
     assert!(text(&page).contains("Only: list_events, list_requests"), "{}", text(&page));
+    assert!(text(&page).contains("</time> by <bdi>A Person</bdi>"), "{}", text(&page));
+    assert!(text(&page).contains("</time> by <bdi>the operator</bdi>"), "{}", text(&page));
     let signed_in =
         server.sign_in(&Credentials { client_id, client_secret, ..shop.credentials.clone() });
     signed_in.api.get("/v1/events/list").ok();

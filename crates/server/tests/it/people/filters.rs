@@ -118,3 +118,23 @@ fn nobody_sees_anothers_filters() {
     assert!(kept(&operator.browser.get(&payments(&other))).is_empty());
     server.verify_ledger();
 }
+
+/// One vocabulary: the filter says what the list says.
+#[test]
+fn the_filter_has_the_words_of_the_list() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "VIEWER", "ama@shop.example");
+    let page = ama.browser.get(&payments(&shop));
+    let words =
+        |id: &str| between(text(&page), &format!("<select id=\"{id}\""), "</select>").to_owned();
+    for word in [">Payments<", ">Payouts<", ">Transfers<", ">Refunds<"] {
+        assert!(words("operation").contains(word), "{word}: {}", words("operation"));
+    }
+    for word in
+        [">not sent yet<", ">under way<", ">paid, paid out, transferred or refunded<", ">failed<"]
+    {
+        assert!(words("state").contains(word), "{word}: {}", words("state"));
+    }
+    assert!(text(&page).contains("<a class=\"skip\" href=\"#content\">"), "{}", text(&page));
+    assert!(text(&page).contains("<main id=\"content\""), "{}", text(&page));
+}

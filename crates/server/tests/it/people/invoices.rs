@@ -766,3 +766,66 @@ fn an_invoice_of_the_api_gets_its_link_when_it_is_asked_for() {
     let reply = finance.browser.post(&format!("{invoice}/link"), &[]);
     assert_eq!(reply.status, 403, "{}", text(&reply));
 }
+
+/// The first button of a form is the one that Enter in a field presses.
+#[test]
+fn enter_looks_for_who_was_typed_and_else_keeps_a_draft() {
+    let (server, shop) = open_with_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let invoices = list(&shop, "invoices");
+    let new = format!("{invoices}/new");
+    let first = |page: &Reply| {
+        let form = between(text(page), "<form method=\"post\"", "</form>");
+        between(form, "<button", ">").to_owned()
+    };
+    let page = kofi.browser.get(&new);
+    assert!(first(&page).contains("value=\"enter\""), "{}", text(&page));
+    let of_links = kofi.browser.get(&format!("{}/new", list(&shop, "links")));
+    assert!(first(&of_links).contains("value=\"create\""), "{}", text(&of_links));
+    let drafts = || server.database.value("SELECT count(*) FROM sources WHERE status = 'IDLE'");
+    let key = drawn(&page);
+    let fields = |who, looked| {
+        let mut fields =
+            vec![("step", "enter"), ("key", key.as_str()), ("who", who), ("looked", looked)];
+        let typed = RICE.iter().filter(|(name, _)| !["step", "key", "who"].contains(name));
+        fields.extend(typed);
+        fields
+    };
+    let page = kofi.browser.post(&new, &fields("ama", ""));
+    assert_eq!(page.status, 200, "{}", text(&page));
+    assert!(text(&page).contains("name=\"looked\" value=\"ama\""), "{}", text(&page));
+    assert_eq!(drafts(), "0");
+    let reply = kofi.browser.post(&new, &fields("ama", "ama"));
+    assert!(leads(&reply).starts_with(&invoices), "{}", text(&reply));
+    assert_eq!(drafts(), "1");
+}
+
+#[test]
+fn all_that_is_wrong_with_a_new_invoice_is_said_at_once() {
+    let (server, shop) = open_with_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let wrong = [
+        ("phone", "x"),
+        ("item-1", "Rice"),
+        ("price-1", "19,50"),
+        ("item-2", ""),
+        ("qty-2", "2"),
+        ("due", "soon"),
+    ];
+    let page = send_new(&mut kofi, &list(&shop, "invoices"), &RICE, &wrong);
+    assert_eq!(page.status, 422, "{}", text(&page));
+    for field in ["phone", "price-1", "item-2", "due"] {
+        assert!(text(&page).contains(&format!("id=\"{field}-fault\"")), "{field}: {}", text(&page));
+        assert!(
+            text(&page).contains(&format!("<a href=\"#{field}\">")),
+            "{field}: {}",
+            text(&page)
+        );
+    }
+    assert!(text(&page).contains("such as 1250.50, with a point"), "{}", text(&page));
+    // What the decision refuses is said in the words of the field.
+    let past = [("until", "2001-01-01")];
+    let page = send_new(&mut kofi, &list(&shop, "invoices"), &RICE, &past);
+    assert!(text(&page).contains("Choose a later day"), "{}", text(&page));
+    assert!(text(&page).contains("id=\"until-fault\""), "{}", text(&page));
+}

@@ -193,3 +193,18 @@ fn the_list_of_links_is_read_by_pages() {
     let wrong = yaa.browser.get(&format!("{}?after=x", links(&shop)));
     assert_eq!(wrong.status, 422, "{}", text(&wrong));
 }
+
+#[test]
+fn a_limit_that_is_missing_is_named() {
+    let (server, shop) = open_with_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    for (missing, other) in [("max", "min"), ("min", "max")] {
+        let page = send_new(&mut kofi, &links(&shop), &DONATION, &[(missing, "")]);
+        assert_eq!(page.status, 422, "{}", text(&page));
+        assert!(text(&page).contains("Give both: the least and the most"), "{}", text(&page));
+        assert!(text(&page).contains(&format!("id=\"{missing}-fault\"")), "{}", text(&page));
+        assert!(!text(&page).contains(&format!("id=\"{other}-fault\"")), "{}", text(&page));
+    }
+    let page = send_new(&mut kofi, &links(&shop), &DONATION, &[("until", "2001-01-01")]);
+    assert!(text(&page).contains("Choose a later day"), "{}", text(&page));
+}

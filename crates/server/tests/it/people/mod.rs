@@ -44,7 +44,11 @@ pub(crate) fn link(server: &Server, arguments: &[&str]) -> String {
 #[track_caller]
 pub(crate) fn path_of(printed: &str) -> String {
     let at = printed.find("/app/invitation/").unwrap_or_else(|| panic!("no link in {printed}"));
-    printed[at..].split(|c: char| c.is_whitespace() || c == '<').next().expect("a path").to_owned()
+    printed[at..]
+        .split(|c: char| c.is_whitespace() || c == '<' || c == '"')
+        .next()
+        .expect("a path")
+        .to_owned()
 }
 
 pub(crate) fn to_merchant(server: &Server, shop: &Merchant, role: &str) -> String {
@@ -151,6 +155,38 @@ fn a_link_is_good_once_and_for_three_days() {
     assert_eq!(server.database.value("SELECT count(*) FROM users"), "1");
 }
 
+/// A double click on the button, without script: whichever answer the browser shows, they are in.
+#[test]
+fn a_form_that_joins_and_is_sent_twice_logs_in() {
+    let (server, shop) = open_with_key();
+    let link = to_merchant(&server, &shop, "SUPPORT");
+    let fields = [("email", "ama@shop.example"), ("name", "Ama"), ("password", PASSWORD)];
+    let twice = all_at_once(&[(), ()], |()| {
+        let mut browser = Browser::new(&server);
+        let reply = browser.post_bare(&link, &fields);
+        (reply.status, browser.is_in())
+    });
+    assert_eq!(twice, [(303, true), (303, true)]);
+    let mut third = Browser::new(&server);
+    assert_eq!(leads(&third.post_bare(&link, &fields)), "/app");
+    assert!(third.is_in());
+    for wrong in [
+        [fields[0], fields[1], ("password", "another password")],
+        [("email", "kofi@shop.example"), fields[1], fields[2]],
+        [("email", ""), fields[1], fields[2]],
+    ] {
+        let mut other = Browser::new(&server);
+        let page = other.post_bare(&link, &wrong);
+        assert_eq!(page.status, 404, "{wrong:?}");
+        assert!(text(&page).contains("If you have just joined by it, log in"), "{}", text(&page));
+        assert!(!other.is_in());
+    }
+    assert_eq!(server.database.value("SELECT count(*) FROM users"), "1");
+    // A minute or two later it is a link that is over.
+    server.database.sql("UPDATE invitations SET ended_at = ended_at - 120000000");
+    assert_eq!(third.post_bare(&link, &fields).status, 404);
+}
+
 #[test]
 fn of_many_who_use_one_link_at_once_one_joins() {
     let (server, shop) = open_with_key();
@@ -172,6 +208,7 @@ fn what_is_typed_into_an_invitation_is_checked() {
     for (email, name, password, why) in [
         ("", "Ama", PASSWORD, "e-mail address"),
         ("ama", "Ama", PASSWORD, "e-mail address"),
+        ("ama@shop", "Ama", PASSWORD, "ends too early"),
         ("ама@shop.example", "Ama", PASSWORD, "e-mail address"),
         ("ama@shop.example", "", PASSWORD, "your name"),
         ("ama@shop.example", "\u{200b}", PASSWORD, "Your name has an invisible character"),
@@ -375,6 +412,103 @@ fn strangers_keep_nobody_out() {
 }
 
 #[test]
+fn a_form_that_is_sent_twice_makes_one_link() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let mut kofi = member(&server, &shop, "OWNER", "kofi@shop.example");
+    let invite = format!("{}/invite", team(&shop));
+    let token = |page: &crate::support::Reply| {
+        between(text(page), "name=\"token\" value=\"", "\"").to_owned()
+    };
+    let drawn = token(&ama.browser.get(&team(&shop)));
+    let open = || server.database.value("SELECT count(*) FROM invitations WHERE ended_at IS NULL");
+    let fields = [("token", drawn.as_str()), ("role", "VIEWER")];
+    let pages = all_at_once(&[ama.clone(), ama.clone()], |person| {
+        person.clone().browser.post(&invite, &fields)
+    });
+    let again = ama.browser.post(&invite, &fields);
+    let link = path_of(text(&again));
+    assert!(pages.iter().all(|page| path_of(text(page)) == link), "{link}");
+    assert!(text(&again).contains("data-copies=\"link\""), "{}", text(&again));
+    assert_eq!(open(), "1");
+    // Its page has another one for the next link.
+    assert_ne!(token(&again), drawn);
+    // The same token is no other link, and no one else's.
+    for (person, role) in [(&mut ama, "SUPPORT"), (&mut kofi, "VIEWER")] {
+        let page = person.browser.post(&invite, &[("token", &drawn), ("role", role)]);
+        assert_eq!(page.status, 422, "{}", text(&page));
+        assert!(!text(&page).contains(&drawn), "{}", text(&page));
+    }
+    // A link that was used is not given again.
+    Person::join(&server, &link, "esi@shop.example");
+    assert_eq!(ama.browser.post(&invite, &fields).status, 422);
+    assert_eq!(open(), "0");
+}
+
+#[test]
+fn the_page_of_the_team_says_what_roles_may_do_and_what_was_set() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let page = ama.browser.get(&team(&shop));
+    let said = between(text(&page), "What each role may do", "</details>");
+    assert!(said.contains("<strong>VIEWER</strong>: read payments."), "{said}");
+    assert!(said.contains("<strong>FINANCE</strong>") && said.contains("pay out and transfer"));
+    assert!(!text(&page).contains("are set"), "{}", text(&page));
+    let fields = [("currency", "USD"), ("payment", "50"), ("day", ""), ("amount", "")];
+    let reply = ama.browser.post(&format!("{}/limits", team(&shop)), &fields);
+    let to = leads(&reply).to_owned();
+    assert!(text(&ama.browser.get(&to)).contains("The limits of USD are set"), "{to}");
+    let wrong = [("currency", "USD"), ("payment", "19,50")];
+    let page = ama.browser.post(&format!("{}/limits", team(&shop)), &wrong);
+    assert!(text(&page).contains("with a point"), "{}", text(&page));
+}
+
+/// An invitation or a page for which the role is not enough is refused before a code is asked for, and
+/// the page of the code says what it is for.
+#[test]
+fn a_code_is_asked_for_by_who_may() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let mut kofi = member(&server, &shop, "FINANCE", "kofi@shop.example");
+    server.database.sql("UPDATE logins SET second_factor_at = 1");
+    let team = team(&shop);
+    assert_eq!(kofi.browser.get(&team).status, 403);
+    assert_eq!(kofi.browser.post(&format!("{team}/invite"), &[("role", "VIEWER")]).status, 403);
+    let asked = leads(&ama.browser.get(&team)).to_owned();
+    assert_eq!(asked, format!("/app/second-factor?next={team}&opens=1"));
+    let page = ama.browser.get(&asked);
+    assert!(text(&page).contains("The page that you open is for"), "{}", text(&page));
+    assert!(!text(&page).contains("was not done yet"), "{}", text(&page));
+    let wrong = [("code", "000000"), ("next", team.as_str()), ("opens", "1")];
+    let page = ama.browser.post("/app/second-factor", &wrong);
+    assert!(text(&page).contains("The page that you open is for"), "{}", text(&page));
+    let page = ama.browser.get(&format!("/app/second-factor?next={team}"));
+    assert!(text(&page).contains("was not done yet"), "{}", text(&page));
+}
+
+#[test]
+fn who_may_not_see_the_installation_is_told_who_can() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let page = ama.browser.get(&format!("/app/merchants/{}", shop.credentials.merchant_id));
+    assert_eq!(page.status, 403, "{}", text(&page));
+    assert!(text(&page).contains("it is for who runs the installation"), "{}", text(&page));
+    assert!(!text(&page).contains("an owner can"), "{}", text(&page));
+}
+
+#[test]
+fn a_printed_link_says_where_its_address_is_from() {
+    let (server, _) = open_with_key();
+    let mut invite = vec!["user", "invite", "--operator"];
+    let run = server.kola(&invite);
+    assert!(run.err.contains("--public-url") && run.err.contains("127.0.0.1:8080"), "{}", run.err);
+    invite.extend(["--public-url", "https://pay.example"]);
+    let run = server.kola(&invite);
+    assert_eq!(run.err, "");
+    assert!(run.ok().contains("https://pay.example/app/invitation/"));
+}
+
+#[test]
 fn another_owner_is_the_second_person_for_a_role() {
     let (server, shop) = open_with_key();
     let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
@@ -477,9 +611,10 @@ fn what_gives_rights_asks_for_a_code_again() {
     assert_eq!(ama.browser.get(&team).status, 200);
     server.database.sql("UPDATE logins SET second_factor_at = second_factor_at - 300000000");
     let asked = format!("/app/second-factor?next={team}");
-    assert_eq!(leads(&ama.browser.get(&team)), asked);
+    assert_eq!(leads(&ama.browser.get(&team)), format!("{asked}&opens=1"));
     let invite = format!("{team}/invite");
-    assert_eq!(leads(&ama.browser.post(&invite, &[("role", "VIEWER")])), asked);
+    let reply = ama.browser.post(&invite, &[("role", "VIEWER")]);
+    assert_eq!(leads(&reply), format!("{asked}&to={invite}"));
     assert_eq!(
         server.database.value("SELECT count(*) FROM invitations WHERE ended_at IS NULL"),
         "0"
@@ -831,7 +966,8 @@ fn an_owner_sets_what_support_may_refund() {
         let page = ama.browser.post(&path, &[("currency", currency), ("amount", amount)]);
         assert_eq!(page.status, 422, "{currency} {amount}");
     }
-    assert_eq!(leads(&ama.browser.post(&path, &[("currency", "usd"), ("amount", "50")])), team);
+    let reply = ama.browser.post(&path, &[("currency", "usd"), ("amount", "50")]);
+    assert_eq!(leads(&reply), format!("{team}?limits=USD"));
     let page = ama.browser.get(&team);
     assert!(text(&page).contains("50.00"), "{}", text(&page));
     let shown = server

@@ -82,9 +82,12 @@ fn a_market_is_closed_and_opened_again() {
     let fields: Vec<(&str, &str)> = inputs
         .map(|input| (input.split('"').next().expect("a name"), between(input, "value=\"", "\"")))
         .collect();
-    assert_eq!(fields.len(), 3, "{form}");
+    assert_eq!(fields.len(), 4, "{form}");
     let open = "/app/tariff/markets/open";
-    assert_eq!(leads(&operator.browser.post(open, &fields)), "/app/tariff/markets");
+    // It leads back to the market whose form it is.
+    let here = "/app/networks#market-MTN_MOMO_LBR";
+    assert_eq!(leads(&operator.browser.post(open, &fields)), here);
+    assert!(text(&operator.browser.get(PAGE)).contains("<details id=\"market-MTN_MOMO_LBR\">"));
     assert!(of_method(text(&operator.browser.get(PAGE))).contains("<p>Payments in USD: open</p>"));
     shop.collect(session, account, "USD", &key).ok();
     server.verify_ledger();

@@ -213,7 +213,7 @@ fn support_refunds_up_to_its_limit_and_finance_gives_a_code_above() {
     assert!(leads(&refund(&mut ama, &path, "10.00")).starts_with(&payments(&shop)));
     let asked = refund(&mut ama, &path, "30.50");
     let back = format!("{path}/refund/3050");
-    assert_eq!(leads(&asked), format!("/app/second-factor?next={back}"));
+    assert_eq!(leads(&asked), format!("/app/second-factor?next={back}&to={path}/refund"));
     assert_eq!(refunds(&server), "2");
     let code = ama.code(&server);
     let given = ama.browser.post("/app/second-factor", &[("code", &code), ("next", &back)]);
@@ -455,4 +455,81 @@ fn a_name_of_a_payer_is_no_markup() {
     let csv = ama.browser.get(&format!("{}/csv", payments(&shop)));
     assert!(text(&csv).contains(",'=1+1,"), "{}", text(&csv));
     assert!(text(&csv).contains(GOOD));
+}
+
+/// The hidden fields of the first form of a page.
+fn hidden(page: &Reply) -> Vec<(String, String)> {
+    let form = between(text(page), "<form method=\"post\"", "</form>");
+    let inputs = form.split("<input type=\"hidden\" name=\"").skip(1);
+    let field = |input: &str| {
+        let (name, rest) = input.split_once('"').expect("a name");
+        (name.to_owned(), between(rest, "value=\"", "\"").to_owned())
+    };
+    inputs.map(field).collect()
+}
+
+/// A browser sends the form on to the page of the code, which keeps it.
+#[test]
+fn what_was_typed_is_kept_while_a_code_is_asked_for() {
+    let (server, shop) = open_with_key();
+    support_limit(&server, &shop, "20");
+    let paid = shop.paid_hundred();
+    let path = of(&shop, &paid);
+    let mut ama = member(&server, &shop, "FINANCE", "ama@shop.example");
+    let form = ama.browser.get(&format!("{path}/refund"));
+    let key = drawn(&form);
+    server.database.sql("UPDATE logins SET second_factor_at = second_factor_at - 300000000");
+    let reason = "sent twice, \u{201c}sorry\u{201d} & <b>";
+    let typed = [
+        ("key", key.as_str()),
+        ("amount", "30.50"),
+        ("reason", reason),
+        ("passcode", "of nobody's business"),
+    ];
+    let sent = ama.browser.post(&format!("{path}/refund"), &typed);
+    assert_eq!(sent.status, 307);
+    let prompt = ama.browser.post(leads(&sent), &typed);
+    assert_eq!(prompt.status, 200, "{}", text(&prompt));
+    assert!(text(&prompt).contains("was not done yet"), "{}", text(&prompt));
+    assert!(!text(&prompt).contains("business"), "a secret is no field of a page");
+    assert_eq!(refunds(&server), "0");
+    let give = |ama: &mut Person, code: &str, page: &Reply| {
+        let mut fields = hidden(page);
+        fields.push(("code".to_owned(), code.to_owned()));
+        let fields: Vec<_> = fields
+            .iter()
+            .filter(|(name, _)| name != "form_token")
+            .map(|(name, value)| {
+                (
+                    name.as_str(),
+                    value.replace("&#38;", "&").replace("&#60;", "<").replace("&#62;", ">"),
+                )
+            })
+            .collect();
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        ama.browser.post("/app/second-factor", &fields)
+    };
+    // A wrong code loses nothing.
+    let again = give(&mut ama, "000000", &prompt);
+    assert_eq!(again.status, 403, "{}", text(&again));
+    let code = ama.code(&server);
+    let right = give(&mut ama, &code, &again);
+    assert_eq!(right.status, 200, "{}", text(&right));
+    assert!(text(&right).contains("The code is right"), "{}", text(&right));
+    assert_eq!(refunds(&server), "0", "only the person asks for it");
+    assert!(text(&right).contains(&format!("action=\"{path}/refund\"")), "{}", text(&right));
+    let kept = hidden(&right);
+    let of =
+        |name: &str| kept.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let reason = "sent twice, \u{201c}sorry\u{201d} &#38; &#60;b&#62;".to_owned();
+    assert_eq!((of("amount"), of("reason")), (Some("30.50".to_owned()), Some(reason)));
+    assert_eq!((of("key"), of("passcode")), (Some(key.clone()), None));
+    let done = ama.browser.post(&format!("{path}/refund"), &typed);
+    assert!(leads(&done).starts_with(&payments(&shop)), "{}", text(&done));
+    assert_eq!(refunds(&server), "1");
+    // Nobody is led out of these pages by an address that somebody made.
+    for to in ["https://evil.example", "//evil.example", "/v1/merchants"] {
+        let page = ama.browser.post(&format!("/app/second-factor?next=/app/x&to={to}"), &typed);
+        assert!(!text(&page).contains("name=\"to\""), "{to}: {}", text(&page));
+    }
 }

@@ -13,7 +13,7 @@ fn held(server: &Server, what: &str) -> Value {
 
 /// The figures of a price, by what they are.
 fn price(page: &str) -> BTreeMap<String, String> {
-    let table = between(page, "The price</caption>", "</table>");
+    let table = between(page, "<caption>The price", "</table>");
     let rows = table.split("<th scope=\"row\">").skip(1);
     let figures = rows.map(|row| {
         let (name, rest) = row.split_once("</th>").expect("a name");
@@ -72,7 +72,39 @@ fn an_operator_sees_and_changes_the_tariff() {
     let page = browser.get("/app/tariff");
     assert!(text(&page).contains("from 2126-01-01 00:00 UTC"), "{}", text(&page));
     assert!(text(&page).contains("until 2126-01-01 00:00 UTC"), "{}", text(&page));
-    assert_eq!(price(text(&browser.get(asked)))["Fee of the network"], shown["Fee of the network"]);
+    let network = "Fee of the network";
+    assert_eq!(price(text(&browser.get(asked)))[network], shown[network]);
+    // What it costs then is said for then, to the microsecond before which the old fee holds.
+    let on = |browser: &mut Browser, time: &str| {
+        let page = browser.get(&format!("{asked}&on={time}"));
+        assert_eq!(page.status, 200, "{time}: {}", text(&page));
+        price(text(&page))[network].clone()
+    };
+    assert_eq!(on(browser, "2126-01-01"), "9.00 USD");
+    assert_eq!(on(browser, "2125-12-31T23:59:59.999999Z"), shown[network]);
+    assert!(
+        text(&browser.get(&format!("{asked}&on=2126-01-01")))
+            .contains("2126-01-01 00:00 UTC</time>")
+    );
+    assert_eq!(browser.get(&format!("{asked}&on=soon")).status, 422);
+    // A planned row is taken back by another one from the same time.
+    let back: Vec<(&str, &str)> = fields
+        .iter()
+        .map(|(name, value)| (*name, if *name == "percentage" { "1.25" } else { *value }))
+        .collect();
+    assert_eq!(leads(&browser.post("/app/tariff/gateway-fee", &back)), "/app/tariff");
+    assert_eq!(on(browser, "2126-01-01"), "1.25 USD");
+    let page = browser.get("/app/tariff");
+    assert!(!text(&page).contains("<bdi>9 %</bdi>"), "it never begins: {}", text(&page));
+    assert!(text(&browser.get("/app/tariff?all=1")).contains("<bdi>9 %</bdi>"));
+    // The method is chosen from a list, of those that have a price.
+    for id in ["method", "g_method"] {
+        let list = between(text(&page), &format!("<select id=\"{id}\""), "</select>");
+        assert!(
+            list.contains("value=\"MTN_MOMO_LBR\"") && list.contains("MTN Mobile Money, Liberia"),
+            "{list}"
+        );
+    }
     // Rates, markets and prefixes.
     let rate = [("from", "USD"), ("to", "LRD"), ("rate", "201.5"), ("since", "")];
     assert_eq!(leads(&browser.post("/app/tariff/rates/set", &rate)), "/app/tariff/rates");

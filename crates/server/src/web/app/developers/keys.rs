@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use domain::decision::event::Actor;
 use domain::directory::api_keys::{CreateApiKey, RevokeApiKey};
 use domain::directory::merchant::ApiKey;
 use domain::directory::roles::{Operations, Rights, Role};
@@ -14,6 +15,7 @@ use crate::api::extract::Ids;
 use crate::app::App;
 use crate::credentials::secrets::NewKey;
 use crate::net::limits::CountPageRequest;
+use crate::web::app::approvals::{Names, name_of};
 use crate::web::app::developers::{
     Asked, Beside, Secret, Typed, at_fault, may_change, names, refused, render,
 };
@@ -28,12 +30,14 @@ pub(super) struct Key {
     pub(super) role: &'static str,
     pub(super) operations: Option<String>,
     pub(super) created: Moment,
+    pub(super) by: String,
     pub(super) revoked: Option<Moment>,
 }
 
-impl From<ApiKey> for Key {
-    fn from(key: ApiKey) -> Self {
+impl Key {
+    pub(super) fn new(key: ApiKey, names: &Names) -> Self {
         Self {
+            by: name_of(key.made_by.unwrap_or(Actor::Operator), names),
             id: key.id.0,
             client_id: key.client_id,
             role: key.rights.role.as_str(),

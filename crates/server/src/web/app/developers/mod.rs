@@ -21,6 +21,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
+use crate::web::app::approvals::names_of;
 use crate::web::app::developers::deliveries::{resend, show_delivery};
 use crate::web::app::developers::keys::{Key, create_key, revoke_key};
 use crate::web::app::developers::logs::{show_events, show_requests};
@@ -170,6 +171,7 @@ async fn render(
     let found = at.reads.api_keys(place.page()).await?;
     let older = found.next_after(PAGE, |key| key.id.0);
     let hooks = at.reads.webhook_endpoints(Page { limit: PAGE, after_id: None }).await?;
+    let names = names_of(&at, found.rows.iter().filter_map(|key| key.made_by)).await?;
     let path = asked.path();
     let frame = asked
         .frame(&format!("Developers of {}", at.merchant.name), &path)
@@ -179,7 +181,7 @@ async fn render(
         merchant: &at.merchant.name,
         older: place.older(&path, "", older),
         path,
-        keys: found.rows.into_iter().map(Key::from).collect(),
+        keys: found.rows.into_iter().map(|key| Key::new(key, &names)).collect(),
         hooks: hooks.rows.into_iter().map(Hook::from).collect(),
         may_change: at.rights.role.may(Action::ChangeIntegration),
         is_sandbox: at.merchant.mode == Mode::Sandbox,

@@ -1,0 +1,55 @@
+//! The address at which the server is reached from elsewhere, for links that a command prints.
+
+use crate::cli::output;
+
+/// What is taken where nobody says it: a server with its default settings, on this machine.
+const OF_THIS_MACHINE: &str = "http://127.0.0.1:8080";
+
+/// The server's address.
+#[derive(clap::Args)]
+pub struct PublicAddress {
+    /// The URL at which people and networks reach the server, as its own --public-url. By default
+    /// http://127.0.0.1:8080.
+    #[arg(long, env = "KOLA_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+}
+
+impl PublicAddress {
+    /// The address. Where it was not given, standard error says where it comes from and what changes it:
+    /// a command does not know at which address the server runs.
+    pub fn said(&self) -> &str {
+        let (address, note) = self.with_note();
+        if let Some(note) = note {
+            output::warn(&note);
+        }
+        address
+    }
+
+    fn with_note(&self) -> (&str, Option<String>) {
+        match self.public_url.as_deref() {
+            Some(given) => (given.trim_end_matches('/'), None),
+            None => {
+                let note = format!(
+                    "{OF_THIS_MACHINE} is the default of the printed address, whatever address the \
+                     server has: --public-url or KOLA_PUBLIC_URL gives another one"
+                );
+                (OF_THIS_MACHINE, Some(note))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_was_not_given_is_named() {
+        let of = |url: Option<&str>| PublicAddress { public_url: url.map(str::to_owned) };
+        let (address, note) = (of(None), of(None).with_note().1.unwrap());
+        assert_eq!(address.with_note().0, OF_THIS_MACHINE);
+        assert!(note.contains(OF_THIS_MACHINE) && note.contains("--public-url"), "{note}");
+        let given = of(Some("https://pay.example/"));
+        assert_eq!(given.with_note(), ("https://pay.example", None));
+    }
+}
