@@ -4,8 +4,7 @@
   // A step that was sent is not sent again by going back or reloading: the link is opened instead. A
   // page at its own address keeps it whole, with its filter.
   var path = document.body.dataset.path;
-  if (!path || path === location.pathname) path = location.href;
-  history.replaceState(history.state, "", path);
+  history.replaceState(history.state, "", !path || path === location.pathname ? location.href : path);
 
   // A page from the back and forward cache is old: show how it stands now.
   addEventListener("pageshow", function (event) {
