@@ -174,7 +174,7 @@ fn from_the_first_link_to_an_approved_payout(scripts: bool) {
     browser.select("form[action$=\"/invite\"]", "FINANCE");
     browser.click(&button("/invite"));
     shows(browser, &["shown only now", "Links that were not used"]);
-    let link = path_of(&browser.text());
+    let link = path_of(&browser.written("#link"));
     // What was typed stays beside what is wrong with it.
     browser.write("#currency-new", "usd");
     browser.write("#payment-new", "100");
