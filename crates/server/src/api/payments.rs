@@ -81,8 +81,10 @@ pub async fn with_others(
         })
         .collect();
     let recipients = reads.recipients_of_transfers(&executions).await?;
-    let recipients: HashMap<SessionId, Other> =
-        recipients.into_iter().map(|(id, name)| (id, Other { name, number: None })).collect();
+    let recipients: HashMap<SessionId, Other> = recipients
+        .into_iter()
+        .filter_map(|(id, name)| Some((id, Other { name: name?, number: None })))
+        .collect();
     let rows = executions.into_iter().map(|execution| {
         let other = match execution.payment_account_id() {
             Some(account) => accounts.get(&account),

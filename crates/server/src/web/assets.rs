@@ -19,7 +19,8 @@ use store::hex::hex;
 const HASH_BYTES: usize = 8;
 
 pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("pages", "css", "text/css; charset=utf-8", include_str!("style.css"))
+    let content = without_comments(include_str!("style.css")).leak();
+    Asset::new("pages", "css", "text/css; charset=utf-8", content)
 });
 pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     let content = without_comments(include_str!("script.js")).leak();
@@ -52,7 +53,7 @@ impl Asset {
     }
 }
 
-/// A script without what only people read: lines of comments, and the spaces before each line.
+/// A script or style without what only people read: lines of comments, and the spaces before each line.
 fn without_comments(script: &str) -> String {
     let lines = script.lines().map(str::trim_start);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));

@@ -202,7 +202,7 @@ impl MerchantReads<'_> {
     pub async fn recipients_of_transfers<'e>(
         &self,
         executions: impl IntoIterator<Item = &'e Execution>,
-    ) -> Result<Vec<(SessionId, String)>, StoreError> {
+    ) -> Result<Vec<(SessionId, Option<String>)>, StoreError> {
         let transfers = executions
             .into_iter()
             .filter(|execution| matches!(execution.intent, ExecutionIntent::Transfer { .. }));
@@ -211,18 +211,16 @@ impl MerchantReads<'_> {
             return Ok(vec![]);
         }
         let condition = of_merchant(&format!("id IN {}", self.dialect().integers_of()));
-        let sql = format!(
-            "SELECT id, recipient_name FROM sessions WHERE {condition} AND recipient_name IS NOT NULL"
-        );
+        let sql = format!("SELECT id, recipient_name FROM sessions WHERE {condition}");
         let read_row = |row: &dyn ResultRow| {
-            <(SessionId, String)>::read(&mut RowReader::new(row, Session::TABLE, 0))
+            <(SessionId, Option<String>)>::read(&mut RowReader::new(row, Session::TABLE, 0))
         };
         let found = self
             .related_rows(ids.len(), sql, params!["ids" = comma_separated(&ids)], read_row)
             .await?;
         let shows = self.shows_contacts();
         let shown = |name: String| if shows { name } else { initials(&name) };
-        Ok(found.into_iter().map(|(id, name)| (id, shown(name))).collect())
+        Ok(found.into_iter().map(|(id, name)| (id, name.map(shown))).collect())
     }
 
     /// The sessions of these executions, in no particular order.
