@@ -19,7 +19,8 @@ use store::hex::hex;
 const HASH_BYTES: usize = 8;
 
 pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    let content = without_comments(include_str!("style.css")).leak();
+    let content =
+        without_comments(include_str!("style.css")).replace("; ", ";").replace(" {", "{").leak();
     Asset::new("pages", "css", "text/css; charset=utf-8", content)
 });
 pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
