@@ -386,10 +386,12 @@ impl People {
         let Some(role) = self.role_of(login.user, person.merchant_id.map(|id| id.0)) else {
             return Some(ROLE);
         };
+        // What the role does not allow asks nobody for a code.
+        let asks_again = asks_again(action) && may(role, action);
         let is_proved = if user.has_second_factor() {
-            login.code.is_some() && (!asks_again(action) || login.is_fresh(now))
+            login.code.is_some() && (!asks_again || login.is_fresh(now))
         } else {
-            !needs_second_factor(role) && !asks_again(action)
+            !needs_second_factor(role) && !asks_again
         };
         if is_proved { (!may(role, action)).then_some(ROLE) } else { Some(SECOND_FACTOR) }
     }
