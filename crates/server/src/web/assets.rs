@@ -19,6 +19,7 @@ use store::hex::hex;
 const HASH_BYTES: usize = 8;
 
 pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    // Blanks that say nothing: phones on slow networks load this first.
     let content =
         without_comments(include_str!("style.css")).replace("; ", ";").replace(" {", "{").leak();
     Asset::new("pages", "css", "text/css; charset=utf-8", content)

@@ -119,7 +119,7 @@ impl<const MAX: usize, const MIN: usize> FromValue for Text<MAX, MIN> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NameFault {
     /// It is none of at most so many characters in one line.
-    NoName,
+    Invalid,
     /// It has this character, which nobody sees: with it two names look alike, or run in another
     /// direction than they are written.
     Hidden(char),
@@ -130,7 +130,7 @@ impl NameFault {
     #[must_use]
     pub fn sentence(self, what: &str, other: &str) -> String {
         match self {
-            Self::NoName => other.to_owned(),
+            Self::Invalid => other.to_owned(),
             Self::Hidden(c) => format!(
                 "{what} has an invisible character, U+{:04X}: type it again, without pasting it.",
                 u32::from(c)
@@ -157,7 +157,7 @@ pub fn typed_name(text: &str, max: usize) -> Result<String, NameFault> {
         return Err(NameFault::Hidden(c));
     }
     let read = read(text, (1, max), is_refused_in_line);
-    read.map(str::to_owned).map_err(|_| NameFault::NoName)
+    read.map(str::to_owned).map_err(|_| NameFault::Invalid)
 }
 
 /// Whether a character is neither seen nor needed where it stands. Joiners shape the letters of many
@@ -393,11 +393,11 @@ mod tests {
             assert_eq!(typed_name(&format!(" {kept} "), 255).as_deref(), Ok(kept), "{kept:?}");
         }
         for none in ["", "  ", "a\nb", "a\u{2028}b", "abcdef"] {
-            assert_eq!(typed_name(none, 5), Err(NameFault::NoName), "{none:?}");
+            assert_eq!(typed_name(none, 5), Err(NameFault::Invalid), "{none:?}");
         }
         let said = NameFault::Hidden('\u{200e}').sentence("A name", "Give a name.");
         assert!(said.starts_with("A name has an invisible character, U+200E"), "{said}");
-        assert_eq!(NameFault::NoName.sentence("A name", "Give a name."), "Give a name.");
+        assert_eq!(NameFault::Invalid.sentence("A name", "Give a name."), "Give a name.");
     }
 
     #[test]

@@ -32,8 +32,7 @@ use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
-use crate::web::app::person::{AtMerchant, LoggedIn};
-use crate::web::form::Form;
+use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::language::Visitor;
 
 /// How many that wait, and how many that were answered, the page shows.
@@ -294,14 +293,8 @@ async fn after(
 }
 
 async fn approve(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let merchant_id = MerchantId(merchant);
     let decision = Approve { merchant_id, approval_id: ApprovalId(id) };
     // A browser that goes away does not keep the payment from being sent.
@@ -315,14 +308,8 @@ async fn approve(
 }
 
 async fn refuse(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let note = match form.field("note").map(|note| Text::<255>::read(&json!(note))) {
         None => None,
         Some(Ok(Text(note))) => Some(note),

@@ -7,7 +7,6 @@ use domain::audit::{AuditEntity, AuditedCommand};
 use domain::decision::event::{Actor, ActorKind};
 use domain::directory::roles::Action;
 use domain::kernel::ids::MerchantId;
-use domain::kernel::refusal::Refusal;
 use domain::kernel::time::ServerTime;
 use store::reads::audit::{AuditEntry, AuditFilter};
 use store::reads::pages::{Page, PageOfRows};
@@ -186,12 +185,9 @@ impl Table for OfPerson {
     const HEAD: &'static [&'static str] = HEAD;
 
     async fn page(&self, page: Page) -> Result<PageOfRows<AuditEntry>, ApiError> {
-        let refused = |failure: Failure| match failure {
-            Failure::Refused(reasons) if reasons.contains(&Refusal::NotFound) => ApiError::NotFound,
-            other => ApiError::from(other),
-        };
         let read = self.read(page).await;
-        read.map(|(_, found)| found).map_err(|error| error.map_or_else(|error| error, refused))
+        read.map(|(_, found)| found)
+            .map_err(|error| error.map_or_else(|error| error, frame::without_page))
     }
 
     fn app(&self) -> &App {

@@ -32,7 +32,7 @@ use store::reads::wallets::WalletFilter;
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
-use crate::api::fields::{Email, FromValue, Text};
+use crate::api::fields::{Email, FromValue};
 use crate::api::payments;
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -44,8 +44,9 @@ use crate::web::app::navigation::Screen;
 use crate::web::app::new_source::phone_of;
 use crate::web::app::payment_words;
 use crate::web::app::payments::PaymentLine;
-use crate::web::app::person::LoggedIn;
+use crate::web::app::person::{LoggedIn, Posted};
 use crate::web::app::sources::moment;
+use crate::web::app::typed::NameField;
 use crate::web::form::Form;
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
@@ -172,23 +173,16 @@ fn new_party(name: &str, phone: &str, tariff: &Tariff) -> Result<NewParty, Fault
     })
 }
 
-fn name_of(text: &str, field: &str) -> Result<String, Fault> {
+fn name_of(text: &str, id: &str) -> Result<String, Fault> {
     let wrong = "Give a name, in at most 255 characters of one line.";
-    let read = Text::<255>::read(&json!(text));
-    read.map(|Text(name)| name).map_err(|_| Fault::of_field(field, wrong))
+    NameField { id, max: 255, what: "The name", wrong }.read(text)
 }
 
 /// Makes a customer. Who has this phone already is led to, if it is the one that was typed, so that a
 /// form that is sent twice makes one; or else is named.
 async fn create(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let path = list_path(merchant);
     let at = match me.at_merchant(&app, merchant, Action::EditCustomers).await {
         Ok(at) => at,
@@ -597,11 +591,6 @@ fn changes(form: &Form, shown: &ShownParty) -> (Typed, Result<PartyChanges, Faul
 
 impl Typed {
     fn changes(&self) -> Result<PartyChanges, Fault> {
-        let name = |text: &String| {
-            let wrong = "Give a name, in at most 255 characters of one line.";
-            let read = Text::<255>::read(&json!(text));
-            read.map(|Text(name)| name).map_err(|_| Fault::of_field("name", wrong))
-        };
         let email = |text: &String| {
             let wrong = "Give an e-mail address such as ama@example.com, or none.";
             let read = Email::read(&json!(text));
@@ -613,7 +602,7 @@ impl Typed {
             read.ok_or_else(|| Fault::of_field("country", wrong))
         };
         Ok(PartyChanges {
-            fullname: self.name.as_ref().map(name).transpose()?,
+            fullname: self.name.as_ref().map(|name| name_of(name, "name")).transpose()?,
             email: patch(self.email.as_ref(), email)?,
             country_code: patch(self.country.as_ref(), country)?,
         })
@@ -633,14 +622,8 @@ fn patch(
 }
 
 async fn update(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let (path, party_id) = (path_of(merchant, PartyId(id)), PartyId(id));
     let at = match me.at_merchant(&app, merchant, Action::EditCustomers).await {
         Ok(at) => at,
@@ -680,14 +663,8 @@ async fn update(
 /// Makes an account that is paid out to. A form that is sent twice makes one: it is for the customer as
 /// its page showed them, and makes them another.
 async fn new_account(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let (path, party_id) = (path_of(merchant, PartyId(id)), PartyId(id));
     let at = match me.at_merchant(&app, merchant, Action::EditCustomers).await {
         Ok(at) => at,
@@ -761,14 +738,8 @@ fn fault_of_account(failure: &Failure) -> impl Fn(String) -> Fault + use<> {
 }
 
 async fn deactivate(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id, account]): Ids<3>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id, account], .. }: Posted<3>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let path = path_of(merchant, PartyId(id));
     let at = match me.at_merchant(&app, merchant, Action::EditCustomers).await {
         Ok(at) => at,

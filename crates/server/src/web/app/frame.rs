@@ -222,6 +222,14 @@ pub enum Refused {
     Elsewhere(String),
 }
 
+/// What is answered to a refusal where there is no page to say it on.
+pub fn without_page(failure: Failure) -> ApiError {
+    match failure {
+        Failure::Refused(reasons) if reasons.contains(&Refusal::NotFound) => ApiError::NotFound,
+        other => ApiError::from(other),
+    }
+}
+
 /// What is answered to a refusal on a page, where `here` is the path to come back to.
 ///
 /// # Errors

@@ -344,7 +344,7 @@ async fn begin(
             }
         }
     };
-    let token = Token::draw().map_err(|error| ApiError::internal(error.to_string()))?;
+    let token = person::draw_token()?;
     let finish = FinishLogin {
         reserved,
         user_id: user.id,

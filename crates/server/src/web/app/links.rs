@@ -39,7 +39,7 @@ use crate::web::app::new_source::{
     currencies, currency_choices, currency_of, first_currency, key_for, key_of, until, wrong_until,
 };
 use crate::web::app::payment_words;
-use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::app::sources::{ToCopy, bearer_words, moment};
 use crate::web::app::typed::NameField;
 use crate::web::form::Form;
@@ -225,14 +225,8 @@ async fn show(
 }
 
 async fn deactivate(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let merchant_id = MerchantId(merchant);
     let path = path_of(merchant, PaymentLinkId(id));
     let decision = DeactivatePaymentLink { merchant_id, link_id: PaymentLinkId(id) };
@@ -438,14 +432,8 @@ fn fault_of(failure: &Failure, sentence: String) -> Fault {
 }
 
 async fn create(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let here = format!("{}/new", list_path(merchant));
     let at = match me.at_merchant(&app, merchant, Action::Sell).await {
         Ok(at) => at,

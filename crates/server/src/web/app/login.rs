@@ -10,7 +10,7 @@ use domain::people::log_in::{FinishLogin, ReserveLogin};
 use crate::api::error::ApiError;
 use crate::api::routes::Routes;
 use crate::app::App;
-use crate::credentials::people::{self, PASSWORD_MAX, PasswordPlace, Token};
+use crate::credentials::people::{self, PASSWORD_MAX, PasswordPlace};
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::request_id;
@@ -136,7 +136,7 @@ pub(super) async fn with_password(
     let (Some(user_id), Some(password_hash), true) = (user_id, hash, right) else {
         return Ok(None);
     };
-    let token = Token::draw().map_err(|error| ApiError::internal(error.to_string()))?;
+    let token = person::draw_token()?;
     let finish = FinishLogin {
         reserved: attempt.reserved,
         user_id,

@@ -29,10 +29,9 @@ use crate::web::app::filter::Places;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::overview;
 use crate::web::app::payment_words;
-use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::app::typed::answer;
 use crate::web::app::wallets::{Owners, WalletOwner};
-use crate::web::form::Form;
 use crate::web::language::Visitor;
 
 /// How many rows stand on a page.
@@ -267,14 +266,8 @@ async fn at_fault(
 }
 
 async fn change(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let merchant_id = MerchantId(merchant);
     let verified = match answer(&form, "verified") {
         Ok(verified) => verified,
@@ -302,14 +295,8 @@ async fn wallet<'a>(
 }
 
 async fn set_status(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let found = match wallet(&app, &me, (merchant, id)).await {
         Ok((_, found)) => found,
         Err(why) => return me.not_permitted(why?, visitor, &path(merchant)),
@@ -324,14 +311,8 @@ async fn set_status(
 }
 
 async fn fund(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let found = match wallet(&app, &me, (merchant, id)).await {
         Ok((_, found)) => found,
         Err(why) => return me.not_permitted(why?, visitor, &path(merchant)),

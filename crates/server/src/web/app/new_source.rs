@@ -42,7 +42,7 @@ use crate::net::limits::CountPageRequest;
 use crate::web::app::filter::Choice;
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::items::{ItemRow, Rows};
-use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::app::sources::{Words, due, note, path_of, reference};
 use crate::web::app::typed::NameField;
 use crate::web::checkout::steps::draw_key;
@@ -468,14 +468,8 @@ fn fault_of(failure: &Failure, sentence: String) -> Fault {
 }
 
 async fn create<K: Kind>(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let asked = Asked { app: &app, me: &me, visitor, merchant, kind: K::TYPE };
     let at = match asked.at().await {
         Ok(at) => at,

@@ -45,9 +45,8 @@ use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words::{self, Asked, When};
 use crate::web::app::payments::{PaymentLine, path as list_path};
-use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::app::sources::{Words, path_of};
-use crate::web::form::Form;
 use crate::web::language::Visitor;
 use crate::web::methods::Methods;
 
@@ -552,14 +551,8 @@ async fn find<'a>(
 }
 
 async fn check(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let (at, execution) = match find(&app, &me, (merchant, id), Action::FollowUp).await {
         Ok(found) => found,
         Err(Ok(failure)) => {
@@ -588,14 +581,8 @@ async fn check(
 }
 
 async fn make_receipt_link(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let (at, execution) = match find(&app, &me, (merchant, id), Action::FollowUp).await {
         Ok(found) => found,
         Err(Ok(failure)) => {

@@ -7,7 +7,6 @@ use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::MerchantId;
 use domain::kernel::names::{Method, Operation};
-use domain::kernel::refusal::Refusal;
 use domain::kernel::time::MerchantTime;
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::people::saved_filter::{NAME_MAX, SaveFilter};
@@ -21,16 +20,14 @@ use crate::api::payments::{self, HEAD, Payment, cells};
 use crate::api::routes::Routes;
 use crate::api::search::typed_amount;
 use crate::app::App;
-use crate::engine::Failure;
 use crate::net::csv::{self, Table};
 use crate::net::limits::CountPageRequest;
 use crate::web::app::filter::{self, Choice, FromQuery, Query, read};
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words::{self, Until, When};
-use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::app::typed::NameField;
-use crate::web::form::Form;
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
 
@@ -322,10 +319,7 @@ struct OfPerson {
 impl OfPerson {
     async fn at(&self) -> Result<AtMerchant<'_>, ApiError> {
         let at = self.me.at_merchant(&self.app, self.merchant, Action::ReadWallets).await;
-        at.map_err(|failure| match failure {
-            Failure::Refused(reasons) if reasons.contains(&Refusal::NotFound) => ApiError::NotFound,
-            other => ApiError::from(other),
-        })
+        at.map_err(frame::without_page)
     }
 }
 
@@ -368,14 +362,8 @@ async fn export(
 
 /// Keeps a filter under a name, or removes the one of this name.
 async fn save(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     if let Err(failure) = me.at_merchant(&app, merchant, Action::ReadPayments).await {
         return me.not_permitted(failure, visitor, &path(merchant));
     }
@@ -408,14 +396,8 @@ async fn save(
 }
 
 async fn remove(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let merchant_id = MerchantId(merchant);
     if let Err(failure) = me.at_merchant(&app, merchant, Action::ReadPayments).await {
         return me.not_permitted(failure, visitor, &path(merchant));

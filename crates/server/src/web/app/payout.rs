@@ -45,9 +45,8 @@ use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
 use crate::web::app::payments::path as payments_path;
 use crate::web::app::payouts;
-use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::checkout::steps::draw_key;
-use crate::web::form::Form;
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
 
@@ -658,14 +657,8 @@ fn payment_path(merchant: i64, id: ExecutionId) -> String {
 }
 
 async fn confirm<K: Kind>(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id, wallet, minor]): Ids<4>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id, wallet, minor], form }: Posted<4>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let target = K::target(id);
     let here = target.price_path(merchant, WalletId(wallet), minor);
     let (at, recipient) = match find(&app, &me, (merchant, target)).await {

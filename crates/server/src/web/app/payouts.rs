@@ -38,8 +38,7 @@ use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
 use crate::web::app::payments::PaymentLine;
 use crate::web::app::payout::Target;
-use crate::web::app::person::LoggedIn;
-use crate::web::form::Form;
+use crate::web::app::person::{LoggedIn, Posted};
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
 
@@ -243,14 +242,8 @@ async fn render(
 
 /// Takes a payout back that was not sent, or asks the network to take it out of its queue.
 async fn cancel(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let path = path(merchant);
     let at = match me.at_merchant(&app, merchant, Action::PayOut).await {
         Ok(at) => at,

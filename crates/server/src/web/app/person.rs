@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request};
 use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Uri};
@@ -25,10 +25,11 @@ use store::clock;
 use store::reads::scope::{InstallationReads, MerchantReads, UserReads};
 
 use crate::api::error::ApiError;
+use crate::api::extract::Ids;
 use crate::app::App;
 use crate::credentials::people::Token;
 use crate::engine::Failure;
-use crate::net::limits::ClientAddress;
+use crate::net::limits::{ClientAddress, CountPageRequest};
 use crate::web::app::frame::{self, AppFrame};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -188,6 +189,41 @@ impl LoggedIn {
             return Ok(());
         }
         Err(ApiError::Forbidden("this form is not of a page of this login".to_owned()))
+    }
+}
+
+/// A new secret, of a login or of a link.
+///
+/// # Errors
+/// The system has no random bytes.
+pub fn draw_token() -> Result<Token, ApiError> {
+    Token::draw().map_err(|error| ApiError::internal(error.to_string()))
+}
+
+/// A form that somebody has sent who has logged in, from a page of this very login.
+pub struct Posted<const N: usize> {
+    pub app: App,
+    pub visitor: Visitor,
+    pub me: LoggedIn,
+    /// The ids in the path, in order.
+    pub ids: [i64; N],
+    pub form: Form,
+}
+
+impl<const N: usize> FromRequest<App> for Posted<N> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let refused = ApiError::into_response;
+        let (mut parts, body) = request.into_parts();
+        CountPageRequest::from_request_parts(&mut parts, app).await.map_err(refused)?;
+        let Ok(visitor) = Visitor::from_request_parts(&mut parts, app).await;
+        let me = <LoggedIn as FromRequestParts<App>>::from_request_parts(&mut parts, app).await?;
+        let Ids(ids) = Ids::from_request_parts(&mut parts, app).await.map_err(refused)?;
+        let form = Form::from_request(Request::from_parts(parts, body), app).await;
+        let form = form.map_err(refused)?;
+        me.check_form(&form).map_err(refused)?;
+        Ok(Self { app: app.clone(), visitor, me, ids, form })
     }
 }
 

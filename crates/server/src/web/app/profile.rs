@@ -14,11 +14,11 @@ use crate::api::error::ApiError;
 use crate::api::extract::Ids;
 use crate::api::routes::Routes;
 use crate::app::App;
-use crate::credentials::people::{self, PASSWORD_MIN, PasswordPlace, Token, TotpSecret};
+use crate::credentials::people::{self, PASSWORD_MIN, PasswordPlace, TotpSecret};
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
-use crate::web::app::person::{self, LoggedIn, Sender};
+use crate::web::app::person::{self, LoggedIn, Posted, Sender};
 use crate::web::app::second_factor;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -173,14 +173,7 @@ async fn again(
 }
 
 /// Draws the secret for a phone.
-async fn set_up(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    form: Form,
-) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
+async fn set_up(Posted { app, visitor, me, ids: [], .. }: Posted<0>) -> Result<Response, ApiError> {
     let failed = |error: anyhow::Error| ApiError::Unavailable(format!("{error:#}"));
     let key = app.key_to_seal_with().await?;
     let secret = TotpSecret::draw().map_err(|error| failed(error.into()))?;
@@ -260,7 +253,7 @@ async fn change_password(
     }
     let to_hash = place.hash(new).await.map_err(ApiError::internal)?;
     drop(place);
-    let token = Token::draw().map_err(|error| ApiError::internal(error.to_string()))?;
+    let token = person::draw_token()?;
     let browser = sender.browser(&token);
     let change = ChangePassword { by, reserved, from_hash, to_hash, browser };
     match me.submit(&app, None, change).await {

@@ -36,7 +36,7 @@ use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
 use crate::web::app::payments::path as list_path;
-use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::checkout::steps::draw_key;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -251,14 +251,8 @@ async fn made_before(
 }
 
 async fn give_back(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let here = refund_path(merchant, ExecutionId(id));
     let (at, paid) = match find(&app, &me, (merchant, id)).await {
         Ok(found) => found,

@@ -33,8 +33,7 @@ use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment;
 use crate::web::app::payment_words;
-use crate::web::app::person::{AtMerchant, LoggedIn};
-use crate::web::form::Form;
+use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::language::Visitor;
 
 /// How many rows stand on a page.
@@ -639,14 +638,8 @@ async fn previewed(
 }
 
 async fn preview(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let seen = match find(&app, &me, (merchant, id), Action::ResolveReviews).await {
         Ok(seen) => seen,
         Err(why) => return not_found(&me, visitor, (merchant, id), why),
@@ -669,14 +662,8 @@ async fn preview(
 }
 
 async fn resolve(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let seen = match find(&app, &me, (merchant, id), Action::ResolveReviews).await {
         Ok(seen) => seen,
         Err(why) => return not_found(&me, visitor, (merchant, id), why),

@@ -17,8 +17,7 @@ use crate::app::App;
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault};
 use crate::web::app::navigation::Screen;
-use crate::web::app::person::LoggedIn;
-use crate::web::form::Form;
+use crate::web::app::person::{LoggedIn, Posted};
 use crate::web::language::Visitor;
 
 /// What the last three digits of a number of mobile money decide.
@@ -128,14 +127,8 @@ async fn show(
 }
 
 async fn advance(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let at = match me.at_merchant(&app, merchant, Action::ChangeIntegration).await {
         Ok(at) => at,
         Err(failure) => return me.not_permitted(failure, visitor, &path(merchant)),

@@ -48,7 +48,7 @@ use crate::web::app::links;
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
 use crate::web::app::payments::{PaymentLine, path as payments_path};
-use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 use crate::web::methods::Methods;
@@ -579,14 +579,8 @@ async fn make_page(which: &Which<'_>) -> Result<Result<(), Failure>, ApiError> {
 }
 
 async fn publish<K: Kind>(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let which = Which { app: &app, me: &me, visitor, merchant, kind: K::TYPE, id };
     let decision = PublishSource { source: which.source() };
     let done = change(&which, decision, SourceStatus::Active).await?;
@@ -601,14 +595,8 @@ async fn publish<K: Kind>(
 }
 
 async fn cancel<K: Kind>(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let which = Which { app: &app, me: &me, visitor, merchant, kind: K::TYPE, id };
     let decision = CancelSource { source: which.source() };
     let done = change(&which, decision, SourceStatus::Canceled).await?;
@@ -616,14 +604,8 @@ async fn cancel<K: Kind>(
 }
 
 async fn make_link<K: Kind>(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let which = Which { app: &app, me: &me, visitor, merchant, kind: K::TYPE, id };
     let done = make_page(&which).await?;
     after(which, done, Typed::default()).await
@@ -642,14 +624,8 @@ fn again(form: &Form, name: &str) -> String {
 }
 
 async fn add_item<K: Kind>(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let which = Which { app: &app, me: &me, visitor, merchant, kind: K::TYPE, id };
     let source = match to_edit(&which).await {
         Ok(source) => source,
@@ -725,14 +701,8 @@ fn new_item(typed: &Typed, source: &Source) -> Result<NewItem, Fault> {
 }
 
 async fn remove_item<K: Kind>(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id, item]): Ids<3>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id, item], .. }: Posted<3>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let which = Which { app: &app, me: &me, visitor, merchant, kind: K::TYPE, id };
     let decision = RemoveItem { source: which.source(), item_id: ItemId(item) };
     let done = me.submit(&app, Some(MerchantId(merchant)), decision).await;
@@ -740,14 +710,8 @@ async fn remove_item<K: Kind>(
 }
 
 async fn update<K: Kind>(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let which = Which { app: &app, me: &me, visitor, merchant, kind: K::TYPE, id };
     if let Err(refused) = to_edit(&which).await {
         return match refused {

@@ -35,7 +35,7 @@ use crate::web::app::filter;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::networks;
 use crate::web::app::payment_words;
-use crate::web::app::person::LoggedIn;
+use crate::web::app::person::{LoggedIn, Posted};
 use crate::web::app::typed::NameField;
 use crate::web::form::Form;
 use crate::web::language::{Language, Visitor};
@@ -654,13 +654,8 @@ fn phone(typed: &Typed) -> Result<AssignPhonePrefix, Fault> {
 }
 
 async fn set_platform_fee(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    form: Form,
+    Posted { app, visitor, me, form, .. }: Posted<0>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let names = ["tier", "operation", "percentage", "fixed", "fixed_currency", "exchange", "from"];
     let typed = Typed::of_form(&form, "p_", &names);
     let decision = platform_fee(&typed);
@@ -668,40 +663,23 @@ async fn set_platform_fee(
 }
 
 async fn set_gateway_fee(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    form: Form,
+    Posted { app, visitor, me, form, .. }: Posted<0>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let names = ["method", "operation", "percentage", "fixed", "fixed_currency", "from"];
     let typed = Typed::of_form(&form, "g_", &names);
     let decision = gateway_fee(&typed);
     change(&app, (&me, visitor), Part::Fees, typed, decision).await
 }
 
-async fn set_rate(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    form: Form,
-) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
+async fn set_rate(Posted { app, visitor, me, form, .. }: Posted<0>) -> Result<Response, ApiError> {
     let typed = Typed::of_form(&form, "r_", &["from", "to", "rate", "since"]);
     let decision = rate(&typed);
     change(&app, (&me, visitor), Part::Rates, typed, decision).await
 }
 
 async fn open_market(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    form: Form,
+    Posted { app, visitor, me, form, .. }: Posted<0>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let names = [
         "method",
         "operation",
@@ -733,13 +711,8 @@ fn back(form: &Form, method: Option<Method>) -> String {
 }
 
 async fn close_market(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    form: Form,
+    Posted { app, visitor, me, form, .. }: Posted<0>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let typed = Typed::of_form(&form, "", &["method", "operation", "currency"]);
     let read = || {
         let method = read_method(&typed, "method")?;
@@ -755,27 +728,15 @@ async fn close_market(
 }
 
 async fn assign_phone(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    form: Form,
+    Posted { app, visitor, me, form, .. }: Posted<0>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let names = ["prefix", "digits", "carrier", "country", "method"];
     let typed = Typed::of_form(&form, "n_", &names);
     let decision = phone(&typed);
     change(&app, (&me, visitor), Part::Phones, typed, decision).await
 }
 
-async fn end_phone(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    form: Form,
-) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
+async fn end_phone(Posted { app, visitor, me, form, .. }: Posted<0>) -> Result<Response, ApiError> {
     let typed = Typed::of_form(&form, "", &["prefix", "digits"]);
     let prefix = Digits::from_text(typed.of("prefix"));
     let decision = match (prefix, digits(&typed, "digits")) {

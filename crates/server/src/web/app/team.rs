@@ -26,7 +26,7 @@ use crate::net::limits::CountPageRequest;
 use crate::web::app::filter::{self, Places};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
-use crate::web::app::person::LoggedIn;
+use crate::web::app::person::{self, LoggedIn, Posted};
 use crate::web::app::typed::answer;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -294,7 +294,7 @@ async fn render(
         roles: Role::OF_MERCHANTS.iter().filter(may_give).map(|role| role.as_str()).collect(),
         permitted: Role::OF_MERCHANTS.iter().copied().map(Permitted::new).collect(),
         link: said.link,
-        next_token: draw()?.as_str().to_owned(),
+        next_token: person::draw_token()?.as_str().to_owned(),
         limits_set: said.limits_set,
         fault,
     };
@@ -316,10 +316,6 @@ async fn show(
     let places = Places::of(&uri, &[MEMBERS, LINKS]);
     let said = Said { limits_set, places, ..Said::default() };
     render(StatusCode::OK, &app, (&me, visitor), merchant, said).await
-}
-
-fn draw() -> Result<Token, ApiError> {
-    Token::draw().map_err(|error| ApiError::internal(error.to_string()))
 }
 
 /// The page again, with why something was refused, and the limits that were typed.
@@ -355,14 +351,8 @@ fn given_role(form: &Form) -> Result<Role, ApiError> {
 }
 
 async fn invite(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let role = given_role(&form)?;
     if let Err(failure) = me.at_merchant(&app, merchant, Action::ManageMerchant).await {
         return me.not_permitted(failure, visitor, &path(merchant));
@@ -370,7 +360,7 @@ async fn invite(
     // A form that is sent twice has the same one.
     let token = match form.field("token").and_then(Token::parse) {
         Some(token) => token,
-        None => draw()?,
+        None => person::draw_token()?,
     };
     let id = MerchantId(merchant);
     let invite = Invite { to: InvitedTo::Merchant(id, role), token: token.fingerprint() };
@@ -391,14 +381,8 @@ pub fn link(public_url: &str, token: &Token) -> String {
 }
 
 async fn change_role(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, user]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, user], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let role = match form.field("role") {
         Some("REMOVE") => None,
         _ => Some(given_role(&form)?),
@@ -408,14 +392,8 @@ async fn change_role(
 }
 
 async fn set_limit(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let typed = Limits::typed(&form);
     let decision = match typed_limits(&form, MerchantId(merchant)) {
         Ok(decision) => decision,
@@ -467,28 +445,16 @@ fn typed_limits(form: &Form, merchant_id: MerchantId) -> Result<SetMerchantLimit
 }
 
 async fn confirm(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, invitation]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, invitation], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let (merchant_id, invitation_id) = (MerchantId(merchant), InvitationId(invitation));
     let decision = ConfirmInvitation { merchant_id, invitation_id };
     change(&app, (&me, visitor), merchant, decision).await
 }
 
 async fn cancel(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, invitation]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, invitation], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let (merchant_id, invitation_id) = (MerchantId(merchant), InvitationId(invitation));
     let decision = CancelInvitation { merchant_id, invitation_id };
     change(&app, (&me, visitor), merchant, decision).await

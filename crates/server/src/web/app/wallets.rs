@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use domain::directory::roles::Action;
 use domain::kernel::ids::{ExecutionId, MerchantId, PartyId, WalletId};
 use domain::kernel::money::Money;
-use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::ledger::account::Bucket;
 use domain::ledger::wallet::{Owner, OwnerType, Wallet, WalletStatus};
@@ -373,7 +372,7 @@ impl Table for OfPerson {
 
     async fn page(&self, page: Page) -> Result<PageOfRows<WalletEntry>, ApiError> {
         let at = self.me.at_merchant(&self.app, self.merchant, Action::ReadWallets).await;
-        let at = at.map_err(refused)?;
+        let at = at.map_err(frame::without_page)?;
         Ok(at.reads.wallet_entries(&self.wallet, self.filter, page).await?)
     }
 
@@ -387,14 +386,6 @@ impl Table for OfPerson {
 
     async fn cells(&self, rows: Vec<WalletEntry>) -> Result<Vec<Vec<String>>, ApiError> {
         Ok(rows.iter().map(cells).collect())
-    }
-}
-
-/// What is answered to a refusal where there is no page to say it on.
-fn refused(failure: Failure) -> ApiError {
-    match failure {
-        Failure::Refused(reasons) if reasons.contains(&Refusal::NotFound) => ApiError::NotFound,
-        other => ApiError::from(other),
     }
 }
 
@@ -435,7 +426,7 @@ async fn export(
     // Before a permit is taken: who may not read takes none of the merchant's.
     let wallet = match find(&app, &me, (merchant, id)).await {
         Ok((_, wallet)) => wallet,
-        Err(why) => return Err(why.map_or_else(|error| error, refused)),
+        Err(why) => return Err(why.map_or_else(|error| error, frame::without_page)),
     };
     let filter = asked.filter().map_err(|_| ApiError::NotFound)?;
     let permit = app.lists.acquire(MerchantId(merchant)).await.ok_or(ApiError::TooManyLists)?;

@@ -1,12 +1,10 @@
 //! The pages of `/app` in Chromium.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::app_stage::{AppStage, button, code_now, secret, show_details, wrong_code};
 use super::chromium::{Chromium, DESKTOP, PHONE};
-use super::{axe, beyond_the_side, broken_words, faults_at, unwanted};
+use super::{asks_no_more, axe, beyond_the_side, broken_words, faults_at, unwanted};
 use crate::checkout_pages::{MTN_LRD, WITHIN_AN_HOUR};
 use crate::people::person::PASSWORD;
 use crate::people::{fresh, path_of, to_merchant};
@@ -363,8 +361,5 @@ fn the_end_of_a_payment_comes_by_itself() {
     wait_for("the end", || browser.text().contains("has arrived").then_some(()));
     hides(browser, &["under way", "checks by itself"]);
     assert_eq!(browser.complaints(), Vec::<String>::new());
-    // A page that has its end asks no more.
-    let _before = browser.requests();
-    std::thread::sleep(Duration::from_secs(6));
-    assert!(browser.requests().is_empty(), "it still asks");
+    asks_no_more(browser);
 }

@@ -261,11 +261,16 @@ fn the_result_comes_by_itself() {
     wait_for("the result", || browser.text().contains("Paid").then_some(()));
     shows(&mut browser, &["Receipt"]);
     assert_eq!(browser.complaints(), Vec::<String>::new());
-    // A page that has its result asks no more.
+    asks_no_more(&browser);
+    assert_executions(&shop, &["COMPLETED"]);
+}
+
+/// A page that has its result asks no more.
+#[track_caller]
+fn asks_no_more(browser: &Chromium) {
     let _before = browser.requests();
     std::thread::sleep(Duration::from_secs(6));
     assert!(browser.requests().is_empty(), "it still asks");
-    assert_executions(&shop, &["COMPLETED"]);
 }
 
 /// A page that cannot reach the server says so, and goes on by itself once it can.

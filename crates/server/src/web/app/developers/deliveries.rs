@@ -16,8 +16,7 @@ use crate::net::limits::CountPageRequest;
 use crate::web::app::developers::Asked;
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
-use crate::web::app::person::LoggedIn;
-use crate::web::form::Form;
+use crate::web::app::person::{LoggedIn, Posted};
 use crate::web::language::Visitor;
 
 pub(super) struct Delivery {
@@ -121,14 +120,8 @@ pub(super) async fn show_delivery(
 }
 
 pub(super) async fn resend(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let asked = Asked { app: &app, me: &me, visitor, merchant };
     let here = format!("{}/deliveries/{id}", asked.path());
     let ids = vec![WebhookDeliveryId(id)];

@@ -1,6 +1,5 @@
 //! API keys: made, shown once, and revoked.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::decision::event::Actor;
@@ -11,18 +10,13 @@ use domain::kernel::ids::ApiKeyId;
 
 use crate::api::OPERATION_IDS;
 use crate::api::error::ApiError;
-use crate::api::extract::Ids;
-use crate::app::App;
 use crate::credentials::secrets::NewKey;
-use crate::net::limits::CountPageRequest;
 use crate::web::app::approvals::{Names, name_of};
 use crate::web::app::developers::{
     Asked, Beside, Secret, Typed, at_fault, may_change, names, refused, render,
 };
 use crate::web::app::frame::{self, Fault, Moment};
-use crate::web::app::person::LoggedIn;
-use crate::web::form::Form;
-use crate::web::language::Visitor;
+use crate::web::app::person::Posted;
 
 pub(super) struct Key {
     pub(super) id: i64,
@@ -58,14 +52,8 @@ fn operations(text: &str) -> Result<Option<Operations>, String> {
 }
 
 pub(super) async fn create_key(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let asked = Asked { app: &app, me: &me, visitor, merchant };
     if let Err(answer) = may_change(&asked).await {
         return answer;
@@ -105,14 +93,8 @@ pub(super) async fn create_key(
 }
 
 pub(super) async fn revoke_key(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let asked = Asked { app: &app, me: &me, visitor, merchant };
     let decision = RevokeApiKey { merchant_id: asked.id(), api_key_id: ApiKeyId(id) };
     match me.submit(&app, Some(asked.id()), decision).await {

@@ -29,9 +29,8 @@ use crate::web::app::developers::{
 };
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
-use crate::web::app::person::LoggedIn;
+use crate::web::app::person::{LoggedIn, Posted};
 use crate::web::app::typed::{NameField, answer};
-use crate::web::form::Form;
 use crate::web::language::Visitor;
 
 /// For how long an endpoint's secrets from before sign beside a new one.
@@ -92,14 +91,8 @@ fn secret_of(endpoint: WebhookEndpoint, shown: String) -> Secret {
 }
 
 pub(super) async fn create_hook(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant]): Ids<1>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let asked = Asked { app: &app, me: &me, visitor, merchant };
     let at = match may_change(&asked).await {
         Ok(at) => at,
@@ -265,38 +258,20 @@ async fn enable(asked: &Asked<'_>, id: i64, enabled: bool) -> Result<Response, A
 }
 
 pub(super) async fn enable_hook(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     enable(&Asked { app: &app, me: &me, visitor, merchant }, id, true).await
 }
 
 pub(super) async fn disable_hook(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     enable(&Asked { app: &app, me: &me, visitor, merchant }, id, false).await
 }
 
 pub(super) async fn test_hook(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let asked = Asked { app: &app, me: &me, visitor, merchant };
     let endpoint_id = WebhookEndpointId(id);
     let decision = TestWebhookEndpoint { merchant_id: asked.id(), endpoint_id };
@@ -305,14 +280,8 @@ pub(super) async fn test_hook(
 }
 
 pub(super) async fn delete_hook(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let asked = Asked { app: &app, me: &me, visitor, merchant };
     let endpoint_id = WebhookEndpointId(id);
     let decision = DeleteWebhookEndpoint { merchant_id: asked.id(), endpoint_id };
@@ -323,14 +292,8 @@ pub(super) async fn delete_hook(
 }
 
 pub(super) async fn rotate_hook(
-    State(app): State<App>,
-    _: CountPageRequest,
-    visitor: Visitor,
-    me: LoggedIn,
-    Ids([merchant, id]): Ids<2>,
-    form: Form,
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
 ) -> Result<Response, ApiError> {
-    me.check_form(&form)?;
     let asked = Asked { app: &app, me: &me, visitor, merchant };
     let at = match may_change(&asked).await {
         Ok(at) => at,
