@@ -27,7 +27,7 @@ struct DueRows<'a> {
     joins: &'static str,
     /// Selects the rows that are not final: the condition of the partial index that has them.
     open: &'static str,
-    /// Selects the rows that are due at their merchant's clock.
+    /// Selects the rows that are due at their merchant's clock, `{clock_offset}` ahead of the server's.
     due: &'a str,
     order: &'static str,
 }
@@ -40,7 +40,7 @@ const EXECUTIONS: DueRows<'_> = DueRows {
     // Nobody holds the lease. A lease that ends after `:latest_lease_end` was given by a process
     // whose clock was
     // ahead, and is ignored.
-    due: "next_check_at <= :now + merchants.clock_offset_us \
+    due: "next_check_at <= :now + {clock_offset} \
           AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :latest_lease_end)",
     order: "next_check_at",
 };
@@ -48,8 +48,9 @@ const EXECUTIONS: DueRows<'_> = DueRows {
 /// Executions whose next check lies further ahead than any that is scheduled now: it was scheduled
 /// while a clock was ahead. The intervals are those of [`NetworkPayment::is_due`].
 const POSTPONED_EXECUTIONS: DueRows<'_> = DueRows {
-    joins: "JOIN executions ON executions.id = provider_attempts.execution_id",
-    due: "next_check_at > :now + merchants.clock_offset_us AND CASE WHEN lease_until > :now THEN lease_until > :latest_lease_end \
+    joins: "JOIN merchants ON merchants.id = provider_attempts.merchant_id \
+            JOIN executions ON executions.id = provider_attempts.execution_id",
+    due: "next_check_at > :now + clock_offset_us AND CASE WHEN lease_until > :now THEN lease_until > :latest_lease_end \
           ELSE next_check_at - :now - clock_offset_us > :apart \
           + CASE WHEN :now + clock_offset_us - executions.created_at < 2 * :shortest THEN :shortest \
           WHEN mode = 'SANDBOX' AND :now + clock_offset_us - executions.created_at > 2 * :sandbox THEN :sandbox \
@@ -64,7 +65,7 @@ const SESSIONS: DueRows<'_> = DueRows {
     joins: "",
     // The code of ACTIVE, as the condition of the index spells it.
     open: "status = 0",
-    due: "expires_at <= :now + merchants.clock_offset_us",
+    due: "expires_at <= :now + {clock_offset}",
     order: "expires_at",
 };
 
@@ -74,7 +75,7 @@ const UNPAID_ORDERS: DueRows<'_> = DueRows {
     joins: "",
     open: "cancel_at IS NOT NULL",
     // The same as `cancel_unpaid_order::is_due`.
-    due: "cancel_at <= :now + merchants.clock_offset_us AND status = 'ACTIVE' AND open_reviews = 0",
+    due: "cancel_at <= :now + {clock_offset} AND status = 'ACTIVE' AND open_reviews = 0",
     order: "cancel_at",
 };
 
@@ -83,7 +84,7 @@ const APPROVALS: DueRows<'_> = DueRows {
     id: "id",
     joins: "",
     open: "status = 'REQUESTED'",
-    due: "approvals.created_at <= :now + merchants.clock_offset_us - :unapproved",
+    due: "approvals.created_at <= :now + {clock_offset} - :unapproved",
     order: "approvals.created_at",
 };
 
@@ -121,6 +122,20 @@ fn merchants_expression(rows: &DueRows<'_>) -> String {
         next(":after"),
         next("found.id")
     )
+}
+
+impl DueRows<'_> {
+    /// Selects those rows of a merchant that are open and due. Its clock is a value that is read before:
+    /// in a join, PostgreSQL may read all open rows and compare the time of each.
+    fn select(&self, merchant: &str, limit: &str) -> String {
+        let DueRows { table, id, joins, open, due, order } = *self;
+        let clock = format!("(SELECT clock_offset_us FROM merchants WHERE id = {merchant})");
+        let due = due.replace("{clock_offset}", &clock);
+        format!(
+            "SELECT {table}.{id} FROM {table} {joins} \
+             WHERE {table}.merchant_id = {merchant} AND {open} AND {due} ORDER BY {order} LIMIT {limit}"
+        )
+    }
 }
 
 impl SystemReads<'_> {
@@ -233,21 +248,18 @@ impl SystemReads<'_> {
         rows: &DueRows<'_>,
         params: &Params<'_>,
     ) -> Result<Vec<(MerchantId, Option<Id>)>, StoreError> {
-        let DueRows { table, id, joins, open, due, order } = *rows;
         let sql = format!(
-            "WITH RECURSIVE {} SELECT found.id, (SELECT {table}.{id} FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id {joins} \
-             WHERE merchants.id = found.id AND {open} AND {due} ORDER BY {order} LIMIT 1) \
-             FROM found WHERE found.id IS NOT NULL ORDER BY found.nth",
-            merchants_expression(rows)
+            "WITH RECURSIVE {} SELECT found.id, ({}) FROM found WHERE found.id IS NOT NULL ORDER BY found.nth",
+            merchants_expression(rows),
+            rows.select("found.id", "1")
         );
         self.0
             .rows(&sql, params, |row| {
-                <(MerchantId, Option<Id>) as Column>::read(&mut RowReader::new(row, table, 0))
+                <(MerchantId, Option<Id>) as Column>::read(&mut RowReader::new(row, rows.table, 0))
             })
             .await
     }
 
-    /// Ids of a merchant's rows that are open and due.
     /// At most `limit` merchants that have requests for approval which nobody answered, in the order of
     /// their ids from above `after`. Each comes with one that has expired at the merchant's clock, if
     /// there is one.
@@ -283,16 +295,13 @@ impl SystemReads<'_> {
         self.due(&APPROVALS, &params).await
     }
 
+    /// Ids of a merchant's rows that are open and due.
     async fn due<Id: Column>(
         &self,
         rows: &DueRows<'_>,
         params: &Params<'_>,
     ) -> Result<Vec<Id>, StoreError> {
-        let DueRows { table, id, joins, open, due, order } = *rows;
-        let sql = format!(
-            "SELECT {table}.{id} FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id {joins} \
-             WHERE merchants.id = :merchant AND {open} AND {due} ORDER BY {order} LIMIT :limit"
-        );
-        self.0.rows(&sql, params, |row| Id::read(&mut RowReader::new(row, table, 0))).await
+        let sql = rows.select(":merchant", ":limit");
+        self.0.rows(&sql, params, |row| Id::read(&mut RowReader::new(row, rows.table, 0))).await
     }
 }

@@ -108,6 +108,41 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
     }
 }
 
+/// A merchant may have a hundred thousand open sessions, and is looked at every few moments.
+#[test]
+fn of_the_open_rows_only_those_that_are_due_are_read() {
+    for mut stage in Stage::both() {
+        merchants(&mut stage);
+        stage.plans();
+        stage.ask(async |q| {
+            let (reads, none, one) = (q.for_system(), MerchantId(0), MerchantId(1));
+            reads.merchants_with_executions(none, NOW, 9, &[]).await.unwrap();
+            reads.due_executions(one, NOW, 9, &[]).await.unwrap();
+            reads.merchants_with_sessions(none, NOW, 9).await.unwrap();
+            reads.due_sessions(one, NOW, 9).await.unwrap();
+            reads.merchants_with_unpaid_orders(none, NOW, 9).await.unwrap();
+            reads.due_unpaid_orders(one, NOW, 9).await.unwrap();
+            reads.merchants_with_approvals(none, NOW, 9).await.unwrap();
+            reads.due_approvals(one, NOW, 9).await.unwrap();
+        });
+        let plans = stage.plans();
+        assert_eq!(plans.len(), 8);
+        let times = ["next_check_at", "expires_at", "cancel_at", "created_at"];
+        for ((sql, plans), time) in plans.iter().zip(times.iter().flat_map(|time| [time, time])) {
+            // As SQLite spells a condition of an index, and as PostgreSQL does.
+            let spelled = [format!("{time}<?"), format!("{time} <= ")];
+            for plan in plans {
+                let is_bounded = plan.lines().any(|line| {
+                    let by_index =
+                        ["SEARCH", "Index Cond"].iter().any(|index| line.contains(index));
+                    by_index && spelled.iter().any(|condition| line.contains(condition))
+                });
+                assert!(is_bounded, "{sql}\nreads all open rows: {plan}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_goes_through_busy_accounts_is_left_out() {
     for mut stage in Stage::both() {

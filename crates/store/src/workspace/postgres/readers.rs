@@ -177,9 +177,12 @@ async fn answer_tenants(pool: Pool, mut lookups: mpsc::Receiver<TenantLookup>) {
 }
 
 async fn tenants(pool: &Pool, ids: Vec<i64>) -> Result<HashMap<i64, Tenant>, StoreError> {
+    // The array is of a length that no plan knows. A plan for the length of a parameter seems cheaper than the
+    // generic one, and PostgreSQL would plan each time, which takes six times as long as the lookup.
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {}, {} FROM api_keys JOIN merchants ON merchants.id = api_keys.merchant_id WHERE api_keys.id = ANY($1)",
+            "SELECT {}, {} FROM api_keys JOIN merchants ON merchants.id = api_keys.merchant_id \
+             WHERE api_keys.id = ANY(ARRAY(SELECT UNNEST($1::bigint[])))",
             ApiKey::statements().columns,
             Merchant::statements().columns
         )
