@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use domain::directory::principal::Principal;
 use domain::kernel::ids::{EventId, MerchantId, WebhookEndpointId};
 use domain::kernel::time::ServerTime;
@@ -18,6 +19,7 @@ use domain::webhooks::fan_out_messages::FanOutMessages;
 use domain::webhooks::record_attempt::RecordDeliveryAttempt;
 use domain::webhooks::schedule::JITTER_PERMILLE;
 use domain::webhooks::secret::WebhookSecret;
+use futures_util::future::join_all;
 use networks::webhooks::address::Reach;
 use networks::webhooks::sender::{Sender, system_lookup};
 use networks::webhooks::signature::{self, Ed25519Secret, HmacSecret, SigningSecret};
@@ -50,6 +52,8 @@ const OF_ONE_MERCHANT: usize = 64;
 const AT_ONCE: usize = 256;
 /// So many of them at most are to endpoints that are slow, or of which nothing is known yet.
 const AT_SLOW_ONES: usize = 128;
+/// To how many endpoints deliveries are claimed at the same time: each claim waits for a commit.
+const CLAIMS_AT_ONCE: usize = 16;
 /// How many deliveries to a disabled endpoint are given up at once.
 const GIVEN_UP_AT_ONCE: usize = 200;
 /// How often an outcome that could not be recorded is tried again. Later the lease runs out, and
@@ -326,79 +330,96 @@ impl DeliveryJob {
         let mut due = self.app.queries.for_system().due_endpoints(now).await?;
         let turn = due.partition_point(|endpoint| endpoint.id <= self.begin_after);
         due.rotate_left(turn);
+        let mut due = due.into_iter();
         let mut begun = 0;
-        for endpoint in due {
-            let room = AT_ONCE.saturating_sub(self.under_way.len());
-            if room == 0 {
-                break;
+        loop {
+            let chosen = self.choose(&mut due);
+            if chosen.is_empty() {
+                return Ok(begun);
             }
-            // The next look begins behind it, whatever becomes of this one.
-            self.begin_after = endpoint.id;
-            let places =
-                if endpoint.is_enabled { self.places(endpoint, room) } else { GIVEN_UP_AT_ONCE };
-            if places == 0 {
-                continue;
-            }
-            match self.begin_at(endpoint, now, places).await {
-                Ok(count) => begun += count,
-                // It holds up no other endpoint.
-                Err(error) => {
-                    let endpoint = endpoint.id.0;
-                    tracing::warn!(error, endpoint, "deliveries of webhooks could not be claimed");
+            let claims = chosen.iter().map(|(endpoint, places)| {
+                let claim = Claim::make(&self.app, *endpoint, now, *places);
+                async move { (endpoint.id.0, claim.await) }
+            });
+            for (endpoint, claimed) in join_all(claims).await {
+                match claimed {
+                    Ok(Some(claim)) => {
+                        begun += claim.deliveries.len();
+                        self.start(claim);
+                    }
+                    Ok(None) => {}
+                    // It holds up no other endpoint.
+                    Err(error) => {
+                        tracing::warn!(
+                            error,
+                            endpoint,
+                            "deliveries of webhooks could not be claimed"
+                        );
+                    }
                 }
             }
         }
-        Ok(begun)
     }
 
-    /// How many deliveries to an endpoint may begin.
-    fn places(&mut self, endpoint: DueEndpoint, room: usize) -> usize {
+    /// The next endpoints that there is room for, each with how many deliveries may begin.
+    fn choose(&mut self, due: &mut impl Iterator<Item = DueEndpoint>) -> Vec<(DueEndpoint, usize)> {
+        let mut chosen = Vec::with_capacity(CLAIMS_AT_ONCE);
+        while chosen.len() < CLAIMS_AT_ONCE {
+            let taken = taken(&chosen, |_| true);
+            let room = AT_ONCE.saturating_sub(self.under_way.len() + taken);
+            if room == 0 {
+                break;
+            }
+            let Some(endpoint) = due.next() else { break };
+            // The next look begins behind it, whatever becomes of this one.
+            self.begin_after = endpoint.id;
+            let places = if endpoint.is_enabled {
+                self.places(endpoint, room, &chosen)
+            } else {
+                GIVEN_UP_AT_ONCE
+            };
+            if places > 0 {
+                chosen.push((endpoint, places));
+            }
+        }
+        chosen
+    }
+
+    /// How many deliveries to an endpoint may begin beside those that are chosen already.
+    fn places(
+        &mut self,
+        endpoint: DueEndpoint,
+        room: usize,
+        chosen: &[(DueEndpoint, usize)],
+    ) -> usize {
         let merchant = endpoint.merchant_id;
         let met = self.met.entry(endpoint.id).or_insert_with(|| Met::new(merchant));
         let (places, is_quick) = (met.pace.places(self.begun.elapsed()), met.pace.is_quick());
-        let of_slow =
-            if is_quick { room } else { AT_SLOW_ONES.saturating_sub(self.at_slow_ones()) };
-        let of_merchant = OF_ONE_MERCHANT.saturating_sub(self.of_merchant(merchant));
+        let is_slow =
+            |other: &DueEndpoint| self.met.get(&other.id).is_some_and(|met| !met.pace.is_quick());
+        let of_slow = if is_quick {
+            room
+        } else {
+            AT_SLOW_ONES.saturating_sub(self.at_slow_ones() + taken(chosen, is_slow))
+        };
+        let own = |other: &DueEndpoint| other.merchant_id == merchant;
+        let of_merchant =
+            OF_ONE_MERCHANT.saturating_sub(self.of_merchant(merchant) + taken(chosen, own));
         places.min(room).min(of_slow).min(of_merchant)
     }
 
-    async fn begin_at(
-        &mut self,
-        endpoint: DueEndpoint,
-        now: ServerTime,
-        places: usize,
-    ) -> Result<usize, String> {
-        let limit = u32::try_from(places).unwrap_or(u32::MAX);
-        let reads = self.app.queries.for_system();
-        let found = reads.due_deliveries(endpoint.id, now, limit).await;
-        let ids = found.map_err(|error| error.to_string())?;
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        let claim = ClaimDeliveries { endpoint_id: endpoint.id, ids };
-        let (engine, merchant) = (&self.app.engine, endpoint.merchant_id);
-        let claimed = engine.submit_for(merchant, Principal::System, claim).await;
-        let claimed = claimed.map_err(|failure| failure.to_string())?;
-        let count = claimed.deliveries.len();
-        if count > 0 {
-            self.start(claimed).await;
-        }
-        Ok(count)
-    }
-
-    async fn start(&mut self, claimed: ClaimedDeliveries) {
-        let ClaimedDeliveries { endpoint, mode, deliveries } = claimed;
-        let reach = webhook_endpoints::reach(&self.app, mode);
-        let target = Arc::new(Target::read(&self.app, endpoint, reach).await);
+    fn start(&mut self, claim: Claim) {
+        let Claim { target, deliveries } = claim;
         let merchant = target.endpoint.merchant_id;
         let met = self.met.entry(target.endpoint.id).or_insert_with(|| Met::new(merchant));
         met.pace.begun(deliveries.len());
-        for delivery in deliveries {
+        for (delivery, body) in deliveries {
             let attempt = Attempt {
                 app: self.app.clone(),
                 sender: self.sender.clone(),
                 target: Arc::clone(&target),
                 delivery,
+                body,
             };
             let endpoint = target.endpoint.id;
             self.under_way.spawn(async move {
@@ -409,6 +430,70 @@ impl DeliveryJob {
             });
         }
     }
+}
+
+/// How many places the chosen endpoints take that are meant. Giving up takes none.
+fn taken(chosen: &[(DueEndpoint, usize)], is_meant: impl Fn(&DueEndpoint) -> bool) -> usize {
+    let meant = chosen.iter().filter(|(endpoint, _)| endpoint.is_enabled && is_meant(endpoint));
+    meant.map(|(_, places)| places).sum()
+}
+
+/// Deliveries to an endpoint that are this process's to make.
+struct Claim {
+    target: Arc<Target>,
+    deliveries: Vec<(WebhookDelivery, Body)>,
+}
+
+/// What is sent, or the fault for which it is not known.
+type Body = Result<Bytes, String>;
+
+impl Claim {
+    /// Claims at most so many deliveries that are due, if there are any.
+    async fn make(
+        app: &App,
+        endpoint: DueEndpoint,
+        now: ServerTime,
+        places: usize,
+    ) -> Result<Option<Self>, String> {
+        let limit = u32::try_from(places).unwrap_or(u32::MAX);
+        let found = app.queries.for_system().due_deliveries(endpoint.id, now, limit).await;
+        let ids = found.map_err(|error| error.to_string())?;
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        let claim = ClaimDeliveries { endpoint_id: endpoint.id, ids };
+        let claimed = app.engine.submit_for(endpoint.merchant_id, Principal::System, claim).await;
+        let ClaimedDeliveries { endpoint, mode, deliveries } =
+            claimed.map_err(|failure| failure.to_string())?;
+        if deliveries.is_empty() {
+            return Ok(None);
+        }
+        let reach = webhook_endpoints::reach(app, mode);
+        let target = Arc::new(Target::read(app, endpoint, reach).await);
+        let bodies = bodies(app, &deliveries).await;
+        let with_body = |delivery: WebhookDelivery| {
+            let body = match &bodies {
+                Ok(bodies) => bodies
+                    .get(&delivery.event_id)
+                    .cloned()
+                    .ok_or_else(|| "the message is no longer kept".to_owned()),
+                Err(fault) => Err(fault.clone()),
+            };
+            (delivery, body)
+        };
+        Ok(Some(Self { target, deliveries: deliveries.into_iter().map(with_body).collect() }))
+    }
+}
+
+/// What is delivered. A resent event is delivered once more, so two deliveries may have the same.
+async fn bodies(
+    app: &App,
+    deliveries: &[WebhookDelivery],
+) -> Result<HashMap<EventId, Bytes>, String> {
+    let events: Vec<EventId> = deliveries.iter().map(|delivery| delivery.event_id).collect();
+    let found = app.queries.for_system().message_bodies(&events).await;
+    let found = found.map_err(|error| error.to_string())?;
+    Ok(found.into_iter().map(|(event, body)| (event, body.into())).collect())
 }
 
 /// Where is delivered to, and with what it is signed.
@@ -479,6 +564,7 @@ struct Attempt {
     sender: Sender,
     target: Arc<Target>,
     delivery: WebhookDelivery,
+    body: Body,
 }
 
 impl Attempt {
@@ -539,13 +625,11 @@ impl Attempt {
                 return Ok((Attempted { begun_at, duration_us: 0, status: None, said }, None));
             }
         };
-        let reads = self.app.queries.for_system();
-        let body = reads.message_body(self.delivery.event_id).await.map_err(|e| e.to_string())?;
-        let body = body.ok_or("the message is no longer kept")?;
+        let body = self.body.clone()?;
         let id = self.delivery.event_id.0.to_string();
-        let headers = signature::headers(&id, begun_at.0 / 1_000_000, body.as_bytes(), secrets);
+        let headers = signature::headers(&id, begun_at.0 / 1_000_000, &body, secrets);
         let within = self.app.config.webhook_timeout;
-        let delivery = self.sender.deliver(url, &headers, body.into(), within);
+        let delivery = self.sender.deliver(url, &headers, body, within);
         #[cfg(feature = "crash-points")]
         let delivery = crate::crash::around_delivery(delivery);
         let attempt = delivery.await;

@@ -27,7 +27,7 @@ const ROWS_AT_ONCE: u32 = 500;
 
 /// While payments are made, a download reads nothing ahead and rests so many times as long as a page
 /// took, at most [`REST_MAX`]: reading takes a core, and who pays is not to wait for it.
-const RESTS: u32 = 9;
+const RESTS: u32 = 19;
 const REST_MAX: Duration = Duration::from_secs(1);
 
 /// A list that is read page by page.

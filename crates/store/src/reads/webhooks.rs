@@ -11,7 +11,7 @@ use domain::webhooks::endpoint::WebhookEndpoint;
 use domain::webhooks::secret::WebhookSecret;
 
 use crate::StoreError;
-use crate::reads::pages::{ListQuery, Page, PageOfRows};
+use crate::reads::pages::{ListQuery, Page, PageOfRows, comma_separated};
 use crate::reads::scope::{MerchantReads, SystemReads};
 use crate::workspace::codes::Coded;
 use crate::workspace::record::{Column, RowReader};
@@ -234,12 +234,16 @@ impl SystemReads<'_> {
         Ok(!found.is_empty())
     }
 
-    /// What is sent about an event.
-    pub async fn message_body(&self, event: EventId) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT body FROM webhook_messages WHERE event_id = :event";
-        let read =
-            |row: &dyn ResultRow| String::read(&mut RowReader::new(row, "webhook_messages", 0));
-        let found = self.0.rows(sql, &params!["event" = event.0], read).await?;
-        Ok(found.into_iter().next())
+    /// What is sent about these events, as far as it is still kept.
+    pub async fn message_bodies(
+        &self,
+        events: &[EventId],
+    ) -> Result<Vec<(EventId, String)>, StoreError> {
+        let wanted = self.0.dialect().integers_of();
+        let sql = format!("SELECT event_id, body FROM webhook_messages WHERE event_id IN {wanted}");
+        let read = |row: &dyn ResultRow| {
+            <(EventId, String) as Column>::read(&mut RowReader::new(row, "webhook_messages", 0))
+        };
+        self.0.rows(&sql, &params!["ids" = comma_separated(events)], read).await
     }
 }

@@ -1,6 +1,7 @@
 //! Payments through a real network's connector, against the fakes. The merchant is one of the mode
 //! TEST, whose calls go over HTTP to another process as those of a live one go to pawaPay.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -144,6 +145,15 @@ impl<'a> Rounds<'a> {
         fakes.stop()
     }
 
+    /// The file of the key that secrets are encrypted with. Beside a PostgreSQL server there is none.
+    pub(super) fn secrets_key(&self) -> anyhow::Result<PathBuf> {
+        let key = self.dir.join("secrets.key");
+        if !key.exists() {
+            self.kola.secrets_init_key(&key)?;
+        }
+        Ok(key)
+    }
+
     /// A server with an account at the fakes, and a merchant whose payments go through it.
     fn open_at(
         &mut self,
@@ -153,10 +163,7 @@ impl<'a> Rounds<'a> {
         public_url: Option<&str>,
     ) -> anyhow::Result<(Site<'_, 'a>, Account)> {
         let database = self.fresh_database()?;
-        let key = self.dir.join("secrets.key");
-        if !key.exists() {
-            self.kola.secrets_init_key(&key)?;
-        }
+        let key = self.secrets_key()?;
         let added =
             self.kola.networks_add(&database, &key, &fakes.pawapay_url, &fakes.token, NO_LIMIT)?;
         let id = added.get("id").and_then(serde_json::Value::as_i64).context("no account")?;

@@ -25,9 +25,6 @@ const TOLD: usize = 3_000;
 /// How long all of it may take to arrive.
 const ARRIVED_WITHIN: Duration = Duration::from_secs(120);
 
-/// The load generator names no host of this machine, as if it came through a proxy.
-const LISTEN_SETTINGS: [(&str, &str); 1] = [("KOLA_WEBHOOKS_PRIVATE_ADDRESSES", "true")];
-
 /// How many sockets are open.
 pub const SOCKETS: usize = 10_000;
 /// So many merchants have them: one alone may not take all places.
@@ -41,14 +38,22 @@ pub const SITE_SOCKETS: &str = "10000 sockets";
 const WATCH_SETTINGS: [(&str, &str); 2] =
     [("KOLA_CONNECTIONS_MAX", "1000"), ("KOLA_REALTIME_SOCKETS_MAX", "10100")];
 
-impl Rounds<'_> {
+impl<'a> Rounds<'a> {
+    /// A server that tells endpoints on this machine.
+    fn open_to_tell(&mut self, round: u32, name: &'static str) -> anyhow::Result<Site<'_, 'a>> {
+        let key = self.secrets_key()?.display().to_string();
+        let settings =
+            [("KOLA_WEBHOOKS_PRIVATE_ADDRESSES", "true"), ("KOLA_SECRETS_KEY_FILE", &key)];
+        self.open(round, name, 1, &settings)
+    }
+
     /// Execution while an endpoint of the merchant is told of everything.
     pub(super) fn listening(&mut self, round: u32) -> anyhow::Result<()> {
         if !self.options.wants(Phase::Listening) {
             return Ok(());
         }
         let receiver = Receiver::start()?;
-        let mut site = self.open(round, "an endpoint listens", 1, &LISTEN_SETTINGS)?;
+        let mut site = self.open_to_tell(round, "an endpoint listens")?;
         site.add_endpoints(0, 1, &receiver)?;
         for connections in site.rounds.options.high_connection_counts() {
             site.measure(Phase::Listening, connections)?;
@@ -62,7 +67,7 @@ impl Rounds<'_> {
             return Ok(());
         }
         let receiver = Receiver::start()?;
-        let mut site = self.open(round, "64 endpoints", 1, &LISTEN_SETTINGS)?;
+        let mut site = self.open_to_tell(round, "64 endpoints")?;
         for tenant in 1..=LISTENERS {
             site.add_endpoints(tenant, ENDPOINTS / LISTENERS, &receiver)?;
         }
