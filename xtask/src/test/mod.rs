@@ -152,6 +152,7 @@ fn cargo_test(
     // `--no-fail-fast`: a run in CI takes minutes, and should report all failures at once.
     let mut cargo = crate::common::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(choice).arg("--").args(arguments);
+    cargo.env("RUST_TEST_THREADS", tests_at_once().to_string());
     cargo.envs(variables.iter().map(|(name, value)| (name, value)));
     // The browser's driver is on this machine, whatever proxy leads to others.
     cargo.env("NO_PROXY", "127.0.0.1,localhost");
@@ -181,6 +182,12 @@ fn cargo_test(
     let passed = child.wait()?.success();
     let summary = std::mem::take(&mut *summary.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Half { passed, summary })
+}
+
+/// How many tests run at the same time: most wait most of the time, for a process, a commit or a clock.
+/// With one for each processor they take three times as long.
+fn tests_at_once() -> usize {
+    4 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Passes the lines on as they come, and adds them to the summary.

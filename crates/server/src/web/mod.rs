@@ -1,6 +1,7 @@
 //! HTML pages for payers: an invoice or order to pay, its receipt, and payment links. Whoever has the token in the
 //! link may see the page.
 
+pub(crate) mod amount;
 pub(crate) mod app;
 pub(crate) mod assets;
 pub(crate) mod brand;

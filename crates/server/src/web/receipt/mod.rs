@@ -1,7 +1,6 @@
 //! Receipts: the page, the PDF, and the invoice as PDF before it is paid. Whoever has the token in
 //! the link may see them.
 
-pub mod amount;
 pub mod document;
 
 use askama::Template;
