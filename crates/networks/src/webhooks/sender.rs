@@ -445,7 +445,7 @@ fn failed(url: &EndpointUrl, error: &legacy::Error) -> Failed {
     let io = cause::<io::Error>(error).map(|error| format!(": {}", error.kind()));
     let io = io.unwrap_or_default();
     if error.is_connect() {
-        let reason = format!("no connection to {host}{io}");
+        let reason = format!("no connection to {}{io}", url.authority());
         return Failed { reason, kind: FailureKind::Connection };
     }
     let reason = match cause::<hyper::Error>(error) {

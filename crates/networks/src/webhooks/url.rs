@@ -157,6 +157,12 @@ impl EndpointUrl {
         &self.host
     }
 
+    /// The host, and the port if it has one.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        self.uri.port().map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
+    }
+
     /// How far it may reach.
     #[must_use]
     pub const fn reach(&self) -> Reach {

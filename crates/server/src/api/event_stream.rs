@@ -81,7 +81,7 @@ pub struct LastEventId(Option<i64>);
 
 /// A place in the stream that names no event of the merchant.
 fn no_such_event(part: &'static str, name: &'static str) -> ApiError {
-    let kind = FaultKind::UnknownId("an event of this merchant");
+    let kind = FaultKind::UnknownId("an event");
     ApiError::Invalid(vec![Fault::at(&[Part::Name(part), Part::Name(name)], kind)])
 }
 

@@ -398,13 +398,18 @@ impl Target {
 
     /// Connects to a database that must exist already.
     fn open_existing(&self) -> anyhow::Result<Box<dyn Sql>> {
+        self.check_made()?;
+        self.open()
+    }
+
+    fn check_made(&self) -> anyhow::Result<()> {
         if !self.is_made().with_context(|| format!("cannot open {}", self.database))? {
             bail!(
                 "there is no kola database at {}: `kola serve` or `kola merchant create` creates one",
                 self.database
             );
         }
-        self.open()
+        Ok(())
     }
 
     /// Reads from a database that must exist already.
@@ -428,6 +433,8 @@ impl Target {
     /// Runs one command on a lane of its own, on a database that has the current schema. A server
     /// may be running on the same database.
     fn run_once<D: ListedDecision>(&self, decision: D) -> anyhow::Result<D::Output> {
+        // Who means to make a database has opened it before.
+        self.check_made()?;
         // Only commands of clients and jobs depend on the server's other settings.
         let settings = Settings {
             write_body: WriteBody(::networks::calls::write_body),

@@ -1,6 +1,7 @@
 //! The address at which the server is reached from elsewhere, for links that a command prints.
 
 use crate::cli::output;
+use crate::cli::serve::public_url;
 
 /// What is taken where nobody says it: a server with its default settings, on this machine.
 const OF_THIS_MACHINE: &str = "http://127.0.0.1:8080";
@@ -10,7 +11,7 @@ const OF_THIS_MACHINE: &str = "http://127.0.0.1:8080";
 pub struct PublicAddress {
     /// The URL at which people and networks reach the server, as its own --public-url. By default
     /// http://127.0.0.1:8080.
-    #[arg(long, env = "KOLA_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "KOLA_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
 }
 

@@ -102,7 +102,8 @@ pub struct Serve {
     #[arg(long, env = "KOLA_CHECKOUT_MINUTES", default_value_t = 30, value_name = "MINUTES",
         value_parser = clap::value_parser!(i64).range(1..=1_440))]
     checkout_minutes: i64,
-    /// How long a payout session lives if its caller gives no `expires_at`, in minutes.
+    /// How long a payout session lives if its caller gives no `expires_at`, in minutes. Only the form of
+    /// the call with `payout_account_id` may leave it out.
     #[arg(long, env = "KOLA_PAYOUT_MINUTES", default_value_t = 15, value_name = "MINUTES",
         value_parser = clap::value_parser!(i64).range(1..=1_440))]
     payout_minutes: i64,
@@ -190,7 +191,15 @@ impl Listen {
             }
         }
         let error = refused.map_or_else(|| anyhow::anyhow!("no address"), anyhow::Error::from);
-        Err(error.context(format!("cannot listen on {}", self.written)))
+        let is_taken = error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
+        let hint = if is_taken {
+            ": another program listens there, maybe another kola; --listen 127.0.0.1:PORT takes another port"
+        } else {
+            ""
+        };
+        Err(error.context(format!("cannot listen on {}{hint}", self.written)))
     }
 }
 
@@ -206,7 +215,9 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn public_url(text: &str) -> Result<String, String> {
+/// # Errors
+/// What a public URL has to be.
+pub fn public_url(text: &str) -> Result<String, String> {
     let host = ["https://", "http://"]
         .iter()
         .find_map(|scheme| text.strip_prefix(scheme))

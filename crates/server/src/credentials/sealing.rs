@@ -118,6 +118,13 @@ pub fn another_key(file: &KeyFile, key: &SealingKey, expected: &str) -> anyhow::
 pub async fn check_at_start(queries: &Queries, file: &KeyFile) -> Result<(), StoreError> {
     let reads = queries.for_system();
     if !reads.has_sealed_secrets().await? {
+        if let Err(cause) = file.read_if_there() {
+            tracing::error!(
+                cause = format!("{cause:#}"),
+                "the secrets key cannot be read: until it can, no webhook endpoint, no network account and no \
+                 code of a phone is made, and the ledger's batches are not chained"
+            );
+        }
         return Ok(());
     }
     let cause = match (file.read(false), reads.key_of_codes().await?) {

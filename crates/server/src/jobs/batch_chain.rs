@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use domain::directory::principal::Principal;
 use domain::kernel::ids::MerchantId;
 use domain::ledger::batch_chain::{Batch, BatchChain, ChainBatches, NewLink};
@@ -75,8 +74,9 @@ fn links(
     key: Option<&SealingKey>,
 ) -> anyhow::Result<Vec<NewLink>> {
     if let (Some(id), None) = (&end.link_key_id, key) {
-        return Err(anyhow::anyhow!("{}", crate::credentials::sealing::NO_KEY_FILE))
-            .with_context(|| format!("the last link was made with the secrets key {id}"));
+        anyhow::bail!(
+            "the last link was made with the secrets key {id}: they wait until its file is put back"
+        );
     }
     let (mut before, mut links) = (end.link, Vec::with_capacity(batches.len()));
     for (position, batch) in (end.position.saturating_add(1)..).zip(batches) {

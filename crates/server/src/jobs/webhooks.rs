@@ -43,6 +43,8 @@ const EVERY: Duration = Duration::from_millis(200);
 const SOON: Duration = Duration::from_millis(5);
 /// For how long they look that often.
 const SOON_FOR: Duration = Duration::from_millis(100);
+/// How often the same fault is logged.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 /// How many messages are looked for at once.
 const MESSAGES_AT_ONCE: u32 = 512;
 /// How many deliveries one command makes: its ids are bounded.
@@ -247,6 +249,7 @@ pub async fn deliver(app: App) {
         begun: Instant::now(),
         under_way: JoinSet::new(),
         begin_after: WebhookEndpointId(0),
+        logged: None,
     };
     let mut last_nudge = None;
     loop {
@@ -286,6 +289,8 @@ struct DeliveryJob {
     under_way: JoinSet<(WebhookEndpointId, Ended)>,
     /// Whose turn it is: the endpoints above this one come first.
     begin_after: WebhookEndpointId,
+    /// The fault that was logged last, and when.
+    logged: Option<(String, Instant)>,
 }
 
 impl DeliveryJob {
@@ -343,10 +348,7 @@ impl DeliveryJob {
             });
             for (endpoint, claimed) in join_all(claims).await {
                 match claimed {
-                    Ok(Some(claim)) => {
-                        begun += claim.deliveries.len();
-                        self.start(claim);
-                    }
+                    Ok(Some(claim)) => begun += self.start(claim),
                     Ok(None) => {}
                     // It holds up no other endpoint.
                     Err(error) => {
@@ -408,8 +410,15 @@ impl DeliveryJob {
         places.min(room).min(of_slow).min(of_merchant)
     }
 
-    fn start(&mut self, claim: Claim) {
+    /// Begins what was claimed, and returns how many deliveries those are: none where this server has
+    /// a fault. They are claimed again when the lease runs out.
+    fn start(&mut self, claim: Claim) -> usize {
         let Claim { target, deliveries } = claim;
+        if let Err(NotReady::Fault(fault)) = &target.ready {
+            self.log_fault(fault);
+            return 0;
+        }
+        let begun = deliveries.len();
         let merchant = target.endpoint.merchant_id;
         let met = self.met.entry(target.endpoint.id).or_insert_with(|| Met::new(merchant));
         met.pace.begun(deliveries.len());
@@ -428,6 +437,17 @@ impl DeliveryJob {
                 let is_success = tokio::spawn(attempt.run()).await.unwrap_or(false);
                 (endpoint, Ended { is_success, took: begun.elapsed() })
             });
+        }
+        begun
+    }
+
+    /// Logs why nothing can be sent, once in a while: it may be the same for each delivery.
+    fn log_fault(&mut self, fault: &str) {
+        let is_known =
+            |(logged, at): &(String, Instant)| logged == fault && at.elapsed() < LOG_EVERY;
+        if !self.logged.as_ref().is_some_and(is_known) {
+            tracing::error!(fault, "webhooks cannot be sent");
+            self.logged = Some((fault.to_owned(), Instant::now()));
         }
     }
 }

@@ -57,7 +57,8 @@ pub fn within_open_files(connections: usize, sockets: usize) -> (usize, usize) {
     let most = usize::try_from(open_files().saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
     let allowed = share(most, connections, sockets);
     if allowed != (connections, sockets) {
-        tracing::warn!(
+        // Nobody has to do anything about it, unless so many are really needed.
+        tracing::info!(
             connections = allowed.0,
             websockets = allowed.1,
             "fewer connections at once than asked for: the system allows so many open files"

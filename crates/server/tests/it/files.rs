@@ -310,6 +310,9 @@ fn a_question_makes_no_database_and_a_bad_market_none_either() {
         &["ledger", "verify"],
         &["fees", "list"],
         &["keys", "rotate"],
+        &["user", "confirm", "1", "--merchant", "1"],
+        &["user", "disable", "a@shop.example"],
+        &["review", "resolve", "1", "--outcome", "failed", "--evidence", "x"],
     ] {
         assert!(database.kola(command).refused().contains("no kola database"), "{command:?}");
     }

@@ -369,9 +369,9 @@ async fn nobody_there_is_a_failure() {
     drop(listener);
     let sender = sender(&[&["127.0.0.1"]]);
     let result = deliver(&sender, &url(&format!("http://hooks.example:{port}/hooks"))).await;
-    let reason = "no connection to hooks.example: connection refused";
+    let reason = format!("no connection to hooks.example:{port}: connection refused");
     assert!(!result.as_ref().unwrap_err().reason.contains("127.0.0.1"));
-    failure(result, FailureKind::Connection, reason);
+    failure(result, FailureKind::Connection, &reason);
 }
 
 #[tokio::test]

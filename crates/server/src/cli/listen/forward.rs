@@ -37,6 +37,8 @@ pub struct Forwarder {
     sender: Sender,
     url: EndpointUrl,
     secrets: [SigningSecret; 1],
+    /// Whether the secret was drawn here, so that the receiver cannot know it.
+    is_drawn: bool,
 }
 
 impl Forwarder {
@@ -61,7 +63,17 @@ impl Forwarder {
             None => format!("signed by the secret {}", secret.text()),
         };
         output::notice(&format!("forwarding to {}, {shown}", url.as_str()))?;
-        Ok(Self { sender, url, secrets: [secret.into()] })
+        let is_drawn = signing.secret.is_none();
+        Ok(Self { sender, url, secrets: [secret.into()], is_drawn })
+    }
+
+    /// What to say of a receiver that has refused an event.
+    pub const fn hint(&self) -> &'static str {
+        if self.is_drawn {
+            ": it was signed by a new secret, and --secret signs by the one that the receiver knows"
+        } else {
+            ""
+        }
     }
 
     /// Posts an event once.

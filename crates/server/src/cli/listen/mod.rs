@@ -33,12 +33,14 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often it is looked whether anybody still reads the answer.
 const READER_CHECK: Duration = Duration::from_secs(1);
 
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
 /// A server and the API key of a merchant there. The client secret is in `KOLA_CLIENT_SECRET`, or is
 /// typed or piped in: on a command line others would see it.
 #[derive(Args)]
 pub struct ApiKey {
     /// The URL of the server.
-    #[arg(long, env = "KOLA_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, env = "KOLA_URL", default_value = DEFAULT_URL)]
     url: String,
     /// The client id that the server printed, or KOLA_CLIENT_ID. Its secret is read from
     /// KOLA_CLIENT_SECRET, or from standard input.
@@ -62,6 +64,13 @@ pub struct Listen {
 }
 
 impl ApiKey {
+    /// The arguments with which another command reaches the same server by the same key.
+    fn arguments(&self) -> String {
+        let Self { url, client_id } = self;
+        let of_url = if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
+        format!("{of_url} --client-id {client_id}")
+    }
+
     fn connect(self) -> anyhow::Result<Api> {
         let url = api::server_url(&self.url).context("--url, or KOLA_URL")?;
         let given = std::env::var("KOLA_CLIENT_SECRET").ok().filter(|secret| !secret.is_empty());
@@ -80,16 +89,20 @@ impl ApiKey {
 
 impl Listen {
     pub fn run(self) -> anyhow::Result<()> {
+        let arguments = self.key.arguments();
         let api = self.key.connect()?;
         let forwarder = match &self.forward_to {
             Some(url) => Some(Forwarder::new(url, &self.signing)?),
             None => None,
         };
+        let again =
+            format!(" --forward-to {}{arguments}", self.forward_to.as_deref().unwrap_or_default());
         until_stopped(async move {
             let mut listener = Listener {
                 api,
                 types: self.types,
                 forwarder,
+                again,
                 start: Start { position: 0, last_seen: None },
             };
             listener.run().await
@@ -125,6 +138,8 @@ struct Listener {
     api: Api,
     types: Vec<EventType>,
     forwarder: Option<Forwarder>,
+    /// The arguments of `kola events resend` for this receiver, without its secret.
+    again: String,
     start: Start,
 }
 
@@ -182,8 +197,9 @@ impl Listener {
                 Err(failed) => format!("event {} was not delivered: {}", event.id, failed.reason),
             };
             output::warn(&format!(
-                "{why}: `kola events resend {} --forward-to URL` sends it again",
-                event.id
+                "{why}: `kola events resend {}{}` sends it again, with --secret and the secret that it \
+                 was signed by",
+                event.id, self.again
             ));
         }
         Ok(())
@@ -233,7 +249,8 @@ pub fn resend(key: ApiKey, event_id: i64, url: &str, signing: &Signing) -> anyho
         match &attempt.result {
             _ if attempt.is_success() => Ok(()),
             Ok(answered) => {
-                anyhow::bail!("the receiver answered {} to event {event_id}", answered.status)
+                let hint = forwarder.hint();
+                anyhow::bail!("the receiver answered {} to event {event_id}{hint}", answered.status)
             }
             Err(failed) => anyhow::bail!("event {event_id} was not delivered: {}", failed.reason),
         }

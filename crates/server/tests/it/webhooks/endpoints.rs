@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use super::receiver::Receiver;
 use super::{Stage, secret};
 use crate::support::{
-    Database, Server, all_at_once, assert_fields, id, on_postgres_only, shown, wait_for,
+    Database, Server, all_at_once, assert_fields, id, on_postgres_only, shown, spawn_with, wait_for,
 };
 
 #[test]
@@ -202,6 +203,28 @@ fn without_a_secrets_key_no_endpoint_is_made() {
     let shop = server.sign_in(&credentials);
     let body = json!({ "url": "https://shop.example/" });
     shop.api.post("/v1/webhook-endpoints/create", &body).refused(503);
+}
+
+/// A delivery that cannot be signed waits; thousands of them fill no log.
+#[test]
+fn a_missing_secrets_key_is_logged_once() {
+    let (server, shop) = spawn_with(&[("KOLA_WEBHOOKS_PRIVATE_ADDRESSES", "true")]);
+    let stage = Stage { server, shop, receiver: Receiver::open() };
+    let made: Vec<_> = (0..3).map(|_| stage.endpoint()).collect();
+    let key = stage.server.database.secrets_key().expect("a key");
+    std::fs::rename(&key, key.with_file_name("aside")).expect("a rename");
+    for made in &made {
+        stage.test(made);
+    }
+    let claimed = "SELECT count(*) FROM webhook_deliveries WHERE is_under_way = 1";
+    wait_for("three claims", || (stage.server.database.value(claimed) == "3").then_some(()));
+    // What is done with a claim follows it, and the next test would come after that.
+    std::fs::rename(key.with_file_name("aside"), &key).expect("a rename");
+    let last = stage.endpoint();
+    stage.test(&last);
+    stage.receiver.wait_for("webhook.test", 1);
+    let log = stage.server.log();
+    assert_eq!(log.matches("webhooks cannot be sent").count(), 1, "{log}");
 }
 
 #[test]
