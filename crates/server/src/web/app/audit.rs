@@ -3,10 +3,10 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use domain::audit::{AuditEntity, AuditedCommand};
+use domain::audit::{AuditEntity, AuditRow, AuditedCommand};
 use domain::decision::event::{Actor, ActorKind};
 use domain::directory::roles::Action;
-use domain::kernel::ids::MerchantId;
+use domain::kernel::ids::{ExecutionId, MerchantId, PartyId, PaymentLinkId, WalletId};
 use domain::kernel::time::ServerTime;
 use store::reads::audit::{AuditEntry, AuditFilter};
 use store::reads::pages::{Page, PageOfRows};
@@ -23,6 +23,8 @@ use crate::web::app::filter::{self, Choice, FromQuery, Query, choices, plain, re
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
 use crate::web::app::person::{AtMerchant, LoggedIn};
+use crate::web::app::wallets::wallet_path;
+use crate::web::app::{customers, links, payment};
 use crate::web::language::Visitor;
 
 /// How many rows stand on a page.
@@ -54,7 +56,28 @@ struct Row {
     request: Option<String>,
     what: String,
     subject: String,
+    /// The page of the merchant that shows it.
+    page: Option<String>,
     changes: Vec<String>,
+}
+
+/// The page of the merchant that shows what was decided on, if there is one. A request for approval has
+/// none of its own: it stands on its payment's.
+fn page_of(row: &AuditRow) -> Option<String> {
+    let merchant = row.merchant_id;
+    let payment = |id| payment::path(merchant.0, ExecutionId(id));
+    match row.entity {
+        _ if merchant == MerchantId::INSTALLATION => None,
+        AuditEntity::Execution => Some(payment(row.entity_id)),
+        AuditEntity::Approval => {
+            let id = row.changes.0.iter().find(|change| change.field == "execution_id")?;
+            id.values.as_ref()?.after.as_ref()?.parse().ok().map(payment)
+        }
+        AuditEntity::Wallet => Some(wallet_path(merchant.0, WalletId(row.entity_id))),
+        AuditEntity::Party => Some(customers::path_of(merchant.0, PartyId(row.entity_id))),
+        AuditEntity::PaymentLink => Some(links::path_of(merchant.0, PaymentLinkId(row.entity_id))),
+        _ => None,
+    }
 }
 
 impl Row {
@@ -74,6 +97,7 @@ impl Row {
             request: row.request_id.map(|id| id.to_string()),
             what: plain(row.command.as_str()),
             subject: format!("{} {}", plain(row.entity.as_str()), row.entity_id),
+            page: page_of(&row),
             changes: row.changes.0.iter().map(words).collect(),
         }
     }

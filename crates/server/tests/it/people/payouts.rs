@@ -350,6 +350,12 @@ fn above_the_limit_it_waits_for_an_approval_and_may_be_taken_back() {
     let in_order = order.is_some_and(|((first, then), last)| first < then && then < last);
     assert!(in_order && text(&page).contains("paid out"), "{}", text(&page));
     assert!(text(&kofi.browser.get(&payouts(&shop))).contains(", approved by"));
+    // From the audit both the request and its answer lead to the payment.
+    let audit = format!("/app/audit/{}", shop.credentials.merchant_id);
+    for subject in ["EXECUTION", "APPROVAL"] {
+        let page = kofi.browser.get(&format!("{audit}?subject={subject}"));
+        assert!(text(&page).contains(&format!("<a href=\"{payment}\">")), "{}", text(&page));
+    }
     // With the 120.00 of before, 131.00 would be too much for a day, and 100.00 is not.
     let page = ama.browser.get(&price(&shop, account, 10_000));
     assert!(text(&page).contains("Pay it out"), "{}", text(&page));
