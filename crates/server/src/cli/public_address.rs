@@ -1,7 +1,6 @@
 //! The address at which the server is reached from elsewhere, for links that a command prints.
 
 use crate::cli::output;
-use crate::cli::serve::public_url;
 
 /// What is taken where nobody says it: a server with its default settings, on this machine.
 const OF_THIS_MACHINE: &str = "http://127.0.0.1:8080";
@@ -38,6 +37,23 @@ impl PublicAddress {
             }
         }
     }
+}
+
+/// Reads a URL at which a server is reached.
+///
+/// # Errors
+/// What a public URL has to be.
+pub fn public_url(text: &str) -> Result<String, String> {
+    let host = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme))
+        .unwrap_or_default();
+    let odd =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '"' | '<' | '>');
+    if host.is_empty() || host.starts_with('/') || text.contains(odd) {
+        return Err("use http:// or https:// and a host".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use tokio::runtime::Runtime;
 
 use crate::api::links::{draw_token, pay_path};
 use crate::cli::merchant::{self, Created, opening_balance};
+use crate::cli::public_address::public_url;
 use crate::cli::{Target, output, user};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
@@ -213,21 +214,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
         });
     }
     address
-}
-
-/// # Errors
-/// What a public URL has to be.
-pub fn public_url(text: &str) -> Result<String, String> {
-    let host = ["https://", "http://"]
-        .iter()
-        .find_map(|scheme| text.strip_prefix(scheme))
-        .unwrap_or_default();
-    let odd =
-        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '"' | '<' | '>');
-    if host.is_empty() || host.starts_with('/') || text.contains(odd) {
-        return Err("use http:// or https:// and a host".to_owned());
-    }
-    Ok(text.trim_end_matches('/').to_owned())
 }
 
 /// The command `serve` as a program of its own, for its defaults.
