@@ -206,9 +206,10 @@ impl Process {
         (process, address)
     }
 
-    /// Runs the command in place of the process that has ended; the log goes on.
+    /// Runs the command in place of the process, which is killed if it has not ended; the log goes on.
     #[track_caller]
     pub(super) fn start_again(&mut self, command: Command, environment: &[(&str, &str)]) -> String {
+        self.end();
         (self.child, self.printed) = spawn(command, &self.log, environment);
         self.await_address()
     }
@@ -257,10 +258,16 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    fn end(&mut self) {
         let _ended = self.child.kill();
         let _status = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
         if std::thread::panicking() {
             let log = self.log();
             let start = log.len().saturating_sub(4000);
