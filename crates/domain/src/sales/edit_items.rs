@@ -92,8 +92,8 @@ impl Decision for AddItem {
 }
 
 impl ShownItems {
-    /// Refuses to change what is another than was shown. What cannot be done with it at all is refused
-    /// for that.
+    /// Refuses to change what is another than was shown. What cannot be done with it at all is
+    /// refused for that.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::InvalidState`], [`Refusal::ChangedMeanwhile`].

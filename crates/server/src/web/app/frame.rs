@@ -99,11 +99,11 @@ impl Fault {
         Self { sentence: Some(sentence.into()), field: Some(id.into()), ..Self::default() }
     }
 
-    /// The fault of a form whose key was used before, for something else than what it says now: what
-    /// that made is at this path.
+    /// The fault of a form whose key was used before, for something else than what it says now:
+    /// what that made is at this path.
     pub fn sent_before(made: String) -> Self {
-        let sentence = "This form was sent before, with other values. Nothing was done now. Look at what \
-            it made then; to do this as well, send the form once more.";
+        let sentence = "This form was sent before, with other values. Nothing was done now. Look at \
+            what it made then; to do this as well, send the form once more.";
         Self { leads_to: Some((made, "What it made")), ..Self::of_page(sentence) }
     }
 

@@ -1,5 +1,6 @@
-//! What a form does that is kept while a code is asked for, in words: whoever gives the code reads it
-//! before anything is done. All of it comes from the form itself and from what its sender may read.
+//! What a form does that is kept while a code is asked for, in words: whoever gives the code reads
+//! it before anything is done. All of it comes from the form itself and from what its sender may
+//! read.
 
 use domain::directory::roles::Action;
 use domain::kernel::ids::{CounterpartyId, ExecutionId, WalletId};

@@ -477,7 +477,8 @@ async fn create(
     }
 }
 
-/// Whether the link that was made is the one that is asked for: the form may have made another before.
+/// Whether the link that was made is the one that is asked for: the form may have made another
+/// before.
 fn is_it(made: &CreatedPaymentLink, asked: &NewPaymentLink) -> bool {
     let link = &made.link;
     let has_price = match (link.price, &asked.price) {

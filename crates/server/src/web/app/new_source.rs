@@ -442,8 +442,8 @@ fn as_new(party: Party) -> NewParty {
     }
 }
 
-/// The customer whom a number belongs to, or else a new one. Where it is somebody of another name than
-/// was typed, whoever typed it is asked: it may be the wrong number.
+/// The customer whom a number belongs to, or else a new one. Where it is somebody of another name
+/// than was typed, whoever typed it is asked: it may be the wrong number.
 async fn known_by_number(
     at: &AtMerchant<'_>,
     typed: NewParty,
@@ -468,7 +468,8 @@ async fn known_by_number(
     Ok(Err(Fault::of_field("party-new", sentence)))
 }
 
-/// Whether two names are one, as people write it: in upper or lower case, with spaces here or there.
+/// Whether two names are one, as people write it: in upper or lower case, with spaces here or
+/// there.
 pub fn is_same_name(one: &str, other: &str) -> bool {
     let letters = |name: &str| -> String {
         name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
@@ -564,8 +565,8 @@ async fn create<K: Kind>(
     }
 }
 
-/// Whether what was made is what is asked for: the form may have made something else before. What was
-/// kept as a draft may have been published since.
+/// Whether what was made is what is asked for: the form may have made something else before. What
+/// was kept as a draft may have been published since.
 async fn is_it(
     at: &AtMerchant<'_>,
     made: &Checkout,

@@ -242,8 +242,8 @@ impl Price {
 }
 
 /// What is said where it is not the price that was shown any more.
-const OTHER_PRICE: &str = "The price has changed, so nothing was done yet. Look at what it is now, and \
-    confirm it if you want it so.";
+const OTHER_PRICE: &str = "The price has changed, so nothing was done yet. Look at what it is now, \
+    and confirm it if you want it so.";
 
 /// Checks a payout or transfer by the decision that declares it, which is dropped, and says what it
 /// costs.
@@ -338,8 +338,8 @@ impl WalletChoice {
     }
 }
 
-/// Whether a form chooses none of these wallets by itself: the amount that is typed is in the currency
-/// of the wallet, and the first of several would be a guess.
+/// Whether a form chooses none of these wallets by itself: the amount that is typed is in the
+/// currency of the wallet, and the first of several would be a guess.
 fn asks_wallet(wallets: &[Wallet], chosen: &str) -> bool {
     let is_chosen = wallets.iter().any(|wallet| wallet.id.to_string() == chosen);
     let mut currencies = wallets.iter().map(|wallet| wallet.currency);

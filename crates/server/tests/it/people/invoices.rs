@@ -718,7 +718,7 @@ fn a_known_number_with_another_name_is_asked_about() {
     let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
     for (kind, step) in [("invoices", "publish"), ("orders", "publish"), ("invoices", "draft")] {
         let before = sold(&server);
-        let typed = [("step", step), ("phone", "0880000071"), ("name", "Kweku Mensah")];
+        let typed = [("step", step), ("phone", "+231 88 000 0071"), ("name", "Kweku Mensah")];
         let asked = send_new(&mut kofi, &list(&shop, kind), &RICE, &typed);
         assert_eq!(asked.status, 422, "{kind}: {}", text(&asked));
         for part in [

@@ -606,8 +606,8 @@ fn older_payouts_stand_on_further_pages() {
     assert!(!text(&second).contains(">Older<"));
 }
 
-/// The operator changes a fee between the look at a price and its confirmation, which may be the button
-/// after the code of a phone.
+/// The operator changes a fee between the look at a price and its confirmation, which may be the
+/// button after the code of a phone.
 #[test]
 fn a_price_that_has_changed_is_shown_again_before_anything_is_paid() {
     let (server, shop) = open_with_key();
