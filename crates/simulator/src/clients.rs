@@ -249,9 +249,14 @@ impl Clients<'_> {
             9 => Command::UpdateSource(UpdateSource {
                 source: self.pick_source(id)?,
                 changes: self.source_changes(),
+                shown: None,
             }),
-            10 => Command::PublishSource(PublishSource { source: self.pick_source(id)? }),
-            11 => Command::CancelSource(CancelSource { source: self.pick_source(id)? }),
+            10 => {
+                Command::PublishSource(PublishSource { source: self.pick_source(id)?, shown: None })
+            }
+            11 => {
+                Command::CancelSource(CancelSource { source: self.pick_source(id)?, shown: None })
+            }
             12 => Command::CreateCheckout(CreateCheckout {
                 merchant_id: merchant,
                 checkout: self.checkout(id)?,
@@ -656,6 +661,7 @@ impl Clients<'_> {
             reference_id: self.rng.reference_id(),
             session_id: SessionId(session),
             details,
+            shown: None,
         };
         Some(self.with_passcode(request))
     }
@@ -709,6 +715,7 @@ impl Clients<'_> {
             reference_id: known.reference,
             session_id: SessionId(session),
             details,
+            shown: None,
         };
         Some(self.with_passcode(request))
     }

@@ -113,8 +113,8 @@ pub fn command(command: &Command) -> String {
             )
         }
         Command::UpdateSource(UpdateSource { source: which, .. })
-        | Command::PublishSource(PublishSource { source: which })
-        | Command::CancelSource(CancelSource { source: which })
+        | Command::PublishSource(PublishSource { source: which, .. })
+        | Command::CancelSource(CancelSource { source: which, .. })
         | Command::OpenCheckoutPage(OpenCheckoutPage { source: which, .. }) => which.id.to_string(),
         Command::AddItem(AddItem { source: which, item: new, .. }) => {
             format!("to {}: {} × {} {}", which.id, new.qty, new.amount, new.currency)

@@ -395,8 +395,8 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         }
         Command::CancelUnpaidOrder(CancelUnpaidOrder { source_id: id }) => visit(&mut id.0),
         Command::UpdateSource(UpdateSource { source: SourceRef { id, .. }, .. })
-        | Command::PublishSource(PublishSource { source: SourceRef { id, .. } })
-        | Command::CancelSource(CancelSource { source: SourceRef { id, .. } })
+        | Command::PublishSource(PublishSource { source: SourceRef { id, .. }, .. })
+        | Command::CancelSource(CancelSource { source: SourceRef { id, .. }, .. })
         | Command::AddItem(AddItem { source: SourceRef { id, .. }, .. })
         | Command::OpenCheckoutPage(OpenCheckoutPage { source: SourceRef { id, .. }, .. }) => {
             visit(&mut id.0)
@@ -564,8 +564,8 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::Refuse(Refuse { merchant_id: id, .. })
         | Command::CancelEnqueued(CancelEnqueued { merchant_id: id, .. }) => Some(id),
         Command::UpdateSource(UpdateSource { source: which, .. })
-        | Command::PublishSource(PublishSource { source: which })
-        | Command::CancelSource(CancelSource { source: which })
+        | Command::PublishSource(PublishSource { source: which, .. })
+        | Command::CancelSource(CancelSource { source: which, .. })
         | Command::AddItem(AddItem { source: which, .. })
         | Command::UpdateItem(UpdateItem { source: which, .. })
         | Command::RemoveItem(RemoveItem { source: which, .. })

@@ -125,6 +125,8 @@ pub(crate) fn pay(
         reference_id: payment.reference_id,
         session_id: session.id,
         details: OperationDetails::Collection { account_id, currency: payment.choice.currency },
+        // The price of a page is compared below.
+        shown: None,
     };
     let pays_on = PaysOn {
         id: page.id,

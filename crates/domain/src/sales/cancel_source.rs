@@ -7,6 +7,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::directory::roles::Action;
 use crate::kernel::time::{MerchantTime, ServerTime};
+use crate::sales::edit_items::ShownItems;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
 
@@ -14,6 +15,8 @@ use crate::sales::source::{Source, SourceInput};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CancelSource {
     pub source: SourceRef,
+    /// Where it is given, just what was shown is canceled.
+    pub shown: Option<ShownItems>,
 }
 
 impl Decision for CancelSource {
@@ -24,6 +27,10 @@ impl Decision for CancelSource {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
+        if let Some(shown) = self.shown {
+            let time = context.merchant_time(self.source.merchant_id, work)?;
+            shown.check(self.source, SourceInput::Cancel, work, time)?;
+        }
         cancel(self.source, work, context.now)
     }
 }

@@ -54,7 +54,7 @@ pub struct AddItem {
     pub shown: Option<ShownItems>,
 }
 
-/// What whoever adds an item was shown of the invoice or order.
+/// What whoever changes an invoice or order was shown of it.
 ///
 /// Each change of it has a time of its own, unless clocks differ: of changes in the same moment most
 /// have another number of items or another total.
@@ -85,18 +85,28 @@ impl Decision for AddItem {
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Item, Stop> {
         let time = context.merchant_time(self.source.merchant_id, work)?;
         if let Some(shown) = self.shown {
-            self.check(shown, work, time)?;
+            shown.check(self.source, SourceInput::Edit, work, time)?;
         }
         add_item(self.source, &self.item, work, time)
     }
 }
 
-impl AddItem {
-    /// What cannot be edited at all is refused for that.
-    fn check(&self, shown: ShownItems, work: &Workspace, time: MerchantTime) -> Result<(), Stop> {
-        let source = self.source.existing(work)?;
-        source.after(SourceInput::Edit, time)?;
-        if ShownItems::from(&source) == shown {
+impl ShownItems {
+    /// Refuses to change what is another than was shown. What cannot be done with it at all is
+    /// refused for that.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::InvalidState`], [`Refusal::ChangedMeanwhile`].
+    pub(crate) fn check(
+        self,
+        which: SourceRef,
+        input: SourceInput,
+        work: &Workspace,
+        time: MerchantTime,
+    ) -> Result<(), Stop> {
+        let source = which.existing(work)?;
+        source.after(input, time)?;
+        if Self::from(&source) == self {
             return Ok(());
         }
         let what = source.kind.word();

@@ -8,6 +8,7 @@ use crate::directory::merchant::Merchant;
 use crate::directory::roles::Action;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
+use crate::sales::edit_items::ShownItems;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
 
@@ -15,6 +16,8 @@ use crate::sales::source::{Source, SourceInput};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PublishSource {
     pub source: SourceRef,
+    /// Where it is given, just what was shown is published.
+    pub shown: Option<ShownItems>,
 }
 
 impl Decision for PublishSource {
@@ -25,6 +28,10 @@ impl Decision for PublishSource {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
+        if let Some(shown) = self.shown {
+            let time = context.merchant_time(self.source.merchant_id, work)?;
+            shown.check(self.source, SourceInput::Publish, work, time)?;
+        }
         publish(self.source, work, context.now)
     }
 }

@@ -6,6 +6,7 @@ use crate::directory::roles::Action;
 use crate::kernel::names::FeeBearer;
 use crate::kernel::patch::Patch;
 use crate::kernel::time::MerchantTime;
+use crate::sales::edit_items::ShownItems;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
 
@@ -26,6 +27,9 @@ pub struct SourceChanges {
 pub struct UpdateSource {
     pub source: SourceRef,
     pub changes: SourceChanges,
+    /// Where it is given, only what was shown is changed: nobody sets back what another has changed
+    /// meanwhile.
+    pub shown: Option<ShownItems>,
 }
 
 impl Decision for UpdateSource {
@@ -37,6 +41,9 @@ impl Decision for UpdateSource {
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
         let time = context.merchant_time(self.source.merchant_id, work)?;
+        if let Some(shown) = self.shown {
+            shown.check(self.source, SourceInput::Edit, work, time)?;
+        }
         update(self.source, &self.changes, work, time)
     }
 }

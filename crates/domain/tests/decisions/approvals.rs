@@ -21,7 +21,7 @@ use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::NewSession;
 use domain::payments::decide_approval::{Approve, Decided, ExpireApproval, Refuse};
 use domain::payments::defer_send::DeferSend;
-use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::execute::{Execute, OperationDetails, ShownPrice};
 use domain::payments::execution::{Execution, ExecutionStatus};
 
 use crate::people::Somebody;
@@ -69,7 +69,8 @@ fn payout(stage: &mut Stage, by: Principal, minor: i64, number: u128) -> Executi
     let session_id = stage.declare(declare).unwrap();
     let details = OperationDetails::Payout { account_id: None, passcode_verified: false };
     let reference_id = reference(1_000 + number);
-    let request = Execute { merchant_id: stage.merchant, reference_id, session_id, details };
+    let request =
+        Execute { merchant_id: stage.merchant, reference_id, session_id, details, shown: None };
     match stage.decide_for(by, request).unwrap() {
         Output::Execute(done) => {
             assert_eq!(done.call.is_none(), stage.attempt(done.execution.id).gate.is_some());
@@ -77,6 +78,54 @@ fn payout(stage: &mut Stage, by: Principal, minor: i64, number: u128) -> Executi
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// A payout is made at the price that was shown, or not at all: not as a failed one, either.
+#[test]
+fn a_payout_is_made_at_the_price_that_was_shown() {
+    let (mut stage, ama, _) = stage();
+    let party = stage.party("231880000001");
+    let account_id = stage.account(party, Method::MTN_MOMO_LBR, Operation::Payout);
+    // What it costs, of one that is made without having been shown its price.
+    let made = payout(&mut stage, user(&ama), 1_000, 1);
+    let shown = ShownPrice {
+        payer: made.payer,
+        payee: made.payee,
+        platform_fee_minor: made.platform_fee_minor,
+        gateway_fee_minor: made.gateway_fee_minor,
+        needs_approval: false,
+    };
+    let before = stage.mine("USD");
+    let mut number = 10;
+    let mut send = |stage: &mut Stage, minor, shown| {
+        let amount = usd(minor);
+        let declare = NewSession::Payout { wallet_id: None, account_id, amount, expires_at: None };
+        let session_id = stage.declare(declare).unwrap();
+        number += 1;
+        let request = Execute {
+            merchant_id: stage.merchant,
+            reference_id: reference(1_000 + number),
+            session_id,
+            details: OperationDetails::Payout { account_id: None, passcode_verified: false },
+            shown: Some(shown),
+        };
+        stage.decide_for(user(&ama), request).map(drop)
+    };
+    let other = |minor: i64| usd(shown.payer.minor + minor);
+    for changed in [
+        ShownPrice { payer: other(1), ..shown },
+        ShownPrice { payee: usd(999), ..shown },
+        ShownPrice { platform_fee_minor: shown.platform_fee_minor + 1, ..shown },
+        ShownPrice { gateway_fee_minor: shown.gateway_fee_minor + 1, ..shown },
+        ShownPrice { needs_approval: true, ..shown },
+    ] {
+        assert_eq!(send(&mut stage, 1_000, changed), Err(vec![Refusal::QuoteChanged]));
+    }
+    // Nor is one recorded as failed that the wallet cannot pay at its new price.
+    assert_eq!(send(&mut stage, 99_900, shown), Err(vec![Refusal::QuoteChanged]));
+    assert_eq!(stage.mine("USD"), before);
+    send(&mut stage, 1_000, shown).unwrap();
+    assert_eq!(stage.mine("USD").1, before.1 + shown.payer.minor);
 }
 
 const fn user(somebody: &Somebody) -> Principal {

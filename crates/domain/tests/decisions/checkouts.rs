@@ -116,11 +116,11 @@ fn a_draft_is_a_checkout_that_is_published_later() {
     let made = stage.decide(&CreateCheckout { merchant_id, checkout: draft }).unwrap();
     assert_eq!((made.source.status, made.source.total_minor), (SourceStatus::Idle, 0));
     let source = SourceRef { merchant_id, kind: SourceType::Order, id: made.source.id };
-    let refused = stage.decide(&PublishSource { source }).unwrap_err();
+    let refused = stage.decide(&PublishSource { source, shown: None }).unwrap_err();
     assert_eq!(refused, [Refusal::NoItems { what: "order" }]);
     let item = NewItem { name: "Rice".into(), currency: currency("USD"), qty: 2, amount: usd(100) };
     stage.decide(&AddItem { source, item, shown: None }).unwrap();
-    let published = stage.decide(&PublishSource { source }).unwrap();
+    let published = stage.decide(&PublishSource { source, shown: None }).unwrap();
     assert_eq!((published.status, published.total_minor), (SourceStatus::Active, 200));
 }
 
@@ -201,7 +201,7 @@ fn what_cannot_be_paid_any_more_gets_no_new_page() {
     };
     let which =
         SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
-    stage.decide(&CancelSource { source: which }).unwrap();
+    stage.decide(&CancelSource { source: which, shown: None }).unwrap();
     stage.now = stage.now.plus(minutes(1));
     let Ok(page) =
         stage.decide(&OpenCheckoutPage { source: which, token: PageToken("another".into()) })

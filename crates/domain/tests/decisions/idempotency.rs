@@ -23,6 +23,7 @@ fn the_same_key_is_answered_or_refused() {
         reference_id: reference(1),
         session_id: session,
         details: OperationDetails::Transfer,
+        shown: None,
     };
     let Ok(done) = stage.decide(&key(first)) else { panic!("not executed") };
     stage.now = stage.now.plus(minutes(60 * 24 * 400));

@@ -165,7 +165,7 @@ fn a_late_success_of_a_canceled_invoice_can_be_given_back() {
     let (source, account) = shop(&mut stage, FeeBearer::Payer);
     let execution = late(&mut stage, source, account, "USD");
     let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Invoice, id: source };
-    stage.decide(&CancelSource { source: which }).unwrap();
+    stage.decide(&CancelSource { source: which, shown: None }).unwrap();
     assert!(stage.refund(execution.id, "1").is_err(), "nobody has said yet whose it is");
     resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
     assert_eq!((stage.mine("USD").0, stage.source(source)), (10_000, SourceStatus::Canceled));

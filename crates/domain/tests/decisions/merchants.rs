@@ -45,6 +45,7 @@ fn payout(stage: &Stage) -> Execute {
         reference_id: reference(1),
         session_id: SessionId(999),
         details,
+        shown: None,
     }
 }
 

@@ -520,7 +520,7 @@ fn an_order_that_the_merchant_canceled_or_made_itself_is_left_alone() {
     let made = links.unpaid();
     let merchant_id = links.stage.merchant;
     let which = SourceRef { merchant_id, kind: SourceType::Order, id: made.order.id };
-    links.stage.decide(&CancelSource { source: which }).unwrap();
+    links.stage.decide(&CancelSource { source: which, shown: None }).unwrap();
     let invoice = links.stage.invoice(500, FeeBearer::Payer);
     let invoice = (*links.stage.work.require::<Source>(invoice).unwrap()).clone();
     links.stage.set_time(links.stage.time().plus(minutes(60 * 24 * 30)));

@@ -80,6 +80,7 @@ fn execute(stage: &mut Stage, by: Principal, session_id: SessionId) -> Result<()
         reference_id: reference(9_000 + u128::try_from(session_id.0).unwrap()),
         session_id,
         details: OperationDetails::Refund,
+        shown: None,
     };
     stage.decide_for(by, request).map(|_| ())
 }

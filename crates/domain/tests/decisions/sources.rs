@@ -3,8 +3,10 @@
 use crate::stage::{Stage, currency, usd};
 use domain::kernel::ids::ItemId;
 use domain::kernel::names::FeeBearer;
+use domain::kernel::patch::Patch;
 use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::ServerTime;
+use domain::sales::cancel_source::CancelSource;
 use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::AddItem;
@@ -14,6 +16,7 @@ use domain::sales::edit_items::ShownItems;
 use domain::sales::find_source::SourceRef;
 use domain::sales::publish_source::PublishSource;
 use domain::sales::source::{MAX_SOURCE_ITEMS, SourceType};
+use domain::sales::update_source::{SourceChanges, UpdateSource};
 
 fn draft(stage: &mut Stage) -> SourceRef {
     let party = stage.party("231880000001");
@@ -55,7 +58,7 @@ fn a_source_has_so_many_items_and_no_more() {
     );
     add(&mut stage, which).unwrap();
     assert_eq!(add(&mut stage, which), Err(full));
-    let Ok(published) = stage.decide(&PublishSource { source: which }) else {
+    let Ok(published) = stage.decide(&PublishSource { source: which, shown: None }) else {
         panic!("not published")
     };
     assert_eq!((published.item_count, published.total_minor), (MAX_SOURCE_ITEMS, MAX_SOURCE_ITEMS));
@@ -91,8 +94,42 @@ fn an_item_is_added_to_what_was_shown() {
         assert_eq!(add(&mut stage, other), changed);
     }
     add(&mut stage, now).unwrap();
-    stage.decide(&PublishSource { source: which }).unwrap();
+    stage.decide(&PublishSource { source: which, shown: None }).unwrap();
     let Err(refused) = add(&mut stage, now) else { panic!("it is published") };
     assert!(matches!(refused[..], [Refusal::InvalidState { .. }]), "{refused:?}");
     assert_eq!(shown(&stage).item_count, 2);
+}
+
+/// Of two people at one draft, neither publishes, cancels or changes what the other has made of it
+/// meanwhile.
+#[test]
+fn just_what_was_shown_is_published_canceled_and_changed() {
+    let mut stage = Stage::new();
+    let which = draft(&mut stage);
+    let shown = |stage: &Stage| Some(ShownItems::from(&which.existing(&stage.work).unwrap()));
+    add(&mut stage, which).unwrap();
+    let old = shown(&stage);
+    stage.now = ServerTime(stage.now.0 + 1);
+    add(&mut stage, which).unwrap();
+    let changed = vec![Refusal::ChangedMeanwhile { subject: Subject::Source, what: "order" }];
+    let note = |text: &str, shown| UpdateSource {
+        source: which,
+        changes: SourceChanges { note: Patch::Set(text.to_owned()), ..SourceChanges::default() },
+        shown,
+    };
+    assert_eq!(stage.decide(&PublishSource { source: which, shown: old }), Err(changed.clone()));
+    assert_eq!(stage.decide(&CancelSource { source: which, shown: old }), Err(changed.clone()));
+    assert_eq!(stage.decide(&note("mine", old)), Err(changed.clone()));
+    let now = shown(&stage);
+    stage.now = ServerTime(stage.now.0 + 1);
+    assert_eq!(stage.decide(&note("mine", now)).unwrap().note, "mine");
+    // Without a change of its items it is another one, too.
+    assert_eq!(stage.decide(&note("theirs", now)), Err(changed));
+    let now = shown(&stage);
+    stage.decide(&PublishSource { source: which, shown: now }).unwrap();
+    // What cannot be done at all is refused for that.
+    let refused = stage.decide(&PublishSource { source: which, shown: now }).unwrap_err();
+    assert!(matches!(refused[..], [Refusal::InvalidState { .. }]), "{refused:?}");
+    let published = shown(&stage);
+    stage.decide(&CancelSource { source: which, shown: published }).unwrap();
 }

@@ -410,7 +410,7 @@ impl Stage {
         let item =
             NewItem { name: "i".into(), currency: currency("USD"), qty: 1, amount: usd(minor) };
         self.decide(&AddItem { source: which, item, shown: None }).unwrap();
-        self.decide(&PublishSource { source: which }).unwrap();
+        self.decide(&PublishSource { source: which, shown: None }).unwrap();
         source.id
     }
 
@@ -426,8 +426,13 @@ impl Stage {
     ) -> Result<(Execution, Option<ProviderCall>), Vec<Refusal>> {
         self.references += 1;
         let reference_id = reference(self.references);
-        let request =
-            Execute { merchant_id: self.merchant, reference_id, session_id: session, details };
+        let request = Execute {
+            merchant_id: self.merchant,
+            reference_id,
+            session_id: session,
+            details,
+            shown: None,
+        };
         self.decide(&request).map(|executed| (executed.execution, executed.call))
     }
 

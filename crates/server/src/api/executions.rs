@@ -273,6 +273,7 @@ fn request(
         reference_id: reference.0,
         session_id: SessionId(session_id.0),
         details,
+        shown: None,
     }
 }
 

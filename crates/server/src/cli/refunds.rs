@@ -60,6 +60,7 @@ impl Refunds {
             reference_id,
             session_id: session.id,
             details: OperationDetails::Refund,
+            shown: None,
         })?;
         let execution = done.execution;
         output::done(

@@ -135,6 +135,7 @@ fn execute(merchant_id: MerchantId, session_id: SessionId, reference: u128) -> R
         reference_id: self::reference(reference),
         session_id,
         details: OperationDetails::Transfer,
+        shown: None,
     })
 }
 
@@ -465,6 +466,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
         reference_id: reference(1),
         session_id: session.id,
         details,
+        shown: None,
     };
     let executed = one(lane, request);
     let id = executed.execution.id;
@@ -504,6 +506,7 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
         reference_id: reference(2),
         session_id: session.id,
         details: OperationDetails::Refund,
+        shown: None,
     };
     let outcome = lane.run(&[self::request(request)]).pop().unwrap();
     assert!(

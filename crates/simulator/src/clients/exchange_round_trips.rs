@@ -86,6 +86,7 @@ impl Clients<'_> {
                 currency: other,
             },
             reference_id: self.rng.reference_id(),
+            shown: None,
         };
         Some(QueuedCommand::from_client(Command::Execute(request)))
     }
@@ -170,6 +171,7 @@ impl Clients<'_> {
                 reference_id: self.rng.reference_id(),
                 session_id: SessionId(session),
                 details: OperationDetails::Transfer,
+                shown: None,
             }),
             None => {
                 let (wallet_id, counterparty_id) = (WalletId(wallet), CounterpartyId(to));

@@ -246,13 +246,13 @@ impl Model {
             Command::CreateSource(CreateSource { merchant_id: id, source: new }) => {
                 self.source_created(id.0, new, observed)
             }
-            Command::UpdateSource(UpdateSource { source: which, changes }) => {
+            Command::UpdateSource(UpdateSource { source: which, changes, .. }) => {
                 self.source_updated(*which, changes, observed)
             }
-            Command::PublishSource(PublishSource { source: which }) => {
+            Command::PublishSource(PublishSource { source: which, .. }) => {
                 self.source_published(*which, observed)
             }
-            Command::CancelSource(CancelSource { source: which }) => {
+            Command::CancelSource(CancelSource { source: which, .. }) => {
                 self.source_canceled(*which, observed)
             }
             Command::AddItem(AddItem { source: which, item: new, .. }) => {

@@ -345,5 +345,6 @@ fn request(merchant: MerchantId, payment: &PagePayment, session: i64, account: i
             account_id: PaymentAccountId(account),
             currency: payment.choice.currency,
         },
+        shown: None,
     }
 }

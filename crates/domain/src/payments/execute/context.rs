@@ -18,7 +18,7 @@ use crate::ledger::wallet::Wallet;
 use crate::mutant;
 use crate::payments::approval::{self, ApprovalLimit};
 use crate::payments::attempt::{GATE_CHECK_US, Gate, NetworkPayment, ProviderAttempt};
-use crate::payments::execute::{Execute, Executed, PaysOn};
+use crate::payments::execute::{Execute, Executed, PaysOn, ShownPrice};
 use crate::payments::execution::{Execution, ExecutionStatus, WAITING_FOR_ANSWER};
 use crate::payments::execution_intent::ExecutionIntent;
 use crate::payments::gate;
@@ -128,6 +128,18 @@ impl ExecutionContext<'_> {
             provider,
             method,
             unit_minor: 1,
+        }
+    }
+
+    /// Refuses another price than the one that whoever asks for it was shown, if any was.
+    pub(super) fn check_shown(
+        &self,
+        quote: &Quote,
+        above: Option<ApprovalLimit>,
+    ) -> Result<(), Refusal> {
+        match self.request.shown {
+            Some(shown) if shown != ShownPrice::new(quote, above) => Err(Refusal::QuoteChanged),
+            _ => Ok(()),
         }
     }
 

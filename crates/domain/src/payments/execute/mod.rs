@@ -21,17 +21,20 @@ use crate::directory::try_passcode;
 use crate::directory::use_payment_account;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{CheckoutConfigId, MerchantId, PaymentAccountId, SessionId};
+use crate::kernel::money::Money;
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::{Refusal, Subject};
 use crate::kernel::time::ServerTime;
 use crate::kernel::uuids::ReferenceId;
 use crate::mutant;
+use crate::payments::approval::ApprovalLimit;
 use crate::payments::attempt::{self, ProviderAttempt, WithAttempt};
 use crate::payments::execute::context::ExecutionContext;
 use crate::payments::execution::Execution;
 use crate::payments::provider_call::{ProviderCall, ReturnPage};
 use crate::payments::session::{Intent, Session, SessionInput};
 use crate::sales::payment_link;
+use crate::tariff::fees::Quote;
 
 /// What an execution request contains, by operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +84,35 @@ pub struct Execute {
     pub reference_id: ReferenceId,
     pub session_id: SessionId,
     pub details: OperationDetails,
+    /// Where it is given, it is executed only at the price that was shown.
+    pub shown: Option<ShownPrice>,
+}
+
+/// What whoever pays out or transfers was shown before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ShownPrice {
+    /// What the wallet is debited by, or what is held of it.
+    pub payer: Money,
+    /// What arrives.
+    pub payee: Money,
+    pub platform_fee_minor: i64,
+    pub gateway_fee_minor: i64,
+    /// Whether somebody else has to approve it.
+    pub needs_approval: bool,
+}
+
+impl ShownPrice {
+    /// The price of a quote.
+    #[must_use]
+    pub const fn new(quote: &Quote, above: Option<ApprovalLimit>) -> Self {
+        Self {
+            payer: quote.payer,
+            payee: quote.payee,
+            platform_fee_minor: quote.platform_fee,
+            gateway_fee_minor: quote.gateway_fee,
+            needs_approval: above.is_some(),
+        }
+    }
 }
 
 /// The page on which a payer pays.

@@ -55,6 +55,9 @@ impl ExecutionContext<'_> {
             &work.tariff,
             self.now,
         )?;
+        let above = approval::limit_exceeded(&wallet, amount, self.time, work)?;
+        // Before anything is recorded, be it as failed.
+        self.check_shown(&quote, above)?;
         checks::check_network(
             self.merchant,
             (account.provider, account.method),
@@ -70,7 +73,6 @@ impl ExecutionContext<'_> {
         if wallet_with_funds(Some(&wallet), execution.payer).is_none() {
             return self.fail(with_insufficient_balance(execution, Some(&wallet)), work);
         }
-        let above = approval::limit_exceeded(&wallet, amount, self.time, work)?;
         if account.provider == Provider::Platform {
             let payee = open_wallet::open(
                 self.merchant.id,

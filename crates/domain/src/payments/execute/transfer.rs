@@ -41,6 +41,9 @@ impl ExecutionContext<'_> {
         let network = (Provider::Platform, Method::WALLET);
         let quote =
             fees::quote_outgoing(amount, self.route(network.0, network.1), &work.tariff, self.now)?;
+        let above = approval::limit_exceeded(&wallet, amount, self.time, work)?;
+        // Before anything is recorded, be it as failed.
+        self.check_shown(&quote, above)?;
         let intent = ExecutionIntent::Transfer { wallet_id, receiver_wallet_id: None };
         let execution = self.new_execution(intent, &quote, network, work)?;
         if let Some(receiver) =
@@ -71,7 +74,7 @@ impl ExecutionContext<'_> {
             },
         )?;
         let execution = execution.with_counter_wallet(receiver.id);
-        if let Some(above) = approval::limit_exceeded(&wallet, amount, self.time, work)? {
+        if let Some(above) = above {
             return self.hold_for_approval(execution, above, work);
         }
         let executed = self.complete(execution, work)?;

@@ -142,7 +142,8 @@ pub async fn update<K: Kind>(
     Ids([id]): Ids<1>,
     Body(payload): Body<K::Update>,
 ) -> JsonResult<KindResponse<K, SourceResponse>> {
-    let decision = UpdateSource { source: source_ref::<K>(&tenant, id), changes: payload.into() };
+    let decision =
+        UpdateSource { source: source_ref::<K>(&tenant, id), changes: payload.into(), shown: None };
     change(&app, &tenant, decision).await
 }
 
@@ -151,7 +152,7 @@ pub async fn publish<K: Kind>(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<KindResponse<K, SourceResponse>> {
-    let decision = PublishSource { source: source_ref::<K>(&tenant, id) };
+    let decision = PublishSource { source: source_ref::<K>(&tenant, id), shown: None };
     change(&app, &tenant, decision).await
 }
 
@@ -160,6 +161,6 @@ pub async fn cancel<K: Kind>(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<KindResponse<K, SourceResponse>> {
-    let decision = CancelSource { source: source_ref::<K>(&tenant, id) };
+    let decision = CancelSource { source: source_ref::<K>(&tenant, id), shown: None };
     change(&app, &tenant, decision).await
 }

@@ -36,7 +36,7 @@ use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
 use crate::web::language::Visitor;
 
 /// How many that wait, and how many that were answered, the page shows.
-const SHOWN: u32 = 50;
+pub(super) const SHOWN: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "app/approvals.html")]
@@ -77,9 +77,9 @@ struct Request {
 /// Whom a payment is for. Name and number are shown apart, so that a name does not change how the
 /// number reads.
 #[derive(Default)]
-struct Recipient {
-    name: String,
-    number: Option<String>,
+pub(super) struct Recipient {
+    pub name: String,
+    pub number: Option<String>,
 }
 
 fn path(merchant: i64) -> String {
@@ -171,7 +171,11 @@ const fn outcome(approval: &Approval, execution: &Execution) -> &'static str {
     }
 }
 
-async fn recipient(execution: &Execution, at: &AtMerchant<'_>) -> Result<Recipient, ApiError> {
+/// Whom a payment that waits is for.
+pub(super) async fn recipient(
+    execution: &Execution,
+    at: &AtMerchant<'_>,
+) -> Result<Recipient, ApiError> {
     if let Some(id) = execution.payment_account_id() {
         let account = at.reads.payment_account(id.0).await?;
         return Ok(account.map_or_else(Recipient::default, |account| Recipient {

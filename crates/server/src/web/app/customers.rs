@@ -41,7 +41,7 @@ use crate::net::limits::CountPageRequest;
 use crate::web::app::filter::{self, Choice, Places};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
-use crate::web::app::new_source::phone_of;
+use crate::web::app::new_source::{is_same_name, phone_of};
 use crate::web::app::payment_words;
 use crate::web::app::payments::PaymentLine;
 use crate::web::app::person::{LoggedIn, Posted};
@@ -201,7 +201,9 @@ async fn create(
         Err(fault) => return page(StatusCode::UNPROCESSABLE_ENTITY, fault, None).await,
     };
     let merchant_id = MerchantId(merchant);
-    let known = at.reads.parties_by_phone(&party.phone).await?.into_iter().next();
+    let known = at.reads.parties_by_phone(&party.phone).await?;
+    let of_name = known.iter().find(|known| is_same_name(&known.fullname, &party.fullname));
+    let known = of_name.or(known.first()).cloned();
     let found = match known {
         Some(known) => Ok(known),
         None => {
@@ -211,7 +213,7 @@ async fn create(
         }
     };
     match found {
-        Ok(found) if found.fullname == party.fullname => {
+        Ok(found) if is_same_name(&found.fullname, &party.fullname) => {
             Ok(frame::lead_to(&path_of(merchant, found.id)))
         }
         Ok(found) => {
@@ -637,7 +639,7 @@ async fn update(
         render(status, &app, (&me, visitor), (merchant, id), &Places::default(), beside).await
     };
     let Some(shown) = shown_in(&form) else {
-        let fault = Fault::of_page("Open this page again: its form is not complete.");
+        let fault = Fault::of_page(frame::INCOMPLETE);
         return page(StatusCode::UNPROCESSABLE_ENTITY, fault, None).await;
     };
     let (typed, changes) = changes(&form, &shown);
@@ -680,7 +682,7 @@ async fn new_account(
     };
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     let Some(shown) = typed.shown.map(MerchantTime) else {
-        let fault = Fault::of_page("Open this page again: its form is not complete.");
+        let fault = Fault::of_page(frame::INCOMPLETE);
         return page(status, fault, typed).await;
     };
     let tariff = app.queries.for_system().tariff().await?;

@@ -85,6 +85,8 @@ pub struct Fault {
     field: Option<String>,
     /// What else is wrong: the id of each field, and what is said there.
     others: Vec<(String, String)>,
+    /// Where the sentence leads to: a path, and the words of the link.
+    leads_to: Option<(String, &'static str)>,
 }
 
 impl Fault {
@@ -97,8 +99,21 @@ impl Fault {
         Self { sentence: Some(sentence.into()), field: Some(id.into()), ..Self::default() }
     }
 
+    /// The fault of a form whose key was used before, for something else than what it says now:
+    /// what that made is at this path.
+    pub fn sent_before(made: String) -> Self {
+        let sentence = "This form was sent before, with other values. Nothing was done now. Look at \
+            what it made then; to do this as well, send the form once more.";
+        Self { leads_to: Some((made, "What it made")), ..Self::of_page(sentence) }
+    }
+
     pub fn sentence(&self) -> Option<&str> {
         self.sentence.as_deref()
+    }
+
+    /// Where the sentence leads to: a path, and the words of the link.
+    pub fn leads_to(&self) -> Option<(&str, &str)> {
+        self.leads_to.as_ref().map(|(path, words)| (path.as_str(), *words))
     }
 
     pub fn field(&self) -> Option<&str> {
@@ -109,7 +124,7 @@ impl Fault {
     pub fn of_all(faults: Vec<Self>) -> Option<Self> {
         let mut faults = faults.into_iter();
         let mut all = faults.next()?;
-        for Self { sentence, field, others } in faults {
+        for Self { sentence, field, others, .. } in faults {
             all.others.extend(field.zip(sentence));
             all.others.extend(others);
         }
@@ -294,6 +309,14 @@ impl Refused {
             Self::Elsewhere(path) => Ok(lead_to(&path)),
         }
     }
+}
+
+/// What is said of a form that lacks what every page of it has.
+pub const INCOMPLETE: &str = "Open this page again: its form is not complete.";
+
+/// Whether it was refused because it costs something else than was shown.
+pub fn was_other_price(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused(reasons) if reasons.contains(&Refusal::QuoteChanged))
 }
 
 /// Whether it was refused because something is not what was shown any more.

@@ -13,7 +13,9 @@ use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::MerchantTime;
 use domain::kernel::uuids::ReferenceId;
 use domain::sales::checkout::PageToken;
-use domain::sales::create_payment_link::{CreatePaymentLink, NewLinkPrice, NewPaymentLink};
+use domain::sales::create_payment_link::{
+    CreatePaymentLink, CreatedPaymentLink, NewLinkPrice, NewPaymentLink,
+};
 use domain::sales::deactivate_payment_link::DeactivatePaymentLink;
 use domain::sales::payment_link::{
     LinkPrice, LinkState, MAX_LINK_ITEMS, PaymentLink, PaymentLinkItem,
@@ -326,7 +328,7 @@ impl Typed {
         known: &[Currency],
         token: PageToken,
     ) -> Result<NewPaymentLink, Fault> {
-        let incomplete = || Fault::of_page("Open this page again: its form is not complete.");
+        let incomplete = || Fault::of_page(frame::INCOMPLETE);
         let key = self.key.ok_or_else(incomplete)?;
         let wrong = "Give a title of at most 255 characters, in one line.";
         let field = NameField { id: "title", max: 255, what: "The title", wrong };
@@ -455,8 +457,16 @@ async fn create(
         }
     };
     let merchant_id = MerchantId(merchant);
-    match me.submit(&app, Some(merchant_id), CreatePaymentLink { merchant_id, link }).await {
-        Ok(made) => Ok(frame::lead_to(&path_of(merchant, made.link.id))),
+    let decision = CreatePaymentLink { merchant_id, link: link.clone() };
+    match me.submit(&app, Some(merchant_id), decision).await {
+        Ok(made) if is_it(&made, &link) => Ok(frame::lead_to(&path_of(merchant, made.link.id))),
+        Ok(made) => {
+            let fault = Fault::sent_before(path_of(merchant, made.link.id));
+            // With another key: whoever wants this one, too, sends it once more.
+            let typed = Typed { key: None, ..typed };
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            form_page(status, &app, (&me, visitor), &at, &typed, fault).await
+        }
         Err(failure) => {
             let fault = |sentence| fault_of(&failure, sentence);
             let page = async |status, sentence| {
@@ -465,6 +475,31 @@ async fn create(
             frame::refused(failure.clone(), &here)?.answer_read(page).await
         }
     }
+}
+
+/// Whether the link that was made is the one that is asked for: the form may have made another
+/// before.
+fn is_it(made: &CreatedPaymentLink, asked: &NewPaymentLink) -> bool {
+    let link = &made.link;
+    let has_price = match (link.price, &asked.price) {
+        (LinkPrice::Items { .. }, NewLinkPrice::Items(items)) => {
+            made.items.len() == items.len()
+                && made.items.iter().zip(items).all(|(item, asked)| {
+                    item.name == asked.name
+                        && (item.qty, item.amount_minor) == (asked.qty, asked.amount.minor)
+                })
+        }
+        (LinkPrice::Open { min_minor, max_minor }, NewLinkPrice::Open { min, max }) => {
+            (min_minor, max_minor) == (min.minor, max.minor)
+        }
+        _ => false,
+    };
+    has_price
+        && link.title == asked.title
+        && link.currency == asked.currency
+        && link.max_uses == asked.max_uses
+        && link.expires_at == asked.expires_at
+        && link.success_url == asked.success_url
 }
 
 #[must_use]

@@ -12,6 +12,7 @@ mod home;
 mod installation;
 mod invitation;
 mod items;
+mod kept_words;
 mod links;
 mod login;
 mod merchants;

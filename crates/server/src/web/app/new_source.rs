@@ -10,7 +10,7 @@ use axum::response::Response;
 use std::convert::Infallible;
 
 use domain::directory::create_party::NewParty;
-use domain::directory::party::Relationship;
+use domain::directory::party::{Party, Relationship};
 use domain::directory::roles::Action;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{MerchantId, PartyId};
@@ -21,8 +21,8 @@ use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::kernel::uuids::ReferenceId;
 use domain::ledger::wallet::OwnerType;
 use domain::sales::checkout::PageMode;
-use domain::sales::create_checkout::{CreateCheckout, MAX_CHECKOUT_ITEMS, NewCheckout};
-use domain::sales::source::SourceType;
+use domain::sales::create_checkout::{Checkout, CreateCheckout, MAX_CHECKOUT_ITEMS, NewCheckout};
+use domain::sales::source::{SourceStatus, SourceType};
 use domain::tariff::{Market, Tariff};
 use serde_json::json;
 use store::reads::pages::Page;
@@ -241,6 +241,15 @@ async fn render(
     if let Some(id) = chosen.filter(|id| !found.iter().any(|party| party.id == *id)) {
         found.extend(at.reads.party(id).await?);
     }
+    if fault.beside("party-new").is_some()
+        && let Ok(phone) = phone_of(&typed.phone, &tariff)
+    {
+        // Whose number was typed, to go on with them.
+        let known = at.reads.parties_by_phone(&phone).await?.into_iter();
+        let is_new = |party: &Party| !found.iter().any(|other| other.id == party.id);
+        let known: Vec<Party> = known.filter(is_new).collect();
+        found.extend(known);
+    }
     let nobody = found.is_empty() && !typed.who.is_empty();
     let known = currencies(&tariff, asked.me.now);
     let currency = match typed.currency.as_str() {
@@ -337,7 +346,7 @@ async fn read(
 ) -> Result<Result<NewCheckout, Fault>, ApiError> {
     let tariff = asked.app.queries.for_system().tariff().await?;
     let Some(key) = typed.key else {
-        return Ok(Err(Fault::of_page("Open this page again: its form is not complete.")));
+        return Ok(Err(Fault::of_page(frame::INCOMPLETE)));
     };
     let token = draw_token()?;
     let known = currencies(&tariff, asked.me.now);
@@ -386,7 +395,7 @@ async fn read(
             as_draft,
         })
     };
-    let incomplete = || Fault::of_page("Open this page again: its form is not complete.");
+    let incomplete = || Fault::of_page(frame::INCOMPLETE);
     Ok(read().ok_or_else(|| Fault::of_all(faults).unwrap_or_else(incomplete)))
 }
 
@@ -402,7 +411,10 @@ async fn payer(
     typed: &Typed,
 ) -> Result<Result<(Option<PartyId>, NewParty), Fault>, ApiError> {
     if typed.party.is_empty() {
-        return Ok(new_party(tariff, typed).map(|party| (None, party)));
+        return match new_party(tariff, typed) {
+            Ok(party) => known_by_number(at, party, !typed.name.is_empty()).await,
+            Err(fault) => Ok(Err(fault)),
+        };
     }
     let found = match typed.party() {
         Some(id) => at.reads.party(id).await?,
@@ -411,17 +423,58 @@ async fn payer(
     let Some(party) = found else {
         return Ok(Err(Fault::of_field("who", "There is no such customer.")));
     };
-    if typed.types_new() {
+    // Whoever chooses the customer whose number was typed has answered whom it is for.
+    let is_of_number = phone_of(&typed.phone, tariff).is_ok_and(|phone| phone == party.phone);
+    if typed.types_new() && !is_of_number {
         let sentence = "A customer is chosen and a new one is typed. Leave one of them out.";
         return Ok(Err(Fault::of_field("party-new", sentence)));
     }
-    let known = NewParty {
+    Ok(Ok((Some(party.id), as_new(party))))
+}
+
+/// A customer who is there, as one who is made.
+fn as_new(party: Party) -> NewParty {
+    NewParty {
         fullname: party.fullname,
         phone: party.phone,
         email: party.email,
         country_code: party.country_code,
+    }
+}
+
+/// The customer whom a number belongs to, or else a new one. Where it is somebody of another name
+/// than was typed, whoever typed it is asked: it may be the wrong number.
+async fn known_by_number(
+    at: &AtMerchant<'_>,
+    typed: NewParty,
+    has_name: bool,
+) -> Result<Result<(Option<PartyId>, NewParty), Fault>, ApiError> {
+    let known = at.reads.parties_by_phone(&typed.phone).await?;
+    if !has_name {
+        return Ok(Ok((None, typed)));
+    }
+    if let Some(party) = known.iter().find(|party| is_same_name(&party.fullname, &typed.fullname)) {
+        return Ok(Ok((Some(party.id), as_new(party.clone()))));
+    }
+    // The first is the one who is found by the number; who gave no name is called by it.
+    let Some(other) = known.first().filter(|first| first.fullname != first.phone) else {
+        return Ok(Ok((None, typed)));
     };
-    Ok(Ok((Some(party.id), known)))
+    // The name is isolated: it does not change how the sentence reads.
+    let sentence = format!(
+        "This number is of \u{2068}{}\u{2069}. Choose them to go on, or give another number.",
+        other.fullname
+    );
+    Ok(Err(Fault::of_field("party-new", sentence)))
+}
+
+/// Whether two names are one, as people write it: in upper or lower case, with spaces here or
+/// there.
+pub fn is_same_name(one: &str, other: &str) -> bool {
+    let letters = |name: &str| -> String {
+        name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+    };
+    letters(one) == letters(other)
 }
 
 fn new_party(tariff: &Tariff, typed: &Typed) -> Result<NewParty, Fault> {
@@ -493,8 +546,16 @@ async fn create<K: Kind>(
         Err(fault) => return render(status, &asked, &at, &typed, fault).await,
     };
     let merchant_id = MerchantId(merchant);
-    match me.submit(&app, Some(merchant_id), CreateCheckout { merchant_id, checkout }).await {
-        Ok(made) => Ok(frame::lead_to(&path_of(&made.source))),
+    let decision = CreateCheckout { merchant_id, checkout: checkout.clone() };
+    match me.submit(&app, Some(merchant_id), decision).await {
+        Ok(made) if is_it(&at, &made, &checkout).await? => {
+            Ok(frame::lead_to(&path_of(&made.source)))
+        }
+        Ok(made) => {
+            let fault = Fault::sent_before(path_of(&made.source));
+            // With another key: whoever wants this one, too, sends it once more.
+            render(status, &asked, &at, &Typed { key: None, ..typed }, fault).await
+        }
         Err(failure) => {
             let fault = |sentence| fault_of(&failure, sentence);
             let page =
@@ -502,6 +563,38 @@ async fn create<K: Kind>(
             frame::refused(failure.clone(), &asked.path())?.answer_read(page).await
         }
     }
+}
+
+/// Whether what was made is what is asked for: the form may have made something else before. What
+/// was kept as a draft may have been published since.
+async fn is_it(
+    at: &AtMerchant<'_>,
+    made: &Checkout,
+    asked: &NewCheckout,
+) -> Result<bool, ApiError> {
+    if made.config.token == asked.token {
+        return Ok(true);
+    }
+    let source = &made.source;
+    let is_theirs = match asked.party_id {
+        Some(id) => made.party.id == id,
+        None => made.party.phone == asked.party.phone,
+    };
+    let is_alike = (source.kind, source.currency) == (asked.kind, asked.currency)
+        && source.note == asked.note
+        && source.reference_id == asked.reference_id
+        && source.due_date == asked.due_date
+        && (asked.as_draft || source.status != SourceStatus::Idle)
+        && (made.config.expires_at == asked.expires_at || made.config.link_token.is_some());
+    if !is_theirs || !is_alike {
+        return Ok(false);
+    }
+    let items = at.reads.items(source.id, None).await?;
+    Ok(items.len() == asked.items.len()
+        && items.iter().zip(&asked.items).all(|(item, asked)| {
+            item.name == asked.name
+                && (item.qty, item.amount_minor) == (asked.qty, asked.amount.minor)
+        }))
 }
 
 #[must_use]

@@ -20,10 +20,10 @@ use domain::payments::approval::{self, ApprovalLimit};
 use domain::payments::attempt::WithAttempt;
 use domain::payments::cancel_session::CancelSession;
 use domain::payments::create_session::{CreateSession, NewSession};
-use domain::payments::execute::{Execute, Executed, OperationDetails};
+use domain::payments::execute::{Execute, Executed, OperationDetails, ShownPrice};
 use domain::payments::execution::Execution;
 use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
-use domain::payments::session::SessionKind;
+use domain::payments::session::{Intent, SessionKind};
 use domain::tariff::fees::{self, Quote, Route};
 use serde_json::json;
 use store::reads::pages::Page;
@@ -225,6 +225,26 @@ struct Price {
     above: Option<ApprovalLimit>,
 }
 
+impl Price {
+    const fn shown(&self) -> ShownPrice {
+        ShownPrice::new(&self.quote, self.above)
+    }
+
+    /// The price as one text, by which the form that confirms it tells whether it is still the one
+    /// that was shown.
+    fn figures(&self) -> String {
+        let ShownPrice { payer, payee, platform_fee_minor, gateway_fee_minor, needs_approval } =
+            self.shown();
+        let approval = if needs_approval { "-approval" } else { "" };
+        let (payer, payee) = (payer.minor, payee.minor);
+        format!("{payer}-{payee}-{platform_fee_minor}-{gateway_fee_minor}{approval}")
+    }
+}
+
+/// What is said where it is not the price that was shown any more.
+const OTHER_PRICE: &str = "The price has changed, so nothing was done yet. Look at what it is now, \
+    and confirm it if you want it so.";
+
 /// Checks a payout or transfer by the decision that declares it, which is dropped, and says what it
 /// costs.
 async fn price(
@@ -291,6 +311,8 @@ struct FormTemplate<'a> {
     number: Option<&'a str>,
     method: String,
     wallets: Vec<WalletChoice>,
+    /// Whether the wallet is still to be chosen: they are in several currencies.
+    asks_wallet: bool,
     amount: &'a str,
     fault: Fault,
 }
@@ -314,6 +336,15 @@ impl WalletChoice {
             is_chosen: wallet.id.to_string() == chosen,
         }
     }
+}
+
+/// Whether a form chooses none of these wallets by itself: the amount that is typed is in the
+/// currency of the wallet, and the first of several would be a guess.
+fn asks_wallet(wallets: &[Wallet], chosen: &str) -> bool {
+    let is_chosen = wallets.iter().any(|wallet| wallet.id.to_string() == chosen);
+    let mut currencies = wallets.iter().map(|wallet| wallet.currency);
+    let first = currencies.next();
+    !is_chosen && currencies.any(|currency| Some(currency) != first)
 }
 
 /// The name of how somebody is paid.
@@ -347,6 +378,7 @@ async fn render_form(
         name: &recipient.name,
         number: recipient.number.as_deref(),
         method: method_words(app, me, recipient).await?,
+        asks_wallet: asks_wallet(&wallets, &asked.wallet),
         wallets: wallets.iter().map(|wallet| WalletChoice::new(wallet, &asked.wallet)).collect(),
         amount: &asked.amount,
         fault,
@@ -449,6 +481,8 @@ struct PriceTemplate<'a> {
     above: Option<&'static str>,
     /// What the form sends as the reference of the payment: sent twice, it pays once.
     key: String,
+    /// What the form carries of the price that is shown.
+    figures: String,
     /// Whether a passcode is asked for.
     asks_passcode: bool,
     fault: Fault,
@@ -500,6 +534,7 @@ async fn render_price(
             ApprovalLimit::Day => "It is above what this wallet may send in a day",
         }),
         key: key.to_string(),
+        figures: price.figures(),
         asks_passcode: tried.asks_passcode,
         fault: tried.fault,
     };
@@ -546,24 +581,32 @@ async fn show_price<K: Kind>(
     }
 }
 
-/// The payout or transfer that a form with this key has made before.
+/// What a form with this key has made before.
+enum MadeBefore {
+    /// Just what is asked for.
+    Same(ExecutionId),
+    /// A payout or transfer that is another one.
+    Other(ExecutionId),
+}
+
 async fn made_before(
     at: &AtMerchant<'_>,
     recipient: &Recipient,
     (wallet, amount): (&Wallet, Money),
     reference: ReferenceId,
-) -> Result<Option<ExecutionId>, ApiError> {
+) -> Result<Option<MadeBefore>, ApiError> {
     let found = at.reads.execution_by_reference(recipient.operation(), reference).await?;
-    let account = match recipient.target {
-        Target::Account(id) => Some(PaymentAccountId(id)),
-        Target::Customer(_) => None,
+    let Some(found) = found else { return Ok(None) };
+    let is_theirs = match recipient.target {
+        Target::Account(id) => found.payment_account_id() == Some(PaymentAccountId(id)),
+        Target::Customer(_) => {
+            let session = at.reads.session_by_id(found.session_id).await?;
+            matches!(session.map(|session| session.intent),
+                Some(Intent::Transfer { party_id, .. }) if party_id == recipient.party)
+        }
     };
-    let same = found.filter(|found| {
-        found.payment_account_id() == account
-            && found.payee == amount
-            && found.wallet_id() == Some(wallet.id)
-    });
-    Ok(same.map(|found| found.id))
+    let is_same = is_theirs && found.payee == amount && found.wallet_id() == Some(wallet.id);
+    Ok(Some(if is_same { MadeBefore::Same(found.id) } else { MadeBefore::Other(found.id) }))
 }
 
 /// Why a payout or transfer was not made.
@@ -581,6 +624,8 @@ struct Confirmed {
     /// Under what the tries of a passcode are counted.
     counted_as: ApiKeyId,
     session: NewSession,
+    /// The price that was shown.
+    shown: ShownPrice,
     reference: ReferenceId,
     target: Target,
     passcode: Option<String>,
@@ -603,8 +648,13 @@ impl Confirmed {
             ),
             Target::Customer(_) => (SessionKind::Transfer, OperationDetails::Transfer),
         };
-        let execute =
-            Execute { merchant_id, reference_id: self.reference, session_id: session.id, details };
+        let execute = Execute {
+            merchant_id,
+            reference_id: self.reference,
+            session_id: session.id,
+            details,
+            shown: Some(self.shown),
+        };
         let done = self.execute(app, execute).await;
         if done.is_err() {
             let cancel = CancelSession { merchant_id, kind, session_id: session.id };
@@ -665,23 +715,25 @@ async fn confirm<K: Kind>(
         Ok(found) => found,
         Err(why) => return me.not_permitted(why?, visitor, &here),
     };
-    let (who, of) = ((&me, visitor), (&at, &recipient));
+    let (who, of) = ((&me, visitor.clone()), (&at, &recipient));
     let (wallet, amount) = of_address(of, (wallet, minor)).await?;
     let asked = Asked::of(&wallet, amount);
     let key = form.field("key").map(|key| Reference::read(&json!(key)));
     let Some(Ok(Reference(reference))) = key else {
-        let fault = Fault::of_page("Open this page again: its form is not complete.");
+        let fault = Fault::of_page(frame::INCOMPLETE);
         return render_form(fault.status(), &app, who, of, &asked, fault).await;
     };
     // Before the price is looked at: what was paid is not in the wallet any more.
-    if let Some(id) = made_before(&at, &recipient, (&wallet, amount), reference).await? {
+    let before = made_before(&at, &recipient, (&wallet, amount), reference).await?;
+    if let Some(MadeBefore::Same(id)) = before {
         return Ok(frame::lead_to(&payment_path(merchant, id)));
     }
     let price = match price(&app, (&at, &me), &recipient, (&wallet, amount)).await {
         Ok(Ok(price)) => price,
         // The same form may have been sent at the same time, and have taken the money.
         other => {
-            if let Some(id) = made_before(&at, &recipient, (&wallet, amount), reference).await? {
+            let before = made_before(&at, &recipient, (&wallet, amount), reference).await?;
+            if let Some(MadeBefore::Same(id)) = before {
                 return Ok(frame::lead_to(&payment_path(merchant, id)));
             }
             return match other {
@@ -691,12 +743,31 @@ async fn confirm<K: Kind>(
             };
         }
     };
+    let again = async |price: &Price, tried| {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        render_price(status, &app, (&me, visitor.clone()), of, (&wallet, amount, price), tried)
+            .await
+    };
+    if let Some(MadeBefore::Other(id)) = before {
+        // With another key: whoever wants this one, too, sends it once more.
+        let fault = Fault::sent_before(payment_path(merchant, id));
+        return again(&price, Tried { fault, ..Tried::default() }).await;
+    }
+    let asks_passcode = form.has("passcode");
+    let with =
+        |sentence| Tried { key: Some(reference), asks_passcode, fault: Fault::of_page(sentence) };
+    match form.field("figures") {
+        Some(figures) if figures == price.figures() => {}
+        Some(_) => return again(&price, with(OTHER_PRICE)).await,
+        None => return again(&price, with(frame::INCOMPLETE)).await,
+    }
     let confirmed = Confirmed {
         merchant_id: at.merchant.id,
         by: Principal::User(me.person(Some(at.merchant.id))),
         // No API key has the id of a person: all ids are drawn from one row.
         counted_as: ApiKeyId(me.user.id.0),
         session: recipient.session(&at, &me, &wallet, amount),
+        shown: price.shown(),
         reference,
         target,
         passcode: form.verbatim("passcode").filter(|code| !code.is_empty()).map(str::to_owned),
@@ -709,10 +780,19 @@ async fn confirm<K: Kind>(
         Err(not_made) => not_made,
     };
     // The same form may have been sent at the same time.
-    if let Some(id) = made_before(&at, &recipient, (&wallet, amount), reference).await? {
+    let before = made_before(&at, &recipient, (&wallet, amount), reference).await?;
+    if let Some(MadeBefore::Same(id)) = before {
         return Ok(frame::lead_to(&payment_path(merchant, id)));
     }
     match not_made {
+        // It was changed between the look at it and the decision.
+        NotMade::Refused(failure) if frame::was_other_price(&failure) => {
+            match self::price(&app, (&at, &me), &recipient, (&wallet, amount)).await {
+                Ok(Ok(price)) => again(&price, with(OTHER_PRICE)).await,
+                Ok(Err(fault)) => render_form(fault.status(), &app, who, of, &asked, fault).await,
+                Err(failure) => refused(&app, who, of, &asked, (failure, &here)).await,
+            }
+        }
         NotMade::Refused(failure) => refused(&app, who, of, &asked, (failure, &here)).await,
         NotMade::Passcode(words) => {
             let fault = Fault::of_field("passcode", words);

@@ -171,7 +171,7 @@ struct Asked {
 fn read(form: &Form, paid: &Execution) -> Result<Asked, Fault> {
     let key = form.field("key").map(|key| Reference::read(&json!(key)));
     let Some(Ok(Reference(reference))) = key else {
-        return Err(Fault::of_page("Open this page again: its form is not complete."));
+        return Err(Fault::of_page(frame::INCOMPLETE));
     };
     let currency = paid.payer.currency;
     let example = payment_words::example(currency);
@@ -196,6 +196,8 @@ fn read(form: &Form, paid: &Execution) -> Result<Asked, Fault> {
 enum Done {
     /// The refund, made now or by the same form before.
     Refund(ExecutionId),
+    /// The form has made a refund of another amount before.
+    Other(ExecutionId),
     Refused(Failure),
 }
 
@@ -222,6 +224,8 @@ async fn refund(
         reference_id: asked.reference,
         session_id: session.id,
         details: OperationDetails::Refund,
+        // A refund has no fees, and the rate of its payment: no price is shown that could change.
+        shown: None,
     };
     match app.engine.submit_for(merchant_id, by, execute).await {
         Ok(Executed { execution, attempt, call, .. }) => {
@@ -239,15 +243,18 @@ async fn refund(
     }
 }
 
-/// The refund of this payment that a form with this key has made before.
+/// What a form with this key has made before.
 async fn made_before(
     at: &AtMerchant<'_>,
     paid: &Execution,
-    reference: ReferenceId,
-) -> Result<Option<ExecutionId>, ApiError> {
+    (reference, minor): (ReferenceId, i64),
+) -> Result<Option<Done>, ApiError> {
     let found = at.reads.execution_by_reference(Operation::Refund, reference).await?;
-    let same = found.filter(|found| found.original_execution_id() == Some(paid.id));
-    Ok(same.map(|found| found.id))
+    Ok(found.map(|found| {
+        let amount = Money::new(minor, paid.payer.currency);
+        let is_same = found.original_execution_id() == Some(paid.id) && found.payee == amount;
+        if is_same { Done::Refund(found.id) } else { Done::Other(found.id) }
+    }))
 }
 
 async fn give_back(
@@ -272,8 +279,8 @@ async fn give_back(
         }
     };
     let (reference, minor) = (asked.reference, asked.minor);
-    let done = match made_before(&at, &paid, reference).await? {
-        Some(before) => Done::Refund(before),
+    let done = match made_before(&at, &paid, (reference, minor)).await? {
+        Some(before) => before,
         None => {
             let by = me.person(Some(MerchantId(merchant)));
             let expires_at = at.merchant.time(me.now).plus(minutes(15));
@@ -283,8 +290,8 @@ async fn give_back(
             match run_to_completion(work).await? {
                 Ok(made) => Done::Refund(made.id),
                 // The same form may have been sent at the same time.
-                Err(failure) => match made_before(&at, &paid, reference).await? {
-                    Some(before) => Done::Refund(before),
+                Err(failure) => match made_before(&at, &paid, (reference, minor)).await? {
+                    Some(before) => before,
                     None => Done::Refused(failure),
                 },
             }
@@ -292,6 +299,11 @@ async fn give_back(
     };
     let failure = match done {
         Done::Refund(id) => return Ok(frame::lead_to(&payment_path(merchant, id))),
+        Done::Other(id) => {
+            let (status, fault) =
+                (StatusCode::UNPROCESSABLE_ENTITY, Fault::sent_before(payment_path(merchant, id)));
+            return render(status, (&me, visitor), (&at, &paid), typed(None), fault).await;
+        }
         Done::Refused(failure) => failure,
     };
     // What is refused was not carried out, so the form may be sent again with its key; one that is

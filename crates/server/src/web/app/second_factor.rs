@@ -16,9 +16,11 @@ use crate::app::{App, no_key};
 use crate::credentials::people::{self, TotpSecret};
 use crate::net::limits::CountPageRequest;
 use crate::web::app::frame::{self, AppFrame, Fault};
+use crate::web::app::kept_words;
 use crate::web::app::person::{Begun, LoggedIn, Next, Sender};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
+use crate::web::language::texts::Html;
 use store::clock;
 
 pub(super) const WRONG: &str = "The code is wrong, too old, or was used before.";
@@ -46,6 +48,11 @@ impl Kept {
             .filter(|(name, _)| is_kept(name))
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         Some(Self { to: to.to_owned(), fields: fields.collect() })
+    }
+
+    /// What it does.
+    async fn words(&self, app: &App, me: &LoggedIn) -> Result<Html, ApiError> {
+        kept_words::of(app, me, &self.to, &self.fields).await
     }
 }
 
@@ -75,6 +82,8 @@ pub async fn carry_form(request: Request, next: middleware::Next) -> Response {
 struct GoOnTemplate<'a> {
     app: &'a AppFrame,
     next: &'a str,
+    /// What the form does, in words.
+    what: Html,
     kept: Kept,
 }
 
@@ -83,6 +92,8 @@ struct GoOnTemplate<'a> {
 struct CodeTemplate<'a> {
     app: &'a AppFrame,
     next: &'a str,
+    /// What the form that is kept does, in words.
+    what: Option<Html>,
     kept: Option<Kept>,
     /// A code was given before, and is too old for what was asked for.
     is_again: bool,
@@ -91,21 +102,26 @@ struct CodeTemplate<'a> {
     fault: Fault,
 }
 
-fn render(
+async fn render(
     status: StatusCode,
-    me: &LoggedIn,
-    visitor: Visitor,
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
     (next, opens): (&str, bool),
     kept: Option<Kept>,
     fault: Fault,
 ) -> Result<Response, ApiError> {
+    let what = match &kept {
+        Some(kept) => Some(kept.words(app, me).await?),
+        None => None,
+    };
     let frame = me.frame(visitor, "Code of your phone");
     let is_again = me.login.second_factor_at.is_some();
-    let template = CodeTemplate { app: &frame, next, kept, is_again, opens, fault };
+    let template = CodeTemplate { app: &frame, next, what, kept, is_again, opens, fault };
     frame::render(status, &frame, &template)
 }
 
 async fn form(
+    State(app): State<App>,
     _: CountPageRequest,
     visitor: Visitor,
     Next(next): Next,
@@ -117,7 +133,8 @@ async fn form(
     }
     let query = uri.query().unwrap_or_default();
     let opens = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "opens");
-    render(StatusCode::OK, &me, visitor, (&next, opens), None, Fault::default())
+    let asked = (next.as_str(), opens);
+    render(StatusCode::OK, &app, (&me, visitor), asked, None, Fault::default()).await
 }
 
 /// The secret of somebody's phone.
@@ -177,48 +194,49 @@ async fn give(
     if let Some(to) = query("to") {
         // Another form, which was led here.
         let kept = Kept::of(Some(&to), &form, "");
-        return render(
-            StatusCode::OK,
-            &me,
-            visitor,
-            (&frame::next_path(query("next").as_deref()), false),
-            kept,
-            Fault::default(),
-        );
+        let next = frame::next_path(query("next").as_deref());
+        let asked = (next.as_str(), false);
+        return render(StatusCode::OK, &app, (&me, visitor), asked, kept, Fault::default()).await;
     }
     let next = frame::next_path(form.field("next"));
     let kept = || Kept::of(form.field("to"), &form, KEPT);
     let opens = form.has("opens");
-    let shown = |status, fault| render(status, &me, visitor.clone(), (&next, opens), kept(), fault);
-    let refused = |status, sentence| shown(status, Fault::of_page(sentence));
+    let shown = async |status, fault| {
+        render(status, &app, (&me, visitor.clone()), (&next, opens), kept(), fault).await
+    };
+    let refused = async |status, sentence| shown(status, Fault::of_page(sentence)).await;
     let by = me.person(None);
     let code = form.field("code").unwrap_or_default();
     // Before it counts as a try: nobody is slowed down for what the server cannot compare.
     let typed = match typed(&app, &me.user, code) {
         Err(error @ ApiError::NoSecretsKey(_)) => {
             error.log();
-            return refused(StatusCode::SERVICE_UNAVAILABLE, NO_KEY.to_owned());
+            return refused(StatusCode::SERVICE_UNAVAILABLE, NO_KEY.to_owned()).await;
         }
         typed => typed?,
     };
     let reserved = match me.reserve_code(&app, &sender).await {
         Ok(reserved) => reserved,
-        Err(failure) => return frame::refused(failure, &next)?.answer(refused),
+        Err(failure) => return frame::refused(failure, &next)?.answer_read(refused).await,
     };
     let Some(proof) = typed.proof(code) else {
-        return shown(StatusCode::FORBIDDEN, Fault::of_field("code", WRONG));
+        return shown(StatusCode::FORBIDDEN, Fault::of_field("code", WRONG)).await;
     };
     match me.submit(&app, None, GiveCode { by, reserved, proof }).await {
         Ok(_) => match kept() {
             None => Ok(frame::lead_to(&next)),
             Some(kept) => {
                 let frame = me.frame(visitor, "Go on");
-                let template = GoOnTemplate { app: &frame, next: &next, kept };
+                let what = kept.words(&app, &me).await?;
+                let template = GoOnTemplate { app: &frame, next: &next, what, kept };
                 frame::render(StatusCode::OK, &frame, &template)
             }
         },
-        Err(failure) => frame::refused(failure, &next)?
-            .answer(|status, sentence| shown(status, Fault::of_field("code", sentence))),
+        Err(failure) => {
+            let again =
+                async |status, sentence| shown(status, Fault::of_field("code", sentence)).await;
+            frame::refused(failure, &next)?.answer_read(again).await
+        }
     }
 }
 

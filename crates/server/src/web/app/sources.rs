@@ -287,7 +287,7 @@ struct SourceTemplate<'a> {
     is_invoice: bool,
     bearers: Vec<Choice>,
     currency: String,
-    /// What the form that adds an item carries of what the page shows.
+    /// What the forms that change it carry of what the page shows.
     shown: String,
     typed: Typed,
     fault: Fault,
@@ -342,6 +342,7 @@ struct Typed {
     item: String,
     qty: String,
     price: String,
+    bearer: Option<String>,
     note: Option<String>,
     reference: Option<String>,
     due: Option<String>,
@@ -434,7 +435,10 @@ async fn render(
     let bearer = |bearer: &FeeBearer| Choice {
         name: bearer.as_str().to_owned(),
         words: bearer_words(*bearer).to_owned(),
-        is_chosen: *bearer == source.fee_bearer,
+        is_chosen: match &typed.bearer {
+            Some(typed) => typed == bearer.as_str(),
+            None => *bearer == source.fee_bearer,
+        },
     };
     let title = format!("{} {}", words.one_capital, source.number);
     let frame = me.frame(visitor, &title).at(&path).of(&at, words.screen);
@@ -578,11 +582,30 @@ async fn make_page(which: &Which<'_>) -> Result<Result<(), Failure>, ApiError> {
     Ok(made.map(drop))
 }
 
+/// The answer to a form that does not say what its page showed. Whoever may not sell is told that.
+async fn incomplete(which: Which<'_>, typed: Typed) -> Result<Response, ApiError> {
+    let found = to_edit(&which).await;
+    match found {
+        Ok(_) => {
+            let fault = Fault::of_page(frame::INCOMPLETE);
+            render(StatusCode::UNPROCESSABLE_ENTITY, which, typed, fault).await
+        }
+        Err(Ok(failure)) => which.me.not_permitted(failure, which.visitor.clone(), &which.path()),
+        Err(Err(error)) => Err(error),
+    }
+}
+
+/// What the page showed that a form was sent from.
+fn shown_in(form: &Form) -> Option<ShownItems> {
+    form.field("shown").and_then(shown_of)
+}
+
 async fn publish<K: Kind>(
-    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
     let which = Which { app: &app, me: &me, visitor, merchant, kind: K::TYPE, id };
-    let decision = PublishSource { source: which.source() };
+    let Some(shown) = shown_in(&form) else { return incomplete(which, Typed::default()).await };
+    let decision = PublishSource { source: which.source(), shown: Some(shown) };
     let done = change(&which, decision, SourceStatus::Active).await?;
     if done.is_ok() {
         // Without it the page offers to make it, and says why if nobody may.
@@ -595,10 +618,11 @@ async fn publish<K: Kind>(
 }
 
 async fn cancel<K: Kind>(
-    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
 ) -> Result<Response, ApiError> {
     let which = Which { app: &app, me: &me, visitor, merchant, kind: K::TYPE, id };
-    let decision = CancelSource { source: which.source() };
+    let Some(shown) = shown_in(&form) else { return incomplete(which, Typed::default()).await };
+    let decision = CancelSource { source: which.source(), shown: Some(shown) };
     let done = change(&which, decision, SourceStatus::Canceled).await?;
     after(which, done, Typed::default()).await
 }
@@ -642,10 +666,7 @@ async fn add_item<K: Kind>(
         Ok(item) => item,
         Err(fault) => return render(StatusCode::UNPROCESSABLE_ENTITY, which, typed, fault).await,
     };
-    let Some(shown) = form.field("shown").and_then(shown_of) else {
-        let fault = Fault::of_page("Open this page again: its form is not complete.");
-        return render(StatusCode::UNPROCESSABLE_ENTITY, which, typed, fault).await;
-    };
+    let Some(shown) = shown_in(&form) else { return incomplete(which, typed).await };
     let decision = AddItem { source: which.source(), item: item.clone(), shown: Some(shown) };
     let done = match me.submit(&app, Some(MerchantId(merchant)), decision).await {
         Err(failure) if frame::was_changed(&failure) && is_added(&which, &item, shown).await? => {
@@ -720,6 +741,7 @@ async fn update<K: Kind>(
         };
     }
     let typed = Typed {
+        bearer: Some(again(&form, "bearer")),
         note: Some(again(&form, "note")),
         reference: Some(again(&form, "reference")),
         due: Some(again(&form, "due")),
@@ -729,9 +751,28 @@ async fn update<K: Kind>(
         Ok(changes) => changes,
         Err(fault) => return render(StatusCode::UNPROCESSABLE_ENTITY, which, typed, fault).await,
     };
-    let decision = UpdateSource { source: which.source(), changes };
-    let done = me.submit(&app, Some(MerchantId(merchant)), decision).await;
-    after(which, done.map(drop), typed).await
+    let Some(shown) = shown_in(&form) else { return incomplete(which, typed).await };
+    let decision =
+        UpdateSource { source: which.source(), changes: changes.clone(), shown: Some(shown) };
+    let done = match me.submit(&app, Some(MerchantId(merchant)), decision).await {
+        Err(failure) if frame::was_changed(&failure) && has_all(&which, &changes).await? => {
+            tracing::debug!(%failure, "a form was sent again");
+            Ok(())
+        }
+        done => done.map(drop),
+    };
+    after(which, done, typed).await
+}
+
+/// Whether it has all of what a form changes already: the form was sent twice.
+async fn has_all(which: &Which<'_>, changes: &SourceChanges) -> Result<bool, ApiError> {
+    let Ok(source) = to_edit(which).await else { return Ok(false) };
+    let note = changes.note.clone().apply_to(Some(source.note.clone())).unwrap_or_default();
+    Ok(note == source.note
+        && changes.fee_bearer.is_none_or(|bearer| bearer == source.fee_bearer)
+        && changes.reference_id.clone().apply_to(source.reference_id.clone())
+            == source.reference_id
+        && changes.due_date.apply_to(source.due_date) == source.due_date)
 }
 
 /// What a field is changed to, of which nothing is left where it is empty.

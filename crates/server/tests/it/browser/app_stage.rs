@@ -193,6 +193,11 @@ impl AppStage {
         browser.click("button[value=find]");
         see(browser, "app-invoice-found");
         browser.evaluate("document.getElementById('party-new').click(); return null", vec![]);
+        let amara = "SELECT phone FROM parties WHERE fullname = 'Amara Kollie' LIMIT 1";
+        browser.fill("phone", &server.database.value(amara));
+        browser.fill("name", "Kweku Mensah");
+        browser.click("button[value=publish]");
+        see(browser, "app-invoice-known-number");
         browser.fill("phone", GOOD);
         browser.fill("item-1", "Consulting, October");
         browser.fill("price-1", "a hundred");

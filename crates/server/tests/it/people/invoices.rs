@@ -45,7 +45,7 @@ pub(crate) fn drawn(page: &Reply) -> String {
 
 /// What the form that adds an item carries of what its page shows.
 #[track_caller]
-fn shown(page: &Reply) -> String {
+pub(super) fn shown(page: &Reply) -> String {
     between(text(page), "name=\"shown\" value=\"", "\"").to_owned()
 }
 
@@ -329,11 +329,19 @@ fn a_double_click_makes_one_invoice() {
     let count = |table: &str| server.database.value(&format!("SELECT count(*) FROM {table}"));
     let tables = ["sources", "source_items", "checkout_configs", "parties", "counterparties"];
     assert_eq!(tables.map(count), ["1"; 5]);
-    // Later and with other things typed it is still the same form.
-    fields.retain(|(name, _)| *name != "price-1");
-    fields.push(("price-1", "99.00"));
-    let again = kofi.browser.post_bare(&path, &fields);
-    assert_eq!(leads(&again), made[0]);
+    // Later it is still the same form. With other things typed it is told what it made.
+    assert_eq!(leads(&kofi.browser.post_bare(&path, &fields)), made[0]);
+    for (name, other) in [("price-1", "99.00"), ("note", "Another"), ("phone", "231880000055")] {
+        let mut fields: Vec<_> = fields.iter().copied().filter(|(of, _)| *of != name).collect();
+        fields.push((name, other));
+        let again = kofi.browser.post_bare(&path, &fields);
+        assert_eq!(again.status, 422, "{name}: {}", text(&again));
+        for part in ["This form was sent before", &format!("href=\"{}\"", made[0]), other] {
+            assert!(text(&again).contains(part), "{name} {part}: {}", text(&again));
+        }
+        assert_ne!(drawn(&again), key, "another form makes it");
+    }
+    assert_eq!(tables.map(count), ["1"; 5]);
     let page = kofi.browser.get(&made[0]);
     assert!(text(&page).contains("50.00 USD"), "{}", text(&page));
     // A new form makes another one, with the next number.
@@ -405,7 +413,8 @@ fn a_draft_is_changed_published_and_canceled() {
     let mut payer = Payer::at(&server, &format!("/pay/{token}"));
     let before = payer.source().to_owned();
     assert!(!before.contains("name=\"method\""), "{before}");
-    let refused = kofi.browser.post(&format!("{invoice}/publish"), &[]);
+    let seen = shown(&page);
+    let refused = kofi.browser.post(&format!("{invoice}/publish"), &[("shown", &seen)]);
     assert_eq!(refused.status, 422, "{}", text(&refused));
     for (item, qty, price) in [("Rice", "2", "25"), ("Oil", "", "1,000.50")] {
         let fields = [("item", item), ("qty", qty), ("price", price)];
@@ -439,8 +448,13 @@ fn a_draft_is_changed_published_and_canceled() {
         assert!(text(&reply).contains(&format!("id=\"{field}-fault\"")), "{}", text(&reply));
         assert!(text(&reply).contains("For Ama</textarea>"), "{}", text(&reply));
     }
-    let reply = kofi.browser.post(&update, &change("PAYEE", "2100-01-02"));
-    assert_eq!(leads(&reply), invoice);
+    let seen = shown(&page);
+    let mut fields = change("PAYEE", "2100-01-02").to_vec();
+    fields.push(("shown", &seen));
+    // Sent twice it is changed once.
+    for _ in 0..2 {
+        assert_eq!(leads(&kofi.browser.post(&update, &fields)), invoice);
+    }
     let page = kofi.browser.get(&invoice);
     for part in ["the merchant, out of the total", "2100-01-02", "For Ama"] {
         assert!(text(&page).contains(part), "{part}: {}", text(&page));
@@ -448,7 +462,8 @@ fn a_draft_is_changed_published_and_canceled() {
     let seen = shown(&page);
     // Published twice is published once.
     for _ in 0..2 {
-        assert_eq!(leads(&kofi.browser.post(&format!("{invoice}/publish"), &[])), invoice);
+        let published = kofi.browser.post(&format!("{invoice}/publish"), &[("shown", &seen)]);
+        assert_eq!(leads(&published), invoice);
     }
     let page = kofi.browser.get(&invoice);
     assert!(text(&page).contains("to be paid") && text(&page).contains(" readonly "));
@@ -458,13 +473,15 @@ fn a_draft_is_changed_published_and_canceled() {
     let reply = kofi.browser.post(&format!("{invoice}/items/add"), &add);
     assert_eq!(reply.status, 422, "{}", text(&reply));
     assert!(text(&reply).contains("is ACTIVE and must be IDLE"), "{}", text(&reply));
+    let now = shown(&page);
     for _ in 0..2 {
-        assert_eq!(leads(&kofi.browser.post(&format!("{invoice}/cancel"), &[])), invoice);
+        let canceled = kofi.browser.post(&format!("{invoice}/cancel"), &[("shown", &now)]);
+        assert_eq!(leads(&canceled), invoice);
     }
     let page = kofi.browser.get(&invoice);
     assert!(text(&page).contains("<strong>canceled</strong>"), "{}", text(&page));
     assert!(!text(&page).contains(" readonly ") && !text(&page).contains("/cancel\""));
-    let reply = kofi.browser.post(&format!("{invoice}/publish"), &[]);
+    let reply = kofi.browser.post(&format!("{invoice}/publish"), &[("shown", &now)]);
     assert_eq!(reply.status, 422, "{}", text(&reply));
     let events = "SELECT count(*) FROM audit WHERE command IN (SELECT code FROM stored_codes \
         WHERE type = 'audited_command' AND name IN ('publish_source', 'cancel_source'))";
@@ -678,12 +695,112 @@ fn a_customer_is_found_and_rows_are_added_without_script() {
     let form = kofi.browser.get(&format!("{}/new?party={ama}", invoices(&shop)));
     let choice = format!("name=\"party\" value=\"{ama}\" checked");
     assert!(text(&form).contains(&choice), "{}", text(&form));
-    // A new one with a known number is the known one.
-    let known = [("phone", "231880000071"), ("name", "Somebody Else")];
-    let invoice = make(&mut kofi, &invoices(&shop), &RICE, &known);
-    let page = kofi.browser.get(&invoice);
-    assert!(!text(&page).contains("Somebody Else"), "{}", text(&page));
+    // A new one with a known number is the known one, if that is the name.
+    for (name, found) in [
+        ("", "Ama Kollie<"),
+        (" ama  KOLLIE", "Ama Kollie<"),
+        ("AmaKollie-Weah", "Ama Kollie-Weah<"),
+    ] {
+        let known = [("phone", "231880000071"), ("name", name)];
+        let invoice = make(&mut kofi, &invoices(&shop), &RICE, &known);
+        let page = kofi.browser.get(&invoice);
+        assert!(text(&page).contains(found), "{name}: {}", text(&page));
+    }
     assert_eq!(server.database.value("SELECT count(*) FROM parties"), "4");
+}
+
+/// A slip in a number must not send somebody's invoice to somebody else.
+#[test]
+fn a_known_number_with_another_name_is_asked_about() {
+    let (server, shop) = open_with_key();
+    let body = json!({"fullname": "Ama Kollie", "phone": "231880000071"});
+    let ama = id(&shop.api.post("/v1/parties/create", &body).ok());
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    for (kind, step) in [("invoices", "publish"), ("orders", "publish"), ("invoices", "draft")] {
+        let before = sold(&server);
+        let typed = [("step", step), ("phone", "+231 88 000 0071"), ("name", "Kweku Mensah")];
+        let asked = send_new(&mut kofi, &list(&shop, kind), &RICE, &typed);
+        assert_eq!(asked.status, 422, "{kind}: {}", text(&asked));
+        for part in [
+            "This number is of \u{2068}Ama Kollie\u{2069}.",
+            "id=\"party-new-fault\"",
+            &format!("name=\"party\" value=\"{ama}\""),
+            "value=\"Kweku Mensah\"",
+            "value=\"25.00\"",
+        ] {
+            assert!(text(&asked).contains(part), "{kind} {part}: {}", text(&asked));
+        }
+        assert_eq!(sold(&server), before, "{kind}");
+        // Whoever goes on with the customer says so, and leaves what was typed.
+        let party = ama.to_string();
+        let mut all = typed.to_vec();
+        all.push(("party", &party));
+        let source = make(&mut kofi, &list(&shop, kind), &RICE, &all);
+        let page = kofi.browser.get(&source);
+        assert!(text(&page).contains("<bdi>Ama Kollie</bdi>"), "{kind}: {}", text(&page));
+        // Not with a customer of another number.
+        all[1] = ("phone", "231880000072");
+        let refused = send_new(&mut kofi, &list(&shop, kind), &RICE, &all);
+        assert_eq!(refused.status, 422, "{kind}: {}", text(&refused));
+    }
+    assert_eq!(server.database.value("SELECT count(*) FROM parties"), "1");
+    server.verify_ledger();
+}
+
+/// Two people at one draft.
+#[test]
+fn nobody_publishes_cancels_or_sets_back_what_they_have_not_seen() {
+    let (server, shop) = open_with_key();
+    let mut kofi = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    let mut yaa = member(&server, &shop, "MANAGER", "yaa@shop.example");
+    for kind in ["invoices", "orders"] {
+        let source = format!("{}/{}", list(&shop, kind), shop.draft(kind, "USD", "PAYER"));
+        let rice = [("item", "Rice"), ("price", "25.00")];
+        assert_eq!(leads(&add(&mut kofi, &source, &rice)), source);
+        let seen = shown(&yaa.browser.get(&source));
+        assert_eq!(leads(&add(&mut kofi, &source, &[("item", "Oil"), ("price", "900")])), source);
+        let before = sold(&server);
+        let note = [
+            ("bearer", "PAYEE"),
+            ("note", "typed by Yaa"),
+            ("reference", "Y-1"),
+            ("shown", seen.as_str()),
+        ];
+        for (what, fields) in
+            [("publish", &note[3..]), ("cancel", &note[3..]), ("update", &note[..])]
+        {
+            let page = yaa.browser.post(&format!("{source}/{what}"), fields);
+            assert_eq!(page.status, 422, "{what}: {}", text(&page));
+            for part in ["was changed meanwhile", "<bdi>Oil</bdi>", "925.00 USD"] {
+                assert!(text(&page).contains(part), "{what} {part}: {}", text(&page));
+            }
+            let keeps = text(&page).contains("typed by Yaa</textarea>")
+                && text(&page).contains("value=\"PAYEE\" selected");
+            assert_eq!(keeps, what == "update", "{what}: {}", text(&page));
+            // Without what its page showed it does nothing, either.
+            let page = yaa.browser.post(&format!("{source}/{what}"), &note[..3]);
+            assert_eq!(page.status, 422, "{what}: {}", text(&page));
+            assert!(text(&page).contains("Open this page again"), "{what}: {}", text(&page));
+        }
+        assert_eq!(sold(&server), before, "{kind}");
+        // What somebody else has written is not set back by an older form.
+        let seen = shown(&kofi.browser.get(&source));
+        let mine = [("bearer", "PAYER"), ("note", "by Kofi"), ("shown", seen.as_str())];
+        assert_eq!(leads(&kofi.browser.post(&format!("{source}/update"), &mine)), source);
+        let theirs = [("bearer", "PAYER"), ("note", "by Yaa"), ("shown", seen.as_str())];
+        let page = yaa.browser.post(&format!("{source}/update"), &theirs);
+        assert_eq!(page.status, 422, "{}", text(&page));
+        assert!(
+            text(&page).contains("<p class=\"note\" dir=\"auto\">by Kofi</p>"),
+            "{}",
+            text(&page)
+        );
+        // Of what the page shows now it is all done.
+        let seen = shown(&page);
+        let published = yaa.browser.post(&format!("{source}/publish"), &[("shown", &seen)]);
+        assert_eq!(leads(&published), source);
+    }
+    server.verify_ledger();
 }
 
 #[test]

@@ -101,6 +101,18 @@ fn a_double_click_makes_one_link() {
     let events = "SELECT count(*) FROM events WHERE type = (SELECT code FROM stored_codes \
         WHERE type = 'event_type' AND name = 'payment_link.created')";
     assert_eq!(server.database.value(events), "1");
+    // With other things typed it is told what it made.
+    for (name, other) in [("price-1", "99.00"), ("title", "Roof"), ("uses", "3")] {
+        let mut fields: Vec<_> = fields.iter().copied().filter(|(of, _)| *of != name).collect();
+        fields.push((name, other));
+        let again = kofi.browser.post_bare(&path, &fields);
+        assert_eq!(again.status, 422, "{name}: {}", text(&again));
+        for part in ["This form was sent before", &format!("href=\"{}\"", made[0]), other] {
+            assert!(text(&again).contains(part), "{name} {part}: {}", text(&again));
+        }
+        assert_ne!(drawn(&again), key, "another form makes it");
+    }
+    assert_eq!(count("payment_links"), "1");
     assert_ne!(make(&mut kofi, &links(&shop), &RICE, &[]), made[0]);
     assert_eq!(count("payment_links"), "2");
     server.verify_ledger();

@@ -1,6 +1,6 @@
 //! Orders at `/app`: the pages of invoices, without a due date.
 
-use super::invoices::{RICE, SEE_CONTACTS, SELLERS, hides, list, make, send_new, sold};
+use super::invoices::{RICE, SEE_CONTACTS, SELLERS, hides, list, make, send_new, shown, sold};
 use super::payments::everybody;
 use super::person::{between, leads, text};
 use super::{member, open_with_key};
@@ -73,6 +73,7 @@ fn an_order_is_made_paid_and_told_from_one_that_is_not() {
     assert!(order.starts_with(&orders(&shop)));
     let page = kofi.browser.get(&order);
     assert!(!text(&page).contains("2100-01-01"), "{}", text(&page));
+    let seen = shown(&page);
     let url = between(text(&page), "readonly dir=\"ltr\" value=\"", "\"").to_owned();
     let second = make(&mut kofi, &orders(&shop), &RICE, &[]);
     let mut payer = Payer::new(&server);
@@ -80,10 +81,12 @@ fn an_order_is_made_paid_and_told_from_one_that_is_not() {
     until(&mut payer, "Paid");
     let page = kofi.browser.get(&order);
     assert!(text(&page).contains("It was paid on"), "{}", text(&page));
-    let reply = kofi.browser.post(&format!("{order}/cancel"), &[]);
+    let reply = kofi.browser.post(&format!("{order}/cancel"), &[("shown", &seen)]);
     assert_eq!(reply.status, 422, "{}", text(&reply));
     assert!(text(&reply).contains("role=\"alert\""), "{}", text(&reply));
-    assert_eq!(leads(&kofi.browser.post(&format!("{second}/cancel"), &[])), second);
+    let seen = shown(&kofi.browser.get(&second));
+    let canceled = kofi.browser.post(&format!("{second}/cancel"), &[("shown", &seen)]);
+    assert_eq!(leads(&canceled), second);
     let refused = send_new(&mut kofi, &orders(&shop), &RICE, &[("price-1", "")]);
     assert_eq!(refused.status, 422, "{}", text(&refused));
     server.verify_ledger();

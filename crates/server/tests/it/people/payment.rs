@@ -163,6 +163,16 @@ fn a_double_click_refunds_once() {
     assert_eq!(refunds(&server), "1");
     let again = ama.browser.post_bare(&format!("{path}/refund"), &fields);
     assert_eq!(leads(&again), made[0]);
+    // Of another amount it is another refund, which its key cannot have.
+    let mut other = fields;
+    other[2] = ("amount", "5.00");
+    let other = ama.browser.post_bare(&format!("{path}/refund"), &other);
+    assert_eq!(other.status, 422, "{}", text(&other));
+    for part in ["This form was sent before", &format!("href=\"{}\"", made[0]), "value=\"5.00\""] {
+        assert!(text(&other).contains(part), "{part}: {}", text(&other));
+    }
+    assert_ne!(drawn(&other), key, "another form makes it");
+    assert_eq!(refunds(&server), "1");
     let page = ama.browser.get(&made[0]);
     for part in [
         "Refund of <span class=\"n\">103.00 USD",
@@ -491,6 +501,8 @@ fn what_was_typed_is_kept_while_a_code_is_asked_for() {
     let prompt = ama.browser.post(leads(&sent), &typed);
     assert_eq!(prompt.status, 200, "{}", text(&prompt));
     assert!(text(&prompt).contains("was not done yet"), "{}", text(&prompt));
+    let what = format!("Refund 30.50 USD of payment {}", paid["payment_intent_id"]);
+    assert!(text(&prompt).contains(&what), "{}", text(&prompt));
     assert!(!text(&prompt).contains("business"), "a secret is no field of a page");
     assert_eq!(refunds(&server), "0");
     let give = |ama: &mut Person, code: &str, page: &Reply| {
@@ -516,6 +528,7 @@ fn what_was_typed_is_kept_while_a_code_is_asked_for() {
     let right = give(&mut ama, &code, &again);
     assert_eq!(right.status, 200, "{}", text(&right));
     assert!(text(&right).contains("The code is right"), "{}", text(&right));
+    assert!(text(&right).contains(&what), "{}", text(&right));
     assert_eq!(refunds(&server), "0", "only the person asks for it");
     assert!(text(&right).contains(&format!("action=\"{path}/refund\"")), "{}", text(&right));
     let kept = hidden(&right);

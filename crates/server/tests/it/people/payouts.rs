@@ -28,13 +28,25 @@ fn drawn(page: &Reply) -> String {
     between(text(page), "name=\"key\" value=\"", "\"").to_owned()
 }
 
+/// What the form carries of the price that its page shows.
+#[track_caller]
+fn figures(page: &Reply) -> String {
+    between(text(page), "name=\"figures\" value=\"", "\"").to_owned()
+}
+
 /// Opens the page with the price, and confirms it.
 #[track_caller]
 fn pay(person: &mut Person, price: &str) -> Reply {
     let page = person.browser.get(price);
     assert_eq!(page.status, 200, "{}", text(&page));
-    let key = drawn(&page);
-    person.browser.post(price, &[("key", &key)])
+    confirm(person, price, &page)
+}
+
+/// Confirms the price of a page.
+#[track_caller]
+fn confirm(person: &mut Person, price: &str, page: &Reply) -> Reply {
+    let (key, figures) = (drawn(page), figures(page));
+    person.browser.post(price, &[("key", &key), ("figures", &figures)])
 }
 
 /// Somebody requests a payout.
@@ -157,7 +169,9 @@ fn a_payout_has_its_price_first_and_is_made_once() {
     assert_eq!(executions(&server), "0", "looking at a price makes nothing");
     shop.assert_balance("USD", "100.00", "0.00");
     let (drawn, token) = (drawn(&page), ama.browser.form_token());
-    let fields = [("form_token", token.as_str()), ("key", drawn.as_str())];
+    let seen = figures(&page);
+    let fields =
+        [("form_token", token.as_str()), ("key", drawn.as_str()), ("figures", seen.as_str())];
     // All at once: the second of two would find too little money.
     let path = price(&shop, account, 4_000);
     let made = all_at_once(&[0, 1, 2, 3], |_| {
@@ -171,6 +185,8 @@ fn a_payout_has_its_price_first_and_is_made_once() {
     // The same form for another amount is another payment, which its key cannot have.
     let other = ama.browser.post_bare(&price(&shop, account, 1_000), &fields);
     assert_eq!(other.status, 422, "{}", text(&other));
+    assert!(text(&other).contains("This form was sent before"), "{}", text(&other));
+    assert!(text(&other).contains(&format!("href=\"{}\"", made[0])), "{}", text(&other));
     assert_eq!(executions(&server), "1");
     let payment = ama.browser.get(&made[0]);
     assert!(text(&payment).contains("Payout of <span class=\"n\">40.00 USD"), "{}", text(&payment));
@@ -253,13 +269,12 @@ fn of_two_payouts_at_once_one_finds_the_money() {
         .iter()
         .map(|person| {
             let mut person = person.clone();
-            let key = drawn(&person.browser.get(&path));
-            (person, key)
+            let page = person.browser.get(&path);
+            (person, page)
         })
         .collect();
-    let statuses = all_at_once(&forms, |(person, key)| {
-        person.clone().browser.post(&path, &[("key", key)]).status
-    });
+    let statuses =
+        all_at_once(&forms, |(person, page)| confirm(&mut person.clone(), &path, page).status);
     assert!(statuses.contains(&303), "{statuses:?}");
     assert!(statuses.iter().all(|status| [303, 422].contains(status)), "{statuses:?}");
     let paid = "SELECT count(*) FROM executions WHERE status <> {execution_status FAILED}";
@@ -285,6 +300,12 @@ fn a_code_is_asked_for_again_and_leads_back_to_the_price() {
     );
     assert_eq!(leads(&ama.browser.get(&path)), format!("{asked}&opens=1"));
     assert_eq!(executions(&server), "0");
+    // The page of the code says what it is for, with whom and how much.
+    let kept = [("key", drawn_key.as_str())];
+    let prompt = ama.browser.post(&format!("{asked}&to={path}"), &kept);
+    for part in ["Pay out 10.00 USD to <bdi>Amara Kollie</bdi>", GOOD] {
+        assert!(text(&prompt).contains(part), "{part}: {}", text(&prompt));
+    }
     // The list may still be read.
     assert_eq!(ama.browser.get(&payouts(&shop)).status, 200);
     ama.give_code(&server);
@@ -438,9 +459,9 @@ fn a_payout_needs_the_passcode_of_the_merchant_too() {
     let asked = pay(&mut ama, &path);
     assert_eq!(asked.status, 403, "{}", text(&asked));
     assert!(text(&asked).contains("id=\"passcode-fault\""), "{}", text(&asked));
-    let drawn_key = drawn(&asked);
+    let (drawn_key, seen) = (drawn(&asked), figures(&asked));
     let give = |ama: &mut Person, code: &str| {
-        ama.browser.post(&path, &[("key", &drawn_key), ("passcode", code)])
+        ama.browser.post(&path, &[("key", &drawn_key), ("figures", &seen), ("passcode", code)])
     };
     // Wrong ones are counted, and then even the right one is refused.
     for _ in 0..5 {
@@ -452,8 +473,9 @@ fn a_payout_needs_the_passcode_of_the_merchant_too() {
     assert_eq!(give(&mut ama, "482913").status, 403);
     assert_eq!((executions(&server).as_str(), active(&server).as_str()), ("0", "0"));
     let mut kofi = member(&server, &shop, "OWNER", "kofi@shop.example");
-    let drawn_key = drawn(&kofi.browser.get(&path));
-    let fields = [("key", drawn_key.as_str()), ("passcode", "482913")];
+    let page = kofi.browser.get(&path);
+    let (drawn_key, seen) = (drawn(&page), figures(&page));
+    let fields = [("key", drawn_key.as_str()), ("figures", seen.as_str()), ("passcode", "482913")];
     assert!(leads(&kofi.browser.post(&path, &fields)).starts_with("/app/payments/"));
     shop.assert_balance("USD", "39.85", "0.00");
     server.verify_ledger();
@@ -475,10 +497,18 @@ fn a_transfer_goes_to_the_wallet_of_a_customer() {
     assert_eq!(leads(&asked), path);
     let page = ama.browser.get(&path);
     assert!(text(&page).contains("Transfer it"), "{}", text(&page));
-    let drawn_key = drawn(&page);
-    let made = ama.browser.post(&path, &[("key", &drawn_key)]);
-    let again = ama.browser.post(&path, &[("key", &drawn_key)]);
+    let made = confirm(&mut ama, &path, &page);
+    let again = confirm(&mut ama, &path, &page);
     assert_eq!(leads(&made), leads(&again));
+    assert_eq!(executions(&server), "1");
+    // The same form for somebody else is another transfer, which its key cannot have.
+    let body = json!({"fullname": "Kweku Mensah", "phone": "231880000072"});
+    let other = shop.counterparty(id(&shop.api.post("/v1/parties/create", &body).ok()));
+    let path_of_other = format!("{}/customer/{other}/{usd}/2000", payouts(&shop));
+    let refused = confirm(&mut ama, &path_of_other, &page);
+    assert_eq!(refused.status, 422, "{}", text(&refused));
+    assert!(text(&refused).contains(&format!("href=\"{}\"", leads(&made))), "{}", text(&refused));
+    assert_ne!(drawn(&refused), drawn(&page), "another form makes it");
     assert_eq!(executions(&server), "1");
     let to = shop.wallet_of(party, "USD");
     assert_eq!(shop.money_in(to), ("20.00".to_owned(), "0.00".to_owned()));
@@ -580,4 +610,78 @@ fn older_payouts_stand_on_further_pages() {
     let second = ama.browser.get(&older);
     assert_eq!(rows(&second), 2);
     assert!(!text(&second).contains(">Older<"));
+}
+
+/// The operator changes a fee between the look at a price and its confirmation, which may be the
+/// button after the code of a phone.
+#[test]
+fn a_price_that_has_changed_is_shown_again_before_anything_is_paid() {
+    let (server, shop) = open_with_key();
+    server.fund(&shop, "USD", "100.00");
+    let account = shop.momo("PAYOUT", GOOD);
+    let customer = shop.customer();
+    let mut ama = member(&server, &shop, "FINANCE", "ama@shop.example");
+    let transfer = format!("{}/customer/{customer}/{}/700", payouts(&shop), shop.wallet("USD"));
+    for (path, operation) in [(price(&shop, account, 700), "PAYOUT"), (transfer, "TRANSFER")] {
+        let fee = |percentage: &str| {
+            let set = ["fees", "set", "platform", "--operation", operation, "--percentage"];
+            server.kola(&[&set[..], &[percentage]].concat()).ok();
+        };
+        fee("0.5");
+        let before = executions(&server);
+        let (available, _) = shop.money_in(shop.wallet("USD"));
+        let page = ama.browser.get(&path);
+        fee("50");
+        let refused = confirm(&mut ama, &path, &page);
+        assert_eq!(refused.status, 422, "{}", text(&refused));
+        for part in ["The price has changed, so nothing was done yet", "3.50 USD"] {
+            assert!(text(&refused).contains(part), "{part}: {}", text(&refused));
+        }
+        // Nor is it paid without a price, or at one that was made up.
+        let key = drawn(&page);
+        for fields in [vec![("key", key.as_str())], vec![("key", &key), ("figures", "700-700-0-0")]]
+        {
+            let reply = ama.browser.post(&path, &fields);
+            assert_eq!(reply.status, 422, "{}", text(&reply));
+            assert!(text(&reply).contains("role=\"alert\""), "{}", text(&reply));
+        }
+        assert_eq!(executions(&server), before);
+        shop.assert_balance("USD", &available, "0.00");
+        assert_eq!(active(&server), "0");
+        // The same form again, at the price that is shown now.
+        assert_eq!(drawn(&refused), drawn(&page));
+        assert!(leads(&confirm(&mut ama, &path, &refused)).starts_with("/app/payments/"));
+        assert_ne!(executions(&server), before);
+    }
+    // What is to be approved now was not when it was shown.
+    let path = price(&shop, account, 1_000);
+    let page = ama.browser.get(&path);
+    set_limits(&server, &shop, &["--payment", "5"]);
+    let refused = confirm(&mut ama, &path, &page);
+    assert_eq!(refused.status, 422, "{}", text(&refused));
+    assert!(text(&refused).contains("somebody else has to approve it"), "{}", text(&refused));
+    server.verify_ledger();
+}
+
+/// A typed 600 is not to become 600 of whatever wallet happens to be first.
+#[test]
+fn of_wallets_in_several_currencies_none_is_chosen() {
+    let (server, shop) = open_with_key();
+    server.fund(&shop, "USD", "100.00");
+    let account = shop.momo("PAYOUT", GOOD);
+    let mut ama = member(&server, &shop, "FINANCE", "ama@shop.example");
+    let page = ama.browser.get(&form(&shop, account));
+    let select = between(text(&page), "<select id=\"wallet\"", "</select>");
+    assert!(select.contains("<option value=\"\" selected>Choose a wallet"), "{select}");
+    assert_eq!(select.matches(" selected").count(), 1, "{select}");
+    let page = ama.browser.get(&format!("{}?wallet=&amount=600", form(&shop, account)));
+    assert_eq!(page.status, 422, "{}", text(&page));
+    assert!(text(&page).contains("id=\"wallet-fault\""), "{}", text(&page));
+    assert!(text(&page).contains("value=\"600\""), "{}", text(&page));
+    // One that was chosen stays so.
+    let usd = shop.wallet("USD");
+    let page = ama.browser.get(&format!("{}?wallet={usd}&amount=x", form(&shop, account)));
+    let select = between(text(&page), "<select id=\"wallet\"", "</select>");
+    assert!(!select.contains("Choose a wallet"), "{select}");
+    assert!(select.contains(&format!("value=\"{usd}\" selected")), "{select}");
 }
