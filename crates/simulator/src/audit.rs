@@ -408,7 +408,11 @@ fn expected(
                 (after.user_id, after.merchant_id) == (asked.user_id, asked.merchant_id)
                     && before.as_ref().is_some_and(|row| row.role != after.role)
             });
-            let is_certain = Certainty::one_of_its_kind(changed);
+            // Whoever accepts an invitation meanwhile changes the role, too.
+            let is_by_invitation = commits.iter().flat_map(|commit| &commit.audit).any(|row| {
+                (row.command, row.entity_id) == (Did::AcceptInvitation, asked.user_id.0)
+            });
+            let is_certain = Certainty::one_of_its_kind(changed && !is_by_invitation);
             let on = of_user(asked.user_id)?;
             row_if(Did::ChangeMember, on, asked.merchant_id.0, is_certain)
         }
