@@ -696,7 +696,7 @@ fn new_item(typed: &Typed, source: &Source) -> Result<NewItem, Fault> {
     let name = item_field("item").read(&typed.item)?;
     let qty = quantity(&typed.qty).ok_or_else(|| Fault::of_field("qty", WRONG_QUANTITY))?;
     let amount = price(&typed.price, source.currency)
-        .ok_or_else(|| Fault::of_field("price", wrong_price(source.currency)))?;
+        .ok_or_else(|| Fault::of_field("price", wrong_price(&typed.price, source.currency)))?;
     Ok(NewItem { name, currency: source.currency, qty, amount })
 }
 

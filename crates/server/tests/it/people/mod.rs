@@ -411,6 +411,46 @@ fn strangers_keep_nobody_out() {
     assert!(browser.is_in());
 }
 
+/// Neither do those who try other accounts from the same address: the office, or the network of a phone.
+#[test]
+fn strangers_of_the_same_address_keep_nobody_from_giving_a_code() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let mut stranger = Browser::new(&server);
+    for n in 0..20 {
+        let page = log_in(&mut stranger, &format!("nobody{n}@shop.example"), "a wrong password");
+        assert_eq!(page.status, 403, "{n}");
+    }
+    assert_eq!(log_in(&mut stranger, "somebody@shop.example", PASSWORD).status, 429);
+    ama.give_code(&server);
+    let fields = [("current", PASSWORD), ("password", "another good password")];
+    assert_eq!(leads(&ama.browser.post("/app/profile/password", &fields)), "/app/profile");
+    // The own wrong ones are counted.
+    let statuses: Vec<u16> = (0..6)
+        .map(|_| ama.browser.post("/app/second-factor", &[("code", "000000")]).status)
+        .collect();
+    assert_eq!(statuses, [403, 403, 403, 403, 403, 429]);
+}
+
+/// Whoever begins anew has a name and an address, though the form asks for neither.
+#[test]
+fn a_password_that_begins_anew_is_not_the_own_name() {
+    let (server, shop) = open_with_key();
+    let link = to_merchant(&server, &shop, "VIEWER");
+    let fields =
+        [("email", "kollie@shop.example"), ("name", "Ama Johnson"), ("password", PASSWORD)];
+    assert_eq!(Browser::new(&server).post_bare(&link, &fields).status, 303);
+    let reset = path_of(&server.kola(&["user", "reset", "kollie@shop.example"]).ok());
+    for password in ["johnson x7 q!v", "kollie@shop.example", "my Kollie w9 z#"] {
+        let page = Browser::new(&server).post_bare(&reset, &[("password", password)]);
+        assert_eq!(page.status, 422, "{password}");
+        assert!(text(&page).contains("must not contain the name"), "{}", text(&page));
+        assert!(!text(&page).contains(password), "a password is shown");
+    }
+    let fields = [("password", "a new password of mine")];
+    assert_eq!(leads(&Browser::new(&server).post_bare(&reset, &fields)), "/app/profile");
+}
+
 #[test]
 fn a_form_that_is_sent_twice_makes_one_link() {
     let (server, shop) = open_with_key();
