@@ -169,6 +169,10 @@ fn words_of_app(
             ),
         ),
         StatusCode::METHOD_NOT_ALLOWED => (t.cannot_show, text("This address opens no page.")),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "Nothing was done",
+            text("This form is too big: go back, shorten what you typed, and send it again."),
+        ),
         StatusCode::TOO_MANY_REQUESTS => (t.wait_a_little, vec![t.too_many_pages(t.wait(seconds))]),
         StatusCode::SERVICE_UNAVAILABLE => {
             let number = id.map(|id| t.fault_number(Foreign(id)));

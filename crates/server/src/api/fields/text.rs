@@ -176,6 +176,15 @@ pub fn typed_name(text: &str, max: usize) -> Result<String, NameFault> {
     read.map(str::to_owned).map_err(|_| NameFault::Invalid)
 }
 
+/// The character for which a text that a person has typed is not taken, though it is short enough: one
+/// that turns what is written, or the first of nothing but invisible ones.
+#[must_use]
+pub fn hidden_in_text(text: &str) -> Option<char> {
+    let text = text.trim();
+    let all_hidden = !text.chars().any(is_visible);
+    text.chars().find(|c| is_turning(*c) || all_hidden && !c.is_whitespace() && !c.is_control())
+}
+
 /// Whether a character is neither seen nor needed where it stands. Joiners shape the letters of many
 /// scripts and join emoji; variation selectors choose the form of an emoji, a Mongolian letter or an
 /// ideograph. Anywhere else they do nothing that anybody sees.

@@ -628,8 +628,14 @@ impl Confirmed {
                     Ok(PasscodeCheck::Replayed(found)) => return Ok(found.execution),
                     Ok(PasscodeCheck::Correct(_)) => true,
                     Ok(PasscodeCheck::NotSet) => false,
-                    Err(ApiError::Forbidden(words) | ApiError::Locked(words, _)) => {
+                    Err(ApiError::Forbidden(words)) => {
                         return Err(NotMade::Passcode(frame::as_sentence(&words)));
+                    }
+                    Err(ApiError::Locked(_, seconds)) => {
+                        // That of everybody is told as one of a day.
+                        let seconds = i64::try_from(seconds).ok();
+                        let own = seconds.filter(|seconds| *seconds < 86_400);
+                        return Err(NotMade::Passcode(frame::passcode_locked(own)));
                     }
                     Err(error) => return Err(NotMade::Failed(error)),
                 };

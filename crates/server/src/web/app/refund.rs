@@ -37,7 +37,7 @@ use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
 use crate::web::app::payments::path as list_path;
 use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
-use crate::web::app::typed::too_large;
+use crate::web::app::typed::{too_large, wrong_text};
 use crate::web::checkout::steps::draw_key;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -190,7 +190,9 @@ fn read(form: &Form, paid: &Execution) -> Result<Asked, Fault> {
         None => None,
         Some(Ok(Text(reason))) => Some(reason),
         Some(Err(_)) => {
+            let typed = form.field("reason").unwrap_or_default();
             let fault = "A reason has at most 255 characters, in one line.";
+            let fault = wrong_text(typed, "The reason", fault);
             return Err(Fault::of_field("reason", fault));
         }
     };

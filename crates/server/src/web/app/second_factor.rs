@@ -181,12 +181,12 @@ async fn give(
             StatusCode::OK,
             &me,
             visitor,
-            (&frame::next_path(query("next").as_deref()), false),
+            (&frame::next_page(query("next").as_deref()), false),
             kept,
             Fault::default(),
         );
     }
-    let next = frame::next_path(form.field("next"));
+    let next = frame::next_page(form.field("next"));
     let kept = || Kept::of(form.field("to"), &form, KEPT);
     let opens = form.has("opens");
     let shown = |status, fault| render(status, &me, visitor.clone(), (&next, opens), kept(), fault);

@@ -3,7 +3,7 @@
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{AmountFault, Decimal, MAX_MINOR, Money};
 
-use crate::api::fields::typed_name;
+use crate::api::fields::{NameFault, hidden_in_text, typed_name};
 use crate::api::search::typed_amount;
 use crate::web::app::frame::Fault;
 use crate::web::app::payment_words;
@@ -27,11 +27,16 @@ impl NameField<'_> {
     /// # Errors
     /// What is said beside the field.
     pub fn read(&self, text: &str) -> Result<String, Fault> {
-        let refused = |fault: crate::api::fields::NameFault| {
-            Fault::of_field(self.id, fault.sentence(self.what, self.wrong))
-        };
+        let refused =
+            |fault: NameFault| Fault::of_field(self.id, fault.sentence(self.what, self.wrong));
         typed_name(text, self.max).map_err(refused)
     }
+}
+
+/// What is said of a text that is not taken: `other`, but that it has an invisible character where it is
+/// for that; `what` is how it is called.
+pub fn wrong_text(text: &str, what: &str, other: &str) -> String {
+    hidden_in_text(text).map_or(NameFault::Invalid, NameFault::Hidden).sentence(what, other)
 }
 
 /// A number as people write it: digits, and a point before the decimals. Programs write `1e3`, too; who

@@ -809,6 +809,48 @@ fn a_login_leads_to_no_other_host() {
     }
     let fields = [("email", "ama@shop.example"), ("password", PASSWORD), ("next", "/app/profile")];
     assert_eq!(leads(&Browser::new(&server).post_bare("/app/login", &fields)), "/app/profile");
+    // Nor to an address that opens no page.
+    let fields = [("email", "ama@shop.example"), ("password", PASSWORD), ("next", "/app/logout")];
+    let mut browser = Browser::new(&server);
+    assert_eq!(leads(&browser.post_bare("/app/login", &fields)), "/app");
+    assert_eq!(leads(&browser.get("/app/login?next=/app/logout")), "/app");
+}
+
+#[test]
+fn a_form_that_is_too_big_is_told_so() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let long = "x".repeat(2_000_000);
+    let page = ama.browser.post(&format!("{}/limits", team(&shop)), &[("currency", &long)]);
+    assert_eq!(page.status, 413);
+    assert!(text(&page).contains("This form is too big"), "{}", text(&page));
+}
+
+/// A CSV that is asked for with a filter that there is not says so as its list does.
+#[test]
+fn a_csv_with_a_wrong_filter_is_told_why() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "OWNER", "ama@shop.example");
+    let mut operator = reviews::of_installation(&server, "operator");
+    let merchant = shop.credentials.merchant_id;
+    for path in [
+        format!("/app/payments/{merchant}/csv?state=x"),
+        format!("/app/audit/{merchant}/csv?actor=x"),
+        "/app/audit/csv?command=x".to_owned(),
+    ] {
+        let person = if path.starts_with("/app/audit/csv") { &mut operator } else { &mut ama };
+        let csv = person.browser.get(&path);
+        let list = person.browser.get(&path.replace("/csv", ""));
+        assert_eq!((csv.status, list.status), (422, 422), "{path}");
+        let said = |page: &crate::support::Reply| {
+            between(text(page), "role=\"alert\"><p>", "</p>").to_owned()
+        };
+        assert_eq!(said(&csv), said(&list), "{path}");
+    }
+    // Who may not read it is told that, whatever is asked for.
+    let mut viewer = member(&server, &shop, "VIEWER", "kofi@shop.example");
+    let audit = viewer.browser.get(&format!("/app/audit/{merchant}/csv?actor=x"));
+    assert_eq!(audit.status, 403, "{}", text(&audit));
 }
 
 #[test]

@@ -117,8 +117,8 @@ fn the_name_of_a_market_is_seen_as_it_is_stored() {
         assert!(text(&page).contains(said), "{name:?} {said}: {}", text(&page));
         assert!(text(&page).contains("id=\"m_name-fault\""), "{name:?}: {}", text(&page));
     }
-    let open = ["markets", "open", "--method", "NEW_MOMO", "--operation", "COLLECTION"];
-    let named = ["--currency", "USD", "--display-name", "A\u{202e}B"];
+    let open = ["markets", "open", "NEW_MOMO", "COLLECTION", "USD"];
+    let named = ["--display-name", "A\u{202e}B"];
     let refused = server.kola(&[&open[..], &named[..]].concat()).refused();
     assert!(refused.contains("it has an invisible character, U+202E"), "{refused}");
     let named = "SELECT count(*) FROM markets WHERE method = 'NEW_MOMO'";

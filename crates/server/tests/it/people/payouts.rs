@@ -443,7 +443,14 @@ fn a_payout_needs_the_passcode_of_the_merchant_too() {
         assert!(text(&page).contains("id=\"passcode-fault\""), "{}", text(&page));
         assert!(!text(&page).contains("value=\"000000\""), "a passcode is shown again");
     }
-    assert_eq!(give(&mut ama, "482913").status, 403);
+    let page = give(&mut ama, "482913");
+    assert_eq!(page.status, 403);
+    assert!(
+        text(&page).contains("too many wrong passcodes: try again in 15 minutes"),
+        "{}",
+        text(&page)
+    );
+    assert!(!text(&page).contains("API key") && !text(&page).contains("Retry-After"));
     assert_eq!((executions(&server).as_str(), active(&server).as_str()), ("0", "0"));
     let mut kofi = member(&server, &shop, "OWNER", "kofi@shop.example");
     let drawn_key = drawn(&kofi.browser.get(&path));

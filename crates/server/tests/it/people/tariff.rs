@@ -191,6 +191,17 @@ fn the_page_says_which_row_holds_when() {
     assert!(!page.contains("<bdi>5 %, exchange"), "{page}");
     let all = browser.get("/app/tariff?all=1");
     assert_eq!(period(text(&all), "5"), "never: another one took its place");
+    // So does the command line.
+    let fees = held(&server, "fees");
+    let of = |percentage: &str| {
+        let rows = fees["platform"].as_array().expect("rows").iter();
+        let mut found = rows.filter(|row| {
+            row["operation_type"] == json!("TRANSFER") && row["percentage"] == json!(percentage)
+        });
+        found.next().map(|row| row["effective_to"].clone())
+    };
+    assert_eq!(of("2"), Some(json!("2126-12-10T00:00:00.000000Z")), "{fees}");
+    assert_eq!((of("6"), of("5")), (Some(Value::Null), None), "{fees}");
     for (on, fee) in [("2126-12-09", "2.00"), ("2126-12-10", "7.00"), ("2126-12-21", "9.00")] {
         let asked = format!(
             "/app/tariff?operation=TRANSFER&method=WALLET&amount=100.00&currency=USD\
