@@ -61,8 +61,8 @@ fn is_base(c: char) -> bool {
 }
 
 /// Whether a character is none in any text: Unicode keeps these for programs.
-const fn is_noncharacter(c: char) -> bool {
-    matches!(c, '\u{fdd0}'..='\u{fdef}') || (c as u32) & 0xfffe == 0xfffe
+fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 fn is_visible(c: char) -> bool {
