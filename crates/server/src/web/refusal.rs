@@ -249,7 +249,8 @@ mod tests {
             (ApiError::Unavailable("a secret".to_owned()), "Try again in a moment"),
             (ApiError::NoSecretsKey("/a/file".to_owned()), "Tell who runs it"),
             (ApiError::internal("a secret"), "The fault is ours"),
-            (ApiError::TooLarge, "cannot be read"),
+            (ApiError::TooLarge, "This form is too big"),
+            (ApiError::BrokenBody, "cannot be read"),
         ] {
             let page = as_page(error.into_response(), visitor("lang=fr"), true);
             assert_eq!(page.headers()[CONTENT_LANGUAGE], "en");
