@@ -198,6 +198,7 @@ impl Clients<'_> {
                     merchant_id: merchant,
                     relationship: Relationship::Customer,
                     party_id: party,
+                    shown: None,
                 })
             }
             2 => {

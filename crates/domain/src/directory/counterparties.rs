@@ -3,6 +3,7 @@
 use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::create_party;
+use crate::directory::create_payment_account;
 use crate::directory::party::{Counterparty, Relationship};
 use crate::directory::roles::Action;
 use crate::kernel::ids::{CounterpartyId, MerchantId, PartyId};
@@ -16,6 +17,9 @@ pub struct CreateCounterparty {
     pub merchant_id: MerchantId,
     pub relationship: Relationship,
     pub party_id: Option<PartyId>,
+    /// Where it is given, when the party was changed last as whoever asks saw it. The counterparty is
+    /// made only if that still holds, and changes it: a form that is sent twice makes one.
+    pub shown: Option<MerchantTime>,
 }
 
 impl Decision for CreateCounterparty {
@@ -27,7 +31,11 @@ impl Decision for CreateCounterparty {
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Counterparty, Stop> {
         let time = context.merchant_time(self.merchant_id, work)?;
-        create(self.merchant_id, self.relationship, self.party_id, work, time)
+        let made = create(self.merchant_id, self.relationship, self.party_id, work, time)?;
+        if let (Some(party), Some(shown)) = (made.party_id, self.shown) {
+            create_payment_account::mark(party, shown, work, time)?;
+        }
+        Ok(made)
     }
 }
 

@@ -58,7 +58,7 @@ impl Decision for CreateAccount {
 ///
 /// # Errors
 /// [`Refusal::ChangedMeanwhile`].
-fn mark(
+pub(super) fn mark(
     party_id: PartyId,
     shown: MerchantTime,
     work: &mut Workspace,

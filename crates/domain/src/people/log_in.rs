@@ -8,7 +8,7 @@ use crate::kernel::ids::{LoginId, UserId};
 use crate::kernel::time::ServerTime;
 use crate::kernel::uuids::Fingerprint;
 use crate::people::login::Login;
-use crate::people::login_tries::{self, Reserved};
+use crate::people::login_tries::{self, Reserved, Tried};
 use crate::people::user::User;
 
 /// Reserves a try at a password before it is compared.
@@ -36,7 +36,8 @@ impl Decision for ReserveLogin {
     }
 
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<LoginAttempt, Stop> {
-        let reserved = login_tries::reserve(&self.email, &self.address, work, context.now)?;
+        let tried = Tried::Password(&self.email);
+        let reserved = login_tries::reserve(tried, &self.address, work, context.now)?;
         let user = work.find::<User>(&self.email)?;
         Ok(LoginAttempt { reserved, user: user.map(|user| (user.id, user.password_hash.clone())) })
     }

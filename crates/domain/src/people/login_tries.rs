@@ -15,7 +15,7 @@ use crate::mutant;
 pub const WINDOW: i64 = minutes(15);
 /// Wrong tries at one account from one address.
 pub const PER_ACCOUNT_AND_ADDRESS: usize = 5;
-/// Wrong tries from one address, whatever the accounts.
+/// Wrong passwords from one address, whatever the accounts.
 pub const PER_ADDRESS: usize = 20;
 /// Wrong tries at one account, wherever they come from. More than for one address, so that a stranger
 /// does not shut somebody out with a few requests.
@@ -58,11 +58,29 @@ impl Row for LoginTries {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reserved {
     pub id: LoginTryId,
-    subjects: [Fingerprint; 3],
+    subjects: [Option<Fingerprint>; 3],
+}
+
+/// What is tried, at the account with this e-mail address.
+#[derive(Clone, Copy)]
+pub(super) enum Tried<'a> {
+    /// The password, by anybody.
+    Password(&'a str),
+    /// A code, or the password once more, by somebody who has given the password. It counts for the
+    /// person alone: what strangers try from the same address keeps nobody from it.
+    Code(&'a str),
 }
 
 /// The subjects that a try counts against, and how many may be wrong.
-fn subjects(account: &str, address: &str, work: &Workspace) -> [(Fingerprint, usize); 3] {
+fn subjects(
+    tried: Tried<'_>,
+    address: &str,
+    work: &Workspace,
+) -> [Option<(Fingerprint, usize)>; 3] {
+    let (account, is_strangers) = match tried {
+        Tried::Password(email) => (email.to_owned(), true),
+        Tried::Code(email) => (format!("code {email}"), false),
+    };
     let of = |kind: &str, account: &str, address: &str| {
         // With the installation, so that no list of addresses can be made from the rows elsewhere.
         let parts: [&[u8]; 5] =
@@ -70,9 +88,9 @@ fn subjects(account: &str, address: &str, work: &Workspace) -> [(Fingerprint, us
         Fingerprint::of(&parts)
     };
     [
-        (of("BOTH", account, address), PER_ACCOUNT_AND_ADDRESS),
-        (of("ADDRESS", "", address), PER_ADDRESS),
-        (of("ACCOUNT", account, ""), PER_ACCOUNT),
+        Some((of("BOTH", &account, address), PER_ACCOUNT_AND_ADDRESS)),
+        is_strangers.then(|| (of("ADDRESS", "", address), PER_ADDRESS)),
+        Some((of("ACCOUNT", &account, ""), PER_ACCOUNT)),
     ]
 }
 
@@ -88,14 +106,14 @@ fn counted(row: &LoginTries, now: ServerTime) -> Vec<LoginTry> {
 /// # Errors
 /// [`Refusal::TooManyLogins`], in the same words for an account that is not there.
 pub(super) fn reserve(
-    account: &str,
+    tried: Tried<'_>,
     address: &str,
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<Reserved, Stop> {
     let id = LoginTryId(work.new_id()?);
-    let subjects = subjects(account, address, work);
-    for (subject, most) in subjects {
+    let subjects = subjects(tried, address, work);
+    for (subject, most) in subjects.into_iter().flatten() {
         let found = work.find::<LoginTries>(&subject)?;
         let mut tries = found.as_ref().map(|row| counted(row, now)).unwrap_or_default();
         if tries.len() >= most && !mutant!(LoginTriesForgotten) {
@@ -113,12 +131,13 @@ pub(super) fn reserve(
         };
         work.put(LoginTries { id: row_id, subject, tries: Tries(tries), updated_at: now });
     }
-    Ok(Reserved { id, subjects: subjects.map(|(subject, _)| subject) })
+    Ok(Reserved { id, subjects: subjects.map(|counted| counted.map(|(subject, _)| subject)) })
 }
 
-/// Forgets the tries at an account, wherever they came from.
-pub(super) fn forget(account: &str, work: &mut Workspace, now: ServerTime) -> Result<(), Stop> {
-    let [_, _, (subject, _)] = subjects(account, "", work);
+/// Forgets the tries at the password of an account, wherever they came from.
+pub(super) fn forget(email: &str, work: &mut Workspace, now: ServerTime) -> Result<(), Stop> {
+    let [_, _, of_account] = subjects(Tried::Password(email), "", work);
+    let Some((subject, _)) = of_account else { return Ok(()) };
     if let Some(row) = work.find::<LoginTries>(&subject)? {
         let tries = Tries::default();
         work.put(LoginTries { tries, updated_at: now, ..(*row).clone() });
@@ -132,7 +151,7 @@ pub(super) fn forgive(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<(), Stop> {
-    for subject in reserved.subjects {
+    for subject in reserved.subjects.into_iter().flatten() {
         if let Some(row) = work.find::<LoginTries>(&subject)? {
             let mut tries = counted(&row, now);
             tries.retain(|one| one.id != reserved.id || mutant!(RightTryKept));

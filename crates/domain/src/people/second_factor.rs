@@ -11,7 +11,7 @@ use crate::kernel::uuids::Fingerprint;
 use crate::mutant;
 use crate::people::access::Person;
 use crate::people::login::Login;
-use crate::people::login_tries::{self, Reserved};
+use crate::people::login_tries::{self, Reserved, Tried};
 use crate::people::user::{RecoveryCodes, SealedTotp, Totp, User};
 
 /// Reserves a try at a code before it is compared.
@@ -31,8 +31,7 @@ impl Decision for ReserveCode {
     fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Reserved, Stop> {
         let user = work.require::<User>(self.by.user_id)?;
         // Apart from the passwords that strangers try: they keep nobody from giving a code.
-        let account = format!("code {}", user.email);
-        login_tries::reserve(&account, &self.address, work, context.now)
+        login_tries::reserve(Tried::Code(&user.email), &self.address, work, context.now)
     }
 }
 

@@ -32,6 +32,28 @@ impl Effective {
     }
 }
 
+/// The times in which a row counts, in order: of all times in which it is in effect, those at which
+/// `counts` says that it is the one. `others` are the times of all rows that could take its place.
+fn counting(
+    row: Effective,
+    others: impl Iterator<Item = Effective>,
+    counts: impl Fn(ServerTime) -> bool,
+) -> Vec<Effective> {
+    let changes = others.flat_map(|other| [Some(other.from), other.to]).flatten();
+    let within = changes.filter(|at| *at > row.from && row.at(*at));
+    let begins: BTreeSet<ServerTime> =
+        within.chain([row.from].into_iter().filter(|at| row.at(*at))).collect();
+    let ends = begins.iter().skip(1).copied().map(Some).chain([row.to]);
+    let mut periods: Vec<Effective> = vec![];
+    for (from, to) in begins.iter().copied().zip(ends).filter(|(from, _)| counts(*from)) {
+        match periods.last_mut() {
+            Some(last) if last.to == Some(from) => last.to = to,
+            _ => periods.push(Effective { from, to }),
+        }
+    }
+    periods
+}
+
 /// A percentage and a fixed part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fee {
@@ -373,6 +395,39 @@ impl Tariff {
             .max_by_key(|row| (row.effective.from, row.id))
     }
 
+    /// When a row is the platform's fee of its tier and operation.
+    #[must_use]
+    pub fn platform_fee_counts(&self, row: &PlatformFee) -> Vec<Effective> {
+        let is_like =
+            |other: &&PlatformFee| (&other.tier, other.operation) == (&row.tier, row.operation);
+        let others = self.platform_fees.iter().filter(is_like).map(|other| other.effective);
+        counting(row.effective, others, |at| {
+            let fee = self.platform_fee(&row.tier, row.operation, at);
+            fee.is_some_and(|fee| fee.id == row.id)
+        })
+    }
+
+    /// When a row is the network's fee of its method and operation.
+    #[must_use]
+    pub fn gateway_fee_counts(&self, row: &GatewayFee) -> Vec<Effective> {
+        let of = |row: &GatewayFee| (row.provider, row.method, row.operation);
+        let others = self.gateway_fees.iter().filter(|other| of(other) == of(row));
+        counting(row.effective, others.map(|other| other.effective), |at| {
+            let fee = self.gateway_fee(row.provider, row.method, row.operation, at);
+            fee.is_some_and(|fee| fee.id == row.id)
+        })
+    }
+
+    /// When a row is the rate of its pair of currencies.
+    #[must_use]
+    pub fn rate_counts(&self, row: &Rate) -> Vec<Effective> {
+        let pair = [(row.from, row.to), (row.to, row.from)];
+        let others = self.rates.iter().filter(|other| pair.contains(&(other.from, other.to)));
+        counting(row.effective, others.map(|other| other.effective), |at| {
+            self.row_of_pair(row.from, row.to, at).is_some_and(|rate| rate.id == row.id)
+        })
+    }
+
     /// The units of `to` for one unit of `from`: a stored rate, its inverse, or the cross rate through
     /// USD.
     #[must_use]
@@ -386,9 +441,14 @@ impl Tariff {
         })
     }
 
+    fn direct(&self, from: Currency, to: Currency, now: ServerTime) -> Option<Ratio> {
+        let row = self.row_of_pair(from, to, now)?;
+        if row.from == from { Some(row.rate) } else { row.rate.inverse() }
+    }
+
     /// The rate of a pair of currencies that began last, whether it is stored in this direction or the
     /// other.
-    fn direct(&self, from: Currency, to: Currency, now: ServerTime) -> Option<Ratio> {
+    fn row_of_pair(&self, from: Currency, to: Currency, now: ServerTime) -> Option<&Rate> {
         let of_pair = |row: &&Rate| {
             [(from, to), (to, from)].contains(&(row.from, row.to)) && row.effective.at(now)
         };
@@ -396,8 +456,7 @@ impl Tariff {
             let overlooked = mutant!(RateOneWay) && row.from != from;
             (!overlooked, row.effective.from, row.id)
         };
-        let row = self.rates.iter().filter(of_pair).max_by_key(begun)?;
-        if row.from == from { Some(row.rate) } else { row.rate.inverse() }
+        self.rates.iter().filter(of_pair).max_by_key(begun)
     }
 }
 

@@ -230,6 +230,29 @@ fn tries_are_counted_by_account_and_address() {
     assert_eq!(reserve(&mut stage, "x@y.z", "a"), Ok(()));
 }
 
+/// What strangers try from an address keeps nobody there from giving a code, and neither do the wrong
+/// codes of a colleague. One's own are counted all the same.
+#[test]
+fn codes_are_counted_for_each_person() {
+    let mut stage = Stage::new();
+    let ama = stage.member(1, Role::Owner);
+    ama.confirm(&mut stage, 100);
+    let kofi = stage.member(2, Role::Owner);
+    kofi.confirm(&mut stage, 100);
+    for n in 0..20 {
+        let reserve = ReserveLogin { email: format!("{n}@y.z"), address: "c".into() };
+        stage.decide(&reserve).unwrap();
+    }
+    let reserve = ReserveLogin { email: "new@y.z".into(), address: "c".into() };
+    assert!(stage.decide(&reserve).is_err());
+    for _ in 0..5 {
+        assert_eq!(kofi.give(&mut stage, Proof::Step(1)), Err(vec![Refusal::WrongCode]));
+    }
+    assert_eq!(ama.give(&mut stage, Proof::Step(101)), Ok(()));
+    let refused = kofi.give(&mut stage, Proof::Step(101)).unwrap_err();
+    assert!(matches!(refused[..], [Refusal::TooManyLogins { .. }]), "{refused:?}");
+}
+
 #[test]
 fn roles_are_given_by_owners_and_operators_and_one_owner_stays() {
     let mut stage = Stage::new();

@@ -355,6 +355,7 @@ impl Stage {
             merchant_id: self.merchant,
             relationship: Relationship::Customer,
             party_id: Some(party),
+            shown: None,
         }) {
             Ok(row) => row.id,
             other => panic!("{other:?}"),

@@ -14,7 +14,7 @@ use domain::kernel::ids::MerchantId;
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
 use domain::kernel::refusal::Refusal;
-use domain::kernel::time::ServerTime;
+use domain::kernel::time::{ServerTime, minutes};
 use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
 use domain::tariff::close_market::CloseMarket;
 use domain::tariff::end_phone_prefix::EndPhonePrefix;
@@ -57,6 +57,71 @@ fn a_change_ends_the_row_in_effect_and_begins_the_next() {
     assert_eq!(*stage.work.require::<PlatformFee>(row.id).unwrap(), row);
     let version = stage.work.require::<TariffVersion>(TariffVersion::ID).unwrap().version;
     assert_eq!((version, stage.work.tariff.version), (2, 2));
+}
+
+/// In whatever order fees and rates are set: when a row is said to count, it is the one that prices.
+#[test]
+fn each_row_counts_when_it_is_the_one_that_prices() {
+    let days = [0, 1, 2, 3];
+    let orders = [[0, 1, 2, 3], [3, 0, 1, 2], [2, 3, 0, 1], [3, 2, 1, 0], [1, 3, 0, 2]];
+    for order in orders {
+        let mut stage = Stage::new();
+        let begun = stage.now;
+        let at = |day: i64| begun.plus(days_of(day));
+        for day in order {
+            let from = (day > 0).then(|| at(day));
+            let set = SetPlatformFee { from, ..platform(10_000 * (day + 1)) };
+            stage.decide(&set).unwrap();
+            let (method, operation) = (Method::MTN_MOMO_LBR, Operation::Payout);
+            let fee = Fee { percentage_ppm: 10_000 * (day + 1), fixed: None };
+            stage.decide(&SetGatewayFee { method, operation, fee, from }).unwrap();
+            // In one direction, and the other.
+            let pair = [currency("USD"), currency("LRD")];
+            let [from, to] = if day % 2 == 0 { pair } else { [pair[1], pair[0]] };
+            let rate = if day % 2 == 0 { (200 + day, 1) } else { (1, 200 + day) };
+            let rate = Ratio::new(rate.0, rate.1).unwrap();
+            stage.decide(&SetRate { from, to, rate, since: (day > 0).then(|| at(day)) }).unwrap();
+        }
+        let tariff = &stage.work.tariff;
+        for day in days {
+            for now in [at(day), at(day).plus(1), at(day + 1).plus(-1)] {
+                let holds = |periods: Vec<Effective>| {
+                    assert!(periods.iter().all(|of| of.to.is_none_or(|to| to > of.from)));
+                    periods.iter().any(|period| period.at(now))
+                };
+                let platform = |of: &&PlatformFee| {
+                    (of.tier.as_str(), of.operation) == ("default", COLLECTION)
+                        && holds(tariff.platform_fee_counts(of))
+                };
+                let counting: Vec<i64> = tariff
+                    .platform_fees
+                    .iter()
+                    .filter(platform)
+                    .map(|of| of.fee.percentage_ppm)
+                    .collect();
+                assert_eq!(counting, [10_000 * (day + 1)], "{order:?} on {day}");
+                let gateway = tariff.gateway_fees.iter().filter(|of| {
+                    (of.method, of.operation) == (Method::MTN_MOMO_LBR, Operation::Payout)
+                        && holds(tariff.gateway_fee_counts(of))
+                });
+                let counting: Vec<i64> = gateway.map(|of| of.fee.percentage_ppm).collect();
+                assert_eq!(counting, [10_000 * (day + 1)], "{order:?} on {day}");
+                let rates = tariff.rates.iter().filter(|of| {
+                    let pair = [currency("USD"), currency("LRD")];
+                    pair.contains(&of.from)
+                        && pair.contains(&of.to)
+                        && holds(tariff.rate_counts(of))
+                });
+                assert_eq!(rates.count(), 1, "{order:?} on {day}");
+                let rate = tariff.rate(currency("USD"), currency("LRD"), now);
+                assert_eq!(rate, Ratio::new(200 + day, 1), "{order:?} on {day}");
+            }
+        }
+    }
+}
+
+fn days_of(days: i64) -> i64 {
+    days * 24 * 60 * minutes(1)
 }
 
 #[test]

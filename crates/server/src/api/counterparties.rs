@@ -118,6 +118,7 @@ async fn create(
         merchant_id: tenant.id(),
         relationship: payload.relationship_type,
         party_id: party_id(payload.party_id),
+        shown: None,
     };
     let row = app.engine.submit(tenant.caller, command).await?;
     Ok(Json(CounterpartyResponse::new(&row, &tenant.merchant)))

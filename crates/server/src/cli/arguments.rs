@@ -9,6 +9,7 @@ use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::ServerTime;
 use domain::tariff::Fee;
 
+use crate::api::fields::typed_name;
 use store::schema::market::{
     Country, Digits, DisplayName, Fixed, FromText, NetworkCode, Percentage,
 };
@@ -54,7 +55,9 @@ pub fn network_code(text: &str) -> Result<NetworkCode, String> {
 }
 
 pub fn display_name(text: &str) -> Result<DisplayName, String> {
-    DisplayName::from_text(text).ok_or_else(|| format!("use {}", DisplayName::WHAT))
+    let wrong = format!("use {}", DisplayName::WHAT);
+    let name = typed_name(text, DisplayName::MAX);
+    name.map(DisplayName).map_err(|fault| fault.sentence("it", &wrong))
 }
 
 pub fn time(text: &str) -> Result<ServerTime, String> {

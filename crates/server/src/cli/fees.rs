@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::cli::arguments::{FixedFee, method, operation, percentage, time};
 use crate::cli::tariff_rows::{
-    TariffRow, change, fee_json, listed, percent_json, since_and_until, table, with_period,
+    TariffRow, as_counted, change, fee_json, listed, percent_json, since_and_until, table,
+    with_period,
 };
 use crate::cli::{Target, output};
 use store::clock;
@@ -163,6 +164,7 @@ impl TariffRow<7> for FeeRow<'_> {
 
 fn list(target: &Target, all: bool) -> anyhow::Result<()> {
     let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
+    let tariff = as_counted(&tariff);
     let rows = rows_of(&tariff);
     let rows = listed(&rows, all, clock::now());
     let (platform, gateway): (Vec<&FeeRow<'_>>, _) =

@@ -34,8 +34,30 @@ pub fn list<const COLUMNS: usize, R: TariffRow<COLUMNS>>(
     rows: impl FnOnce(&Tariff) -> &[R],
 ) -> anyhow::Result<()> {
     let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
+    let tariff = as_counted(&tariff);
     let rows = listed(rows(&tariff), all, clock::now());
     output::tell(&rows.iter().map(|row| row.as_json()).collect(), &table(&rows))
+}
+
+/// The tariff with each fee and rate in effect only while it is the one that counts: a row that is set
+/// ends where one begins that was planned before.
+pub fn as_counted(tariff: &Tariff) -> Tariff {
+    let within = |whole: Effective, counts: &[Effective]| match (counts.first(), counts.last()) {
+        (Some(first), Some(last)) => Effective { from: first.from, to: last.to },
+        // It never counts.
+        _ => Effective { to: Some(whole.from), ..whole },
+    };
+    let mut counted = tariff.clone();
+    for (row, of) in counted.platform_fees.iter_mut().zip(&tariff.platform_fees) {
+        row.effective = within(of.effective, &tariff.platform_fee_counts(of));
+    }
+    for (row, of) in counted.gateway_fees.iter_mut().zip(&tariff.gateway_fees) {
+        row.effective = within(of.effective, &tariff.gateway_fee_counts(of));
+    }
+    for (row, of) in counted.rates.iter_mut().zip(&tariff.rates) {
+        row.effective = within(of.effective, &tariff.rate_counts(of));
+    }
+    counted
 }
 
 /// What a list shows of `rows` at `now`.
@@ -44,7 +66,8 @@ pub fn listed<const COLUMNS: usize, R: TariffRow<COLUMNS>>(
     all: bool,
     now: ServerTime,
 ) -> Vec<&R> {
-    let is_over = |effective: Effective| effective.to.is_some_and(|to| to <= now);
+    let is_over =
+        |effective: Effective| effective.to.is_some_and(|to| to <= now || to <= effective.from);
     rows.iter().filter(|row| all || !is_over(row.effective())).collect()
 }
 

@@ -109,6 +109,7 @@ fn sessions(
         merchant_id: merchant.id,
         relationship: Relationship::Friend,
         party_id: Some(party.id),
+        shown: None,
     };
     let counterparty = one(lane, counterparty);
     let declare = |minor: &i64| {

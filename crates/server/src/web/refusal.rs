@@ -169,6 +169,10 @@ fn words_of_app(
             ),
         ),
         StatusCode::METHOD_NOT_ALLOWED => (t.cannot_show, text("This address opens no page.")),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "Nothing was done",
+            text("This form is too big: go back, shorten what you typed, and send it again."),
+        ),
         StatusCode::TOO_MANY_REQUESTS => (t.wait_a_little, vec![t.too_many_pages(t.wait(seconds))]),
         StatusCode::SERVICE_UNAVAILABLE => {
             let number = id.map(|id| t.fault_number(Foreign(id)));
@@ -245,7 +249,8 @@ mod tests {
             (ApiError::Unavailable("a secret".to_owned()), "Try again in a moment"),
             (ApiError::NoSecretsKey("/a/file".to_owned()), "Tell who runs it"),
             (ApiError::internal("a secret"), "The fault is ours"),
-            (ApiError::TooLarge, "cannot be read"),
+            (ApiError::TooLarge, "This form is too big"),
+            (ApiError::BrokenBody, "cannot be read"),
         ] {
             let page = as_page(error.into_response(), visitor("lang=fr"), true);
             assert_eq!(page.headers()[CONTENT_LANGUAGE], "en");

@@ -144,6 +144,7 @@ impl Clients<'_> {
                         merchant_id: merchant,
                         relationship: Relationship::Customer,
                         party_id: Some(PartyId(party)),
+                        shown: None,
                     }));
                 };
                 Some(self.open_party_wallet(id, wallet, to, Money::new(1, currency)))

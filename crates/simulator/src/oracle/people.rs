@@ -304,9 +304,17 @@ pub struct Key {
 /// What wrong tries are counted for: an account, an address, or both.
 type Counted = (Option<String>, Option<String>);
 
-fn counted(email: &str, address: &str) -> [Counted; 3] {
+/// What stands before the account of tries at codes. The address alone does not count for them.
+const CODE: &str = "code ";
+
+fn counted(email: &str, address: &str) -> [Option<Counted>; 3] {
+    let is_strangers = !email.starts_with(CODE);
     let (account, address) = (Some(email.to_owned()), Some(address.to_owned()));
-    [(account.clone(), address.clone()), (None, address), (account, None)]
+    [
+        Some((account.clone(), address.clone())),
+        is_strangers.then_some((None, address)),
+        Some((account, None)),
+    ]
 }
 
 /// Everything about people.
@@ -461,13 +469,13 @@ impl People {
     /// Whether so many tries were wrong lately that there is no room for one more.
     fn is_try_refused(&self, email: &str, address: &str, now: i64) -> bool {
         counted(email, address).iter().zip(TRIES_MAX).any(|(what, most)| {
-            let all = self.tries.get(what).into_iter().flatten();
+            let all = what.as_ref().and_then(|what| self.tries.get(what)).into_iter().flatten();
             all.filter(|(_, at)| now - at < TRY_COUNTS).count() >= most
         })
     }
 
     fn add_try(&mut self, id: i64, email: &str, address: &str, now: i64) {
-        for what in counted(email, address) {
+        for what in counted(email, address).into_iter().flatten() {
             let tries = self.tries.entry(what).or_default();
             tries.retain(|(_, at)| now - at < TRY_COUNTS);
             tries.push((id, now));
@@ -478,7 +486,7 @@ impl People {
     /// Takes a try away that was right.
     fn forgive(&mut self, id: i64, now: i64) {
         let Some((email, address)) = self.tried.get(&id).cloned() else { return };
-        for what in counted(&email, &address) {
+        for what in counted(&email, &address).into_iter().flatten() {
             if let Some(tries) = self.tries.get_mut(&what) {
                 tries.retain(|(other, at)| *other != id && now - at < TRY_COUNTS);
             }
@@ -491,6 +499,7 @@ impl People {
         let Some((email, address)) = self.tried.get(last) else { return false };
         counted(email, address)
             .iter()
+            .flatten()
             .any(|what| self.tries.get(what).is_some_and(|known| known == row))
     }
 
@@ -805,7 +814,7 @@ impl Model {
     ) -> Result<(), Mismatch> {
         let user = self.people.users.get(&request.by.user_id.0);
         // Apart from the passwords that are tried.
-        let email = user.map(|user| format!("code {}", user.email)).unwrap_or_default();
+        let email = user.map(|user| format!("{CODE}{}", user.email)).unwrap_or_default();
         let is_refused = self.people.is_try_refused(&email, &request.address, observed.now);
         if observed.check_acceptance(first(&[(is_refused, LOGIN)]))? {
             let reserved = output!(observed, Output::ReserveCode(reserved) => reserved);

@@ -77,14 +77,20 @@ impl AuthenticationReads<'_> {
         Ok(self.0.rows(&sql, &params!["token" = token], read_row).await?.pop())
     }
 
+    /// Who begins anew by a link.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn begins_anew(&self, to: InvitedTo) -> Result<Option<User>, StoreError> {
+        let InvitedTo::Reset(id) = to else { return Ok(None) };
+        self.0.one::<User>("id = :id", &params!["id" = id.0]).await
+    }
+
     /// What a link is worth. Of the links by which somebody begins anew only the last one is worth
     /// anything.
     pub async fn standing(&self, invitation: &Invitation) -> Result<Standing, StoreError> {
         let user = async |id: UserId| self.0.one::<User>("id = :id", &params!["id" = id.0]).await;
-        let to_reset = match invitation.to {
-            InvitedTo::Reset(id) => user(id).await?,
-            InvitedTo::Merchant(..) | InvitedTo::Installation(_) => None,
-        };
+        let to_reset = self.begins_anew(invitation.to).await?;
         if to_reset.as_ref().is_some_and(|user| user.reset != Some(invitation.token)) {
             return Ok(Standing::Void);
         }

@@ -35,7 +35,7 @@ use domain::payments::attempt::WithAttempt;
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::execution_intent::ExecutionIntent;
 use domain::payments::session::SessionKind;
-use domain::people::invitation::Standing;
+use domain::people::invitation::{InvitedTo, Standing};
 use domain::sales::source::{SourceStatus, SourceType};
 use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
 use domain::tariff::close_market::CloseMarket;
@@ -513,6 +513,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
     made.extend(reads! { AuthenticationReads q.for_authentication() =>
         api_key("k10"), tenant(ApiKeyId(10)), login(Fingerprint(Uuid::from_u128(10))),
         invitation(Fingerprint(Uuid::from_u128(10))), standing(&invited), merchant(MINE), membership(UserId(10), MINE),
+        begins_anew(InvitedTo::Reset(UserId(10))),
     });
     made.extend(reads! { SystemReads q.for_system() =>
         tariff(), signing_keys(), installation(), ping(),

@@ -52,6 +52,19 @@ fn is_refused_in_lines(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\r')) || is_turning(c)
 }
 
+/// Whether a character shows something by itself. Marks that stand on another character do not, and
+/// what no script has is drawn by no font.
+fn is_base(c: char) -> bool {
+    // The standard library escapes what extends a character, and what is not printable.
+    let is_plain = c.escape_debug().len() == 1 || matches!(c, '"' | '\'' | '\\');
+    is_plain && is_visible(c)
+}
+
+/// Whether a character is none in any text: Unicode keeps these for programs.
+fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
+}
+
 fn is_visible(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !INVISIBLE.iter().any(|range| range.contains(&c))
 }
@@ -140,7 +153,7 @@ impl NameFault {
 }
 
 /// A name or title that a person types, for other people to read: trimmed, of 1 to `max` characters in
-/// one line, and without a character that nobody sees. What programs send may have those that
+/// one line, of which one at least is seen by itself, and without a character that nobody sees. What programs send may have those that
 /// [`Text`] takes, and so has what was stored before: pages show every name in a `bdi`, so that it
 /// turns nothing around it.
 ///
@@ -156,8 +169,20 @@ pub fn typed_name(text: &str, max: usize) -> Result<String, NameFault> {
     if let Some(c) = befores.zip(text.chars().zip(afters)).find_map(around) {
         return Err(NameFault::Hidden(c));
     }
+    if let Some(c) = text.chars().next().filter(|_| !text.chars().any(is_base)) {
+        return Err(NameFault::Hidden(c));
+    }
     let read = read(text, (1, max), is_refused_in_line);
     read.map(str::to_owned).map_err(|_| NameFault::Invalid)
+}
+
+/// The character for which a text that a person has typed is not taken, though it is short enough: one
+/// that turns what is written, or the first of nothing but invisible ones.
+#[must_use]
+pub fn hidden_in_text(text: &str) -> Option<char> {
+    let text = text.trim();
+    let all_hidden = !text.chars().any(is_visible);
+    text.chars().find(|c| is_turning(*c) || all_hidden && !c.is_whitespace() && !c.is_control())
 }
 
 /// Whether a character is neither seen nor needed where it stands. Joiners shape the letters of many
@@ -178,7 +203,7 @@ fn is_hidden(before: Option<char>, c: char, after: Option<char>) -> bool {
             before,
             Some('\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
         ),
-        _ => INVISIBLE.iter().chain(&TURNING).any(|range| range.contains(&c)),
+        _ => is_noncharacter(c) || INVISIBLE.iter().chain(&TURNING).any(|range| range.contains(&c)),
     }
 }
 
@@ -391,6 +416,22 @@ mod tests {
             "米 & 🍚",
         ] {
             assert_eq!(typed_name(&format!(" {kept} "), 255).as_deref(), Ok(kept), "{kept:?}");
+        }
+        // Marks without a letter, and what no font draws.
+        for (name, hidden) in [
+            ("\u{301}", '\u{301}'),
+            (" \u{301}\u{302} ", '\u{301}'),
+            ("\u{20dd}", '\u{20dd}'),
+            ("\u{e000}", '\u{e000}'),
+            ("\u{fdd0}", '\u{fdd0}'),
+            ("Ama\u{fdd0}", '\u{fdd0}'),
+            ("Ama\u{10ffff}", '\u{10ffff}'),
+        ] {
+            assert_eq!(typed_name(name, 255), Err(NameFault::Hidden(hidden)), "{name:?}");
+        }
+        for kept in ["E\u{301}lodie", "e\u{301}", "กิ่ง", "שָׁלוֹם", "\"", "'", "\\", "$", "🍚"]
+        {
+            assert_eq!(typed_name(kept, 255).as_deref(), Ok(kept), "{kept:?}");
         }
         for none in ["", "  ", "a\nb", "a\u{2028}b", "abcdef"] {
             assert_eq!(typed_name(none, 5), Err(NameFault::Invalid), "{none:?}");

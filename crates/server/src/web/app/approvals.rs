@@ -33,6 +33,7 @@ use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
+use crate::web::app::typed::wrong_text;
 use crate::web::language::Visitor;
 
 /// How many that wait, and how many that were answered, the page shows.
@@ -318,9 +319,10 @@ async fn refuse(
         None => None,
         Some(Ok(Text(note))) => Some(note),
         Some(Err(_)) => {
-            let fault = "A reason has at most 255 characters, in one line.";
-            let fault = Fault::of_field(note_field(id), fault);
             let typed = Typed { id, note: form.field("note").unwrap_or_default().to_owned() };
+            let fault = "A reason has at most 255 characters, in one line.";
+            let fault = wrong_text(&typed.note, "The reason", fault);
+            let fault = Fault::of_field(note_field(id), fault);
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             return render(status, &app, (&me, visitor), merchant, (fault, typed)).await;
         }

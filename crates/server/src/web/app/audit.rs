@@ -290,11 +290,14 @@ async fn show_installation(
 
 async fn as_csv(
     app: App,
-    me: LoggedIn,
+    (me, visitor): (LoggedIn, Visitor),
     merchant: Option<i64>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let filter = asked.filter().map_err(|_| ApiError::NotFound)?;
+    // The list says what is wrong.
+    let Ok(filter) = asked.filter() else {
+        return render(app, (me, visitor), merchant, asked).await;
+    };
     let whose = merchant.map_or(MerchantId::INSTALLATION, MerchantId);
     let of = OfPerson { app, me, merchant, filter };
     // Before a permit is taken: who may not read takes none of the merchant's.
@@ -306,20 +309,22 @@ async fn as_csv(
 async fn export(
     State(app): State<App>,
     _: CountPageRequest,
+    visitor: Visitor,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
-    as_csv(app, me, Some(merchant), asked).await
+    as_csv(app, (me, visitor), Some(merchant), asked).await
 }
 
 async fn export_installation(
     State(app): State<App>,
     _: CountPageRequest,
+    visitor: Visitor,
     me: LoggedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
-    as_csv(app, me, None, asked).await
+    as_csv(app, (me, visitor), None, asked).await
 }
 
 #[must_use]

@@ -1,10 +1,12 @@
 //! What stands around the pages of `/app`, and what is answered when something is refused.
 
+use std::sync::LazyLock;
+
 use askama::Template;
 use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::kernel::refusal::Refusal;
+use domain::kernel::refusal::{Refusal, Subject};
 use domain::kernel::time::ServerTime;
 
 use crate::api::error::ApiError;
@@ -210,6 +212,35 @@ pub fn next_path(text: Option<&str>) -> String {
     text.filter(fits).unwrap_or("/app").to_owned()
 }
 
+/// The routes below `/app`: their methods and paths.
+static ROUTES: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let routes = super::routes();
+    routes.list().iter().map(|route| (route.method, route.path)).collect()
+});
+
+/// Whether a page is at this path, and not only what a form is sent to.
+fn opens(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let is_open = |part: &str| part.starts_with('{');
+    let fits = |route: &str| {
+        let (parts, asked) = (route.split('/'), path.split('/'));
+        parts.clone().count() == asked.clone().count()
+            && parts.zip(asked).all(|(part, asked)| is_open(part) || part == asked)
+    };
+    // Of several that fit, the router takes the one with the most parts of its own.
+    let found = ROUTES.iter().filter(|(_, route)| fits(route));
+    let open_parts = |route: &str| route.split('/').filter(|part| is_open(part)).count();
+    let least = found.clone().map(|(_, route)| open_parts(route)).min();
+    let mut best = found.filter(|(_, route)| Some(open_parts(route)) == least);
+    best.any(|(method, _)| *method == "GET")
+}
+
+/// A path as of [`next_path`] at which a page is: nobody is led to where only a form is sent.
+pub fn next_page(text: Option<&str>) -> String {
+    let next = next_path(text);
+    if opens(&next) { next } else { next_path(None) }
+}
+
 /// A link that goes on to a path afterwards.
 pub fn with_next(path: &str, next: &str) -> String {
     if next == "/app" {
@@ -266,9 +297,66 @@ pub fn refused(failure: Failure, here: &str) -> Result<Refused, ApiError> {
     })
 }
 
-/// The reason, as a sentence begins and ends.
+/// The reason, as a sentence begins and ends: in words of the pages, where programs are told the names
+/// of states or what is theirs alone.
 pub fn sentence(reason: &Refusal) -> String {
-    as_sentence(&reason.to_string())
+    match reason {
+        Refusal::InvalidState { subject, what, state, needs } => {
+            as_sentence(&in_other_state(*subject, what, state, needs))
+        }
+        Refusal::PasscodeLocked { seconds } => passcode_locked(Some(*seconds)),
+        Refusal::PasscodeLockedForAll => passcode_locked(None),
+        other => as_sentence(&other.to_string()),
+    }
+}
+
+/// What became of something meanwhile, or was before.
+fn in_other_state(subject: Subject, what: &str, state: &str, needs: &str) -> String {
+    match (subject, state) {
+        (Subject::Approval, "APPROVED") => "it was approved already".to_owned(),
+        (Subject::Approval, "REFUSED") => "it was refused already".to_owned(),
+        (Subject::Approval, "EXPIRED") => "it was not approved in time".to_owned(),
+        (Subject::Source, "IDLE") => format!("the {what} is a draft: publish it first"),
+        (Subject::Source, "ACTIVE") => format!("the {what} was published already"),
+        (Subject::Source, "PROCESSING") => format!("the {what} is being paid just now"),
+        (Subject::Source, "PAID") => format!("the {what} is paid already"),
+        (Subject::Source, "CANCELED") => format!("the {what} was canceled already"),
+        (Subject::Execution, _) => format!("the {what} cannot be taken back: {}", stage(state)),
+        (Subject::Original, _) => format!("the {what} cannot be refunded: {}", stage(state)),
+        _ => format!("the {what} is {} and must be {}", plain(state), plain(needs)),
+    }
+}
+
+/// How far a payment is.
+fn stage(state: &str) -> String {
+    match state {
+        "PENDING" => "it was not sent yet".to_owned(),
+        "PROCESSING" => "it is under way".to_owned(),
+        "COMPLETED" => "it is completed".to_owned(),
+        "FAILED" => "it has failed".to_owned(),
+        other => format!("it is {}", plain(other)),
+    }
+}
+
+/// A name of a state in small letters, without its lines.
+fn plain(name: &str) -> String {
+    name.to_lowercase().replace('_', " ")
+}
+
+/// What is said where a passcode is not compared any more: for so many seconds for this person, or for
+/// everybody of the merchant.
+pub fn passcode_locked(seconds: Option<i64>) -> String {
+    const LIFTS: &str = "Whoever runs this server can lift it.";
+    match seconds {
+        Some(seconds) => {
+            let wait = match seconds.max(1).saturating_add(59) / 60 {
+                1 => "a minute".to_owned(),
+                minutes => format!("{minutes} minutes"),
+            };
+            format!("You gave too many wrong passcodes: try again in {wait}. {LIFTS}")
+        }
+        None => format!("Too many wrong passcodes were given for this merchant. {LIFTS}"),
+    }
 }
 
 /// Words with the letter and the mark with which a sentence begins and ends.
@@ -409,6 +497,53 @@ mod tests {
             assert!(next == "/app" || next == "/app//evil.example", "{other}: {next}");
         }
         assert_eq!(next_path(None), "/app");
+    }
+
+    #[test]
+    fn nobody_is_led_to_where_only_a_form_is_sent() {
+        for path in [
+            "/app",
+            "/app/login",
+            "/app/team/10",
+            "/app/audit/csv",
+            "/app/payments/10?state=FAILED",
+            "/app/payments/10/csv",
+            "/app/payments/10/77",
+        ] {
+            assert_eq!(next_page(Some(path)), path);
+        }
+        for other in [
+            "/app/logout",
+            "/app/team/10/invite",
+            "/app/tariff/platform-fee",
+            "/app/payments/10/filters/save",
+            "/app/nothing/there",
+            "https://evil.example",
+        ] {
+            assert_eq!(next_page(Some(other)), "/app", "{other}");
+        }
+        assert_eq!(next_page(None), "/app");
+    }
+
+    #[test]
+    fn states_are_told_in_words() {
+        let of = |subject, what, state| {
+            sentence(&Refusal::InvalidState { subject, what, state, needs: "ACTIVE" })
+        };
+        let approval = |state| of(Subject::Approval, "approval", state);
+        assert_eq!(approval("APPROVED"), "It was approved already.");
+        let invoice = |state| of(Subject::Source, "invoice", state);
+        assert_eq!(invoice("ACTIVE"), "The invoice was published already.");
+        assert_eq!(invoice("PAID"), "The invoice is paid already.");
+        let payment = of(Subject::Execution, "payment", "FAILED");
+        assert_eq!(payment, "The payment cannot be taken back: it has failed.");
+        for state in ["APPROVED", "IN_USE"] {
+            let other = of(Subject::Session, "session", state);
+            assert!(!other.chars().skip(1).any(char::is_uppercase), "{other}");
+        }
+        let locked = |seconds| sentence(&Refusal::PasscodeLocked { seconds });
+        assert!(locked(1).contains("in a minute."), "{}", locked(1));
+        assert!(locked(61).contains("in 2 minutes."), "{}", locked(61));
     }
 
     #[test]

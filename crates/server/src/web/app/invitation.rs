@@ -10,6 +10,7 @@ use domain::kernel::time::{ServerTime, minutes};
 use domain::people::accept_invitation::{AcceptInvitation, Guest};
 use domain::people::invitation::{Invitation, InvitedTo, Standing};
 use domain::people::log_in::{FinishLogin, ReserveLogin};
+use domain::people::user::User;
 use store::clock;
 
 use crate::api::error::ApiError;
@@ -54,6 +55,8 @@ struct Opened {
     to: InvitedTo,
     waits: bool,
     place: Option<String>,
+    /// Who begins anew by it.
+    whose: Option<User>,
 }
 
 /// The link, if it is good: not over, and made by somebody who may still give what it gives.
@@ -74,7 +77,8 @@ async fn open(app: &App, text: &str) -> Result<Option<Opened>, ApiError> {
         InvitedTo::Installation(_) => Some("the whole installation".to_owned()),
         InvitedTo::Reset(_) => None,
     };
-    Ok(Some(Opened { token, to, waits: standing.waits(), place }))
+    let whose = reads.begins_anew(to).await?;
+    Ok(Some(Opened { token, to, waits: standing.waits(), place, whose }))
 }
 
 fn ended(visitor: Visitor) -> Result<Response, ApiError> {
@@ -267,8 +271,10 @@ fn fault(sent: &Sent, opened: &Opened) -> Option<Fault> {
             return Some(fault);
         }
     }
-    let email = sent.email.as_deref().unwrap_or_default();
-    let fault = people::check_password(&sent.password, email, &sent.typed.name).err()?;
+    let typed = (sent.email.as_deref().unwrap_or_default(), sent.typed.name.as_str());
+    let stored = opened.whose.as_ref().map(|user| (user.email.as_str(), user.name.as_str()));
+    let (email, name) = stored.unwrap_or(typed);
+    let fault = people::check_password(&sent.password, email, name).err()?;
     Some(Fault::of_field("password", format!("{fault}.")))
 }
 

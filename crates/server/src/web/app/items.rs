@@ -7,7 +7,7 @@ use domain::sales::edit_items::NewItem;
 use crate::api::search::typed_amount;
 use crate::web::app::frame::Fault;
 use crate::web::app::payment_words;
-use crate::web::app::typed::NameField;
+use crate::web::app::typed::{NameField, too_large};
 use crate::web::form::Form;
 use crate::web::language::texts::Html;
 
@@ -58,8 +58,10 @@ pub fn price(text: &str, currency: Currency) -> Option<Money> {
 }
 
 /// What is said beside a price that is none.
-pub fn wrong_price(currency: Currency) -> String {
-    format!("Give a price in {currency}, above zero, {}.", payment_words::example(currency))
+pub fn wrong_price(text: &str, currency: Currency) -> String {
+    let example = payment_words::example(currency);
+    let none = || format!("Give a price in {currency}, above zero, {example}.");
+    too_large(text, currency).unwrap_or_else(none)
 }
 
 /// How many of an item; one for an empty text.
@@ -128,7 +130,7 @@ impl Rows {
                     name.map_err(|said| fault("item", said.sentence().unwrap_or_default()))?;
                 let qty = quantity(&row.qty).ok_or_else(|| fault("qty", WRONG_QUANTITY))?;
                 let amount = price(&row.price, currency)
-                    .ok_or_else(|| fault("price", &wrong_price(currency)))?;
+                    .ok_or_else(|| fault("price", &wrong_price(&row.price, currency)))?;
                 Ok(NewItem { name, currency, qty, amount })
             };
             match read() {

@@ -303,7 +303,7 @@ impl Typed {
                         let both = "Give both: the least and the most that a payer may choose.";
                         return Err(Fault::of_field(name, both));
                     }
-                    let wrong = || Fault::of_field(name, wrong_price(currency));
+                    let wrong = || Fault::of_field(name, wrong_price(text, currency));
                     price(text, currency).ok_or_else(wrong)
                 };
                 Ok(NewLinkPrice::Open {

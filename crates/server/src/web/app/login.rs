@@ -70,7 +70,7 @@ async fn log_in(
     form: Form,
 ) -> Result<Response, ApiError> {
     let typed = form.field("email").unwrap_or_default();
-    let next = frame::next_path(form.field("next"));
+    let next = frame::next_page(form.field("next"));
     let password = form.verbatim("password").unwrap_or_default().to_owned();
     // Nobody has another name or a longer password.
     let email = people::email(typed).filter(|_| password.len() <= 4 * PASSWORD_MAX);

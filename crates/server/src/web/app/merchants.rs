@@ -10,7 +10,7 @@ use domain::directory::roles::Action;
 use domain::directory::update_merchant::{MerchantChanges, UpdateMerchant};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{MerchantId, WalletId};
-use domain::kernel::money::{Decimal, Money};
+use domain::kernel::money::Money;
 use domain::kernel::names::Mode;
 use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::set_wallet_status::SetWalletStatus;
@@ -30,7 +30,7 @@ use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::overview;
 use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
-use crate::web::app::typed::answer;
+use crate::web::app::typed::{answer, number, too_large};
 use crate::web::app::wallets::{Owners, WalletOwner};
 use crate::web::language::Visitor;
 
@@ -325,13 +325,13 @@ async fn fund(
     };
     let amount = form.field("amount").unwrap_or_default().to_owned();
     let typed = Typed { wallet: id, amount, key: key.clone() };
-    let amount =
-        Decimal::parse(&typed.amount).and_then(|typed| typed.to_money(found.currency).ok());
+    let amount = number(&typed.amount).and_then(|typed| typed.to_money(found.currency).ok());
     let Some(amount) = amount.filter(|amount| amount.minor > 0) else {
-        let sentence = match found.currency.exponent() {
+        let none = || match found.currency.exponent() {
             0 => "An amount is a whole number above zero.".to_owned(),
             places => format!("An amount is above zero and has at most {places} decimals."),
         };
+        let sentence = too_large(&typed.amount, found.currency).unwrap_or_else(none);
         let said = (Fault::of_field(amount_field(id), sentence), typed);
         return at_fault(&app, (&me, visitor), merchant, said).await;
     };

@@ -31,6 +31,8 @@ use crate::web::app::typed::NameField;
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
 
+/// The most filters that one person keeps of a merchant.
+const KEPT_MAX: usize = 50;
 /// How many rows stand on a page.
 const PAGE: u32 = 50;
 /// The id of the field with the name of a filter.
@@ -348,11 +350,15 @@ impl Table for OfPerson {
 async fn export(
     State(app): State<App>,
     _: CountPageRequest,
+    visitor: Visitor,
     me: LoggedIn,
     Ids([merchant]): Ids<1>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
-    let filter = asked.filter().map_err(|_| ApiError::NotFound)?;
+    // The list says what is wrong.
+    let Ok(filter) = asked.filter() else {
+        return render(&app, (&me, visitor), merchant, asked, Beside::default()).await;
+    };
     let of = OfPerson { app, me, merchant, filter };
     // Before a permit is taken: who may not read takes none of the merchant's.
     of.page(Page { limit: 1, after_id: None }).await?;
@@ -360,13 +366,26 @@ async fn export(
     Ok(csv::answer(of, "payments.csv", permit).await?.into_response())
 }
 
+/// Why no further filter is kept. One that is kept already takes another filter in its place.
+async fn too_many(
+    at: &AtMerchant<'_>,
+    me: &LoggedIn,
+    name: &str,
+) -> Result<Option<Fault>, ApiError> {
+    let kept = at.reads.saved_filters(me.user.id).await?;
+    let is_full = kept.len() >= KEPT_MAX && kept.iter().all(|filter| filter.name != name);
+    let said = || format!("You keep {KEPT_MAX} filters of this merchant: remove one first.");
+    Ok(is_full.then(|| Fault::of_page(said())))
+}
+
 /// Keeps a filter under a name, or removes the one of this name.
 async fn save(
     Posted { app, visitor, me, ids: [merchant], form }: Posted<1>,
 ) -> Result<Response, ApiError> {
-    if let Err(failure) = me.at_merchant(&app, merchant, Action::ReadPayments).await {
-        return me.not_permitted(failure, visitor, &path(merchant));
-    }
+    let at = match me.at_merchant(&app, merchant, Action::ReadPayments).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &path(merchant)),
+    };
     let asked = Asked::from_query(form.field("query").unwrap_or_default().trim_start_matches('?'));
     let name = form.field(NAME).unwrap_or_default().trim().to_owned();
     let wrong = format!("A name has 1 to {NAME_MAX} characters.");
@@ -375,6 +394,10 @@ async fn save(
         Err(_) => Some(Fault::of_page("This filter is not understood.")),
         Ok(_) if !asked.narrows() => Some(Fault::of_page("There is no filter to keep.")),
         Ok(_) => field.read(&name).err(),
+    };
+    let fault = match fault {
+        None => too_many(&at, &me, &name).await?,
+        fault => fault,
     };
     if let Some(fault) = fault {
         return render(&app, (&me, visitor), merchant, asked, Beside { fault, name }).await;

@@ -46,6 +46,7 @@ use crate::web::app::payment_words;
 use crate::web::app::payments::path as payments_path;
 use crate::web::app::payouts;
 use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
+use crate::web::app::typed::too_large;
 use crate::web::checkout::steps::draw_key;
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
@@ -203,11 +204,9 @@ impl Asked {
         let wallet = wallet.ok_or_else(|| Fault::of_field("wallet", "Choose a wallet."))?;
         let currency = wallet.currency;
         let wrong = || {
-            let words = format!(
-                "Give an amount above zero in {currency}, {}.",
-                payment_words::example(currency)
-            );
-            Fault::of_field("amount", words)
+            let example = payment_words::example(currency);
+            let none = || format!("Give an amount above zero in {currency}, {example}.");
+            Fault::of_field("amount", too_large(&self.amount, currency).unwrap_or_else(none))
         };
         let (number, named) = typed_amount(&self.amount).ok_or_else(wrong)?;
         let amount = number.to_money(currency).map_err(|_| wrong())?;
@@ -679,8 +678,14 @@ impl Confirmed {
                     Ok(PasscodeCheck::Replayed(found)) => return Ok(found.execution),
                     Ok(PasscodeCheck::Correct(_)) => true,
                     Ok(PasscodeCheck::NotSet) => false,
-                    Err(ApiError::Forbidden(words) | ApiError::Locked(words, _)) => {
+                    Err(ApiError::Forbidden(words)) => {
                         return Err(NotMade::Passcode(frame::as_sentence(&words)));
+                    }
+                    Err(ApiError::Locked(_, seconds)) => {
+                        // That of everybody is told as one of a day.
+                        let seconds = i64::try_from(seconds).ok();
+                        let own = seconds.filter(|seconds| *seconds < 86_400);
+                        return Err(NotMade::Passcode(frame::passcode_locked(own)));
                     }
                     Err(error) => return Err(NotMade::Failed(error)),
                 };

@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::decision::event::Actor;
-use domain::directory::party::Party;
+use domain::directory::counterparties::CreateCounterparty;
+use domain::directory::party::{Party, Relationship};
 use domain::directory::payment_account::PaymentAccount;
 use domain::directory::roles::Action;
 use domain::kernel::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, SessionId};
@@ -273,10 +274,13 @@ struct RecipientsTemplate<'a> {
     asked: &'a str,
     accounts: Vec<RecipientLine>,
     customers: Vec<RecipientLine>,
+    fault: Fault,
 }
 
 struct RecipientLine {
     path: String,
+    /// Whether a form leads there: whoever was never paid or sold to has no counterparty yet.
+    is_new: bool,
     name: String,
     number: Option<String>,
     /// How they are paid.
@@ -287,8 +291,8 @@ struct RecipientLine {
 struct Recipients {
     /// Accounts that can be paid out to.
     accounts: Vec<PaymentAccount>,
-    /// Customers who can be transferred to, each with a counterparty.
-    customers: Vec<(CounterpartyId, Party)>,
+    /// Customers who can be transferred to, with the counterparty of those who have one.
+    customers: Vec<(Option<CounterpartyId>, Party)>,
 }
 
 /// The newest of them.
@@ -303,11 +307,27 @@ async fn newest(reads: &MerchantReads<'_>) -> Result<Recipients, ApiError> {
     let mut seen = HashSet::new();
     let customers = reads.counterparties(None, None, page).await?.rows.into_iter();
     // A customer who came back has several.
-    let customers = customers
-        .filter_map(|(counterparty, party)| Some((counterparty.id, party?)))
+    let mut customers: Vec<(Option<CounterpartyId>, Party)> = customers
+        .filter_map(|(counterparty, party)| Some((Some(counterparty.id), party?)))
         .filter(|(_, party)| seen.insert(party.id))
         .collect();
+    let parties = reads.parties(None, page).await?.rows;
+    let others = with_counterparties(reads, parties).await?.into_iter();
+    customers.splice(0..0, others.filter(|(counterparty, _)| counterparty.is_none()));
+    customers.truncate(usize::try_from(FOUND_MAX).unwrap_or(usize::MAX));
     Ok(Recipients { accounts, customers })
+}
+
+/// Each party with its counterparty, if it has one.
+async fn with_counterparties(
+    reads: &MerchantReads<'_>,
+    parties: Vec<Party>,
+) -> Result<Vec<(Option<CounterpartyId>, Party)>, ApiError> {
+    let found = reads.first_counterparties(parties.iter().map(|party| party.id)).await?;
+    let found: HashMap<Option<PartyId>, CounterpartyId> =
+        found.into_iter().map(|counterparty| (counterparty.party_id, counterparty.id)).collect();
+    let customer = |party: Party| (found.get(&Some(party.id)).copied(), party);
+    Ok(parties.into_iter().map(customer).collect())
 }
 
 /// Those whom a text names.
@@ -320,11 +340,7 @@ async fn named(
         |account: &PaymentAccount| account.is_active && account.operation == Operation::Payout;
     let people = people(reads, tariff, text).await?;
     let accounts = people.accounts(reads, can_be_paid).await?;
-    let found = reads.first_counterparties(people.parties.iter().map(|party| party.id)).await?;
-    let found: HashMap<Option<PartyId>, CounterpartyId> =
-        found.into_iter().map(|counterparty| (counterparty.party_id, counterparty.id)).collect();
-    let customer = |party: Party| Some((*found.get(&Some(party.id))?, party));
-    let customers = people.parties.into_iter().filter_map(customer).collect();
+    let customers = with_counterparties(reads, people.parties).await?;
     Ok(Recipients { accounts, customers })
 }
 
@@ -337,41 +353,106 @@ async fn recipients(
     Query(mut asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     asked.q.retain(|c| !c.is_control());
+    let (who, fault) = ((&me, visitor), Fault::default());
+    render_recipients(StatusCode::OK, &app, who, merchant, &asked.q, fault).await
+}
+
+async fn render_recipients(
+    status: StatusCode,
+    app: &App,
+    (me, visitor): (&LoggedIn, Visitor),
+    merchant: i64,
+    asked: &str,
+    fault: Fault,
+) -> Result<Response, ApiError> {
     let path = format!("{}/new", path(merchant));
-    let at = match me.at_merchant(&app, merchant, Action::PayOut).await {
+    let at = match me.at_merchant(app, merchant, Action::PayOut).await {
         Ok(at) => at,
         Err(failure) => return me.not_permitted(failure, visitor, &path),
     };
     let permit = app.lists.acquire(MerchantId(merchant)).await;
     let _permit = permit.ok_or(ApiError::TooManyLists)?;
     let tariff = app.queries.for_system().tariff().await?;
-    let Recipients { accounts, customers } = match asked.q.trim() {
+    let Recipients { accounts, customers } = match asked.trim() {
         "" => newest(&at.reads).await?,
         text => named(&at.reads, &tariff, text).await?,
     };
     let methods = Methods::new(tariff, me.now);
     let accounts = accounts.into_iter().map(|account| RecipientLine {
         path: Target::Account(account.id.0).path(merchant),
+        is_new: false,
         name: account.account_name,
         number: account.account_number,
         method: methods.name(account.method, Language::English),
     });
     let customers = customers.into_iter().map(|(counterparty, party)| RecipientLine {
-        path: Target::Customer(counterparty.0).path(merchant),
+        path: match counterparty {
+            Some(counterparty) => Target::Customer(counterparty.0).path(merchant),
+            None => new_customer_path(merchant, party.id),
+        },
+        is_new: counterparty.is_none(),
+        // Two may have one name and one phone.
+        method: format!("their wallet here, customer {}", party.id),
         name: party.fullname,
         number: Some(party.phone),
-        method: "their wallet here".to_owned(),
     });
     let frame = me.frame(visitor, "New payout").at(&path).of(&at, Screen::Payouts);
     let template = RecipientsTemplate {
         app: &frame,
         path,
         customers_path: format!("/app/customers/{merchant}"),
-        asked: &asked.q,
+        asked,
         accounts: accounts.collect(),
         customers: customers.collect(),
+        fault,
     };
-    frame::render(StatusCode::OK, &frame, &template)
+    frame::render(status, &frame, &template)
+}
+
+/// Where the form is sent for a customer without a counterparty.
+fn new_customer_path(merchant: i64, party: PartyId) -> String {
+    format!("{}/party/{party}", path(merchant))
+}
+
+/// Makes the counterparty that a transfer goes to, and leads to the form of the transfer. A form that is
+/// sent twice makes one.
+async fn new_customer(
+    Posted { app, visitor, me, ids: [merchant, id], .. }: Posted<2>,
+) -> Result<Response, ApiError> {
+    let here = format!("{}/new", path(merchant));
+    let at = match me.at_merchant(&app, merchant, Action::PayOut).await {
+        Ok(at) => at,
+        Err(failure) => return me.not_permitted(failure, visitor, &here),
+    };
+    let party = at.reads.party(PartyId(id)).await?.ok_or(ApiError::NotFound)?;
+    let known = async || {
+        let found = at.reads.first_counterparties([party.id]).await?;
+        Ok::<_, ApiError>(found.first().map(|counterparty| counterparty.id))
+    };
+    let form_of = |id: CounterpartyId| Target::Customer(id.0).path(merchant);
+    if let Some(id) = known().await? {
+        return Ok(frame::lead_to(&form_of(id)));
+    }
+    let decision = CreateCounterparty {
+        merchant_id: at.merchant.id,
+        relationship: Relationship::Customer,
+        party_id: Some(party.id),
+        shown: Some(party.updated_at),
+    };
+    let failure = match me.submit(&app, Some(at.merchant.id), decision).await {
+        Ok(made) => return Ok(frame::lead_to(&form_of(made.id))),
+        Err(failure) => failure,
+    };
+    if frame::was_changed(&failure)
+        && let Some(id) = known().await?
+    {
+        return Ok(frame::lead_to(&form_of(id)));
+    }
+    let page = async |status, sentence| {
+        let (who, fault) = ((&me, visitor), Fault::of_page(sentence));
+        render_recipients(status, &app, who, merchant, "", fault).await
+    };
+    frame::refused(failure, &here)?.answer_read(page).await
 }
 
 #[must_use]
@@ -379,5 +460,6 @@ pub fn routes() -> Routes {
     Routes::new()
         .page("/app/payouts/{merchant}", list)
         .page("/app/payouts/{merchant}/new", recipients)
+        .form("/app/payouts/{merchant}/party/{party}", new_customer)
         .form("/app/payouts/{merchant}/{id}/cancel", cancel)
 }

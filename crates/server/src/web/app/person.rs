@@ -392,5 +392,5 @@ impl<S: Send + Sync> FromRequestParts<S> for Next {
 fn next_of(uri: &Uri) -> String {
     let query = uri.query().unwrap_or_default();
     let next = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "next");
-    frame::next_path(next.as_ref().map(|(_, value)| value.as_ref()))
+    frame::next_page(next.as_ref().map(|(_, value)| value.as_ref()))
 }

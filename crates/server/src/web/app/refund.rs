@@ -37,6 +37,7 @@ use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
 use crate::web::app::payments::path as list_path;
 use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
+use crate::web::app::typed::{too_large, wrong_text};
 use crate::web::checkout::steps::draw_key;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
@@ -175,8 +176,12 @@ fn read(form: &Form, paid: &Execution) -> Result<Asked, Fault> {
     };
     let currency = paid.payer.currency;
     let example = payment_words::example(currency);
-    let wrong = || Fault::of_field("amount", format!("Give an amount of {currency}, {example}."));
-    let (number, named) = form.field("amount").and_then(typed_amount).ok_or_else(wrong)?;
+    let text = form.field("amount").unwrap_or_default();
+    let wrong = || {
+        let none = || format!("Give an amount of {currency}, {example}.");
+        Fault::of_field("amount", too_large(text, currency).unwrap_or_else(none))
+    };
+    let (number, named) = typed_amount(text).ok_or_else(wrong)?;
     let minor = number.to_money(currency).map_err(|_| wrong())?.minor;
     if named.is_some_and(|named| named != currency) {
         return Err(wrong());
@@ -185,7 +190,9 @@ fn read(form: &Form, paid: &Execution) -> Result<Asked, Fault> {
         None => None,
         Some(Ok(Text(reason))) => Some(reason),
         Some(Err(_)) => {
+            let typed = form.field("reason").unwrap_or_default();
             let fault = "A reason has at most 255 characters, in one line.";
+            let fault = wrong_text(typed, "The reason", fault);
             return Err(Fault::of_field("reason", fault));
         }
     };

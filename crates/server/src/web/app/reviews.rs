@@ -34,6 +34,7 @@ use crate::web::app::navigation::Screen;
 use crate::web::app::payment;
 use crate::web::app::payment_words;
 use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
+use crate::web::app::typed::wrong_text;
 use crate::web::language::Visitor;
 
 /// How many rows stand on a page.
@@ -473,6 +474,14 @@ impl Seen<'_> {
         ways(self.review.kind).into_iter().find(|how| Some(name_of(*how)) == name)
     }
 
+    /// Whether it was resolved in this way, on this evidence.
+    fn is_resolved(&self, how: Resolution, evidence: &str) -> bool {
+        let review = &self.review;
+        review.status == ReviewStatus::Resolved
+            && review.resolution.as_deref() == Some(how.as_str())
+            && review.evidence.as_deref() == Some(evidence)
+    }
+
     fn decision(&self, how: Resolution, evidence: String) -> ResolveReview {
         ResolveReview { review_id: self.review.id, resolution: how, evidence }
     }
@@ -677,22 +686,30 @@ async fn resolve(
         let beside = Beside { fault, typed, shown: None };
         return render(StatusCode::UNPROCESSABLE_ENTITY, (&me, visitor), seen, beside).await;
     };
+    let evidence = Text::<EVIDENCE_MAX>::read(&json!(typed.evidence));
+    // The same form may have been sent before, or at the same time: then it leads on.
+    let is_done = async || {
+        let Ok(Text(evidence)) = &evidence else { return false };
+        let now = find(&app, &me, (merchant, id), Action::ResolveReviews).await;
+        now.is_ok_and(|now| now.is_resolved(how, evidence))
+    };
     // Found anew, so that nothing is posted that was not shown.
     let preview = match previewed(&app, &me, &seen, how).await {
         Ok(preview) => preview,
+        Err(_) if is_done().await => return Ok(frame::lead_to(&path(&seen.review))),
         Err(failure) => return refused((&me, visitor), seen, failure, typed).await,
     };
-    let evidence = Text::<EVIDENCE_MAX>::read(&json!(typed.evidence));
     let fault = if form.field("figures").unwrap_or_default() != figures(&preview) {
         Some(Fault::of_page("What it posts has changed meanwhile. Look at it again."))
     } else if evidence.is_err() {
         let sentence = "Say what the decision is based on, in one line of at most 1000 characters.";
+        let sentence = wrong_text(&typed.evidence, "The evidence", sentence);
         Some(Fault::of_field("evidence", sentence))
     } else {
         None
     };
-    let evidence = match (fault, evidence) {
-        (None, Ok(Text(evidence))) => evidence,
+    let evidence = match (fault, &evidence) {
+        (None, Ok(Text(evidence))) => evidence.clone(),
         (fault, _) => {
             let shown = Some(shown(how, seen.review.amount.minor < 0, &preview));
             let beside = Beside { shown, typed, fault: fault.unwrap_or_default() };
@@ -702,6 +719,7 @@ async fn resolve(
     let decision = seen.decision(how, evidence);
     match me.submit(&app, Some(seen.at.merchant.id), decision).await {
         Ok(review) => Ok(frame::lead_to(&path(&review))),
+        Err(_) if is_done().await => Ok(frame::lead_to(&path(&seen.review))),
         Err(failure) => refused((&me, visitor), seen, failure, typed).await,
     }
 }

@@ -194,11 +194,11 @@ async fn give(
     if let Some(to) = query("to") {
         // Another form, which was led here.
         let kept = Kept::of(Some(&to), &form, "");
-        let next = frame::next_path(query("next").as_deref());
+        let next = frame::next_page(query("next").as_deref());
         let asked = (next.as_str(), false);
         return render(StatusCode::OK, &app, (&me, visitor), asked, kept, Fault::default()).await;
     }
-    let next = frame::next_path(form.field("next"));
+    let next = frame::next_page(form.field("next"));
     let kept = || Kept::of(form.field("to"), &form, KEPT);
     let opens = form.has("opens");
     let shown = async |status, fault| {

@@ -49,6 +49,7 @@ use crate::web::app::navigation::Screen;
 use crate::web::app::payment_words;
 use crate::web::app::payments::{PaymentLine, path as payments_path};
 use crate::web::app::person::{AtMerchant, LoggedIn, Posted};
+use crate::web::app::typed::wrong_text;
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 use crate::web::methods::Methods;
@@ -717,7 +718,7 @@ fn new_item(typed: &Typed, source: &Source) -> Result<NewItem, Fault> {
     let name = item_field("item").read(&typed.item)?;
     let qty = quantity(&typed.qty).ok_or_else(|| Fault::of_field("qty", WRONG_QUANTITY))?;
     let amount = price(&typed.price, source.currency)
-        .ok_or_else(|| Fault::of_field("price", wrong_price(source.currency)))?;
+        .ok_or_else(|| Fault::of_field("price", wrong_price(&typed.price, source.currency)))?;
     Ok(NewItem { name, currency: source.currency, qty, amount })
 }
 
@@ -797,8 +798,8 @@ fn changes(form: &Form, kind: SourceType) -> Result<SourceChanges, Fault> {
 pub fn note(form: &Form) -> Result<Option<String>, Fault> {
     let Some(text) = form.field("note") else { return Ok(None) };
     let read = Note::read(&json!(text.replace("\r\n", "\n")));
-    let Note(note) =
-        read.map_err(|_| Fault::of_field("note", "A note has at most 2,000 characters."))?;
+    let wrong = || wrong_text(text, "The note", "A note has at most 2,000 characters.");
+    let Note(note) = read.map_err(|_| Fault::of_field("note", wrong()))?;
     Ok(Some(note))
 }
 
@@ -806,8 +807,9 @@ pub fn note(form: &Form) -> Result<Option<String>, Fault> {
 pub fn reference(form: &Form) -> Result<Option<String>, Fault> {
     let Some(text) = form.field("reference") else { return Ok(None) };
     let wrong = "A reference has at most 255 characters, in one line.";
+    let wrong = || wrong_text(text, "The reference", wrong);
     let read = Text::<255>::read(&json!(text));
-    let Text(text) = read.map_err(|_| Fault::of_field("reference", wrong))?;
+    let Text(text) = read.map_err(|_| Fault::of_field("reference", wrong()))?;
     Ok(Some(text))
 }
 

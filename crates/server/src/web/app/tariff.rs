@@ -36,7 +36,7 @@ use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::networks;
 use crate::web::app::payment_words;
 use crate::web::app::person::{LoggedIn, Posted};
-use crate::web::app::typed::NameField;
+use crate::web::app::typed::{NameField, number, too_large};
 use crate::web::form::Form;
 use crate::web::language::{Language, Visitor};
 use crate::web::methods::Methods;
@@ -207,6 +207,16 @@ struct Price {
     lines: Vec<(&'static str, String)>,
 }
 
+/// When a row counts. One that was planned and replaced before it began never does.
+fn periods(counts: &[Effective], now: ServerTime) -> String {
+    let periods: Vec<String> = counts.iter().map(|period| words(*period, now)).collect();
+    if periods.is_empty() {
+        "never: another one took its place".to_owned()
+    } else {
+        periods.join("; ")
+    }
+}
+
 fn words(effective: Effective, now: ServerTime) -> String {
     let from = match effective.from {
         ServerTime(..=0) => "since ever".to_owned(),
@@ -223,26 +233,28 @@ fn row(id: i64, what: String, says: String) -> Row {
     Row { id, what, says, period: String::new(), end: None }
 }
 
-fn fee_rows(tariff: &Tariff) -> Vec<(Effective, Row)> {
+fn fee_rows(tariff: &Tariff) -> Vec<(Vec<Effective>, Row)> {
     let platform = tariff.platform_fees.iter().map(|of| {
         let what = format!("Platform, {} in tier {}", of.operation.as_str(), of.tier);
         let says = format!("{}, exchange {}", of.fee, percent(of.fx_percentage_ppm));
-        (of.effective, row(of.id.0, what, says))
+        (tariff.platform_fee_counts(of), row(of.id.0, what, says))
     });
     let gateway = tariff.gateway_fees.iter().map(|of| {
         let what = format!("{}, {} by {}", of.method, of.operation.as_str(), of.provider.as_str());
-        (of.effective, row(of.id.0, what, of.fee.to_string()))
+        (tariff.gateway_fee_counts(of), row(of.id.0, what, of.fee.to_string()))
     });
     platform.chain(gateway).collect()
 }
 
-fn rows(part: Part, tariff: &Tariff, now: ServerTime) -> Vec<(Effective, Row)> {
+/// The rows of a page, with the times in which each of them counts.
+fn rows(part: Part, tariff: &Tariff, now: ServerTime) -> Vec<(Vec<Effective>, Row)> {
     match part {
         Part::Fees => fee_rows(tariff),
         Part::Rates => {
             let rows = tariff.rates.iter().map(|of| {
                 let says = format!("1 {} = {} {}", of.from, of.rate.to_text(DECIMALS_MAX), of.to);
-                (of.effective, row(of.id.0, format!("{} and {}", of.from, of.to), says))
+                let what = format!("{} and {}", of.from, of.to);
+                (tariff.rate_counts(of), row(of.id.0, what, says))
             });
             rows.collect()
         }
@@ -264,7 +276,7 @@ fn rows(part: Part, tariff: &Tariff, now: ServerTime) -> Vec<(Effective, Row)> {
                 ];
                 let path = "/app/tariff/markets/close";
                 let end = of.effective.at(now).then_some(End { path, button: "Close", fields });
-                (of.effective, Row { end, ..row(of.id.0, what, says) })
+                (vec![of.effective], Row { end, ..row(of.id.0, what, says) })
             });
             rows.collect()
         }
@@ -276,7 +288,7 @@ fn rows(part: Part, tariff: &Tariff, now: ServerTime) -> Vec<(Effective, Row)> {
                 let path = "/app/tariff/phones/end";
                 let button = "Take it away";
                 let end = of.effective.at(now).then_some(End { path, button, fields });
-                (of.effective, Row { end, ..row(of.id.0, what, says) })
+                (vec![of.effective], Row { end, ..row(of.id.0, what, says) })
             });
             rows.collect()
         }
@@ -309,12 +321,11 @@ async fn render(
         fault = Fault::of_page("There is no such list.");
     }
     // What was planned and replaced before it began never held.
-    let is_over =
-        |effective: Effective| effective.to.is_some_and(|to| to <= me.now || to <= effective.from);
+    let is_to_come = |period: &Effective| period.to.is_none_or(|to| to > me.now.max(period.from));
     let mut found: Vec<Row> = rows(part, &tariff, me.now)
         .into_iter()
-        .filter(|(effective, _)| all || !is_over(*effective))
-        .map(|(effective, row)| Row { period: words(effective, me.now), ..row })
+        .filter(|(counts, _)| all || counts.iter().any(is_to_come))
+        .map(|(counts, row)| Row { period: periods(&counts, me.now), ..row })
         .collect();
     if let Some(after) = filter::place(typed.of("after"), &mut fault) {
         match found.iter().position(|row| row.id == after) {
@@ -375,14 +386,14 @@ fn price(typed: &Typed, tariff: &Tariff, now: ServerTime) -> Result<Option<Price
         "" => currency,
         _ => read_currency(typed, "target")?,
     };
-    let amount =
-        Decimal::parse(typed.of("amount")).and_then(|amount| amount.to_money(currency).ok());
-    let amount = amount.filter(|amount| amount.minor > 0);
+    let text = typed.of("amount");
+    let amount = number(text).and_then(|amount| amount.to_money(currency).ok());
     let base = amount.ok_or_else(|| {
-        Fault::of_field(
-            "amount",
-            "An amount is a number such as 1250.50, with a point and the currency's decimals.",
-        )
+        let none = || {
+            "An amount is a number such as 1250.50, with a point and the currency's decimals."
+                .to_owned()
+        };
+        Fault::of_field("amount", too_large(text, currency).unwrap_or_else(none))
     })?;
     let method = read_method(typed, "method")?;
     let operation = Operation::parse(typed.of("operation"));
@@ -543,7 +554,8 @@ const PERCENTAGE: &str = "A percentage is a number from 0 to 100 with at most fo
 const TIME: &str = "Give a day as 2027-01-01, in UTC, or a time as 2027-01-01T18:00:00Z.";
 
 fn percentage(typed: &Typed, name: &str) -> Result<Option<Percentage>, Fault> {
-    optional(typed, name, Percentage::parse, PERCENTAGE)
+    let read = |text: &str| number(text).and_then(|_| Percentage::parse(text));
+    optional(typed, name, read, PERCENTAGE)
 }
 
 /// The fee in the fields whose names begin with `prefix`; `None` without a percentage.
@@ -554,11 +566,12 @@ fn fee(typed: &Typed, prefix: &str) -> Result<Option<Fee>, Fault> {
         "" => None,
         text => {
             let currency = read_currency(typed, &name("fixed_currency"))?;
-            let money = Decimal::parse(text).and_then(|amount| amount.to_money(currency).ok());
+            let money = number(text).and_then(|amount| amount.to_money(currency).ok());
             let money = money.filter(|money| money.minor >= 0);
-            let sentence =
-                "The fixed part is an amount such as 0.30, with its currency's decimals.";
-            let money = money.ok_or_else(|| Fault::of_field(name("fixed"), sentence))?;
+            let none =
+                || "The fixed part is an amount such as 0.30, with its currency's decimals.".into();
+            let sentence = || too_large(text, currency).unwrap_or_else(none);
+            let money = money.ok_or_else(|| Fault::of_field(name("fixed"), sentence()))?;
             (money.minor > 0).then_some((money.minor, currency))
         }
     };
@@ -597,7 +610,7 @@ fn gateway_fee(typed: &Typed) -> Result<SetGatewayFee, Fault> {
 }
 
 fn rate(typed: &Typed) -> Result<SetRate, Fault> {
-    let rate = Decimal::parse(typed.of("r_rate")).and_then(Decimal::to_ratio);
+    let rate = number(typed.of("r_rate")).and_then(Decimal::to_ratio);
     let sentence = "A rate is a number above zero, such as 192.5.";
     Ok(SetRate {
         from: read_currency(typed, "r_from")?,
@@ -616,6 +629,7 @@ fn market(typed: &Typed) -> Result<OpenMarket, Fault> {
     let prefix = format!("The beginning of numbers is {}.", Digits::WHAT);
     let code = format!("The network's code is {}.", NetworkCode::WHAT);
     let name = format!("The name is {}.", DisplayName::WHAT);
+    let field = NameField { id: "m_name", max: DisplayName::MAX, what: "The name", wrong: &name };
     Ok(OpenMarket {
         method: read_method(typed, "m_method")?,
         operation: operation(typed, "m_operation")?,
@@ -624,7 +638,10 @@ fn market(typed: &Typed) -> Result<OpenMarket, Fault> {
         country: optional(typed, "m_country", Country::from_text, &country)?,
         dial_prefix: optional(typed, "m_prefix", Digits::from_text, &prefix)?.map(|of| of.0),
         network_code: optional(typed, "m_code", NetworkCode::from_text, &code)?.map(|of| of.0),
-        display_name: optional(typed, "m_name", DisplayName::from_text, &name)?.map(|of| of.0),
+        display_name: match typed.of("m_name") {
+            "" => None,
+            text => Some(field.read(text)?),
+        },
         decimals: optional(typed, "m_decimals", |text| text.parse::<u8>().ok(), decimals)?
             .map(i64::from),
         fee: fee(typed, "m_")?,

@@ -27,7 +27,7 @@ use crate::web::app::filter::{self, Places};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
 use crate::web::app::person::{self, LoggedIn, Posted};
-use crate::web::app::typed::answer;
+use crate::web::app::typed::{answer, number, too_large};
 use crate::web::form::Form;
 use crate::web::language::Visitor;
 
@@ -273,7 +273,7 @@ async fn render(
     let frame = frame.at(&path(merchant)).of(&at, Screen::Team);
     let limits = forms(&at.reads.limits().await?, said.typed);
     let wrong = |one: &Limits| {
-        let (name, sentence) = one.wrong?;
+        let (name, sentence) = one.wrong.clone()?;
         Some(Fault::of_field(one.field(name), sentence))
     };
     let fault = limits.iter().find_map(wrong).unwrap_or(fault);
@@ -414,17 +414,22 @@ async fn set_limit(
 }
 
 /// The name of a field, and what is wrong with it.
-type WrongField = (&'static str, &'static str);
+type WrongField = (&'static str, String);
 
 /// The limits of the form. A field that it has not is kept; an empty one is no limit, or of refunds
 /// nothing.
 fn typed_limits(form: &Form, merchant_id: MerchantId) -> Result<SetMerchantLimits, WrongField> {
     let text = form.field("currency").unwrap_or_default().to_uppercase();
-    let currency = Currency::parse(&text).ok_or(("currency", "Give a currency, such as USD."))?;
+    let currency = Currency::parse(&text);
+    let currency =
+        currency.ok_or_else(|| ("currency", "Give a currency, such as USD.".to_owned()))?;
     let patch = |name| match form.field(name) {
         Some(text) => {
-            let limit = typed_limit(text, currency).map(|limit| Patch::Set(limit.minor));
-            limit.ok_or((name, "Give an amount in this currency, such as 1250.50, with a point."))
+            let limit = number(text).and_then(|_| typed_limit(text, currency));
+            limit.map(|limit| Patch::Set(limit.minor)).ok_or_else(|| {
+                let none = "Give an amount in this currency, such as 1250.50, with a point.";
+                (name, too_large(text, currency).unwrap_or_else(|| none.to_owned()))
+            })
         }
         None if form.has(name) => Ok(Patch::Clear),
         None => Ok(Patch::Keep),
@@ -440,7 +445,7 @@ fn typed_limits(form: &Form, merchant_id: MerchantId) -> Result<SetMerchantLimit
         support_refund_minor,
         payment_minor: patch("payment")?,
         day_minor: patch("day")?,
-        bind_api_keys: answer(form, BIND).map_err(|sentence| ("bind", sentence))?,
+        bind_api_keys: answer(form, BIND).map_err(|sentence| ("bind", sentence.to_owned()))?,
     })
 }
 

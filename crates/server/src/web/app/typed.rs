@@ -1,7 +1,12 @@
 //! What people type and choose in forms, read in one way.
 
-use crate::api::fields::typed_name;
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{AmountFault, Decimal, MAX_MINOR, Money};
+
+use crate::api::fields::{NameFault, hidden_in_text, typed_name};
+use crate::api::search::typed_amount;
 use crate::web::app::frame::Fault;
+use crate::web::app::payment_words;
 use crate::web::form::Form;
 
 /// A field of a form for a name or title that other people read.
@@ -22,11 +27,32 @@ impl NameField<'_> {
     /// # Errors
     /// What is said beside the field.
     pub fn read(&self, text: &str) -> Result<String, Fault> {
-        let refused = |fault: crate::api::fields::NameFault| {
-            Fault::of_field(self.id, fault.sentence(self.what, self.wrong))
-        };
+        let refused =
+            |fault: NameFault| Fault::of_field(self.id, fault.sentence(self.what, self.wrong));
         typed_name(text, self.max).map_err(refused)
     }
+}
+
+/// What is said of a text that is not taken: `other`, but that it has an invisible character where it is
+/// for that; `what` is how it is called.
+pub fn wrong_text(text: &str, what: &str, other: &str) -> String {
+    hidden_in_text(text).map_or(NameFault::Invalid, NameFault::Hidden).sentence(what, other)
+}
+
+/// A number as people write it: digits, and a point before the decimals. Programs write `1e3`, too; who
+/// types that in a form meant something else, or would not see what it is.
+pub fn number(text: &str) -> Option<Decimal> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    Decimal::parse(text).filter(|_| is_plain)
+}
+
+/// What is said of an amount that is one, but more than is taken; `None` for any other text.
+pub fn too_large(text: &str, currency: Currency) -> Option<String> {
+    let number = typed_amount(text).map(|(number, _)| number).or_else(|| Decimal::parse_any(text));
+    let is_large = |number: Decimal| number.to_money(currency) == Err(AmountFault::TooLarge);
+    let most = Money::new(MAX_MINOR, currency);
+    let said = || format!("This is too large: the most is {}.", payment_words::amount(most));
+    number.filter(|_| !text.contains(['e', 'E'])).is_some_and(is_large).then(said)
 }
 
 /// What is said of an answer that is neither yes nor no.
@@ -58,6 +84,30 @@ mod tests {
         assert_eq!(asked("other=yes"), Ok(None));
         for other in ["bind=maybe", "bind=", "bind=YES", "bind=1", "bind=on", "bind=yes&bind=no"] {
             assert_eq!(asked(other), Err(WRONG_ANSWER), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_no_exponent() {
+        for text in ["0", "10", "2.5", "0.0001"] {
+            assert_eq!(number(text), Decimal::parse(text), "{text}");
+            assert!(number(text).is_some(), "{text}");
+        }
+        for text in ["", "1e1", "1E3", "-1", "+1", "1,5", ".", "ten"] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_as_such() {
+        let usd = |text: &str| too_large(text, Currency::USD);
+        let long = "9".repeat(40);
+        for text in ["99999999999999", "99,999,999,999,999 USD", "10000000000000.01", &long] {
+            let said = usd(text).expect("too large");
+            assert_eq!(said, "This is too large: the most is 10,000,000,000,000.00 USD.", "{text}");
+        }
+        for text in ["10000000000000", "1", "0", "", "abc", "1.001", "1e40"] {
+            assert_eq!(usd(text), None, "{text}");
         }
     }
 

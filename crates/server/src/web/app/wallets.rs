@@ -419,16 +419,25 @@ async fn monthly(
 async fn export(
     State(app): State<App>,
     _: CountPageRequest,
+    visitor: Visitor,
     me: LoggedIn,
     Ids([merchant, id]): Ids<2>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     // Before a permit is taken: who may not read takes none of the merchant's.
-    let wallet = match find(&app, &me, (merchant, id)).await {
-        Ok((_, wallet)) => wallet,
+    let (at, wallet) = match find(&app, &me, (merchant, id)).await {
+        Ok(found) => found,
         Err(why) => return Err(why.map_or_else(|error| error, frame::without_page)),
     };
-    let filter = asked.filter().map_err(|_| ApiError::NotFound)?;
+    let filter = match asked.filter() {
+        Ok(filter) => filter,
+        // The list says what is wrong.
+        Err(fault) => {
+            let all = (EntryFilter::default(), Page { limit: PAGE, after_id: None });
+            return render(&at, (&me, visitor), &wallet, &asked, all, fault).await;
+        }
+    };
+    drop(at);
     let permit = app.lists.acquire(MerchantId(merchant)).await.ok_or(ApiError::TooManyLists)?;
     let of = OfPerson { app, me, merchant, wallet, filter };
     Ok(csv::answer(of, CSV, permit).await?.into_response())

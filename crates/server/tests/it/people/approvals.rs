@@ -272,6 +272,16 @@ fn people_answer_at_their_page() {
     for part in ["approved and paid", "refused", "&#60;b&#62;not ours", "Nothing waits"] {
         assert!(text(&page).contains(part), "{part}: {}", text(&page));
     }
+    // What was answered already is said in the words of the page, and why a reason is not taken.
+    for (id, how, fields, said) in [
+        (&ids[0][0], "refuse", &note[..], "It was approved already."),
+        (&ids[1][0], "approve", &[], "It was refused already."),
+        (&ids[1][0], "refuse", &[("note", "a\u{202e}b")], "invisible character, U+202E"),
+    ] {
+        let page = of(&mut finance, id, how, fields);
+        assert_eq!(page.status, 422, "{how}: {}", text(&page));
+        assert!(text(&page).contains(said), "{how} {said}: {}", text(&page));
+    }
     let by =
         server.database.rows("SELECT decided_by_kind, decided_by_id FROM approvals ORDER BY id");
     let finance_id = id_of(&server, "efua@shop.example");

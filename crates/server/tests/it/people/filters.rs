@@ -94,6 +94,28 @@ fn what_is_no_filter_or_has_no_name_is_not_kept() {
 }
 
 #[test]
+fn one_person_keeps_so_many_filters_and_no_more() {
+    let (server, shop) = open_with_key();
+    let mut ama = member(&server, &shop, "VIEWER", "ama@shop.example");
+    let mut keep = |name: &str| {
+        ama.browser.post(&save(&shop), &[("query", "?state=FAILED"), ("filter_name", name)])
+    };
+    for n in 0..50 {
+        leads(&keep(&format!("Filter {n}")));
+    }
+    let reply = keep("One more");
+    assert_eq!(reply.status, 422, "{}", text(&reply));
+    assert!(text(&reply).contains("remove one first"), "{}", text(&reply));
+    // In the place of one that is kept, and after one was removed.
+    leads(&keep("Filter 7"));
+    leads(&ama.browser.post(&remove(&shop), &[("filter_name", "Filter 7")]));
+    let fields = [("query", "?state=FAILED"), ("filter_name", "One more")];
+    leads(&ama.browser.post(&save(&shop), &fields));
+    let stored = "SELECT count(*) FROM saved_filters WHERE query IS NOT NULL";
+    assert_eq!(server.database.value(stored), "50");
+}
+
+#[test]
 fn nobody_sees_anothers_filters() {
     let (server, shop, other) = open_two();
     server.database.give_secrets_key();

@@ -472,7 +472,7 @@ fn a_draft_is_changed_published_and_canceled() {
     let add = [("item", "Oil"), ("qty", "1"), ("price", "1"), ("shown", seen.as_str())];
     let reply = kofi.browser.post(&format!("{invoice}/items/add"), &add);
     assert_eq!(reply.status, 422, "{}", text(&reply));
-    assert!(text(&reply).contains("is ACTIVE and must be IDLE"), "{}", text(&reply));
+    assert!(text(&reply).contains("The invoice was published already."), "{}", text(&reply));
     let now = shown(&page);
     for _ in 0..2 {
         let canceled = kofi.browser.post(&format!("{invoice}/cancel"), &[("shown", &now)]);

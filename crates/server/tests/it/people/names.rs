@@ -79,6 +79,113 @@ fn a_name_with_what_nobody_sees_is_refused_with_the_reason() {
     }
 }
 
+/// Payers see the name of a market, and colleagues the others.
+#[test]
+fn the_name_of_a_market_is_seen_as_it_is_stored() {
+    let (server, _) = open_with_key();
+    let mut operator = super::reviews::of_installation(&server, "operator");
+    let market = |name: &str| {
+        let fields = [
+            ("method", "NEW_MOMO"),
+            ("operation", "COLLECTION"),
+            ("currency", "USD"),
+            ("provider", "PAWAPAY"),
+            ("country", "LR"),
+            ("prefix", "231"),
+            ("code", "NEW_MOMO"),
+            ("decimals", "2"),
+            ("percentage", "1"),
+        ];
+        let mut all: Vec<(String, String)> =
+            fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        all.push(("name".into(), name.into()));
+        all
+    };
+    let long = "x".repeat(41);
+    let hidden = "invisible character, U+202E";
+    for (name, said) in [
+        ("A\u{202e}B", hidden),
+        ("\u{301}", "invisible character, U+0301"),
+        ("\u{e000}", "invisible character, U+E000"),
+        (&long, "1 to 40 characters"),
+    ] {
+        let fields = market(name);
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let page = operator.browser.post("/app/tariff/markets/open", &fields);
+        assert_eq!(page.status, 422, "{name:?}: {}", text(&page));
+        assert!(text(&page).contains(said), "{name:?} {said}: {}", text(&page));
+        assert!(text(&page).contains("id=\"m_name-fault\""), "{name:?}: {}", text(&page));
+    }
+    let open = ["markets", "open", "NEW_MOMO", "COLLECTION", "USD"];
+    let named = ["--display-name", "A\u{202e}B"];
+    let refused = server.kola(&[&open[..], &named[..]].concat()).refused();
+    assert!(refused.contains("it has an invisible character, U+202E"), "{refused}");
+    let named = "SELECT count(*) FROM markets WHERE method = 'NEW_MOMO'";
+    assert_eq!(server.database.value(named), "0");
+}
+
+/// No form takes a number as programs write it, and what is too large is told as such.
+#[test]
+fn numbers_are_typed_without_exponents() {
+    let (server, shop) = open_with_key();
+    let mut owner = member(&server, &shop, "OWNER", "ama@shop.example");
+    let mut operator = super::reviews::of_installation(&server, "operator");
+    let version = || server.database.value("SELECT version FROM tariff");
+    let before = version();
+    let large = "99999999999999";
+    let most = "This is too large: the most is 10,000,000,000,000.00 USD.";
+    for (amount, said) in [("1e1", "Give an amount in this currency"), (large, most)] {
+        for field in ["payment", "day", "amount"] {
+            let fields = [("currency", "USD"), (field, amount)];
+            let page = owner.browser.post(&format!("{}/limits", team(&shop)), &fields);
+            assert_eq!(page.status, 422, "{field} {amount}: {}", text(&page));
+            assert!(text(&page).contains(said), "{field} {said}: {}", text(&page));
+        }
+    }
+    assert_eq!(server.database.value("SELECT count(*) FROM merchant_limits"), "0");
+    let merchant = shop.credentials.merchant_id;
+    let fund = format!("/app/merchants/{merchant}/wallets/{}/fund", shop.wallet("USD"));
+    for (amount, said) in [("1e3", "An amount is above zero"), (large, most)] {
+        let key = crate::support::key();
+        let fields = [("reference_id", key.as_str()), ("amount", amount)];
+        let page = operator.browser.post(&fund, &fields);
+        assert_eq!(page.status, 422, "{amount}: {}", text(&page));
+        assert!(text(&page).contains(said), "{said}: {}", text(&page));
+    }
+    shop.assert_balance("USD", "0.00", "0.00");
+    let fee = [("tier", "default"), ("operation", "COLLECTION")];
+    let fixed = [("percentage", "1"), ("fixed_currency", "USD")];
+    for (path, fields, said) in [
+        ("platform-fee", [&fee[..], &[("percentage", "1e1")]].concat(), "from 0 to 100"),
+        ("platform-fee", [&fee[..], &fixed, &[("fixed", "1e1")]].concat(), "such as 0.30"),
+        ("platform-fee", [&fee[..], &fixed, &[("fixed", large)]].concat(), most),
+        ("rates/set", vec![("from", "USD"), ("to", "LRD"), ("rate", "1e2")], "such as 192.5"),
+    ] {
+        let page = operator.browser.post(&format!("/app/tariff/{path}"), &fields);
+        assert_eq!(page.status, 422, "{path} {fields:?}: {}", text(&page));
+        assert!(text(&page).contains(said), "{path} {said}: {}", text(&page));
+    }
+    assert_eq!(version(), before);
+    let price = "/app/tariff?currency=USD&method=MTN_MOMO_LBR&operation=COLLECTION&amount=";
+    for (amount, said) in [("1e3", "such as 1250.50"), (large, most)] {
+        let page = operator.browser.get(&format!("{price}{amount}"));
+        assert_eq!(page.status, 422, "{amount}: {}", text(&page));
+        assert!(text(&page).contains(said), "{said}: {}", text(&page));
+    }
+    // Prices, payouts and refunds.
+    let mut sells = member(&server, &shop, "FINANCE", "kofi@shop.example");
+    let account = shop.momo("PAYOUT", GOOD);
+    let (payouts, wallet) = (format!("/app/payouts/{merchant}"), shop.wallet("USD"));
+    let asked = format!("{payouts}/account/{account}?wallet={wallet}&amount={large}");
+    let page = sells.browser.get(&asked);
+    assert!(text(&page).contains(most), "{}", text(&page));
+    let mut manager = member(&server, &shop, "MANAGER", "esi@shop.example");
+    manager.set_up_codes(&server);
+    let page = send_new(&mut manager, &list(&shop, "invoices"), &RICE, &[("price-1", large)]);
+    assert!(text(&page).contains(most), "{}", text(&page));
+}
+
 #[test]
 fn a_name_that_the_command_line_is_given_is_read_alike() {
     let database = Database::with_schema();

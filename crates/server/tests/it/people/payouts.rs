@@ -470,7 +470,14 @@ fn a_payout_needs_the_passcode_of_the_merchant_too() {
         assert!(text(&page).contains("id=\"passcode-fault\""), "{}", text(&page));
         assert!(!text(&page).contains("value=\"000000\""), "a passcode is shown again");
     }
-    assert_eq!(give(&mut ama, "482913").status, 403);
+    let page = give(&mut ama, "482913");
+    assert_eq!(page.status, 403);
+    assert!(
+        text(&page).contains("too many wrong passcodes: try again in 15 minutes"),
+        "{}",
+        text(&page)
+    );
+    assert!(!text(&page).contains("API key") && !text(&page).contains("Retry-After"));
     assert_eq!((executions(&server).as_str(), active(&server).as_str()), ("0", "0"));
     let mut kofi = member(&server, &shop, "OWNER", "kofi@shop.example");
     let page = kofi.browser.get(&path);
@@ -528,6 +535,58 @@ fn a_transfer_goes_to_the_wallet_of_a_customer() {
     server.verify_ledger();
 }
 
+/// A customer who was made at `/app`, or by the API, has no counterparty yet.
+#[test]
+fn a_new_customer_is_transferred_to() {
+    let (server, shop, other) = open_two();
+    server.database.give_secrets_key();
+    server.fund(&shop, "USD", "100.00");
+    let mut ama = member(&server, &shop, "FINANCE", "ama@shop.example");
+    let customers = format!("/app/customers/{}", shop.credentials.merchant_id);
+    let fields = [("name", "Zebulon Togba"), ("phone", "231880000081")];
+    let made = leads(&ama.browser.post(&customers, &fields)).to_owned();
+    let party = made.rsplit('/').next().expect("an id").split('?').next().expect("an id");
+    // The API makes another customer of the same name and phone. Their numbers tell them apart.
+    let body = json!({"fullname": "Zebulon Togba", "phone": "231880000081"});
+    let twin = id(&shop.api.post("/v1/parties/create", &body).ok());
+    let counterparties = || server.database.value("SELECT count(*) FROM counterparties");
+    for asked in ["Zebulon", "231880000081", ""] {
+        let page = ama.browser.get(&format!("{}/new?q={asked}", payouts(&shop)));
+        for id in [party, twin.to_string().as_str()] {
+            assert!(text(&page).contains(&format!("customer {id}</small>")), "{}", text(&page));
+            let form = format!("action=\"{}/party/{id}\"", payouts(&shop));
+            assert!(text(&page).contains(&form), "{form}: {}", text(&page));
+        }
+    }
+    assert_eq!(counterparties(), "0", "looking makes nothing");
+    let path = format!("{}/party/{party}", payouts(&shop));
+    let token = ama.browser.form_token();
+    let forms = all_at_once(&[0, 1, 2, 3], |_| {
+        let fields = [("form_token", token.as_str())];
+        leads(&ama.browser.clone().post_bare(&path, &fields)).to_owned()
+    });
+    assert!(forms.iter().all(|form| *form == forms[0]), "{forms:?}");
+    assert_eq!(counterparties(), "1");
+    assert_eq!(leads(&ama.browser.post(&path, &[])), forms[0]);
+    let page = ama.browser.get(&forms[0]);
+    assert!(text(&page).contains("Zebulon Togba"), "{}", text(&page));
+    let price = format!("{}/{}/2000", forms[0], shop.wallet("USD"));
+    pay(&mut ama, &price);
+    let to = shop.wallet_of(party.parse().expect("a number"), "USD");
+    assert_eq!(shop.money_in(to), ("20.00".to_owned(), "0.00".to_owned()));
+    // For who pays out, to customers of this merchant.
+    let mut support = member(&server, &shop, "SUPPORT", "kofi@shop.example");
+    assert_eq!(support.browser.post(&path, &[]).status, 403);
+    let theirs = format!("/app/payouts/{}/party/{party}", other.credentials.merchant_id);
+    assert_eq!(ama.browser.post(&theirs, &[]).status, 404);
+    let body = json!({"fullname": "Elsewhere", "phone": "231880000082"});
+    let foreign = id(&other.api.post("/v1/parties/create", &body).ok());
+    let foreign = format!("{}/party/{foreign}", payouts(&shop));
+    assert_eq!(ama.browser.post(&foreign, &[]).status, 404);
+    assert_eq!(counterparties(), "1");
+    server.verify_ledger();
+}
+
 /// However many have come since.
 #[test]
 fn who_is_transferred_to_is_found_among_all_customers() {
@@ -577,9 +636,15 @@ fn who_is_transferred_to_is_found_among_all_customers() {
         assert!(!page.contains("Efua Elsewhere"), "{asked}: {page}");
         assert!(!page.contains(&customer(theirs)), "{asked}: {page}");
     }
-    assert!(look("efua+alone").body.to_string().contains("No customer of this name or number"));
-    shop.counterparty(alone);
-    assert!(look("efua+alone").body.to_string().contains("Efua Alone"));
+    assert!(look("efua+nobody").body.to_string().contains("No customer of this name or number"));
+    // Whom nobody has paid or sold to yet is offered, too, by a form.
+    let offered = format!("action=\"{}/party/{alone}\"", payouts(&shop));
+    let page = look("efua+alone");
+    assert!(text(&page).contains(&offered), "{}", text(&page));
+    let counterparty = shop.counterparty(alone);
+    let page = look("efua+alone");
+    assert!(text(&page).contains(&customer(counterparty)), "{}", text(&page));
+    assert!(!text(&page).contains(&offered), "{}", text(&page));
     for asked in ["e", "owusu", "7", "231880000099", "%25", "_fua"] {
         let page = look(asked);
         assert!(!text(&page).contains(&customer(first)), "{asked}: {}", text(&page));

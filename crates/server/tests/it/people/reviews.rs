@@ -130,6 +130,41 @@ fn a_payment_past_its_deadline_is_completed_or_failed() {
     }
 }
 
+/// A double click on the button, without script, and the form once more.
+#[test]
+fn a_resolution_that_is_sent_twice_leads_on() {
+    let (server, shop) = open();
+    let (_, review) = late_success(&server, &shop);
+    let mut operator = of_installation(&server, "operator");
+    let page = page_of(&shop, &review);
+    let shown = operator.browser.post(&format!("{page}/preview"), &[("how", "payer")]);
+    let figures = between(text(&shown), "name=\"figures\" value=\"", "\"").to_owned();
+    let token = operator.browser.form_token();
+    let fields = |evidence| {
+        [
+            ("form_token", token.as_str()),
+            ("how", "payer"),
+            ("figures", &figures),
+            ("evidence", evidence),
+        ]
+    };
+    let resolve = format!("{page}/resolve");
+    let twice = all_at_once(&[(), ()], |()| {
+        let reply = operator.browser.clone().post_bare(&resolve, &fields("a call"));
+        leads(&reply).to_owned()
+    });
+    assert_eq!(twice, [page.as_str(), page.as_str()]);
+    assert_eq!(leads(&operator.browser.post_bare(&resolve, &fields("a call"))), page);
+    let after = books(&server);
+    // On other evidence, or in another way, it is another form.
+    let other = operator.browser.post_bare(&resolve, &fields("another call"));
+    assert_eq!(other.status, 422, "{}", text(&other));
+    let fields = [("how", "wallet"), ("figures", figures.as_str()), ("evidence", "a call")];
+    assert_eq!(operator.browser.post(&resolve, &fields).status, 422);
+    assert_eq!(books(&server), after);
+    server.verify_ledger();
+}
+
 #[test]
 fn what_was_not_shown_is_not_posted() {
     let (server, shop) = open();
@@ -152,6 +187,10 @@ fn what_was_not_shown_is_not_posted() {
     let reply = resolve_by(&mut operator, &silent);
     assert_eq!(reply.status, 422);
     assert!(text(&reply).contains("Say what the decision is based on"), "{}", text(&reply));
+    let hidden = [("how", "payer"), ("figures", figures.as_str()), ("evidence", "a\u{202e}b")];
+    let reply = resolve_by(&mut operator, &hidden);
+    assert_eq!(reply.status, 422);
+    assert!(text(&reply).contains("The evidence has an invisible character, U+202E"));
     assert_eq!(books(&server), before);
     // Somebody else was quicker.
     resolve(&server, &review, &["--to", "wallet", "--evidence", "a call"]).ok();

@@ -148,6 +148,70 @@ fn an_operator_sees_and_changes_the_tariff() {
     server.verify_ledger();
 }
 
+/// A row that is set now holds until the one that was planned before it, and the page says so as what
+/// a payment would cost does.
+#[test]
+fn the_page_says_which_row_holds_when() {
+    let (server, _) = open();
+    let mut operator = of_installation(&server, "operator");
+    let browser = &mut operator.browser;
+    let mut set = |percentage: &str, from: &str| {
+        let fields = [
+            ("tier", "default"),
+            ("operation", "TRANSFER"),
+            ("percentage", percentage),
+            ("fixed", ""),
+            ("fixed_currency", ""),
+            ("exchange", ""),
+            ("from", from),
+        ];
+        let done = browser.post("/app/tariff/platform-fee", &fields);
+        assert_eq!(leads(&done), "/app/tariff", "{}", text(&done));
+    };
+    set("7", "2126-12-10");
+    set("9", "2126-12-20");
+    set("2", "");
+    // Replaced before it began.
+    set("5", "2126-12-31");
+    set("6", "2126-12-31");
+    let period = |page: &str, fee: &str| {
+        let row = between(page, &format!("<bdi>{fee} %, exchange"), "</small>").to_owned();
+        row.rsplit("<small>").next().expect("its time").to_owned()
+    };
+    let page = browser.get("/app/tariff");
+    let page = text(&page);
+    let ends = |fee: &str, words: &str| {
+        let period = period(page, fee);
+        assert!(period.ends_with(words), "{fee}: {period}");
+    };
+    ends("2", ", until 2126-12-10 00:00 UTC");
+    ends("7", "from 2126-12-10 00:00 UTC, until 2126-12-20 00:00 UTC");
+    ends("9", "from 2126-12-20 00:00 UTC, until 2126-12-31 00:00 UTC");
+    ends("6", "from 2126-12-31 00:00 UTC");
+    assert!(!page.contains("<bdi>5 %, exchange"), "{page}");
+    let all = browser.get("/app/tariff?all=1");
+    assert_eq!(period(text(&all), "5"), "never: another one took its place");
+    // So does the command line.
+    let fees = held(&server, "fees");
+    let of = |percentage: &str| {
+        let rows = fees["platform"].as_array().expect("rows").iter();
+        let mut found = rows.filter(|row| {
+            row["operation_type"] == json!("TRANSFER") && row["percentage"] == json!(percentage)
+        });
+        found.next().map(|row| row["effective_to"].clone())
+    };
+    assert_eq!(of("2"), Some(json!("2126-12-10T00:00:00.000000Z")), "{fees}");
+    assert_eq!((of("6"), of("5")), (Some(Value::Null), None), "{fees}");
+    for (on, fee) in [("2126-12-09", "2.00"), ("2126-12-10", "7.00"), ("2126-12-21", "9.00")] {
+        let asked = format!(
+            "/app/tariff?operation=TRANSFER&method=WALLET&amount=100.00&currency=USD\
+             &tier=default&bearer=PAYER&target=&on={on}"
+        );
+        let shown = price(text(&browser.get(&asked)));
+        assert_eq!(shown["Platform fee"], format!("{fee} USD"), "{on}");
+    }
+}
+
 #[test]
 fn what_is_not_understood_stays_in_its_form() {
     let (server, _) = open();

@@ -88,9 +88,13 @@ impl NetworkCode {
 pub struct DisplayName(pub String);
 
 impl DisplayName {
+    /// The most characters.
+    pub const MAX: usize = 40;
+
     fn parse(text: &str) -> Option<Self> {
         let name = text.trim();
-        let fits = (1..=40).contains(&name.chars().count()) && !name.contains(char::is_control);
+        let fits =
+            (1..=Self::MAX).contains(&name.chars().count()) && !name.contains(char::is_control);
         fits.then(|| Self(name.to_owned()))
     }
 }
