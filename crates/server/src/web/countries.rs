@@ -23,7 +23,7 @@ const fn country(
 }
 
 const COUNTRIES: &[Country] = &[
-    country("BF", Zone::Utc, ["Burkina Faso", "Burkina Faso", "Burukina Faso"]),
+    country("BF", Zone::Gmt, ["Burkina Faso", "Burkina Faso", "Burukina Faso"]),
     country("BJ", Zone::Wat, ["Benin", "Bénin", "Bene"]),
     country(
         "CD",
@@ -39,20 +39,20 @@ const COUNTRIES: &[Country] = &[
         Zone::Wat,
         ["Republic of the Congo", "République du Congo", "Repubulika ya Kongo"],
     ),
-    country("CI", Zone::Utc, ["Côte d’Ivoire", "Côte d’Ivoire", "Kote Divuwari"]),
+    country("CI", Zone::Gmt, ["Côte d’Ivoire", "Côte d’Ivoire", "Kote Divuwari"]),
     country("CM", Zone::Wat, ["Cameroon", "Cameroun", "Kameruni"]),
     country("ET", Zone::Eat, ["Ethiopia", "Éthiopie", "Etiyopiya"]),
     country("GA", Zone::Wat, ["Gabon", "Gabon", "Gabo"]),
-    country("GH", Zone::Utc, ["Ghana", "Ghana", "Gana"]),
+    country("GH", Zone::Gmt, ["Ghana", "Ghana", "Gana"]),
     country("KE", Zone::Eat, ["Kenya", "Kenya", "Kenya"]),
-    country("LR", Zone::Utc, ["Liberia", "Libéria", "Liberiya"]),
+    country("LR", Zone::Gmt, ["Liberia", "Libéria", "Liberiya"]),
     country("LS", Zone::Sast, ["Lesotho", "Lesotho", "Lesoto"]),
     country("MW", Zone::Cat, ["Malawi", "Malawi", "Malawi"]),
     country("MZ", Zone::Cat, ["Mozambique", "Mozambique", "Mozambike"]),
     country("NG", Zone::Wat, ["Nigeria", "Nigéria", "Nijeriya"]),
     country("RW", Zone::Cat, ["Rwanda", "Rwanda", "Rwanda"]),
-    country("SL", Zone::Utc, ["Sierra Leone", "Sierra Leone", "Siyera Lewone"]),
-    country("SN", Zone::Utc, ["Senegal", "Sénégal", "Senegali"]),
+    country("SL", Zone::Gmt, ["Sierra Leone", "Sierra Leone", "Siyera Lewone"]),
+    country("SN", Zone::Gmt, ["Senegal", "Sénégal", "Senegali"]),
     country("TZ", Zone::Eat, ["Tanzania", "Tanzanie", "Tanzaniya"]),
     country("UG", Zone::Eat, ["Uganda", "Ouganda", "Uganda"]),
     country("ZM", Zone::Cat, ["Zambia", "Zambie", "Zambiya"]),
@@ -87,6 +87,6 @@ mod tests {
         assert!(COUNTRIES.is_sorted_by(|one, next| one.letters < next.letters));
         assert_eq!(name("ZM", Language::French), "Zambie");
         assert_eq!((name("ZW", Language::English), zone("ZW")), ("ZW", Zone::Utc));
-        assert_eq!((zone("GH"), zone("ZM")), (Zone::Utc, Zone::Cat));
+        assert_eq!((zone("GH"), zone("ZM")), (Zone::Gmt, Zone::Cat));
     }
 }

@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(names(Method::ORANGE_MONEY_RWA), ["Orange Money, Rwanda", "Orange"]);
         assert_eq!(names(Method::CREDIT_CARD), ["Card", "Stripe"]);
         assert_eq!(methods.short_name(Method::AIRTEL_RWA, Language::French), "Airtel Money");
-        assert_eq!(methods.zone(Method::MTN_MOMO_LBR), Zone::Utc);
+        assert_eq!(methods.zone(Method::MTN_MOMO_LBR), Zone::Gmt);
         assert_eq!(
             [methods.zone(Method::AIRTEL_RWA), methods.zone(Method::WALLET)],
             [Zone::Cat, Zone::Utc]

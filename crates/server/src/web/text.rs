@@ -41,8 +41,9 @@ fn split_at_special(text: &str) -> Option<(&str, &'static str, &str)> {
 /// The time zone of a country whose clocks never change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Zone {
-    /// That of West Africa, too, which is called GMT there: all pages have one name for it.
     Utc,
+    /// West Africa without summer time.
+    Gmt,
     /// West Africa Time.
     Wat,
     /// Central Africa Time.
@@ -57,6 +58,7 @@ impl Zone {
     const fn name(self) -> &'static str {
         match self {
             Self::Utc => "UTC",
+            Self::Gmt => "GMT",
             Self::Wat => "WAT",
             Self::Cat => "CAT",
             Self::Sast => "SAST",
@@ -67,7 +69,7 @@ impl Zone {
     /// Microseconds ahead of UTC.
     const fn offset_us(self) -> i64 {
         match self {
-            Self::Utc => 0,
+            Self::Utc | Self::Gmt => 0,
             Self::Wat => minutes(60),
             Self::Cat | Self::Sast => minutes(120),
             Self::Eat => minutes(180),
@@ -267,6 +269,7 @@ mod tests {
         let time = MerchantTime::parse("2026-11-06T22:05:59.9Z").unwrap();
         let at = |zone: Zone, language| zone.at(time).in_words(language);
         assert_eq!(at(Zone::Utc, EN), "6 November 2026, 22:05 UTC");
+        assert_eq!(at(Zone::Gmt, EN), "6 November 2026, 22:05 GMT");
         assert_eq!(at(Zone::Cat, RW), "7 Ugushyingo 2026, 00:05 CAT");
         assert_eq!(Zone::Cat.clock(time).in_words(), "00:05:59 CAT");
     }

@@ -46,7 +46,7 @@ fn whoever_has_a_receipt_learns_that_it_is_genuine() {
         let page = server.check_receipt(ADDRESS, &code, &amount);
         let words = page.words();
         assert_eq!(page.status, 200, "{words}");
-        for text in ["Genuine: paid", "LRD on", "UTC", "First Shop", "INV-", "no real money"] {
+        for text in ["Genuine: paid", "LRD on", "GMT", "First Shop", "INV-", "no real money"] {
             assert!(words.contains(text), "no {text} for {code}: {words}");
         }
         assert!(!words.contains("refunded"), "{words}");

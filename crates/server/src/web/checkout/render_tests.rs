@@ -102,10 +102,10 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
                 "Check your phone and approve with your PIN.",
                 "MTN asks 231 88 ••• 0001 to pay 7,787.52 LRD .",
                 "You can close this page: the payment goes on, and this link shows the result.",
-                "Sent on 22 November 2026, 12:00 UTC.",
-                "We last asked MTN at 12:00:20 UTC .",
-                "We ask again at 12:00:30 UTC .",
-                "MTN closes an unanswered request at 12:15:00 UTC .",
+                "Sent on 22 November 2026, 12:00 GMT.",
+                "We last asked MTN at 12:00:20 GMT .",
+                "We ask again at 12:00:30 GMT .",
+                "MTN closes an unanswered request at 12:15:00 GMT .",
                 "Dial *156# to see the request.",
                 "Check now",
             ],
@@ -117,7 +117,7 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
                 "MTN has not told us yet.",
                 "Do not pay again.",
                 "You may have been charged: your network’s SMS is proof.",
-                "We keep asking until 23 November 2026, 12:00 UTC.",
+                "We keep asking until 23 November 2026, 12:00 GMT.",
                 "Keep this link",
                 "Call AMA SHOP",
             ],
@@ -127,7 +127,7 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
             &[
                 "Not sent yet",
                 "MTN is not working at present.",
-                "Next try: 22 November 2026, 12:00 UTC.",
+                "Next try: 22 November 2026, 12:00 GMT.",
                 "Withdraw it",
             ],
         ),
@@ -147,7 +147,7 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
         (
             "paid",
             &[
-                "7,787.52 LRD on 22 November 2026, 12:00 UTC. Receipt 7KQ2-9M4X",
+                "7,787.52 LRD on 22 November 2026, 12:00 GMT. Receipt 7KQ2-9M4X",
                 "MTN Mobile Money, Liberia",
                 "Platform fee 0.39 USD",
                 "Exchange rate 1 USD = 192 LRD",
@@ -159,8 +159,8 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
         (
             "paid and refunded",
             &[
-                "Refunded on 22 November 2026, 12:00 UTC 1.00 LRD",
-                "Refund under way since 22 November 2026, 12:00 UTC 1.00 LRD",
+                "Refunded on 22 November 2026, 12:00 GMT 1.00 LRD",
+                "Refund under way since 22 November 2026, 12:00 GMT 1.00 LRD",
                 "Left of the payment 7,785.52 LRD",
             ],
         ),
@@ -303,7 +303,7 @@ async fn a_fault_stands_beside_its_field_and_above_the_form() {
         (PhoneFault::OtherCountry, "This is not a number of Liberia."),
         (
             PhoneFault::TooManyRequests { again_at: AT },
-            "Try again after 22 November 2026, 12:00 UTC",
+            "Try again after 22 November 2026, 12:00 GMT",
         ),
     ] {
         let form = PhoneForm { fault: Some(fault), ..phone_form() };

@@ -345,10 +345,10 @@ pub mod samples {
 
     pub fn receipt(name: &str, items: usize, language: Language) -> ReceiptDocument {
         let texts = language.texts();
-        let refunded = plain(texts.refunded_on, &[("time", "7 November 2026, 09:30 UTC")]);
+        let refunded = plain(texts.refunded_on, &[("time", "7 November 2026, 09:30 GMT")]);
         ReceiptDocument {
             bill: bill(name, items, language),
-            state: texts.paid_on("6 November 2026, 14:03 UTC"),
+            state: texts.paid_on("6 November 2026, 14:03 GMT"),
             payment: Some(PaymentPart {
                 amounts: vec![
                     fact(texts.platform_fee, "1.00 USD"),
@@ -362,7 +362,7 @@ pub mod samples {
                 facts: vec![
                     fact(texts.seller_receives, "100.00 USD"),
                     fact(texts.paid_with, "MTN Mobile Money, Liberia"),
-                    fact(texts.confirmed_on, "6 November 2026, 14:03 UTC"),
+                    fact(texts.confirmed_on, "6 November 2026, 14:03 GMT"),
                     fact(texts.transaction, "sandbox-5bb8b8a1-6e3f-4f0e-9f19-0a5f3f5f2f77"),
                 ],
             }),

@@ -247,7 +247,7 @@ fn rwandan_francs_have_no_decimals_and_kigali_its_time() {
     shows(&mut payer, &["58,407 RWF", "CAT"]);
     let other = super::checkout(&shop);
     pay(&mut payer, &other.link, MTN_LRD, "0880000001");
-    shows(&mut payer, &["UTC"]);
+    shows(&mut payer, &["GMT"]);
     assert_executions(&shop, &["COMPLETED", "PROCESSING"]);
 }
 
