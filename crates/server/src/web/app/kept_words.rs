@@ -171,6 +171,9 @@ fn as_sent(parts: &[&str], fields: &Fields<'_>) -> String {
         ["approvals", _, one, "refuse"] => format!("Refuse request {}", id(one)),
         ["payouts", _, "account", one, ..] => format!("Pay out to account {}", id(one)),
         ["payouts", _, "customer", one, ..] => format!("Transfer to customer {}", id(one)),
+        ["payouts", _, "party", one] => {
+            format!("Open the form of a transfer to customer {}", id(one))
+        }
         ["payouts", _, one, "cancel"] => format!("Cancel payment {}", id(one)),
         ["payments", _, "filters", "save"] => {
             format!("Keep a filter{}", fields.after(": ", "name"))
