@@ -118,9 +118,14 @@ impl Target {
         if !self.operations.allows(request, status) {
             return Err(format!("{status} is not in the document: {said}"));
         }
-        let is_csv = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/csv"));
-        if !is_csv && serde_json::from_slice::<serde_json::Value>(&body).is_err() {
-            return Err(format!("{status} without JSON: {said}"));
+        let kind = kind.as_ref().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_so = match kind.split(';').next() {
+            Some("text/csv") => true,
+            Some("application/pdf") => body.starts_with(b"%PDF-"),
+            _ => serde_json::from_slice::<serde_json::Value>(&body).is_ok(),
+        };
+        if !is_so {
+            return Err(format!("{status}, and no {kind}: {said}"));
         }
         Ok(status)
     }
