@@ -50,7 +50,7 @@ impl Options {
         Self::new(&std::env::temp_dir())
             .with("fsync", "off")
             .with("full_page_writes", "off")
-            .with("max_connections", "300")
+            .with("max_connections", "500")
     }
 
     /// Adds a setting of `postgresql.conf`.

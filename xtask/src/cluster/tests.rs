@@ -24,7 +24,7 @@ fn a_cluster_starts_and_restarts_and_leaves_nothing() {
     let cluster = Cluster::start(&Options::fast()).unwrap();
     let folder = cluster.folder.clone();
     assert_eq!(cluster.sql("postgres", "SELECT 1").unwrap(), "1");
-    assert_eq!(cluster.sql("postgres", "SHOW max_connections").unwrap(), "300");
+    assert_eq!(cluster.sql("postgres", "SHOW max_connections").unwrap(), "500");
     cluster.sql("postgres", "CREATE TABLE kept AS SELECT 7 AS n").unwrap();
     let port = cluster.port();
     cluster.restart().unwrap();

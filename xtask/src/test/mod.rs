@@ -185,9 +185,11 @@ fn cargo_test(
 }
 
 /// How many tests run at the same time: most wait most of the time, for a process, a commit or a clock.
-/// With one for each processor they take three times as long.
+/// With one for each of two processors they take three times as long. Each may have some twenty
+/// connections to PostgreSQL.
 fn tests_at_once() -> usize {
-    4 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    processors.max((4 * processors).min(8))
 }
 
 /// Passes the lines on as they come, and adds them to the summary.
