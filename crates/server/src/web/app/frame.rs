@@ -12,6 +12,7 @@ use domain::kernel::time::ServerTime;
 use crate::api::error::ApiError;
 use crate::api::refusals;
 use crate::engine::Failure;
+use crate::web::app::filter::plain;
 use crate::web::app::navigation::{self, Screen, ScreenLink};
 use crate::web::app::person::AtMerchant;
 use crate::web::assets;
@@ -336,11 +337,6 @@ fn stage(state: &str) -> String {
         "FAILED" => "it has failed".to_owned(),
         other => format!("it is {}", plain(other)),
     }
-}
-
-/// A name of a state in small letters, without its lines.
-fn plain(name: &str) -> String {
-    name.to_lowercase().replace('_', " ")
 }
 
 /// What is said where a passcode is not compared any more: for so many seconds for this person, or for

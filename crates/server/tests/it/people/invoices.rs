@@ -1,7 +1,7 @@
 //! Invoices at `/app`: making, publishing, passing on and canceling them, by who may.
 
 use super::payments::{everybody, payments};
-use super::person::{Person, between, leads, text};
+use super::person::{Browser, Person, between, leads, text};
 use super::{member, open_with_key};
 use crate::support::payer::{Payer, pay, shows, until};
 use crate::support::shop::GOOD;
@@ -35,6 +35,29 @@ pub(crate) fn list(shop: &Merchant, kind: &str) -> String {
 
 fn invoices(shop: &Merchant) -> String {
     list(shop, "invoices")
+}
+
+/// A form whose key was used, sent with each of these fields in place of its own, is told what it made
+/// then, and has another key.
+#[track_caller]
+pub(crate) fn sent_before(
+    browser: &Browser,
+    path: &str,
+    fields: &[(&str, &str)],
+    others: &[(&str, &str)],
+    made: &str,
+) {
+    let key = fields.iter().find(|(name, _)| *name == "key").expect("a key").1;
+    for (name, other) in others {
+        let mut fields: Vec<_> = fields.iter().copied().filter(|(of, _)| of != name).collect();
+        fields.push((name, other));
+        let again = browser.clone().post_bare(path, &fields);
+        assert_eq!(again.status, 422, "{name}: {}", text(&again));
+        for part in ["This form was sent before", &format!("href=\"{made}\""), other] {
+            assert!(text(&again).contains(part), "{name} {part}: {}", text(&again));
+        }
+        assert_ne!(drawn(&again), key, "another form makes it");
+    }
 }
 
 /// The key in a form that makes something.
@@ -331,16 +354,8 @@ fn a_double_click_makes_one_invoice() {
     assert_eq!(tables.map(count), ["1"; 5]);
     // Later it is still the same form. With other things typed it is told what it made.
     assert_eq!(leads(&kofi.browser.post_bare(&path, &fields)), made[0]);
-    for (name, other) in [("price-1", "99.00"), ("note", "Another"), ("phone", "231880000055")] {
-        let mut fields: Vec<_> = fields.iter().copied().filter(|(of, _)| *of != name).collect();
-        fields.push((name, other));
-        let again = kofi.browser.post_bare(&path, &fields);
-        assert_eq!(again.status, 422, "{name}: {}", text(&again));
-        for part in ["This form was sent before", &format!("href=\"{}\"", made[0]), other] {
-            assert!(text(&again).contains(part), "{name} {part}: {}", text(&again));
-        }
-        assert_ne!(drawn(&again), key, "another form makes it");
-    }
+    let others = [("price-1", "99.00"), ("note", "Another"), ("phone", "231880000055")];
+    sent_before(&kofi.browser, &path, &fields, &others, &made[0]);
     assert_eq!(tables.map(count), ["1"; 5]);
     let page = kofi.browser.get(&made[0]);
     assert!(text(&page).contains("50.00 USD"), "{}", text(&page));

@@ -1,6 +1,7 @@
 //! One payment at `/app`: what happened, what to say, and what can be done about it.
 
 use super::approvals::set_limits;
+use super::invoices::drawn;
 use super::payments::{everybody, payments};
 use super::person::{Person, between, leads, text};
 use super::{member, open_with_key};
@@ -9,12 +10,6 @@ use crate::support::{Merchant, Reply, Server, all_at_once, json, key, open_two, 
 
 fn of(shop: &Merchant, payment: &serde_json::Value) -> String {
     format!("{}/{}", payments(shop), payment["payment_intent_id"])
-}
-
-/// The key in the form of a refund.
-#[track_caller]
-fn drawn(page: &Reply) -> String {
-    between(text(page), "name=\"key\" value=\"", "\"").to_owned()
 }
 
 /// Asks for a refund by a form that was just opened.

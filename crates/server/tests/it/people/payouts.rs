@@ -1,6 +1,7 @@
 //! Payouts and transfers at `/app`: the list, and new ones with their price first.
 
 use super::approvals::set_limits;
+use super::invoices::drawn;
 use super::payments::everybody;
 use super::person::{Person, between, leads, text};
 use super::wallets::wallet;
@@ -20,12 +21,6 @@ fn form(shop: &Merchant, account: i64) -> String {
 /// The page with the price of so many minor units from the merchant's dollars.
 fn price(shop: &Merchant, account: i64, minor: i64) -> String {
     format!("{}/{}/{minor}", form(shop, account), shop.wallet("USD"))
-}
-
-/// The key in the form of a page.
-#[track_caller]
-fn drawn(page: &Reply) -> String {
-    between(text(page), "name=\"key\" value=\"", "\"").to_owned()
 }
 
 /// What the form carries of the price that its page shows.
