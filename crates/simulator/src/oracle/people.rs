@@ -985,8 +985,13 @@ impl Model {
             (is_denied, ROLE),
             (is_last, USER),
         ]))? {
-            self.people.members.insert(key, request.role);
-            self.dependencies_version += 1;
+            let row = output!(observed, Output::ChangeMember(row) => row);
+            // To the role that the member had writes nothing. So no row orders it against a change by
+            // another process, which may stand before it here and have come after it.
+            if observed.read_back || row.updated_at.0 == observed.now {
+                self.people.members.insert(key, request.role);
+                self.dependencies_version += 1;
+            }
         }
         Ok(())
     }
