@@ -19,6 +19,7 @@ use crate::net::rate_limits::{Limits, ReceiptGuesses};
 use crate::net::request_log::RequestLogs;
 use crate::net::response_permits::ResponsePermits;
 use crate::sockets::Sockets;
+use crate::telemetry::metrics::Metrics;
 use store::reads::Queries;
 use tokio::sync::watch;
 
@@ -110,6 +111,8 @@ pub struct AppParts {
     pub figures: Arc<Figures>,
     /// What is known of webhooks.
     pub webhooks: Arc<Webhooks>,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// The settings.
     pub config: Arc<Config>,
 }

@@ -23,6 +23,7 @@ use crate::net::listen;
 use crate::net::rate_limits::Limits;
 use crate::net::response_permits::{self, ResponsePermits};
 use crate::sockets::{self, Sockets};
+use crate::telemetry::metrics::{self, Metrics};
 use crate::{api, jobs, web};
 use networks::accounts::Accounts;
 use networks::calls::{NetworkCalls, Outside};
@@ -55,6 +56,7 @@ impl Server {
         let tokens = Tokens::new(&queries.for_system().signing_keys().await?);
         let receipt_codes = ReceiptCodes::new(&queries.for_system().installation().await?);
         let webhooks = Arc::new(Webhooks::new(config.webhooks_private_addresses, config.is_local));
+        let metrics = Arc::new(Metrics::default());
         let options = Options {
             settings: config.settings,
             batch_max: config.batch_max,
@@ -63,6 +65,7 @@ impl Server {
                 let webhooks = Arc::clone(&webhooks);
                 move || webhooks.nudge()
             }),
+            metrics: metrics.engine.clone(),
         };
         let (callback_sender, callbacks) = mpsc::channel(jobs::callbacks::WAITING);
         let sandbox: Arc<dyn Provider> =
@@ -84,7 +87,7 @@ impl Server {
         let networks = NetworkCalls::new(config.network_proxy.clone(), accounts.clone(), outside);
         let providers = ProviderRouter::new(sandbox, networks);
         let app = App::new(AppParts {
-            dispatcher: Dispatcher::new(engine.clone(), providers),
+            dispatcher: Dispatcher::new(engine.clone(), providers, metrics.networks.clone()),
             engine,
             queries,
             tokens: Arc::new(tokens),
@@ -103,6 +106,7 @@ impl Server {
             sockets: Sockets::new(config.realtime_sockets_max),
             stopping: watch::Sender::new(false),
             webhooks,
+            metrics,
             config: Arc::new(config),
         });
         let mut jobs = jobs::start(&app, callbacks);
@@ -116,6 +120,11 @@ impl Server {
         jobs.spawn(jobs::file_watch::run(app.queries.clone()));
         jobs.spawn(jobs::signing_keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
         Ok(Self { app, jobs, lanes })
+    }
+
+    /// Answers whoever asks for metrics on a listener of their own.
+    pub fn serve_metrics(&mut self, listener: TcpListener) {
+        self.jobs.spawn(metrics::serve::run(self.app.clone(), listener));
     }
 
     #[must_use]
@@ -139,12 +148,14 @@ impl Server {
         let streams = app.clone();
         let limits =
             listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
-        let answering = listen::serve(listener, api::router(app.clone()), limits, async move {
-            stop.await;
-            streams.stopping.send_replace(true);
-            tracing::info!("told to stop; requests that have begun may end");
-            let _ = stopping.send(());
-        });
+        let open = app.metrics.http.connections.clone();
+        let answering =
+            listen::serve(listener, api::router(app.clone()), limits, open, async move {
+                stop.await;
+                streams.stopping.send_replace(true);
+                tracing::info!("told to stop; requests that have begun may end");
+                let _ = stopping.send(());
+            });
         let sockets = app.clone();
         let serving = async move {
             answering.await;

@@ -220,6 +220,14 @@ impl<R: Loaded> Table<R> {
         self.alt_keys.values_mut().for_each(|versions| versions.current = versions.stored);
     }
 
+    /// The rows that exist after the batch, each with what is stored of it.
+    pub fn versions(&self) -> impl Iterator<Item = (Option<&R>, &R)> {
+        self.rows.values().filter_map(|versions| {
+            let current = versions.current.as_deref()?;
+            Some((versions.stored.as_deref(), current))
+        })
+    }
+
     /// The changes to write, in the order of the primary key, which is also the order of locking.
     #[must_use]
     pub fn changes(&self) -> Vec<RowChange<'_, R>> {

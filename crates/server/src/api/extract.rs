@@ -316,8 +316,7 @@ mod tests {
     use super::*;
     use crate::api::describe::op;
     use crate::api::fields::{Id, Text};
-    use crate::api::routes::Routes;
-    use crate::web::language::PageLanguages;
+    use crate::api::routes::{Finishing, Routes};
     use axum::body::HttpBody;
     use hyper::body::Frame;
     use std::pin::Pin;
@@ -460,7 +459,7 @@ mod tests {
                 async |PathSegments([number]): PathSegments<1>| number,
                 operation(),
             );
-        let router = routes.build((), PageLanguages::default());
+        let router = routes.build((), Finishing::unread());
         for (path, status, expected) in [
             ("/a/7/items/9", 200, "7 9"),
             ("/a/7/items/x", 404, "{\"detail\":\"Not found\"}\n"),

@@ -61,7 +61,7 @@ use crate::net::{cors, limits, unread};
 use crate::sockets;
 use crate::web;
 use describe::Route;
-use routes::Routes;
+use routes::{Finishing, Routes};
 
 /// The operations of the API.
 fn api() -> Routes {
@@ -140,8 +140,9 @@ pub fn route_list() -> Vec<(String, String)> {
 pub fn router(app: App) -> axum::Router {
     let routes = if app.config.bench_routes { all().and(health::bench_routes()) } else { all() };
     let (limits, origins) = (app.limits.clone(), app.config.cors_origins.clone());
-    let languages = app.config.page_languages;
-    let mut router = routes.build(app, languages);
+    let finishing =
+        Finishing { languages: app.config.page_languages, metrics: app.metrics.http.clone() };
+    let mut router = routes.build(app, finishing);
     if let Some(limits) = limits {
         router = router.layer(from_fn_with_state(limits, limits::add_headers));
     }

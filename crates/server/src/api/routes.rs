@@ -25,6 +25,7 @@ use crate::net::limits;
 use crate::net::log::RequestLog;
 use crate::net::request_log::Begun;
 use crate::request_id;
+use crate::telemetry::metrics::HttpMetrics;
 use crate::web::language::PageLanguages;
 use crate::web::refusal;
 
@@ -112,12 +113,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         &self.list
     }
 
-    /// Builds the router. Errors are JSON, but HTML below the paths of pages, in one of `languages`.
-    pub fn build(self, state: S, languages: PageLanguages) -> Router {
+    /// Builds the router. Errors are JSON, but HTML below the paths of pages.
+    pub fn build(self, state: S, finishing: Finishing) -> Router {
         self.router
             .fallback(async || ApiError::NotFound)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-            .layer(from_fn_with_state(languages, finish_response))
+            .layer(from_fn_with_state(finishing, finish_response))
             .with_state(state)
     }
 }
@@ -129,23 +130,41 @@ fn compressed<S: Clone + Send + Sync + 'static>(
     handler.layer(CompressionLayer::new())
 }
 
+/// What every response is completed with.
+#[derive(Clone)]
+pub struct Finishing {
+    /// The languages of errors on pages.
+    pub languages: PageLanguages,
+    /// What counts requests.
+    pub metrics: HttpMetrics,
+}
+
+impl Finishing {
+    /// In the default languages, with metrics that nobody reads.
+    #[cfg(test)]
+    pub fn unread() -> Self {
+        Self { languages: PageLanguages::default(), metrics: HttpMetrics::unread() }
+    }
+}
+
 /// Completes every response. A panic is a bug of one request: it is answered with 500, and the
 /// process continues. Browsers must not guess the content type, and neither they nor proxies may
 /// cache a response that does not allow it: nearly all of them are about somebody's payments.
 async fn finish_response(
-    State(languages): State<PageLanguages>,
+    State(finishing): State<Finishing>,
     request: Request,
     next: Next,
 ) -> Response {
     let address = limits::client_of(&request);
-    request_id::with_new(address, answer(request, next, languages)).await
+    request_id::with_new(address, answer(request, next, finishing)).await
 }
 
-async fn answer(request: Request, next: Next, languages: PageLanguages) -> Response {
+async fn answer(request: Request, next: Next, finishing: Finishing) -> Response {
+    let Finishing { languages, metrics } = finishing;
     let line = RequestLog::begin(&request);
     let for_people = refusal::is_page_path(request.uri().path())
         .then(|| refusal::ForPeople::new(&request, languages));
-    let begun = Begun::of(&request);
+    let begun = Begun::of(&request, metrics);
     let response = begun.answer(catch_panic(request, next)).await;
     let mut response = match for_people {
         Some(for_people) => for_people.finish(response),
@@ -214,7 +233,7 @@ mod tests {
         );
         let routes = routes.get("/broken", broken, doc());
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        let response = routes.build((), PageLanguages::default()).oneshot(request).await.unwrap();
+        let response = routes.build((), Finishing::unread()).oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let allow = response
             .headers()
@@ -241,7 +260,7 @@ mod tests {
     async fn pages_are_compressed_for_browsers_that_ask() {
         let page = async || "<p>a page</p>".repeat(100);
         let routes = Routes::<()>::new().page("/p", page).form("/p", page);
-        let router = routes.build((), PageLanguages::default());
+        let router = routes.build((), Finishing::unread());
         for (method, accept, expected) in [
             ("GET", "gzip, deflate, br", Some("gzip")),
             ("POST", "gzip", Some("gzip")),

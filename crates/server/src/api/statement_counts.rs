@@ -22,6 +22,7 @@ use crate::engine::{Engine, Options};
 use crate::jobs::dispatch::Dispatcher;
 use crate::net::response_permits::ResponsePermits;
 use crate::sockets::Sockets;
+use crate::telemetry::metrics::{EngineMetrics, NetworkMetrics};
 use networks::ProviderRouter;
 use networks::sandbox::Sandbox;
 use store::clock;
@@ -39,6 +40,7 @@ fn api(stage: &Stage) -> (Router, String) {
         batch_max: config.batch_max,
         clock: Arc::new(clock::now),
         write_message: Arc::new(|_, _, _| String::new()),
+        metrics: EngineMetrics::unread(),
     };
     let (engine, _lanes) = Engine::start(stores, &options).unwrap();
     let (callbacks, _inbox) = mpsc::channel(1);
@@ -48,6 +50,7 @@ fn api(stage: &Stage) -> (Router, String) {
     let dispatcher = Dispatcher::new(
         engine.clone(),
         ProviderRouter::sandbox_only(Arc::new(Sandbox::new(Duration::ZERO, callbacks))),
+        NetworkMetrics::unread(),
     );
     let queries = stage.queries.clone();
     let config = Arc::new(config);
@@ -71,6 +74,7 @@ fn api(stage: &Stage) -> (Router, String) {
         sockets: Sockets::new(1),
         stopping: tokio::sync::watch::Sender::new(false),
         webhooks: Arc::default(),
+        metrics: Arc::default(),
         config,
     });
     (crate::api::router(app), token)

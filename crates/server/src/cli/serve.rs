@@ -54,6 +54,10 @@ pub struct Serve {
     /// How long the built-in sandbox provider takes to finish a payment, in milliseconds.
     #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
     sandbox_delay_ms: u64,
+    /// The address and port to answer Prometheus on, at /metrics: 127.0.0.1:9090. Whoever reaches it
+    /// reads it. Without it there is no such listener.
+    #[arg(long, env = "KOLA_METRICS", value_name = "ADDRESS:PORT", value_parser = listen_on)]
+    metrics: Option<Listen>,
     /// Limit the requests of each merchant, and the token requests of each address, to N in
     /// SECONDS: 600/60. Without it there is no limit.
     #[arg(long, env = "KOLA_RATE_LIMIT", value_name = "N/SECONDS")]
@@ -183,7 +187,7 @@ fn listen_on(text: &str) -> Result<Listen, String> {
 
 impl Listen {
     /// Listens on the first address that is free.
-    fn bind(&self) -> anyhow::Result<TcpListener> {
+    fn bind(&self, option: &str) -> anyhow::Result<TcpListener> {
         let mut refused = None;
         for address in &self.addresses {
             match listen::bind(*address) {
@@ -196,9 +200,11 @@ impl Listen {
             .downcast_ref::<std::io::Error>()
             .is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
         let hint = if is_taken {
-            ": another program listens there, maybe another kola; --listen 127.0.0.1:PORT takes another port"
+            format!(
+                ": another program listens there, maybe another kola; {option} 127.0.0.1:PORT takes another port"
+            )
         } else {
-            ""
+            String::new()
         };
         Err(error.context(format!("cannot listen on {}{hint}", self.written)))
     }
@@ -239,6 +245,8 @@ pub struct Started {
     pub server: Server,
     pub listener: TcpListener,
     pub address: SocketAddr,
+    /// Where metrics are, if anywhere.
+    pub metrics: Option<SocketAddr>,
     welcome: String,
 }
 
@@ -319,12 +327,15 @@ impl Serve {
 
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let Started { server, listener, address, welcome } = self.start(target, &runtime)?;
+        let Started { server, listener, address, metrics, welcome } =
+            self.start(target, &runtime)?;
         runtime.block_on(async {
             let stop = stop_signal();
+            let metrics =
+                metrics.map_or_else(String::new, |at| format!("Metrics: http://{at}/metrics\n"));
             // A closed standard output is no reason not to serve.
             if let Err(error) =
-                output::write(&format!("{welcome}kola listening on http://{address}\n"))
+                output::write(&format!("{welcome}{metrics}kola listening on http://{address}\n"))
             {
                 tracing::warn!(%error, %address, "listening; standard output cannot be written");
             }
@@ -342,7 +353,10 @@ impl Serve {
     pub fn start(self, target: &Target, runtime: &Runtime) -> anyhow::Result<Started> {
         let mut config = self.config();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = target.database.kind(), at = %target.database, "starting");
-        let listener = runtime.block_on(async { self.listen.bind() })?;
+        let listener = runtime.block_on(async { self.listen.bind("--listen") })?;
+        let metrics = runtime.block_on(async {
+            self.metrics.as_ref().map(|listen| listen.bind("--metrics")).transpose()
+        })?;
         let address = listener.local_addr()?;
         config.public_url =
             self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
@@ -352,8 +366,17 @@ impl Serve {
         let welcome = welcome(target, reachable(address), &config.public_url)?;
         let stores =
             target.database.stores().with_context(|| format!("cannot open {}", target.database))?;
-        let server = runtime.block_on(Server::start(&target.database, stores, config))?;
-        Ok(Started { server, listener, address, welcome })
+        let mut server = runtime.block_on(Server::start(&target.database, stores, config))?;
+        let metrics = metrics
+            .map(|listener| {
+                let address = listener.local_addr()?;
+                // The listener's job runs in the runtime.
+                let _within = runtime.enter();
+                server.serve_metrics(listener);
+                anyhow::Ok(address)
+            })
+            .transpose()?;
+        Ok(Started { server, listener, address, metrics, welcome })
     }
 }
 

@@ -13,6 +13,7 @@ use domain::webhooks::subject::MessageWriter;
 
 use crate::engine::timer::{SystemTimer, Timer};
 use crate::engine::{Failure, Outcome};
+use crate::telemetry::metrics::{CommitEnd, EngineMetrics};
 use store::{Store, StoreError};
 
 /// How many ids are reserved at a time. The rest of a block is never used when a process ends.
@@ -42,6 +43,7 @@ pub struct Lane<S> {
     clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
     write_message: Arc<MessageWriter>,
     timer: Arc<dyn Timer>,
+    metrics: Option<EngineMetrics>,
     ids: IdBlock,
     id_block: i64,
 }
@@ -62,7 +64,8 @@ impl<S: Store> Lane<S> {
     ) -> Self {
         let timer = Arc::new(SystemTimer::default());
         let ids = IdBlock { next: 0, end: 0 };
-        Self { store, settings, clock, write_message, timer, ids, id_block: ID_BLOCK }
+        let metrics = None;
+        Self { store, settings, clock, write_message, timer, metrics, ids, id_block: ID_BLOCK }
     }
 
     /// Makes it a lane for a few commands: it reserves no more ids than one command needs.
@@ -77,6 +80,12 @@ impl<S: Store> Lane<S> {
         Self { timer, ..self }
     }
 
+    /// Counts and measures its batches.
+    #[must_use]
+    pub fn with_metrics(self, metrics: EngineMetrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
     pub const fn store(&self) -> &S {
         &self.store
     }
@@ -87,7 +96,7 @@ impl<S: Store> Lane<S> {
         let all = |failure: &Failure| requests.iter().map(|_| Err(failure.clone())).collect();
         let start = self.timer.elapsed();
         for attempt in 1..=BATCH_TRIES {
-            match self.run_once(requests) {
+            match self.run_counted(requests) {
                 Ok(BatchEnd::Committed(outcomes)) => {
                     return self.decide_inconsistent_again(requests, outcomes);
                 }
@@ -146,11 +155,24 @@ impl<S: Store> Lane<S> {
     }
 
     fn run_single(&mut self, request: &Request) -> Outcome {
-        match self.run_once(std::slice::from_ref(request)) {
+        match self.run_counted(std::slice::from_ref(request)) {
             Ok(BatchEnd::Committed(outcomes)) => first(outcomes),
             Ok(BatchEnd::Unknown) => Err(Failure::Unknown),
             Err(error) => Err(Failure::Unavailable(error.to_string())),
         }
+    }
+
+    /// Runs a batch once, and counts it unless it was committed, which is counted with its rows at hand.
+    fn run_counted(&mut self, requests: &[Request]) -> Result<BatchEnd, StoreError> {
+        let end = self.run_once(requests);
+        if let Some(metrics) = &self.metrics {
+            match end {
+                Ok(BatchEnd::Committed(_)) => {}
+                Ok(BatchEnd::Unknown) => metrics.ended(CommitEnd::Unknown),
+                Err(_) => metrics.ended(CommitEnd::RolledBack),
+            }
+        }
+        end
     }
 
     /// Runs a batch once. A panic rolls it back; the lane survives.
@@ -169,6 +191,7 @@ impl<S: Store> Lane<S> {
     }
 
     fn transact(&mut self, requests: &[Request]) -> Result<BatchEnd, StoreError> {
+        let begun = self.timer.elapsed();
         self.reserve_ids(requests.len())?;
         let lock_keys: Vec<LockKey> =
             requests.iter().filter_map(|request| request.command.lock_key()).collect();
@@ -184,6 +207,7 @@ impl<S: Store> Lane<S> {
             return Ok(BatchEnd::Committed(outcomes));
         }
         self.store.persist(&work)?;
+        let persisted = self.timer.elapsed();
         match self.store.commit() {
             Ok(()) => {}
             Err(StoreError::CommitUnknown(_)) if domain::mutant!(UnknownIsDone) => {}
@@ -200,6 +224,9 @@ impl<S: Store> Lane<S> {
                 }
             },
             Err(error) => return Err(error),
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.committed(requests.len(), self.since(begun), self.since(persisted), &work);
         }
         // Only after the commit: on SQLite a block of ids is reserved in the batch's transaction,
         // and a rollback gives it back.

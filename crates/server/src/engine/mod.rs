@@ -23,6 +23,7 @@ use domain::webhooks::subject::MessageWriter;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::request_id;
+use crate::telemetry::metrics::{EngineMetrics, Refused};
 use store::Store;
 
 pub use lane::Lane;
@@ -81,6 +82,7 @@ struct QueuedRequest {
     /// Set by the lane when it begins the command, or by the caller when it withdraws it. Whoever
     /// sets it first decides which of the two happens.
     claimed: Arc<AtomicBool>,
+    queued_at: Instant,
     answer: oneshot::Sender<Outcome>,
 }
 
@@ -102,6 +104,7 @@ pub struct Engine {
     lanes: Arc<[LaneHandle]>,
     /// How many commands were submitted so far.
     submitted: Arc<AtomicU64>,
+    metrics: EngineMetrics,
 }
 
 /// The sending end of one lane.
@@ -138,6 +141,7 @@ pub struct Options {
     pub clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
     /// Writes what merchants are told of events.
     pub write_message: Arc<MessageWriter>,
+    pub metrics: EngineMetrics,
 }
 
 impl Engine {
@@ -156,7 +160,8 @@ impl Engine {
             lanes.push(lane);
             threads.push(thread);
         }
-        Ok((Self { lanes: lanes.into(), submitted: Arc::default() }, threads))
+        let metrics = options.metrics.clone();
+        Ok((Self { lanes: lanes.into(), submitted: Arc::default(), metrics }, threads))
     }
 
     /// Submits a caller's command and waits until it is decided and on disk. It is refused if the
@@ -217,22 +222,37 @@ impl Engine {
         let lane = self.lane_of(merchant).ok_or_else(closed)?;
         self.submitted.fetch_add(1, Ordering::Relaxed);
         if let Some(outcome) = lane.run_inline(&request) {
+            self.metrics.waited(Duration::ZERO);
             return outcome;
         }
         let (answer, mut outcome) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
-        let queued = QueuedRequest { request, claimed: Arc::clone(&claimed), answer };
+        let queued_at = Instant::now();
+        let queued = QueuedRequest { request, claimed: Arc::clone(&claimed), queued_at, answer };
         lane.queue.try_send(queued).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
+            mpsc::error::TrySendError::Full(_) => self.overloaded(Refused::Full),
             mpsc::error::TrySendError::Closed(_) => closed(),
         })?;
         let decided = match tokio::time::timeout(QUEUE_TIMEOUT, &mut outcome).await {
             Ok(decided) => decided,
-            Err(_) if !claimed.swap(true, Ordering::AcqRel) => return Err(Failure::Overloaded),
+            Err(_) if !claimed.swap(true, Ordering::AcqRel) => {
+                return Err(self.overloaded(Refused::TimedOut));
+            }
             // The lane was first: the command is being decided, and its outcome must be awaited.
             Err(_) => outcome.await,
         };
         decided.map_err(|_| Failure::Internal("the lane gave no answer".to_owned()))?
+    }
+
+    fn overloaded(&self, why: Refused) -> Failure {
+        self.metrics.refused(why);
+        Failure::Overloaded
+    }
+
+    /// How many commands wait in each lane's queue.
+    pub fn queued(&self) -> impl Iterator<Item = usize> {
+        let waiting = |queue: &mpsc::Sender<QueuedRequest>| queue.max_capacity() - queue.capacity();
+        self.lanes.iter().map(move |lane| waiting(&lane.queue))
     }
 
     /// The lane of a merchant: always the same one.
@@ -270,22 +290,24 @@ fn start_lane(
     let (queue, queued) = mpsc::channel(QUEUE);
     let batch_max = options.batch_max.max(1);
     let is_local = store.is_local();
-    let mut lane: Box<dyn BatchRunner> = Box::new(Lane::new(
+    let metrics = options.metrics.clone();
+    let lane = Lane::new(
         store,
         options.settings,
         Arc::clone(&options.clock),
         Arc::clone(&options.write_message),
-    ));
+    );
+    let mut lane: Box<dyn BatchRunner> = Box::new(lane.with_metrics(metrics.clone()));
     let builder = std::thread::Builder::new().name("lane".to_owned());
     if !is_local {
-        let thread =
-            builder.spawn(move || serve(queued, batch_max, |requests| lane.run(requests)))?;
+        let thread = builder
+            .spawn(move || serve(queued, batch_max, &metrics, |requests| lane.run(requests)))?;
         return Ok((LaneHandle { queue, shared: None }, thread));
     }
     let shared = Arc::new(SharedLane { is_quick: AtomicBool::new(false), lane: Mutex::new(lane) });
     let of_thread = Arc::clone(&shared);
     let thread = builder.spawn(move || {
-        serve(queued, batch_max, |requests| {
+        serve(queued, batch_max, &metrics, |requests| {
             let mut lane = of_thread.lane.lock().unwrap_or_else(PoisonError::into_inner);
             of_thread.run(lane.as_mut(), requests)
         });
@@ -297,6 +319,7 @@ fn start_lane(
 fn serve(
     mut queue: mpsc::Receiver<QueuedRequest>,
     batch_max: usize,
+    metrics: &EngineMetrics,
     mut run: impl FnMut(&[Request]) -> Vec<Outcome>,
 ) {
     let mut batch = Vec::with_capacity(batch_max);
@@ -309,8 +332,12 @@ fn serve(
         }
         // A withdrawn command is not begun: its caller was told that nothing was done.
         let begun = batch.drain(..).filter(|queued| !queued.claimed.swap(true, Ordering::AcqRel));
-        let (requests, answers): (Vec<Request>, Vec<_>) =
-            begun.map(|queued| (queued.request, queued.answer)).unzip();
+        let (requests, answers): (Vec<Request>, Vec<_>) = begun
+            .map(|queued| {
+                metrics.waited(queued.queued_at.elapsed());
+                (queued.request, queued.answer)
+            })
+            .unzip();
         if requests.is_empty() {
             continue;
         }

@@ -1,6 +1,6 @@
 //! Calls providers and records the outcomes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::directory::principal::Principal;
 use domain::kernel::ids::MerchantId;
@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
 use crate::jobs::call_sequence::{CallSequence, Next};
+use crate::telemetry::metrics::NetworkMetrics;
 use networks::ProviderRouter;
 use networks::calls::{AccountNews, Called, NetworkCalls};
 use store::clock;
@@ -25,13 +26,14 @@ pub const CALL: Duration = Duration::from_secs(13);
 pub struct Dispatcher {
     engine: Engine,
     providers: ProviderRouter,
+    metrics: NetworkMetrics,
 }
 
 impl Dispatcher {
     /// A dispatcher that records outcomes through `engine`.
     #[must_use]
-    pub const fn new(engine: Engine, providers: ProviderRouter) -> Self {
-        Self { engine, providers }
+    pub const fn new(engine: Engine, providers: ProviderRouter, metrics: NetworkMetrics) -> Self {
+        Self { engine, providers, metrics }
     }
 
     /// The real networks, for what is about no payment.
@@ -55,9 +57,12 @@ impl Dispatcher {
                 if !sequence.may_call(clock::now()) {
                     return None;
                 }
+                let begun = Instant::now();
                 let call = tokio::time::timeout(CALL, self.providers.call(sequence.call()));
                 let unknown = || (Called::answered(ProviderOutcome::Unknown), None);
-                call.await.unwrap_or_else(|_| unknown())
+                let ended = call.await.unwrap_or_else(|_| unknown());
+                self.metrics.called(sequence.call(), &ended.0, begun.elapsed());
+                ended
             };
             if let Some(news) = news {
                 self.mark_account(sequence.call(), news).await;

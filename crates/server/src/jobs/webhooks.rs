@@ -600,6 +600,9 @@ impl Attempt {
             }
         };
         let is_success = attempted.is_success();
+        let metrics = &self.app.metrics.webhooks;
+        let took = u64::try_from(attempted.duration_us).unwrap_or(0);
+        metrics.attempted(is_success, Duration::from_micros(took));
         let drawn = clock::random_number() % (2 * JITTER_PERMILLE.unsigned_abs() + 1);
         let command = RecordDeliveryAttempt {
             delivery_id: self.delivery.id,
@@ -614,6 +617,7 @@ impl Attempt {
             match recorded {
                 Ok(recorded) => {
                     if let Some(reason) = recorded.disabled {
+                        metrics.disabled.inc();
                         let endpoint = self.target.endpoint.id.0;
                         tracing::warn!(endpoint, %merchant, %reason, "a webhook endpoint was disabled");
                     }

@@ -22,6 +22,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower_service::Service as _;
@@ -104,11 +105,12 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stop` resolves; then lets the requests that have begun end.
+/// Serves until `stop` resolves, and says in `open` how many connections there are; then lets the requests that have begun end.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
+    open: Gauge,
     stop: impl Future<Output = ()>,
 ) {
     let permits = Arc::new(Semaphore::new(limits.connections));
@@ -126,10 +128,13 @@ pub async fn serve(
         let connection = protocol(idle).serve_connection(TokioIo::new(stream), service);
         // A websocket ends here: it is no connection for requests any more.
         let connection = serve_connection(connection.with_upgrades(), stopped.subscribe());
+        open.inc();
+        let open = open.clone();
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended");
             }
+            open.dec();
             drop(permit);
         });
     }

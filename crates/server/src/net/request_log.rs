@@ -16,6 +16,7 @@ use store::clock;
 use store::reads::pages::{Page, PageOfRows};
 
 use crate::request_id;
+use crate::telemetry::metrics::HttpMetrics;
 
 /// How many requests of a merchant are kept.
 const OF_MERCHANT: usize = 1_000;
@@ -121,20 +122,22 @@ pub struct Begun {
     route: Option<MatchedPath>,
     at: ServerTime,
     begun: Instant,
+    metrics: HttpMetrics,
 }
 
 impl Begun {
     #[must_use]
-    pub fn of(request: &Request) -> Self {
+    pub fn of(request: &Request, metrics: HttpMetrics) -> Self {
         Self {
             method: request.method().clone(),
             route: request.extensions().get::<MatchedPath>().cloned(),
             at: clock::now(),
             begun: Instant::now(),
+            metrics,
         }
     }
 
-    /// Answers the request, and keeps it if it turns out to be a merchant's.
+    /// Answers the request, counts it, and keeps it if it turns out to be a merchant's.
     pub async fn answer(self, answer: impl Future<Output = Response>) -> Response {
         let scope = CALLER.scope(RefCell::new(None), async {
             let response = answer.await;
@@ -142,16 +145,17 @@ impl Begun {
             (response, caller)
         });
         let (response, caller) = scope.await;
+        let (elapsed, status) = (self.begun.elapsed(), response.status());
+        self.metrics.answered(self.route.as_ref(), &self.method, status, elapsed);
         if let (Some((logs, merchant)), Some(route)) = (caller, self.route) {
-            let elapsed = self.begun.elapsed().as_millis();
             let request = LoggedRequest {
                 id: 0,
                 at: self.at,
                 method: self.method,
                 route,
-                status: response.status(),
+                status,
                 request_id: request_id::current(),
-                duration_ms: i64::try_from(elapsed).unwrap_or(i64::MAX),
+                duration_ms: i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX),
             };
             logs.add(merchant, request);
         }
@@ -179,7 +183,7 @@ mod tests {
             StatusCode::from_u16(status).unwrap()
         };
         let answer = async |request: Request, next: axum::middleware::Next| {
-            Begun::of(&request).answer(next.run(request)).await
+            Begun::of(&request, HttpMetrics::unread()).answer(next.run(request)).await
         };
         let router = Router::new()
             .route("/v1/things/{id}", get(handler))

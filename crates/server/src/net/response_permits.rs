@@ -40,6 +40,14 @@ impl ResponsePermits {
         Some(pending)
     }
 
+    /// How many permits are held, of all merchants together.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        let merchants = self.merchants.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = |semaphore: &Arc<Semaphore>| self.per_merchant - semaphore.available_permits();
+        merchants.values().map(held).sum()
+    }
+
     /// A permit that is not acquired yet. It keeps the merchant's semaphore in the table.
     fn pending(self: &Arc<Self>, merchant: MerchantId) -> ResponsePermit {
         let mut merchants = self.merchants.lock().unwrap_or_else(PoisonError::into_inner);

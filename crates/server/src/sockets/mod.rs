@@ -69,6 +69,12 @@ impl Sockets {
         if self.is_crowded() { None } else { self.take_place() }
     }
 
+    /// How many places are taken.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.max.saturating_sub(self.places.available_permits())
+    }
+
     /// Whether more than half of the places are taken. Sockets that watch nothing make room then.
     fn is_crowded(&self) -> bool {
         self.places.available_permits().saturating_mul(2) < self.max

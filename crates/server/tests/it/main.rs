@@ -50,6 +50,7 @@ mod market;
 mod markets;
 mod merchants;
 mod methods;
+mod metrics;
 mod networks;
 mod operator;
 mod pages;

@@ -16,6 +16,7 @@ use domain::payments::attempt::{
 use crate::StoreError;
 use crate::reads::scope::SystemReads;
 use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql::integer;
 use crate::workspace::sql_value::{Params, params};
 
 /// Conditions that select rows which fall due.
@@ -87,6 +88,33 @@ const APPROVALS: DueRows<'_> = DueRows {
     due: "approvals.created_at <= :now + {clock_offset} - :unapproved",
     order: "approvals.created_at",
 };
+
+/// The kinds of rows that fall due.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DueKind {
+    Executions,
+    Sessions,
+    UnpaidOrders,
+    Approvals,
+}
+
+impl DueKind {
+    pub const ALL: [Self; 4] =
+        [Self::Executions, Self::Sessions, Self::UnpaidOrders, Self::Approvals];
+
+    /// The rows, and how long after the time that orders them they fall due.
+    const fn rows(self) -> (DueRows<'static>, i64) {
+        match self {
+            Self::Executions => (EXECUTIONS, 0),
+            Self::Sessions => (SESSIONS, 0),
+            Self::UnpaidOrders => (UNPAID_ORDERS, 0),
+            Self::Approvals => (APPROVALS, UNAPPROVED_US),
+        }
+    }
+}
+
+/// Of how many merchants the oldest due row is looked for.
+const WATCHED_MERCHANTS_MAX: u32 = 20_000;
 
 /// The end of a lease, as a time of the server, that no lease given now exceeds.
 fn latest_lease_end(now: ServerTime) -> i64 {
@@ -293,6 +321,34 @@ impl SystemReads<'_> {
             "unapproved" = UNAPPROVED_US
         ];
         self.due(&APPROVALS, &params).await
+    }
+
+    /// When the row fell due that has been due for longest, at the server's clock. `None` where none is
+    /// due.
+    pub async fn oldest_due(
+        &self,
+        kind: DueKind,
+        now: ServerTime,
+    ) -> Result<Option<ServerTime>, StoreError> {
+        let (rows, later) = kind.rows();
+        let clock = "(SELECT clock_offset_us FROM merchants WHERE id = found.id)";
+        let first = DueRows { id: rows.order.trim_start_matches("approvals."), ..rows };
+        let sql = format!(
+            "WITH RECURSIVE {} SELECT coalesce(min(({}) - {clock}), 0) FROM found WHERE found.id IS NOT NULL",
+            merchants_expression(&rows),
+            first.select("found.id", "1")
+        );
+        let mut params = params!["after" = 0_i64, "limit" = WATCHED_MERCHANTS_MAX, "now" = now.0];
+        match kind {
+            DueKind::Executions => {
+                params.extend(params!["latest_lease_end" = latest_lease_end(now)]);
+            }
+            DueKind::Approvals => params.extend(params!["unapproved" = UNAPPROVED_US]),
+            DueKind::Sessions | DueKind::UnpaidOrders => {}
+        }
+        let _permit = self.0.list_permit().await?;
+        let oldest = self.0.list_rows(sql, params, integer).await?.pop();
+        Ok(oldest.filter(|at| *at != 0).map(|at| ServerTime(at).plus(later)))
     }
 
     /// Ids of a merchant's rows that are open and due.

@@ -10,6 +10,7 @@
 pub mod api_keys;
 pub mod approvals;
 pub mod audit;
+pub mod backlog;
 mod batches;
 pub mod checkouts;
 pub mod due;
@@ -65,6 +66,14 @@ pub struct Queries {
     tariff: Arc<RwLock<Arc<Tariff>>>,
 }
 
+/// How many connections of a pool are in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PoolUse {
+    pub name: &'static str,
+    pub in_use: usize,
+    pub idle: usize,
+}
+
 #[derive(Clone)]
 enum Connections {
     Sqlite {
@@ -94,6 +103,17 @@ impl Queries {
     fn new(connections: Connections, lists: usize) -> Self {
         let list_permits = Arc::new(Semaphore::new(lists));
         Self { connections, list_permits, tariff: Arc::default() }
+    }
+
+    /// How many connections are in use.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolUse> {
+        match &self.connections {
+            Connections::Sqlite { single_rows, lists } => {
+                vec![single_rows.pool_use("single_rows"), lists.pool_use("lists")]
+            }
+            Connections::Postgres(readers) => vec![readers.pool_use("readers")],
+        }
     }
 
     const fn dialect(&self) -> Dialect {

@@ -10,6 +10,7 @@ use domain::payments::attempt::{
 };
 use domain::payments::execution::{Execution, ExecutionStatus};
 
+use crate::reads::due::DueKind;
 use crate::schema::migrate;
 use crate::testing::{OwnDatabase, Stage, fill, superuser};
 use crate::tests::without_schema;
@@ -108,6 +109,27 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
     }
 }
 
+#[test]
+fn how_long_the_oldest_has_been_due_is_told_at_each_merchants_clock() {
+    for mut stage in Stage::both() {
+        merchants(&mut stage);
+        let oldest = |stage: &Stage, kind| {
+            stage.ask(async |q| q.for_system().oldest_due(kind, NOW).await.unwrap())
+        };
+        assert_eq!(oldest(&stage, DueKind::Executions), None);
+        make_open(&mut stage, 100, 1, [seconds(9), 1], None);
+        assert_eq!(oldest(&stage, DueKind::Executions), None, "it is not due yet");
+        make_open(&mut stage, 200, 2, [seconds(9), -seconds(5)], None);
+        make_open(&mut stage, 300, 3, [seconds(9), -seconds(2)], None);
+        assert_eq!(oldest(&stage, DueKind::Executions), Some(NOW.plus(-seconds(5))));
+        make_open(&mut stage, 301, 3, [seconds(9), -seconds(7)], None);
+        assert_eq!(oldest(&stage, DueKind::Executions), Some(NOW.plus(-seconds(7))));
+        // Whoever holds its lease does it.
+        make_open(&mut stage, 302, 3, [seconds(9), -seconds(8)], Some(1));
+        assert_eq!(oldest(&stage, DueKind::Executions), Some(NOW.plus(-seconds(7))));
+    }
+}
+
 /// A merchant may have a hundred thousand open sessions, and is looked at every few moments.
 #[test]
 fn of_the_open_rows_only_those_that_are_due_are_read() {
@@ -124,11 +146,15 @@ fn of_the_open_rows_only_those_that_are_due_are_read() {
             reads.due_unpaid_orders(one, NOW, 9).await.unwrap();
             reads.merchants_with_approvals(none, NOW, 9).await.unwrap();
             reads.due_approvals(one, NOW, 9).await.unwrap();
+            for kind in DueKind::ALL {
+                reads.oldest_due(kind, NOW).await.unwrap();
+            }
         });
         let plans = stage.plans();
-        assert_eq!(plans.len(), 8);
+        assert_eq!(plans.len(), 12);
         let times = ["next_check_at", "expires_at", "cancel_at", "created_at"];
-        for ((sql, plans), time) in plans.iter().zip(times.iter().flat_map(|time| [time, time])) {
+        let looked_for = times.iter().flat_map(|time| [time, time]).chain(&times);
+        for ((sql, plans), time) in plans.iter().zip(looked_for) {
             // As SQLite spells a condition of an index, and as PostgreSQL does.
             let spelled = [format!("{time}<?"), format!("{time} <= ")];
             for plan in plans {

@@ -49,6 +49,8 @@ use domain::webhooks::delivery::DeliveryStatus;
 
 use crate::reads::Queries;
 use crate::reads::audit::AuditFilter;
+use crate::reads::backlog::WaitingDeliveries;
+use crate::reads::due::DueKind;
 use crate::reads::entries::{EntryFilter, WalletBalances};
 use crate::reads::events::EventFilter;
 use crate::reads::executions::ExecutionFilter;
@@ -324,6 +326,12 @@ impl<T> Found for PageOfRows<T> {
     }
 }
 
+impl Found for WaitingDeliveries {
+    fn count(&self) -> usize {
+        usize::try_from(self.count).unwrap()
+    }
+}
+
 impl Found for WithAttempt {
     fn count(&self) -> usize {
         usize::from(self.attempt.is_some())
@@ -528,6 +536,8 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         kept_long_enough(Retained::WebhookDeliveries, NOW, 10), kept_long_enough(Retained::DeadWebhookDeliveries, NOW, 10),
         kept_long_enough(Retained::WebhookAttempts, NOW, 10), kept_long_enough(Retained::WebhookMessages, NOW, 10),
         kept_long_enough(Retained::Logins, NOW, 10), kept_long_enough(Retained::LoginTries, NOW, 10),
+        oldest_due(DueKind::Executions, NOW), oldest_due(DueKind::Sessions, NOW), oldest_due(DueKind::UnpaidOrders, NOW), oldest_due(DueKind::Approvals, NOW),
+        open_amounts(), approvals_waiting(), waiting_deliveries(), database_time(),
         messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), key_of_codes(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
         audit_of_installation(AuditFilter::default(), PAGE), audit_of_installation(AuditFilter { from: Some(ServerTime(1)), ..AuditFilter::default() }, Page { limit: 10, after_id: Some(1_000_018) }),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_bodies(&[EventId(10)]),

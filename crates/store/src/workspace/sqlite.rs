@@ -19,6 +19,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
 use crate::chain::{self, LaneChain};
+use crate::reads::PoolUse;
 use crate::schema::{installation, migrate, tariff};
 use crate::workspace::deleting::DeleteSql as _;
 use crate::workspace::file;
@@ -516,6 +517,13 @@ impl Drop for Readers {
 }
 
 impl Readers {
+    /// How many connections are in use.
+    pub fn pool_use(&self, name: &'static str) -> PoolUse {
+        // Each lock is held for a moment: whoever wants a connection meanwhile takes another one.
+        let idle = self.connections.iter().filter(|place| place.try_lock().is_ok()).count();
+        PoolUse { name, in_use: self.connections.len().saturating_sub(idle), idle }
+    }
+
     /// Opens `count` connections.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! the file's header. Therefore nothing but one server is ever started on a database within the
 //! test process: other servers and commands are processes of their own (`Database::has_server`).
 
+use std::net::SocketAddr;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) struct InProcess {
     runtime: Option<Runtime>,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<anyhow::Result<()>>>,
+    /// Where metrics are, if anywhere.
+    pub(super) metrics: Option<SocketAddr>,
 }
 
 impl InProcess {
@@ -48,12 +51,14 @@ impl InProcess {
         let runtime = runtime.expect("a runtime");
         let started = serve.start(&place(database), &runtime);
         let started = started.unwrap_or_else(|error| panic!("kola does not start: {error:#}"));
+        let metrics = started.metrics;
         let (stop, stopped) = oneshot::channel();
         let stopped = async {
             let _dropped = stopped.await;
         };
         let serving = runtime.spawn(started.server.run(started.listener, stopped, Duration::ZERO));
-        let server = Self { runtime: Some(runtime), stop: Some(stop), serving: Some(serving) };
+        let server =
+            Self { runtime: Some(runtime), stop: Some(stop), serving: Some(serving), metrics };
         (server, started.address.to_string())
     }
 }

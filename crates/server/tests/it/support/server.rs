@@ -16,7 +16,7 @@ pub(crate) struct Server {
 }
 
 enum Running {
-    InProcess(#[expect(dead_code, reason = "it is there to be dropped")] InProcess),
+    InProcess(InProcess),
     Process(Process),
 }
 
@@ -83,6 +83,20 @@ impl Server {
 
     fn new(running: Running, address: String, database: Database, url: String) -> Self {
         Self { running, database, api: Api { address, token: None }, url }
+    }
+
+    /// A client of the metrics of a server that was started with `KOLA_METRICS`.
+    #[track_caller]
+    pub(crate) fn metrics(&self) -> Api {
+        let address = match &self.running {
+            Running::InProcess(server) => server.metrics.expect("KOLA_METRICS").to_string(),
+            Running::Process(process) => {
+                let printed = process.printed();
+                let line = printed.lines().find_map(|line| line.strip_prefix("Metrics: http://"));
+                line.expect("KOLA_METRICS").trim_end_matches("/metrics").to_owned()
+            }
+        };
+        Api { address, token: None }
     }
 
     #[track_caller]

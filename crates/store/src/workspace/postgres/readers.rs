@@ -17,6 +17,7 @@ use tokio_postgres::types::{ToSql, Type as PgType};
 use tokio_postgres::{Client, Config, Row};
 
 use crate::StoreError;
+use crate::reads::PoolUse;
 use crate::workspace::postgres::{Address, SESSION, describe, hosts, types, values};
 use crate::workspace::record::Record;
 use crate::workspace::sql::numbered;
@@ -103,6 +104,13 @@ impl PostgresReaders {
         let (tenants, lookups) = mpsc::channel(MAX_WAITING_LOOKUPS);
         tokio::spawn(answer_tenants(pool.clone(), lookups));
         Ok(Self { pool, tenants })
+    }
+
+    /// How many connections are in use.
+    pub fn pool_use(&self, name: &'static str) -> PoolUse {
+        let status = self.pool.status();
+        let idle = status.available;
+        PoolUse { name, in_use: status.size.saturating_sub(idle), idle }
     }
 
     /// The rows of a statement's result. If the connection was lost, the statement is run again on

@@ -1,0 +1,269 @@
+//! What stands in the database and in the memory of the server, read when somebody asks.
+//!
+//! The database is read at most once in [`EVERY`], whoever asks and however often, and with a limit of
+//! time. Where it does not answer, `kola_database_up` is 0 and what it would say is left out: an old
+//! number would look like a good one.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use domain::exceptions::review::ReviewKind;
+use domain::kernel::currency::Currency;
+use domain::kernel::time::ServerTime;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use store::reads::Queries;
+use store::reads::backlog::{OpenAmount, WaitingDeliveries};
+use store::reads::due::DueKind;
+use store::schema::migrate;
+use store::{StoreError, clock};
+use tokio::sync::Mutex;
+
+use crate::app::App;
+
+type SecondsGauge = Gauge<f64, std::sync::atomic::AtomicU64>;
+
+/// How often the database is read at most.
+const EVERY: Duration = Duration::from_secs(5);
+/// Longer than this nobody waits for the database: Prometheus gives up after ten seconds.
+const WITHIN: Duration = Duration::from_secs(4);
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct LaneLabel {
+    lane: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct JobLabel {
+    job: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct SuspenseLabels {
+    currency: String,
+    direction: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct PoolLabels {
+    pool: &'static str,
+    state: &'static str,
+}
+
+/// What the database said, and when.
+#[derive(Default)]
+pub(super) struct Watched(Mutex<Option<(Instant, Option<FromDatabase>)>>);
+
+/// What the database says.
+#[derive(Clone)]
+struct FromDatabase {
+    /// How long each kind's oldest due row has been due.
+    overdue: Vec<(DueKind, Duration)>,
+    open: Vec<OpenAmount>,
+    approvals: i64,
+    deliveries: WaitingDeliveries,
+    read_at: ServerTime,
+    /// How far the database's clock is ahead of this process's, in microseconds.
+    clock_ahead_us: i64,
+}
+
+impl FromDatabase {
+    async fn read(queries: &Queries) -> Result<Self, StoreError> {
+        let reads = queries.for_system();
+        let before = clock::now();
+        let database_time = reads.database_time().await?;
+        let now = clock::now();
+        // The database told its time in the middle of the wait for it.
+        let halfway = before.plus(now.since(before) / 2);
+        let mut overdue = Vec::with_capacity(DueKind::ALL.len());
+        for kind in DueKind::ALL {
+            let oldest = reads.oldest_due(kind, now).await?;
+            overdue.push((kind, oldest.map_or(Duration::ZERO, |due_at| passed(due_at, now))));
+        }
+        Ok(Self {
+            overdue,
+            open: reads.open_amounts().await?,
+            approvals: reads.approvals_waiting().await?,
+            deliveries: reads.waiting_deliveries().await?,
+            read_at: now,
+            clock_ahead_us: database_time.map_or(0, |time| time.since(halfway)),
+        })
+    }
+}
+
+/// How long ago a time was; nothing for one that is still to come.
+fn passed(then: ServerTime, now: ServerTime) -> Duration {
+    Duration::from_micros(u64::try_from(now.since(then)).unwrap_or(0))
+}
+
+impl Watched {
+    /// What the database says, at most [`EVERY`] old. `None` while it says nothing.
+    async fn read(&self, queries: &Queries) -> Option<FromDatabase> {
+        let mut known = self.0.lock().await;
+        if let Some((at, found)) = known.as_ref()
+            && at.elapsed() < EVERY
+        {
+            return found.clone();
+        }
+        let read = tokio::time::timeout(WITHIN, FromDatabase::read(queries)).await;
+        let found = match read {
+            Ok(Ok(found)) => Some(found),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the database could not be read for the metrics");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("the database did not answer in time for the metrics");
+                None
+            }
+        };
+        *known = Some((Instant::now(), found.clone()));
+        found
+    }
+
+    pub(super) async fn register(&self, app: &App, registry: &mut Registry) {
+        let found = self.read(&app.queries).await;
+        register_server(app, registry);
+        integer(
+            registry,
+            "kola_database_up",
+            "Whether the database answers",
+            i64::from(found.is_some()),
+        );
+        if let Some(found) = found {
+            found.register(registry);
+        }
+    }
+}
+
+/// What the memory of the server says.
+fn register_server(app: &App, registry: &mut Registry) {
+    let build = Info::new(vec![
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("schema", migrate::known().to_string()),
+    ]);
+    registry.register("kola_build", "The version of the program, and of its schema", build);
+    let queued = Family::<LaneLabel, Gauge>::default();
+    for (lane, waiting) in (0_u32..).zip(app.engine.queued()) {
+        let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+        queued.get_or_create(&LaneLabel { lane }).set(waiting);
+    }
+    registry.register("kola_lane_queue_commands", "Commands that wait for a lane", queued);
+    integer(
+        registry,
+        "kola_realtime_sockets",
+        "Open websockets, and pages that wait for a change",
+        i64::try_from(app.sockets.taken()).unwrap_or(i64::MAX),
+    );
+    integer(
+        registry,
+        "kola_event_streams",
+        "Open streams of events",
+        i64::try_from(app.streams.taken()).unwrap_or(i64::MAX),
+    );
+    let pools = Family::<PoolLabels, Gauge>::default();
+    for pool in app.queries.pools() {
+        for (state, count) in [("in_use", pool.in_use), ("idle", pool.idle)] {
+            let labels = PoolLabels { pool: pool.name, state };
+            pools.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+    registry.register(
+        "kola_database_pool_connections",
+        "Connections that read from the database",
+        pools,
+    );
+}
+
+impl FromDatabase {
+    fn register(&self, registry: &mut Registry) {
+        let overdue = Family::<JobLabel, SecondsGauge>::default();
+        for (kind, age) in &self.overdue {
+            let job = match kind {
+                DueKind::Executions => "poll",
+                DueKind::Sessions => "expire_sessions",
+                DueKind::UnpaidOrders => "cancel_unpaid",
+                DueKind::Approvals => "expire_approvals",
+            };
+            overdue.get_or_create(&JobLabel { job }).set(age.as_secs_f64());
+        }
+        registry.register(
+            "kola_due_oldest_age_seconds",
+            "How long the work of a job has been due that has been due for longest",
+            overdue,
+        );
+        self.register_reviews(registry);
+        integer(
+            registry,
+            "kola_approvals_open",
+            "Payouts and transfers that wait for a second person",
+            self.approvals,
+        );
+        integer(
+            registry,
+            "kola_webhook_backlog",
+            "Deliveries of webhooks that wait",
+            self.deliveries.count,
+        );
+        let oldest = self.deliveries.oldest_due_at;
+        let age = oldest.map_or(Duration::ZERO, |due_at| passed(due_at, self.read_at));
+        seconds(
+            registry,
+            "kola_webhook_oldest_age_seconds",
+            "How long the delivery of a webhook has been due that has been due for longest",
+            age.as_secs_f64(),
+        );
+        let ahead = Duration::from_micros(self.clock_ahead_us.unsigned_abs()).as_secs_f64();
+        seconds(
+            registry,
+            "kola_database_clock_offset_seconds",
+            "How far the database's clock is ahead of this process's",
+            if self.clock_ahead_us < 0 { -ahead } else { ahead },
+        );
+    }
+
+    fn register_reviews(&self, registry: &mut Registry) {
+        let reviews = Family::<KindLabel, Gauge>::default();
+        for kind in ReviewKind::ALL {
+            reviews.get_or_create(&KindLabel { kind: kind.as_str() }).set(0);
+        }
+        let mut sums = HashMap::<(Currency, &'static str), i64>::new();
+        for open in &self.open {
+            reviews.get_or_create(&KindLabel { kind: open.kind.as_str() }).inc();
+            let direction = if open.amount_minor < 0 { "missing" } else { "found" };
+            let sum = sums.entry((open.currency, direction)).or_default();
+            *sum = sum.saturating_add(open.amount_minor.saturating_abs());
+        }
+        let suspense = Family::<SuspenseLabels, Gauge>::default();
+        for ((currency, direction), sum) in sums {
+            let labels = SuspenseLabels { currency: currency.code().to_owned(), direction };
+            suspense.get_or_create(&labels).set(sum);
+        }
+        registry.register("kola_reviews_open", "Reviews that nobody has resolved", reviews);
+        registry.register(
+            "kola_suspense_minor",
+            "Money in suspense, in minor units: found, or missing",
+            suspense,
+        );
+    }
+}
+
+fn integer(registry: &mut Registry, name: &str, help: &str, value: i64) {
+    let gauge: Gauge = Gauge::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str, value: f64) {
+    let gauge = SecondsGauge::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}

@@ -1,0 +1,3 @@
+//! How the server does, told to other programs.
+
+pub mod metrics;
