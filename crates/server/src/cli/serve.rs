@@ -360,6 +360,7 @@ impl Serve {
         let address = listener.local_addr()?;
         config.public_url =
             self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
+        config.database_folder = target.database.folder();
         config.secrets_key = target.secrets_key();
         config.is_local = address.ip().is_loopback()
             && crate::callbacks::public_address::is_loopback(&config.public_url);
