@@ -12,6 +12,7 @@ mod disk_full;
 mod failover;
 mod merchant;
 mod migration_time;
+mod monitoring;
 mod networks;
 mod new;
 mod openapi;

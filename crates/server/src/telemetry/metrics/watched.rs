@@ -37,9 +37,10 @@ struct LaneLabel {
     lane: u32,
 }
 
+/// Not `job`, which is Prometheus's own label.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct JobLabel {
-    job: &'static str,
+struct WorkLabel {
+    work: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -201,15 +202,15 @@ fn register_server(app: &App, registry: &mut Registry) {
 
 impl FromDatabase {
     fn register(&self, registry: &mut Registry) {
-        let overdue = Family::<JobLabel, SecondsGauge>::default();
+        let overdue = Family::<WorkLabel, SecondsGauge>::default();
         for (kind, age) in &self.overdue {
-            let job = match kind {
+            let work = match kind {
                 DueKind::Executions => "poll",
                 DueKind::Sessions => "expire_sessions",
                 DueKind::UnpaidOrders => "cancel_unpaid",
                 DueKind::Approvals => "expire_approvals",
             };
-            overdue.get_or_create(&JobLabel { job }).set(age.as_secs_f64());
+            overdue.get_or_create(&WorkLabel { work }).set(age.as_secs_f64());
         }
         registry.register(
             "kola_due_oldest_age_seconds",
