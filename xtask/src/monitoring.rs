@@ -4,13 +4,14 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use crate::bench::database::Database;
 use crate::bench::server::{Kola, Server};
+use crate::cluster::{self, Cluster};
 use crate::contract::environment;
 use crate::programs::{Program, output, without_proxies};
 use crate::test::{apt_install, quiet};
@@ -40,6 +41,49 @@ pub fn run() -> anyhow::Result<()> {
         run,
     };
     stage.watch()
+}
+
+/// `cargo xtask alerts`: a real fault for each alert, and a real Prometheus that says that it fires.
+pub fn alerts() -> anyhow::Result<()> {
+    ensure!(rustix::process::geteuid().is_root(), "only root may mount a small disk");
+    for (program, package) in [("promtool", "prometheus"), ("faketime", "faketime")] {
+        if !quiet(&[program, "--version"]) {
+            apt_install(&[package]);
+        }
+    }
+    let target = crate::target_dir()?;
+    let python = environment(&target.join("monitoring/python"), &PARSER)?;
+    crate::contract::built(&["kola", "fakes"])?;
+    let run = target.join("monitoring/alerts");
+    let disk = SmallDisk(run.join("disk"));
+    disk.unmount();
+    if run.exists() {
+        std::fs::remove_dir_all(&run)?;
+    }
+    std::fs::create_dir_all(&run)?;
+    let cluster = Cluster::start(&cluster::Options::fast())?;
+    cluster.sql("postgres", "CREATE DATABASE kola")?;
+    let mut faults = script(&python, "faults.py");
+    faults.arg(target.join("debug")).arg(crate::root()).arg(&run).arg(cluster.url("kola"));
+    let status = faults.status().context("python3")?;
+    ensure!(status.success(), "faults.py ended with {status}; logs are in {}", run.display());
+    Ok(())
+}
+
+/// The disk that `faults.py` mounts and fills.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Whatever has mounted it, a run that was killed too.
+    fn unmount(&self) {
+        Command::new("umount").arg(&self.0).stderr(Stdio::null()).status().ok();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        self.unmount();
+    }
 }
 
 /// The files of `ops`.
@@ -84,7 +128,7 @@ impl Stage {
         let (_prometheus, prometheus) = self.prometheus(&metrics)?;
         let trade = Program::start(self.trade(&server, &sandbox, &test))?;
         trade.says("trading")?;
-        let mut look = self.script("look.py");
+        let mut look = script(&self.python, "look.py");
         look.env("METRICS_URL", &metrics).env("PROMETHEUS_URL", &prometheus).arg(ops());
         let said = output(&mut look, None)
             .with_context(|| format!("the server's own words:\n{}", server.log()))?;
@@ -125,25 +169,25 @@ impl Stage {
     }
 
     fn trade(&self, server: &Server, sandbox: &Value, test: &Value) -> Command {
-        let mut trade = self.script("trade.py");
+        let mut trade = script(&self.python, "trade.py");
         trade
             .env("KOLA_URL", format!("http://{}", server.address))
             .env("MERCHANT", sandbox.to_string())
             .env("TEST_MERCHANT", test.to_string());
         trade
     }
+}
 
-    fn script(&self, name: &str) -> Command {
-        let mut command = Command::new(self.python.join("bin/python3"));
-        let folders = ["xtask/clients", "xtask/networks"].map(|folder| crate::root().join(folder));
-        command
-            .env("PYTHONPATH", std::env::join_paths(folders).unwrap_or_default())
-            .arg("-B")
-            .arg(Path::new("xtask/monitoring").join(name))
-            .current_dir(crate::root());
-        without_proxies(&mut command);
-        command
-    }
+/// A program of ours in Python, which finds what is beside it.
+fn script(python: &Path, name: &str) -> Command {
+    let mut command = Command::new(python.join("bin/python3"));
+    let folders = ["xtask/clients", "xtask/networks"].map(|folder| crate::root().join(folder));
+    command
+        .env("PYTHONPATH", std::env::join_paths(folders).unwrap_or_default())
+        .arg("-B")
+        .arg(crate::root().join("xtask/monitoring").join(name));
+    without_proxies(&mut command);
+    command
 }
 
 /// What the fakes print of pawaPay: its URL, and the token that it takes.

@@ -225,7 +225,8 @@ impl Server {
             .context(program)?;
         let stdout = child.stdout.take().context("the standard output of the server")?;
         // From here on dropping this value ends the process, even if the start fails.
-        let mut server = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), metrics: None, log };
+        let mut server =
+            Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), metrics: None, log };
         let (found, address) = std::sync::mpsc::channel();
         // The output is read to its end: otherwise the pipe fills up and the server blocks.
         std::thread::spawn(move || {

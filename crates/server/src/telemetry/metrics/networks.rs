@@ -110,7 +110,14 @@ const fn name_of(call: CallKind) -> &'static str {
 
 /// What [`outcome_of`] answers.
 const OUTCOMES: [&str; 8] = [
-    "not_sent", "not_asked", "accepted", "needs_action", "succeeded", "declined", "unknown", "never_seen",
+    "not_sent",
+    "not_asked",
+    "accepted",
+    "needs_action",
+    "succeeded",
+    "declined",
+    "unknown",
+    "never_seen",
 ];
 
 const fn outcome_of(called: &Called) -> &'static str {
