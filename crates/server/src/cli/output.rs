@@ -254,7 +254,7 @@ mod tests {
         let rows = [row.map(str::to_owned)];
         let head = ["id", "operation", "method", "what"];
         assert_eq!(
-            table_within(head, &rows, 52),
+            table_within(head, &rows, 54),
             "id  operation   method        what\n 7  COLLECTION  MTN_MOMO_LBR  one of the words that\n\
              \u{20}                             are many\n"
         );

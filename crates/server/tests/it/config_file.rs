@@ -12,13 +12,16 @@ use serde_json::Value;
 use crate::support::{Database, json};
 
 /// Values of every kind of setting. The first ones that a setting takes are tried with it.
-const VALUES: [&str; 29] = [
+const VALUES: [&str; 32] = [
     "sqlite:/one.db",
     "sqlite:/two.db",
     "sqlite:/three.db",
     "https://one.example",
     "https://two.example",
     "https://three.example",
+    "http://127.0.0.1:4001",
+    "http://127.0.0.1:4002",
+    "http://127.0.0.1:4003",
     "127.0.0.1:1001",
     "127.0.0.1:1002",
     "127.0.0.1:1003",

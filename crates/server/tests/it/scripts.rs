@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Database, json};
+use crate::support::{Database, json, on_postgres_only};
 
 /// How a command is called: its name, its arguments, its standard input, and whether it has to work.
 /// `{merchant}`, `{wallet}`, `{account}`, `{email}`, `{dir}` stand for what is there. What is refused
@@ -367,4 +367,39 @@ fn help_fits_into_a_narrow_terminal() {
         let too_long: Vec<&str> = too_long.collect();
         assert!(too_long.is_empty(), "{too_long:#?}");
     }
+}
+
+/// A verification that waits for a table shows its line; once it goes on, the line is gone before the
+/// answer.
+#[test]
+fn what_takes_long_says_at_a_terminal_how_far_it_has_come() {
+    on_postgres_only!();
+    let database = Database::new();
+    database.merchant("Shop");
+    let mut other = postgres::Client::connect(&database.url(), postgres::NoTls).expect("a client");
+    // Ends the lock, and with it the test, if the line does not come.
+    let lock = "SET idle_in_transaction_session_timeout = '120s'; BEGIN; \
+                LOCK TABLE wallets IN ACCESS EXCLUSIVE MODE";
+    other.batch_execute(lock).expect("the lock");
+    let line =
+        format!("{} ledger verify --database '{}'", env!("CARGO_BIN_EXE_kola"), database.url());
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    terminal.env("TERM", "xterm").stdin(Stdio::null()).stdout(Stdio::piped());
+    let Ok(mut terminal) = terminal.spawn() else {
+        return crate::support::skipped(module_path!(), "terminals");
+    };
+    let mut screen = terminal.stdout.take().expect("a pipe");
+    let (mut said, mut bytes) = (String::new(), [0; 4_096]);
+    while !said.contains("verifying: 0 of ") {
+        let read = screen.read(&mut bytes).expect("bytes");
+        assert_ne!(read, 0, "no progress: {said}");
+        said.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+    other.batch_execute("ROLLBACK").expect("the end of the lock");
+    screen.read_to_string(&mut said).expect("the rest");
+    assert_eq!(terminal.wait().expect("its end").code(), Some(0), "{said}");
+    let answer = said.rsplit("\u{1b}[K").next().expect("the answer");
+    assert!(answer.contains("rules checked, 0 violations"), "{said}");
+    assert!(!answer.contains("verifying"), "{said}");
 }
