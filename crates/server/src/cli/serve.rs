@@ -55,7 +55,7 @@ pub struct Serve {
     /// How long the built-in sandbox provider takes to finish a payment, in milliseconds.
     #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
     sandbox_delay_ms: u64,
-    /// The address and port to answer Prometheus on, at /metrics: 127.0.0.1:9090. Whoever reaches it
+    /// The address and port to answer Prometheus on, at /metrics: 127.0.0.1:9464. Whoever reaches it
     /// reads it. Without it there is no such listener.
     #[arg(long, env = "KOLA_METRICS", value_name = "ADDRESS:PORT", value_parser = listen_on)]
     metrics: Option<Listen>,
