@@ -19,4 +19,5 @@ pub mod net;
 pub mod request_id;
 pub mod server;
 pub mod sockets;
+pub mod telemetry;
 pub mod web;

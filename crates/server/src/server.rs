@@ -23,6 +23,9 @@ use crate::net::listen;
 use crate::net::rate_limits::Limits;
 use crate::net::response_permits::{self, ResponsePermits};
 use crate::sockets::{self, Sockets};
+use crate::telemetry::traces::Traces;
+#[cfg(feature = "otlp")]
+use crate::telemetry::traces::export;
 use crate::{api, jobs, web};
 use networks::accounts::Accounts;
 use networks::calls::{NetworkCalls, Outside};
@@ -39,6 +42,8 @@ pub struct Server {
     app: App,
     jobs: JoinSet<()>,
     lanes: Vec<JoinHandle<()>>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<export::Exporter>,
 }
 
 impl Server {
@@ -55,6 +60,13 @@ impl Server {
         let tokens = Tokens::new(&queries.for_system().signing_keys().await?);
         let receipt_codes = ReceiptCodes::new(&queries.for_system().installation().await?);
         let webhooks = Arc::new(Webhooks::new(config.webhooks_private_addresses, config.is_local));
+        #[cfg(feature = "otlp")]
+        let (traces, exporter) = match config.traces.clone().map(export::start).transpose()? {
+            Some((traces, exporter)) => (traces, Some(exporter)),
+            None => (Traces::default(), None),
+        };
+        #[cfg(not(feature = "otlp"))]
+        let traces = Traces::default();
         let options = Options {
             settings: config.settings,
             batch_max: config.batch_max,
@@ -63,6 +75,7 @@ impl Server {
                 let webhooks = Arc::clone(&webhooks);
                 move || webhooks.nudge()
             }),
+            traces,
         };
         let (callback_sender, callbacks) = mpsc::channel(jobs::callbacks::WAITING);
         let sandbox: Arc<dyn Provider> =
@@ -115,7 +128,13 @@ impl Server {
         jobs.spawn(sockets::changes::run(app.clone()));
         jobs.spawn(jobs::file_watch::run(app.queries.clone()));
         jobs.spawn(jobs::signing_keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
-        Ok(Self { app, jobs, lanes })
+        Ok(Self {
+            app,
+            jobs,
+            lanes,
+            #[cfg(feature = "otlp")]
+            exporter,
+        })
     }
 
     #[must_use]
@@ -134,7 +153,9 @@ impl Server {
         stop: impl Future<Output = ()> + Send + 'static,
         drain: Duration,
     ) -> anyhow::Result<()> {
-        let Self { app, mut jobs, lanes } = self;
+        #[cfg(feature = "otlp")]
+        let exporter = self.exporter;
+        let Self { app, mut jobs, lanes, .. } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
         let streams = app.clone();
         let limits =
@@ -168,6 +189,10 @@ impl Server {
         {
             Ok(joined) => joined?.map_err(|_| anyhow::anyhow!("a lane panicked"))?,
             Err(_) => tracing::warn!("a connection kept the lanes from ending"),
+        }
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = exporter {
+            exporter.finish().await;
         }
         tracing::info!("stopped");
         Ok(())

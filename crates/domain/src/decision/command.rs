@@ -226,14 +226,7 @@ impl Request {
     #[must_use]
     pub fn new(principal: Principal, command: impl Into<Command>) -> Self {
         let command = command.into();
-        Self {
-            principal,
-            request_id: None,
-            address: None,
-            trace: None,
-            is_preview: false,
-            command,
-        }
+        Self { principal, request_id: None, address: None, trace: None, is_preview: false, command }
     }
 
     /// Asks what the command would post. It is decided like any other, with the same rights, and

@@ -141,7 +141,8 @@ pub fn router(app: App) -> axum::Router {
     let routes = if app.config.bench_routes { all().and(health::bench_routes()) } else { all() };
     let (limits, origins) = (app.limits.clone(), app.config.cors_origins.clone());
     let languages = app.config.page_languages;
-    let mut router = routes.build(app, languages);
+    let traces = app.engine.traces().clone();
+    let mut router = routes.build_traced(app, languages, traces);
     if let Some(limits) = limits {
         router = router.layer(from_fn_with_state(limits, limits::add_headers));
     }

@@ -25,6 +25,7 @@ use crate::net::limits;
 use crate::net::log::RequestLog;
 use crate::net::request_log::Begun;
 use crate::request_id;
+use crate::telemetry::traces::{RequestSpan, Traces};
 use crate::web::language::PageLanguages;
 use crate::web::refusal;
 
@@ -114,10 +115,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Builds the router. Errors are JSON, but HTML below the paths of pages, in one of `languages`.
     pub fn build(self, state: S, languages: PageLanguages) -> Router {
+        self.build_traced(state, languages, Traces::default())
+    }
+
+    /// The same, with traces of some requests.
+    pub fn build_traced(self, state: S, languages: PageLanguages, traces: Traces) -> Router {
         self.router
             .fallback(async || ApiError::NotFound)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-            .layer(from_fn_with_state(languages, finish_response))
+            .layer(from_fn_with_state((languages, traces), finish_response))
             .with_state(state)
     }
 }
@@ -133,12 +139,19 @@ fn compressed<S: Clone + Send + Sync + 'static>(
 /// process continues. Browsers must not guess the content type, and neither they nor proxies may
 /// cache a response that does not allow it: nearly all of them are about somebody's payments.
 async fn finish_response(
-    State(languages): State<PageLanguages>,
+    State((languages, traces)): State<(PageLanguages, Traces)>,
     request: Request,
     next: Next,
 ) -> Response {
-    let address = limits::client_of(&request);
-    request_id::with_new(address, answer(request, next, languages)).await
+    let (id, address) = (request_id::draw(), limits::client_of(&request));
+    let span = RequestSpan::begin(&traces, id, &request);
+    let trace = span.as_ref().map(RequestSpan::context);
+    let answer = answer(request, next, languages);
+    let response = request_id::answering(id, address, trace, answer).await;
+    if let Some(span) = span {
+        span.end(&traces, id, response.status());
+    }
+    response
 }
 
 async fn answer(request: Request, next: Next, languages: PageLanguages) -> Response {

@@ -39,6 +39,7 @@ fn api(stage: &Stage) -> (Router, String) {
         batch_max: config.batch_max,
         clock: Arc::new(clock::now),
         write_message: Arc::new(|_, _, _| String::new()),
+        traces: crate::telemetry::traces::Traces::default(),
     };
     let (engine, _lanes) = Engine::start(stores, &options).unwrap();
     let (callbacks, _inbox) = mpsc::channel(1);

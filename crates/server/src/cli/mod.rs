@@ -11,6 +11,7 @@ mod input;
 mod keys;
 mod ledger;
 mod listen;
+mod log;
 mod logo;
 mod markets;
 pub mod merchant;
@@ -29,7 +30,7 @@ mod user;
 mod wallet;
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -55,6 +56,7 @@ use store::workspace::file;
 use store::workspace::sql::Sql;
 use store::{Database, StoreError, clock};
 
+use log::LogFormat;
 use output::{NobodyReads, warn};
 
 /// Payment sessions, executions and a double-entry ledger in one self-hosted binary.
@@ -83,6 +85,17 @@ struct Cli {
     /// database it is made when it is needed, as DATABASE.key.
     #[arg(long, global = true, env = "KOLA_SECRETS_KEY_FILE", value_name = "FILE")]
     secrets_key_file: Option<PathBuf>,
+    /// How the log is written: as text, or as a JSON object a line.
+    #[arg(
+        long,
+        global = true,
+        env = "KOLA_LOG_FORMAT",
+        value_enum,
+        default_value_t = LogFormat::Text,
+        ignore_case = true,
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
     /// Print the answer as one JSON document.
     #[arg(long, global = true)]
     json: bool,
@@ -177,7 +190,7 @@ pub fn main() -> ExitCode {
         }
     };
     let target = Target { database, market: cli.market, secrets_key_file: cli.secrets_key_file };
-    if let Err(error) = start_log() {
+    if let Err(error) = start_log(cli.log_format) {
         return fail(&error);
     }
     let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
@@ -308,8 +321,8 @@ fn log_level(text: &str) -> anyhow::Result<LevelFilter> {
     }
 }
 
-/// The log goes to standard error: standard output is for a command's answer only.
-fn start_log() -> anyhow::Result<()> {
+/// Starts the log.
+fn start_log(format: LogFormat) -> anyhow::Result<()> {
     let level = log_level(&std::env::var_os("KOLA_LOG").unwrap_or_default().to_string_lossy())?;
     // Never below a warning: the database driver logs the parameters of statements, which may be
     // secret.
@@ -319,13 +332,7 @@ fn start_log() -> anyhow::Result<()> {
         // It logs the frames of clients, which have tokens.
         .with_target("tungstenite", level.min(LevelFilter::WARN))
         .with_target("tokio_tungstenite", level.min(LevelFilter::WARN));
-    let colours = std::io::stderr().is_terminal();
-    // A line that cannot be written is lost: reporting that on standard error would panic.
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(colours)
-        .log_internal_errors(false);
-    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    tracing_subscriber::registry().with(log::layer(format).with_filter(filter)).init();
     Ok(())
 }
 

@@ -23,7 +23,8 @@ use domain::webhooks::subject::MessageWriter;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::request_id;
-use store::Store;
+use crate::telemetry::traces::Traces;
+use store::{Store, clock};
 
 pub use lane::Lane;
 pub use timer::{SystemTimer, Timer};
@@ -82,6 +83,8 @@ struct QueuedRequest {
     /// sets it first decides which of the two happens.
     claimed: Arc<AtomicBool>,
     answer: oneshot::Sender<Outcome>,
+    /// Since when it waits, if it is traced.
+    queued_at: Option<ServerTime>,
 }
 
 /// Hides which store a lane writes to.
@@ -102,6 +105,7 @@ pub struct Engine {
     lanes: Arc<[LaneHandle]>,
     /// How many commands were submitted so far.
     submitted: Arc<AtomicU64>,
+    traces: Traces,
 }
 
 /// The sending end of one lane.
@@ -138,6 +142,8 @@ pub struct Options {
     pub clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
     /// Writes what merchants are told of events.
     pub write_message: Arc<MessageWriter>,
+    /// Where the steps of traced commands are recorded.
+    pub traces: Traces,
 }
 
 impl Engine {
@@ -156,7 +162,8 @@ impl Engine {
             lanes.push(lane);
             threads.push(thread);
         }
-        Ok((Self { lanes: lanes.into(), submitted: Arc::default() }, threads))
+        let traces = options.traces.clone();
+        Ok((Self { lanes: lanes.into(), submitted: Arc::default(), traces }, threads))
     }
 
     /// Submits a caller's command and waits until it is decided and on disk. It is refused if the
@@ -184,7 +191,8 @@ impl Engine {
         decision: D,
     ) -> Result<D::Output, Failure> {
         let request = Request::new(principal, decision)
-            .with_origin(request_id::current(), request_id::address());
+            .with_origin(request_id::current(), request_id::address())
+            .with_trace(self.traces.of(request_id::trace()));
         let output = self.enqueue(merchant, request).await?;
         D::output(output)
             .ok_or_else(|| Failure::Internal("the output of another decision".to_owned()))
@@ -212,16 +220,23 @@ impl Engine {
         self.submitted.load(Ordering::Relaxed)
     }
 
+    /// Where steps of traces are recorded.
+    #[must_use]
+    pub const fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
     async fn enqueue(&self, merchant: MerchantId, request: Request) -> Outcome {
         let closed = || Failure::Unavailable("the server is stopping".to_owned());
         let lane = self.lane_of(merchant).ok_or_else(closed)?;
         self.submitted.fetch_add(1, Ordering::Relaxed);
-        if let Some(outcome) = lane.run_inline(&request) {
+        let queued_at = request.trace.map(|_| clock::now());
+        if let Some(outcome) = lane.run_inline(&request, queued_at, &self.traces) {
             return outcome;
         }
         let (answer, mut outcome) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
-        let queued = QueuedRequest { request, claimed: Arc::clone(&claimed), answer };
+        let queued = QueuedRequest { request, claimed: Arc::clone(&claimed), answer, queued_at };
         lane.queue.try_send(queued).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
             mpsc::error::TrySendError::Closed(_) => closed(),
@@ -252,13 +267,19 @@ impl LaneHandle {
     ///
     /// Only one commit at a time is made so, and only while commits are quick: a slow disk, or
     /// another process's transaction, must not block threads that serve requests.
-    fn run_inline(&self, request: &Request) -> Option<Outcome> {
+    fn run_inline(
+        &self,
+        request: &Request,
+        queued_at: Option<ServerTime>,
+        traces: &Traces,
+    ) -> Option<Outcome> {
         let shared = self.shared.as_ref()?;
         let others_wait = self.queue.capacity() < self.queue.max_capacity();
         if others_wait || !shared.is_quick.load(Ordering::Relaxed) {
             return None;
         }
         let mut lane = shared.lane.try_lock().ok()?;
+        record_wait(request, queued_at, traces);
         shared.run(lane.as_mut(), std::slice::from_ref(request)).pop()
     }
 }
@@ -270,22 +291,26 @@ fn start_lane(
     let (queue, queued) = mpsc::channel(QUEUE);
     let batch_max = options.batch_max.max(1);
     let is_local = store.is_local();
-    let mut lane: Box<dyn BatchRunner> = Box::new(Lane::new(
-        store,
-        options.settings,
-        Arc::clone(&options.clock),
-        Arc::clone(&options.write_message),
-    ));
+    let mut lane: Box<dyn BatchRunner> = Box::new(
+        Lane::new(
+            store,
+            options.settings,
+            Arc::clone(&options.clock),
+            Arc::clone(&options.write_message),
+        )
+        .with_traces(options.traces.clone()),
+    );
+    let traces = options.traces.clone();
     let builder = std::thread::Builder::new().name("lane".to_owned());
     if !is_local {
-        let thread =
-            builder.spawn(move || serve(queued, batch_max, |requests| lane.run(requests)))?;
+        let thread = builder
+            .spawn(move || serve(queued, batch_max, &traces, |requests| lane.run(requests)))?;
         return Ok((LaneHandle { queue, shared: None }, thread));
     }
     let shared = Arc::new(SharedLane { is_quick: AtomicBool::new(false), lane: Mutex::new(lane) });
     let of_thread = Arc::clone(&shared);
     let thread = builder.spawn(move || {
-        serve(queued, batch_max, |requests| {
+        serve(queued, batch_max, &traces, |requests| {
             let mut lane = of_thread.lane.lock().unwrap_or_else(PoisonError::into_inner);
             of_thread.run(lane.as_mut(), requests)
         });
@@ -297,6 +322,7 @@ fn start_lane(
 fn serve(
     mut queue: mpsc::Receiver<QueuedRequest>,
     batch_max: usize,
+    traces: &Traces,
     mut run: impl FnMut(&[Request]) -> Vec<Outcome>,
 ) {
     let mut batch = Vec::with_capacity(batch_max);
@@ -309,8 +335,10 @@ fn serve(
         }
         // A withdrawn command is not begun: its caller was told that nothing was done.
         let begun = batch.drain(..).filter(|queued| !queued.claimed.swap(true, Ordering::AcqRel));
-        let (requests, answers): (Vec<Request>, Vec<_>) =
-            begun.map(|queued| (queued.request, queued.answer)).unzip();
+        let (requests, answers): (Vec<Request>, Vec<_>) = begun
+            .inspect(|queued| record_wait(&queued.request, queued.queued_at, traces))
+            .map(|queued| (queued.request, queued.answer))
+            .unzip();
         if requests.is_empty() {
             continue;
         }
@@ -318,6 +346,14 @@ fn serve(
             // Nobody receives it if the caller has gone away; what was decided stands.
             let _ = answer.send(outcome);
         }
+    }
+}
+
+/// Records how long a traced command waited for its lane.
+fn record_wait(request: &Request, queued_at: Option<ServerTime>, traces: &Traces) {
+    if let (Some(trace), Some(queued_at)) = (request.trace, queued_at) {
+        let attributes = vec![("kola.command", request.command.name().into())];
+        traces.step(trace, "lane wait", (queued_at, clock::now()), false, attributes);
     }
 }
 

@@ -40,6 +40,7 @@ use domain::sales::source::SourceType;
 use domain::webhooks::subject::MessageWriter;
 
 use crate::engine::{Engine, Failure, Lane, Options, Outcome, QUEUE};
+use crate::telemetry::traces::Traces;
 use store::schema::verify;
 use store::workspace::sqlite::{self, SqliteSql, SqliteStore};
 use store::{Store, StoreError};
@@ -565,6 +566,7 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
         batch_max: 256,
         clock: Arc::new(|| NOW),
         write_message: no_messages(),
+        traces: Traces::default(),
     };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -608,6 +610,7 @@ fn a_full_queue_answers_at_once() {
         batch_max: 256,
         clock: Arc::new(|| NOW),
         write_message: no_messages(),
+        traces: Traces::default(),
     };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()

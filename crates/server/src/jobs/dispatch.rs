@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use domain::directory::principal::Principal;
 use domain::kernel::ids::MerchantId;
+use domain::kernel::trace::TraceContext;
 use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
 use domain::payments::attempt::WithAttempt;
 use domain::payments::outcome::ProviderOutcome;
-use domain::payments::provider_call::ProviderCall;
+use domain::payments::provider_call::{CallKind, ProviderCall};
 use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
 use crate::jobs::call_sequence::{CallSequence, Next};
+use crate::jobs::settlement;
+use crate::request_id;
+use crate::telemetry::traces::Kind;
 use networks::ProviderRouter;
 use networks::calls::{AccountNews, Called, NetworkCalls};
 use store::clock;
@@ -46,6 +50,7 @@ impl Dispatcher {
     pub async fn run(&self, call: ProviderCall) -> Option<WithAttempt> {
         let mut sequence = CallSequence::new(call);
         loop {
+            let trace = sequence.call().request.trace;
             let (called, news) = {
                 let _permit = match self.providers.at_once(sequence.call()) {
                     Some(permits) => Some(permits.acquire_owned().await.ok()?),
@@ -55,9 +60,7 @@ impl Dispatcher {
                 if !sequence.may_call(clock::now()) {
                     return None;
                 }
-                let call = tokio::time::timeout(CALL, self.providers.call(sequence.call()));
-                let unknown = || (Called::answered(ProviderOutcome::Unknown), None);
-                call.await.unwrap_or_else(|_| unknown())
+                self.call(sequence.call(), trace).await
             };
             if let Some(news) = news {
                 self.mark_account(sequence.call(), news).await;
@@ -65,13 +68,13 @@ impl Dispatcher {
             let recorded = match called {
                 Called::Answered { outcome, heard } => {
                     let (merchant, command) = sequence.record(outcome, heard);
-                    self.engine.submit_for(merchant, Principal::Network, command).await
+                    settlement::record(&self.engine, merchant, trace, command).await
                 }
                 Called::NotSent { gate, after, exchanges } => {
                     let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
                     let (merchant, command) = sequence.defer(gate, after, exchanges);
-                    let deferred =
-                        self.engine.submit_for(merchant, Principal::Network, command).await;
+                    let deferred = self.engine.submit_for(merchant, Principal::Network, command);
+                    let deferred = request_id::continuing(trace, deferred).await;
                     return deferred
                         .inspect_err(|failure| {
                             tracing::warn!(%failure, "a request that was not sent could not be put back");
@@ -87,6 +90,31 @@ impl Dispatcher {
                 Next::Unrecorded => return None,
             }
         }
+    }
+
+    /// Makes one call, as a step of the payment's trace.
+    async fn call(
+        &self,
+        call: &ProviderCall,
+        trace: Option<TraceContext>,
+    ) -> (Called, Option<AccountNews>) {
+        let span = self.engine.traces().open(trace);
+        let told = span.map(|span| span.context);
+        let called = tokio::time::timeout(CALL, self.providers.call(call, told)).await;
+        let called = called.unwrap_or((Called::answered(ProviderOutcome::Unknown), None));
+        if let Some(span) = span {
+            let outcome = outcome_name(&called.0);
+            let attributes = vec![
+                ("kola.network", call.provider.as_str().into()),
+                ("kola.mode", call.mode.as_str().into()),
+                ("kola.operation", call.request.operation.as_str().into()),
+                ("kola.call", kind_name(call.kind).into()),
+                ("kola.outcome", outcome.into()),
+            ];
+            let failed = matches!(outcome, "unknown" | "not sent");
+            self.engine.traces().close(span, Kind::Client, "network call", failed, attributes);
+        }
+        called
     }
 
     /// [`run`](Self::run) in a task of its own: whoever begins it need not wait for the network.
@@ -112,5 +140,29 @@ impl Dispatcher {
         {
             tracing::warn!(%failure, "a refused token could not be recorded");
         }
+    }
+}
+
+const fn kind_name(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Send => "send",
+        CallKind::Query => "query",
+        CallKind::Cancel => "cancel",
+    }
+}
+
+/// What came of a call, in one word and without what the network said.
+const fn outcome_name(called: &Called) -> &'static str {
+    match called {
+        Called::Answered { outcome, .. } => match outcome {
+            ProviderOutcome::Accepted => "accepted",
+            ProviderOutcome::NeedsAction { .. } => "needs action",
+            ProviderOutcome::Succeeded { .. } => "succeeded",
+            ProviderOutcome::Declined { .. } => "declined",
+            ProviderOutcome::NeverSeen => "never seen",
+            ProviderOutcome::Unknown => "unknown",
+        },
+        Called::NotSent { .. } => "not sent",
+        Called::NotAsked => "not asked",
     }
 }

@@ -1,0 +1,3 @@
+//! What the operator is told of the running server, beside the log.
+
+pub mod traces;
