@@ -107,7 +107,7 @@ enum Group {
     ///
     /// SIGTERM and SIGINT stop it after the current requests have ended. SIGHUP does the same at a
     /// terminal, and nothing without one.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Play all four kinds of session over HTTP and show the ledger.
     Demo(demo::Demo),
     /// Print the events of a merchant as they happen, and forward them to a program on your machine.
@@ -193,7 +193,7 @@ pub fn main() -> ExitCode {
     if let Err(error) = start_log(cli.log_format) {
         return fail(&error);
     }
-    let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
+    let done = match cli.command.unwrap_or_else(|| Group::Serve(Box::default())) {
         Group::Serve(command) => command.run(&target),
         Group::Demo(command) => command.run(),
         Group::Listen(command) => command.run(),
