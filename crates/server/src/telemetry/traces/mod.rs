@@ -112,7 +112,7 @@ impl OpenSpan {
 impl Traces {
     /// Records a share of all requests. The spans are taken from the other end.
     #[cfg(feature = "otlp")]
-    fn recording(sampled: Share) -> (Self, mpsc::Receiver<Span>) {
+    pub(crate) fn recording(sampled: Share) -> (Self, mpsc::Receiver<Span>) {
         let (queue, spans) = mpsc::channel(QUEUE);
         let recorder = Recorder { sampled, queue, dropped: AtomicU64::new(0) };
         (Self(Some(Arc::new(recorder))), spans)
