@@ -8,6 +8,8 @@ use axum::http::HeaderValue;
 use domain::decision::settings::Settings;
 
 use crate::credentials::sealing::KeyFile;
+#[cfg(feature = "otlp")]
+use crate::telemetry::traces::export;
 use crate::web::language::PageLanguages;
 
 /// A limit of so many requests in so many seconds.
@@ -71,6 +73,9 @@ pub struct Config {
     pub is_local: bool,
     /// How long an attempt to deliver a webhook may take.
     pub webhook_timeout: Duration,
+    /// Where traces are sent, if they are made.
+    #[cfg(feature = "otlp")]
+    pub traces: Option<export::Settings>,
     /// Whether `POST /v1/noop` is served, which benchmarks compare with.
     pub bench_routes: bool,
 }
@@ -95,6 +100,8 @@ impl Default for Config {
             webhooks_private_addresses: false,
             is_local: false,
             webhook_timeout: Duration::from_secs(15),
+            #[cfg(feature = "otlp")]
+            traces: None,
             bench_routes: false,
         }
     }

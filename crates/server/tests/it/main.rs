@@ -82,6 +82,8 @@ mod sqlite;
 mod support;
 mod tamper;
 mod tariff;
+#[cfg(feature = "otlp")]
+mod traces;
 mod transfers;
 mod upgrades;
 mod verify;
