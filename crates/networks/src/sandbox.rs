@@ -10,6 +10,7 @@ use std::time::Duration;
 use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::minutes;
+use domain::kernel::trace::TraceContext;
 use domain::payments::attempt::MAX_CLOCK_SKEW_US;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderRequest;
@@ -22,6 +23,8 @@ use super::{OutcomeFuture, Provider};
 pub struct Callback {
     pub execution_id: ExecutionId,
     pub merchant_id: MerchantId,
+    /// The trace of the payment.
+    pub trace: Option<TraceContext>,
     pub after: Duration,
     pub outcome: ProviderOutcome,
 }
@@ -46,6 +49,7 @@ impl Sandbox {
         let callback = Callback {
             execution_id: request.execution_id,
             merchant_id: request.merchant_id,
+            trace: request.trace,
             after,
             outcome: outcome.clone(),
         };
@@ -276,6 +280,7 @@ mod tests {
             operation,
             request_id: NetworkRequestId(Uuid::from_u128(1)),
             original_request_id: None,
+            trace: None,
             method: if number.starts_with("pm_") {
                 Method::CREDIT_CARD
             } else {

@@ -9,6 +9,7 @@ use crate::decision::use_case::{Context, Decision, LockKey};
 use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::principal::Principal;
 use crate::directory::roles::Action;
+use crate::kernel::trace::TraceContext;
 use crate::mutant;
 
 /// The list of all decisions: calls a macro with the name and the type of each.
@@ -214,6 +215,8 @@ pub struct Request {
     pub request_id: Option<RequestId>,
     /// Where the HTTP request came from, as the server saw it. For the audit.
     pub address: Option<IpAddr>,
+    /// What an attempt at a network that it begins continues later. `None` where nothing is traced.
+    pub trace: Option<TraceContext>,
     /// Whether it is only to be found out what the command would post.
     pub is_preview: bool,
     pub command: Command,
@@ -223,7 +226,14 @@ impl Request {
     #[must_use]
     pub fn new(principal: Principal, command: impl Into<Command>) -> Self {
         let command = command.into();
-        Self { principal, request_id: None, address: None, is_preview: false, command }
+        Self {
+            principal,
+            request_id: None,
+            address: None,
+            trace: None,
+            is_preview: false,
+            command,
+        }
     }
 
     /// Asks what the command would post. It is decided like any other, with the same rights, and
@@ -237,6 +247,12 @@ impl Request {
     #[must_use]
     pub fn with_origin(self, request_id: Option<RequestId>, address: Option<IpAddr>) -> Self {
         Self { request_id, address, ..self }
+    }
+
+    /// The command as part of a trace.
+    #[must_use]
+    pub fn with_trace(self, trace: Option<TraceContext>) -> Self {
+        Self { trace, ..self }
     }
 
     /// The keys that deciding it will certainly read.
@@ -261,6 +277,7 @@ impl Request {
         let lost = mutant!(ActorLost) && self.principal == Principal::Network;
         let actor = if lost { Actor::System } else { self.principal.actor() };
         work.set_actor(actor, rights);
+        work.set_trace(self.trace);
         if let Principal::User(person) = self.principal {
             work.set_person(person);
         }

@@ -18,6 +18,7 @@ use crate::kernel::ids::{
     WalletId, WebhookEndpointId,
 };
 use crate::kernel::refusal::Refusal;
+use crate::kernel::trace::TraceContext;
 use crate::ledger::account::Entry;
 use crate::ledger::wallet::Wallet;
 use crate::mutant;
@@ -426,6 +427,8 @@ pub struct Workspace {
     rights: Option<Rights>,
     /// The login by which a person asks.
     person: Option<Person>,
+    /// The trace of what is decided now.
+    trace: Option<TraceContext>,
     first_id: i64,
     /// The ids that were used of earlier blocks.
     used_ids: Vec<IdBlock>,
@@ -456,6 +459,7 @@ impl Workspace {
             actor: Actor::System,
             rights: None,
             person: None,
+            trace: None,
             first_id: ids.next,
             used_ids: vec![],
             tables: Tables::default(),
@@ -549,6 +553,17 @@ impl Workspace {
     /// Sets that who asks is a person by a login.
     pub const fn set_person(&mut self, person: Person) {
         self.person = Some(person);
+    }
+
+    /// The trace of what is decided now, if it is traced.
+    #[must_use]
+    pub const fn trace(&self) -> Option<TraceContext> {
+        self.trace
+    }
+
+    /// Sets the trace of what is decided now.
+    pub const fn set_trace(&mut self, trace: Option<TraceContext>) {
+        self.trace = trace;
     }
 
     /// Makes the draft of the last command part of the batch. `write` writes what merchants who have a

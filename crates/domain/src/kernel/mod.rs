@@ -12,4 +12,5 @@ pub mod patch;
 pub mod phone;
 pub mod refusal;
 pub mod time;
+pub mod trace;
 pub mod uuids;

@@ -10,6 +10,7 @@ use crate::kernel::ids::{CheckoutConfigId, ExecutionId, MerchantId, NetworkAccou
 use crate::kernel::names::{Mode, Operation};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
+use crate::kernel::trace::TraceContext;
 use crate::kernel::uuids::NetworkRequestId;
 use crate::ledger::account::AccountKind;
 use crate::mutant;
@@ -128,6 +129,9 @@ pub struct ProviderAttempt {
     /// The refund of this payment that was sent last. A network takes one at a time: the next one
     /// waits until it is final.
     pub last_refund_id: Option<ExecutionId>,
+    /// The request that began it, if that is traced: calls, callbacks and the settlement continue its
+    /// trace, also after a restart.
+    pub trace: Option<TraceContext>,
 }
 
 impl Row for ProviderAttempt {

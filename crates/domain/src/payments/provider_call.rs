@@ -7,6 +7,7 @@ use crate::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId};
 use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Mode, Operation, Provider};
 use crate::kernel::time::{MerchantTime, ServerTime};
+use crate::kernel::trace::TraceContext;
 use crate::kernel::uuids::{Fingerprint, NetworkRequestId, ReferenceId};
 use crate::network_accounts::account::Parameters;
 use crate::payments::attempt::{LEASE_US, NetworkPayment, ProviderAttempt};
@@ -55,6 +56,8 @@ pub struct ProviderRequest {
     pub request_id: NetworkRequestId,
     /// Refund: the request id of the collection.
     pub original_request_id: Option<NetworkRequestId>,
+    /// The trace of the request that began the payment, if that is traced.
+    pub trace: Option<TraceContext>,
     pub method: Method,
     /// The payer's or payee's number.
     pub account_number: Option<String>,
@@ -182,6 +185,7 @@ pub fn build(
             operation: execution.operation(),
             request_id: attempt.request_id,
             original_request_id,
+            trace: attempt.trace,
             method: execution.method,
             operator: account_number
                 .as_deref()

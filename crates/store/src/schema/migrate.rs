@@ -283,6 +283,11 @@ const MIGRATIONS: &[Migration] = &[
         // As above.
         oldest: PARTIES_CHANGED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0036_traces.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0036_traces.sql"),
+        oldest: PARTIES_CHANGED,
+    },
 ];
 
 /// The table of versions. On PostgreSQL processes that start at once wait for its lock. SQLite also

@@ -8,6 +8,7 @@ use domain::kernel::digest::Digest;
 use domain::kernel::ids::NetworkAccountId;
 use domain::kernel::money::{Money, Ratio};
 use domain::kernel::time::{MerchantTime, ServerTime};
+use domain::kernel::trace::TraceContext;
 use domain::kernel::uuids::{Fingerprint, Uuid};
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::{Owner, OwnerType};
@@ -277,6 +278,25 @@ impl Column for Digest {
         bytes[..16].copy_from_slice(first.0.as_bytes());
         bytes[16..].copy_from_slice(second.0.as_bytes());
         Ok(Self(bytes))
+    }
+}
+
+/// The trace's 16 bytes, and the span's eight as an integer.
+impl Column for TraceContext {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Uuid, ColumnType::Int]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Uuid(Uuid::from_u128(self.trace_id)));
+        values.push(SqlValue::Int(self.span_id.cast_signed()));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let (Fingerprint(trace), span) = <(Fingerprint, i64)>::read(reader)?;
+        Ok(Self { trace_id: trace.as_u128(), span_id: span.cast_unsigned() })
     }
 }
 

@@ -460,6 +460,7 @@ record!(domain::payments::attempt::ProviderAttempt, "provider_attempts",
     fixed {
         execution_id: "execution_id", merchant_id: "merchant_id", network_account_id: "network_account_id",
         request_id: "request_id", page_id: "page_id",
+        trace: "trace_id" "span_id",
     }
     changing {
         network_reference: "network_reference", gate: "gate", send_count: "send_count", sent_at: "sent_at", body: "body",

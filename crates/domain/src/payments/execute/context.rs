@@ -118,6 +118,7 @@ impl ExecutionContext<'_> {
             client_secret: None,
             page_id: self.page.map(|page| page.id),
             last_refund_id: None,
+            trace: work.trace(),
         })
     }
 
