@@ -68,6 +68,10 @@ pub struct Config {
     pub is_local: bool,
     /// How long an attempt to deliver a webhook may take.
     pub webhook_timeout: Duration,
+    /// How often the server verifies the ledger by itself.
+    pub verify_every: Option<Duration>,
+    /// Whether a violation that it finds so stops payouts and refunds.
+    pub stop_on_violation: bool,
     /// Whether `POST /v1/noop` is served, which benchmarks compare with.
     pub bench_routes: bool,
 }
@@ -91,6 +95,8 @@ impl Default for Config {
             webhooks_private_addresses: false,
             is_local: false,
             webhook_timeout: Duration::from_secs(15),
+            verify_every: None,
+            stop_on_violation: false,
             bench_routes: false,
         }
     }

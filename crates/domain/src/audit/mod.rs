@@ -126,6 +126,10 @@ api_enum! {
         ChangeMember = "change_member",
         DisableUser = "disable_user",
         SaveFilter = "save_filter",
+        StopPayouts = "stop_payouts",
+        ResumePayouts = "resume_payouts",
+        RecordCheck = "record_check",
+        RequestCheck = "request_check",
     }
 }
 

@@ -63,7 +63,10 @@ mod tests {
     #[test]
     fn a_context_is_read_as_it_is_written() {
         let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!((CONTEXT.to_string().as_str(), TraceContext::parse(text)), (text, Some(CONTEXT)));
+        assert_eq!(
+            (CONTEXT.to_string().as_str(), TraceContext::parse(text)),
+            (text, Some(CONTEXT))
+        );
         assert_eq!(CONTEXT.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         // The caller does not sample; a later version says more.
         for text in [

@@ -135,7 +135,7 @@ enum Group {
     /// Add, list and change accounts at payment networks, their tokens and keys.
     #[command(subcommand)]
     Networks(networks::Networks),
-    /// Take back payouts and refunds that wait.
+    /// Stop payouts and refunds, and take back those that wait.
     #[command(subcommand)]
     Payouts(payouts::Payouts),
     /// Make refunds that merchants may no longer make.
@@ -379,6 +379,13 @@ impl Target {
         let version =
             self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
         Ok(version? > 0)
+    }
+
+    /// Whether the database has the schema of this version.
+    fn is_current(&self) -> bool {
+        let version =
+            self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
+        version.is_ok_and(|version| version == migrate::known())
     }
 
     /// Connects to the database. Creates it, or migrates it to the current schema.

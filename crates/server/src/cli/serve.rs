@@ -30,7 +30,7 @@ use tokio::runtime::Runtime;
 use crate::api::links::{draw_token, pay_path};
 use crate::cli::merchant::{self, Created, opening_balance};
 use crate::cli::public_address::public_url;
-use crate::cli::{Target, output, user};
+use crate::cli::{Target, arguments, output, user};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
 use crate::server::Server;
@@ -154,6 +154,15 @@ pub struct Serve {
     #[arg(long, env = "KOLA_PAGE_PAYMENTS_PER_ADDRESS", default_value_t = 30, value_name = "N",
         value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     page_payments_per_address: i64,
+    /// Verify the ledger in the background so often: 24h, 90m. Without it nobody verifies but who asks
+    /// for it.
+    #[arg(long, env = "KOLA_VERIFY_EVERY", value_name = "TIME", value_parser = arguments::interval)]
+    verify_every: Option<Duration>,
+    /// Stop payouts and refunds when that finds the ledger broken. `kola payouts resume` lets them go
+    /// on.
+    #[arg(long, env = "KOLA_STOP_ON_VIOLATION", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    stop_on_violation: bool,
     /// The maximum number of commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
@@ -295,6 +304,8 @@ impl Serve {
             page_languages: self.page_languages,
             webhooks_private_addresses: self.webhooks_private_addresses,
             webhook_timeout: Duration::from_secs(self.webhook_seconds),
+            verify_every: self.verify_every,
+            stop_on_violation: self.stop_on_violation,
             bench_routes: self.bench_routes,
             ..Config::default()
         }

@@ -15,6 +15,7 @@ pub mod poll;
 pub mod retention;
 pub mod round_robin;
 pub mod signing_keys;
+pub mod verification;
 pub mod webhook_pace;
 pub mod webhooks;
 

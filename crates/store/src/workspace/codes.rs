@@ -222,6 +222,10 @@ codes! {
         Refuse = 66,
         SaveFilter = 68,
         UpdateParty = 69,
+        StopPayouts = 70,
+        ResumePayouts = 71,
+        RecordCheck = 72,
+        RequestCheck = 73,
     }
     "action": domain::directory::roles::Action {
         ReadPayments = 1,

@@ -68,6 +68,7 @@ fn execution(status: ExecutionStatus, intent: ExecutionIntent) -> WithAttempt {
         asked_at: None,
         page_id: None,
         last_refund_id: None,
+        trace: None,
         requires_action: false,
         client_secret: None,
     };

@@ -195,6 +195,7 @@ fn attempt() -> ProviderAttempt {
         client_secret: None,
         page_id: None,
         last_refund_id: None,
+        trace: None,
     }
 }
 
