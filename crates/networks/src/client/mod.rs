@@ -170,7 +170,10 @@ pub fn system_roots() -> Result<RootCertStore, String> {
 }
 
 /// TLS with servers whose certificates these roots vouch for.
-pub(crate) fn tls_config(roots: RootCertStore) -> Result<ClientConfig, String> {
+///
+/// # Errors
+/// TLS cannot be set up.
+pub fn tls_config(roots: RootCertStore) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

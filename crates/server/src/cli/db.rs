@@ -118,7 +118,8 @@ fn backup_check(begun_at: ServerTime, ended_at: ServerTime, is_good: bool) -> Re
 }
 
 fn note_backup(target: &Target, at: Option<ServerTime>, failed: bool) -> anyhow::Result<()> {
-    let (now, at) = (clock::now(), at.unwrap_or_else(clock::now));
+    let now = clock::now();
+    let at = at.unwrap_or(now);
     if at.since(now) > 0 {
         bail!("--at: {at} is still to come");
     }

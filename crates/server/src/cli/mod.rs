@@ -4,6 +4,7 @@ mod arguments;
 mod audit;
 mod db;
 mod demo;
+mod doctor;
 mod errors;
 mod events;
 mod fees;
@@ -150,6 +151,8 @@ enum Group {
     /// Back up, restore and copy the database.
     #[command(subcommand)]
     Db(db::Db),
+    /// Look at the installation and at what it stands on, and say what to do. Changes nothing.
+    Doctor(doctor::Doctor),
     /// Print the catalogue of the API's errors.
     Errors,
     /// Print the OpenAPI document of the API.
@@ -190,6 +193,7 @@ pub fn main() -> ExitCode {
         Group::Audit(command) => command.run(&target),
         Group::Wallet(command) => command.run(&target),
         Group::Ledger(command) => return command.run(&target),
+        Group::Doctor(command) => return command.run(&target),
         Group::Review(command) => command.run(&target),
         Group::Fees(command) => command.run(&target),
         Group::Rates(command) => command.run(&target),
@@ -258,7 +262,7 @@ fn is_used(path: &str, option: &str) -> bool {
         "secrets_key_file" => {
             matches!(path, "" | "serve")
                 || path.starts_with("networks")
-                || matches!(path, "secrets rekey" | "ledger verify")
+                || matches!(path, "secrets rekey" | "ledger verify" | "doctor")
         }
         "json" => !matches!(path, "" | "serve" | "demo" | "openapi"),
         _ => true,

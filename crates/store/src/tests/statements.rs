@@ -635,6 +635,7 @@ fn read_whole(plan: &str) -> Option<&str> {
         "USING INDEX reviews_open",
         "USING INDEX provider_attempts_waiting",
         "USING INDEX batches_to_chain",
+        "USING COVERING INDEX approvals_open",
     ];
     let lines = plan.lines().filter(|line| !of_open.iter().any(|index| line.contains(index)));
     lines.into_iter().find(|line| table(line).is_some_and(|table| !SMALL.contains(&table.as_str())))
