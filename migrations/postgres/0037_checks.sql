@@ -24,5 +24,4 @@ ALTER TABLE tariff ADD COLUMN payouts_stopped_for TEXT;
 INSERT INTO stored_codes (type, code, name) VALUES
     ('audited_command', 70, 'stop_payouts'),
     ('audited_command', 71, 'resume_payouts'),
-    ('audited_command', 72, 'record_check'),
-    ('audited_command', 73, 'request_check');
+    ('audited_command', 72, 'request_check');

@@ -128,7 +128,6 @@ api_enum! {
         SaveFilter = "save_filter",
         StopPayouts = "stop_payouts",
         ResumePayouts = "resume_payouts",
-        RecordCheck = "record_check",
         RequestCheck = "request_check",
     }
 }

@@ -260,12 +260,6 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
         ),
         (Command::StopPayouts(_), _) => of_tariff(Did::StopPayouts),
         (Command::ResumePayouts(_), _) => of_tariff(Did::ResumePayouts),
-        (Command::RecordCheck(_), Output::RecordCheck(row)) => about(
-            Did::RecordCheck,
-            (On::Installation, 0),
-            MerchantId::INSTALLATION,
-            changes::<InstallationCheck>(row.id, work),
-        ),
         (Command::RequestCheck(asked), _) => about(
             Did::RequestCheck,
             (On::Installation, 0),
@@ -368,6 +362,8 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::RecordOutcome(_)
             | Command::RecordDispute(_)
             | Command::KeepUnmatchedCallback(_)
+            // How a check ended, which its own row tells: who only verifies leaves nothing in the books.
+            | Command::RecordCheck(_)
             // What falls due.
             | Command::CancelUnpaidOrder(_)
             | Command::ExpireSession(_)
@@ -426,7 +422,6 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::AcceptInvitation(_)
             | Command::GiveCode(_)
             | Command::SaveFilter(_)
-            | Command::RecordCheck(_)
             | Command::EndLogin(_),
             _,
         ) => None,

@@ -224,8 +224,7 @@ codes! {
         UpdateParty = 69,
         StopPayouts = 70,
         ResumePayouts = 71,
-        RecordCheck = 72,
-        RequestCheck = 73,
+        RequestCheck = 72,
     }
     "action": domain::directory::roles::Action {
         ReadPayments = 1,
