@@ -392,7 +392,7 @@ fresh()
 with fires("KolaPayoutsStopped") as wait:
     kola("payouts", "stop", "--reason", "a test of the alert")
     wait()
-    kola("payouts", "resume", "--reason", "the alert was seen")
+    kola("payouts", "resume", "--evidence", "the alert was seen")
 with fires("KolaLedgerViolation") as wait:
     damage = sqlite3.connect(DATABASE, timeout=30)
     damage.execute("UPDATE wallets SET available_minor = available_minor + 1 WHERE id = (SELECT min(id) FROM wallets)")

@@ -76,6 +76,10 @@ pub struct Config {
     /// Where traces are sent, if they are made.
     #[cfg(feature = "otlp")]
     pub traces: Option<export::Settings>,
+    /// How often the server verifies the ledger by itself.
+    pub verify_every: Option<Duration>,
+    /// Whether a violation that it finds so stops payouts and refunds.
+    pub stop_on_violation: bool,
     /// Whether `POST /v1/noop` is served, which benchmarks compare with.
     pub bench_routes: bool,
 }
@@ -102,6 +106,8 @@ impl Default for Config {
             webhook_timeout: Duration::from_secs(15),
             #[cfg(feature = "otlp")]
             traces: None,
+            verify_every: None,
+            stop_on_violation: false,
             bench_routes: false,
         }
     }

@@ -131,6 +131,7 @@ impl Server {
         ));
         jobs.spawn(sockets::changes::run(app.clone()));
         jobs.spawn(jobs::file_watch::run(app.queries.clone()));
+        jobs.spawn(jobs::verification::run(app.clone(), database.clone()));
         jobs.spawn(jobs::signing_keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
         Ok(Self {
             app,

@@ -181,6 +181,7 @@ impl Committed {
             phone_prefixes: self.phone_prefixes.all(),
             network_accounts: self.network_accounts.all(),
             operator_terms: self.operator_terms.all(),
+            payouts_stop: self.tariff.get(TariffVersion::ID).and_then(|row| row.payouts_stop()),
         }
     }
 
@@ -261,9 +262,7 @@ impl Database {
     /// A new installation with this tariff.
     pub fn new(tariff: &Tariff) -> Self {
         let mut rows = Committed::default();
-        let version =
-            TariffVersion { id: TariffVersion::ID, version: tariff.version, event_count: 0 };
-        rows.tariff.put(Arc::new(version));
+        rows.tariff.put(Arc::new(TariffVersion::new(tariff.version)));
         let Tariff { platform_fees, gateway_fees, rates, markets, phone_prefixes, .. } =
             tariff.clone();
         let Tariff { network_accounts, operator_terms, .. } = tariff.clone();

@@ -338,6 +338,11 @@ fn answered(answer: &Output) -> String {
         | Output::KeepUnmatchedCallback(())
         | Output::DeleteRetained(())
         | Output::SaveFilter(_)
+        | Output::StopPayouts(_)
+        | Output::ResumePayouts(_)
+        | Output::ClaimCheck(_)
+        | Output::RecordCheck(_)
+        | Output::RequestCheck(_)
         | Output::UpdateParty(_)
         | Output::FanOutMessages(()) => "done".to_owned(),
         Output::ChainBatches(done) => format!("chained: {done}"),

@@ -325,6 +325,11 @@ mod tests {
         "RetireNetworkSecret",
         "ResealSecrets",
         "KeepUnmatchedCallback",
+        "StopPayouts",
+        "ResumePayouts",
+        "ClaimCheck",
+        "RecordCheck",
+        "RequestCheck",
         "DeleteRetained",
         "SaveFilter",
     ];

@@ -10,6 +10,11 @@ macro_rules! never_sent {
             | Command::KeepUnmatchedCallback(_)
             | Command::DeleteRetained(_)
             | Command::SaveFilter(_)
+            | Command::StopPayouts(_)
+            | Command::ResumePayouts(_)
+            | Command::ClaimCheck(_)
+            | Command::RecordCheck(_)
+            | Command::RequestCheck(_)
             | Command::UpdateParty(_)
     };
 }

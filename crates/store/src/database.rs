@@ -60,6 +60,8 @@ const SQLITE_READERS: usize = 4;
 const POSTGRES_READERS: usize = 8;
 /// Lists may use half of the connections, so single reads never wait for lists.
 const POSTGRES_LISTS: usize = POSTGRES_READERS / 2;
+/// How many connections a server has to PostgreSQL at most: with one of its own for a verification.
+pub const POSTGRES_CONNECTIONS: usize = POSTGRES_LANES + POSTGRES_READERS + 1;
 const MAX_SQLITE_LIST_READERS: usize = 4;
 
 /// On SQLite each list that is read keeps a processor busy, so lists may use half of them.

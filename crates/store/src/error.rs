@@ -14,6 +14,9 @@ pub enum StoreError {
         gone: bool,
         what: String,
     },
+    /// The caller did not want to wait any longer.
+    #[error("database: interrupted")]
+    Interrupted,
     /// PostgreSQL did not answer before the deadline.
     #[error("database: no answer")]
     NoAnswer,

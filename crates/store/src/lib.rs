@@ -14,7 +14,7 @@ pub mod schema;
 pub mod testing;
 pub mod workspace;
 
-pub use database::Database;
+pub use database::{Database, POSTGRES_CONNECTIONS};
 pub use error::StoreError;
 pub use lane_store::Store;
 

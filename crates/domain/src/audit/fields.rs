@@ -12,6 +12,7 @@ use crate::directory::payment_account::PaymentAccount;
 use crate::exceptions::review::Review;
 use crate::kernel::currency::Currency;
 use crate::kernel::money::Money;
+use crate::ledger::installation_check::InstallationCheck;
 use crate::ledger::wallet::Wallet;
 use crate::network_accounts::account::NetworkAccount;
 use crate::payments::approval::Approval;
@@ -163,6 +164,18 @@ impl Audited for ApiKey {
             ("role", show(self.rights.role)),
             ("operations", show_option(operations.map(|names| names.names().join(",")))),
             ("revoked_at", show_option(self.revoked_at)),
+        ]
+    }
+}
+
+impl Audited for InstallationCheck {
+    fn fields(&self) -> Vec<(&'static str, Field)> {
+        vec![
+            ("check", show(self.kind)),
+            ("outcome", show_option(self.outcome)),
+            ("violations", show(self.violations)),
+            ("ended_at", show_option(self.ended_at)),
+            ("requested_at", show_option(self.requested_at)),
         ]
     }
 }

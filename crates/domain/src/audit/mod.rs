@@ -126,6 +126,9 @@ api_enum! {
         ChangeMember = "change_member",
         DisableUser = "disable_user",
         SaveFilter = "save_filter",
+        StopPayouts = "stop_payouts",
+        ResumePayouts = "resume_payouts",
+        RequestCheck = "request_check",
     }
 }
 

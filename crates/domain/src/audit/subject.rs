@@ -12,6 +12,7 @@ use crate::directory::passcode::Passcode;
 use crate::directory::payment_account::PaymentAccount;
 use crate::exceptions::review::Review;
 use crate::kernel::ids::{MerchantId, NetworkAccountId, UserId};
+use crate::ledger::installation_check::InstallationCheck;
 use crate::ledger::wallet::Wallet;
 use crate::network_accounts::account::NetworkAccount;
 use crate::payments::approval::Approval;
@@ -257,6 +258,14 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             MerchantId::INSTALLATION,
             tariff_note(work),
         ),
+        (Command::StopPayouts(_), _) => of_tariff(Did::StopPayouts),
+        (Command::ResumePayouts(_), _) => of_tariff(Did::ResumePayouts),
+        (Command::RequestCheck(asked), _) => about(
+            Did::RequestCheck,
+            (On::Installation, 0),
+            MerchantId::INSTALLATION,
+            changes::<InstallationCheck>(asked.kind.id(), work),
+        ),
         (Command::CreateWebhookEndpoint(_), Output::CreateWebhookEndpoint(row)) => {
             endpoint(Did::CreateWebhookEndpoint, row, vec![hidden("secret")], work)
         }
@@ -353,11 +362,14 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::RecordOutcome(_)
             | Command::RecordDispute(_)
             | Command::KeepUnmatchedCallback(_)
+            // How a check ended, which its own row tells: who only verifies leaves nothing in the books.
+            | Command::RecordCheck(_)
             // What falls due.
             | Command::CancelUnpaidOrder(_)
             | Command::ExpireSession(_)
             | Command::ExpireApproval(_)
             | Command::ChainBatches(_)
+            | Command::ClaimCheck(_)
             | Command::ClaimExecution(_)
             | Command::DeleteRetained(_)
             | Command::FanOutMessages(_)

@@ -82,6 +82,11 @@ macro_rules! each_decision {
             RecordTerms = $crate::network_accounts::record_terms::RecordTerms,
             KeepUnmatchedCallback =
                 $crate::network_accounts::unmatched_callback::KeepUnmatchedCallback,
+            StopPayouts = $crate::payments::payouts_stop::StopPayouts,
+            ResumePayouts = $crate::payments::payouts_stop::ResumePayouts,
+            ClaimCheck = $crate::ledger::installation_check::ClaimCheck,
+            RecordCheck = $crate::ledger::installation_check::RecordCheck,
+            RequestCheck = $crate::ledger::installation_check::RequestCheck,
             ChainBatches = $crate::ledger::batch_chain::ChainBatches,
             DeleteRetained = $crate::decision::retention::DeleteRetained,
             CreateWebhookEndpoint = $crate::webhooks::create_endpoint::CreateWebhookEndpoint,

@@ -270,6 +270,9 @@ macro_rules! each_table {
             tariff: Tariff = $crate::tariff::TariffVersion,
             /// The end of the chain of batches: one row.
             batch_chain: BatchChain = $crate::ledger::batch_chain::BatchChain,
+            /// The last check of each kind.
+            installation_checks: InstallationCheck =
+                $crate::ledger::installation_check::InstallationCheck,
             network_accounts: NetworkAccount =
                 $crate::network_accounts::account::NetworkAccount,
             network_secrets: NetworkSecret = $crate::network_accounts::secret::NetworkSecret,

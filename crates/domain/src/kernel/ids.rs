@@ -114,6 +114,8 @@ ids! {
     BatchChainId
     /// A key that links of the chain were made with.
     ChainKeyId
+    /// What is known of one kind of checks of the installation.
+    InstallationCheckId
 }
 
 impl MerchantId {

@@ -6,6 +6,7 @@ pub mod batch_chain;
 pub mod fund_wallet;
 pub mod funding;
 pub mod incoming;
+pub mod installation_check;
 pub mod open_wallet;
 pub mod post;
 pub mod postings;

@@ -125,7 +125,7 @@ pub fn recheck_wallet(id: WalletId, amount: Money, work: &Workspace) -> Result<W
 /// account of its payment, which `of_payment` gives.
 ///
 /// # Errors
-/// [`Refusal::NoNetworkAccount`], [`Refusal::OperatorUnavailable`],
+/// [`Refusal::PayoutsStopped`], [`Refusal::NoNetworkAccount`], [`Refusal::OperatorUnavailable`],
 /// [`Refusal::OutsideNetworkBounds`], [`Refusal::NetworkDecimals`].
 pub fn check_network(
     merchant: &Merchant,
@@ -136,7 +136,13 @@ pub fn check_network(
     tariff: &Tariff,
     now: ServerTime,
 ) -> Result<(), Refusal> {
-    if provider == Provider::Platform || mutant!(TermsIgnored) {
+    if provider == Provider::Platform {
+        return Ok(());
+    }
+    if tariff.stops(operation) {
+        return Err(Refusal::PayoutsStopped);
+    }
+    if mutant!(TermsIgnored) {
         return Ok(());
     }
     let account = match of_payment.filter(|_| merchant.mode != Mode::Sandbox) {

@@ -10,7 +10,7 @@ use crate::payments::execution::Execution;
 use crate::payments::provider_call::CallKind;
 use crate::payments::settle;
 
-/// The gate behind which a request has to wait now. The sandbox has none.
+/// The gate behind which a request has to wait now. The sandbox's accounts are never held.
 ///
 /// # Errors
 /// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
@@ -22,7 +22,8 @@ pub(crate) fn closed_gate(
     if attempt.gate == Some(Gate::Approval) && !mutant!(UnapprovedSent) {
         return Ok(attempt.gate);
     }
-    if work.tariff.is_stopped(attempt.network_account_id) && !mutant!(HeldIsSent) {
+    let operation = execution.operation();
+    if work.tariff.holds_back(operation, attempt.network_account_id) && !mutant!(HeldIsSent) {
         return Ok(Some(Gate::Held));
     }
     let Some(original) = queued_refund(execution, attempt) else { return Ok(None) };

@@ -20,6 +20,7 @@ pub mod hourly_limit;
 pub mod leave_card_page;
 pub mod outcome;
 pub mod pay_on_page;
+pub mod payouts_stop;
 pub mod provider_call;
 pub mod receipt_code;
 pub mod recipient;

@@ -331,7 +331,8 @@ fn resend(
         return Ok(RecordedOutcome::without_call(payment));
     }
     // An operator has stopped it: that goes for what is sent again, too.
-    if work.tariff.is_stopped(attempt.network_account_id) && !mutant!(HeldIsResent) {
+    let held = work.tariff.holds_back(execution.operation(), attempt.network_account_id);
+    if held && !mutant!(HeldIsResent) {
         let waiting_for = Gate::Held.waiting_for();
         let payment = settle::processing(&payment, waiting_for, time, work, now)?;
         payment.put(work);

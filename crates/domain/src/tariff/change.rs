@@ -11,6 +11,7 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::network_accounts::account::NetworkAccount;
 use crate::network_accounts::operator_terms::OperatorTerms;
+use crate::payments::payouts_stop::PayoutsStop;
 use crate::tariff::{
     Effective, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, TariffFault,
     TariffVersion,
@@ -84,7 +85,7 @@ impl<'a> Change<'a> {
     /// [`Stop::NotLoaded`]; [`Stop::Inconsistent`] when the workspace has another version of the
     /// tariff than is stored, so that nothing is ever decided on a stale one.
     pub fn begin(work: &'a mut Workspace, now: ServerTime) -> Result<Self, Stop> {
-        let version = *work.require::<TariffVersion>(TariffVersion::ID)?;
+        let version = (*work.require::<TariffVersion>(TariffVersion::ID)?).clone();
         if version.version != work.tariff.version {
             return Err(Stop::Inconsistent(format!(
                 "the tariff was read in version {} and is stored in version {}",
@@ -193,6 +194,13 @@ impl<'a> Change<'a> {
     /// [`Stop::NotLoaded`].
     pub fn put_terms(&mut self, terms: OperatorTerms) -> Result<(), Stop> {
         put_undated(&mut self.tariff.operator_terms, terms, self.work)
+    }
+
+    /// Stops payouts and refunds, or lets them go on.
+    pub fn set_payouts_stop(&mut self, stop: Option<PayoutsStop>) {
+        self.version.payouts_stopped_at = stop.as_ref().map(|stop| stop.since);
+        self.version.payouts_stopped_for = stop.as_ref().map(|stop| stop.reason.clone());
+        self.tariff.payouts_stop = stop;
     }
 
     /// Raises the version of the tariff, by which lanes and readers notice the change, and records

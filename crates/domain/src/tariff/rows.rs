@@ -12,6 +12,7 @@ use crate::kernel::time::ServerTime;
 use crate::mutant;
 use crate::network_accounts::account::NetworkAccount;
 use crate::network_accounts::operator_terms::OperatorTerms;
+use crate::payments::payouts_stop::PayoutsStop;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -86,12 +87,15 @@ pub fn percent(ppm: i64) -> String {
 
 /// The version of the tariff. Every change of the tariff changes this row, so that two changes are
 /// decided one after the other.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TariffVersion {
     pub id: TariffId,
     pub version: i64,
     /// How many events are about it.
     pub event_count: i64,
+    /// Since when payouts and refunds are stopped, and why; see [`Tariff::payouts_stop`].
+    pub payouts_stopped_at: Option<ServerTime>,
+    pub payouts_stopped_for: Option<String>,
 }
 
 impl HasEvents for TariffVersion {
@@ -103,6 +107,24 @@ impl HasEvents for TariffVersion {
 impl TariffVersion {
     /// The id of the only row.
     pub const ID: TariffId = TariffId(1);
+
+    /// The row of a tariff in this version, while nothing is stopped and no event is about it.
+    #[must_use]
+    pub const fn new(version: i64) -> Self {
+        Self {
+            id: Self::ID,
+            version,
+            event_count: 0,
+            payouts_stopped_at: None,
+            payouts_stopped_for: None,
+        }
+    }
+
+    #[must_use]
+    pub fn payouts_stop(&self) -> Option<PayoutsStop> {
+        let reason = self.payouts_stopped_for.clone().unwrap_or_default();
+        self.payouts_stopped_at.map(|since| PayoutsStop { since, reason })
+    }
 }
 
 rows_without_alt_key!(
@@ -229,6 +251,8 @@ pub struct Tariff {
     /// are no prices, but like prices every process must see a change of them at once.
     pub network_accounts: Vec<NetworkAccount>,
     pub operator_terms: Vec<OperatorTerms>,
+    /// Whether payouts and refunds are stopped. That stands here for the same reason.
+    pub payouts_stop: Option<PayoutsStop>,
 }
 
 impl Tariff {

@@ -9,6 +9,7 @@ mod deferred;
 mod disputes;
 mod histories;
 mod idempotency;
+mod installation_checks;
 mod late;
 mod markets;
 mod merchants;

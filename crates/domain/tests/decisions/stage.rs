@@ -153,7 +153,7 @@ pub(crate) fn answered(execution: Execution) -> Execution {
 /// Loads the rows of the tariff, as a lane does when decisions change them.
 fn load_tariff(work: &mut Workspace) {
     let tariff = Arc::clone(&work.tariff);
-    let version = TariffVersion { id: TariffVersion::ID, version: tariff.version, event_count: 0 };
+    let version = TariffVersion::new(tariff.version);
     work.tables.tariff.load(Lookup::Id(version.id), Some(version));
     for row in &tariff.platform_fees {
         work.tables.platform_fees.load(Lookup::Id(row.id), Some(row.clone()));
@@ -256,6 +256,7 @@ impl Stage {
         match key {
             RowKey::Batch(lookup) => tables.batches.load(lookup, None),
             RowKey::BatchChain(lookup) => tables.batch_chain.load(lookup, None),
+            RowKey::InstallationCheck(lookup) => tables.installation_checks.load(lookup, None),
             RowKey::ChainKey(lookup) => tables.chain_keys.load(lookup, None),
             RowKey::SigningKey(lookup) => tables.signing_keys.load(lookup, None),
             RowKey::Merchant(lookup) => tables.merchants.load(lookup, None),

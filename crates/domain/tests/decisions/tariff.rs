@@ -198,7 +198,7 @@ fn a_change_from_a_later_time_leaves_what_holds_until_then() {
 #[test]
 fn a_change_is_never_decided_on_a_stale_tariff() {
     let mut work = Workspace::new(Arc::new(tariff()), [7; 16], IdBlock { next: 1, end: i64::MAX });
-    let newer = TariffVersion { id: TariffVersion::ID, version: 2, event_count: 0 };
+    let newer = TariffVersion::new(2);
     work.tables.tariff.load(Lookup::Id(newer.id), Some(newer));
     let settings = Settings::default();
     let context = Context { now: ServerTime(1), settings: &settings };

@@ -170,6 +170,9 @@ pub fn system_roots() -> Result<RootCertStore, String> {
 }
 
 /// TLS with servers whose certificates these roots vouch for.
+///
+/// # Errors
+/// TLS cannot be set up.
 pub fn tls_config(roots: RootCertStore) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)

@@ -419,6 +419,7 @@ impl From<StoreError> for ApiError {
             StoreError::Sqlite(_)
             | StoreError::Postgres { .. }
             | StoreError::NoAnswer
+            | StoreError::Interrupted
             | StoreError::Pool(_)
             | StoreError::CommitUnknown(_)
             | StoreError::FileMoved { .. }

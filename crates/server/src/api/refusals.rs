@@ -102,6 +102,7 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::NetworkAccount(_) => "value_error.network_account",
         Refusal::NoNetworkAccount { .. } | Refusal::Unsendable { .. } => "value_error.network",
         Refusal::OperatorUnavailable { .. } => "value_error.unavailable",
+        Refusal::PayoutsStopped => "value_error.payouts_stopped",
         Refusal::CounterpartyWithoutParty | Refusal::PhoneMismatch => "value_error.party",
         Refusal::TransferToSelf => "value_error.self_transfer",
         Refusal::RecipientChanged => "value_error.recipient",

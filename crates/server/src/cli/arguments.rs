@@ -1,5 +1,7 @@
 //! Arguments that several groups of commands parse.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use clap::Args;
 use domain::decision::event::EventType;
@@ -65,6 +67,25 @@ pub fn time(text: &str) -> Result<ServerTime, String> {
     at.ok_or_else(|| "use a date or a time: 2026-11-29 or 2026-11-29T18:00:00Z".to_owned())
 }
 
+/// A time that passes again and again, from a minute to a year.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    const YEAR: u64 = 365 * 24 * 3_600;
+    let wrong = || "use hours or minutes: 24h, 90m; at least 1m, at most 8760h".to_owned();
+    let text = text.trim();
+    let unit = match text.chars().last() {
+        Some('h') => 3_600,
+        Some('m') => 60,
+        _ => return Err(wrong()),
+    };
+    let count = text.trim_end_matches(['h', 'm']);
+    if text.len() != count.len() + 1 || !count.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let seconds = count.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
+    let seconds = seconds.filter(|seconds| (1..=YEAR).contains(seconds)).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(seconds))
+}
+
 pub fn percentage(text: &str) -> Result<Percentage, String> {
     Percentage::parse(text)
         .ok_or_else(|| "use a percentage from 0 to 100 with at most four decimals".to_owned())
@@ -95,5 +116,22 @@ impl FixedFee {
             _ => None,
         };
         Ok(Fee { percentage_ppm: percentage.ppm, fixed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_hours_or_minutes() {
+        let seconds = |text| interval(text).map(|found| found.as_secs()).ok();
+        assert_eq!(
+            [seconds("24h"), seconds("90m"), seconds(" 1m ")],
+            [86_400, 5_400, 60].map(Some)
+        );
+        for text in ["", "h", "24", "0h", "-1h", "+1h", "1.5h", "1hm", "1d", "8761h", "1 h"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
     }
 }

@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use domain::kernel::time::ServerTime;
+use domain::ledger::installation_check::{CheckKind, CheckOutcome, RecordCheck};
 use serde_json::json;
 
-use crate::cli::{Target, output};
-use store::Database;
+use crate::cli::arguments::time;
+use crate::cli::{Target, ledger, output};
 use store::schema::backup::{self, Restored};
 use store::schema::copy::{self, Copied};
 use store::schema::networks;
 use store::workspace::file;
+use store::{Database, clock};
 
 #[derive(Subcommand)]
 pub enum Db {
@@ -38,12 +41,23 @@ pub enum Db {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Put on record that another program has made a backup, so that the server tells how old the last
+    /// one is. For the end of a script of pgBackRest, pg_dump or pg_basebackup.
+    NoteBackup {
+        /// When it was complete. Without it: now.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        at: Option<ServerTime>,
+        /// It failed. The last good one stays on record.
+        #[arg(long)]
+        failed: bool,
+    },
 }
 
 impl Db {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::Backup { file } => backup(&target.database, &file),
+            Self::Backup { file } => backup(target, &file),
+            Self::NoteBackup { at, failed } => note_backup(target, at, failed),
             Self::Restore { file } => restore(&file, target),
             Self::Copy { from, to } => {
                 let read = |url: &str, name| {
@@ -58,13 +72,18 @@ impl Db {
     }
 }
 
-fn backup(database: &Database, file: &Path) -> anyhow::Result<()> {
+fn backup(target: &Target, file: &Path) -> anyhow::Result<()> {
+    let database = &target.database;
     let Database::Sqlite(path) = database else {
         bail!(
-            "PostgreSQL is backed up by its own programs: pg_dump for one database, pg_basebackup for the whole server"
+            "PostgreSQL is backed up by its own programs: pg_dump for one database, pg_basebackup for the whole server; \
+             `kola db note-backup` puts on record that they did"
         );
     };
-    let bytes = backup::sqlite(path, file)
+    let begun_at = clock::now();
+    let copied = backup::sqlite(path, file);
+    record_backup(target, begun_at, clock::now(), copied.is_ok());
+    let bytes = copied
         .with_context(|| format!("{} was not copied to {}", path.display(), file.display()))?;
     let keys = networks::secrets_keys(database.open_as_it_is()?.as_mut()).unwrap_or_default();
     let json = json!({ "file": file.display().to_string(), "bytes": bytes, "secrets_keys": keys });
@@ -76,6 +95,40 @@ fn backup(database: &Database, file: &Path) -> anyhow::Result<()> {
         ));
     }
     output::done(&json, &text)
+}
+
+fn record_backup(target: &Target, begun_at: ServerTime, ended_at: ServerTime, is_good: bool) {
+    // Of a database with another schema only the copy is made: a backup migrates nothing.
+    if !target.is_current() {
+        return;
+    }
+    ledger::record(target, backup_check(begun_at, ended_at, is_good));
+}
+
+fn backup_check(begun_at: ServerTime, ended_at: ServerTime, is_good: bool) -> RecordCheck {
+    RecordCheck {
+        kind: CheckKind::Backup,
+        begun_at,
+        ended_at,
+        outcome: if is_good { CheckOutcome::Good } else { CheckOutcome::Failed },
+        violations: 0,
+        detail: None,
+        holder: None,
+    }
+}
+
+fn note_backup(target: &Target, at: Option<ServerTime>, failed: bool) -> anyhow::Result<()> {
+    let now = clock::now();
+    let at = at.unwrap_or(now);
+    if at.since(now) > 0 {
+        bail!("--at: {at} is still to come");
+    }
+    drop(target.open_existing()?);
+    let row = target.run_once(backup_check(at, at, !failed))?;
+    let good_at = row.good_at.map(|at| at.to_string());
+    let json = json!({ "ended_at": at.to_string(), "good": !failed, "last_good_at": good_at });
+    let last = good_at.unwrap_or_else(|| "never".to_owned());
+    output::done(&json, &format!("on record; the last good backup: {last}"))
 }
 
 /// What to say of the key of a restored database, unless it is in its place.

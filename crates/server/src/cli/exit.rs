@@ -15,11 +15,19 @@ pub enum Exit {
     BeyondLimit,
     /// The ledger is right, and a head that was kept elsewhere is not in the books.
     UnknownHead,
+    /// Something is wrong with the installation.
+    Unwell,
 }
 
 impl Exit {
-    pub const ALL: [Self; 5] =
-        [Self::Done, Self::Failed, Self::Mistaken, Self::BeyondLimit, Self::UnknownHead];
+    pub const ALL: [Self; 6] = [
+        Self::Done,
+        Self::Failed,
+        Self::Mistaken,
+        Self::BeyondLimit,
+        Self::UnknownHead,
+        Self::Unwell,
+    ];
 
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -29,6 +37,7 @@ impl Exit {
             Self::Mistaken => 2,
             Self::BeyondLimit => 3,
             Self::UnknownHead => 4,
+            Self::Unwell => 5,
         }
     }
 
@@ -49,6 +58,7 @@ impl Exit {
             Self::UnknownHead => {
                 "`ledger verify`: the ledger is right, and the head of `--head` is not in the books"
             }
+            Self::Unwell => "`doctor`: a line says fail; with `--strict`, one says warn",
         }
     }
 }

@@ -8,12 +8,15 @@ use clap::Subcommand;
 use domain::kernel::currency::Currency;
 use domain::kernel::digest::Digest;
 use domain::kernel::money::{Decimal, Money};
+use domain::ledger::installation_check::{CheckKind, RecordCheck};
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, NobodyReads};
 use crate::cli::{Target, fail};
 use crate::credentials::sealing::SealingKey;
+use crate::jobs::verification;
+use store::clock;
 use store::schema::verify::chain::{ChainCheck, ChainReport};
 use store::schema::verify::{self, Report};
 
@@ -90,7 +93,9 @@ fn verified(
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let connections = NonZeroUsize::new(cores.min(4)).unwrap_or(NonZeroUsize::MIN);
     let open = || target.open_existing();
+    let begun_at = clock::now();
     let report = verify::verify_over(open, connections, &ChainCheck { keys, head })?;
+    record(target, verification::verdict(&report, begun_at, None));
     if head.is_some() && report.chain.unchecked > 0 && report.violations.is_empty() {
         bail!(
             "the chain of batches was made with the secrets key, and without it nothing is proven: \
@@ -98,6 +103,19 @@ fn verified(
         );
     }
     Ok(report)
+}
+
+/// Puts the end of a check on record. Whoever may only read still gets the answer.
+pub(super) fn record(target: &Target, check: RecordCheck) {
+    let what = match check.kind {
+        CheckKind::Verify => "verification",
+        CheckKind::Backup => "backup",
+    };
+    if let Err(error) = target.run_once(check) {
+        output::warn(&format!(
+            "this {what} is not on record, because the database takes no writes from here: {error:#}"
+        ));
+    }
 }
 
 fn tell(report: &Report, limits: &[Money], head: Option<Digest>) -> Exit {

@@ -6,6 +6,7 @@ mod config;
 mod config_file;
 mod db;
 mod demo;
+mod doctor;
 mod errors;
 mod events;
 pub mod exit;
@@ -169,7 +170,7 @@ enum Group {
     /// Add, list and change accounts at payment networks, their tokens and keys.
     #[command(subcommand)]
     Networks(networks::Networks),
-    /// Take back payouts and refunds that wait.
+    /// Stop payouts and refunds, and take back those that wait.
     #[command(subcommand)]
     Payouts(payouts::Payouts),
     /// Make refunds that merchants may no longer make.
@@ -187,6 +188,8 @@ enum Group {
     /// Check the config file, and print the settings and where they come from.
     #[command(subcommand)]
     Config(config::Config),
+    /// Look at the installation and at what it stands on, and say what to do. Changes nothing.
+    Doctor(doctor::Doctor),
     /// Print the catalogue of the API's errors.
     Errors,
     /// Print the completions of a shell, for packages.
@@ -301,6 +304,7 @@ impl Group {
             Self::Audit(command) => command.run(target),
             Self::Wallet(command) => command.run(target),
             Self::Ledger(command) => return Ok(command.run(target)),
+            Self::Doctor(command) => return Ok(command.run(target)),
             Self::Review(command) => command.run(target),
             Self::Fees(command) => command.run(target),
             Self::Rates(command) => command.run(target),
@@ -398,7 +402,7 @@ fn is_used(path: &str, option: &str) -> bool {
         "secrets_key_file" => {
             matches!(path, "" | "serve")
                 || path.starts_with("networks")
-                || matches!(path, "secrets rekey" | "ledger verify")
+                || matches!(path, "secrets rekey" | "ledger verify" | "doctor")
         }
         "json" => !matches!(path, "" | "openapi"),
         _ => true,
@@ -526,6 +530,13 @@ impl Target {
         let version =
             self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
         Ok(version? > 0)
+    }
+
+    /// Whether the database has the schema of this version.
+    fn is_current(&self) -> bool {
+        let version =
+            self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
+        version.is_ok_and(|version| version == migrate::known())
     }
 
     /// Connects to the database. Creates it, or migrates it to the current schema.

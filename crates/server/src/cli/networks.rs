@@ -7,7 +7,7 @@ use clap::Subcommand;
 use domain::kernel::ids::{MerchantId, NetworkAccountId, NetworkSecretId};
 use domain::kernel::names::{Mode, Operation, Provider};
 use domain::kernel::uuids::ReferenceId;
-use domain::network_accounts::account::{NetworkAccount, Parameters};
+use domain::network_accounts::account::{AccountStatus, NetworkAccount, Parameters};
 use domain::network_accounts::add_account::AddNetworkAccount;
 use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
 use domain::network_accounts::exchange::Exchange;
@@ -23,6 +23,7 @@ use networks::stripe::keys;
 use serde_json::{Map, Value, json};
 
 use crate::api::fields::typed_name;
+use crate::cli::doctor::NetworkFacts;
 use crate::cli::output::{self, moment};
 use crate::cli::payouts::reference;
 use crate::cli::public_address::PublicAddress;
@@ -450,6 +451,22 @@ fn called(
     let proxy = target.setting("KOLA_NETWORK_PROXY");
     let outside = Outside { now: clock::now, random: clock::random_number };
     Ok((runtime, NetworkCalls::new(proxy, accounts, outside), account.id))
+}
+
+/// What each network says of its accounts, for `kola doctor`.
+pub(super) fn check_all(target: &Target) -> anyhow::Result<Vec<NetworkFacts>> {
+    let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
+    let of_account = |account: &NetworkAccount| {
+        let said = called(target, account.id.0).map_err(|error| format!("{error:#}")).and_then(
+            |(runtime, networks, id)| {
+                let called = networks.accounts.get(id).ok_or("its secrets cannot be read")?;
+                runtime.block_on(network_accounts::check(&networks, &called))
+            },
+        );
+        NetworkFacts { name: account.name.clone(), said }
+    };
+    let open = tariff.real_accounts().filter(|account| account.status != AccountStatus::Closed);
+    Ok(open.map(of_account).collect())
 }
 
 fn check(target: &Target, id: i64) -> anyhow::Result<()> {

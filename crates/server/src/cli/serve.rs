@@ -31,7 +31,7 @@ use tokio::runtime::Runtime;
 use crate::api::links::{draw_token, pay_path};
 use crate::cli::merchant::{self, Created, opening_balance};
 use crate::cli::public_address::public_url;
-use crate::cli::{Target, output, user};
+use crate::cli::{Target, arguments, output, user};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
 use crate::server::Server;
@@ -166,6 +166,15 @@ pub struct Serve {
     #[arg(long, env = "KOLA_PAGE_PAYMENTS_PER_ADDRESS", default_value_t = 30, value_name = "N",
         value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     page_payments_per_address: i64,
+    /// Verify the ledger in the background so often: 24h, 90m. Without it nobody verifies but who asks
+    /// for it.
+    #[arg(long, env = "KOLA_VERIFY_EVERY", value_name = "TIME", value_parser = arguments::interval)]
+    verify_every: Option<Duration>,
+    /// Stop payouts and refunds when that finds the ledger broken. `kola payouts resume` lets them go
+    /// on.
+    #[arg(long, env = "KOLA_STOP_ON_VIOLATION", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    stop_on_violation: bool,
     /// The maximum number of commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
@@ -302,6 +311,8 @@ impl Serve {
                 .otlp_endpoint
                 .clone()
                 .map(|endpoint| export::Settings { endpoint, sampled: self.traces_sampled }),
+            verify_every: self.verify_every,
+            stop_on_violation: self.stop_on_violation,
             bench_routes: self.bench_routes,
             ..Config::default()
         }

@@ -16,6 +16,7 @@ pub mod retention;
 pub mod round_robin;
 pub mod settlement;
 pub mod signing_keys;
+pub mod verification;
 pub mod webhook_pace;
 pub mod webhooks;
 

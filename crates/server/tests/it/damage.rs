@@ -320,6 +320,7 @@ const DAMAGE: &[(&str, &str)] = &[
     ("batch does not follow the one before of its lane", "UPDATE batches SET created_at = created_at + 1"),
     ("batch does not follow the one before of its lane", "UPDATE batches SET digest_1 = digest_2"),
     ("chain of batches is broken", "UPDATE batch_chain SET position = position + 1"),
+    ("installation without the rows of its checks", "DELETE FROM installation_checks WHERE kind = 'BACKUP'"),
     ("fee is not what its row comes to", "UPDATE platform_fees SET percentage_ppm = 20000 WHERE operation = 'COLLECTION'"),
 ];
 

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod backlog;
 mod batches;
 pub mod checkouts;
+pub mod checks;
 pub mod due;
 pub mod entries;
 pub mod events;

@@ -70,6 +70,8 @@ const LINKS_CONFIRMED: i64 = 30;
 const FILTERS_SAVED: i64 = 34;
 /// Decisions change parties.
 const PARTIES_CHANGED: i64 = 35;
+/// Payouts and refunds can be stopped.
+const PAYOUTS_STOPPED: i64 = 37;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -289,6 +291,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0036_traces.sql"),
         oldest: PARTIES_CHANGED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0037_checks.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0037_checks.sql"),
+        // An older kola would send what is stopped.
+        oldest: PAYOUTS_STOPPED,
+    },
 ];
 
 /// The table of versions. On PostgreSQL processes that start at once wait for its lock. SQLite also
@@ -312,10 +320,13 @@ pub fn run(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     }
     if sql.dialect() == Dialect::Postgres {
         in_utf8(sql)?;
-        make_versions(sql)?;
     }
+    // First without a write: whoever may only read, or reads at a standby, needs none.
     if check(version(sql)?, sql)? {
         return Ok(());
+    }
+    if sql.dialect() == Dialect::Postgres {
+        make_versions(sql)?;
     }
     let begun = Instant::now();
     loop {

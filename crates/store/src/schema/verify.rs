@@ -14,7 +14,7 @@ pub(crate) mod shares;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Money;
@@ -617,6 +617,11 @@ const CHECKS: &[Check] = &[
               UNION ALL SELECT max(id) FROM logins UNION ALL SELECT max(id) FROM markets UNION ALL SELECT max(id) FROM rates) AS tables) AS used ON used.most >= i.next_id",
     },
     Check {
+        name: "installation without the rows of its checks",
+        sql: "SELECT 'table installation_checks has ' || c.n || ' rows' FROM installation, \
+              (SELECT count(*) AS n FROM installation_checks WHERE kind IN ('VERIFY', 'BACKUP')) AS c WHERE c.n <> 2",
+    },
+    Check {
         name: "installation without its tariff",
         sql: "SELECT 'table tariff' FROM installation WHERE NOT EXISTS (SELECT 1 FROM tariff)",
     },
@@ -713,6 +718,36 @@ pub fn verify_over<E: From<StoreError> + Send>(
     checked.sort_by_key(|(part, _)| *part);
     for (_, found) in checked {
         report.add(found);
+    }
+    Ok(report)
+}
+
+/// The same over one connection, one rule after the other, each on a snapshot of its own, so that no
+/// snapshot is kept for long. After each of them `rest` is told how long it took; it rests, and says
+/// whether to go on.
+///
+/// # Errors
+/// The database cannot be read; [`StoreError::Interrupted`] where `rest` does not want to go on.
+pub fn verify_slowly(
+    sql: &mut dyn Sql,
+    with: &ChainCheck,
+    mut rest: impl FnMut(Duration) -> bool,
+) -> Result<Report, StoreError> {
+    if sql.dialect() == Dialect::Postgres {
+        // Where the server knows it, a query ends soon after the process that asked. PostgreSQL before
+        // version 14, and some systems, do not.
+        let _unknown = sql.script("SET client_connection_check_interval = 1000");
+    }
+    let begun = Instant::now();
+    let mut report = on_snapshot(sql, counted)?;
+    let mut took = begun.elapsed();
+    for part in Part::all() {
+        if !rest(took) {
+            return Err(StoreError::Interrupted);
+        }
+        let begun = Instant::now();
+        report.add(on_snapshot(sql, |sql| part.check(sql, with))?);
+        took = begun.elapsed();
     }
     Ok(report)
 }

@@ -3,6 +3,7 @@
 
 mod batches;
 mod due;
+mod interrupting;
 mod lists;
 mod schema;
 mod statements;

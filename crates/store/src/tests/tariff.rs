@@ -36,7 +36,7 @@ fn read(sql: &mut dyn Sql) -> Tariff {
 /// The tariff of an older schema, in which the installation had the version and markets said less of
 /// their methods. They say what the shipped markets say.
 fn read_older(sql: &mut dyn Sql) -> Tariff {
-    let version = "SELECT id, book_version, 0 FROM installation".to_owned();
+    let version = "SELECT id, book_version, 0, NULL, NULL FROM installation".to_owned();
     let queries = std::iter::once(version).chain(tariff::queries().iter().skip(1).map(|query| {
         let known = query.replace("markets.dial_prefix", "NULL").replace("markets.decimals", "0");
         known.replace("markets.network_code", "''").replace("markets.display_name", "''")

@@ -222,6 +222,9 @@ codes! {
         Refuse = 66,
         SaveFilter = 68,
         UpdateParty = 69,
+        StopPayouts = 70,
+        ResumePayouts = 71,
+        RequestCheck = 72,
     }
     "action": domain::directory::roles::Action {
         ReadPayments = 1,

@@ -578,6 +578,7 @@ integer_columns!(
     domain::kernel::ids::BatchId,
     domain::kernel::ids::BatchChainId,
     domain::kernel::ids::ChainKeyId,
+    domain::kernel::ids::InstallationCheckId,
 );
 
 /// Enums are stored as texts, spelt as in the API.
@@ -618,6 +619,8 @@ enum_columns!(
     domain::exceptions::review::ReviewStatus,
     domain::payments::approval::ApprovalLimit,
     domain::payments::approval::ApprovalStatus,
+    domain::ledger::installation_check::CheckKind,
+    domain::ledger::installation_check::CheckOutcome,
     domain::network_accounts::account::AccountStatus,
     domain::network_accounts::account::Parameters,
     domain::network_accounts::secret::SecretKind,

@@ -685,6 +685,14 @@ record!(domain::ledger::batch_chain::BatchChain, "batch_chain",
     }
     alt_key {});
 
+record!(domain::ledger::installation_check::InstallationCheck, "installation_checks",
+    fixed { id: "id", kind: "kind" }
+    changing {
+        begun_at: "begun_at", ended_at: "ended_at", outcome: "outcome", violations: "violations", detail: "detail",
+        good_at: "good_at", requested_at: "requested_at", holder: "holder", leased_until: "leased_until",
+    }
+    alt_key {});
+
 record!(domain::ledger::batch_chain::ChainKey, "chain_keys",
     fixed { id: "id", key_id: "key_id" }
     changing { sealed: "sealed", sealed_key_id: "sealed_key_id" }
@@ -692,7 +700,10 @@ record!(domain::ledger::batch_chain::ChainKey, "chain_keys",
 
 record!(domain::tariff::TariffVersion, "tariff",
     fixed { id: "id" }
-    changing { version: "version", event_count: "event_count" }
+    changing {
+        version: "version", event_count: "event_count", payouts_stopped_at: "payouts_stopped_at",
+        payouts_stopped_for: "payouts_stopped_for",
+    }
     alt_key {});
 
 // No command changes the tiers.

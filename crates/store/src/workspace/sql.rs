@@ -100,10 +100,16 @@ pub fn integer(row: &dyn ResultRow) -> Result<i64, StoreError> {
     }
 }
 
+/// Ends, from any thread, the statement that a connection runs: it fails.
+pub type Interrupter = Box<dyn Fn() + Send + Sync>;
+
 /// A blocking connection, for the command line and for starting.
 pub trait Sql {
     /// Which database it is.
     fn dialect(&self) -> Dialect;
+
+    /// What ends the statement that runs. A connection that was interrupted is of no more use.
+    fn interrupter(&self) -> Interrupter;
 
     /// The rows of a statement's result.
     fn rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Vec<OwnedRow>, StoreError>;

@@ -24,7 +24,7 @@ use crate::schema::{installation, migrate, tariff};
 use crate::workspace::deleting::DeleteSql as _;
 use crate::workspace::file;
 use crate::workspace::record::{Column, KeyedRecord, Record};
-use crate::workspace::sql::{Dialect, OwnedRow, Sql};
+use crate::workspace::sql::{Dialect, Interrupter, OwnedRow, Sql};
 use crate::workspace::sql_value::{ColumnType, Param, Params, ResultRow, SqlValue};
 use crate::{Store, StoreError};
 
@@ -223,6 +223,11 @@ pub struct SqliteSql(pub Connection);
 impl Sql for SqliteSql {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
+    }
+
+    fn interrupter(&self) -> Interrupter {
+        let handle = self.0.get_interrupt_handle();
+        Box::new(move || handle.interrupt())
     }
 
     fn rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Vec<OwnedRow>, StoreError> {

@@ -88,6 +88,7 @@ impl Refusal {
             Self::NetworkAccount(NetworkAccountFault::InUse { payments: 3 }),
             Self::NoNetworkAccount { network: Provider::PawaPay },
             Self::OperatorUnavailable { method: Method::MTN_MOMO_LBR },
+            Self::PayoutsStopped,
             Self::OutsideNetworkBounds {
                 subject: Subject::Amount,
                 bound: "least",

@@ -116,6 +116,9 @@ impl std::fmt::Display for Refusal {
             Self::OperatorUnavailable { method } => {
                 write!(f, "{method} is temporarily unavailable: try again later, or another way to pay")
             }
+            Self::PayoutsStopped => f.write_str(
+                "payouts and refunds are stopped for now by whoever runs this server: nothing was recorded, try again later",
+            ),
             Self::OutsideNetworkBounds { bound, amount, .. } => {
                 write!(f, "the {bound} that the network takes is {amount}, fees included")
             }

@@ -215,6 +215,8 @@ pub enum Refusal {
     OperatorUnavailable {
         method: Method,
     },
+    /// Payouts and refunds are stopped in the whole installation.
+    PayoutsStopped,
     /// The network does not take amounts as small or as large.
     OutsideNetworkBounds {
         /// [`Subject::Account`] of a collection, whose fees count too, or [`Subject::Amount`].
@@ -338,7 +340,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 92;
+    const VARIANTS: usize = 93;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

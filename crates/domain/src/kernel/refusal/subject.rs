@@ -133,6 +133,7 @@ impl Refusal {
             | Self::NoFee { .. }
             | Self::NoNetworkAccount { .. }
             | Self::OperatorUnavailable { .. }
+            | Self::PayoutsStopped
             | Self::Unsendable { .. } => Subject::Method,
             Self::ExpiryInPast { .. } | Self::ExpiryTooFar { .. } => Subject::Expiry,
             Self::PhoneTaken | Self::UnknownOperator => Subject::Phone,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use domain::exceptions::review::ReviewKind;
 use domain::kernel::currency::Currency;
 use domain::kernel::time::ServerTime;
+use domain::ledger::installation_check::{CheckKind, InstallationCheck};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -72,6 +73,10 @@ struct FromDatabase {
     open: Vec<OpenAmount>,
     approvals: i64,
     deliveries: WaitingDeliveries,
+    verification: InstallationCheck,
+    backup: InstallationCheck,
+    wal_archived_at: Option<ServerTime>,
+    are_payouts_stopped: bool,
     read_at: ServerTime,
     /// How far the database's clock is ahead of this process's, in microseconds.
     clock_ahead_us: i64,
@@ -95,6 +100,10 @@ impl FromDatabase {
             open: reads.open_amounts().await?,
             approvals: reads.approvals_waiting().await?,
             deliveries: reads.waiting_deliveries().await?,
+            verification: reads.installation_check(CheckKind::Verify).await?,
+            backup: reads.installation_check(CheckKind::Backup).await?,
+            wal_archived_at: reads.wal_archived_at().await?,
+            are_payouts_stopped: reads.tariff().await?.payouts_stop.is_some(),
             read_at: now,
             clock_ahead_us: database_time.map_or(0, |time| time.since(halfway)),
         })
@@ -104,6 +113,12 @@ impl FromDatabase {
 /// How long ago a time was; nothing for one that is still to come.
 fn passed(then: ServerTime, now: ServerTime) -> Duration {
     Duration::from_micros(u64::try_from(now.since(then)).unwrap_or(0))
+}
+
+/// A time as a metric: in seconds, 0 for never.
+fn time(at: Option<ServerTime>) -> f64 {
+    let since = at.map_or(Duration::ZERO, |at| passed(ServerTime(0), at));
+    since.as_secs_f64()
 }
 
 impl Watched {
@@ -218,6 +233,7 @@ impl FromDatabase {
             overdue,
         );
         self.register_reviews(registry);
+        self.register_checks(registry);
         integer(
             registry,
             "kola_approvals_open",
@@ -244,6 +260,50 @@ impl FromDatabase {
             "kola_database_clock_offset_seconds",
             "How far the database's clock is ahead of this process's",
             if self.clock_ahead_us < 0 { -ahead } else { ahead },
+        );
+    }
+
+    fn register_checks(&self, registry: &mut Registry) {
+        let verification = &self.verification;
+        seconds(
+            registry,
+            "kola_ledger_verify_timestamp_seconds",
+            "When the last verification of the ledger came to its end; 0 for never",
+            time(verification.completed_at()),
+        );
+        integer(
+            registry,
+            "kola_ledger_verify_violations",
+            "How many violations the last verification of the ledger found",
+            verification.violations,
+        );
+        let took = verification.ended_at.zip(verification.begun_at);
+        let took = took.map_or(Duration::ZERO, |(ended, begun)| passed(begun, ended));
+        seconds(
+            registry,
+            "kola_ledger_verify_duration_seconds",
+            "How long the last verification of the ledger took",
+            took.as_secs_f64(),
+        );
+        seconds(
+            registry,
+            "kola_backup_timestamp_seconds",
+            "When the last good backup on record was complete; 0 for never",
+            time(self.backup.good_at),
+        );
+        if let Some(at) = self.wal_archived_at {
+            seconds(
+                registry,
+                "kola_wal_archived_timestamp_seconds",
+                "When PostgreSQL last archived a piece of its log",
+                time(Some(at)),
+            );
+        }
+        integer(
+            registry,
+            "kola_payouts_stopped",
+            "Whether payouts and refunds are stopped",
+            i64::from(self.are_payouts_stopped),
         );
     }
 

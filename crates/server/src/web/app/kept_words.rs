@@ -259,6 +259,7 @@ fn as_sent(parts: &[&str], fields: &Fields<'_>) -> String {
         ["team", _, "members", one] => format!("Make member {} {}", id(one), of("role")),
         ["team", _, "invitations", one, "confirm"] => format!("Confirm invitation {}", id(one)),
         ["team", _, "invitations", one, "cancel"] => format!("Cancel invitation {}", id(one)),
+        ["installation", "verify"] => "Verify the books now".to_owned(),
         ["tariff", rest @ ..] => of_tariff(rest, fields),
         _ => UNKNOWN.to_owned(),
     }

@@ -19,7 +19,7 @@ mod payment;
 pub(crate) mod payments;
 mod payouts;
 pub(crate) mod person;
-mod reviews;
+pub(crate) mod reviews;
 mod sandbox;
 mod search;
 mod secrets_key;

@@ -9,7 +9,7 @@ use crate::support::{id, json, shown, wait_for};
 
 /// Somebody who runs the installation, with codes of a phone.
 #[track_caller]
-pub(super) fn of_installation(server: &Server, role: &str) -> Person {
+pub(crate) fn of_installation(server: &Server, role: &str) -> Person {
     server.database.give_secrets_key();
     let email = format!("{role}@host.example");
     let mut person = Person::join(server, &link(server, &[&format!("--{role}")]), &email);

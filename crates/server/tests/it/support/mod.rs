@@ -25,7 +25,7 @@ use serde_json::Value;
 
 pub(crate) use database::Database;
 pub(crate) use http::{Api, Reply};
-pub(crate) use process::straight;
+pub(crate) use process::{Run, straight};
 pub(crate) use serde_json::json;
 pub(crate) use server::Server;
 pub(crate) use shop::{Merchant, open, open_two, open_with, spawn, spawn_two, spawn_with};

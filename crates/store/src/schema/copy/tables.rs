@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 55] = [
+pub const TABLES: [Table; 56] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -79,6 +79,7 @@ pub const TABLES: [Table; 55] = [
     filled("batches"),
     seeded("batch_chain"),
     filled("chain_keys"),
+    seeded("installation_checks"),
 ];
 
 /// The columns of a table with their types, ordered by name: migrations may have added them in

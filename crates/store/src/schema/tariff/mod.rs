@@ -60,8 +60,10 @@ pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
         return Err(StoreError::Unexpected("the tariff has a table too few or too many"));
     };
     let version = version.first().ok_or(StoreError::Unexpected("the tariff has no version"))?;
+    let version = TariffVersion::from_row(version, 0)?;
     Ok(Tariff {
-        version: TariffVersion::from_row(version, 0)?.version,
+        version: version.version,
+        payouts_stop: version.payouts_stop(),
         tiers: rows(tiers)?,
         platform_fees: rows(platform_fees)?,
         gateway_fees: rows(gateway_fees)?,

@@ -18,7 +18,7 @@ const ALWAYS: ServerTime = ServerTime(0);
 
 /// Creates the row of the tariff's version.
 pub fn create_version(sql: &mut dyn Sql) -> Result<(), StoreError> {
-    insert(sql, &[TariffVersion { id: TariffVersion::ID, version: 1, event_count: 0 }])
+    insert(sql, &[TariffVersion::new(1)])
 }
 
 /// Writes a market file as the tariff of a new database.

@@ -7,9 +7,11 @@ pub mod readers;
 pub(crate) mod script;
 mod sql_array;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 use tokio_postgres::types::{ToSql, Type as PgType};
 use tokio_postgres::{Client, Row};
 
@@ -18,7 +20,7 @@ use domain::kernel::uuids::Uuid;
 use crate::StoreError;
 use crate::workspace::bulk_sql;
 use crate::workspace::postgres::sql_array::SqlArray;
-use crate::workspace::sql::{Dialect, OwnedRow, Sql, numbered};
+use crate::workspace::sql::{Dialect, Interrupter, OwnedRow, Sql, numbered};
 use crate::workspace::sql_value::{ColumnType, Param, Params, ResultRow, SqlValue};
 
 pub use address::Address;
@@ -113,6 +115,7 @@ fn values<'a>(params: &'a Params<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
 pub struct PostgresSql {
     client: Client,
     runtime: Runtime,
+    interrupted: Arc<Notify>,
 }
 
 impl PostgresSql {
@@ -122,7 +125,7 @@ impl PostgresSql {
         let client = runtime
             .block_on(async { tokio::time::timeout(CONNECT_DEADLINE, connect(address)).await });
         let client = client.unwrap_or(Err(StoreError::NoAnswer))?;
-        Ok(Self { client, runtime })
+        Ok(Self { client, runtime, interrupted: Arc::default() })
     }
 }
 
@@ -136,11 +139,22 @@ impl Sql for PostgresSql {
         Dialect::Postgres
     }
 
+    fn interrupter(&self) -> Interrupter {
+        let interrupted = Arc::clone(&self.interrupted);
+        Box::new(move || interrupted.notify_one())
+    }
+
     fn rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Vec<OwnedRow>, StoreError> {
         let text = numbered(sql, params);
         let rows = self.runtime.block_on(async {
-            let statement = self.client.prepare_typed(&text, &types(params)).await?;
-            self.client.query(&statement, &values(params)).await
+            let queried = async {
+                let statement = self.client.prepare_typed(&text, &types(params)).await?;
+                self.client.query(&statement, &values(params)).await
+            };
+            tokio::select! {
+                rows = queried => Ok(rows?),
+                () = self.interrupted.notified() => Err(StoreError::Interrupted),
+            }
         })?;
         rows.iter().map(|row| OwnedRow::read(row, row.len())).collect()
     }
