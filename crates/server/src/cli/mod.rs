@@ -20,6 +20,7 @@ mod payouts;
 mod phones;
 mod public_address;
 mod rates;
+mod ready;
 mod refunds;
 mod review;
 mod secrets;
@@ -97,6 +98,8 @@ enum Group {
     Serve(serve::Serve),
     /// Play all four kinds of session over HTTP and show the ledger.
     Demo(demo::Demo),
+    /// Ask whether a server can serve requests: 0 when it can, 1 when it cannot.
+    Ready(ready::Ready),
     /// Print the events of a merchant as they happen, and forward them to a program on your machine.
     Listen(listen::Listen),
     /// Send an event to a program on your machine once more.
@@ -183,6 +186,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
         Group::Serve(command) => command.run(&target),
         Group::Demo(command) => command.run(),
+        Group::Ready(command) => return command.run(),
         Group::Listen(command) => command.run(),
         Group::Events(command) => command.run(),
         Group::Merchant(command) => command.run(&target),
@@ -252,7 +256,14 @@ fn is_used(path: &str, option: &str) -> bool {
     match option {
         "database" => !matches!(
             path,
-            "demo" | "listen" | "events" | "events resend" | "db copy" | "errors" | "openapi"
+            "demo"
+                | "ready"
+                | "listen"
+                | "events"
+                | "events resend"
+                | "db copy"
+                | "errors"
+                | "openapi"
         ),
         "market" => matches!(path, "" | "serve" | "merchant create"),
         "secrets_key_file" => {

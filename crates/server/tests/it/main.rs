@@ -52,6 +52,7 @@ mod merchants;
 mod methods;
 mod networks;
 mod operator;
+mod packaging;
 mod pages;
 mod parties;
 mod passcode;
