@@ -1,6 +1,5 @@
 //! `kola ready`: whether a server can serve requests, for health checks and scripts.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -10,9 +9,10 @@ use hyper::body::Bytes;
 use networks::client::Client;
 use serde_json::json;
 
+use crate::cli::exit::Exit;
 use crate::cli::listen::{roots_for, server_url};
+use crate::cli::output;
 use crate::cli::serve::{Listen, listen_on};
-use crate::cli::{fail, output};
 
 /// Longer than a server takes to find out that its database is away.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,24 +28,17 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// 0 when the server is ready, 1 when it is not.
-    pub fn run(self) -> ExitCode {
+    pub fn run(self) -> anyhow::Result<Exit> {
         let url = self.url.unwrap_or_else(|| self.listen.url_here());
-        let url = match server_url(&url).context("--url, or KOLA_URL") {
-            Ok(url) => url,
-            Err(error) => return fail(&error),
-        };
+        let url = server_url(&url).context("--url, or KOLA_URL")?;
         let reason = ask(&url).err().map(|reason| format!("{reason:#}"));
         let text = match &reason {
             None => format!("{url} is ready"),
             Some(reason) => format!("{url} is not ready: {reason}"),
         };
         let answer = json!({ "url": url, "ready": reason.is_none(), "reason": reason });
-        match output::tell(&answer, &text) {
-            Err(error) => fail(&error),
-            Ok(()) if reason.is_some() => ExitCode::FAILURE,
-            Ok(()) => ExitCode::SUCCESS,
-        }
+        output::tell(&answer, &text)?;
+        Ok(if reason.is_none() { Exit::Done } else { Exit::Failed })
     }
 }
 

@@ -139,3 +139,27 @@ fn the_flags_of_the_unit_are_flags_of_the_program() {
     }
     assert!(command.contains(&"--sample-merchant=false"), "credentials in the journal");
 }
+
+#[test]
+fn every_key_of_the_shipped_settings_is_known_the_optional_ones_too() {
+    let optional = |line: &str| match line.strip_prefix('#') {
+        // A sentence begins with a blank.
+        Some(setting) if !setting.starts_with(' ') => setting.to_owned(),
+        _ => line.to_owned(),
+    };
+    let everything: Vec<String> = CONFIG.lines().map(optional).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kola.toml");
+    for (text, settings) in [(CONFIG.to_owned(), 2), (everything.join("\n"), 4)] {
+        std::fs::write(&file, text).expect("the file is written");
+        let checked = straight(env!("CARGO_BIN_EXE_kola"))
+            .args(["config", "check", "--config"])
+            .arg(&file)
+            .output()
+            .expect("kola runs");
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        let faults = String::from_utf8_lossy(&checked.stderr);
+        assert!(checked.status.success(), "{said}{faults}");
+        assert!(said.contains(&format!("{settings} settings, 0 faults, 0 warnings")), "{said}");
+    }
+}

@@ -21,6 +21,7 @@ use domain::kernel::money::Money;
 use domain::ledger::account::ROUND;
 
 use crate::StoreError;
+use crate::progress::{self, Unit};
 use crate::schema::verify::chain::{ChainCheck, ChainReport};
 use crate::workspace::codes::with_codes;
 use crate::workspace::record::{Column, RowReader};
@@ -752,6 +753,9 @@ pub fn check_all_with(sql: &mut dyn Sql, with: &ChainCheck) -> Result<Report, St
 
 /// What is counted and not checked.
 fn counted(sql: &mut dyn Sql) -> Result<Report, StoreError> {
+    if progress::is_watched() {
+        progress::begin("verifying", Unit::Rows, Some(rows_to_read(sql)?));
+    }
     let mut count = |table: &str| {
         let rows = sql.rows(&format!("SELECT count(*) FROM {table}"), &vec![])?;
         rows.first().map_or(Ok(0), OwnedRow::integer)
@@ -766,6 +770,18 @@ fn counted(sql: &mut dyn Sql) -> Result<Report, StoreError> {
         checks: rules().count(),
         violations: vec![],
     })
+}
+
+/// About how many rows a verification reads: those of the large tables, each as often as it is read
+/// from its beginning to its end.
+fn rows_to_read(sql: &mut dyn Sql) -> Result<u64, StoreError> {
+    const TWICE: [&str; 5] = ["audit", "batches", "entries", "events", "executions"];
+    let mut all = 0;
+    for table in TWICE {
+        let rows = sql.rows(&format!("SELECT count(*) FROM {table}"), &vec![])?;
+        all += 2 * rows.first().map_or(Ok(0), OwnedRow::integer)?.unsigned_abs();
+    }
+    Ok(all)
 }
 
 /// A part of a verification, in the order in which violations are listed.
