@@ -1,5 +1,7 @@
 //! The program, and its symbols apart from it.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -31,6 +33,7 @@ pub fn split(built: &Path, folder: &Path, symbols: &Path) -> anyhow::Result<Path
         .args(["--only-keep-debug", "--compress-debug-sections"])
         .arg(built)
         .arg(symbols))?;
+    std::fs::set_permissions(symbols, Permissions::from_mode(0o644))?;
     run(command("objcopy").arg("--strip-all").arg(built).arg(&program))?;
     // Debuggers look for the file by this name and its checksum.
     let beside = folder.join("kola.debug");

@@ -4,6 +4,8 @@
 //! It is handed out in Docker's format and not as an OCI archive, because only that one has a health
 //! check. `docker load` and `podman load` read it, and registries take it.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,6 +18,7 @@ use super::tools::{File, command, gzip, output, place, reproducible_tar, run};
 
 /// The user in the image. It has no name outside.
 pub const USER: &str = "65532:65532";
+const USER_ID: u32 = 65_532;
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Beside a command line and a folder, what makes a container of the program work as a service.
 const VARIABLES: [&str; 3] = [
@@ -56,6 +59,7 @@ impl Buildah {
     }
 
     fn fill(&self, container: &str, root: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(root.join("var/lib/kola"))?;
         let quietly = |command: &mut Command| run(command.stdout(Stdio::null()));
         quietly(
             self.command()
@@ -63,17 +67,25 @@ impl Buildah {
                 .arg(root)
                 .arg("/"),
         )?;
-        // An empty folder of the user: a volume that is new takes its owner from it.
-        let empty = root.join("var/lib/kola");
-        std::fs::create_dir_all(&empty)?;
-        let data = ["copy", "--quiet", "--chown", USER, "--chmod", "0750", container];
-        quietly(self.command().args(data).arg(&empty).arg("/var/lib/kola"))?;
+        // A volume that is new takes its owner and its mode from the folder.
+        let mounted = output(self.command().args(["mount", container]))?;
+        let books = Path::new(&mounted).join("var/lib/kola");
+        std::fs::set_permissions(&books, Permissions::from_mode(0o750))?;
+        chown(&books, Some(USER_ID), Some(USER_ID))?;
+        quietly(self.command().args(["umount", container]))?;
         let mut config = self.command();
         config.args(["config", "--user", USER, "--workingdir", "/var/lib/kola"]);
         for variable in VARIABLES {
             config.args(["--env", variable]);
         }
-        config.args(["--port", "8080", "--volume", "/var/lib/kola", "--stop-signal", "SIGTERM"]);
+        config.args([
+            "--port",
+            "8080/tcp",
+            "--volume",
+            "/var/lib/kola",
+            "--stop-signal",
+            "SIGTERM",
+        ]);
         config.args(["--entrypoint", r#"["/usr/bin/kola"]"#, "--cmd", "serve"]);
         config.args(["--healthcheck", "CMD /usr/bin/kola ready"]);
         config.args(["--healthcheck-interval", "30s", "--healthcheck-timeout", "10s"]);
@@ -112,6 +124,8 @@ fn packed_again(release: &Release, parts: &Path) -> anyhow::Result<PathBuf> {
     let mut config = read(&name_of(&manifest[0]["Config"])?)?;
     let fields = config.as_object_mut().context("the configuration of the image")?;
     fields.retain(|name, _| !name.starts_with("container"));
+    // The same number in short. Whoever runs the image gives a name.
+    config["config"].as_object_mut().context("the settings of the image")?.remove("Hostname");
     std::fs::write(parts.join("config"), config.to_string())?;
     let sum = output(command("sha256sum").arg("config").current_dir(parts))?;
     let config_name = format!("{}.json", sum.split_whitespace().next().context("sha256sum")?);

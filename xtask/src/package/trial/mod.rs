@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 
 use super::Options as PackageOptions;
-use super::tools::{command, output};
+use super::tools::{command, files_below, output};
 use crate::common::conclude;
 use crate::test::apt_install;
 use bare_debian::BareDebian;
@@ -36,6 +36,9 @@ pub struct Options {
     /// Package this program instead of building one
     #[arg(long, hide = true, value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// Try the packages that the last trial has made
+    #[arg(long)]
+    reuse: bool,
     /// Install nothing on this machine
     #[arg(long)]
     no_install: bool,
@@ -77,6 +80,10 @@ struct Packages {
 impl Packages {
     fn make(options: &Options, version: Option<&str>, folder: &str) -> anyhow::Result<Self> {
         let out = crate::target_dir()?.join("package-trial").join(folder);
+        if options.reuse {
+            let files = files_below(&out)?.into_iter().map(|(_, path)| path);
+            return Ok(Self { files: files.collect() });
+        }
         if out.exists() {
             std::fs::remove_dir_all(&out)?;
         }

@@ -77,7 +77,9 @@ pub fn tarball(table: &mut Table, packages: &Packages) -> anyhow::Result<()> {
     });
     table.check("symbols apart", || {
         let id = |file: &Path| -> anyhow::Result<String> {
-            let said = output(command("readelf").arg("--notes").arg(file))?;
+            // It has something to say about a file that has only symbols.
+            let ended = command("readelf").arg("--notes").arg(file).output()?;
+            let said = String::from_utf8_lossy(&ended.stdout).into_owned();
             let id = said.lines().find_map(|line| line.trim().strip_prefix("Build ID: "));
             Ok(id.context("no build id")?.to_owned())
         };

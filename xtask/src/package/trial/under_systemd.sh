@@ -18,7 +18,7 @@ is_ready() {
     until kola ready; do
         tries=$((tries - 1))
         if [ "$tries" = 0 ]; then
-            systemctl status --no-pager kola
+            systemctl status --no-pager kola >&2
             return 1
         fi
         sleep 0.5
@@ -66,12 +66,12 @@ starts_again() {
     before=$(pid)
     kill -9 "$before"
     while [ "$(pid)" = "$before" ]; do sleep 0.1; done
-    is_ready && echo "after kill -9 another process serves"
+    is_ready >/dev/null && echo "after kill -9 another process serves"
 }
 
 upgrades() {
     before=$(pid)
-    dpkg --install /trial/newer.deb || return 1
+    dpkg --install /trial/newer.deb >/trial/dpkg || return 1
     is_ready || return 1
     if [ "$(pid)" = "$before" ]; then
         echo "the old process still runs"
