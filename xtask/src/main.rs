@@ -16,6 +16,7 @@ mod monitoring;
 mod networks;
 mod new;
 mod openapi;
+mod package;
 mod payment_load;
 mod programs;
 mod receipt_speed;
@@ -72,6 +73,10 @@ enum Chore {
     New(new::Options),
     /// Take pictures of every state of the pages in Chromium, into target/screens
     Screens(screens::Options),
+    /// Make what users install: a Debian package, a tarball and a container image, into target/packages
+    Package(package::Options),
+    /// As root: install, upgrade and remove the packages in a bare Debian, and run what is in them
+    PackageTrial(package::trial::Options),
     /// Write openapi.json, the document of the API, from the code
     Openapi,
 }
@@ -95,6 +100,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Failover(options) => failover::run(&options),
         Chore::New(options) => new::run(&options),
         Chore::Screens(options) => screens::run(&options),
+        Chore::Package(options) => package::run(&options),
+        Chore::PackageTrial(options) => package::trial::run(&options),
         Chore::Openapi => openapi::run(),
     }
 }

@@ -36,7 +36,7 @@ use networks::{Provider, ProviderRouter};
 use store::{Database, Store, clock};
 
 /// How long the lanes have to empty their queues when the server stops.
-const LANE_DRAIN: Duration = Duration::from_secs(5);
+pub const LANE_DRAIN: Duration = Duration::from_secs(5);
 
 /// A server whose lanes and jobs run.
 pub struct Server {

@@ -27,6 +27,7 @@ mod phones;
 mod progress;
 mod public_address;
 mod rates;
+mod ready;
 mod refunds;
 mod review;
 mod secrets;
@@ -132,6 +133,8 @@ enum Group {
     Serve(Box<serve::Serve>),
     /// Play all four kinds of session over HTTP and show the ledger.
     Demo(demo::Demo),
+    /// Ask whether a server can serve requests: 0 when it can, 1 when it cannot.
+    Ready(ready::Ready),
     /// Print the events of a merchant as they happen, and forward them to a program on your machine.
     Listen(listen::Listen),
     /// Send an event to a program on your machine once more.
@@ -297,6 +300,7 @@ impl Group {
         let done = match self {
             Self::Serve(command) => command.run(target),
             Self::Demo(command) => command.run(),
+            Self::Ready(command) => return command.run(),
             Self::Listen(command) => command.run(),
             Self::Events(command) => command.run(),
             Self::Merchant(command) => command.run(target),
@@ -395,7 +399,7 @@ fn is_used(path: &str, option: &str) -> bool {
             !is_fixed
                 && !matches!(
                     path,
-                    "demo" | "listen" | "events" | "events resend" | "db copy" | "config"
+                    "demo" | "ready" | "listen" | "events" | "events resend" | "db copy" | "config"
                 )
         }
         "market" => matches!(path, "" | "serve" | "merchant create"),

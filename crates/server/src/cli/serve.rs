@@ -54,6 +54,11 @@ pub struct Serve {
     /// the server listens on.
     #[arg(long, env = "KOLA_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
+    /// Create a sandbox merchant on an empty database, and print its credentials. A service whose
+    /// output is kept somewhere should not.
+    #[arg(long, env = "KOLA_SAMPLE_MERCHANT", num_args = 0..=1, require_equals = true, value_name = "true|false",
+          default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    sample_merchant: bool,
     /// How long the built-in sandbox provider takes to finish a payment, in milliseconds.
     #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
     sandbox_delay_ms: u64,
@@ -185,12 +190,12 @@ pub struct Serve {
 
 /// The address to listen on, as it was written and as it was resolved.
 #[derive(Clone, Debug)]
-struct Listen {
+pub struct Listen {
     written: String,
     addresses: Vec<SocketAddr>,
 }
 
-fn listen_on(text: &str) -> Result<Listen, String> {
+pub fn listen_on(text: &str) -> Result<Listen, String> {
     let text = text.trim();
     let complete = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
     let addresses = complete.to_socket_addrs().map_err(|error| {
@@ -207,6 +212,14 @@ fn listen_on(text: &str) -> Result<Listen, String> {
 }
 
 impl Listen {
+    /// The URL at which this machine reaches who listens there.
+    pub fn url_here(&self) -> String {
+        match self.addresses.first() {
+            Some(address) => format!("http://{}", reachable(*address)),
+            None => format!("http://{}", self.written),
+        }
+    }
+
     /// Listens on the first address that is free.
     fn bind(&self, option: &str) -> anyhow::Result<TcpListener> {
         let mut refused = None;
@@ -387,11 +400,17 @@ impl Serve {
         config.secrets_key = target.secrets_key();
         config.is_local = address.ip().is_loopback()
             && crate::callbacks::public_address::is_loopback(&config.public_url);
+        let created = if self.sample_merchant {
+            first_merchant(target)?
+        } else {
+            drop(target.open()?);
+            None
+        };
         let welcome = if output::is_json() {
-            welcome_in_json(target, address, metrics, &config.public_url)?;
+            welcome_in_json(target, created, address, metrics, &config.public_url)?;
             None
         } else {
-            Some(welcome(target, reachable(address), &config.public_url)?)
+            Some(welcome(target, created, reachable(address), &config.public_url)?)
         };
         let stores =
             target.database.stores().with_context(|| format!("cannot open {}", target.database))?;
@@ -454,11 +473,15 @@ fn has_terminal() -> bool {
         || std::io::stderr().is_terminal()
 }
 
-/// The text that is printed at a start. On an empty database this first creates a merchant and
-/// shows its secret.
-fn welcome(target: &Target, address: SocketAddr, public_url: &str) -> anyhow::Result<String> {
+/// The text that is printed at a start. The secret of a merchant that was created is shown at once.
+fn welcome(
+    target: &Target,
+    created: Option<Created>,
+    address: SocketAddr,
+    public_url: &str,
+) -> anyhow::Result<String> {
     let docs = format!("Read and try the API: {public_url}/docs\n");
-    let Some(created) = first_merchant(target)? else {
+    let Some(created) = created else {
         let program = program_on(target);
         return Ok(format!(
             "{docs}New credentials: {program} merchant create-key --merchant ID, or merchant create\n"
@@ -493,6 +516,7 @@ fn welcome(target: &Target, address: SocketAddr, public_url: &str) -> anyhow::Re
 /// is one document only. Connections that come already wait until the server takes them.
 fn welcome_in_json(
     target: &Target,
+    created: Option<Created>,
     address: SocketAddr,
     metrics: Option<SocketAddr>,
     public_url: &str,
@@ -507,7 +531,7 @@ fn welcome_in_json(
         "owner_link": null,
         "payment_page": null,
     });
-    let Some(created) = first_merchant(target)? else {
+    let Some(created) = created else {
         // A closed standard output is no reason not to serve.
         if let Err(error) = output::show(&json, "") {
             tracing::warn!(%error, %address, "listening; standard output cannot be written");
@@ -630,6 +654,14 @@ See all four sessions at work: {program} demo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_manager_waits_until_the_server_has_stopped_by_itself() {
+        let unit = include_str!("../../../../packaging/kola.service");
+        let line = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec="));
+        let seconds: u64 = line.and_then(|value| value.parse().ok()).expect("a number of seconds");
+        assert!(Duration::from_secs(seconds) > DRAIN + crate::server::LANE_DRAIN);
+    }
 
     #[test]
     fn what_nobody_sets_is_the_same_for_a_server_and_for_a_demo() {

@@ -55,6 +55,7 @@ mod methods;
 mod metrics;
 mod networks;
 mod operator;
+mod packaging;
 mod pages;
 mod parties;
 mod passcode;

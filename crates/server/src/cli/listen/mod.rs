@@ -15,9 +15,10 @@ use networks::webhooks::Attempt;
 use serde_json::Value;
 use tokio::time::Instant;
 
+pub use self::api::server_url;
 use self::api::{Api, Credentials, Next, Start, Stream, Trouble};
 use self::forward::summary;
-pub use self::forward::{Forwarder, Signing};
+pub use self::forward::{Forwarder, Signing, roots_for};
 use self::sse::StreamedEvent;
 use crate::api::fields::is_refused_in_line;
 use crate::cli::serve::stop_signal;
@@ -72,7 +73,7 @@ impl ApiKey {
     }
 
     fn connect(self) -> anyhow::Result<Api> {
-        let url = api::server_url(&self.url).context("--url, or KOLA_URL")?;
+        let url = server_url(&self.url).context("--url, or KOLA_URL")?;
         let given = std::env::var("KOLA_CLIENT_SECRET").ok().filter(|secret| !secret.is_empty());
         let client_secret = match given {
             Some(secret) => secret,
@@ -81,7 +82,7 @@ impl ApiKey {
         if api::is_readable_on_its_way(&url) {
             output::warn(&format!("the client secret is sent to {url} without encryption"));
         }
-        let roots = forward::roots_for(url.starts_with("https:"))?;
+        let roots = roots_for(url.starts_with("https:"))?;
         let client = Client::with_roots(roots, None).map_err(anyhow::Error::msg)?;
         Ok(Api::new(client, url, Credentials { client_id: self.client_id, client_secret }))
     }
