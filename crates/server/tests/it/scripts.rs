@@ -20,8 +20,10 @@ enum Outcome {
     OnSqlite,
     /// It does not end, and prints a document in a line for each event.
     ALineEach,
+    /// The answer is no, and the document says why.
+    SaysNo,
 }
-use Outcome::{ALineEach, OnSqlite, Refused, Works};
+use Outcome::{ALineEach, OnSqlite, Refused, SaysNo, Works};
 
 const UNKNOWN: &str = "5fc3cbb2-09b1-4d6c-8ad8-3b8e7bbd5a1c --merchant {merchant}";
 const STRIPE: &str =
@@ -31,6 +33,8 @@ const CALLS: &[Call] = &[
     // Tested by `the_start_of_a_server_is_one_document`.
     ("serve", "--listen 127.0.0.1:nowhere", "", Refused),
     ("demo", "--sandbox-delay-ms 0", "", Works),
+    ("ready", "--url http://127.0.0.1:1", "", SaysNo),
+    ("doctor", "", "", Works),
     ("listen", "--client-id x --url http://127.0.0.1:1", "secret", ALineEach),
     (
         "events resend",
@@ -93,6 +97,8 @@ const CALLS: &[Call] = &[
     ("networks activate", "--account {account}", "", Works),
     ("networks close", "--account {account}", "", Refused),
     ("payouts cancel-enqueued", UNKNOWN, "", Refused),
+    ("payouts stop", "--reason none", "", Works),
+    ("payouts resume", "--evidence none", "", Works),
     (
         "refunds create",
         "5fc3cbb2-09b1-4d6c-8ad8-3b8e7bbd5a1c --merchant {merchant} --amount 1",
@@ -106,6 +112,7 @@ const CALLS: &[Call] = &[
     ("db copy", "--from sqlite:{dir}/none.db --to sqlite:{dir}/other.db", "", Refused),
     ("db restore", "{dir}/no-such-backup.db", "", Refused),
     ("db backup", "{dir}/backup.db", "", OnSqlite),
+    ("db note-backup", "", "", Works),
     ("config show", "", "", Works),
     ("config check", "--config {dir}/kola.toml", "", Works),
     ("config sample", "", "", Works),
@@ -158,6 +165,9 @@ fn every_command_answers_one_document_of_json() {
             *outcome == Works || (*outcome == OnSqlite && database.url().starts_with("sqlite:"));
         if works {
             assert_eq!((run.code, documents.len()), (Some(0), 1), "{line}: {}{}", run.out, run.err);
+        } else if *outcome == SaysNo {
+            assert_eq!((run.code, documents.len()), (Some(1), 1), "{line}: {}{}", run.out, run.err);
+            assert!(documents[0]["reason"].is_string(), "{line}: {}", run.out);
         } else {
             assert!(run.code != Some(0) && documents.len() <= 1, "{line}: {}{}", run.out, run.err);
             assert!(!run.err.trim().is_empty(), "{line}: a refusal says why");
