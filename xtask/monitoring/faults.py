@@ -2,6 +2,7 @@
 that it fires. Before its fault each is silent. Times in the alerts are made shorter, see `hurried`:
 nothing else of them is changed. Needs root, for a small disk."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 import urllib.parse
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from loopback import done, http, until
@@ -26,6 +28,20 @@ DISK = RUN / "disk"
 DATABASE, KEY, ALERTS = DISK / "kola.db", RUN / "key", ROOT / "ops/prometheus/alerts.yml"
 GOOD, CONTRADICTED = "231880000001", "231880000179"
 seen = []
+programs = []
+
+
+def begin(*arguments, **more):
+    """A program that is killed when this one ends."""
+    programs.append(subprocess.Popen(*arguments, **more))
+    return programs[-1]
+
+
+@atexit.register
+def end_all():
+    for program in programs:
+        program.kill()
+        program.wait()
 
 
 def hurried(rules):
@@ -67,7 +83,7 @@ class Server:
         settings = self.settings | {"KOLA_LISTEN": self.listen, "KOLA_METRICS": self.metrics, "KOLA_SANDBOX_DELAY_MS": "0"} | settings
         settings |= {"KOLA_DATABASE": self.database, "KOLA_SECRETS_KEY_FILE": str(KEY)}
         command = [*self.prefix, BINARIES / "kola", "serve"]
-        self.process = subprocess.Popen(command, env=environment() | settings, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = begin(command, env=environment() | settings, stdout=subprocess.PIPE, stderr=self.log, text=True)
         for line in self.process.stdout:
             if line.startswith("kola listening"):
                 break
@@ -91,7 +107,7 @@ class Fakes:
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([BINARIES / "fakes", "--delay-ms", "0", *self.arguments, *self.callback], stdout=subprocess.PIPE, text=True)
+        self.process = begin([BINARIES / "fakes", "--delay-ms", "0", *self.arguments, *self.callback], stdout=subprocess.PIPE, text=True)
         said = [self.process.stdout.readline() for _ in range(4)]
         self.token, self.secret_key = said[0].split()[-1], said[1].split()[-1]
         self.publishable, self.webhook = said[2].split()[2].rstrip(","), said[2].split()[-1]
@@ -156,8 +172,6 @@ class Shop:
         status, session = self.http("POST", "/v1/sessions/checkout", {"source_id": source["id"], "source_type": "INVOICE"})
         if status != 200:
             return None
-        import uuid
-
         execution = {"session_id": session["id"], "payment_account_id": account, "currency": "USD", "reference_id": str(uuid.uuid4())}
         status, answer = self.http("POST", "/v1/executions/collection", execution)
         return answer if status == 200 else None
@@ -174,7 +188,7 @@ class Prometheus:
         }))
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(
+        self.process = begin(
             ["prometheus", f"--config.file={RUN}/prometheus.yml", f"--storage.tsdb.path={RUN}/prometheus", f"--web.listen-address=127.0.0.1:{port}"],
             env=environment(), stderr=open(RUN / "prometheus.log", "wb"))
         until("Prometheus", self.is_there)
@@ -263,7 +277,7 @@ fakes.callback = ["--callback", callback]
 fakes.start()
 prometheus = Prometheus([server, other])
 sandbox, test = Shop(server, "sandbox"), Shop(server, "test")
-good, momo, card = sandbox.account(GOOD), test.account(GOOD), test.account("pm_card_visa", "STRIPE", "CARD")
+good, momo, card = sandbox.account(GOOD), test.account(GOOD), test.account("pm_card_visa", "STRIPE", "CREDIT_CARD")
 receiver = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
 threading.Thread(target=receiver.serve_forever, daemon=True).start()
 sandbox.post("/v1/webhook-endpoints/create", {"url": f"http://127.0.0.1:{receiver.server_port}/hooks"})
