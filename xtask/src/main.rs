@@ -12,6 +12,7 @@ mod disk_full;
 mod failover;
 mod merchant;
 mod migration_time;
+mod monitoring;
 mod networks;
 mod new;
 mod openapi;
@@ -62,6 +63,8 @@ enum Chore {
     Statements(bench::statements::Options),
     /// Let the disk of PostgreSQL run full under load, and check that nothing is lost or doubled
     DiskFull(disk_full::Options),
+    /// Plant a real fault for each alert, and see a real Prometheus say that it fires; as root, some minutes
+    Alerts,
     /// Kill the primary of two PostgreSQL clusters under load, promote the standby, and check that
     /// nothing is lost or doubled
     Failover(failover::Options),
@@ -88,6 +91,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Plot(options) => bench::plot::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::DiskFull(options) => disk_full::run(&options),
+        Chore::Alerts => monitoring::alerts().map(|()| ExitCode::SUCCESS),
         Chore::Failover(options) => failover::run(&options),
         Chore::New(options) => new::run(&options),
         Chore::Screens(options) => screens::run(&options),

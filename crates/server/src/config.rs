@@ -1,5 +1,6 @@
 //! The settings of a server, with their defaults.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub sandbox_delay: Duration,
     /// The URL at which people reach this server, without a slash at its end. Links begin with it.
     pub public_url: String,
+    /// The folder of the database file, whose disk is watched. `None` on PostgreSQL.
+    pub database_folder: Option<PathBuf>,
     /// The maximum number of commands in one transaction.
     pub batch_max: usize,
     /// The limit for the requests of each merchant, and for the token requests of each address.
@@ -83,6 +86,7 @@ impl Default for Config {
             answer_within: Duration::from_secs(2),
             sandbox_delay: Duration::from_secs(1),
             public_url: "http://127.0.0.1:8080".to_owned(),
+            database_folder: None,
             batch_max: 256,
             rate_limit: None,
             connections_max: 16_384,

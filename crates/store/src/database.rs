@@ -71,6 +71,14 @@ fn sqlite_list_readers() -> usize {
 }
 
 impl Database {
+    /// The folder of the database file; `None` on PostgreSQL, whose disk is that of its server.
+    #[must_use]
+    pub fn folder(&self) -> Option<PathBuf> {
+        let Self::Sqlite(path) = self else { return None };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Some(folder.unwrap_or_else(|| Path::new(".")).to_owned())
+    }
+
     /// The name of the database system.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -7,6 +7,7 @@ mod database;
 mod error;
 pub mod hex;
 mod lane_store;
+pub mod progress;
 pub mod reads;
 pub mod schema;
 #[cfg(any(test, feature = "testing"))]

@@ -19,6 +19,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// What a server prints when it is ready, before its address.
 pub const LISTENING: &str = "kola listening on http://";
 
+/// What it prints before the address of its metrics, which comes first.
+const METRICS: &str = "Metrics: ";
+
 /// The program `kola`, run as a user would run it.
 pub struct Kola {
     pub binary: PathBuf,
@@ -206,6 +209,8 @@ impl Kola {
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    /// Where metrics are, if they are served.
+    pub metrics: Option<String>,
     log: PathBuf,
 }
 
@@ -220,20 +225,26 @@ impl Server {
             .context(program)?;
         let stdout = child.stdout.take().context("the standard output of the server")?;
         // From here on dropping this value ends the process, even if the start fails.
-        let mut server = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), log };
+        let mut server =
+            Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), metrics: None, log };
         let (found, address) = std::sync::mpsc::channel();
         // The output is read to its end: otherwise the pipe fills up and the server blocks.
         std::thread::spawn(move || {
+            let mut metrics = None;
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some(url) = line.trim().strip_prefix(METRICS) {
+                    metrics = Some(url.to_owned());
+                }
                 if let Some(address) = line.trim().strip_prefix(LISTENING) {
-                    found.send(address.to_owned()).ok();
+                    found.send((address.to_owned(), metrics.take())).ok();
                 }
             }
         });
         let address = address.recv_timeout(TIMEOUT);
-        let address = address.with_context(|| {
+        let (address, metrics) = address.with_context(|| {
             format!("the server did not print where it listens\n{}", server.log())
         })?;
+        server.metrics = metrics;
         server.address = address.parse().with_context(|| format!("the address {address:?}"))?;
         Ok(server)
     }

@@ -47,9 +47,13 @@ pub struct Options {
     /// of webhooks, and clients of Supabase Realtime
     #[arg(long, conflicts_with_all = ["sqlite", "postgres", "contract", "networks"])]
     clients: bool,
+    /// Watch a server with Prometheus, for half a minute, instead of running the tests: every alert and
+    /// every panel of `ops` finds what it asks for
+    #[arg(long, conflicts_with_all = ["sqlite", "postgres", "contract", "networks", "clients"])]
+    monitoring: bool,
     /// Run the tests of the pages in Chromium, which is installed if it is missing, instead
     /// of the other tests; on SQLite, or with `--postgres` on PostgreSQL
-    #[arg(long, conflicts_with_all = ["sqlite", "contract", "networks", "clients"])]
+    #[arg(long, conflicts_with_all = ["sqlite", "contract", "networks", "clients", "monitoring"])]
     browser: bool,
     /// The seed of the cases of `--contract`: a number, or `random` to explore
     #[arg(long, requires = "contract", value_name = "N|random")]
@@ -68,6 +72,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         crate::networks::run().map(|()| true)?
     } else if options.clients {
         crate::clients::run().map(|()| true)?
+    } else if options.monitoring {
+        crate::monitoring::run().map(|()| true)?
     } else if options.browser {
         let axe = vec![("KOLA_TEST_AXE", browser::axe()?)];
         let cluster = if options.postgres { Some(cluster(options)?) } else { None };

@@ -44,7 +44,9 @@ impl Demo {
         if let (Some(url), Some(id), Some(secret)) =
             (&self.url, &self.client_id, &self.client_secret)
         {
-            return play(&Client::new(url.trim_end_matches('/'), id, secret)?);
+            let url = url.trim_end_matches('/');
+            let played = play(&Client::new(url, id, secret)?)?;
+            return tell(url, played, None);
         }
         let folder = OwnFolder::new()?;
         let target = Target::file(folder.0.join("demo.db"));
@@ -65,22 +67,34 @@ impl Demo {
             async { drop(stopped.await) },
             Duration::from_secs(1),
         ));
-        let said = output::line(&format!("a server of its own on {url}"));
+        let said = output::part(&format!("a server of its own on {url}"));
         let client =
             said.and_then(|()| Client::new(&url, &merchant.client_id, &merchant.client_secret));
         let played = client.and_then(|client| play(&client));
         let _ = stop.send(());
         runtime.block_on(serving)??;
-        played?;
+        let played = played?;
         let report = store::schema::verify::verify(target.open()?.as_mut())?;
         if let Some((name, place)) = report.violations.first() {
             bail!("the ledger is broken: {name}: {place}");
         }
-        output::line(&format!(
+        output::part(&format!(
             "ledger verify: {} rules checked on {} entries, no violations",
             report.checks, report.entries
-        ))
+        ))?;
+        let verified = json!({ "rules": report.checks, "entries": report.entries });
+        tell(&url, played, Some(verified))
     }
+}
+
+/// Prints the whole answer for a program. People have read its parts by then.
+fn tell(url: &str, mut played: Value, verified: Option<Value>) -> anyhow::Result<()> {
+    if output::is_json() {
+        played["url"] = url.into();
+        played["verified"] = verified.into();
+        output::line(&played.to_string())?;
+    }
+    Ok(())
 }
 
 /// A temporary folder for the demo's database. It is removed when this value is dropped.
@@ -167,8 +181,8 @@ fn reference() -> anyhow::Result<String> {
     Ok(uuid::Builder::from_random_bytes(clock::random()?).into_uuid().to_string())
 }
 
-/// Plays a checkout, a payout, a transfer and a refund, and prints the ledger.
-fn play(client: &Client) -> anyhow::Result<()> {
+/// Plays a checkout, a payout, a transfer and a refund, and prints the ledger. Answers all of it.
+fn play(client: &Client) -> anyhow::Result<Value> {
     let expires_at = clock::now().plus(minutes(60)).to_string();
     let party = id(&client
         .post("/parties/create", &json!({"fullname": "Ama Kollie", "phone": "231880000001"}))?)?;
@@ -197,12 +211,14 @@ fn play(client: &Client) -> anyhow::Result<()> {
     table.session(client, ("refund", "refund"), &session, &mut json!({}))?;
 
     let source = client.get(&format!("/status/source?source_type=INVOICE&source_id={invoice}"))?;
-    output::line(&format!(
-        "\ninvoice {} is {}",
-        text(&source, "source_number")?,
-        text(&source, "status")?
-    ))?;
-    table.ledger(client)
+    let (number, status) = (text(&source, "source_number")?, text(&source, "status")?);
+    output::part(&format!("\ninvoice {number} is {status}"))?;
+    let ledger = table.ledger(client)?;
+    Ok(json!({
+        "sessions": table.played,
+        "invoice": { "source_number": number, "status": status },
+        "ledger": ledger,
+    }))
 }
 
 /// Creates and publishes an invoice of 100.00 USD, and returns its id.
@@ -218,15 +234,16 @@ fn invoice(client: &Client, counterparty: i64) -> anyhow::Result<i64> {
 /// The steps played so far.
 struct Steps {
     intents: Vec<i64>,
+    played: Vec<Value>,
 }
 
 impl Steps {
     fn begin() -> anyhow::Result<Self> {
-        output::line(&format!(
+        output::part(&format!(
             "\n{:<10} {:>8}  {:<36}  {:<10} {:>10} {:>10} {:>8}",
             "session", "id", "reference_id", "status", "paid", "received", "fees"
         ))?;
-        Ok(Self { intents: vec![] })
+        Ok(Self { intents: vec![], played: vec![] })
     }
 
     /// Declares a session, executes it, waits until it is settled and prints a line. Returns the id
@@ -256,12 +273,18 @@ impl Steps {
             paid.minor.checked_sub(received.minor).filter(|_| paid.currency == received.currency);
         let fees = fees
             .map_or_else(|| "-".to_owned(), |minor| Money::new(minor, paid.currency).to_string());
-        output::line(&format!(
+        output::part(&format!(
             "{kind:<10} {session:>8}  {reference}  {:<10} {:>10} {:>10} {fees:>8}",
             text(&execution, "status")?,
             paid.to_string(),
             received.to_string(),
         ))?;
+        self.played.push(json!({
+            "session": kind, "id": session, "reference_id": reference, "status": execution["status"],
+            "paid": paid.to_string(), "paid_currency": paid.currency.code(),
+            "received": received.to_string(), "received_currency": received.currency.code(),
+            "fees": (fees != "-").then_some(fees),
+        }));
         if execution["status"] != "COMPLETED" {
             bail!(
                 "the {operation} failed: {} {}",
@@ -276,8 +299,8 @@ impl Steps {
     }
 
     /// Prints what the payments moved on each ledger account, and checks that debits and credits
-    /// are equal.
-    fn ledger(&self, client: &Client) -> anyhow::Result<()> {
+    /// are equal. Answers a row for each account.
+    fn ledger(&self, client: &Client) -> anyhow::Result<Vec<Value>> {
         let mut accounts: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
         for intent in &self.intents {
             let intent = client.get(&format!("/payment-intents/retrieve/{intent}"))?;
@@ -299,11 +322,12 @@ impl Steps {
             }
         }
         let head = ["ledger account", "currency", "debits", "credits", "balance"];
-        output::line(&format!(
+        output::part(&format!(
             "\n{:<34} {:<8} {:>12} {:>12} {:>12}",
             head[0], head[1], head[2], head[3], head[4]
         ))?;
         let mut total = (0, 0);
+        let mut rows = vec![];
         for ((code, account), (debits, credits)) in &accounts {
             let show = |minor: i64| {
                 Currency::parse(code)
@@ -311,15 +335,19 @@ impl Steps {
                     .unwrap_or_default()
             };
             let (paid_in, paid_out, left) = (show(*debits), show(*credits), show(credits - debits));
-            output::line(&format!(
+            output::part(&format!(
                 "{account:<34} {code:<8} {paid_in:>12} {paid_out:>12} {left:>12}"
             ))?;
+            rows.push(json!({
+                "account": account, "currency": code, "debits": paid_in, "credits": paid_out, "balance": left,
+            }));
             total = (total.0 + debits, total.1 + credits);
         }
         if total.0 != total.1 {
             bail!("debits and credits differ");
         }
-        output::line("debits and credits are equal")
+        output::part("debits and credits are equal")?;
+        Ok(rows)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
@@ -12,6 +11,7 @@ use domain::kernel::money::{Decimal, Money};
 use domain::ledger::installation_check::{CheckKind, RecordCheck};
 use serde_json::{Value, json};
 
+use crate::cli::exit::Exit;
 use crate::cli::output::{self, NobodyReads};
 use crate::cli::{Target, fail};
 use crate::credentials::sealing::SealingKey;
@@ -19,12 +19,6 @@ use crate::jobs::verification;
 use store::clock;
 use store::schema::verify::chain::{ChainCheck, ChainReport};
 use store::schema::verify::{self, Report};
-
-/// The exit code when the ledger is right and an exchange position is beyond its limit.
-const BEYOND_LIMIT: u8 = 3;
-
-/// The exit code when the ledger is right and a head that was kept elsewhere is not in the books.
-const UNKNOWN_HEAD: u8 = 4;
 
 #[derive(Subcommand)]
 pub enum Ledger {
@@ -71,9 +65,9 @@ fn limit(text: &str) -> Result<Money, String> {
 }
 
 impl Ledger {
-    /// The exit code is 0 if the ledger is right, 1 if it has violations, 3 if only a position is
-    /// beyond its limit, and 4 if it is right and the given head is not in the books.
-    pub fn run(self, target: &Target) -> ExitCode {
+    /// It fails if the ledger has violations. Only if it is right the end says whether a position is
+    /// beyond its limit, or the given head is not in the books.
+    pub fn run(self, target: &Target) -> Exit {
         let Self::Verify { limits, head, earlier_keys } = self;
         match verified(target, head, &earlier_keys) {
             Ok(report) => tell(&report, &limits, head),
@@ -124,7 +118,7 @@ pub(super) fn record(target: &Target, check: RecordCheck) {
     }
 }
 
-fn tell(report: &Report, limits: &[Money], head: Option<Digest>) -> ExitCode {
+fn tell(report: &Report, limits: &[Money], head: Option<Digest>) -> Exit {
     let violations =
         report.violations.iter().map(|(name, place)| json!({ "rule": name, "place": place }));
     let positions = report
@@ -172,14 +166,14 @@ fn tell(report: &Report, limits: &[Money], head: Option<Digest>) -> ExitCode {
     }
     let told = output::tell(&json, &lines.join("\n"));
     if !report.violations.is_empty() {
-        return ExitCode::FAILURE;
+        return Exit::Failed;
     }
     match told {
         // If nobody reads the answer to its end, the exit code still tells the result.
         Err(error) if !error.is::<NobodyReads>() => fail(&error),
-        _ if head.is_some() && report.chain.found_at.is_none() => ExitCode::from(UNKNOWN_HEAD),
-        _ if !beyond.is_empty() => ExitCode::from(BEYOND_LIMIT),
-        _ => ExitCode::SUCCESS,
+        _ if head.is_some() && report.chain.found_at.is_none() => Exit::UnknownHead,
+        _ if !beyond.is_empty() => Exit::BeyondLimit,
+        _ => Exit::Done,
     }
 }
 

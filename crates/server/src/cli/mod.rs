@@ -2,23 +2,28 @@
 
 mod arguments;
 mod audit;
+mod config;
+mod config_file;
 mod db;
 mod demo;
 mod doctor;
 mod errors;
 mod events;
+pub mod exit;
 mod fees;
 mod input;
 mod keys;
 mod ledger;
 mod listen;
 mod logo;
+mod manual;
 mod markets;
 pub mod merchant;
 mod networks;
 mod output;
 mod payouts;
 mod phones;
+mod progress;
 mod public_address;
 mod rates;
 mod refunds;
@@ -29,6 +34,7 @@ mod tariff_rows;
 mod user;
 mod wallet;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
@@ -37,7 +43,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use domain::decision::command::{ListedDecision, Request};
 use domain::decision::settings::Settings;
 use domain::directory::principal::Principal;
@@ -56,14 +62,25 @@ use store::workspace::file;
 use store::workspace::sql::Sql;
 use store::{Database, StoreError, clock};
 
+use config::Resolved;
+use config_file::{ConfigFile, Fault};
+use exit::Exit;
 use output::{NobodyReads, warn};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed or refused, 2 mistyped or a wrong config file;
+`kola ledger verify` has more. docs/command-line.md has the table.";
 
 /// Payment sessions, executions and a double-entry ledger in one self-hosted binary.
 #[derive(Parser)]
-#[command(name = "kola", version, about, max_term_width = 100)]
+#[command(name = "kola", version, about, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Group>,
+    /// A file with settings in TOML, by the long names of their flags. Variables of the environment
+    /// win over it, and flags over both.
+    #[arg(long, global = true, env = "KOLA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE.
     // Parsed after clap, which would print a URL that it refuses; and its help must not show the
     // variable's value. Either may contain a password.
@@ -84,6 +101,10 @@ struct Cli {
     /// database it is made when it is needed, as DATABASE.key.
     #[arg(long, global = true, env = "KOLA_SECRETS_KEY_FILE", value_name = "FILE")]
     secrets_key_file: Option<PathBuf>,
+    /// How much is logged: off, error, warn, info, debug or trace.
+    #[arg(long, global = true, env = "KOLA_LOG", default_value = "warn", value_name = "LEVEL",
+        value_parser = log_level)]
+    log: LevelFilter,
     /// Print the answer as one JSON document.
     #[arg(long, global = true)]
     json: bool,
@@ -153,8 +174,17 @@ enum Group {
     Db(db::Db),
     /// Look at the installation and at what it stands on, and say what to do. Changes nothing.
     Doctor(doctor::Doctor),
+    /// Check the config file, and print the settings and where they come from.
+    #[command(subcommand)]
+    Config(config::Config),
     /// Print the catalogue of the API's errors.
     Errors,
+    /// Print the completions of a shell, for packages.
+    #[command(hide = true)]
+    Completions(manual::Completions),
+    /// Write the manual pages, for packages.
+    #[command(hide = true)]
+    Manual(manual::Manual),
     /// Print the OpenAPI document of the API.
     #[command(hide = true)]
     Openapi,
@@ -163,62 +193,141 @@ enum Group {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = prepared(Cli::command())
-        .try_get_matches()
-        .and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match cli {
-        Ok(cli) => cli,
-        Err(error) => return explain(&error),
+    let given = match Given::read(std::env::args_os().collect()) {
+        Ok(given) => given,
+        Err(error) => return explain(&error).into(),
     };
-    if cli.json {
+    if given.cli.json {
         output::answer_in_json();
     }
-    let database = match cli.database.parse() {
-        Ok(database) => database,
-        Err(error) => {
-            return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE"));
+    given.run().into()
+}
+
+/// What was typed, completed by the environment and the config file.
+struct Given {
+    cli: Cli,
+    matches: ArgMatches,
+    file: ConfigFile,
+    faults: Vec<Fault>,
+}
+
+impl Given {
+    fn read(mut typed: Vec<OsString>) -> Result<Self, clap::Error> {
+        let mut matches =
+            prepared(Cli::command(), &ConfigFile::none()).try_get_matches_from(&typed)?;
+        if matches.subcommand_name().is_none() {
+            // The default command has its settings from the environment and the file, too.
+            typed.insert(typed.len().min(1), "serve".into());
+            matches = prepared(Cli::command(), &ConfigFile::none()).try_get_matches_from(&typed)?;
         }
-    };
-    let target = Target { database, market: cli.market, secrets_key_file: cli.secrets_key_file };
-    if let Err(error) = start_log() {
-        return fail(&error);
+        let cli = Cli::from_arg_matches(&matches)?;
+        let path = match &cli.config {
+            Some(path) if cli.command.as_ref().is_some_and(Group::has_settings) => path,
+            _ => return Ok(Self { cli, matches, file: ConfigFile::none(), faults: vec![] }),
+        };
+        let (file, faults) = ConfigFile::read(path, &command());
+        let matches = prepared(Cli::command(), &file).try_get_matches_from(&typed)?;
+        Ok(Self { cli: Cli::from_arg_matches(&matches)?, matches, file, faults })
     }
-    let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
-        Group::Serve(command) => command.run(&target),
-        Group::Demo(command) => command.run(),
-        Group::Listen(command) => command.run(),
-        Group::Events(command) => command.run(),
-        Group::Merchant(command) => command.run(&target),
-        Group::User(command) => command.run(&target),
-        Group::Audit(command) => command.run(&target),
-        Group::Wallet(command) => command.run(&target),
-        Group::Ledger(command) => return command.run(&target),
-        Group::Doctor(command) => return command.run(&target),
-        Group::Review(command) => command.run(&target),
-        Group::Fees(command) => command.run(&target),
-        Group::Rates(command) => command.run(&target),
-        Group::Markets(command) => command.run(&target),
-        Group::Phones(command) => command.run(&target),
-        Group::Networks(command) => command.run(&target),
-        Group::Payouts(command) => command.run(&target),
-        Group::Refunds(command) => command.run(&target),
-        Group::Secrets(command) => command.run(&target),
-        Group::Keys(command) => command.run(&target),
-        Group::Db(command) => command.run(&target),
-        Group::Errors => output::tell(&errors::as_json(), &errors::catalogue()),
-        Group::Openapi => output::line(crate::api::DOCUMENT.trim_end()),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+
+    fn run(self) -> Exit {
+        let Self { cli, matches, file, faults } = self;
+        let path = cli.config.unwrap_or_default();
+        let command = match cli.command {
+            Some(Group::Config(command)) => {
+                return command.run(&Resolved {
+                    path: &path,
+                    matches: &matches,
+                    file: &file,
+                    faults,
+                });
+            }
+            command => command,
+        };
+        if !faults.is_empty() {
+            faults.iter().for_each(|fault| warn(&fault.in_file(&path)));
+            return Exit::Mistaken;
+        }
+        let database = match cli.database.parse() {
+            Ok(database) => database,
+            Err(error) => {
+                return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE"));
+            }
+        };
+        start_log(cli.log);
+        let _progress = progress::shown();
+        let target =
+            Target { database, market: cli.market, secrets_key_file: cli.secrets_key_file, file };
+        match command.map(|command| command.run(&target)) {
+            Some(Ok(exit)) => exit,
+            Some(Err(error)) => fail(&error),
+            None => Exit::Mistaken,
+        }
     }
 }
 
+impl Group {
+    /// Whether settings mean anything to the command. A program that installs kola calls the others
+    /// where no config file is in order yet.
+    const fn has_settings(&self) -> bool {
+        !matches!(
+            self,
+            Self::Errors
+                | Self::Openapi
+                | Self::Completions(_)
+                | Self::Manual(_)
+                | Self::Config(config::Config::Sample)
+        )
+    }
+
+    fn run(self, target: &Target) -> anyhow::Result<Exit> {
+        let done = match self {
+            Self::Serve(command) => command.run(target),
+            Self::Demo(command) => command.run(),
+            Self::Listen(command) => command.run(),
+            Self::Events(command) => command.run(),
+            Self::Merchant(command) => command.run(target),
+            Self::User(command) => command.run(target),
+            Self::Audit(command) => command.run(target),
+            Self::Wallet(command) => command.run(target),
+            Self::Ledger(command) => return Ok(command.run(target)),
+            Self::Doctor(command) => return Ok(command.run(target)),
+            Self::Review(command) => command.run(target),
+            Self::Fees(command) => command.run(target),
+            Self::Rates(command) => command.run(target),
+            Self::Markets(command) => command.run(target),
+            Self::Phones(command) => command.run(target),
+            Self::Networks(command) => command.run(target),
+            Self::Payouts(command) => command.run(target),
+            Self::Refunds(command) => command.run(target),
+            Self::Secrets(command) => command.run(target),
+            Self::Keys(command) => command.run(target),
+            Self::Db(command) => command.run(target),
+            // It was run before the log was started.
+            Self::Config(_) => Ok(()),
+            Self::Errors => output::tell(&errors::as_json(), &errors::catalogue()),
+            Self::Completions(command) => command.run(),
+            Self::Manual(command) => command.run(),
+            Self::Openapi => output::line(crate::api::DOCUMENT.trim_end()),
+        };
+        done.map(|()| Exit::Done)
+    }
+}
+
+/// The command line as it is without environment and config file; for lists of its commands and
+/// settings.
+#[must_use]
+pub fn command() -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    adapted(command, "", None)
+}
+
 /// The commands as clap parses them.
-fn prepared(mut command: clap::Command) -> clap::Command {
+fn prepared(mut command: clap::Command, file: &ConfigFile) -> clap::Command {
     // Copies the global options into each command, where they can be adapted.
     command.build();
-    adapted(command, "")
+    adapted(command, "", Some(file))
 }
 
 /// The display order of the global options in a help text: after a command's own options, before
@@ -226,9 +335,9 @@ fn prepared(mut command: clap::Command) -> clap::Command {
 const COMMON_OPTIONS: usize = 900;
 
 /// A negative number is taken as a value, so that the message is the value's own and not one about
-/// an unknown option. An empty environment variable counts as unset. The help of a command shows
-/// only the options that it uses.
-fn adapted(command: clap::Command, path: &str) -> clap::Command {
+/// an unknown option. An empty environment variable counts as unset. What the config file says is the
+/// default. Without a file neither counts. The help of a command shows only the options that it uses.
+fn adapted(command: clap::Command, path: &str, file: Option<&ConfigFile>) -> clap::Command {
     let adapt = |argument: clap::Arg| {
         let takes_values = argument.get_action().takes_values();
         let is_empty = argument
@@ -241,36 +350,54 @@ fn adapted(command: clap::Command, path: &str) -> clap::Command {
         } else {
             argument
         };
-        let argument = if is_empty { argument.env(None::<&str>) } else { argument };
+        let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+        let of_file = file.zip(variable).and_then(|(file, variable)| file.value(&variable));
+        let argument = match of_file {
+            Some(value) => argument.default_value(value.to_owned()),
+            None => argument,
+        };
+        let argument =
+            if is_empty && file.is_some() { argument.env(None::<&str>) } else { argument };
         if is_shown { argument } else { argument.hide(true) }
     };
     let adapt_subcommand = |command: clap::Command| {
         let path = format!("{path} {}", command.get_name());
-        adapted(command, path.trim_start())
+        adapted(command, path.trim_start(), file)
     };
     command.mut_args(adapt).mut_subcommands(adapt_subcommand)
 }
 
 /// Whether a command uses a global option.
 fn is_used(path: &str, option: &str) -> bool {
+    if matches!(path, "config show" | "config check") {
+        // They take all settings, and `kola serve --help` tells them.
+        return matches!(option, "config" | "json" | "help");
+    }
+    // They print what the program itself has.
+    let is_fixed =
+        matches!(path, "errors" | "openapi" | "completions" | "manual" | "config sample");
     match option {
-        "database" => !matches!(
-            path,
-            "demo" | "listen" | "events" | "events resend" | "db copy" | "errors" | "openapi"
-        ),
+        "config" | "log" => !is_fixed,
+        "database" => {
+            !is_fixed
+                && !matches!(
+                    path,
+                    "demo" | "listen" | "events" | "events resend" | "db copy" | "config"
+                )
+        }
         "market" => matches!(path, "" | "serve" | "merchant create"),
         "secrets_key_file" => {
             matches!(path, "" | "serve")
                 || path.starts_with("networks")
                 || matches!(path, "secrets rekey" | "ledger verify" | "doctor")
         }
-        "json" => !matches!(path, "" | "serve" | "demo" | "openapi"),
+        "json" => !matches!(path, "" | "openapi"),
         _ => true,
     }
 }
 
 /// Prints clap's help or error message. A database URL in it is masked: it may contain a password.
-fn explain(error: &clap::Error) -> ExitCode {
+fn explain(error: &clap::Error) -> Exit {
     let (mut text, is_mistake) = (error.render().to_string(), error.use_stderr());
     for typed in std::env::args() {
         if let Some(start) = typed.find("postgres://").or_else(|| typed.find("postgresql://")) {
@@ -283,22 +410,25 @@ fn explain(error: &clap::Error) -> ExitCode {
         output::write(&text)
     };
     match error.kind() {
-        _ if written.is_err() => ExitCode::FAILURE,
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(2),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match written {
+            // As of any other answer: `kola --help | head -1` is no failure.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Exit::Failed,
+            _ => Exit::Done,
+        },
+        _ => Exit::Mistaken,
     }
 }
 
-fn fail(error: &anyhow::Error) -> ExitCode {
+fn fail(error: &anyhow::Error) -> Exit {
     if error.is::<NobodyReads>() {
-        return ExitCode::SUCCESS;
+        return Exit::Done;
     }
     warn(&format!("{error:#}"));
-    ExitCode::FAILURE
+    Exit::Failed
 }
 
-/// Parses `KOLA_LOG`.
-fn log_level(text: &str) -> anyhow::Result<LevelFilter> {
+/// Parses the level of the log.
+fn log_level(text: &str) -> Result<LevelFilter, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "off" => Ok(LevelFilter::OFF),
         "error" => Ok(LevelFilter::ERROR),
@@ -306,15 +436,19 @@ fn log_level(text: &str) -> anyhow::Result<LevelFilter> {
         "info" => Ok(LevelFilter::INFO),
         "debug" => Ok(LevelFilter::DEBUG),
         "trace" => Ok(LevelFilter::TRACE),
-        _ => {
-            bail!("KOLA_LOG: {text:?} is no level; use one of off, error, warn, info, debug, trace")
-        }
+        _ => Err("use one of off, error, warn, info, debug, trace".to_owned()),
     }
 }
 
+/// Whether a stream shows colours: at a terminal that knows them, unless `NO_COLOR` is set.
+fn has_colours(stream: &impl IsTerminal) -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    stream.is_terminal() && !is_dumb && !is_set("NO_COLOR")
+}
+
 /// The log goes to standard error: standard output is for a command's answer only.
-fn start_log() -> anyhow::Result<()> {
-    let level = log_level(&std::env::var_os("KOLA_LOG").unwrap_or_default().to_string_lossy())?;
+fn start_log(level: LevelFilter) {
     // Never below a warning: the database driver logs the parameters of statements, which may be
     // secret.
     let filter = Targets::new()
@@ -323,14 +457,13 @@ fn start_log() -> anyhow::Result<()> {
         // It logs the frames of clients, which have tokens.
         .with_target("tungstenite", level.min(LevelFilter::WARN))
         .with_target("tokio_tungstenite", level.min(LevelFilter::WARN));
-    let colours = std::io::stderr().is_terminal();
+    let colours = has_colours(&std::io::stderr());
     // A line that cannot be written is lost: reporting that on standard error would panic.
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(colours)
         .log_internal_errors(false);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
-    Ok(())
 }
 
 /// The database that a command works on, and the market file for a new one.
@@ -339,25 +472,32 @@ pub struct Target {
     database: Database,
     market: Option<PathBuf>,
     secrets_key_file: Option<PathBuf>,
+    file: ConfigFile,
 }
 
 impl Target {
     /// A database. If it is new, it gets the shipped tariff.
     #[must_use]
     pub const fn new(database: Database) -> Self {
-        Self { database, market: None, secrets_key_file: None }
+        Self { database, market: None, secrets_key_file: None, file: ConfigFile::none() }
     }
 
     /// A database in a file.
     #[must_use]
     pub const fn file(path: PathBuf) -> Self {
-        Self { database: Database::Sqlite(path), market: None, secrets_key_file: None }
+        Self::new(Database::Sqlite(path))
     }
 
     /// The same database with a secrets key in this file.
     #[must_use]
     pub fn with_secrets_key_file(self, file: PathBuf) -> Self {
         Self { secrets_key_file: Some(file), ..self }
+    }
+
+    /// A setting of the server that a command without its flag needs, by its environment variable.
+    fn setting(&self, variable: &str) -> Option<String> {
+        let typed = std::env::var(variable).ok().filter(|value| !value.is_empty());
+        typed.or_else(|| self.file.value(variable).map(str::to_owned))
     }
 
     /// Where the key is that secrets are encrypted with.
@@ -452,7 +592,7 @@ impl Target {
             ..Settings::default()
         };
         // A server on the same database finds the messages.
-        let public_url = std::env::var("KOLA_PUBLIC_URL").unwrap_or_default();
+        let public_url = self.setting("KOLA_PUBLIC_URL").unwrap_or_default();
         let write_message = crate::api::messages::writer(public_url, || {});
         let store = self.database.store()?;
         let mut lane =

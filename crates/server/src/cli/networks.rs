@@ -448,7 +448,7 @@ fn called(
     let queries = runtime.block_on(async { target.database.queries() })?;
     let (_, read) = runtime.block_on(network_accounts::read(&queries, &target.secrets_key()))?;
     accounts.replace(read);
-    let proxy = std::env::var("KOLA_NETWORK_PROXY").ok().filter(|proxy| !proxy.is_empty());
+    let proxy = target.setting("KOLA_NETWORK_PROXY");
     let outside = Outside { now: clock::now, random: clock::random_number };
     Ok((runtime, NetworkCalls::new(proxy, accounts, outside), account.id))
 }

@@ -2,10 +2,12 @@
 //! cannot be written completely, that is reported as an error. Nothing here panics.
 
 use std::fmt::{Display, Write as _};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
+
+use crate::cli::progress;
 
 /// Whether `--json` was given. It is global because standard output is, too.
 static IN_JSON: AtomicBool = AtomicBool::new(false);
@@ -13,6 +15,11 @@ static IN_JSON: AtomicBool = AtomicBool::new(false);
 /// Prints all answers from now on as JSON.
 pub fn answer_in_json() {
     IN_JSON.store(true, Ordering::Relaxed);
+}
+
+/// Whether answers are printed as JSON.
+pub fn is_json() -> bool {
+    IN_JSON.load(Ordering::Relaxed)
 }
 
 /// The reader of the answer closed the pipe, as in `kola wallet list | head -1`. This is no
@@ -26,13 +33,17 @@ pub struct NobodyReads;
 /// # Errors
 /// If it cannot be written.
 pub fn write(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    // With an answer the work is done.
+    store::progress::end();
+    progress::instead(|| {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    })
 }
 
 fn chosen(json: &Value, text: &str) -> String {
-    let chosen = if IN_JSON.load(Ordering::Relaxed) { &json.to_string() } else { text };
+    let chosen = if is_json() { &json.to_string() } else { text };
     format!("{}\n", chosen.trim_end_matches('\n'))
 }
 
@@ -49,7 +60,7 @@ pub fn tell(json: &Value, text: &str) -> anyhow::Result<()> {
 /// # Errors
 /// See [`tell`].
 pub fn document(json: &str, text: &str) -> anyhow::Result<()> {
-    line(if IN_JSON.load(Ordering::Relaxed) { json } else { text })
+    line(if is_json() { json } else { text })
 }
 
 /// Prints a line about what a command does. With `--json` it is on standard error, so that standard
@@ -58,7 +69,7 @@ pub fn document(json: &str, text: &str) -> anyhow::Result<()> {
 /// # Errors
 /// See [`tell`].
 pub fn notice(text: &str) -> anyhow::Result<()> {
-    if IN_JSON.load(Ordering::Relaxed) {
+    if is_json() {
         warn(text);
         return Ok(());
     }
@@ -82,7 +93,16 @@ pub fn is_closed() -> bool {
     false
 }
 
-/// Prints a line of progress.
+/// Prints a part of an answer as soon as it is known. With `--json` the whole answer is printed at
+/// the end.
+///
+/// # Errors
+/// See [`tell`].
+pub fn part(text: &str) -> anyhow::Result<()> {
+    if is_json() { Ok(()) } else { line(text) }
+}
+
+/// Prints a line.
 ///
 /// # Errors
 /// See [`tell`].
@@ -118,11 +138,24 @@ pub fn show(json: &Value, text: &str) -> io::Result<()> {
 
 /// Prints a message on standard error. A failure is ignored: there is nowhere to report it.
 pub fn warn(text: &str) {
-    let _ = writeln!(io::stderr(), "kola: {text}");
+    progress::instead(|| {
+        let _ = writeln!(io::stderr(), "kola: {text}");
+    });
 }
 
-/// Formats rows as a table with headings. Columns that have only numbers are aligned to the right.
+/// Formats rows as a table with headings. Columns that have only numbers are aligned to the right. At
+/// a terminal that is too narrow for it a row takes several lines.
 pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let width = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    table_within(head, rows, width.map_or(usize::MAX, |(width, _)| width.0.into()))
+}
+
+/// How far what goes on in another line is moved to the right.
+const INDENT: usize = 4;
+/// How much room the last column needs before it begins another line; it is wrapped.
+const LAST_MIN: usize = 24;
+
+fn table_within<const N: usize>(head: [&str; N], rows: &[[String; N]], width: usize) -> String {
     let widths = std::array::from_fn::<usize, N, _>(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)
@@ -135,19 +168,60 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     });
     let mut text = String::new();
     for cells in std::iter::once(head.map(str::to_owned)).chain(rows.iter().cloned()) {
-        let mut line = String::new();
-        for ((cell, width), number) in cells.iter().zip(widths).zip(numbers) {
+        let (mut line, mut used) = (String::new(), 0);
+        for (at, ((cell, column), number)) in cells.iter().zip(widths).zip(numbers).enumerate() {
+            let is_last = at + 1 == N;
+            let needed = if is_last { column.min(LAST_MIN) } else { column };
+            if used > 0 && used + needed > width {
+                end_line(&mut text, &line);
+                (line, used) = (" ".repeat(INDENT), INDENT);
+            }
             // Writing to a string cannot fail.
             let _ = if number {
-                write!(line, "{cell:>width$}  ")
+                write!(line, "{cell:>column$}  ")
+            } else if is_last {
+                write!(line, "{}", hanging(cell, used, width))
             } else {
-                write!(line, "{cell:<width$}  ")
+                write!(line, "{cell:<column$}  ")
             };
+            used += column + 2;
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
+        end_line(&mut text, &line);
     }
     text
+}
+
+fn end_line(text: &mut String, line: &str) {
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+/// A text that begins at a column and goes on below itself.
+fn hanging(text: &str, column: usize, width: usize) -> String {
+    let room = width.saturating_sub(column).max(1);
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    wrapped(text, room).join(&format!("\n{}", " ".repeat(column)))
+}
+
+/// Lines of a text that are no longer than `width`, unless a single word is.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![];
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
 }
 
 /// A time for people: in UTC, without fractions of a second.
@@ -172,6 +246,25 @@ mod tests {
         let rows = [["7".to_owned(), "Shop".to_owned()], ["1234".to_owned(), "A".to_owned()]];
         assert_eq!(table(["id", "name"], &rows), "  id  name\n   7  Shop\n1234  A\n");
         assert_eq!(table(["id", "name"], &[]), "id  name\n");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_takes_several_lines() {
+        let row = ["7", "COLLECTION", "MTN_MOMO_LBR", "one of the words that are many"];
+        let rows = [row.map(str::to_owned)];
+        let head = ["id", "operation", "method", "what"];
+        assert_eq!(
+            table_within(head, &rows, 54),
+            "id  operation   method        what\n 7  COLLECTION  MTN_MOMO_LBR  one of the words that\n\
+             \u{20}                             are many\n"
+        );
+        assert_eq!(
+            table_within(head, &rows, 34),
+            "id  operation   method\n    what\n 7  COLLECTION  MTN_MOMO_LBR\n    one of the words that are many\n"
+        );
+        // As wide as it is; a narrower terminal than any is no reason to panic.
+        assert_eq!(table_within(head, &rows, 200).lines().count(), 2);
+        assert!(table_within(head, &rows, 0).contains("many"));
     }
 
     #[test]

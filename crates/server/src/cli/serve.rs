@@ -24,6 +24,7 @@ use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
 use domain::sales::edit_items::NewItem;
 use domain::sales::source::SourceType;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -54,7 +55,7 @@ pub struct Serve {
     /// How long the built-in sandbox provider takes to finish a payment, in milliseconds.
     #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
     sandbox_delay_ms: u64,
-    /// The address and port to answer Prometheus on, at /metrics: 127.0.0.1:9090. Whoever reaches it
+    /// The address and port to answer Prometheus on, at /metrics: 127.0.0.1:9464. Whoever reaches it
     /// reads it. Without it there is no such listener.
     #[arg(long, env = "KOLA_METRICS", value_name = "ADDRESS:PORT", value_parser = listen_on)]
     metrics: Option<Listen>,
@@ -238,17 +239,6 @@ struct Alone {
     serve: Serve,
 }
 
-impl Default for Serve {
-    /// Each setting has its value from the environment, or its default.
-    fn default() -> Self {
-        let matches = crate::cli::prepared(<Alone as clap::CommandFactory>::command())
-            .get_matches_from(["kola"]);
-        <Alone as clap::FromArgMatches>::from_arg_matches(&matches)
-            .unwrap_or_else(|error| error.exit())
-            .serve
-    }
-}
-
 /// A server that is ready to answer requests.
 pub struct Started {
     pub server: Server,
@@ -256,7 +246,8 @@ pub struct Started {
     pub address: SocketAddr,
     /// Where metrics are, if anywhere.
     pub metrics: Option<SocketAddr>,
-    welcome: String,
+    /// What is told once it listens. With `--json` it was told before.
+    welcome: Option<String>,
 }
 
 impl Serve {
@@ -345,9 +336,13 @@ impl Serve {
             let metrics =
                 metrics.map_or_else(String::new, |at| format!("Metrics: http://{at}/metrics\n"));
             // A closed standard output is no reason not to serve.
-            if let Err(error) =
-                output::write(&format!("{welcome}{metrics}kola listening on http://{address}\n"))
-            {
+            let told = match welcome {
+                Some(text) => {
+                    output::write(&format!("{text}{metrics}kola listening on http://{address}\n"))
+                }
+                None => Ok(()),
+            };
+            if let Err(error) = told {
                 tracing::warn!(%error, %address, "listening; standard output cannot be written");
             }
             tracing::info!(%address, public_url = server.app().config.public_url, "listening");
@@ -365,28 +360,33 @@ impl Serve {
         let mut config = self.config();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = target.database.kind(), at = %target.database, "starting");
         let listener = runtime.block_on(async { self.listen.bind("--listen") })?;
-        let metrics = runtime.block_on(async {
+        let metrics_listener = runtime.block_on(async {
             self.metrics.as_ref().map(|listen| listen.bind("--metrics")).transpose()
         })?;
+        let metrics = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let address = listener.local_addr()?;
         config.public_url =
             self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
+        config.database_folder = target.database.folder();
         config.secrets_key = target.secrets_key();
         config.is_local = address.ip().is_loopback()
             && crate::callbacks::public_address::is_loopback(&config.public_url);
-        let welcome = welcome(target, reachable(address), &config.public_url)?;
+        let welcome = if output::is_json() {
+            welcome_in_json(target, address, metrics, &config.public_url)?;
+            None
+        } else {
+            Some(welcome(target, reachable(address), &config.public_url)?)
+        };
         let stores =
             target.database.stores().with_context(|| format!("cannot open {}", target.database))?;
         let mut server = runtime.block_on(Server::start(&target.database, stores, config))?;
-        let metrics = metrics
-            .map(|listener| {
-                let address = listener.local_addr()?;
-                // The listener's job runs in the runtime.
-                let _within = runtime.enter();
-                server.serve_metrics(listener);
-                anyhow::Ok(address)
-            })
-            .transpose()?;
+        if let Some(listener) = metrics_listener {
+            // The listener's job runs in the runtime.
+            let _within = runtime.enter();
+            server.serve_metrics(listener);
+        }
+        // What works beside the requests is nothing that anybody waits for.
+        store::progress::watch(false);
         Ok(Started { server, listener, address, metrics, welcome })
     }
 }
@@ -471,6 +471,50 @@ fn welcome(target: &Target, address: SocketAddr, public_url: &str) -> anyhow::Re
         Ok(token) => format!("{docs}A payment page: {public_url}{}\n\n", pay_path(&token)),
         Err(error) => format!("{docs}The merchant has no money or payment page yet: {error:#}\n\n"),
     })
+}
+
+/// The same as one document in one line. Everything is made before the secret is shown, because there
+/// is one document only. Connections that come already wait until the server takes them.
+fn welcome_in_json(
+    target: &Target,
+    address: SocketAddr,
+    metrics: Option<SocketAddr>,
+    public_url: &str,
+) -> anyhow::Result<()> {
+    let mut json = json!({
+        "address": address.to_string(),
+        "url": format!("http://{}", reachable(address)),
+        "public_url": public_url,
+        "docs": format!("{public_url}/docs"),
+        "metrics": metrics.map(|at| format!("http://{at}/metrics")),
+        "merchant": null,
+        "owner_link": null,
+        "payment_page": null,
+    });
+    let Some(created) = first_merchant(target)? else {
+        // A closed standard output is no reason not to serve.
+        if let Err(error) = output::show(&json, "") {
+            tracing::warn!(%error, %address, "listening; standard output cannot be written");
+        }
+        return Ok(());
+    };
+    let owner = InvitedTo::Merchant(created.merchant.id, Role::Owner);
+    match user::invite(target, owner, public_url) {
+        Ok((_, link)) => json["owner_link"] = link.to_string().into(),
+        Err(error) => output::warn(&format!("there is no link for an owner yet: {error:#}")),
+    }
+    let funded = created.fund(target);
+    match funded.as_ref().map(|()| sample_page(target, created.merchant.id)) {
+        Ok(Ok(token)) => json["payment_page"] = format!("{public_url}{}", pay_path(&token)).into(),
+        Ok(Err(error)) => output::warn(&format!("there is no payment page yet: {error:#}")),
+        Err(error) => output::warn(&format!("the merchant has no money yet: {error:#}")),
+    }
+    json["merchant"] = created.as_json(funded.is_err());
+    if let Err(error) = created.show_or_undo(target, &json, "") {
+        installation::release_first_merchant(target.open()?.as_mut())?;
+        return Err(error);
+    }
+    Ok(())
 }
 
 /// Creates a verified sandbox merchant if the database is empty. Of several processes only one
@@ -573,7 +617,8 @@ mod tests {
 
     #[test]
     fn what_nobody_sets_is_the_same_for_a_server_and_for_a_demo() {
-        let (typed, default) = (Serve::default().config(), Config::default());
+        let serve = Serve::from_settings(&[]).unwrap();
+        let (typed, default) = (serve.config(), Config::default());
         assert_eq!(typed.settings, default.settings);
         assert_eq!(
             (typed.answer_within, typed.sandbox_delay),

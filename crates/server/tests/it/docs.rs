@@ -272,3 +272,26 @@ fn every_test_that_the_checklists_name_is_there() {
     assert!(names.len() > 10, "{names:?}");
     assert!(absent.is_empty(), "{absent:?}");
 }
+
+/// Whoever is woken by an alert finds what to do about it, and each alert is tried.
+#[test]
+fn each_alert_has_a_part_in_the_docs_and_a_test() {
+    const ALERTS: &str = include_str!("../../../../ops/prometheus/alerts.yml");
+    const TESTS: &str = include_str!("../../../../ops/prometheus/alerts.test.yml");
+    const PAGE: &str = include_str!("../../../../docs/operations.md");
+    let known = anchors(PAGE);
+    let (mut alerts, mut parts) = (0, 0);
+    for line in ALERTS.lines().map(str::trim) {
+        if let Some(alert) = line.strip_prefix("- alert: ") {
+            alerts += 1;
+            assert!(TESTS.contains(&format!("- name: {alert}\n")), "{alert} is not tried");
+        }
+        if let Some(link) = line.strip_prefix("runbook: ") {
+            parts += 1;
+            let anchor = link.strip_prefix("docs/operations.md#").expect("a part of that page");
+            assert!(known.iter().any(|known| known == anchor), "{link}");
+        }
+    }
+    assert!(alerts > 20, "{alerts}");
+    assert_eq!(alerts, parts);
+}

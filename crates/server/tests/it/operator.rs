@@ -254,13 +254,13 @@ fn help_has_what_a_command_uses_and_nothing_else() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     for (command, has) in [
-        (&["serve"][..], [true, true, false]),
+        (&["serve"][..], [true, true, true]),
         (&["merchant", "create"], [true, true, true]),
         (&["merchant", "list"], [true, false, true]),
         (&["ledger", "verify"], [true, false, true]),
         (&["db", "copy"], [false, false, true]),
         (&["db", "backup"], [true, false, true]),
-        (&["demo"], [false, false, false]),
+        (&["demo"], [false, false, true]),
         (&["errors"], [false, false, true]),
     ] {
         let text = help(command);

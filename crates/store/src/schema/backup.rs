@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::progress::{self, Unit};
 use crate::schema::networks;
 use crate::schema::verify::{self, Report};
 use crate::workspace::{file, sqlite};
@@ -46,7 +47,9 @@ fn copy(source: &Connection, to: &Path) -> Result<(), StoreError> {
     let name = to
         .to_str()
         .ok_or_else(|| StoreError::Refused("the name of the file is not UTF-8".to_owned()))?;
+    progress::begin_file("copying", to, size_of(source)?);
     source.execute("VACUUM INTO ?1", [name])?;
+    progress::begin("checking the copy", Unit::Steps, None);
     // The mark says that no server has opened this file yet. A log found beside an unopened
     // database belongs to another file and must not be applied to it.
     let copy = Connection::open_with_flags(
@@ -56,6 +59,14 @@ fn copy(source: &Connection, to: &Path) -> Result<(), StoreError> {
     copy.pragma_update(None, "application_id", file::UNOPENED)?;
     drop(copy);
     check(to)
+}
+
+/// The bytes of a database without its free pages: a compact copy has about as many.
+fn size_of(database: &Connection) -> Result<u64, StoreError> {
+    let text = "SELECT (page_count - freelist_count) * page_size \
+                FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    let bytes: i64 = database.query_row(text, [], |row| row.get(0))?;
+    Ok(bytes.unsigned_abs())
 }
 
 /// Opens the copy as any program would, and checks all of its pages.

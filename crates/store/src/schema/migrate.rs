@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::progress::{self, Unit};
 use crate::schema::market::MarketFile;
 use crate::schema::{installation, page_tokens, recount, tariff};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
@@ -334,7 +335,10 @@ pub fn run(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
                 tracing::warn!(%error, "the schema is in use: bringing it up to date is tried again");
                 std::thread::sleep(RETRY_PAUSE);
             }
-            done => return done,
+            done => {
+                progress::end();
+                return done;
+            }
         }
     }
 }
@@ -440,6 +444,9 @@ fn migrate(
 /// Runs the steps that a database of version `found` lacks.
 fn apply(sql: &mut dyn Sql, found: i64, migrations: &[Migration]) -> Result<(), StoreError> {
     let now = clock::now();
+    let known = u64::try_from(migrations.len()).ok();
+    let missing = known.and_then(|known| known.checked_sub(found.unsigned_abs()));
+    progress::begin("migrating the database", Unit::Steps, missing);
     for (version, migration) in
         (1_i64..).zip(migrations).skip_while(|(version, _)| *version <= found)
     {
@@ -448,6 +455,7 @@ fn apply(sql: &mut dyn Sql, found: i64, migrations: &[Migration]) -> Result<(), 
             Dialect::Postgres => migration.postgres,
         };
         sql.script_by_statement(&format!("migration {version:04}"), script)?;
+        progress::add(1);
         // On SQLite the table is created by the second migration.
         if version > 1 || sql.dialect() == Dialect::Postgres {
             // A kola that has this step may run after it, so `oldest` is at most its version.

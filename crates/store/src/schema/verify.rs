@@ -21,6 +21,7 @@ use domain::kernel::money::Money;
 use domain::ledger::account::ROUND;
 
 use crate::StoreError;
+use crate::progress::{self, Unit};
 use crate::schema::verify::chain::{ChainCheck, ChainReport};
 use crate::workspace::codes::with_codes;
 use crate::workspace::record::{Column, RowReader};
@@ -738,7 +739,8 @@ pub fn verify_slowly(
         let _unknown = sql.script("SET client_connection_check_interval = 1000");
     }
     let begun = Instant::now();
-    let mut report = on_snapshot(sql, counted)?;
+    // Nobody at a terminal waits for it.
+    let mut report = on_snapshot(sql, counted_unseen)?;
     let mut took = begun.elapsed();
     for part in Part::all() {
         if !rest(took) {
@@ -785,8 +787,15 @@ pub fn check_all_with(sql: &mut dyn Sql, with: &ChainCheck) -> Result<Report, St
     Ok(report)
 }
 
-/// What is counted and not checked.
+/// What is counted and not checked; from then on it is shown how far the rest has come.
 fn counted(sql: &mut dyn Sql) -> Result<Report, StoreError> {
+    if progress::is_watched() {
+        progress::begin("verifying", Unit::Rows, Some(rows_to_read(sql)?));
+    }
+    counted_unseen(sql)
+}
+
+fn counted_unseen(sql: &mut dyn Sql) -> Result<Report, StoreError> {
     let mut count = |table: &str| {
         let rows = sql.rows(&format!("SELECT count(*) FROM {table}"), &vec![])?;
         rows.first().map_or(Ok(0), OwnedRow::integer)
@@ -801,6 +810,18 @@ fn counted(sql: &mut dyn Sql) -> Result<Report, StoreError> {
         checks: rules().count(),
         violations: vec![],
     })
+}
+
+/// About how many rows a verification reads: those of the large tables, each as often as it is read
+/// from its beginning to its end.
+fn rows_to_read(sql: &mut dyn Sql) -> Result<u64, StoreError> {
+    const TWICE: [&str; 5] = ["audit", "batches", "entries", "events", "executions"];
+    let mut all = 0;
+    for table in TWICE {
+        let rows = sql.rows(&format!("SELECT count(*) FROM {table}"), &vec![])?;
+        all += 2 * rows.first().map_or(Ok(0), OwnedRow::integer)?.unsigned_abs();
+    }
+    Ok(all)
 }
 
 /// A part of a verification, in the order in which violations are listed.

@@ -12,18 +12,15 @@ mod outside;
 pub use outside::NetworkFacts;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cli::exit::Exit;
 use crate::cli::output::{self, NobodyReads};
 use crate::cli::public_address::public_url;
 use crate::cli::{Target, arguments, fail};
-
-/// The exit code when something has failed.
-const FAILED: u8 = 5;
 
 #[derive(Args)]
 pub struct Doctor {
@@ -44,7 +41,8 @@ pub struct Doctor {
     /// twice that is a warning.
     #[arg(long, env = "KOLA_VERIFY_EVERY", value_name = "TIME", value_parser = arguments::interval)]
     verify_every: Option<Duration>,
-    /// A file that nobody else may read, beside the database and its key. May be repeated.
+    /// A file that nobody else may read, beside the database, its key and the config file. May be
+    /// repeated.
     #[arg(long = "private-file", value_name = "FILE")]
     private_files: Vec<PathBuf>,
 }
@@ -119,8 +117,8 @@ impl Line {
 }
 
 impl Doctor {
-    /// The exit code is 0 if nothing has failed; with `--strict` a warning is a failure, too.
-    pub fn run(self, target: &Target) -> ExitCode {
+    /// With `--strict` a warning is a failure, too.
+    pub fn run(self, target: &Target) -> Exit {
         let lines = self.lines(target);
         let count = |state| lines.iter().filter(|line| line.state == state).count();
         let [fails, warnings, unknown] = [State::Fail, State::Warn, State::Unknown].map(count);
@@ -135,8 +133,8 @@ impl Doctor {
         ));
         match output::tell(&json, &text.join("\n")) {
             Err(error) if !error.is::<NobodyReads>() => fail(&error),
-            _ if fails > 0 || (self.strict && warnings > 0) => ExitCode::from(FAILED),
-            _ => ExitCode::SUCCESS,
+            _ if fails > 0 || (self.strict && warnings > 0) => Exit::Unhealthy,
+            _ => Exit::Done,
         }
     }
 

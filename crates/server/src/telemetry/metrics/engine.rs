@@ -32,6 +32,15 @@ struct ExecutionLabels {
     state: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OperationLabel {
+    operation: &'static str,
+}
+
+/// From a fifth of a second to a day: how long payments take, and payers.
+const PAYMENT_SECONDS: [f64; 14] =
+    [0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0];
+
 /// How a batch ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CommitEnd {
@@ -83,6 +92,7 @@ pub struct EngineMetrics {
     /// In the order of [`Refused::ALL`].
     refused: [Counter; 2],
     executions: Family<ExecutionLabels, Counter>,
+    duration: Family<OperationLabel, Histogram, fn() -> Histogram>,
 }
 
 impl EngineMetrics {
@@ -99,6 +109,7 @@ impl EngineMetrics {
             refused: Refused::ALL
                 .map(|why| refused.get_or_create_owned(&ReasonLabel { reason: why.name() })),
             executions: Family::default(),
+            duration: Family::new_with_constructor(|| Histogram::new(PAYMENT_SECONDS)),
         };
         // So that each series is there before anything happens, and its first step is seen.
         for operation in Operation::ALL {
@@ -137,6 +148,11 @@ impl EngineMetrics {
             "Executions that came into a state",
             metrics.executions.clone(),
         );
+        registry.register(
+            "kola_execution_duration_seconds",
+            "How long executions took that completed, by the clock of their merchant",
+            metrics.duration.clone(),
+        );
         metrics
     }
 
@@ -149,6 +165,12 @@ impl EngineMetrics {
     fn execution(&self, operation: Operation, state: ExecutionStatus, count: u64) {
         let labels = ExecutionLabels { operation: operation.as_str(), state: state.as_str() };
         self.executions.get_or_create(&labels).inc_by(count);
+    }
+
+    fn completed(&self, operation: Operation, took_us: i64) {
+        let took = Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
+        let labels = OperationLabel { operation: operation.as_str() };
+        self.duration.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     pub fn waited(&self, wait: Duration) {
@@ -178,6 +200,9 @@ impl EngineMetrics {
         for (stored, current) in work.tables.executions.versions() {
             if stored.is_none_or(|stored| stored.status != current.status) {
                 self.execution(current.operation(), current.status, 1);
+                if let Some(completed_at) = current.completed_at {
+                    self.completed(current.operation(), completed_at.since(current.created_at));
+                }
             }
         }
     }

@@ -63,10 +63,20 @@ impl NetworkMetrics {
         Self::register(&mut Registry::default())
     }
 
+    /// Makes the series of a kind of call, so that the first of each outcome is seen as a step.
+    fn begin(&self, network: &'static str, call: &'static str) {
+        for outcome in OUTCOMES {
+            drop(self.calls.get_or_create(&CallOutcomeLabels { network, call, outcome }));
+        }
+    }
+
     /// Counts a call about a payment.
     pub fn called(&self, call: &ProviderCall, called: &Called, took: Duration) {
         let (network, kind) = (network_of(call.mode, call.provider), name_of(call.kind));
         let labels = CallLabels { network, call: kind };
+        if self.duration.get(&labels).is_none() {
+            self.begin(network, kind);
+        }
         self.duration.get_or_create(&labels).observe(took.as_secs_f64());
         let labels = CallOutcomeLabels { network, call: kind, outcome: outcome_of(called) };
         self.calls.get_or_create(&labels).inc();
@@ -97,6 +107,18 @@ const fn name_of(call: CallKind) -> &'static str {
         CallKind::Cancel => "cancel",
     }
 }
+
+/// What [`outcome_of`] answers.
+const OUTCOMES: [&str; 8] = [
+    "not_sent",
+    "not_asked",
+    "accepted",
+    "needs_action",
+    "succeeded",
+    "declined",
+    "unknown",
+    "never_seen",
+];
 
 const fn outcome_of(called: &Called) -> &'static str {
     match called {

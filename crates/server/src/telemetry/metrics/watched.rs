@@ -5,6 +5,7 @@
 //! number would look like a good one.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use domain::exceptions::review::ReviewKind;
@@ -37,9 +38,10 @@ struct LaneLabel {
     lane: u32,
 }
 
+/// Not `job`, which is Prometheus's own label.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct JobLabel {
-    job: &'static str,
+struct WorkLabel {
+    work: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -172,6 +174,21 @@ fn register_server(app: &App, registry: &mut Registry) {
         queued.get_or_create(&LaneLabel { lane }).set(waiting);
     }
     registry.register("kola_lane_queue_commands", "Commands that wait for a lane", queued);
+    let most = i64::try_from(app.config.connections_max).unwrap_or(i64::MAX);
+    integer(
+        registry,
+        "kola_http_connections_max",
+        "How many connections may be open at once",
+        most,
+    );
+    if let Some((free, size)) = app.config.database_folder.as_deref().and_then(disk) {
+        let (free_help, size_help) = (
+            "Free space of the disk with the database file",
+            "Size of the disk with the database file",
+        );
+        integer(registry, "kola_database_disk_free_bytes", free_help, free);
+        integer(registry, "kola_database_disk_size_bytes", size_help, size);
+    }
     integer(
         registry,
         "kola_realtime_sockets",
@@ -200,15 +217,15 @@ fn register_server(app: &App, registry: &mut Registry) {
 
 impl FromDatabase {
     fn register(&self, registry: &mut Registry) {
-        let overdue = Family::<JobLabel, SecondsGauge>::default();
+        let overdue = Family::<WorkLabel, SecondsGauge>::default();
         for (kind, age) in &self.overdue {
-            let job = match kind {
+            let work = match kind {
                 DueKind::Executions => "poll",
                 DueKind::Sessions => "expire_sessions",
                 DueKind::UnpaidOrders => "cancel_unpaid",
                 DueKind::Approvals => "expire_approvals",
             };
-            overdue.get_or_create(&JobLabel { job }).set(age.as_secs_f64());
+            overdue.get_or_create(&WorkLabel { work }).set(age.as_secs_f64());
         }
         registry.register(
             "kola_due_oldest_age_seconds",
@@ -314,6 +331,19 @@ impl FromDatabase {
             suspense,
         );
     }
+}
+
+/// How many bytes the disk of a folder has left for this process, and how many it has in all.
+#[cfg(unix)]
+fn disk(folder: &Path) -> Option<(i64, i64)> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    let bytes = |blocks: u64| i64::try_from(blocks.checked_mul(found.f_frsize)?).ok();
+    Some((bytes(found.f_bavail)?, bytes(found.f_blocks)?))
+}
+
+#[cfg(not(unix))]
+fn disk(_: &Path) -> Option<(i64, i64)> {
+    None
 }
 
 fn integer(registry: &mut Registry, name: &str, help: &str, value: i64) {

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::StoreError;
 use crate::hex::hex;
+use crate::progress::{self, Unit};
 use crate::schema::migrate;
 use crate::schema::networks;
 use crate::schema::verify::{self, Report};
@@ -67,6 +68,9 @@ pub fn copy(source: &mut dyn Sql, target: &mut dyn Sql) -> Result<Copied, StoreE
         let report = verified(source, "source")?;
         transaction(target, Purpose::Write, |target| {
             clear_new_target(target)?;
+            if progress::is_watched() {
+                progress::begin("copying", Unit::Rows, Some(rows_to_read(source)?));
+            }
             let tables = TABLES
                 .iter()
                 .map(|table| copy_table(source, target, *table))
@@ -149,6 +153,15 @@ fn clear_new_target(target: &mut dyn Sql) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// How many rows a copy reads: each is read at the source, and again at the target.
+fn rows_to_read(source: &mut dyn Sql) -> Result<u64, StoreError> {
+    let mut all = 0;
+    for Table { name, .. } in TABLES {
+        all += 2 * count(source, &format!("SELECT count(*) FROM {name}"))?.unsigned_abs();
+    }
+    Ok(all)
+}
+
 /// Copies a table, and compares what was read with what was written.
 fn copy_table(
     source: &mut dyn Sql,
@@ -201,6 +214,7 @@ fn read(
         rows.iter_mut().for_each(OwnedRow::drop_first);
         rows.iter().for_each(|row| add(&mut hash, row));
         for_page(&rows)?;
+        progress::add(rows.len());
     }
     let checksum = hex(hash.finalize().get(..8).unwrap_or_default());
     Ok(CopiedTable { table: name, rows: count, checksum })

@@ -12,6 +12,7 @@ use domain::ledger::batch_chain::{Batch, BatchChain};
 
 use crate::StoreError;
 use crate::chain::{self, HASHED, HashedRow, LinkKeys, MARK};
+use crate::progress;
 use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql::Sql;
 use crate::workspace::sql_value::params;
@@ -133,6 +134,7 @@ impl Rows {
     fn next_below(&mut self, end: i64, sql: &mut dyn Sql) -> Result<Option<HashedRow>, StoreError> {
         if self.page.is_empty() && !self.done {
             let rows = sql.rows(&self.sql, &params!["after" = self.after, "page" = PAGE])?;
+            progress::add(rows.len());
             self.done = rows.is_empty();
             if let Some(table) = HASHED.get(self.place) {
                 for row in &rows {
@@ -187,6 +189,7 @@ fn check_rows(
     let (mut after, mut used) = (i64::MIN, i64::MIN);
     loop {
         let page = sql.rows(&text, &params!["after" = after, "page" = PAGE])?;
+        progress::add(page.len());
         let Some(last) = page.last() else { break };
         after = last.integer()?;
         for row in &page {
@@ -344,6 +347,7 @@ fn check_links(
     let (mut after, mut has_key, mut key_missing) = (i64::MIN, false, false);
     loop {
         let page = sql.rows(&text, &params!["after" = after, "page" = PAGE])?;
+        progress::add(page.len());
         let Some(row) = page.last() else { break };
         after = row.integer()?;
         for row in &page {

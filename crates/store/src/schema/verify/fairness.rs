@@ -10,6 +10,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
 
 use crate::StoreError;
+use crate::progress;
 use crate::workspace::codes::{Coded, with_codes};
 use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql::{OwnedRow, Sql};
@@ -96,6 +97,7 @@ pub(crate) fn check(
             &with_codes(EXECUTIONS),
             &params!["after" = after, "since" = SINCE, "page" = PAGE],
         )?;
+        progress::add(page.len());
         let page = page.iter().map(Paid::read).collect::<Result<Vec<_>, _>>()?;
         let Some(last) = page.last() else { return Ok(found) };
         after = last.id;

@@ -7,6 +7,7 @@ use domain::decision::event::Event;
 use domain::ledger::account::Entry;
 
 use crate::StoreError;
+use crate::progress;
 use crate::workspace::record::Record;
 use crate::workspace::sql::Sql;
 use crate::workspace::sql_value::params;
@@ -50,6 +51,7 @@ fn check_table<R: Record>(sql: &mut dyn Sql, found: &mut Vec<String>) -> Result<
     let mut after = i64::MIN;
     loop {
         let rows = sql.rows(&text, &params!["after" = after, "page" = PAGE])?;
+        progress::add(rows.len());
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.integer()?;
         for row in &rows {
