@@ -39,7 +39,7 @@
 //! | `GET /clock` | `{"now", "offset_seconds"}` |
 //! | `POST /clock/advance {"seconds"}` | moves the clock of both and does all that falls due, in its order. May be negative |
 //! | `GET /books` | `{"pawapay": {"payments", "wallets", "statement_lines"}, "stripe": {"payment_intents", "charges", "refunds", "disputes", "sessions", "balances"}}`, amounts in minor units |
-//! | `GET /requests` | the last requests by network: `{"at", "at_ms", "method", "path", "idempotency_key", "body", "status", "fault"}` |
+//! | `GET /requests` | the last requests by network: `{"at", "at_ms", "method", "path", "idempotency_key", "traceparent", "body", "status", "fault"}` |
 //! | `GET /deliveries` | the last deliveries of callbacks: `{"at", "at_ms", "event", "subject", "url", "attempt", "answer"}` |
 //! | `POST /flush` | answers when each callback that is due was delivered or has failed |
 //!

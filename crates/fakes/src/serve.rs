@@ -78,6 +78,8 @@ async fn play<N: Network>(
     let uri = parts.uri.clone();
     let key = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
     let key = key.map(str::to_owned);
+    let traceparent = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let traceparent = traceparent.map(str::to_owned);
     let fault = fake.with(|network, _| {
         let candidate = Candidate { method: &method, path: uri.path(), event: "", body: &body };
         let common = network.common();
@@ -112,6 +114,7 @@ async fn play<N: Network>(
             "method": method,
             "path": uri.to_string(),
             "idempotency_key": key,
+            "traceparent": traceparent,
             "body": String::from_utf8_lossy(seen),
             "status": status,
             "fault": fault.as_ref().map(|fault| format!("{fault:?}")),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::kernel::names::Provider;
 use domain::kernel::time::{MerchantTime, ServerTime, seconds};
+use domain::kernel::trace::TraceContext;
 use domain::network_accounts::exchange::Said;
 use domain::payments::attempt::{Gate, STRIPE_RESEND_US};
 use domain::payments::outcome::{Heard, ProviderOutcome};
@@ -88,6 +89,7 @@ struct Conversation<'a> {
     request: &'a ProviderRequest,
     /// When the last call must have ended.
     until: ServerTime,
+    trace: Option<TraceContext>,
     said: Vec<Said>,
     refused: Option<String>,
 }
@@ -132,8 +134,12 @@ impl NetworkCalls {
         }
     }
 
-    /// Makes a call about a payment, and those that follow from its answer.
-    pub async fn call(&self, call: &ProviderCall) -> (Called, Option<AccountNews>) {
+    /// Makes a call about a payment, and those that follow from its answer. The network is told `trace`.
+    pub async fn call(
+        &self,
+        call: &ProviderCall,
+        trace: Option<TraceContext>,
+    ) -> (Called, Option<AccountNews>) {
         let request = &call.request;
         let Some(called) = self.accounts.get(request.details.network_account_id) else {
             // Its secrets have not been read yet, or cannot be.
@@ -150,6 +156,7 @@ impl NetworkCalls {
             payment: payment(request),
             request,
             until: call.lease_until.plus(-LEASE_MARGIN_US),
+            trace,
             said: vec![],
             refused: None,
         };
@@ -250,7 +257,11 @@ impl Conversation<'_> {
         let timeout = CALL_TIMEOUT.min(Duration::from_micros(left));
         let permitted = self.calls.permit(&called, purpose).await.map_err(NoAnswer::NotNow)?;
         let begun_at = self.now();
-        let answer = self.calls.send(&called, request.clone(), timeout).await;
+        let sent = match self.trace {
+            Some(trace) => request.clone().with_header("traceparent", trace.to_string()),
+            None => request.clone(),
+        };
+        let answer = self.calls.send(&called, sent, timeout).await;
         let now = self.now();
         called.report(permitted, Ended::of(&answer), now);
         self.calls.pause_if_busy(&called, &answer, now);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use domain::kernel::names::Mode;
 use domain::kernel::time::ServerTime;
+use domain::kernel::trace::TraceContext;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::{CallKind, ProviderCall, ProviderRequest};
 use tokio::sync::Semaphore;
@@ -88,11 +89,16 @@ impl ProviderRouter {
         }
     }
 
-    /// Makes a call. The second value is what it shows of the network account.
-    pub async fn call(&self, call: &ProviderCall) -> (Called, Option<AccountNews>) {
+    /// Makes a call. A real network is told `trace`, which its own spans may continue. The second value
+    /// is what the call shows of the network account.
+    pub async fn call(
+        &self,
+        call: &ProviderCall,
+        trace: Option<TraceContext>,
+    ) -> (Called, Option<AccountNews>) {
         match call.mode {
             Mode::Sandbox => (Called::answered(self.ask_sandbox(call).await), None),
-            Mode::Test | Mode::Live => self.networks.call(call).await,
+            Mode::Test | Mode::Live => self.networks.call(call, trace).await,
         }
     }
 

@@ -8,6 +8,8 @@ use axum::http::HeaderValue;
 use domain::decision::settings::Settings;
 
 use crate::credentials::sealing::KeyFile;
+#[cfg(feature = "otlp")]
+use crate::telemetry::traces::export;
 use crate::web::language::PageLanguages;
 
 /// A limit of so many requests in so many seconds.
@@ -75,6 +77,9 @@ pub struct Config {
     pub verify_every: Option<Duration>,
     /// Whether a violation that it finds so stops payouts and refunds.
     pub stop_on_violation: bool,
+    /// Where traces are sent, if they are made.
+    #[cfg(feature = "otlp")]
+    pub traces: Option<export::Settings>,
     /// Whether `POST /v1/noop` is served, which benchmarks compare with.
     pub bench_routes: bool,
 }
@@ -101,6 +106,8 @@ impl Default for Config {
             webhook_timeout: Duration::from_secs(15),
             verify_every: None,
             stop_on_violation: false,
+            #[cfg(feature = "otlp")]
+            traces: None,
             bench_routes: false,
         }
     }

@@ -24,6 +24,9 @@ use crate::net::rate_limits::Limits;
 use crate::net::response_permits::{self, ResponsePermits};
 use crate::sockets::{self, Sockets};
 use crate::telemetry::metrics::{self, Metrics};
+use crate::telemetry::traces::Traces;
+#[cfg(feature = "otlp")]
+use crate::telemetry::traces::export;
 use crate::{api, jobs, web};
 use networks::accounts::Accounts;
 use networks::calls::{NetworkCalls, Outside};
@@ -40,6 +43,8 @@ pub struct Server {
     app: App,
     jobs: JoinSet<()>,
     lanes: Vec<JoinHandle<()>>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<export::Exporter>,
 }
 
 impl Server {
@@ -57,6 +62,13 @@ impl Server {
         let receipt_codes = ReceiptCodes::new(&queries.for_system().installation().await?);
         let webhooks = Arc::new(Webhooks::new(config.webhooks_private_addresses, config.is_local));
         let metrics = Arc::new(Metrics::default());
+        #[cfg(feature = "otlp")]
+        let (traces, exporter) = match config.traces.clone().map(export::start).transpose()? {
+            Some((traces, exporter)) => (traces, Some(exporter)),
+            None => (Traces::default(), None),
+        };
+        #[cfg(not(feature = "otlp"))]
+        let traces = Traces::default();
         let options = Options {
             settings: config.settings,
             batch_max: config.batch_max,
@@ -66,6 +78,7 @@ impl Server {
                 move || webhooks.nudge()
             }),
             metrics: metrics.engine.clone(),
+            traces,
         };
         let (callback_sender, callbacks) = mpsc::channel(jobs::callbacks::WAITING);
         let sandbox: Arc<dyn Provider> =
@@ -120,7 +133,13 @@ impl Server {
         jobs.spawn(jobs::file_watch::run(app.queries.clone()));
         jobs.spawn(jobs::verification::run(app.clone(), database.clone()));
         jobs.spawn(jobs::signing_keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
-        Ok(Self { app, jobs, lanes })
+        Ok(Self {
+            app,
+            jobs,
+            lanes,
+            #[cfg(feature = "otlp")]
+            exporter,
+        })
     }
 
     /// Answers whoever asks for metrics on a listener of their own.
@@ -144,7 +163,9 @@ impl Server {
         stop: impl Future<Output = ()> + Send + 'static,
         drain: Duration,
     ) -> anyhow::Result<()> {
-        let Self { app, mut jobs, lanes } = self;
+        #[cfg(feature = "otlp")]
+        let exporter = self.exporter;
+        let Self { app, mut jobs, lanes, .. } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
         let streams = app.clone();
         let limits =
@@ -180,6 +201,10 @@ impl Server {
         {
             Ok(joined) => joined?.map_err(|_| anyhow::anyhow!("a lane panicked"))?,
             Err(_) => tracing::warn!("a connection kept the lanes from ending"),
+        }
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = exporter {
+            exporter.finish().await;
         }
         tracing::info!("stopped");
         Ok(())

@@ -38,7 +38,7 @@ impl TraceContext {
 
     /// The context as a log line shows it.
     #[must_use]
-    pub fn trace_id(&self) -> impl fmt::Display + use<> {
+    pub fn shown_trace_id(&self) -> impl fmt::Display + use<> {
         let trace_id = self.trace_id;
         fmt::from_fn(move |f| write!(f, "{trace_id:032x}"))
     }
@@ -67,7 +67,7 @@ mod tests {
             (CONTEXT.to_string().as_str(), TraceContext::parse(text)),
             (text, Some(CONTEXT))
         );
-        assert_eq!(CONTEXT.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(CONTEXT.shown_trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         // The caller does not sample; a later version says more.
         for text in [
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",

@@ -446,7 +446,9 @@ mod tests {
     use serde_json::{Value, json};
 
     async fn answer(error: ApiError) -> (u16, HeaderMap, Value) {
-        let response = request_id::with_new(None, async { error.into_response() }).await;
+        let response =
+            request_id::answering(request_id::draw(), None, None, async { error.into_response() })
+                .await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         (status, headers, serde_json::from_slice(&body).unwrap())

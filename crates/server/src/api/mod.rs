@@ -140,8 +140,11 @@ pub fn route_list() -> Vec<(String, String)> {
 pub fn router(app: App) -> axum::Router {
     let routes = if app.config.bench_routes { all().and(health::bench_routes()) } else { all() };
     let (limits, origins) = (app.limits.clone(), app.config.cors_origins.clone());
-    let finishing =
-        Finishing { languages: app.config.page_languages, metrics: app.metrics.http.clone() };
+    let finishing = Finishing {
+        languages: app.config.page_languages,
+        metrics: app.metrics.http.clone(),
+        traces: app.engine.traces().clone(),
+    };
     let mut router = routes.build(app, finishing);
     if let Some(limits) = limits {
         router = router.layer(from_fn_with_state(limits, limits::add_headers));

@@ -26,6 +26,7 @@ use crate::net::log::RequestLog;
 use crate::net::request_log::Begun;
 use crate::request_id;
 use crate::telemetry::metrics::HttpMetrics;
+use crate::telemetry::traces::{RequestSpan, Traces};
 use crate::web::language::PageLanguages;
 use crate::web::refusal;
 
@@ -137,13 +138,19 @@ pub struct Finishing {
     pub languages: PageLanguages,
     /// What counts requests.
     pub metrics: HttpMetrics,
+    /// Where the steps of traced requests are recorded.
+    pub traces: Traces,
 }
 
 impl Finishing {
     /// In the default languages, with metrics that nobody reads.
     #[cfg(test)]
     pub fn unread() -> Self {
-        Self { languages: PageLanguages::default(), metrics: HttpMetrics::unread() }
+        Self {
+            languages: PageLanguages::default(),
+            metrics: HttpMetrics::unread(),
+            traces: Traces::default(),
+        }
     }
 }
 
@@ -155,12 +162,20 @@ async fn finish_response(
     request: Request,
     next: Next,
 ) -> Response {
-    let address = limits::client_of(&request);
-    request_id::with_new(address, answer(request, next, finishing)).await
+    let traces = finishing.traces.clone();
+    let (id, address) = (request_id::draw(), limits::client_of(&request));
+    let span = RequestSpan::begin(&traces, id, &request);
+    let trace = span.as_ref().map(RequestSpan::context);
+    let answer = answer(request, next, finishing);
+    let response = request_id::answering(id, address, trace, answer).await;
+    if let Some(span) = span {
+        span.end(&traces, id, response.status());
+    }
+    response
 }
 
 async fn answer(request: Request, next: Next, finishing: Finishing) -> Response {
-    let Finishing { languages, metrics } = finishing;
+    let Finishing { languages, metrics, .. } = finishing;
     let line = RequestLog::begin(&request);
     let for_people = refusal::is_page_path(request.uri().path())
         .then(|| refusal::ForPeople::new(&request, languages));

@@ -41,6 +41,7 @@ fn api(stage: &Stage) -> (Router, String) {
         clock: Arc::new(clock::now),
         write_message: Arc::new(|_, _, _| String::new()),
         metrics: EngineMetrics::unread(),
+        traces: crate::telemetry::traces::Traces::default(),
     };
     let (engine, _lanes) = Engine::start(stores, &options).unwrap();
     let (callbacks, _inbox) = mpsc::channel(1);

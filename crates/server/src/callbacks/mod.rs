@@ -20,7 +20,7 @@ use domain::kernel::uuids::Uuid;
 use domain::network_accounts::exchange::Said;
 use domain::payments::check_now::CheckNow;
 use domain::payments::outcome::OutcomeSource;
-use domain::payments::record_outcome::RecordOutcome;
+use domain::payments::record_outcome::{RecordOutcome, RecordedOutcome};
 use networks::accounts::CalledAccount;
 use networks::calls;
 use networks::reading::Word;
@@ -29,6 +29,9 @@ use subtle::ConstantTimeEq;
 
 use crate::api::routes::Routes;
 use crate::app::App;
+use crate::jobs::settlement;
+use crate::request_id;
+use crate::telemetry::traces::{Kind, OpenSpan};
 use store::clock;
 
 /// A callback has at most so many bytes.
@@ -98,62 +101,94 @@ fn headers_of(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
+/// The payment of a callback, and the step of its trace that the callback is, if it is traced.
+#[derive(Clone, Copy)]
+struct OwnPayment {
+    merchant_id: MerchantId,
+    execution_id: ExecutionId,
+    span: Option<OpenSpan>,
+}
+
 /// Finds the payment of a callback, if it is known.
 async fn payment_of(
     app: &App,
     called: &CalledAccount,
     request_id: Uuid,
-) -> Result<Option<(MerchantId, ExecutionId)>, Refused> {
+    begun_at: ServerTime,
+) -> Result<Option<OwnPayment>, Refused> {
     let found = app.queries.for_system().payment_of_request(called.account.id, request_id).await;
-    found.map_err(|error| {
+    let found = found.map_err(|error| {
         tracing::warn!(%error, "a callback's payment could not be looked up");
         Refused::NotRecorded
-    })
+    })?;
+    Ok(found.map(|(merchant_id, execution_id, trace)| {
+        let span = app.engine.traces().open(trace).map(|span| span.since(begun_at));
+        OwnPayment { merchant_id, execution_id, span }
+    }))
+}
+
+/// Ends the step of the trace that a callback is.
+fn end_span<T>(app: &App, called: &CalledAccount, payment: OwnPayment, done: &Result<T, Refused>) {
+    if let Some(span) = payment.span {
+        let attributes = vec![("kola.network", called.account.network.as_str().into())];
+        app.engine.traces().close(span, Kind::Server, "callback", done.is_err(), attributes);
+    }
 }
 
 /// Records what a signed callback says of a payment.
 async fn record(
     app: &App,
     called: &CalledAccount,
-    (merchant, execution): (MerchantId, ExecutionId),
+    payment: OwnPayment,
     word: Word,
     said: Said,
 ) -> Result<(), Refused> {
-    let (outcome, mut heard, alarm) = calls::of_word(word);
-    if let Some(alarm) = alarm {
-        called.counters.words_unknown.add();
-        let account = &called.account.name;
-        tracing::error!(account, execution = execution.0, alarm, "a callback needs a look");
-    }
-    heard.exchanges.push(said);
-    let source = OutcomeSource::Callback;
-    let command = RecordOutcome { execution_id: execution, source, outcome, heard };
-    let recorded = app.engine.submit_for(merchant, Principal::Network, command).await;
-    let recorded = recorded.map_err(|failure| {
-        tracing::warn!(%failure, execution = execution.0, "a callback could not be stored");
-        Refused::NotRecorded
-    })?;
-    if let Some(call) = recorded.call {
+    let recorded = record_word(app, called, payment, word, said).await;
+    end_span(app, called, payment, &recorded);
+    if let Some(call) = recorded?.call {
         app.dispatcher.spawn(call);
     }
     called.counters.callbacks_recorded.add();
     Ok(())
 }
 
-/// Asks the network about a payment, since something hints at news. Not awaited: a callback never
-/// waits for the network.
-async fn ask(
+async fn record_word(
     app: &App,
     called: &CalledAccount,
-    (merchant_id, execution_id): (MerchantId, ExecutionId),
-) -> Result<(), Refused> {
+    OwnPayment { merchant_id, execution_id, span }: OwnPayment,
+    word: Word,
+    said: Said,
+) -> Result<RecordedOutcome, Refused> {
+    let (outcome, mut heard, alarm) = calls::of_word(word);
+    if let Some(alarm) = alarm {
+        called.counters.words_unknown.add();
+        let account = &called.account.name;
+        tracing::error!(account, execution = execution_id.0, alarm, "a callback needs a look");
+    }
+    heard.exchanges.push(said);
+    let source = OutcomeSource::Callback;
+    let command = RecordOutcome { execution_id, source, outcome, heard };
+    let trace = span.map(|span| span.context);
+    let recorded = settlement::record(&app.engine, merchant_id, trace, command).await;
+    recorded.map_err(|failure| {
+        tracing::warn!(%failure, execution = execution_id.0, "a callback could not be stored");
+        Refused::NotRecorded
+    })
+}
+
+/// Asks the network about a payment, since something hints at news. Not awaited: a callback never
+/// waits for the network.
+async fn ask(app: &App, called: &CalledAccount, payment: OwnPayment) -> Result<(), Refused> {
+    let OwnPayment { merchant_id, execution_id, span } = payment;
     let command = CheckNow { merchant_id, execution_id, even_if_final: true };
-    let call = app.engine.submit_for(merchant_id, Principal::Network, command).await;
+    let submitted = app.engine.submit_for(merchant_id, Principal::Network, command);
+    let call = request_id::continuing(span.map(|span| span.context), submitted).await;
     let call = call.map_err(|failure| {
         tracing::warn!(%failure, execution = execution_id.0, "a hint could not be followed");
         Refused::NotRecorded
-    })?;
-    if let Some(call) = call {
+    });
+    end_span(app, called, payment, &call);
+    if let Some(call) = call? {
         app.dispatcher.spawn(call);
     }
     called.counters.callbacks_hinted.add();

@@ -63,7 +63,7 @@ async fn receive(
         called.counters.callbacks_unreadable.add();
         Refused::Unreadable(why)
     })?;
-    let Some(payment) = payment_of(&app, &called, callback.request_id).await? else {
+    let Some(payment) = payment_of(&app, &called, callback.request_id, begun_at).await? else {
         // Answered like any other: the network must not send it again, and whoever guesses learns
         // nothing.
         let callback = KeepUnmatchedCallback {

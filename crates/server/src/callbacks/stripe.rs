@@ -78,7 +78,7 @@ async fn receive(
     if event.news == News::Ignored {
         return Ok("");
     }
-    let Some(payment) = payment_of(&app, &called, request_id).await? else {
+    let Some(payment) = payment_of(&app, &called, request_id, begun_at).await? else {
         let callback = KeepUnmatchedCallback {
             network_account_id: called.account.id,
             is_signed: true,

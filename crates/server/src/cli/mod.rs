@@ -15,6 +15,7 @@ mod input;
 mod keys;
 mod ledger;
 mod listen;
+mod log;
 mod logo;
 mod manual;
 mod markets;
@@ -65,6 +66,7 @@ use store::{Database, StoreError, clock};
 use config::Resolved;
 use config_file::{ConfigFile, Fault};
 use exit::Exit;
+use log::LogFormat;
 use output::{NobodyReads, warn};
 
 const AFTER_HELP: &str = "\
@@ -105,6 +107,17 @@ struct Cli {
     #[arg(long, global = true, env = "KOLA_LOG", default_value = "warn", value_name = "LEVEL",
         value_parser = log_level)]
     log: LevelFilter,
+    /// How the log is written: as text, or as a JSON object a line.
+    #[arg(
+        long,
+        global = true,
+        env = "KOLA_LOG_FORMAT",
+        value_enum,
+        default_value_t = LogFormat::Text,
+        ignore_case = true,
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
     /// Print the answer as one JSON document.
     #[arg(long, global = true)]
     json: bool,
@@ -116,7 +129,7 @@ enum Group {
     ///
     /// SIGTERM and SIGINT stop it after the current requests have ended. SIGHUP does the same at a
     /// terminal, and nothing without one.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Play all four kinds of session over HTTP and show the ledger.
     Demo(demo::Demo),
     /// Print the events of a merchant as they happen, and forward them to a program on your machine.
@@ -254,7 +267,7 @@ impl Given {
                 return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE"));
             }
         };
-        start_log(cli.log);
+        start_log(cli.log, cli.log_format);
         let _progress = progress::shown();
         let target =
             Target { database, market: cli.market, secrets_key_file: cli.secrets_key_file, file };
@@ -447,8 +460,8 @@ fn has_colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && !is_dumb && !is_set("NO_COLOR")
 }
 
-/// The log goes to standard error: standard output is for a command's answer only.
-fn start_log(level: LevelFilter) {
+/// Starts the log.
+fn start_log(level: LevelFilter, format: LogFormat) {
     // Never below a warning: the database driver logs the parameters of statements, which may be
     // secret.
     let filter = Targets::new()
@@ -457,13 +470,7 @@ fn start_log(level: LevelFilter) {
         // It logs the frames of clients, which have tokens.
         .with_target("tungstenite", level.min(LevelFilter::WARN))
         .with_target("tokio_tungstenite", level.min(LevelFilter::WARN));
-    let colours = has_colours(&std::io::stderr());
-    // A line that cannot be written is lost: reporting that on standard error would panic.
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(colours)
-        .log_internal_errors(false);
-    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    tracing_subscriber::registry().with(log::layer(format).with_filter(filter)).init();
 }
 
 /// The database that a command works on, and the market file for a new one.

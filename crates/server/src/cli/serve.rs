@@ -35,6 +35,8 @@ use crate::cli::{Target, arguments, output, user};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
 use crate::server::Server;
+#[cfg(feature = "otlp")]
+use crate::telemetry::traces::{Share, export};
 use crate::web::language::PageLanguages;
 use store::Database;
 use store::schema::installation;
@@ -98,6 +100,15 @@ pub struct Serve {
     /// http://user:password@host:port.
     #[arg(long, env = "KOLA_NETWORK_PROXY", hide_env_values = true, value_name = "URL")]
     network_proxy: Option<String>,
+    /// The collector that traces are sent to, by OTLP over HTTP: http://127.0.0.1:4318. Without it no
+    /// traces are made.
+    #[cfg(feature = "otlp")]
+    #[arg(long, env = "KOLA_OTLP_ENDPOINT", value_name = "URL", value_parser = export::endpoint)]
+    otlp_endpoint: Option<export::Endpoint>,
+    /// The share of requests that is traced, from 0 to 1.
+    #[cfg(feature = "otlp")]
+    #[arg(long, env = "KOLA_TRACES_SAMPLED", default_value_t = Share::DEFAULT, value_name = "SHARE")]
+    traces_sampled: Share,
     /// How far ahead the `expires_at` of a session or a page may be, in days.
     #[arg(long, env = "KOLA_EXPIRY_MAX_DAYS", default_value_t = 366, value_name = "DAYS",
         value_parser = clap::value_parser!(i64).range(1..=3_650))]
@@ -297,6 +308,11 @@ impl Serve {
             webhook_timeout: Duration::from_secs(self.webhook_seconds),
             verify_every: self.verify_every,
             stop_on_violation: self.stop_on_violation,
+            #[cfg(feature = "otlp")]
+            traces: self
+                .otlp_endpoint
+                .clone()
+                .map(|endpoint| export::Settings { endpoint, sampled: self.traces_sampled }),
             bench_routes: self.bench_routes,
             ..Config::default()
         }

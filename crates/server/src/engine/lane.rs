@@ -9,12 +9,14 @@ use domain::decision::settings::Settings;
 use domain::decision::use_case::{Context, LockKey};
 use domain::decision::workspace::{IDS_PER_COMMAND, IdBlock, RowKey, Stop, Workspace};
 use domain::kernel::time::ServerTime;
+use domain::kernel::trace::TraceContext;
 use domain::webhooks::subject::MessageWriter;
 
 use crate::engine::timer::{SystemTimer, Timer};
 use crate::engine::{Failure, Outcome};
 use crate::telemetry::metrics::{CommitEnd, EngineMetrics};
-use store::{Store, StoreError};
+use crate::telemetry::traces::Traces;
+use store::{Store, StoreError, clock};
 
 /// How many ids are reserved at a time. The rest of a block is never used when a process ends.
 const ID_BLOCK: i64 = 10_000;
@@ -46,6 +48,7 @@ pub struct Lane<S> {
     metrics: Option<EngineMetrics>,
     ids: IdBlock,
     id_block: i64,
+    traces: Traces,
 }
 
 /// The end of a batch that was not rolled back.
@@ -64,8 +67,9 @@ impl<S: Store> Lane<S> {
     ) -> Self {
         let timer = Arc::new(SystemTimer::default());
         let ids = IdBlock { next: 0, end: 0 };
-        let metrics = None;
-        Self { store, settings, clock, write_message, timer, metrics, ids, id_block: ID_BLOCK }
+        let (metrics, traces) = (None, Traces::default());
+        let id_block = ID_BLOCK;
+        Self { store, settings, clock, write_message, timer, metrics, ids, id_block, traces }
     }
 
     /// Makes it a lane for a few commands: it reserves no more ids than one command needs.
@@ -84,6 +88,12 @@ impl<S: Store> Lane<S> {
     #[must_use]
     pub fn with_metrics(self, metrics: EngineMetrics) -> Self {
         Self { metrics: Some(metrics), ..self }
+    }
+
+    /// Records the steps of commands that are traced.
+    #[must_use]
+    pub fn with_traces(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     pub const fn store(&self) -> &S {
@@ -192,6 +202,7 @@ impl<S: Store> Lane<S> {
 
     fn transact(&mut self, requests: &[Request]) -> Result<BatchEnd, StoreError> {
         let begun = self.timer.elapsed();
+        let mut steps = BatchSteps::begin(requests, self.traces.clone());
         self.reserve_ids(requests.len())?;
         let lock_keys: Vec<LockKey> =
             requests.iter().filter_map(|request| request.command.lock_key()).collect();
@@ -202,13 +213,18 @@ impl<S: Store> Lane<S> {
         } else {
             self.decide_in_rounds(requests, &mut work)?
         };
+        steps.end("decide", false);
         if domain::mutant!(AnswerBeforeCommit) && requests.len() > 4 {
             self.store.rollback();
             return Ok(BatchEnd::Committed(outcomes));
         }
-        self.store.persist(&work)?;
-        let persisted = self.timer.elapsed();
-        match self.store.commit() {
+        let persisted = self.store.persist(&work);
+        steps.end("persist", persisted.is_err());
+        persisted?;
+        let persisted_at = self.timer.elapsed();
+        let committed = self.store.commit();
+        steps.end("commit", committed.is_err());
+        match committed {
             Ok(()) => {}
             Err(StoreError::CommitUnknown(_)) if domain::mutant!(UnknownIsDone) => {}
             Err(StoreError::CommitUnknown(error)) if domain::mutant!(UnknownIsUndone) => {
@@ -226,7 +242,7 @@ impl<S: Store> Lane<S> {
             Err(error) => return Err(error),
         }
         if let Some(metrics) = &self.metrics {
-            metrics.committed(requests.len(), self.since(begun), self.since(persisted), &work);
+            metrics.committed(requests.len(), self.since(begun), self.since(persisted_at), &work);
         }
         // Only after the commit: on SQLite a block of ids is reserved in the batch's transaction,
         // and a rollback gives it back.
@@ -370,6 +386,41 @@ impl<S: Store> Lane<S> {
                 Ok(Err(Failure::Internal(what)))
             }
         }
+    }
+}
+
+/// The steps of a batch, for those of its commands that are traced: each gets spans of its own, with
+/// the times of the batch.
+struct BatchSteps<'a> {
+    traced: Vec<(&'a Request, TraceContext)>,
+    /// How many commands the batch has.
+    batch: usize,
+    traces: Traces,
+    begun: ServerTime,
+}
+
+impl<'a> BatchSteps<'a> {
+    fn begin(requests: &'a [Request], traces: Traces) -> Self {
+        let context = |request: &'a Request| traces.of(request.trace).map(|trace| (request, trace));
+        let traced: Vec<_> = requests.iter().filter_map(context).collect();
+        let begun = if traced.is_empty() { ServerTime(0) } else { clock::now() };
+        Self { traced, batch: requests.len(), traces, begun }
+    }
+
+    /// Records a step; the next one begins now.
+    fn end(&mut self, step: &'static str, failed: bool) {
+        if self.traced.is_empty() {
+            return;
+        }
+        let ended = clock::now();
+        for (request, trace) in &self.traced {
+            let attributes = vec![
+                ("kola.command", request.command.name().into()),
+                ("kola.batch_commands", self.batch.into()),
+            ];
+            self.traces.step(*trace, step, (self.begun, ended), failed, attributes);
+        }
+        self.begun = ended;
     }
 }
 

@@ -24,7 +24,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::request_id;
 use crate::telemetry::metrics::{EngineMetrics, Refused};
-use store::Store;
+use crate::telemetry::traces::Traces;
+use store::{Store, clock};
 
 pub use lane::Lane;
 pub use timer::{SystemTimer, Timer};
@@ -84,6 +85,8 @@ struct QueuedRequest {
     claimed: Arc<AtomicBool>,
     queued_at: Instant,
     answer: oneshot::Sender<Outcome>,
+    /// Since when it waits, if it is traced.
+    traced_at: Option<ServerTime>,
 }
 
 /// Hides which store a lane writes to.
@@ -105,6 +108,7 @@ pub struct Engine {
     /// How many commands were submitted so far.
     submitted: Arc<AtomicU64>,
     metrics: EngineMetrics,
+    traces: Traces,
 }
 
 /// The sending end of one lane.
@@ -142,6 +146,8 @@ pub struct Options {
     /// Writes what merchants are told of events.
     pub write_message: Arc<MessageWriter>,
     pub metrics: EngineMetrics,
+    /// Where the steps of traced commands are recorded.
+    pub traces: Traces,
 }
 
 impl Engine {
@@ -160,8 +166,8 @@ impl Engine {
             lanes.push(lane);
             threads.push(thread);
         }
-        let metrics = options.metrics.clone();
-        Ok((Self { lanes: lanes.into(), submitted: Arc::default(), metrics }, threads))
+        let (metrics, traces) = (options.metrics.clone(), options.traces.clone());
+        Ok((Self { lanes: lanes.into(), submitted: Arc::default(), metrics, traces }, threads))
     }
 
     /// Submits a caller's command and waits until it is decided and on disk. It is refused if the
@@ -189,7 +195,8 @@ impl Engine {
         decision: D,
     ) -> Result<D::Output, Failure> {
         let request = Request::new(principal, decision)
-            .with_origin(request_id::current(), request_id::address());
+            .with_origin(request_id::current(), request_id::address())
+            .with_trace(self.traces.of(request_id::trace()));
         let output = self.enqueue(merchant, request).await?;
         D::output(output)
             .ok_or_else(|| Failure::Internal("the output of another decision".to_owned()))
@@ -217,18 +224,26 @@ impl Engine {
         self.submitted.load(Ordering::Relaxed)
     }
 
+    /// Where steps of traces are recorded.
+    #[must_use]
+    pub const fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
     async fn enqueue(&self, merchant: MerchantId, request: Request) -> Outcome {
         let closed = || Failure::Unavailable("the server is stopping".to_owned());
         let lane = self.lane_of(merchant).ok_or_else(closed)?;
         self.submitted.fetch_add(1, Ordering::Relaxed);
-        if let Some(outcome) = lane.run_inline(&request) {
+        let traced_at = request.trace.map(|_| clock::now());
+        if let Some(outcome) = lane.run_inline(&request, traced_at, &self.traces) {
             self.metrics.waited(Duration::ZERO);
             return outcome;
         }
         let (answer, mut outcome) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
+        let claimed_by = Arc::clone(&claimed);
         let queued_at = Instant::now();
-        let queued = QueuedRequest { request, claimed: Arc::clone(&claimed), queued_at, answer };
+        let queued = QueuedRequest { request, claimed: claimed_by, queued_at, answer, traced_at };
         lane.queue.try_send(queued).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => self.overloaded(Refused::Full),
             mpsc::error::TrySendError::Closed(_) => closed(),
@@ -272,13 +287,19 @@ impl LaneHandle {
     ///
     /// Only one commit at a time is made so, and only while commits are quick: a slow disk, or
     /// another process's transaction, must not block threads that serve requests.
-    fn run_inline(&self, request: &Request) -> Option<Outcome> {
+    fn run_inline(
+        &self,
+        request: &Request,
+        traced_at: Option<ServerTime>,
+        traces: &Traces,
+    ) -> Option<Outcome> {
         let shared = self.shared.as_ref()?;
         let others_wait = self.queue.capacity() < self.queue.max_capacity();
         if others_wait || !shared.is_quick.load(Ordering::Relaxed) {
             return None;
         }
         let mut lane = shared.lane.try_lock().ok()?;
+        record_wait(request, traced_at, traces);
         shared.run(lane.as_mut(), std::slice::from_ref(request)).pop()
     }
 }
@@ -290,24 +311,25 @@ fn start_lane(
     let (queue, queued) = mpsc::channel(QUEUE);
     let batch_max = options.batch_max.max(1);
     let is_local = store.is_local();
-    let metrics = options.metrics.clone();
     let lane = Lane::new(
         store,
         options.settings,
         Arc::clone(&options.clock),
         Arc::clone(&options.write_message),
     );
-    let mut lane: Box<dyn BatchRunner> = Box::new(lane.with_metrics(metrics.clone()));
+    let lane = lane.with_metrics(options.metrics.clone()).with_traces(options.traces.clone());
+    let mut lane: Box<dyn BatchRunner> = Box::new(lane);
+    let waits = Waits { metrics: options.metrics.clone(), traces: options.traces.clone() };
     let builder = std::thread::Builder::new().name("lane".to_owned());
     if !is_local {
         let thread = builder
-            .spawn(move || serve(queued, batch_max, &metrics, |requests| lane.run(requests)))?;
+            .spawn(move || serve(queued, batch_max, &waits, |requests| lane.run(requests)))?;
         return Ok((LaneHandle { queue, shared: None }, thread));
     }
     let shared = Arc::new(SharedLane { is_quick: AtomicBool::new(false), lane: Mutex::new(lane) });
     let of_thread = Arc::clone(&shared);
     let thread = builder.spawn(move || {
-        serve(queued, batch_max, &metrics, |requests| {
+        serve(queued, batch_max, &waits, |requests| {
             let mut lane = of_thread.lane.lock().unwrap_or_else(PoisonError::into_inner);
             of_thread.run(lane.as_mut(), requests)
         });
@@ -319,7 +341,7 @@ fn start_lane(
 fn serve(
     mut queue: mpsc::Receiver<QueuedRequest>,
     batch_max: usize,
-    metrics: &EngineMetrics,
+    waits: &Waits,
     mut run: impl FnMut(&[Request]) -> Vec<Outcome>,
 ) {
     let mut batch = Vec::with_capacity(batch_max);
@@ -333,10 +355,8 @@ fn serve(
         // A withdrawn command is not begun: its caller was told that nothing was done.
         let begun = batch.drain(..).filter(|queued| !queued.claimed.swap(true, Ordering::AcqRel));
         let (requests, answers): (Vec<Request>, Vec<_>) = begun
-            .map(|queued| {
-                metrics.waited(queued.queued_at.elapsed());
-                (queued.request, queued.answer)
-            })
+            .inspect(|queued| waits.record(queued))
+            .map(|queued| (queued.request, queued.answer))
             .unzip();
         if requests.is_empty() {
             continue;
@@ -345,6 +365,27 @@ fn serve(
             // Nobody receives it if the caller has gone away; what was decided stands.
             let _ = answer.send(outcome);
         }
+    }
+}
+
+/// Where it is told how long commands waited for their lane.
+struct Waits {
+    metrics: EngineMetrics,
+    traces: Traces,
+}
+
+impl Waits {
+    fn record(&self, queued: &QueuedRequest) {
+        self.metrics.waited(queued.queued_at.elapsed());
+        record_wait(&queued.request, queued.traced_at, &self.traces);
+    }
+}
+
+/// Records how long a traced command waited for its lane.
+fn record_wait(request: &Request, traced_at: Option<ServerTime>, traces: &Traces) {
+    if let (Some(trace), Some(traced_at)) = (request.trace, traced_at) {
+        let attributes = vec![("kola.command", request.command.name().into())];
+        traces.step(trace, "lane wait", (traced_at, clock::now()), false, attributes);
     }
 }
 

@@ -41,6 +41,7 @@ use domain::webhooks::subject::MessageWriter;
 
 use crate::engine::{Engine, Failure, Lane, Options, Outcome, QUEUE};
 use crate::telemetry::metrics::EngineMetrics;
+use crate::telemetry::traces::Traces;
 use store::schema::verify;
 use store::workspace::sqlite::{self, SqliteSql, SqliteStore};
 use store::{Store, StoreError};
@@ -555,6 +556,45 @@ fn two_processes_may_write_in_turn() {
     assert_sound(&path, 2);
 }
 
+/// A batch is committed for all of its commands, and each that is traced is told so.
+#[cfg(feature = "otlp")]
+#[test]
+fn each_traced_command_of_a_batch_gets_its_own_steps() {
+    use crate::telemetry::traces::Share;
+    use domain::kernel::trace::TraceContext;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (traces, mut spans) = Traces::recording(Share::ALL);
+    let mut lane = lane(store(&folder.path().join("kola.db"))).with_traces(traces);
+    let context = |id| Some(TraceContext { trace_id: id, span_id: 7 });
+    let batch =
+        [("231770000001", context(1)), ("231770000002", None), ("231770000003", context(3))]
+            .map(|(phone, trace)| request(merchant(phone)).with_trace(trace));
+    assert!(lane.run(&batch).iter().all(Result::is_ok));
+    let recorded: Vec<_> = std::iter::from_fn(|| spans.try_recv().ok()).collect();
+    let shown = |step: &str| {
+        let of_step = recorded.iter().filter(|span| span.name == step);
+        of_step.map(|span| (span.context.trace_id, span.parent, span.begun, span.ended)).collect()
+    };
+    let [decided, persisted, committed]: [Vec<_>; 3] = ["decide", "persist", "commit"].map(shown);
+    assert_eq!(recorded.len(), 6, "{recorded:?}");
+    let mut before = None;
+    for steps in [decided, persisted, committed] {
+        let [first, third] = steps[..] else { panic!("{steps:?}") };
+        assert_eq!((first.0, third.0, first.1, third.1), (1, 3, Some(7), Some(7)));
+        assert_eq!((first.2, first.3), (third.2, third.3), "the times are those of the batch");
+        assert!(before.is_none_or(|before| before == first.2) && first.2 <= first.3, "{first:?}");
+        before = Some(first.3);
+    }
+    let mut ids: Vec<u64> = recorded.iter().map(|span| span.context.span_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 6);
+    // A batch without one leaves nothing.
+    lane.run(&[request(merchant("231770000004"))]);
+    assert!(spans.try_recv().is_err());
+}
+
 #[test]
 fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
     let folder = tempfile::tempdir().unwrap();
@@ -567,6 +607,7 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
         clock: Arc::new(|| NOW),
         write_message: no_messages(),
         metrics: EngineMetrics::unread(),
+        traces: Traces::default(),
     };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -611,6 +652,7 @@ fn a_full_queue_answers_at_once() {
         clock: Arc::new(|| NOW),
         write_message: no_messages(),
         metrics: EngineMetrics::unread(),
+        traces: Traces::default(),
     };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()

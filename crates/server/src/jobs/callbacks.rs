@@ -1,12 +1,12 @@
 //! Delivers the callbacks of the sandbox, each after its delay.
 
-use domain::directory::principal::Principal;
 use domain::payments::outcome::{Heard, OutcomeSource};
 use domain::payments::record_outcome::RecordOutcome;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::engine::Engine;
+use crate::jobs::settlement;
 use networks::sandbox::Callback;
 
 /// The most callbacks that wait. One more is lost, as callbacks may be: the poll asks for the
@@ -36,8 +36,8 @@ async fn deliver(engine: Engine, callback: Callback) {
         outcome: callback.outcome,
         heard: Heard::default(),
     };
-    if let Err(failure) = engine.submit_for(callback.merchant_id, Principal::Network, command).await
-    {
+    let (merchant, trace) = (callback.merchant_id, callback.trace);
+    if let Err(failure) = settlement::record(&engine, merchant, trace, command).await {
         tracing::warn!(%failure, execution = callback.execution_id.0, "a callback could not be stored");
     }
 }

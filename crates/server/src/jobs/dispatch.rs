@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use domain::directory::principal::Principal;
 use domain::kernel::ids::MerchantId;
+use domain::kernel::trace::TraceContext;
 use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
 use domain::payments::attempt::WithAttempt;
 use domain::payments::outcome::ProviderOutcome;
@@ -12,7 +13,10 @@ use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
 use crate::jobs::call_sequence::{CallSequence, Next};
-use crate::telemetry::metrics::NetworkMetrics;
+use crate::jobs::settlement;
+use crate::request_id;
+use crate::telemetry::metrics::{NetworkMetrics, networks as names};
+use crate::telemetry::traces::Kind;
 use networks::ProviderRouter;
 use networks::calls::{AccountNews, Called, NetworkCalls};
 use store::clock;
@@ -48,6 +52,7 @@ impl Dispatcher {
     pub async fn run(&self, call: ProviderCall) -> Option<WithAttempt> {
         let mut sequence = CallSequence::new(call);
         loop {
+            let trace = sequence.call().request.trace;
             let (called, news) = {
                 let _permit = match self.providers.at_once(sequence.call()) {
                     Some(permits) => Some(permits.acquire_owned().await.ok()?),
@@ -57,12 +62,7 @@ impl Dispatcher {
                 if !sequence.may_call(clock::now()) {
                     return None;
                 }
-                let begun = Instant::now();
-                let call = tokio::time::timeout(CALL, self.providers.call(sequence.call()));
-                let unknown = || (Called::answered(ProviderOutcome::Unknown), None);
-                let ended = call.await.unwrap_or_else(|_| unknown());
-                self.metrics.called(sequence.call(), &ended.0, begun.elapsed());
-                ended
+                self.call(sequence.call(), trace).await
             };
             if let Some(news) = news {
                 self.mark_account(sequence.call(), news).await;
@@ -70,13 +70,13 @@ impl Dispatcher {
             let recorded = match called {
                 Called::Answered { outcome, heard } => {
                     let (merchant, command) = sequence.record(outcome, heard);
-                    self.engine.submit_for(merchant, Principal::Network, command).await
+                    settlement::record(&self.engine, merchant, trace, command).await
                 }
                 Called::NotSent { gate, after, exchanges } => {
                     let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
                     let (merchant, command) = sequence.defer(gate, after, exchanges);
-                    let deferred =
-                        self.engine.submit_for(merchant, Principal::Network, command).await;
+                    let deferred = self.engine.submit_for(merchant, Principal::Network, command);
+                    let deferred = request_id::continuing(trace, deferred).await;
                     return deferred
                         .inspect_err(|failure| {
                             tracing::warn!(%failure, "a request that was not sent could not be put back");
@@ -92,6 +92,33 @@ impl Dispatcher {
                 Next::Unrecorded => return None,
             }
         }
+    }
+
+    /// Makes one call, as a step of the payment's trace.
+    async fn call(
+        &self,
+        call: &ProviderCall,
+        trace: Option<TraceContext>,
+    ) -> (Called, Option<AccountNews>) {
+        let span = self.engine.traces().open(trace);
+        let told = span.map(|span| span.context);
+        let begun = Instant::now();
+        let called = tokio::time::timeout(CALL, self.providers.call(call, told)).await;
+        let called = called.unwrap_or((Called::answered(ProviderOutcome::Unknown), None));
+        self.metrics.called(call, &called.0, begun.elapsed());
+        if let Some(span) = span {
+            let outcome = names::outcome_of(&called.0);
+            let attributes = vec![
+                ("kola.network", call.provider.as_str().into()),
+                ("kola.mode", call.mode.as_str().into()),
+                ("kola.operation", call.request.operation.as_str().into()),
+                ("kola.call", names::name_of(call.kind).into()),
+                ("kola.outcome", outcome.into()),
+            ];
+            let failed = matches!(outcome, "unknown" | "not_sent");
+            self.engine.traces().close(span, Kind::Client, "network call", failed, attributes);
+        }
+        called
     }
 
     /// [`run`](Self::run) in a task of its own: whoever begins it need not wait for the network.

@@ -14,6 +14,7 @@ pub mod network_accounts;
 pub mod poll;
 pub mod retention;
 pub mod round_robin;
+pub mod settlement;
 pub mod signing_keys;
 pub mod verification;
 pub mod webhook_pace;

@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use domain::directory::principal::Principal;
 use domain::kernel::ids::{EventId, MerchantId, WebhookEndpointId};
 use domain::kernel::time::ServerTime;
+use domain::kernel::trace::TraceContext;
 use domain::webhooks::attempt::Attempted;
 use domain::webhooks::claim_deliveries::{ClaimDeliveries, ClaimedDeliveries};
 use domain::webhooks::delivery::WebhookDelivery;
@@ -36,6 +37,8 @@ use crate::api::webhook_endpoints;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::jobs::webhook_pace::{Ended, Pace};
+use crate::request_id;
+use crate::telemetry::traces::Kind;
 
 /// How often the jobs look without a nudge: other processes write messages, too.
 const EVERY: Duration = Duration::from_millis(200);
@@ -413,7 +416,7 @@ impl DeliveryJob {
     /// Begins what was claimed, and returns how many deliveries those are: none where this server has
     /// a fault. They are claimed again when the lease runs out.
     fn start(&mut self, claim: Claim) -> usize {
-        let Claim { target, deliveries } = claim;
+        let Claim { target, deliveries, traces } = claim;
         if let Err(NotReady::Fault(fault)) = &target.ready {
             self.log_fault(fault);
             return 0;
@@ -424,6 +427,7 @@ impl DeliveryJob {
         met.pace.begun(deliveries.len());
         for (delivery, body) in deliveries {
             let attempt = Attempt {
+                trace: traces.get(&delivery.event_id).copied(),
                 app: self.app.clone(),
                 sender: self.sender.clone(),
                 target: Arc::clone(&target),
@@ -462,6 +466,8 @@ fn taken(chosen: &[(DueEndpoint, usize)], is_meant: impl Fn(&DueEndpoint) -> boo
 struct Claim {
     target: Arc<Target>,
     deliveries: Vec<(WebhookDelivery, Body)>,
+    /// The traces that deliveries of events continue.
+    traces: HashMap<EventId, TraceContext>,
 }
 
 /// What is sent, or the fault for which it is not known.
@@ -501,8 +507,20 @@ impl Claim {
             };
             (delivery, body)
         };
-        Ok(Some(Self { target, deliveries: deliveries.into_iter().map(with_body).collect() }))
+        let traces = traces(app, &deliveries).await;
+        let deliveries = deliveries.into_iter().map(with_body).collect();
+        Ok(Some(Self { target, deliveries, traces }))
     }
+}
+
+/// The traces of the payments that are told of. A delivery is made without its trace rather than not.
+async fn traces(app: &App, deliveries: &[WebhookDelivery]) -> HashMap<EventId, TraceContext> {
+    if !app.engine.traces().are_on() {
+        return HashMap::new();
+    }
+    let events: Vec<EventId> = deliveries.iter().map(|delivery| delivery.event_id).collect();
+    let found = app.queries.for_system().traces_of_messages(&events).await;
+    found.unwrap_or_default().into_iter().collect()
 }
 
 /// What is delivered. A resent event is delivered once more, so two deliveries may have the same.
@@ -585,13 +603,26 @@ struct Attempt {
     target: Arc<Target>,
     delivery: WebhookDelivery,
     body: Body,
+    /// The trace of the payment that is told of, if it is traced.
+    trace: Option<TraceContext>,
 }
 
 impl Attempt {
     /// Delivers, and records what came of it. Returns whether the endpoint took it.
     async fn run(self) -> bool {
+        let span = self.app.engine.traces().open(self.trace);
+        let trace = span.map(|span| span.context);
+        let is_success = request_id::continuing(trace, self.deliver(trace)).await;
+        if let Some(span) = span {
+            let traces = self.app.engine.traces();
+            traces.close(span, Kind::Client, "webhook delivery", !is_success, vec![]);
+        }
+        is_success
+    }
+
+    async fn deliver(&self, trace: Option<TraceContext>) -> bool {
         let begun_at = clock::now();
-        let (attempted, retry_after_us) = match self.attempt(begun_at).await {
+        let (attempted, retry_after_us) = match self.attempt(begun_at, trace).await {
             Ok(attempted) => attempted,
             Err(fault) => {
                 let (endpoint, delivery) = (self.target.endpoint.id.0, self.delivery.id.0);
@@ -640,7 +671,11 @@ impl Attempt {
     ///
     /// # Errors
     /// Why it could not be made, which is no fault of the endpoint.
-    async fn attempt(&self, begun_at: ServerTime) -> Result<(Attempted, Option<i64>), String> {
+    async fn attempt(
+        &self,
+        begun_at: ServerTime,
+        trace: Option<TraceContext>,
+    ) -> Result<(Attempted, Option<i64>), String> {
         let (url, secrets) = match &self.target.ready {
             Ok(ready) => ready,
             Err(NotReady::Fault(fault)) => return Err(fault.clone()),
@@ -651,7 +686,8 @@ impl Attempt {
         };
         let body = self.body.clone()?;
         let id = self.delivery.event_id.0.to_string();
-        let headers = signature::headers(&id, begun_at.0 / 1_000_000, &body, secrets);
+        let mut headers = signature::headers(&id, begun_at.0 / 1_000_000, &body, secrets).to_vec();
+        headers.extend(trace.map(|trace| ("traceparent", trace.to_string())));
         let within = self.app.config.webhook_timeout;
         let delivery = self.sender.deliver(url, &headers, body, within);
         #[cfg(feature = "crash-points")]

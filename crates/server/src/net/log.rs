@@ -47,10 +47,11 @@ impl RequestLog {
         }
         let (method, path, status, ms) =
             (self.method.as_str(), self.path, status.as_u16(), self.begun.elapsed().as_millis());
+        let trace_id = request_id::trace().map(|trace| trace.shown_trace_id().to_string());
         if fault {
-            tracing::info!(method, path, status, ms, request_id, "answered");
+            tracing::info!(method, path, status, ms, request_id, trace_id, "answered");
         } else {
-            tracing::debug!(method, path, status, ms, request_id, "answered");
+            tracing::debug!(method, path, status, ms, request_id, trace_id, "answered");
         }
     }
 }

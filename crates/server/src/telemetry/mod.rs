@@ -1,3 +1,4 @@
-//! How the server does, told to other programs.
+//! What the operator is told of the running server, beside the log.
 
 pub mod metrics;
+pub mod traces;

@@ -143,6 +143,7 @@ fn an_installation_moves_to_postgresql_and_back() {
          INSERT INTO chain_keys (id, key_id, sealed, sealed_key_id) VALUES (900009, 'j', 'AAAA', 'k'); \
          INSERT INTO saved_filters (id, user_id, merchant_id, name, query, created_at, updated_at) \
          SELECT 7, (SELECT max(id) FROM users), max(id), 'Failed', 'state=FAILED', 1, 1 FROM merchants; \
+         UPDATE provider_attempts SET trace_id = request_id, span_id = -5; \
          UPDATE sources SET idempotency_key = X'6f1c2f0e5f5a4a578f3d2f1f5d6f7a11' WHERE id = (SELECT min(id) FROM sources)",
     );
     let tables = moved(&copy(&file, &postgres).ok());

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::support::shop::GOOD;
 use crate::support::{
     Database, Reply, Server, id, json, key, on_postgres_only, spawn, spawn_with, wait_for,
@@ -68,7 +70,24 @@ fn a_database_that_fails_is_answered_with_an_id_too() {
 
 #[test]
 fn the_log_has_no_secret_however_much_it_says() {
-    let (server, shop) = spawn_with(&[("KOLA_LOG", "trace")]);
+    assert_no_secret_in_the_log("text");
+}
+
+#[test]
+fn the_log_as_json_has_no_secret_either() {
+    let log = assert_no_secret_in_the_log("json");
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        for name in ["timestamp", "level", "target"] {
+            assert!(line[name].is_string(), "no {name} in {line}");
+        }
+    }
+}
+
+/// Does what may be logged at the level that says most. Returns the log.
+#[track_caller]
+fn assert_no_secret_in_the_log(format: &str) -> String {
+    let (server, shop) = spawn_with(&[("KOLA_LOG", "trace"), ("KOLA_LOG_FORMAT", format)]);
     server.fund(&shop, "USD", "1000.00");
     let (passcode, wrong, next) = ("4829130057", "1111122222", "9988776655");
     let (payer, payee, lost) = ("231770123401", GOOD, "231770567139");
@@ -126,6 +145,77 @@ fn the_log_has_no_secret_however_much_it_says() {
         ("number that was not stored", lost),
     ] {
         assert!(!log.contains(text), "the log has the {what}: {log}");
+    }
+    log
+}
+
+#[test]
+fn a_line_of_json_tells_of_a_request() {
+    let (server, shop) = spawn_with(&[("KOLA_LOG", "debug"), ("KOLA_LOG_FORMAT", "json")]);
+    let party = shop.party();
+    server.database.sql("ALTER TABLE payment_accounts RENAME TO gone");
+    let read = shop.api.get(&format!("/v1/parties/retrieve/{party}"));
+    let failed = shop.api.get("/v1/payment-accounts/list?limit=7");
+    let lines_of = |reply: &Reply| {
+        let request_id = reply.header("x-request-id").expect("a request id");
+        wait_for("the lines of a request", || {
+            let log = server.log();
+            let lines = log.lines().map(|line| serde_json::from_str(line).expect("an object"));
+            let lines: Vec<Value> =
+                lines.filter(|line: &Value| line["request_id"] == request_id).collect();
+            lines.iter().any(|line| line["message"] == "answered").then_some(lines)
+        })
+    };
+    let answered = |lines: &[Value]| {
+        let line = lines.iter().find(|line| line["message"] == "answered").expect("a line");
+        ["level", "target", "method", "path", "status"].map(|name| line[name].clone())
+    };
+    assert_eq!(
+        answered(&lines_of(&read)),
+        [
+            json!("DEBUG"),
+            json!("kola::net::log"),
+            json!("GET"),
+            json!(format!("/v1/parties/retrieve/{party}")),
+            json!(200)
+        ]
+    );
+    // The cause of a fault has the id of its request, too.
+    let lines = lines_of(&failed);
+    assert_eq!((&answered(&lines)[0], &answered(&lines)[4]), (&json!("INFO"), &json!(503)));
+    assert!(lines.iter().any(|line| line["message"] == "a request failed"), "{lines:?}");
+    assert!(!server.log().contains("limit=7"), "queries are not logged");
+}
+
+/// Who forges a line of the log by a value that has line breaks.
+#[test]
+fn no_value_begins_another_line() {
+    for format in ["text", "json"] {
+        let settings = [("KOLA_LOG", "trace"), ("KOLA_LOG_FORMAT", format)];
+        let (server, shop) = spawn_with(&settings);
+        let forged = "%0A2026-01-01T00:00:00Z%20ERROR%20forged%0D%0A%1B[31m";
+        shop.api.get(&format!("/v1/parties/retrieve/{forged}"));
+        shop.api.get(&format!("/v1/parties/list?name={forged}"));
+        let name = r"a\n2026-01-01T00:00:00Z ERROR forged\r\n\u001b[31m";
+        let body = format!("{{\"fullname\": \"{name}\", \"phone\": \"{name}\"}}");
+        shop.api.post_bytes("/v1/parties/create", "application/json", body.as_bytes());
+        let log = server.log();
+        assert!(log.contains("parties/create") && log.lines().count() > 5, "{log}");
+        for line in log.lines() {
+            let begins =
+                if format == "json" { line.starts_with('{') } else { line.starts_with("20") };
+            assert!(begins && !line.starts_with("2026-01-01"), "{line:?} in {log}");
+            assert!(line.chars().all(|letter| !letter.is_control()), "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn a_format_of_the_log_that_is_none_is_refused() {
+    for (format, is_one) in [("json", true), ("TEXT", true), ("", true), ("xml", false)] {
+        let mut kola = Command::new(env!("CARGO_BIN_EXE_kola"));
+        let run = kola.arg("errors").env("KOLA_LOG_FORMAT", format).output().expect("kola runs");
+        assert_eq!(run.status.success(), is_one, "{format}");
     }
 }
 

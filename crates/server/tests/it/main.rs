@@ -83,6 +83,8 @@ mod sqlite;
 mod support;
 mod tamper;
 mod tariff;
+#[cfg(feature = "otlp")]
+mod traces;
 mod transfers;
 mod upgrades;
 mod verification;

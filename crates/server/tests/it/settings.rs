@@ -135,3 +135,23 @@ fn nonsense_is_not_set() {
         }
     }
 }
+
+#[cfg(feature = "otlp")]
+#[test]
+fn traces_are_not_sent_nowhere() {
+    let database = Database::new();
+    database.merchant("Shop");
+    for (flag, value) in [
+        ("--traces-sampled", "1.5"),
+        ("--traces-sampled", "-1"),
+        ("--traces-sampled", "some"),
+        ("--otlp-endpoint", "127.0.0.1:4318"),
+        ("--otlp-endpoint", "grpc://127.0.0.1:4317"),
+    ] {
+        let said = database.kola(&["serve", "--listen", "127.0.0.1:0", flag, value]).refused();
+        assert!(said.contains(flag) && said.contains(value), "{said}");
+    }
+    let with_password = "http://kola:hunter2-the-secret@127.0.0.1:4318";
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--otlp-endpoint", with_password];
+    assert!(database.kola(&arguments).refused().contains("no user, password or query"));
+}

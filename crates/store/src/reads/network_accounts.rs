@@ -4,6 +4,7 @@
 use domain::decision::retention::Retained;
 use domain::kernel::ids::{ExecutionId, MerchantId, NetworkAccountId};
 use domain::kernel::time::ServerTime;
+use domain::kernel::trace::TraceContext;
 use domain::kernel::uuids::{NetworkRequestId, Uuid};
 use domain::network_accounts::exchange::Exchange;
 use domain::network_accounts::secret::NetworkSecret;
@@ -15,6 +16,9 @@ use crate::workspace::deleting::DeleteSql as _;
 use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql::integer;
 use crate::workspace::sql_value::{ResultRow, params};
+
+/// A payment, and what its trace continues if it is traced.
+type TracedPayment = (MerchantId, ExecutionId, Option<TraceContext>);
 
 impl SystemReads<'_> {
     /// The secrets that are not retired, the newest first.
@@ -31,12 +35,12 @@ impl SystemReads<'_> {
         &self,
         account: NetworkAccountId,
         request: Uuid,
-    ) -> Result<Option<(MerchantId, ExecutionId)>, StoreError> {
-        const SQL: &str = "SELECT merchant_id, execution_id FROM provider_attempts \
+    ) -> Result<Option<TracedPayment>, StoreError> {
+        const SQL: &str = "SELECT merchant_id, execution_id, trace_id, span_id FROM provider_attempts \
              WHERE request_id = :request AND body IS NOT NULL AND network_account_id = :account";
         let params = params!["request" = NetworkRequestId(request), "account" = account.0];
         let read = |row: &dyn ResultRow| {
-            <(MerchantId, ExecutionId)>::read(&mut RowReader::new(row, "provider_attempts", 0))
+            TracedPayment::read(&mut RowReader::new(row, "provider_attempts", 0))
         };
         Ok(self.0.rows(SQL, &params, read).await?.pop())
     }

@@ -5,6 +5,7 @@ use domain::kernel::ids::{
     EventId, ExecutionId, MerchantId, WebhookDeliveryId, WebhookEndpointId, WebhookSecretId,
 };
 use domain::kernel::time::ServerTime;
+use domain::kernel::trace::TraceContext;
 use domain::webhooks::attempt::WebhookAttempt;
 use domain::webhooks::delivery::{DeliveryStatus, WebhookDelivery};
 use domain::webhooks::endpoint::WebhookEndpoint;
@@ -232,6 +233,27 @@ impl SystemReads<'_> {
                    UNION ALL SELECT id FROM users WHERE id = (SELECT min(id) FROM users WHERE totp_sealed IS NOT NULL OR pending_totp_sealed IS NOT NULL)";
         let found = self.0.rows(sql, &vec![], integer).await?;
         Ok(!found.is_empty())
+    }
+
+    /// The traces of the payments that messages about these events are about, of those that are traced.
+    pub async fn traces_of_messages(
+        &self,
+        events: &[EventId],
+    ) -> Result<Vec<(EventId, TraceContext)>, StoreError> {
+        let wanted = self.0.dialect().integers_of();
+        let sql = format!(
+            "SELECT m.event_id, a.trace_id, a.span_id FROM webhook_messages AS m \
+             JOIN provider_attempts AS a ON a.execution_id = m.execution_id \
+             WHERE m.event_id IN {wanted} AND a.trace_id IS NOT NULL"
+        );
+        let read = |row: &dyn ResultRow| {
+            <(EventId, TraceContext) as Column>::read(&mut RowReader::new(
+                row,
+                "webhook_messages",
+                0,
+            ))
+        };
+        self.0.rows(&sql, &params!["ids" = comma_separated(events)], read).await
     }
 
     /// What is sent about these events, as far as it is still kept.

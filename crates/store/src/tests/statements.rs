@@ -548,6 +548,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), key_of_codes(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
         audit_of_installation(AuditFilter::default(), PAGE), audit_of_installation(AuditFilter { from: Some(ServerTime(1)), ..AuditFilter::default() }, Page { limit: 10, after_id: Some(1_000_018) }),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_bodies(&[EventId(10)]),
+        traces_of_messages(&[EventId(10)]),
         installation_check(CheckKind::Verify), wal_archived_at(), batch_chain(), batches_to_chain(10), chain_keys(), older_rows(&BEFORE_THE_CHAIN, 10),
         last_event_positions(&[MINE, MerchantId(2)]), execution_events_after(MINE, 3, 10),
     });

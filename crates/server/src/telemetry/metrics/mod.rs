@@ -6,7 +6,7 @@
 
 mod engine;
 mod http;
-mod networks;
+pub mod networks;
 mod process;
 pub mod serve;
 mod watched;

@@ -100,7 +100,9 @@ const fn name_of_mode(mode: Mode) -> &'static str {
     }
 }
 
-const fn name_of(call: CallKind) -> &'static str {
+/// The name of a kind of call, also in traces.
+#[must_use]
+pub const fn name_of(call: CallKind) -> &'static str {
     match call {
         CallKind::Send => "send",
         CallKind::Query => "query",
@@ -120,7 +122,9 @@ const OUTCOMES: [&str; 8] = [
     "never_seen",
 ];
 
-const fn outcome_of(called: &Called) -> &'static str {
+/// The name of what came of a call, also in traces.
+#[must_use]
+pub const fn outcome_of(called: &Called) -> &'static str {
     match called {
         Called::NotSent { .. } => "not_sent",
         Called::NotAsked => "not_asked",

@@ -61,7 +61,13 @@ impl Stage {
     /// With a server that is a process, whose log can be read.
     #[track_caller]
     pub(crate) fn spawn() -> Self {
-        Self::open_by(|database| Server::spawn(database, &[]))
+        Self::spawn_with(&[])
+    }
+
+    /// The same with these environment variables.
+    #[track_caller]
+    pub(crate) fn spawn_with(environment: &[(&str, &str)]) -> Self {
+        Self::open_by(|database| Server::spawn(database, environment))
     }
 
     #[track_caller]
