@@ -5,7 +5,7 @@ CREATE TABLE installation_checks (
     kind         TEXT NOT NULL UNIQUE,
     begun_at     BIGINT,
     ended_at     BIGINT,
-    outcome      TEXT CHECK (outcome = 'GOOD' OR outcome = 'BAD' OR outcome = 'FAILED'),
+    outcome      TEXT CHECK (outcome IN ('GOOD', 'BAD', 'FAILED')),
     violations   BIGINT NOT NULL CHECK (violations >= 0),
     detail       TEXT,
     good_at      BIGINT,

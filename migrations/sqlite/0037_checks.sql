@@ -5,7 +5,7 @@ CREATE TABLE installation_checks (
     kind         TEXT NOT NULL UNIQUE,
     begun_at     INTEGER,
     ended_at     INTEGER,
-    outcome      TEXT CHECK (outcome = 'GOOD' OR outcome = 'BAD' OR outcome = 'FAILED'),
+    outcome      TEXT CHECK ((outcome = 'GOOD' OR outcome = 'BAD' OR outcome = 'FAILED')),
     violations   INTEGER NOT NULL CHECK (violations >= 0),
     detail       TEXT,
     good_at      INTEGER,

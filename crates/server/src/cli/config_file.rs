@@ -123,6 +123,12 @@ impl ConfigFile {
         Self { path: PathBuf::new(), entries: vec![] }
     }
 
+    /// Where it is; `None` where there is none.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        Some(self.path.as_path()).filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// Reads a file. What is right in it is answered together with all that is wrong. `kola` has to
     /// be built.
     pub fn read(path: &Path, kola: &Command) -> (Self, Vec<Fault>) {

@@ -15,8 +15,8 @@ pub enum Exit {
     BeyondLimit,
     /// The ledger is right, and a head that was kept elsewhere is not in the books.
     UnknownHead,
-    /// Something is wrong with the installation.
-    Unwell,
+    /// `kola doctor` has found what has to be put right.
+    Unhealthy,
 }
 
 impl Exit {
@@ -26,7 +26,7 @@ impl Exit {
         Self::Mistaken,
         Self::BeyondLimit,
         Self::UnknownHead,
-        Self::Unwell,
+        Self::Unhealthy,
     ];
 
     #[must_use]
@@ -37,7 +37,7 @@ impl Exit {
             Self::Mistaken => 2,
             Self::BeyondLimit => 3,
             Self::UnknownHead => 4,
-            Self::Unwell => 5,
+            Self::Unhealthy => 5,
         }
     }
 
@@ -58,7 +58,9 @@ impl Exit {
             Self::UnknownHead => {
                 "`ledger verify`: the ledger is right, and the head of `--head` is not in the books"
             }
-            Self::Unwell => "`doctor`: a line says fail; with `--strict`, one says warn",
+            Self::Unhealthy => {
+                "`doctor`: something has failed; with `--strict` something is a warning, too"
+            }
         }
     }
 }

@@ -188,11 +188,11 @@ enum Group {
     /// Back up, restore and copy the database.
     #[command(subcommand)]
     Db(db::Db),
+    /// Look at the installation and at what it stands on, and say what to do. Changes nothing.
+    Doctor(doctor::Doctor),
     /// Check the config file, and print the settings and where they come from.
     #[command(subcommand)]
     Config(config::Config),
-    /// Look at the installation and at what it stands on, and say what to do. Changes nothing.
-    Doctor(doctor::Doctor),
     /// Print the catalogue of the API's errors.
     Errors,
     /// Print the completions of a shell, for packages.

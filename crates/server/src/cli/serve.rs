@@ -319,13 +319,13 @@ impl Serve {
             page_languages: self.page_languages,
             webhooks_private_addresses: self.webhooks_private_addresses,
             webhook_timeout: Duration::from_secs(self.webhook_seconds),
+            verify_every: self.verify_every,
+            stop_on_violation: self.stop_on_violation,
             #[cfg(feature = "otlp")]
             traces: self
                 .otlp_endpoint
                 .clone()
                 .map(|endpoint| export::Settings { endpoint, sampled: self.traces_sampled }),
-            verify_every: self.verify_every,
-            stop_on_violation: self.stop_on_violation,
             bench_routes: self.bench_routes,
             ..Config::default()
         }

@@ -41,6 +41,8 @@ pub fn look(target: &Target, private_files: &[PathBuf]) -> MachineFacts {
         KeyFile::Given(path) | KeyFile::BesideDatabase(path) => files.push(path),
         KeyFile::Unknown => {}
     }
+    // It may have the database's password.
+    files.extend(target.file.path().map(Path::to_owned));
     files.extend_from_slice(private_files);
     let files = files.into_iter().filter_map(|path| mode(&path).map(|mode| (path, mode)));
     MachineFacts {

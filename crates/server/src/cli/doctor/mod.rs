@@ -41,7 +41,8 @@ pub struct Doctor {
     /// twice that is a warning.
     #[arg(long, env = "KOLA_VERIFY_EVERY", value_name = "TIME", value_parser = arguments::interval)]
     verify_every: Option<Duration>,
-    /// A file that nobody else may read, beside the database and its key. May be repeated.
+    /// A file that nobody else may read, beside the database, its key and the config file. May be
+    /// repeated.
     #[arg(long = "private-file", value_name = "FILE")]
     private_files: Vec<PathBuf>,
 }
@@ -116,7 +117,7 @@ impl Line {
 }
 
 impl Doctor {
-    /// The exit code is 0 if nothing has failed; with `--strict` a warning is a failure, too.
+    /// With `--strict` a warning is a failure, too.
     pub fn run(self, target: &Target) -> Exit {
         let lines = self.lines(target);
         let count = |state| lines.iter().filter(|line| line.state == state).count();
@@ -132,7 +133,7 @@ impl Doctor {
         ));
         match output::tell(&json, &text.join("\n")) {
             Err(error) if !error.is::<NobodyReads>() => fail(&error),
-            _ if fails > 0 || (self.strict && warnings > 0) => Exit::Unwell,
+            _ if fails > 0 || (self.strict && warnings > 0) => Exit::Unhealthy,
             _ => Exit::Done,
         }
     }

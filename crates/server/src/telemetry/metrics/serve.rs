@@ -30,7 +30,6 @@ async fn metrics(State(app): State<App>) -> Response {
 }
 
 /// The routes of the metrics' listener.
-#[must_use]
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/metrics", get(metrics))

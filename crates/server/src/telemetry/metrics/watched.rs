@@ -259,7 +259,7 @@ impl FromDatabase {
             registry,
             "kola_database_clock_offset_seconds",
             "How far the database's clock is ahead of this process's",
-            if self.clock_ahead_us < 0 { -ahead } else { ahead },
+            ahead.copysign(if self.clock_ahead_us < 0 { -1.0 } else { 1.0 }),
         );
     }
 
