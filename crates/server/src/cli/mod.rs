@@ -192,7 +192,7 @@ enum Group {
     Doctor(doctor::Doctor),
     /// Check the config file, and print the settings and where they come from.
     #[command(subcommand)]
-    Config(config::Config),
+    Config(Box<config::Config>),
     /// Print the catalogue of the API's errors.
     Errors,
     /// Print the completions of a shell, for packages.
@@ -285,15 +285,12 @@ impl Given {
 impl Group {
     /// Whether settings mean anything to the command. A program that installs kola calls the others
     /// where no config file is in order yet.
-    const fn has_settings(&self) -> bool {
-        !matches!(
-            self,
-            Self::Errors
-                | Self::Openapi
-                | Self::Completions(_)
-                | Self::Manual(_)
-                | Self::Config(config::Config::Sample)
-        )
+    fn has_settings(&self) -> bool {
+        match self {
+            Self::Errors | Self::Openapi | Self::Completions(_) | Self::Manual(_) => false,
+            Self::Config(command) => !matches!(**command, config::Config::Sample),
+            _ => true,
+        }
     }
 
     fn run(self, target: &Target) -> anyhow::Result<Exit> {
