@@ -348,6 +348,7 @@ with fires("KolaNetworkUnavailable") as wait, again_and_again(lambda: test.pay(m
     wait()
     fakes.start()
 with fires("KolaNetworkUnknownWords") as wait, again_and_again(lambda: test.pay(momo)):
+    fakes.fault(network="PAWAPAY", kind="STUCK", times=100000)
     fakes.fault(network="PAWAPAY", kind="WORD", status="DREAMING", times=100000)
     wait()
 fakes.mend()
@@ -355,7 +356,7 @@ with fires("KolaTokenRefused") as wait, again_and_again(lambda: test.pay(momo)):
     fakes.fault(network="PAWAPAY", kind="REFUSED", status=401, times=100000)
     wait()
 fakes.mend()
-kola("networks", "set-token", "--account", str(pawapay["id"]), given=json.dumps({"token": fakes.token}))
+kola("networks", "set-token", "--account", str(pawapay["id"]), given=fakes.token + "\n")
 with fires("KolaCallbacksNotSigned") as wait, again_and_again(lambda: http("POST", callback, body={"id": "evt_1"})):
     wait()
 
