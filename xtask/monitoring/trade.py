@@ -28,7 +28,7 @@ class Receiver(BaseHTTPRequestHandler):
 def account(shop, number, operation="COLLECTION"):
     party = shop.post("/v1/parties/create", {"fullname": "Ama Kollie", "phone": number})
     new = {"account_name": "Ama Kollie", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR"}
-    new |= {"party_id": party["id"], "sensitive_account_number": number}
+    new |= {"party_id": party["id"], "insensitive_account_number": number}
     return shop.post(f"/v1/payment-accounts/create?operation_type={operation}", new)
 
 

@@ -65,7 +65,7 @@ enum Chore {
     /// Let the disk of PostgreSQL run full under load, and check that nothing is lost or doubled
     DiskFull(disk_full::Options),
     /// Plant a real fault for each alert, and see a real Prometheus say that it fires; as root, some minutes
-    Alerts,
+    Alerts(monitoring::Options),
     /// Kill the primary of two PostgreSQL clusters under load, promote the standby, and check that
     /// nothing is lost or doubled
     Failover(failover::Options),
@@ -96,7 +96,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Plot(options) => bench::plot::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::DiskFull(options) => disk_full::run(&options),
-        Chore::Alerts => monitoring::alerts().map(|()| ExitCode::SUCCESS),
+        Chore::Alerts(options) => monitoring::alerts(&options).map(|()| ExitCode::SUCCESS),
         Chore::Failover(options) => failover::run(&options),
         Chore::New(options) => new::run(&options),
         Chore::Screens(options) => screens::run(&options),

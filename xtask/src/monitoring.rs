@@ -43,8 +43,14 @@ pub fn run() -> anyhow::Result<()> {
     stage.watch()
 }
 
+#[derive(clap::Args)]
+pub struct Options {
+    /// Only the faults of these alerts
+    only: Vec<String>,
+}
+
 /// `cargo xtask alerts`: a real fault for each alert, and a real Prometheus that says that it fires.
-pub fn alerts() -> anyhow::Result<()> {
+pub fn alerts(options: &Options) -> anyhow::Result<()> {
     ensure!(rustix::process::geteuid().is_root(), "only root may mount a small disk");
     for (program, package) in [("promtool", "prometheus"), ("faketime", "faketime")] {
         if !quiet(&[program, "--version"]) {
@@ -64,7 +70,12 @@ pub fn alerts() -> anyhow::Result<()> {
     let cluster = Cluster::start(&cluster::Options::fast())?;
     cluster.sql("postgres", "CREATE DATABASE kola")?;
     let mut faults = script(&python, "faults.py");
-    faults.arg(target.join("debug")).arg(crate::root()).arg(&run).arg(cluster.url("kola"));
+    faults
+        .arg(target.join("debug"))
+        .arg(crate::root())
+        .arg(&run)
+        .arg(cluster.url("kola"))
+        .args(&options.only);
     let status = faults.status().context("python3")?;
     ensure!(status.success(), "faults.py ended with {status}; logs are in {}", run.display());
     Ok(())
