@@ -31,8 +31,8 @@ seen, programs, faults = [], [], []
 
 
 def begin(*arguments, **more):
-    """A program that is killed when this one ends."""
-    programs.append(subprocess.Popen(*arguments, **more))
+    """A program that is killed when this one ends, with what it has started."""
+    programs.append(subprocess.Popen(*arguments, start_new_session=True, **more))
     return programs[-1]
 
 
@@ -43,7 +43,8 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 @atexit.register
 def end_all():
     for program in programs:
-        program.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
         program.wait()
 
 
@@ -93,7 +94,8 @@ class Server:
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
+        # With `faketime` the server is a child of the process.
+        os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(60)
 
     def restart(self, **settings):

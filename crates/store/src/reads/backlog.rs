@@ -15,6 +15,8 @@ use crate::workspace::sql_value::{ResultRow, params};
 
 /// How many rows are counted at most.
 pub const COUNTED_MAX: i64 = 100_000;
+/// Among how many deliveries the oldest is looked for that was never tried.
+const UNTRIED_MAX: i64 = 10_000;
 /// How many open reviews are looked at: the oldest.
 const REVIEWS_MAX: i64 = 10_000;
 
@@ -32,8 +34,8 @@ pub struct OpenAmount {
 pub struct WaitingDeliveries {
     /// At most [`COUNTED_MAX`]. Messages whose deliveries are not made yet count as one each.
     pub count: i64,
-    /// When the most overdue of them was due; none is where that is later than now.
-    pub oldest_due_at: Option<ServerTime>,
+    /// When the oldest was made of those that nobody has tried to deliver yet.
+    pub oldest_untried_at: Option<ServerTime>,
 }
 
 impl SystemReads<'_> {
@@ -59,24 +61,18 @@ impl SystemReads<'_> {
     pub async fn waiting_deliveries(&self) -> Result<WaitingDeliveries, StoreError> {
         let messages = self.count("webhook_messages WHERE fanned_out_at IS NULL").await?;
         let deliveries = self.count("webhook_deliveries WHERE next_attempt_at IS NOT NULL").await?;
-        let next = |after: &str| {
-            format!(
-                "(SELECT endpoint_id FROM webhook_deliveries WHERE next_attempt_at IS NOT NULL \
-                 AND endpoint_id > {after} ORDER BY endpoint_id LIMIT 1)"
-            )
-        };
-        let sql = format!(
-            "WITH RECURSIVE found(id) AS (SELECT {} UNION ALL SELECT {} FROM found WHERE found.id IS NOT NULL) \
-             SELECT coalesce(min((SELECT next_attempt_at FROM webhook_deliveries WHERE endpoint_id = found.id \
-             AND next_attempt_at IS NOT NULL ORDER BY next_attempt_at LIMIT 1)), 0) FROM found WHERE id IS NOT NULL",
-            next("0"),
-            next("found.id")
-        );
+        // What was tried has a schedule of its own. What was claimed again and again and could not be tried
+        // is due a little later each time, so that the time when it is due tells nothing.
+        let sql = "SELECT coalesce(min(created_at), 0) FROM (SELECT * FROM \
+                   (SELECT created_at FROM webhook_messages WHERE fanned_out_at IS NULL ORDER BY event_id LIMIT 1) AS found \
+                   UNION ALL SELECT created_at FROM (SELECT created_at, attempts FROM webhook_deliveries \
+                   WHERE next_attempt_at IS NOT NULL LIMIT :most) AS found WHERE attempts = 0) AS waiting";
+        let params = params!["most" = UNTRIED_MAX];
         let _permit = self.0.list_permit().await?;
-        let oldest = self.0.list_rows(sql, vec![], integer).await?.pop();
+        let oldest = self.0.list_rows(sql.to_owned(), params, integer).await?.pop();
         Ok(WaitingDeliveries {
             count: messages.saturating_add(deliveries),
-            oldest_due_at: oldest.filter(|at| *at > 0).map(ServerTime),
+            oldest_untried_at: oldest.filter(|at| *at > 0).map(ServerTime),
         })
     }
 

@@ -639,6 +639,7 @@ fn read_whole(plan: &str) -> Option<&str> {
         "USING COVERING INDEX approvals_open",
         "USING INDEX webhook_messages_to_fan_out",
         "USING COVERING INDEX webhook_deliveries_due",
+        "USING INDEX webhook_deliveries_due",
     ];
     let lines = plan.lines().filter(|line| !of_open.iter().any(|index| line.contains(index)));
     lines.into_iter().find(|line| table(line).is_some_and(|table| !SMALL.contains(&table.as_str())))

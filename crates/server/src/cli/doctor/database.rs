@@ -234,7 +234,7 @@ async fn installation(reads: OperatorReads) -> Result<InstallationFacts, StoreEr
         oldest_review_at: reviews.iter().map(|(review, _)| review.created_at).min(),
         oldest_due_at: system.oldest_due(DueKind::Executions, now).await?,
         webhooks_waiting: deliveries.count,
-        oldest_webhook_at: deliveries.oldest_due_at,
+        oldest_webhook_at: deliveries.oldest_untried_at,
     })
 }
 

@@ -353,7 +353,7 @@ pub fn installation(facts: &InstallationFacts, verify_every: Option<Duration>) -
         "delivery",
         facts.oldest_webhook_at,
         HOUR,
-        "`/app/developers` says which endpoints do not answer",
+        "nobody has tried to deliver it: the log says why, unless no server runs",
     );
     webhooks.found = format!("{}; {} in all", webhooks.found, facts.webhooks_waiting);
     lines.push(webhooks);

@@ -246,12 +246,12 @@ impl FromDatabase {
             "Deliveries of webhooks that wait",
             self.deliveries.count,
         );
-        let oldest = self.deliveries.oldest_due_at;
-        let age = oldest.map_or(Duration::ZERO, |due_at| passed(due_at, self.read_at));
+        let oldest = self.deliveries.oldest_untried_at;
+        let age = oldest.map_or(Duration::ZERO, |made_at| passed(made_at, self.read_at));
         seconds(
             registry,
             "kola_webhook_oldest_age_seconds",
-            "How long the delivery of a webhook has been due that has been due for longest",
+            "How long the oldest webhook waits of those that nobody has tried to deliver yet",
             age.as_secs_f64(),
         );
         let ahead = Duration::from_micros(self.clock_ahead_us.unsigned_abs()).as_secs_f64();
