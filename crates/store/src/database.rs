@@ -110,6 +110,16 @@ impl Database {
         })
     }
 
+    /// Another connection for a process that has the database open already. It looks at the file through
+    /// SQLite alone: whoever opens the file by itself and closes it again takes the locks away that
+    /// the process has on it, and then nobody knows that it is in use.
+    pub fn open_beside(&self) -> Result<Box<dyn sql::Sql>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(sqlite::SqliteSql(sqlite::connect(path)?)),
+            Self::Postgres(config) => Box::new(postgres::PostgresSql::connect(config)?),
+        })
+    }
+
     /// The store of one lane, on a database whose schema is up to date. Must not be called within a
     /// Tokio runtime.
     pub fn store(&self) -> Result<Box<dyn Store + Send>, StoreError> {

@@ -168,7 +168,13 @@ fn show(settings: &[Setting]) -> anyhow::Result<()> {
 /// A value without the password of a URL. Rather too much is masked: a password that is not encoded
 /// may have any character.
 pub fn masked(value: &str) -> String {
-    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    let Some((scheme, rest)) = value.split_once("://") else {
+        // A proxy that was written without its scheme.
+        let masked = value.rsplit_once('@').and_then(|(user, host)| {
+            user.split_once(':').map(|(user, _)| format!("{user}:***@{host}"))
+        });
+        return masked.unwrap_or_else(|| value.to_owned());
+    };
     let rest = match rest.to_ascii_lowercase().find("password=") {
         Some(at) => format!("{}***", rest.get(..at + "password=".len()).unwrap_or_default()),
         None => rest.to_owned(),
@@ -367,6 +373,7 @@ mod tests {
             ("postgres://db/kola?password=hunter@2", "postgres://db/kola?password=***"),
             ("http://user:hunter2@proxy:3128", "http://user:***@proxy:3128"),
             ("http://user@proxy:3128", "http://user@proxy:3128"),
+            ("user:hunter2@proxy:3128", "user:***@proxy:3128"),
             ("postgres://kola@db/kola", "postgres://kola@db/kola"),
             ("sqlite:kola.db", "sqlite:kola.db"),
             ("https://pay.example", "https://pay.example"),

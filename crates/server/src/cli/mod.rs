@@ -267,7 +267,8 @@ impl Given {
         let database = match cli.database.parse() {
             Ok(database) => database,
             Err(error) => {
-                return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE"));
+                warn(&format!("--database, or KOLA_DATABASE: {error}"));
+                return Exit::Mistaken;
             }
         };
         start_log(cli.log, cli.log_format);

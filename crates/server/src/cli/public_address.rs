@@ -53,6 +53,10 @@ pub fn public_url(text: &str) -> Result<String, String> {
     if host.is_empty() || host.starts_with('/') || text.contains(odd) {
         return Err("use http:// or https:// and a host".to_owned());
     }
+    // Links have it, which go to everybody.
+    if host.split('/').next().is_some_and(|authority| authority.contains('@')) {
+        return Err("a public URL has no user and no password: everybody reads it".to_owned());
+    }
     Ok(text.trim_end_matches('/').to_owned())
 }
 
@@ -66,6 +70,10 @@ mod tests {
         let (address, note) = (of(None), of(None).with_note().1.unwrap());
         assert_eq!(address.with_note().0, OF_THIS_MACHINE);
         assert!(note.contains(OF_THIS_MACHINE) && note.contains("--public-url"), "{note}");
+        for text in ["https://u:s3cret@pay.example", "https://u@pay.example/x", "", "pay.example"] {
+            assert!(public_url(text).is_err(), "{text}");
+        }
+        assert_eq!(public_url("https://pay.example/@x/").as_deref(), Ok("https://pay.example/@x"));
         let given = of(Some("https://pay.example/"));
         assert_eq!(given.with_note(), ("https://pay.example", None));
     }

@@ -38,6 +38,7 @@ use crate::server::Server;
 #[cfg(feature = "otlp")]
 use crate::telemetry::traces::{Share, export};
 use crate::web::language::PageLanguages;
+use networks::client::Client;
 use store::Database;
 use store::schema::installation;
 
@@ -386,6 +387,10 @@ impl Serve {
     /// # Errors
     /// If the address is not free, or the database cannot be opened.
     pub fn start(self, target: &Target, runtime: &Runtime) -> anyhow::Result<Started> {
+        // Before anything is made.
+        if let Some(proxy) = &self.network_proxy {
+            Client::check_proxy(proxy).map_err(anyhow::Error::msg).context("--network-proxy")?;
+        }
         let mut config = self.config();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = target.database.kind(), at = %target.database, "starting");
         let listener = runtime.block_on(async { self.listen.bind("--listen") })?;

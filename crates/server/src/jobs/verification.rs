@@ -183,7 +183,7 @@ fn work_through(
     interrupter: &Mutex<Option<Interrupter>>,
     ended: &Receiver<()>,
 ) -> Result<Report, StoreError> {
-    let mut sql = database.open_as_it_is()?;
+    let mut sql = database.open_beside()?;
     let interrupt = sql.interrupter();
     *interrupter.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupt);
     verify::verify_slowly(sql.as_mut(), with, |took| {

@@ -62,6 +62,20 @@ fn what_is_due_is_verified_and_told() {
     assert!(metric(&server, "kola_ledger_verify_duration_seconds") >= 0.0);
 }
 
+/// A lock on the file tells other programs that a server has it open. A process loses all its locks on a
+/// file as soon as any code of it opens the file by itself and closes it again.
+#[test]
+fn a_file_is_still_known_to_be_in_use_after_a_verification() {
+    on_sqlite_only!();
+    let (server, _shop) = spawn_with(&[("KOLA_VERIFY_EVERY", "24h")]);
+    let database = &server.database;
+    wait_for("the first verification", || (database.value(LAST) == "GOOD").then_some(()));
+    let other = format!("sqlite:{}", database.dir.path().join("other.db").display());
+    let copied = server.kola(&["db", "copy", "--from", &database.url(), "--to", &other]);
+    assert_eq!(copied.code, Some(1), "{}{}", copied.out, copied.err);
+    assert!(copied.err.contains("in use"), "{}", copied.err);
+}
+
 #[test]
 fn nobody_verifies_unless_that_is_set_or_asked_for() {
     let (server, shop) = open();

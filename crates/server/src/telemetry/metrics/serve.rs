@@ -19,8 +19,9 @@ use crate::net::listen::{self, Limits};
 /// OpenMetrics 1.0, which Prometheus reads since version 2.5.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// A few programs ask, each on a connection that it keeps.
-const LIMITS: Limits = Limits { connections: 32, idle: Duration::from_secs(120) };
+/// A few programs ask. A connection that says nothing makes room for the next one soon: whoever reads
+/// regularly makes another.
+const LIMITS: Limits = Limits { connections: 32, idle: Duration::from_secs(10) };
 
 async fn metrics(State(app): State<App>) -> Response {
     match app.metrics.text(&app).await {
