@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::Target;
 use crate::cli::doctor::database;
 use crate::credentials::sealing::KeyFile;
+use crate::telemetry::disk::DiskSpace;
 
 /// What was seen of the machine. `None` where it cannot be seen.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -89,12 +90,8 @@ fn open_files() -> Option<u64> {
 
 #[cfg(unix)]
 fn disk(directory: &Path) -> Option<Disk> {
-    let space = rustix::fs::statvfs(directory).ok()?;
-    Some(Disk {
-        free_bytes: space.f_bavail.saturating_mul(space.f_frsize),
-        bytes: space.f_blocks.saturating_mul(space.f_frsize),
-        remote: remote(directory),
-    })
+    let DiskSpace { free_bytes, bytes } = DiskSpace::of(directory)?;
+    Some(Disk { free_bytes, bytes, remote: remote(directory) })
 }
 
 #[cfg(not(unix))]

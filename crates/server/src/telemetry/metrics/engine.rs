@@ -11,15 +11,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::SECONDS;
+use super::{OutcomeLabel, SECONDS};
 
 /// The bounds of how many commands a batch has.
 const COMMANDS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct ReasonLabel {
@@ -87,31 +82,31 @@ pub struct EngineMetrics {
     commands: Histogram,
     batch: Histogram,
     commit: Histogram,
-    /// In the order of [`CommitEnd::ALL`].
-    ends: [Counter; 3],
-    /// In the order of [`Refused::ALL`].
-    refused: [Counter; 2],
+    ends: Family<OutcomeLabel, Counter>,
+    refused: Family<ReasonLabel, Counter>,
     executions: Family<ExecutionLabels, Counter>,
     duration: Family<OperationLabel, Histogram, fn() -> Histogram>,
 }
 
 impl EngineMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let ends = Family::<OutcomeLabel, Counter>::default();
-        let refused = Family::<ReasonLabel, Counter>::default();
         let metrics = Self {
             wait: Histogram::new(SECONDS),
             commands: Histogram::new(COMMANDS),
             batch: Histogram::new(SECONDS),
             commit: Histogram::new(SECONDS),
-            ends: CommitEnd::ALL
-                .map(|end| ends.get_or_create_owned(&OutcomeLabel { outcome: end.name() })),
-            refused: Refused::ALL
-                .map(|why| refused.get_or_create_owned(&ReasonLabel { reason: why.name() })),
+            ends: Family::default(),
+            refused: Family::default(),
             executions: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(PAYMENT_SECONDS)),
         };
         // So that each series is there before anything happens, and its first step is seen.
+        for end in CommitEnd::ALL {
+            drop(metrics.ends.get_or_create(&OutcomeLabel { outcome: end.name() }));
+        }
+        for why in Refused::ALL {
+            drop(metrics.refused.get_or_create(&ReasonLabel { reason: why.name() }));
+        }
         for operation in Operation::ALL {
             for state in ExecutionStatus::ALL {
                 metrics.execution(*operation, *state, 0);
@@ -125,7 +120,7 @@ impl EngineMetrics {
         registry.register(
             "kola_lane_refusals",
             "Commands that no lane took: its queue was full, or they waited too long",
-            refused,
+            metrics.refused.clone(),
         );
         registry.register(
             "kola_batch_commands",
@@ -142,7 +137,7 @@ impl EngineMetrics {
             "How long the commits of batches took",
             metrics.commit.clone(),
         );
-        registry.register("kola_commits", "Batches by how they ended", ends);
+        registry.register("kola_commits", "Batches by how they ended", metrics.ends.clone());
         registry.register(
             "kola_executions",
             "Executions that came into a state",
@@ -178,17 +173,11 @@ impl EngineMetrics {
     }
 
     pub fn refused(&self, why: Refused) {
-        let place = Refused::ALL.iter().position(|known| *known == why);
-        if let Some(counter) = place.and_then(|place| self.refused.get(place)) {
-            counter.inc();
-        }
+        self.refused.get_or_create(&ReasonLabel { reason: why.name() }).inc();
     }
 
     pub fn ended(&self, end: CommitEnd) {
-        let place = CommitEnd::ALL.iter().position(|known| *known == end);
-        if let Some(counter) = place.and_then(|place| self.ends.get(place)) {
-            counter.inc();
-        }
+        self.ends.get_or_create(&OutcomeLabel { outcome: end.name() }).inc();
     }
 
     /// Counts a batch that was committed, with what became of its executions.

@@ -5,7 +5,6 @@
 //! number would look like a good one.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use domain::exceptions::review::ReviewKind;
@@ -25,6 +24,7 @@ use store::{StoreError, clock};
 use tokio::sync::Mutex;
 
 use crate::app::App;
+use crate::telemetry::disk::DiskSpace;
 
 type SecondsGauge = Gauge<f64, std::sync::atomic::AtomicU64>;
 
@@ -181,13 +181,14 @@ fn register_server(app: &App, registry: &mut Registry) {
         "How many connections may be open at once",
         most,
     );
-    if let Some((free, size)) = app.config.database_folder.as_deref().and_then(disk) {
+    if let Some(space) = app.config.database_folder.as_deref().and_then(DiskSpace::of) {
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let (free_help, size_help) = (
             "Free space of the disk with the database file",
             "Size of the disk with the database file",
         );
-        integer(registry, "kola_database_disk_free_bytes", free_help, free);
-        integer(registry, "kola_database_disk_size_bytes", size_help, size);
+        integer(registry, "kola_database_disk_free_bytes", free_help, bytes(space.free_bytes));
+        integer(registry, "kola_database_disk_size_bytes", size_help, bytes(space.bytes));
     }
     integer(
         registry,
@@ -331,19 +332,6 @@ impl FromDatabase {
             suspense,
         );
     }
-}
-
-/// How many bytes the disk of a folder has left for this process, and how many it has in all.
-#[cfg(unix)]
-fn disk(folder: &Path) -> Option<(i64, i64)> {
-    let found = rustix::fs::statvfs(folder).ok()?;
-    let bytes = |blocks: u64| i64::try_from(blocks.checked_mul(found.f_frsize)?).ok();
-    Some((bytes(found.f_bavail)?, bytes(found.f_blocks)?))
-}
-
-#[cfg(not(unix))]
-fn disk(_: &Path) -> Option<(i64, i64)> {
-    None
 }
 
 fn integer(registry: &mut Registry, name: &str, help: &str, value: i64) {

@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::SECONDS;
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
+use super::{OutcomeLabel, SECONDS};
 
 /// Cheap to clone: the clones count together.
 #[derive(Clone, Debug)]
