@@ -14,6 +14,7 @@ pub mod mutants;
 pub mod network_accounts;
 pub mod payments;
 pub mod people;
+pub mod reconciliation;
 pub mod sales;
 pub mod tariff;
 pub mod webhooks;

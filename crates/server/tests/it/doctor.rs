@@ -169,15 +169,9 @@ fn what_postgres_says_of_itself_is_told() {
         let value = database.value(&format!("SHOW {setting}"));
         assert_state(&database, &[], (setting, if value == "on" { "ok" } else { "fail" }));
     }
-    for check in [
-        "version",
-        "rights",
-        "encoding",
-        "synchronous_commit",
-        "clock",
-        "archive",
-        "replication",
-    ] {
+    for check in
+        ["version", "rights", "encoding", "synchronous_commit", "clock", "archive", "replication"]
+    {
         assert_state(&database, &[], (check, "ok"));
     }
     let disk = told(&doctor(&database, &[]), "disk");
