@@ -12,10 +12,10 @@ use crate::common::cargo;
 /// Builds what users run, with symbols: a separate build for them would not fit the program.
 pub fn build(target: &Path) -> anyhow::Result<PathBuf> {
     run(cargo()
-        .args(["build", "--locked", "--package", "kola", "--profile", "symbols"])
+        .args(["build", "--locked", "--package", "kola", "--profile", "packaged"])
         .env("CARGO_INCREMENTAL", "0")
         .env("CARGO_TARGET_DIR", target))?;
-    Ok(target.join("symbols/kola"))
+    Ok(target.join("packaged/kola"))
 }
 
 /// Puts the program without its symbols into a folder, and the symbols into a file by which a
