@@ -343,6 +343,15 @@ fn answered(answer: &Output) -> String {
         | Output::ClaimCheck(_)
         | Output::RecordCheck(_)
         | Output::RequestCheck(_)
+        | Output::ClaimReconciliation(_)
+        | Output::BeginStatement(_)
+        | Output::RecordLines(_)
+        | Output::RecordMissing(_)
+        | Output::EndStatement(_)
+        | Output::AcceptStatement(_)
+        | Output::PostLines(_)
+        | Output::CloseDifference(_)
+        | Output::RecordBalances(_)
         | Output::UpdateParty(_)
         | Output::FanOutMessages(()) => "done".to_owned(),
         Output::ChainBatches(done) => format!("chained: {done}"),

@@ -23,6 +23,8 @@ use crate::people::login::Login;
 use crate::people::membership::Membership;
 use crate::people::saved_filter::SavedFilter;
 use crate::people::user::User;
+use crate::reconciliation::difference::Difference;
+use crate::reconciliation::statement::Statement;
 use crate::sales::payment_link::{LinkPrice, PaymentLink};
 use crate::sales::source::{Item, Source};
 use crate::webhooks::endpoint::WebhookEndpoint;
@@ -164,6 +166,26 @@ impl Audited for ApiKey {
             ("role", show(self.rights.role)),
             ("operations", show_option(operations.map(|names| names.names().join(",")))),
             ("revoked_at", show_option(self.revoked_at)),
+        ]
+    }
+}
+
+impl Audited for Statement {
+    fn fields(&self) -> Vec<(&'static str, Field)> {
+        vec![
+            ("account_id", show(self.network_account_id)),
+            ("accepted_at", show_option(self.accepted_at)),
+        ]
+    }
+}
+
+impl Audited for Difference {
+    fn fields(&self) -> Vec<(&'static str, Field)> {
+        vec![
+            ("difference", show(self.id)),
+            ("status", show(self.status)),
+            ("resolution", show_option(self.resolution)),
+            ("evidence", show_option(self.evidence.as_deref())),
         ]
     }
 }

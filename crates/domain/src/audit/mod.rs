@@ -51,6 +51,7 @@ api_enum! {
         NetworkAccount = "NETWORK_ACCOUNT",
         Tariff = "TARIFF",
         Installation = "INSTALLATION",
+        Statement = "STATEMENT",
     }
 }
 
@@ -129,6 +130,8 @@ api_enum! {
         StopPayouts = "stop_payouts",
         ResumePayouts = "resume_payouts",
         RequestCheck = "request_check",
+        AcceptStatement = "accept_statement",
+        CloseDifference = "close_difference",
     }
 }
 

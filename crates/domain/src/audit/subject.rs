@@ -25,6 +25,8 @@ use crate::people::membership::Membership;
 use crate::people::saved_filter::SavedFilter;
 use crate::people::second_factor::Proof;
 use crate::people::user::User;
+use crate::reconciliation::difference::Difference;
+use crate::reconciliation::statement::Statement;
 use crate::sales::payment_link::PaymentLink;
 use crate::sales::source::{Item, Source};
 use crate::tariff::TariffVersion;
@@ -266,6 +268,18 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             MerchantId::INSTALLATION,
             changes::<InstallationCheck>(asked.kind.id(), work),
         ),
+        (Command::AcceptStatement(_), Output::AcceptStatement(row)) => about(
+            Did::AcceptStatement,
+            (On::Statement, row.id.0),
+            MerchantId::INSTALLATION,
+            changes::<Statement>(row.id, work),
+        ),
+        (Command::CloseDifference(_), Output::CloseDifference(row)) => about(
+            Did::CloseDifference,
+            (On::Statement, row.statement_id.0),
+            MerchantId::INSTALLATION,
+            changes::<Difference>(row.id, work),
+        ),
         (Command::CreateWebhookEndpoint(_), Output::CreateWebhookEndpoint(row)) => {
             endpoint(Did::CreateWebhookEndpoint, row, vec![hidden("secret")], work)
         }
@@ -362,6 +376,11 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::RecordOutcome(_)
             | Command::RecordDispute(_)
             | Command::KeepUnmatchedCallback(_)
+            | Command::BeginStatement(_)
+            | Command::EndStatement(_)
+            | Command::RecordLines(_)
+            | Command::RecordMissing(_)
+            | Command::RecordBalances(_)
             // How a check ended, which its own row tells: who only verifies leaves nothing in the books.
             | Command::RecordCheck(_)
             // What falls due.
@@ -370,6 +389,8 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::ExpireApproval(_)
             | Command::ChainBatches(_)
             | Command::ClaimCheck(_)
+            | Command::ClaimReconciliation(_)
+            | Command::PostLines(_)
             | Command::ClaimExecution(_)
             | Command::DeleteRetained(_)
             | Command::FanOutMessages(_)
@@ -422,6 +443,8 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::AcceptInvitation(_)
             | Command::GiveCode(_)
             | Command::SaveFilter(_)
+            | Command::AcceptStatement(_)
+            | Command::CloseDifference(_)
             | Command::EndLogin(_),
             _,
         ) => None,

@@ -19,13 +19,15 @@ api_enum! {
         ApiKey = "API_KEY",
         /// The tariff of the installation.
         Tariff = "TARIFF",
+        /// A statement of an account at a network.
+        Statement = "STATEMENT",
     }
 }
 
 impl EventEntity {
     /// What events of merchants are about, which the API shows.
     pub const OF_MERCHANTS: &'static [Self] = match Self::ALL {
-        [of_merchants @ .., Self::Tariff] => of_merchants,
+        [of_merchants @ .., Self::Tariff, Self::Statement] => of_merchants,
         all => all,
     };
 }
@@ -79,6 +81,10 @@ api_enum! {
         ApiKeyRevoked = "api_key.revoked",
         /// The operator changed a fee, a rate, a market or a phone prefix.
         TariffChanged = "tariff.changed",
+        /// Lines of an accepted statement were booked.
+        StatementPosted = "statement.posted",
+        /// An operator closed a difference between a statement and the ledger.
+        DifferenceClosed = "statement.difference_closed",
     }
 }
 
@@ -186,7 +192,9 @@ pub trait HasEvents {
 impl EventType {
     /// The types of events of merchants, which the API shows.
     pub const OF_MERCHANTS: &'static [Self] = match Self::ALL {
-        [of_merchants @ .., Self::TariffChanged] => of_merchants,
+        [of_merchants @ .., Self::TariffChanged, Self::StatementPosted, Self::DifferenceClosed] => {
+            of_merchants
+        }
         all => all,
     };
 

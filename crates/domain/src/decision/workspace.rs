@@ -14,8 +14,8 @@ use crate::directory::roles::Rights;
 use crate::exceptions::review::Review;
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::ids::{
-    ApiKeyId, ExecutionId, MerchantId, PaymentLinkId, ReviewId, SessionId, SourceId, TariffId,
-    WalletId, WebhookEndpointId,
+    ApiKeyId, ExecutionId, MerchantId, PaymentLinkId, ReviewId, SessionId, SourceId, StatementId,
+    TariffId, WalletId, WebhookEndpointId,
 };
 use crate::kernel::refusal::Refusal;
 use crate::kernel::trace::TraceContext;
@@ -25,6 +25,7 @@ use crate::mutant;
 use crate::payments::execution::Execution;
 use crate::payments::session::Session;
 use crate::people::access::Person;
+use crate::reconciliation::statement::Statement;
 use crate::sales::payment_link::PaymentLink;
 use crate::sales::source::Source;
 use crate::tariff::{Tariff, TariffVersion};
@@ -273,6 +274,15 @@ macro_rules! each_table {
             /// The last check of each kind.
             installation_checks: InstallationCheck =
                 $crate::ledger::installation_check::InstallationCheck,
+            /// How each account at a network is reconciled.
+            reconciliations: Reconciliation = $crate::reconciliation::run::Reconciliation,
+            statements: Statement = $crate::reconciliation::statement::Statement,
+            /// Also by network account and identity.
+            statement_lines: StatementLine = $crate::reconciliation::line::StatementLine,
+            /// Also by network account, kind and subject.
+            statement_differences: Difference = $crate::reconciliation::difference::Difference,
+            /// Also by network account and currency.
+            network_balances: NetworkBalance = $crate::reconciliation::balance::NetworkBalance,
             network_accounts: NetworkAccount =
                 $crate::network_accounts::account::NetworkAccount,
             network_secrets: NetworkSecret = $crate::network_accounts::secret::NetworkSecret,
@@ -674,6 +684,7 @@ impl Workspace {
                 }
                 EventEntity::ApiKey => self.count_event::<ApiKey>(ApiKeyId(id))?,
                 EventEntity::Tariff => self.count_event::<TariffVersion>(TariffId(id))?,
+                EventEntity::Statement => self.count_event::<Statement>(StatementId(id))?,
             };
             if let Some(event) = self.events.get_mut(index) {
                 let again = mutant!(SequenceTwice) && event.kind == EventType::ExecutionProcessing;

@@ -116,6 +116,14 @@ ids! {
     ChainKeyId
     /// What is known of one kind of checks of the installation.
     InstallationCheckId
+    /// A statement of an account at a network.
+    StatementId
+    /// A line of a statement.
+    StatementLineId
+    /// What a statement and the ledger do not agree on.
+    DifferenceId
+    /// The balance of an account at its network in a currency.
+    NetworkBalanceId
 }
 
 impl MerchantId {

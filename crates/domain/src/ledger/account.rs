@@ -26,6 +26,12 @@ pub enum AccountKind {
     Suspense,
     /// The source of sandbox money.
     Funding,
+    /// What an account at a network has exchanged into another currency, and what went from it to the
+    /// bank and came back. The installation's.
+    Settlement(NetworkAccountId),
+    /// What an account at a network has moved beyond what payments explain, and an operator has booked.
+    /// The installation's.
+    Difference(NetworkAccountId),
 }
 
 /// A system account.

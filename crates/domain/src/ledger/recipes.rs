@@ -6,6 +6,9 @@ use crate::kernel::money::Money;
 use crate::ledger::account::AccountKind;
 use crate::ledger::postings::{Leg, PostingTarget, Postings};
 use crate::mutant;
+use crate::reconciliation::difference::Difference;
+use crate::reconciliation::line::StatementLine;
+use crate::reconciliation::reported::LineKind;
 
 /// The amounts that a recipe needs. S is the currency of the wallet, P that of the payer (see
 /// [`fees`](crate::tariff::fees)).
@@ -161,6 +164,68 @@ pub fn to_suspense(
         Leg::system(clearing, merchant, -money.minor, money.currency),
         Leg::system(AccountKind::Suspense, merchant, money.minor, money.currency),
     ])
+}
+
+/// What a line of a statement tells beyond its payment, which is booked gross. All of it is the
+/// installation's. With a, f and s for the line's amount, its fee and what it is in the currency of the
+/// balance:
+///
+/// | line | |
+/// |---|---|
+/// | each | debit fees f; credit clearing f |
+/// | in another currency than the balance | debit settlement a, clearing s; credit clearing a, settlement s |
+/// | to or from the bank | debit clearing a; credit settlement a |
+/// | a fee of no payment | debit clearing a; credit fees a |
+#[must_use]
+pub fn statement_line(line: &StatementLine) -> Vec<Leg> {
+    let account = line.network_account_id;
+    let leg = |kind, minor, currency| Leg::system(kind, MerchantId::INSTALLATION, minor, currency);
+    let (clearing, settlement) = (AccountKind::Clearing(account), AccountKind::Settlement(account));
+    let mut legs = vec![];
+    if let Some(fee) = line.fee {
+        legs.push(leg(AccountKind::FeeGateway, -fee.minor, fee.currency));
+        legs.push(leg(clearing, fee.minor, fee.currency));
+    }
+    let amount = line.amount;
+    if let Some(settled) = line.settled {
+        legs.push(leg(clearing, amount.minor, amount.currency));
+        legs.push(leg(settlement, -amount.minor, amount.currency));
+        legs.push(leg(clearing, -settled.minor, settled.currency));
+        legs.push(leg(settlement, settled.minor, settled.currency));
+    }
+    // What kola does not know is booked when an operator closes its difference, or not at all.
+    let other = match line.kind {
+        LineKind::TopUp | LineKind::BankTransfer => Some(settlement),
+        LineKind::Fee => Some(AccountKind::FeeGateway),
+        _ => None,
+    };
+    if let Some(other) = other {
+        legs.push(leg(clearing, -amount.minor, amount.currency));
+        legs.push(leg(other, amount.minor, amount.currency));
+    }
+    legs
+}
+
+/// What a network has moved beyond what is booked here, where an operator says that the network is
+/// right: debit clearing, credit differences, by what the statement says less what was booked.
+///
+/// # Errors
+/// None of its own.
+pub fn difference(difference: &Difference) -> Result<Postings, Stop> {
+    let account = difference.network_account_id;
+    let leg = |kind, minor, currency| Leg::system(kind, MerchantId::INSTALLATION, minor, currency);
+    let mut legs = vec![];
+    let mut book = |money: Money, sign: i64| {
+        legs.push(leg(AccountKind::Clearing(account), -sign * money.minor, money.currency));
+        legs.push(leg(AccountKind::Difference(account), sign * money.minor, money.currency));
+    };
+    if let Some(theirs) = difference.theirs {
+        book(theirs, 1);
+    }
+    if let Some(ours) = difference.ours {
+        book(ours, -1);
+    }
+    Postings::balanced(legs)
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ mutants! {
     AnyRecipient = "a transfer goes to whoever has the phone by then",
     AnyRate = "money of a third currency is taken at the payment's rate",
     HalfRounding = "an exchange is rounded half up, not up",
+    StatementLineTwice = "a line of a statement is booked again",
     PositionTwice = "a position is given to two events",
     ActorLost = "an event that a network caused is kept as one of the server itself",
     FreeFee = "a fee of less than half a minor unit is not taken",

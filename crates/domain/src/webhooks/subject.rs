@@ -75,7 +75,7 @@ impl Subject {
                 Self::WebhookEndpoint(work.require::<WebhookEndpoint>(WebhookEndpointId(id))?)
             }
             EventEntity::ApiKey => Self::ApiKey(work.require::<ApiKey>(ApiKeyId(id))?),
-            EventEntity::Tariff => return Ok(None),
+            EventEntity::Tariff | EventEntity::Statement => return Ok(None),
         }))
     }
 
@@ -129,7 +129,10 @@ pub fn accepted_status(entity: EventEntity, id: i64, work: &Workspace) -> Option
         EventEntity::PaymentLink => {
             work.accepted::<PaymentLink>(PaymentLinkId(id)).map(|row| row.status.as_str())
         }
-        EventEntity::WebhookEndpoint | EventEntity::ApiKey | EventEntity::Tariff => None,
+        EventEntity::WebhookEndpoint
+        | EventEntity::ApiKey
+        | EventEntity::Tariff
+        | EventEntity::Statement => None,
     }
 }
 

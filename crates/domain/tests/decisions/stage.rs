@@ -27,7 +27,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
     ApiKeyId, CounterpartyId, ExecutionId, GatewayFeeId, MarketId, MerchantId, NetworkAccountId,
     PartyId, PaymentAccountId, PaymentLinkId, PlatformFeeId, RateId, ReviewId, SessionId, SourceId,
-    TariffId, WalletId, WebhookEndpointId,
+    StatementId, TariffId, WalletId, WebhookEndpointId,
 };
 use domain::kernel::money::{Decimal, Money, Ratio};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
@@ -46,6 +46,7 @@ use domain::payments::outcome::{Heard, OutcomeSource, ProviderOutcome};
 use domain::payments::provider_call::ProviderCall;
 use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::session::Session;
+use domain::reconciliation::statement::Statement;
 use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::AddItem;
@@ -257,6 +258,11 @@ impl Stage {
             RowKey::Batch(lookup) => tables.batches.load(lookup, None),
             RowKey::BatchChain(lookup) => tables.batch_chain.load(lookup, None),
             RowKey::InstallationCheck(lookup) => tables.installation_checks.load(lookup, None),
+            RowKey::Reconciliation(lookup) => tables.reconciliations.load(lookup, None),
+            RowKey::Statement(lookup) => tables.statements.load(lookup, None),
+            RowKey::StatementLine(lookup) => tables.statement_lines.load(lookup, None),
+            RowKey::Difference(lookup) => tables.statement_differences.load(lookup, None),
+            RowKey::NetworkBalance(lookup) => tables.network_balances.load(lookup, None),
             RowKey::ChainKey(lookup) => tables.chain_keys.load(lookup, None),
             RowKey::SigningKey(lookup) => tables.signing_keys.load(lookup, None),
             RowKey::Merchant(lookup) => tables.merchants.load(lookup, None),
@@ -599,6 +605,9 @@ impl Stage {
                     .work
                     .require(PaymentLinkId(id))
                     .map(|row: Arc<PaymentLink>| row.event_count),
+                EventEntity::Statement => {
+                    self.work.require(StatementId(id)).map(|row: Arc<Statement>| row.event_count)
+                }
                 EventEntity::WebhookEndpoint => self
                     .work
                     .require(WebhookEndpointId(id))

@@ -312,7 +312,7 @@ async fn subject_of(
         EventEntity::ApiKey => {
             reads.api_key(ApiKeyId(id)).await?.map(|row| Subject::ApiKey(Arc::new(row)))
         }
-        EventEntity::Tariff => None,
+        EventEntity::Tariff | EventEntity::Statement => None,
     })
 }
 

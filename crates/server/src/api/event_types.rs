@@ -88,6 +88,10 @@ pub const fn described(kind: EventType) -> (EventEntity, &'static str) {
         Type::WebhookTest => {
             (About::WebhookEndpoint, "a test was asked for, of which this endpoint alone is told")
         }
+        Type::StatementPosted => (About::Statement, "lines of an accepted statement were booked"),
+        Type::DifferenceClosed => {
+            (About::Statement, "a difference between a statement and the ledger was closed")
+        }
         Type::TariffChanged => (About::Tariff, "the operator changed a fee, a rate or a market"),
     }
 }

@@ -140,7 +140,7 @@ pub fn object_schema(about: EventEntity, schemas: &mut Schemas) -> Schema {
         EventEntity::ApiKey => schemas.subschema_for::<ApiKeyResponse>(),
         EventEntity::WebhookEndpoint => schemas.subschema_for::<WebhookEndpointResponse>(),
         // No merchant is told of it.
-        EventEntity::Tariff => json_schema!({ "type": "object" }),
+        EventEntity::Tariff | EventEntity::Statement => json_schema!({ "type": "object" }),
     }
 }
 

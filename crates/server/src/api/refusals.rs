@@ -76,6 +76,7 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::InvalidState { .. }
         | Refusal::NotRefundable { .. }
         | Refusal::ReviewNotResolvable { .. }
+        | Refusal::StatementState { .. }
         | Refusal::NotAwaitingAuthentication => "value_error.state",
         Refusal::ChangedMeanwhile { .. } => "value_error.changed",
         Refusal::InReview { .. } => "value_error.review",
@@ -163,6 +164,7 @@ pub const fn usual_field(refusal: &Refusal) -> Option<&'static str> {
         | Subject::Target
         | Subject::Execution
         | Subject::Review
+        | Subject::Statement
         | Subject::Approval
         | Subject::WebhookEndpoint => return None,
         Subject::Session => "session_id",

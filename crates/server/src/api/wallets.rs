@@ -173,6 +173,8 @@ pub(crate) fn account_name(kind: AccountKind, tariff: &Tariff) -> String {
         AccountKind::Position => "POSITION".to_owned(),
         AccountKind::Suspense => "SUSPENSE".to_owned(),
         AccountKind::Funding => "FUNDING".to_owned(),
+        AccountKind::Settlement(_) => "SETTLEMENT".to_owned(),
+        AccountKind::Difference(_) => "DIFFERENCE".to_owned(),
     }
 }
 

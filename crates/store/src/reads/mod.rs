@@ -27,6 +27,7 @@ pub mod payment_accounts;
 pub mod payment_links;
 pub mod people;
 pub mod receipts;
+pub mod reconciliation;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod recorder;
 pub mod reviews;

@@ -125,6 +125,12 @@ impl OperatorReads {
         MerchantReads::new(&self.0, merchant)
     }
 
+    /// What a person with a role in the installation reads.
+    #[must_use]
+    pub const fn of_installation(&self) -> InstallationReads<'_> {
+        InstallationReads(&self.0)
+    }
+
     #[must_use]
     pub const fn for_system(&self) -> SystemReads<'_> {
         self.0.for_system()

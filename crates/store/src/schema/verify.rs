@@ -473,7 +473,78 @@ const CHECKS: &[Check] = &[
         name: "money at a network is booked at another account than its attempt's",
         sql: "SELECT 'entry ' || n.id FROM accounts AS c JOIN entries AS n ON n.bucket = {bucket SYSTEM} AND n.account_id = c.id \
               LEFT JOIN provider_attempts AS a ON a.execution_id = n.execution_id \
-              WHERE c.kind = 'CLEARING' AND (a.execution_id IS NULL OR a.network_account_id <> c.network_account_id)",
+              WHERE c.kind = 'CLEARING' AND c.merchant_id > 0 \
+              AND (a.execution_id IS NULL OR a.network_account_id <> c.network_account_id)",
+    },
+    Check {
+        // What the installation has in its accounts is what the lines of accepted statements and the
+        // differences that were booked say: nothing else is booked there. Summed in multiples of 10^9
+        // and remainders, as above.
+        name: "accounts of the installation differ from its statements",
+        sql: "SELECT kind || ' ' || account || ' ' || currency || ' differs by ' || sum(h) || ' milliards and ' || sum(l) FROM (\
+              SELECT kind, account, currency, minor / 1000000000 AS h, minor % 1000000000 AS l FROM (\
+              SELECT 'FEE_GATEWAY' AS kind, 0 AS account, fee_currency AS currency, -fee_minor AS minor FROM statement_lines \
+              WHERE event_id IS NOT NULL AND fee_minor IS NOT NULL \
+              UNION ALL SELECT 'CLEARING', network_account_id, fee_currency, fee_minor FROM statement_lines \
+              WHERE event_id IS NOT NULL AND fee_minor IS NOT NULL \
+              UNION ALL SELECT 'CLEARING', network_account_id, currency, amount_minor FROM statement_lines \
+              WHERE event_id IS NOT NULL AND settled_minor IS NOT NULL \
+              UNION ALL SELECT 'SETTLEMENT', network_account_id, currency, -amount_minor FROM statement_lines \
+              WHERE event_id IS NOT NULL AND settled_minor IS NOT NULL \
+              UNION ALL SELECT 'CLEARING', network_account_id, settled_currency, -settled_minor FROM statement_lines \
+              WHERE event_id IS NOT NULL AND settled_minor IS NOT NULL \
+              UNION ALL SELECT 'SETTLEMENT', network_account_id, settled_currency, settled_minor FROM statement_lines \
+              WHERE event_id IS NOT NULL AND settled_minor IS NOT NULL \
+              UNION ALL SELECT 'CLEARING', network_account_id, currency, -amount_minor FROM statement_lines \
+              WHERE event_id IS NOT NULL AND kind IN ({line_kind TOP_UP}, {line_kind BANK_TRANSFER}, {line_kind FEE}) \
+              UNION ALL SELECT 'SETTLEMENT', network_account_id, currency, amount_minor FROM statement_lines \
+              WHERE event_id IS NOT NULL AND kind IN ({line_kind TOP_UP}, {line_kind BANK_TRANSFER}) \
+              UNION ALL SELECT 'FEE_GATEWAY', 0, currency, amount_minor FROM statement_lines \
+              WHERE event_id IS NOT NULL AND kind = {line_kind FEE} \
+              UNION ALL SELECT 'CLEARING', network_account_id, theirs_currency, -theirs_minor FROM statement_differences \
+              WHERE resolution = 'BOOKED' AND theirs_minor IS NOT NULL \
+              UNION ALL SELECT 'DIFFERENCE', network_account_id, theirs_currency, theirs_minor FROM statement_differences \
+              WHERE resolution = 'BOOKED' AND theirs_minor IS NOT NULL \
+              UNION ALL SELECT 'CLEARING', network_account_id, ours_currency, ours_minor FROM statement_differences \
+              WHERE resolution = 'BOOKED' AND ours_minor IS NOT NULL \
+              UNION ALL SELECT 'DIFFERENCE', network_account_id, ours_currency, -ours_minor FROM statement_differences \
+              WHERE resolution = 'BOOKED' AND ours_minor IS NOT NULL) AS said \
+              UNION ALL SELECT kind, network_account_id, currency, -balance_minor / 1000000000 - balance_rounds * 4000012000, \
+              -(balance_minor % 1000000000) FROM accounts WHERE merchant_id = 0) AS both_sides \
+              GROUP BY kind, account, currency HAVING sum(h) * 1000000000 + sum(l) <> 0",
+    },
+    Check {
+        name: "account of the installation at a merchant",
+        sql: "SELECT 'account ' || id FROM accounts WHERE kind IN ('SETTLEMENT', 'DIFFERENCE') AND merchant_id <> 0",
+    },
+    Check {
+        name: "line of a statement booked without being accepted",
+        sql: "SELECT 'line ' || l.id FROM statement_lines AS l LEFT JOIN statements AS s ON s.id = l.statement_id \
+              LEFT JOIN events AS v ON v.id = l.event_id AND v.type = {event_type statement.posted} AND v.subject_id = l.statement_id \
+              WHERE s.id IS NULL OR s.network_account_id <> l.network_account_id \
+              OR (l.event_id IS NOT NULL AND (v.id IS NULL OR s.accepted_at IS NULL \
+              OR l.standing NOT IN ({line_standing MATCHED}, {line_standing EXPLAINED}, {line_standing NO_PAYMENT})))",
+    },
+    Check {
+        name: "line of a statement about a payment that is not there",
+        sql: "SELECT 'line ' || l.id FROM statement_lines AS l LEFT JOIN executions AS e ON e.id = l.execution_id \
+              AND e.merchant_id = l.merchant_id LEFT JOIN provider_attempts AS a ON a.execution_id = l.execution_id \
+              AND a.network_account_id = l.network_account_id \
+              WHERE l.execution_id IS NOT NULL AND (e.id IS NULL OR a.execution_id IS NULL)",
+    },
+    Check {
+        name: "line of a statement that differs without its difference",
+        sql: "SELECT 'line ' || l.id FROM statement_lines AS l LEFT JOIN (SELECT line_id, count(*) AS n FROM statement_differences \
+              WHERE status = 'OPEN' AND line_id IS NOT NULL GROUP BY line_id) AS d ON d.line_id = l.id \
+              WHERE coalesce(d.n, 0) <> CASE l.standing WHEN {line_standing DIFFERS} THEN 1 ELSE 0 END",
+    },
+    Check {
+        name: "difference of a statement without what it is about",
+        sql: "SELECT 'difference ' || d.id FROM statement_differences AS d LEFT JOIN statement_lines AS l ON l.id = d.line_id \
+              LEFT JOIN statements AS s ON s.id = d.statement_id \
+              LEFT JOIN events AS v ON v.id = d.event_id AND v.type = {event_type statement.difference_closed} \
+              WHERE s.id IS NULL OR (d.line_id IS NULL) <> (d.kind = 'MISSING_THERE') \
+              OR (d.line_id IS NOT NULL AND (l.id IS NULL OR l.identity <> d.subject)) OR (d.event_id IS NOT NULL AND v.id IS NULL)",
     },
     Check {
         name: "attempt without its execution",
@@ -565,6 +636,7 @@ const CHECKS: &[Check] = &[
               UNION ALL SELECT {event_entity WEBHOOK_ENDPOINT}, id, event_count, 0, 0, 1 FROM webhook_endpoints \
               UNION ALL SELECT {event_entity API_KEY}, id, event_count, 0, 0, 1 FROM api_keys \
               UNION ALL SELECT {event_entity TARIFF}, id, event_count, 0, 0, 1 FROM tariff \
+              UNION ALL SELECT {event_entity STATEMENT}, id, event_count, 0, 0, 1 FROM statements \
               UNION ALL SELECT subject_type, subject_id, 0, count(*), max(sequence), min(sequence) FROM events \
               GROUP BY subject_type, subject_id) \
               AS numbers GROUP BY kind, id HAVING sum(counted) <> sum(n) OR max(most) <> sum(n) OR min(least) <> 1",
@@ -612,7 +684,8 @@ const CHECKS: &[Check] = &[
               JOIN (SELECT max(most) AS most FROM (SELECT max(id) AS most FROM merchants UNION ALL SELECT max(id) FROM parties \
               UNION ALL SELECT max(id) FROM wallets UNION ALL SELECT max(id) FROM sources UNION ALL SELECT max(id) FROM sessions \
               UNION ALL SELECT max(id) FROM executions UNION ALL SELECT max(id) FROM entries UNION ALL SELECT max(id) FROM events \
-              UNION ALL SELECT max(id) FROM audit \
+              UNION ALL SELECT max(id) FROM audit UNION ALL SELECT max(id) FROM statements UNION ALL SELECT max(id) FROM statement_lines \
+              UNION ALL SELECT max(id) FROM statement_differences UNION ALL SELECT max(id) FROM network_balances \
               UNION ALL SELECT max(id) FROM users UNION ALL SELECT max(id) FROM memberships UNION ALL SELECT max(id) FROM saved_filters \
               UNION ALL SELECT max(id) FROM logins UNION ALL SELECT max(id) FROM markets UNION ALL SELECT max(id) FROM rates) AS tables) AS used ON used.most >= i.next_id",
     },

@@ -80,7 +80,7 @@ codes! {
     }
     "event_entity": domain::decision::event::EventEntity {
         Session = 1, Execution = 2, Source = 3, Wallet = 4, Review = 5, Tariff = 6, PaymentLink = 7,
-        WebhookEndpoint = 8, ApiKey = 9,
+        WebhookEndpoint = 8, ApiKey = 9, Statement = 10,
     }
     "event_type": domain::decision::event::EventType {
         SessionCreated = 1,
@@ -112,6 +112,8 @@ codes! {
         WalletTransferReceived = 27,
         ApiKeyCreated = 28,
         ApiKeyRevoked = 29,
+        StatementPosted = 30,
+        DifferenceClosed = 31,
     }
     "session_kind": domain::payments::session::SessionKind {
         Checkout = 0, Transfer = 1, Payout = 2, Refund = 3,
@@ -122,6 +124,21 @@ codes! {
     "operation": Operation { Collection = 0, Transfer = 1, Payout = 2, Refund = 3 }
     "execution_status": domain::payments::execution::ExecutionStatus {
         Pending = 0, Completed = 1, Processing = 2, Failed = 3,
+    }
+    "line_kind": domain::reconciliation::reported::LineKind {
+        Collection = 0,
+        Payout = 1,
+        Refund = 2,
+        Reversal = 3,
+        DisputeWithdrawn = 4,
+        DisputeReinstated = 5,
+        TopUp = 6,
+        BankTransfer = 7,
+        Fee = 8,
+        Other = 9,
+    }
+    "line_standing": domain::reconciliation::line::LineStanding {
+        Matched = 0, UnderWay = 1, Differs = 2, Explained = 3, NoPayment = 4,
     }
     "gate": domain::payments::attempt::Gate {
         Circuit = 1, Rate = 2, RefundQueue = 3, Approval = 4, Held = 5,
@@ -151,6 +168,7 @@ codes! {
         Installation = 22,
         Approval = 23,
         SavedFilter = 24,
+        Statement = 25,
     }
     "audited_command": domain::audit::AuditedCommand {
         CreateMerchant = 1,
@@ -225,6 +243,8 @@ codes! {
         StopPayouts = 70,
         ResumePayouts = 71,
         RequestCheck = 72,
+        AcceptStatement = 73,
+        CloseDifference = 74,
     }
     "action": domain::directory::roles::Action {
         ReadPayments = 1,
@@ -258,6 +278,8 @@ code_columns!(
     domain::payments::session::SessionKind,
     domain::payments::session::SessionStatus,
     domain::payments::execution::ExecutionStatus,
+    domain::reconciliation::reported::LineKind,
+    domain::reconciliation::line::LineStanding,
     domain::payments::attempt::Gate,
     domain::ledger::account::Bucket,
     domain::audit::AuditEntity,

@@ -318,7 +318,7 @@ impl Column for PageToken {
     }
 }
 
-/// A name, and for a clearing account the account at a network, else zero: a key has no nulls.
+/// A name, and for what is kept by account at a network that account, else zero: a key has no nulls.
 impl Column for AccountKind {
     const WIDTH: usize = 2;
 
@@ -335,6 +335,8 @@ impl Column for AccountKind {
             Self::Position => ("POSITION", 0),
             Self::Suspense => ("SUSPENSE", 0),
             Self::Funding => ("FUNDING", 0),
+            Self::Settlement(NetworkAccountId(id)) => ("SETTLEMENT", *id),
+            Self::Difference(NetworkAccountId(id)) => ("DIFFERENCE", *id),
         };
         values.push(SqlValue::Text(Cow::Borrowed(name)));
         values.push(SqlValue::Int(network_account));
@@ -350,6 +352,8 @@ impl Column for AccountKind {
             ("POSITION", 0) => Ok(Self::Position),
             ("SUSPENSE", 0) => Ok(Self::Suspense),
             ("FUNDING", 0) => Ok(Self::Funding),
+            ("SETTLEMENT", 1..) => Ok(Self::Settlement(NetworkAccountId(network_account))),
+            ("DIFFERENCE", 1..) => Ok(Self::Difference(NetworkAccountId(network_account))),
             _ => Err(reader.broken(format!("{name} of {network_account} is no kind of account"))),
         }
     }
@@ -579,6 +583,10 @@ integer_columns!(
     domain::kernel::ids::BatchChainId,
     domain::kernel::ids::ChainKeyId,
     domain::kernel::ids::InstallationCheckId,
+    domain::kernel::ids::StatementId,
+    domain::kernel::ids::StatementLineId,
+    domain::kernel::ids::DifferenceId,
+    domain::kernel::ids::NetworkBalanceId,
 );
 
 /// Enums are stored as texts, spelt as in the API.
@@ -621,6 +629,11 @@ enum_columns!(
     domain::payments::approval::ApprovalStatus,
     domain::ledger::installation_check::CheckKind,
     domain::ledger::installation_check::CheckOutcome,
+    domain::reconciliation::statement::StatementSource,
+    domain::reconciliation::statement::StatementStatus,
+    domain::reconciliation::difference::DifferenceKind,
+    domain::reconciliation::difference::DifferenceStatus,
+    domain::reconciliation::difference::DifferenceResolution,
     domain::network_accounts::account::AccountStatus,
     domain::network_accounts::account::Parameters,
     domain::network_accounts::secret::SecretKind,

@@ -22,6 +22,7 @@ use domain::network_accounts::operator_terms::{Availability, Terms};
 use domain::people::invitation::InvitedTo;
 use domain::people::login_tries::{LoginTry, Tries};
 use domain::people::user::{RecoveryCodes, SealedTotp, Totp};
+use domain::reconciliation::statement::Counts;
 use domain::sales::payment_link::LinkPrice;
 use domain::webhooks::attempt::Attempted;
 use domain::webhooks::endpoint::EventTypes;
@@ -692,6 +693,74 @@ record!(domain::ledger::installation_check::InstallationCheck, "installation_che
         good_at: "good_at", requested_at: "requested_at", holder: "holder", leased_until: "leased_until",
     }
     alt_key {});
+
+record!(domain::reconciliation::run::Reconciliation, "reconciliations",
+    fixed { id: "id" }
+    changing {
+        holder: "holder", leased_until: "leased_until", nightly_at: "nightly_at", completed_at: "completed_at",
+    }
+    alt_key {});
+
+record!(domain::reconciliation::statement::Statement, "statements",
+    fixed {
+        id: "id", network_account_id: "network_account_id", source: "source", name: "name", digest: "digest",
+        from_at: "from_at", to_at: "to_at", begun_at: "begun_at",
+    }
+    changing {
+        status: "status", counts: "lines" "new_lines" "matched" "under_way" "differences", problem: "problem",
+        accepted_at: "accepted_at", event_count: "event_count", ended_at: "ended_at",
+    }
+    alt_key {});
+
+impl Column for Counts {
+    const WIDTH: usize = 5;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Int; 5]);
+    }
+
+    fn write<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let Self { lines, new, matched, under_way, differences } = *self;
+        values.extend([lines, new, matched, under_way, differences].map(SqlValue::Int));
+    }
+
+    fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let (lines, new, matched) = <(i64, i64, i64)>::read(reader)?;
+        let (under_way, differences) = <(i64, i64)>::read(reader)?;
+        Ok(Self { lines, new, matched, under_way, differences })
+    }
+}
+
+record!(domain::reconciliation::line::StatementLine, "statement_lines",
+    fixed {
+        id: "id", network_account_id: "network_account_id", statement_id: "statement_id", identity: "identity",
+        kind: "kind", line_id: "line_id",
+    }
+    changing {
+        request_id: "request_id", reference: "reference", amount: "amount_minor" "currency",
+        settled: "settled_minor" "settled_currency", fee: "fee_minor" "fee_currency", occurred_at: "occurred_at",
+        standing: "standing", merchant_id: "merchant_id", execution_id: "execution_id", event_id: "event_id",
+    }
+    alt_key { "network_account_id" "identity" });
+
+record!(domain::reconciliation::difference::Difference, "statement_differences",
+    fixed {
+        id: "id", network_account_id: "network_account_id", kind: "kind", subject: "subject",
+        statement_id: "statement_id", line_id: "line_id", merchant_id: "merchant_id", execution_id: "execution_id",
+        ours: "ours_minor" "ours_currency", theirs: "theirs_minor" "theirs_currency", reason: "reason", found_at: "found_at",
+    }
+    changing {
+        status: "status", resolution: "resolution", evidence: "evidence", event_id: "event_id", closed_at: "closed_at",
+    }
+    alt_key { "network_account_id" "kind" "subject" });
+
+record!(domain::reconciliation::balance::NetworkBalance, "network_balances",
+    fixed { id: "id", network_account_id: "network_account_id", currency: "currency" }
+    changing {
+        network_minor: "network_minor", ledger_minor: "ledger_minor", unposted_minor: "unposted_minor",
+        read_at: "read_at", differs_since: "differs_since",
+    }
+    alt_key { "network_account_id" "currency" });
 
 record!(domain::ledger::batch_chain::ChainKey, "chain_keys",
     fixed { id: "id", key_id: "key_id" }

@@ -116,6 +116,7 @@ impl Refusal {
             Self::NotSandbox,
             Self::WalletNotEmpty,
             Self::ReviewNotResolvable { needs: "it was resolved before" },
+            Self::StatementState { needs: "the difference was closed before" },
             Self::ReviewFundsInsufficient,
             Self::NotAwaitingAuthentication,
             Self::QuoteChanged,

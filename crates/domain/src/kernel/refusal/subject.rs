@@ -19,6 +19,8 @@ pub enum Subject {
     /// An execution that was named by its idempotency key.
     Execution,
     Review,
+    /// A statement of an account at a network, or one of its differences.
+    Statement,
     /// A request for approval.
     Approval,
     /// An invoice or order.
@@ -104,6 +106,7 @@ impl Refusal {
             Self::DuplicateReference => Subject::IdempotencyKey,
             Self::NotAwaitingAuthentication => Subject::Execution,
             Self::ReviewNotResolvable { .. } | Self::ReviewFundsInsufficient => Subject::Review,
+            Self::StatementState { .. } => Subject::Statement,
             Self::InReview { .. }
             | Self::NoItems { .. }
             | Self::TooManyItems { .. }

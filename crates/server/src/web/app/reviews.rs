@@ -370,6 +370,8 @@ const fn account_words(kind: AccountKind) -> &'static str {
         AccountKind::Position => "Exchange position",
         AccountKind::Suspense => "Suspense",
         AccountKind::Funding => "Sandbox funding",
+        AccountKind::Settlement(_) => "Settlement: exchanged, or at the bank",
+        AccountKind::Difference(_) => "Differences with the network",
     }
 }
 

@@ -23,7 +23,7 @@ const fn filled(name: &'static str) -> Table {
 
 /// All tables of an installation. No row refers to one of a later table, so they can be copied in
 /// this order.
-pub const TABLES: [Table; 56] = [
+pub const TABLES: [Table; 61] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("tariff"),
@@ -80,6 +80,11 @@ pub const TABLES: [Table; 56] = [
     seeded("batch_chain"),
     filled("chain_keys"),
     seeded("installation_checks"),
+    filled("reconciliations"),
+    filled("statements"),
+    filled("statement_lines"),
+    filled("statement_differences"),
+    filled("network_balances"),
 ];
 
 /// The columns of a table with their types, ordered by name: migrations may have added them in

@@ -1,0 +1,139 @@
+-- What an account at a network has exchanged or moved to the bank, and what it moved beyond what payments explain, is booked by
+-- account, as clearing is.
+ALTER TABLE accounts DROP CONSTRAINT new_accounts_check;
+ALTER TABLE accounts ADD CONSTRAINT accounts_check
+    CHECK ((kind IN ('CLEARING', 'SETTLEMENT', 'DIFFERENCE')) = (network_account_id <> 0));
+
+-- How each account at a network is reconciled. Its id is the account's.
+CREATE TABLE reconciliations (
+    id           BIGINT PRIMARY KEY,
+    holder       BIGINT NOT NULL,
+    leased_until BIGINT NOT NULL,
+    nightly_at   BIGINT,
+    completed_at BIGINT
+);
+
+-- Statements that were read.
+CREATE TABLE statements (
+    id                 BIGINT PRIMARY KEY,
+    network_account_id BIGINT NOT NULL,
+    source             TEXT NOT NULL CHECK (source IN ('NETWORK', 'FILE')),
+    name               TEXT,
+    digest             TEXT,
+    from_at            BIGINT NOT NULL,
+    to_at              BIGINT NOT NULL,
+    status             TEXT NOT NULL CHECK (status IN ('READING', 'COMPLETE', 'FAILED')),
+    lines              BIGINT NOT NULL,
+    new_lines          BIGINT NOT NULL,
+    matched            BIGINT NOT NULL,
+    under_way          BIGINT NOT NULL,
+    differences        BIGINT NOT NULL,
+    problem            TEXT,
+    accepted_at        BIGINT,
+    event_count        BIGINT NOT NULL,
+    begun_at           BIGINT NOT NULL,
+    ended_at           BIGINT,
+    CHECK ((status = 'READING') = (ended_at IS NULL)),
+    CHECK ((status = 'FAILED') = (problem IS NOT NULL)),
+    CHECK (accepted_at IS NULL OR status = 'COMPLETE')
+);
+CREATE INDEX statements_of_account ON statements (network_account_id, begun_at);
+-- What is to be booked.
+CREATE INDEX statements_accepted ON statements (id) WHERE accepted_at IS NOT NULL;
+
+-- The lines of statements, each with the first that has it. An identity begins with the line's time. Amounts are above zero where
+-- the balance at the network rose; `settled_minor` is the amount in the currency of the balance, where that is another one.
+CREATE TABLE statement_lines (
+    id                 BIGINT PRIMARY KEY,
+    network_account_id BIGINT NOT NULL,
+    statement_id       BIGINT NOT NULL,
+    merchant_id        BIGINT,
+    execution_id       BIGINT,
+    event_id           BIGINT,
+    amount_minor       BIGINT NOT NULL,
+    settled_minor      BIGINT,
+    fee_minor          BIGINT,
+    occurred_at        BIGINT NOT NULL,
+    identity           UUID NOT NULL,
+    request_id         UUID,
+    kind               SMALLINT NOT NULL,
+    standing           SMALLINT NOT NULL,
+    currency           TEXT NOT NULL,
+    settled_currency   TEXT,
+    fee_currency       TEXT,
+    line_id            TEXT,
+    reference          TEXT,
+    CHECK ((merchant_id IS NULL) = (execution_id IS NULL))
+);
+CREATE UNIQUE INDEX statement_lines_by_identity ON statement_lines (network_account_id, identity);
+CREATE INDEX statement_lines_of_execution ON statement_lines (execution_id) WHERE execution_id IS NOT NULL;
+CREATE INDEX statement_lines_of_statement ON statement_lines (statement_id, id);
+-- What is to be booked.
+CREATE INDEX statement_lines_unposted ON statement_lines (network_account_id, id) WHERE event_id IS NULL;
+
+-- What a statement and the ledger do not agree on. The subject is the identity of a line, or the id of the request of a payment
+-- that is missing there.
+CREATE TABLE statement_differences (
+    id                 BIGINT PRIMARY KEY,
+    network_account_id BIGINT NOT NULL,
+    statement_id       BIGINT NOT NULL,
+    line_id            BIGINT,
+    merchant_id        BIGINT,
+    execution_id       BIGINT,
+    event_id           BIGINT,
+    kind               TEXT NOT NULL CHECK (kind IN ('MISSING_HERE', 'MISSING_THERE', 'AMOUNT_DIFFERS', 'FEE_DIFFERS', 'DUPLICATE_THERE')),
+    subject            UUID NOT NULL,
+    status             TEXT NOT NULL CHECK (status IN ('OPEN', 'CLOSED')),
+    ours_minor         BIGINT,
+    ours_currency      TEXT,
+    theirs_minor       BIGINT,
+    theirs_currency    TEXT,
+    reason             TEXT NOT NULL,
+    resolution         TEXT CHECK (resolution IN ('EXPLAINED', 'BOOKED', 'AGREED')),
+    evidence           TEXT,
+    found_at           BIGINT NOT NULL,
+    closed_at          BIGINT,
+    CHECK ((status = 'OPEN') = (closed_at IS NULL)),
+    CHECK ((status = 'OPEN') = (resolution IS NULL)),
+    CHECK ((event_id IS NOT NULL) = (resolution IS NOT NULL AND resolution = 'BOOKED'))
+);
+CREATE UNIQUE INDEX statement_differences_by_subject ON statement_differences (network_account_id, kind, subject);
+CREATE INDEX statement_differences_open ON statement_differences (network_account_id, found_at) WHERE status = 'OPEN';
+CREATE INDEX statement_differences_of_statement ON statement_differences (statement_id, id);
+CREATE INDEX statement_differences_of_execution ON statement_differences (execution_id) WHERE execution_id IS NOT NULL;
+
+-- What networks say that they hold, when they were last asked, beside what the ledger says.
+CREATE TABLE network_balances (
+    id                 BIGINT PRIMARY KEY,
+    network_account_id BIGINT NOT NULL,
+    currency           TEXT NOT NULL,
+    network_minor      BIGINT NOT NULL,
+    ledger_minor       BIGINT NOT NULL,
+    unposted_minor     BIGINT NOT NULL,
+    read_at            BIGINT NOT NULL,
+    differs_since      BIGINT
+);
+CREATE UNIQUE INDEX network_balances_by_currency ON network_balances (network_account_id, currency);
+
+INSERT INTO stored_codes (type, code, name) VALUES
+    ('event_entity', 10, 'STATEMENT'),
+    ('event_type', 30, 'statement.posted'),
+    ('event_type', 31, 'statement.difference_closed'),
+    ('audit_entity', 25, 'STATEMENT'),
+    ('audited_command', 73, 'accept_statement'),
+    ('audited_command', 74, 'close_difference'),
+    ('line_kind', 0, 'COLLECTION'),
+    ('line_kind', 1, 'PAYOUT'),
+    ('line_kind', 2, 'REFUND'),
+    ('line_kind', 3, 'REVERSAL'),
+    ('line_kind', 4, 'DISPUTE_WITHDRAWN'),
+    ('line_kind', 5, 'DISPUTE_REINSTATED'),
+    ('line_kind', 6, 'TOP_UP'),
+    ('line_kind', 7, 'BANK_TRANSFER'),
+    ('line_kind', 8, 'FEE'),
+    ('line_kind', 9, 'OTHER'),
+    ('line_standing', 0, 'MATCHED'),
+    ('line_standing', 1, 'UNDER_WAY'),
+    ('line_standing', 2, 'DIFFERS'),
+    ('line_standing', 3, 'EXPLAINED'),
+    ('line_standing', 4, 'NO_PAYMENT');
