@@ -98,7 +98,8 @@ impl Decision for RecordLines {
                 recorded.differences += i64::from(is_new);
             }
             for (kind, subject) in &judged.settles {
-                settle((self.account_id, *kind, *subject), work, context.now)?;
+                let is_other = *subject != judged.identity;
+                settle((self.account_id, *kind, *subject), is_other, work, context.now)?;
             }
         }
         Ok(recorded)
@@ -220,9 +221,10 @@ fn open(
     Ok(true)
 }
 
-/// Closes a difference that is none any more, and with it the one of its line.
+/// Closes a difference that is none any more. If it is of another line, that one agrees from now on.
 fn settle(
     key: (NetworkAccountId, DifferenceKind, Fingerprint),
+    is_of_other: bool,
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<(), Stop> {
@@ -231,7 +233,7 @@ fn settle(
         return Ok(());
     }
     work.put(known.closed(DifferenceResolution::Agreed, "both sides agree now", now));
-    if let Some(line) = known.line_id {
+    if let Some(line) = known.line_id.filter(|_| is_of_other) {
         let line = (*work.require::<StatementLine>(line)?).clone();
         work.put(StatementLine { standing: LineStanding::Matched, ..line });
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use domain::decision::command::{ListedDecision, Output, Request};
+use domain::decision::command::{Command, ListedDecision, Output, Request};
 use domain::decision::preview::Preview;
 use domain::decision::settings::Settings;
 use domain::directory::principal::{Caller, Principal};
@@ -200,6 +200,14 @@ impl Engine {
         let output = self.enqueue(merchant, request).await?;
         D::output(output)
             .ok_or_else(|| Failure::Internal("the output of another decision".to_owned()))
+    }
+
+    /// Submits a command of any kind as the server itself, which is about no merchant.
+    ///
+    /// # Errors
+    /// See [`Engine::submit`].
+    pub async fn submit_any(&self, command: Command) -> Outcome {
+        self.enqueue(MerchantId::INSTALLATION, Request::new(Principal::System, command)).await
     }
 
     /// What a command would post now, which changes nothing.
