@@ -1,4 +1,4 @@
-//! Lists as CSV (RFC 4180), sent page by page while they are read.
+//! Lists as CSV (RFC 4180) or JSON, sent page by page while they are read.
 
 use std::io;
 use std::pin::Pin;
@@ -11,6 +11,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
+use serde_json::Value;
 use store::StoreError;
 use store::reads::pages::{Page, PageOfRows};
 use tokio::sync::mpsc;
@@ -22,6 +23,14 @@ use crate::app::App;
 use crate::net::response_permits::ResponsePermit;
 
 const MEDIA_TYPE: &str = "text/csv";
+
+/// How a list is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    Csv,
+    /// An array of objects, each with the names of the columns.
+    Json,
+}
 /// How many rows are read at once, which is the most that waits for a slow reader.
 const ROWS_AT_ONCE: u32 = 500;
 
@@ -36,6 +45,10 @@ pub trait Table: Send + Sync + 'static {
 
     /// The names of the columns.
     const HEAD: &'static [&'static str];
+
+    /// Those of the columns that are numbers in JSON. What is empty is `null` there, and all else is a
+    /// text.
+    const NUMBERS: &'static [&'static str] = &[];
 
     /// A page, for who may read it still.
     fn page(
@@ -78,12 +91,25 @@ pub async fn answer<T: Table>(
     file: &'static str,
     permit: ResponsePermit,
 ) -> Result<Csv, ApiError> {
+    answer_as(Format::Csv, table, file, permit).await
+}
+
+/// The same in a format.
+///
+/// # Errors
+/// See [`answer`].
+pub async fn answer_as<T: Table>(
+    format: Format,
+    table: T,
+    file: &str,
+    permit: ResponsePermit,
+) -> Result<Csv, ApiError> {
     let first = Page { limit: ROWS_AT_ONCE, after_id: None };
     let found = table.page(first).await?;
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let _permit = permit;
-        if let Err(error) = send_all(Arc::new(table), found, &sender).await {
+        if let Err(error) = send_all(format, Arc::new(table), found, &sender).await {
             let cut: Result<Bytes, io::Error> = Err(io::Error::other(format!("{error:?}")));
             // Who is gone needs no word of it.
             let _ = sender.send(cut).await;
@@ -91,7 +117,13 @@ pub async fn answer<T: Table>(
     });
     let mut response = Body::new(Streamed(receiver)).into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static(match format {
+            Format::Csv => "text/csv; charset=utf-8",
+            Format::Json => "application/json",
+        }),
+    );
     if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{file}\"")) {
         headers.insert(CONTENT_DISPOSITION, value);
     }
@@ -101,11 +133,16 @@ pub async fn answer<T: Table>(
 /// Sends the lines of the first page and of all that follow, until the list or its reader ends. While
 /// nobody pays, a page is read while the one before it is written: on PostgreSQL that is twice as fast.
 async fn send_all<T: Table>(
+    format: Format,
     table: Arc<T>,
     mut found: PageOfRows<T::Row>,
     sender: &mpsc::Sender<Result<Bytes, io::Error>>,
 ) -> Result<(), ApiError> {
-    let mut text = line(T::HEAD.iter().copied());
+    let mut text = match format {
+        Format::Csv => line(T::HEAD.iter().copied()),
+        Format::Json => "[".to_owned(),
+    };
+    let mut between = "\n";
     let mut others_pay = false;
     loop {
         let (begun, submitted) = (Instant::now(), table.app().engine.submitted());
@@ -117,7 +154,17 @@ async fn send_all<T: Table>(
             tokio::spawn(async move { table.page(next).await })
         });
         for cells in table.cells(found.rows).await? {
-            text.push_str(&line(cells.iter().map(String::as_str)));
+            match format {
+                Format::Csv => text.push_str(&line(cells.iter().map(String::as_str))),
+                Format::Json => {
+                    text.push_str(between);
+                    text.push_str(&object(T::HEAD, T::NUMBERS, cells));
+                    between = ",\n";
+                }
+            }
+        }
+        if next.is_none() && format == Format::Json {
+            text.push_str("\n]\n");
         }
         let bytes = Bytes::from(std::mem::take(&mut text));
         let written = Instant::now();
@@ -137,6 +184,20 @@ async fn send_all<T: Table>(
             tokio::time::sleep((took * RESTS).min(REST_MAX)).await;
         }
     }
+}
+
+/// A row as an object of JSON, in the order of its columns.
+fn object(head: &[&str], numbers: &[&str], cells: Vec<String>) -> String {
+    let member = |(name, cell): (&&str, String)| {
+        let value = match cell.parse::<i64>() {
+            _ if cell.is_empty() => Value::Null,
+            Ok(number) if numbers.contains(name) => Value::from(number),
+            _ => Value::from(cell),
+        };
+        format!("{}:{value}", Value::from(*name))
+    };
+    let members: Vec<String> = head.iter().zip(cells).map(member).collect();
+    format!("{{{}}}", members.join(","))
 }
 
 struct Streamed(mpsc::Receiver<Result<Bytes, io::Error>>);
@@ -188,6 +249,13 @@ fn is_decimal(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_of_json_has_numbers_and_no_empty_texts() {
+        let cells = ["7", "12", "", "say \"so\""].map(str::to_owned);
+        let row = object(&["id", "name", "note", "said"], &["id"], cells.into());
+        assert_eq!(row, r#"{"id":7,"name":"12","note":null,"said":"say \"so\""}"#);
+    }
 
     #[test]
     fn no_cell_is_a_formula_and_no_text_ends_its_cell() {

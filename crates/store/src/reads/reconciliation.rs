@@ -61,6 +61,14 @@ pub struct DifferenceFilter {
     pub status: Option<DifferenceStatus>,
 }
 
+/// How many lines of a statement are in one state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LineCount {
+    pub standing: LineStanding,
+    pub is_booked: bool,
+    pub lines: i64,
+}
+
 /// What lines moved in a time, by kind and currency.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Moved {
@@ -452,6 +460,32 @@ impl InstallationReads<'_> {
         id: StatementLineId,
     ) -> Result<Option<StatementLine>, StoreError> {
         self.0.one("id = :id", &params!["id" = id.0]).await
+    }
+
+    /// How many lines of a statement are in which state.
+    pub async fn line_counts(&self, statement: StatementId) -> Result<Vec<LineCount>, StoreError> {
+        const SQL: &str = "SELECT standing, CAST(CASE WHEN event_id IS NULL THEN 0 ELSE 1 END AS BIGINT), count(*) \
+             FROM statement_lines WHERE statement_id = :statement GROUP BY 1, 2 ORDER BY 1, 2";
+        let read = |row: &dyn ResultRow| {
+            let mut reader = RowReader::new(row, "statement_lines", 0);
+            let (standing, booked, lines) = <(LineStanding, i64, i64)>::read(&mut reader)?;
+            Ok(LineCount { standing, is_booked: booked != 0, lines })
+        };
+        let _permit = self.0.list_permit().await?;
+        self.0.list_rows(SQL.to_owned(), params!["statement" = statement.0], read).await
+    }
+
+    /// How many differences are open, of each account and kind.
+    pub async fn open_difference_kinds(
+        &self,
+    ) -> Result<Vec<(NetworkAccountId, DifferenceKind, i64)>, StoreError> {
+        const SQL: &str = "SELECT network_account_id, kind, count(*) FROM statement_differences \
+             WHERE status = 'OPEN' GROUP BY network_account_id, kind ORDER BY network_account_id, kind";
+        let read = |row: &dyn ResultRow| {
+            Column::read(&mut RowReader::new(row, "statement_differences", 0))
+        };
+        let _permit = self.0.list_permit().await?;
+        self.0.list_rows(SQL.to_owned(), vec![], read).await
     }
 
     /// All lines of a payment.

@@ -259,6 +259,15 @@ fn as_sent(parts: &[&str], fields: &Fields<'_>) -> String {
         ["team", _, "members", one] => format!("Make member {} {}", id(one), of("role")),
         ["team", _, "invitations", one, "confirm"] => format!("Confirm invitation {}", id(one)),
         ["team", _, "invitations", one, "cancel"] => format!("Cancel invitation {}", id(one)),
+        ["reconciliation", "differences", one, "preview"] => {
+            format!("Show what closing difference {} would book", id(one))
+        }
+        ["reconciliation", "differences", one, "close"] => {
+            format!("Close difference {}{}{}", id(one), fields.after(" as ", "how"), fields.after(": ", "evidence"))
+        }
+        ["reconciliation", one, "accept"] => {
+            format!("Accept statement {}, which books {}", id(one), of("figures"))
+        }
         ["installation", "verify"] => "Verify the books now".to_owned(),
         ["tariff", rest @ ..] => of_tariff(rest, fields),
         _ => UNKNOWN.to_owned(),

@@ -28,6 +28,7 @@ mod payouts;
 mod person;
 mod plot;
 mod profile;
+mod reconciliation;
 mod refund;
 mod reviews;
 mod sandbox;
@@ -59,6 +60,7 @@ pub fn routes() -> Routes {
         .and(tariff::routes())
         .and(merchants::routes())
         .and(networks::routes())
+        .and(reconciliation::routes())
         .and(installation::routes())
         .and(overview::routes())
         .and(payments::routes())

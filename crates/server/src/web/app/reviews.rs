@@ -79,7 +79,7 @@ struct Row {
 }
 
 /// Why there is a review, in words.
-const fn kind_words(kind: ReviewKind) -> &'static str {
+pub(super) const fn kind_words(kind: ReviewKind) -> &'static str {
     match kind {
         ReviewKind::SuccessAfterFailure => "Paid after it had failed",
         ReviewKind::FailureAfterSuccess => "Failed after it was paid",
@@ -98,7 +98,7 @@ fn suspense(review: &Review) -> String {
 }
 
 /// How long something waits: whole minutes, hours or days.
-fn age(since: ServerTime, now: ServerTime) -> String {
+pub(super) fn age(since: ServerTime, now: ServerTime) -> String {
     let minutes = now.since(since).max(0) / domain::kernel::time::minutes(1);
     let (count, unit) = match minutes {
         0 => return "less than a minute".to_owned(),
@@ -113,7 +113,7 @@ fn path_of(merchant: MerchantId) -> String {
     format!("{OF_ALL}/{merchant}")
 }
 
-fn path(review: &Review) -> String {
+pub(super) fn path(review: &Review) -> String {
     format!("{OF_ALL}/{}/{}", review.merchant_id, review.id)
 }
 
@@ -383,7 +383,7 @@ const fn bucket_words(bucket: Bucket) -> &'static str {
     }
 }
 
-const fn place_words(place: Place) -> &'static str {
+pub(super) const fn place_words(place: Place) -> &'static str {
     match place {
         Place::Wallet(Owner::Merchant(_), bucket) => bucket_words(bucket),
         Place::Wallet(Owner::Party(_), Bucket::Held) => "A customer's wallet, held",

@@ -44,7 +44,7 @@ fn posted(server: &Server, execution: &Value) -> Vec<String> {
 }
 
 /// An amount of a page as the ledger has it.
-fn minor(shown: &str) -> String {
+pub(crate) fn minor(shown: &str) -> String {
     let (amount, currency) = shown.split_once(' ').expect("a currency");
     let amount = amount.replace(['+', '.', ','], "").replace('\u{2212}', "-");
     let amount: i64 = amount.parse().unwrap_or_else(|_| panic!("{amount}"));
