@@ -1,5 +1,6 @@
 //! Every state of the pages of `/app`, one after the other.
 
+use domain::reconciliation::statement::Counts;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -8,10 +9,11 @@ use crate::people::approvals::set_limits;
 use crate::people::home::overview;
 use crate::people::person::{PASSWORD, Person, code_at};
 use crate::people::{link, member, team, to_merchant};
+use crate::reconciliation::stage::Reader;
 use crate::reviews::late_success;
 use crate::support::payer::Browser as _;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, Server, id, open, wait_for};
+use crate::support::{Merchant, Server, id, spawn, wait_for};
 
 /// A name and an address that are long, and have no place to break.
 const EMAIL: &str = "josephine.wleh-sirleaf.accounts-payable@wholesale.monrovia-waterside.example";
@@ -56,7 +58,8 @@ pub(crate) struct AppStage {
 impl AppStage {
     #[track_caller]
     pub(crate) fn new() -> Self {
-        let (server, shop) = open();
+        // A process, beside which statements are read.
+        let (server, shop) = spawn();
         Self { server, shop }
     }
 
@@ -404,8 +407,48 @@ impl AppStage {
         browser.open("/app/networks");
         show_details(browser);
         see(browser, "app-networks");
+        self.reconciliation(browser, see);
         Self::tariff(browser, see);
         self.merchants(browser, see);
+    }
+}
+
+/// What the operator does with what a network says.
+impl AppStage {
+    fn reconciliation(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        const PATH: &str = "/app/reconciliation";
+        browser.open(PATH);
+        see(browser, "app-reconciliation-empty");
+        let mut reader = Reader::of(&self.server);
+        let statement = format!("{PATH}/{}", reader.full(&self.shop));
+        reader.read_balances();
+        let failed = reader.begin("a-file-of-november-that-has-a-long-name-without-a-break.csv");
+        reader.end(failed, Counts::default(), Some("line 2 has no amount"));
+        browser.open(PATH);
+        see(browser, "app-reconciliation");
+        browser.open(&format!("{PATH}/{failed}"));
+        see(browser, "app-statement-failed");
+        browser.open(&statement);
+        see(browser, "app-statement");
+        browser.open(&format!("{statement}/accepting"));
+        see(browser, "app-statement-accepting");
+        browser.click(&button("/accept"));
+        see(browser, "app-statement-accepted");
+        browser.open(&format!("{PATH}/differences?status=OPEN"));
+        see(browser, "app-differences");
+        let kinds = "SELECT kind, id FROM statement_differences ORDER BY kind";
+        for row in self.server.database.rows(kinds) {
+            browser.open(&format!("{PATH}/differences/{}", row[1]));
+            see(browser, &format!("app-difference-{}", row[0].to_lowercase()));
+            browser.click(&button("/preview"));
+            see(browser, &format!("app-difference-{}-preview", row[0].to_lowercase()));
+        }
+        browser.fill("evidence", "paid \u{202e}twice");
+        browser.click(&button("/close"));
+        see(browser, "app-difference-fault");
+        browser.fill("evidence", "Their ticket 1047 of 29 November");
+        browser.click(&button("/close"));
+        see(browser, "app-difference-closed");
     }
 }
 

@@ -1,4 +1,4 @@
 //! Reconciliation: statements of networks beside the ledger.
 
 mod screens;
-mod stage;
+pub(crate) mod stage;

@@ -66,7 +66,7 @@ fn the_operator_sees_what_differs() {
     has(&empty, &["No network was asked for its balance yet", "No statement was read yet"]);
     has(&page(&mut stage.operator.browser, DIFFERENCES), &["None. When a statement says"]);
     let statement = stage.full();
-    stage.read_balances();
+    stage.reader.read_balances();
     let browser = &mut stage.operator.browser;
     has(&page(browser, "/app"), &["<a href=\"/app/reconciliation\">"]);
     has(&page(browser, "/app/networks"), &["<a href=\"/app/reconciliation\">"]);
@@ -112,7 +112,7 @@ fn the_operator_sees_what_differs() {
         ("?status=OPEN", 4),
         ("?status=CLOSED", 0),
         ("?kind=FEE_DIFFERS", 1),
-        (&format!("?account={}&statement={statement}", stage.account), 4),
+        (&format!("?account={}&statement={statement}", stage.reader.account), 4),
         ("?account=987", 0),
     ] {
         let list = page(browser, &format!("{DIFFERENCES}{query}"));
@@ -219,11 +219,11 @@ fn accepting_books_once_what_was_shown() {
 #[test]
 fn only_a_statement_that_was_read_to_its_end_is_accepted() {
     let mut stage = Stage::open();
-    let failed = stage.begin("half.csv");
-    let fee = stage.line(LineKind::Fee, money(-200, "USD"));
-    stage.record(failed, &[fee]);
-    let reading = stage.begin("still.csv");
-    stage.end(failed, Counts { lines: 1, new: 1, ..Counts::default() }, Some("line 2 has no amount"));
+    let failed = stage.reader.begin("half.csv");
+    let fee = stage.reader.line(LineKind::Fee, money(-200, "USD"));
+    stage.reader.record(failed, &[fee]);
+    let reading = stage.reader.begin("still.csv");
+    stage.reader.end(failed, Counts { lines: 1, new: 1, ..Counts::default() }, Some("line 2 has no amount"));
     for (statement, said) in [(failed, "line 2 has no amount"), (reading, "being read")] {
         let path = of_statement(statement);
         let shown = page(&mut stage.operator.browser, &path);
@@ -416,12 +416,12 @@ fn rows(reply: &Reply) -> Vec<Vec<String>> {
 fn lists_are_exported_whole() {
     let mut stage = Stage::open();
     let statement = stage.full();
-    stage.read_balances();
+    stage.reader.read_balances();
     // More than are read at once.
-    let long = stage.begin("long.csv");
-    let lines: Vec<_> = (0..520).map(|_| stage.line(LineKind::Fee, money(-1, "USD"))).collect();
-    stage.record(long, &lines);
-    stage.end(long, Counts { lines: 520, new: 520, ..Counts::default() }, None);
+    let long = stage.reader.begin("long.csv");
+    let lines: Vec<_> = (0..520).map(|_| stage.reader.line(LineKind::Fee, money(-1, "USD"))).collect();
+    stage.reader.record(long, &lines);
+    stage.reader.end(long, Counts { lines: 520, new: 520, ..Counts::default() }, None);
     let browser = &mut stage.operator.browser;
     let csv = browser.get(&format!("{}/csv", of_statement(statement)));
     assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));

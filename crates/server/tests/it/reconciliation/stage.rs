@@ -30,10 +30,10 @@ use crate::support::{Merchant, Server, spawn};
 use crate::people::person::Person;
 
 /// A lane on the database of a server, which is another process.
-pub(crate) struct Ledger(Lane<Box<dyn Store + Send>>);
+struct Ledger(Lane<Box<dyn Store + Send>>);
 
 impl Ledger {
-    pub(crate) fn of(server: &Server) -> Self {
+    fn of(server: &Server) -> Self {
         let database: store::Database =
             server.database.url().parse().unwrap_or_else(|error| panic!("{error}"));
         let store = database.store().unwrap_or_else(|error| panic!("{error}"));
@@ -42,7 +42,7 @@ impl Ledger {
     }
 
     #[track_caller]
-    pub(crate) fn submit<D: ListedDecision>(&mut self, decision: D) -> D::Output {
+    fn submit<D: ListedDecision>(&mut self, decision: D) -> D::Output {
         let outcome = self.0.run(&[Request::new(Principal::System, decision)]).pop();
         let output = outcome.expect("an answer").unwrap_or_else(|failure| panic!("{failure}"));
         D::output(output).expect("its output")
@@ -54,18 +54,16 @@ pub(crate) fn money(minor: i64, currency: &str) -> Money {
 }
 
 /// The day of the statement.
-pub(crate) fn day() -> ServerTime {
+fn day() -> ServerTime {
     ServerTime::parse("2026-11-27").expect("a day")
 }
 
-/// A server, a merchant, and a lane beside the server.
+/// A server, a merchant, and who reads statements beside the server.
 pub(crate) struct Stage {
     pub(crate) server: Server,
     pub(crate) shop: Merchant,
     pub(crate) operator: Person,
-    pub(crate) ledger: Ledger,
-    pub(crate) account: NetworkAccountId,
-    lines: u128,
+    pub(crate) reader: Reader,
 }
 
 impl Stage {
@@ -73,18 +71,47 @@ impl Stage {
     pub(crate) fn open() -> Self {
         let (server, shop) = spawn();
         let operator = of_installation(&server, "operator");
+        let reader = Reader::of(&server);
+        Self { server, shop, operator, reader }
+    }
+
+    /// See [`Reader::full`].
+    #[track_caller]
+    pub(crate) fn full(&mut self) -> StatementId {
+        self.reader.full(&self.shop)
+    }
+
+    /// The id of the difference of this kind.
+    #[track_caller]
+    pub(crate) fn difference(&self, kind: DifferenceKind) -> String {
+        let sql = format!("SELECT id FROM statement_differences WHERE kind = '{}'", kind.as_str());
+        self.server.database.value(&sql)
+    }
+
+    /// What the accounts of the installation have: kind, currency and balance.
+    pub(crate) fn books(&self) -> Vec<Vec<String>> {
+        self.server.database.rows(
+            "SELECT kind, currency, balance_minor FROM accounts WHERE merchant_id = 0 \
+             ORDER BY kind, currency",
+        )
+    }
+}
+
+/// Reads statements of an account by the decisions that do.
+pub(crate) struct Reader {
+    ledger: Ledger,
+    pub(crate) account: NetworkAccountId,
+    lines: u128,
+}
+
+impl Reader {
+    #[track_caller]
+    pub(crate) fn of(server: &Server) -> Self {
         let account = server
             .database
             .value("SELECT id FROM network_accounts WHERE name = 'pawapay-sandbox'");
         let account = NetworkAccountId(account.parse().expect("an id"));
-        let ledger = Ledger::of(&server);
-        Self { server, shop, operator, ledger, account, lines: 0 }
-    }
-
-    /// A payment, as lines name it.
-    pub(crate) fn payment(&self, execution: &Value) -> (MerchantId, ExecutionId) {
-        let id = execution["payment_intent_id"].as_i64().expect("an id");
-        (MerchantId(self.shop.credentials.merchant_id), ExecutionId(id))
+        Self { ledger: Ledger::of(server), account, lines: 0 }
     }
 
     /// Begins a statement that is a file.
@@ -148,13 +175,18 @@ impl Stage {
 
     /// A statement with lines of every standing, and with four differences.
     #[track_caller]
-    pub(crate) fn full(&mut self) -> StatementId {
-        let paid: Vec<Value> = (0..4).map(|_| self.shop.paid_hundred()).collect();
+    pub(crate) fn full(&mut self, shop: &Merchant) -> StatementId {
+        let paid: Vec<Value> = (0..4).map(|_| shop.paid_hundred()).collect();
+        // A payment, as lines name it.
+        let payment = |execution: &Value| {
+            let id = execution["payment_intent_id"].as_i64().expect("an id");
+            (MerchantId(shop.credentials.merchant_id), ExecutionId(id))
+        };
         let statement = self.begin("november.csv");
-        let taken = |stage: &mut Self, execution: Option<&Value>, minor, fee| {
-            let mut line = stage.line(LineKind::Collection, money(minor, "USD"));
+        let taken = |reader: &mut Self, execution: Option<&Value>, minor, fee| {
+            let mut line = reader.line(LineKind::Collection, money(minor, "USD"));
             line.line.fee = Some(money(fee, "USD"));
-            line.payment = execution.map(|execution| stage.payment(execution));
+            line.payment = execution.map(payment);
             line
         };
         let agrees = taken(self, Some(&paid[0]), 10_300, 100);
@@ -178,7 +210,7 @@ impl Stage {
         young.verdict.standing = LineStanding::UnderWay;
         let lines = [agrees, top_up, to_bank, fee, unknown, other, dear, young];
         self.record(statement, &lines);
-        let (merchant_id, execution_id) = self.payment(&paid[3]);
+        let (merchant_id, execution_id) = payment(&paid[3]);
         let found = Found {
             kind: DifferenceKind::MissingThere,
             ours: Some(money(10_300, "USD")),
@@ -212,21 +244,6 @@ impl Stage {
                 read("EUR", 10_000, 10_100, 0),
             ],
         });
-    }
-
-    /// The id of the difference of this kind.
-    #[track_caller]
-    pub(crate) fn difference(&self, kind: DifferenceKind) -> String {
-        let sql = format!("SELECT id FROM statement_differences WHERE kind = '{}'", kind.as_str());
-        self.server.database.value(&sql)
-    }
-
-    /// What the accounts of the installation have: kind, currency and balance.
-    pub(crate) fn books(&self) -> Vec<Vec<String>> {
-        self.server.database.rows(
-            "SELECT kind, currency, balance_minor FROM accounts WHERE merchant_id = 0 \
-             ORDER BY kind, currency",
-        )
     }
 }
 
