@@ -20,7 +20,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::digest::Digest;
 use domain::kernel::ids::{
     ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, NetworkAccountId, PartyId,
-    PaymentAccountId, PaymentLinkId, ReviewId, SessionId, SourceId, UserId, WalletId,
+    PaymentAccountId, PaymentLinkId, ReviewId, SessionId, SourceId, StatementId, UserId, WalletId,
     WebhookDeliveryId, WebhookEndpointId,
 };
 use domain::kernel::money::{Decimal, Ratio};
@@ -560,7 +560,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
     let operator = Rights { role: Role::Operator, operations: None };
     made.extend(reads! { InstallationReads q.of_installation(&operator).unwrap() =>
         oldest_open_reviews(None, None, 10), oldest_open_reviews(Some(ReviewKind::Dispute), Some(ReviewId(10)), 10), merchants_from(MINE, 10),
-        recent_payments(NOW), under_way(),
+        recent_payments(NOW), under_way(), line_counts(StatementId(10)), open_difference_kinds(),
     });
     let (_, user) =
         q.for_authentication().login(Fingerprint(Uuid::from_u128(10))).await.unwrap().unwrap();

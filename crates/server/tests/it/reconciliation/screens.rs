@@ -85,7 +85,7 @@ fn the_operator_sees_what_differs() {
         &overview,
         &[
             "8 lines: 1 agree, 1 may be under way; 4 differences",
-            "the file november.csv",
+            "File november.csv",
             "2026-11-27",
             "not accepted",
         ],
@@ -96,7 +96,7 @@ fn the_operator_sees_what_differs() {
     has(
         &shown,
         &[
-            "read to its end",
+            "Read to its end",
             "See what accepting it books",
             "Payment: <strong class=\"n\">+103.00 USD</strong> – agrees",
             "fee <span class=\"n\">1.00 USD</span>",
@@ -153,7 +153,9 @@ fn a_difference_shows_both_sides() {
         // What a fee costs is booked with its statement.
         assert_eq!(page.contains("value=\"booked\""), *kind != DifferenceKind::FeeDiffers);
     }
-    let other = &pages.iter().find(|(kind, _)| *kind == DifferenceKind::AmountDiffers).unwrap().1;
+    let fee = &pages.iter().find(|(kind, _)| *kind == DifferenceKind::FeeDiffers).expect("its page").1;
+    assert_eq!((cell(fee, "Fee expected"), cell(fee, "Fee taken")), ("1.00 USD", "2.00 USD"));
+    let other = &pages.iter().find(|(kind, _)| *kind == DifferenceKind::AmountDiffers).expect("its page").1;
     assert_eq!(cell(other, "Booked here"), "+103.00 USD");
     assert_eq!(cell(other, "Said by the network"), "+90.00 USD");
     assert_eq!(cell(other, "Between the two"), "\u{2212}13.00 USD");
@@ -224,7 +226,7 @@ fn only_a_statement_that_was_read_to_its_end_is_accepted() {
     stage.reader.record(failed, &[fee]);
     let reading = stage.reader.begin("still.csv");
     stage.reader.end(failed, Counts { lines: 1, new: 1, ..Counts::default() }, Some("line 2 has no amount"));
-    for (statement, said) in [(failed, "line 2 has no amount"), (reading, "being read")] {
+    for (statement, said) in [(failed, "line 2 has no amount"), (reading, "Being read")] {
         let path = of_statement(statement);
         let shown = page(&mut stage.operator.browser, &path);
         has(&shown, &[said, "only a statement that was read to its end can be accepted"]);

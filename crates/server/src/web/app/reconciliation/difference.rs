@@ -47,7 +47,8 @@ struct DifferenceTemplate<'a> {
     kind: &'static str,
     advice: &'static str,
     account: String,
-    difference: &'a Difference,
+    reason: String,
+    evidence: Option<&'a str>,
     is_open: bool,
     state: &'static str,
     found: Moment,
@@ -61,7 +62,8 @@ struct DifferenceTemplate<'a> {
     /// How it can be closed, for who may.
     ways: Vec<Way>,
     shown: Option<Shown>,
-    tariff: bool,
+    /// Whether its amounts are fees.
+    is_of_fee: bool,
     fault: Fault,
     typed: Typed,
 }
@@ -133,8 +135,8 @@ const fn name_of(how: DifferenceResolution) -> &'static str {
 
 const fn way_words(how: DifferenceResolution) -> &'static str {
     match how {
-        DifferenceResolution::Booked => "Booked: the network is right",
-        _ => "Explained: there is a reason, and nothing is booked",
+        DifferenceResolution::Booked => "Book it: the network is right",
+        _ => "Explain it: nothing is booked",
     }
 }
 
@@ -270,16 +272,17 @@ async fn render(
         state: words::state(&difference),
         found: Moment(difference.found_at),
         closed: difference.closed_at.map(Moment),
-        ours: side(difference.ours),
-        theirs: side(difference.theirs),
+        ours: side(difference.kind, difference.ours),
+        theirs: side(difference.kind, difference.theirs),
         between: between(&difference),
         statement: path_of(difference.statement_id),
         payment,
         lines: lines.iter().map(LineRow::new).collect(),
         ways: if can_close { ways(difference.kind).iter().map(way).collect() } else { vec![] },
         shown: shown.filter(|_| can_close),
-        tariff: difference.kind == DifferenceKind::FeeDiffers,
-        difference: &difference,
+        is_of_fee: difference.kind == DifferenceKind::FeeDiffers,
+        reason: frame::as_sentence(&difference.reason),
+        evidence: difference.evidence.as_deref(),
         path,
         fault,
         typed,

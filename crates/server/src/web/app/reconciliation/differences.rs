@@ -48,14 +48,20 @@ pub struct DifferenceRow {
     pub is_open: bool,
     pub state: &'static str,
     pub found: Moment,
+    /// Whether its amounts are fees.
+    pub is_of_fee: bool,
     pub reason: String,
     /// The payment that it is about: its number and its page.
     pub payment: Option<(i64, String)>,
 }
 
-/// What a side says, in words.
-pub fn side(money: Option<Money>) -> String {
-    money.map_or_else(|| "nothing".to_owned(), payment_words::change)
+/// What a side says, in words: what it moved, or what the fee is.
+pub fn side(kind: DifferenceKind, money: Option<Money>) -> String {
+    match (kind, money) {
+        (_, None) => "nothing".to_owned(),
+        (DifferenceKind::FeeDiffers, Some(fee)) => payment_words::amount(fee),
+        (_, Some(moved)) => payment_words::change(moved),
+    }
 }
 
 impl DifferenceRow {
@@ -66,12 +72,13 @@ impl DifferenceRow {
             id: difference.id.0,
             kind: words::kind(difference.kind),
             account: accounts.name(difference.network_account_id),
-            ours: side(difference.ours),
-            theirs: side(difference.theirs),
+            ours: side(difference.kind, difference.ours),
+            theirs: side(difference.kind, difference.theirs),
             is_open: difference.status == DifferenceStatus::Open,
             state: words::state(difference),
             found: Moment(difference.found_at),
-            reason: difference.reason.clone(),
+            is_of_fee: difference.kind == DifferenceKind::FeeDiffers,
+            reason: frame::as_sentence(&difference.reason),
             payment: payment.map(|(merchant, id)| (id.0, payment::path(merchant.0, id))),
         }
     }

@@ -60,7 +60,7 @@ pub const fn resolution(how: DifferenceResolution) -> &'static str {
     }
 }
 
-/// Whether a difference is open, or how it was closed.
+/// How a difference was closed, or that it is open.
 pub fn state(difference: &Difference) -> &'static str {
     difference.resolution.map_or("open", resolution)
 }
@@ -93,18 +93,18 @@ pub const fn standing(standing: LineStanding) -> &'static str {
 
 pub const fn status(status: StatementStatus) -> &'static str {
     match status {
-        StatementStatus::Reading => "being read",
-        StatementStatus::Complete => "read to its end",
-        StatementStatus::Failed => "not read to its end",
+        StatementStatus::Reading => "Being read",
+        StatementStatus::Complete => "Read to its end",
+        StatementStatus::Failed => "Not read to its end",
     }
 }
 
 /// Where a statement came from.
 pub fn source(statement: &Statement) -> String {
     match (statement.source, &statement.name) {
-        (StatementSource::Network, _) => "asked of the network".to_owned(),
-        (StatementSource::File, Some(name)) => format!("the file {name}"),
-        (StatementSource::File, None) => "a file".to_owned(),
+        (StatementSource::Network, _) => "Asked of the network".to_owned(),
+        (StatementSource::File, Some(name)) => format!("File {name}"),
+        (StatementSource::File, None) => "A file".to_owned(),
     }
 }
 
