@@ -35,11 +35,61 @@ pub struct NobodyReads;
 pub fn write(text: &str) -> io::Result<()> {
     // With an answer the work is done.
     store::progress::end();
+    // The standard library would say that it was written.
+    if !is_writable() {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "it is not open for writing"));
+    }
     progress::instead(|| {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
         out.flush()
     })
+}
+
+/// Refuses to begin where nobody could read the answer. A command that prints a secret once asks this
+/// before it makes anything.
+///
+/// The standard library opens /dev/null in the place of a standard output that is closed, and takes one
+/// that cannot be written for one that was. Both look like success, and to whoever needs the secret they
+/// are the same as a /dev/null that was asked for.
+///
+/// # Errors
+/// Standard output is closed, is /dev/null, or is open for reading only.
+pub fn check_is_read() -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !leads_nowhere() && is_writable(),
+        "nothing was made: its secret is shown only once, and standard output is closed, cannot be written \
+         or is /dev/null; let it lead to a terminal, a file or a program"
+    );
+    Ok(())
+}
+
+/// Whether what is written to standard output is thrown away.
+pub fn leads_nowhere() -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+        let out = io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
+        let out = out.and_then(|out| out.metadata());
+        // What cannot be looked at is closed.
+        let Ok(out) = out else { return true };
+        let null = std::fs::metadata("/dev/null");
+        out.file_type().is_char_device() && null.is_ok_and(|null| null.rdev() == out.rdev())
+    }
+    #[cfg(not(unix))]
+    false
+}
+
+/// Whether standard output was opened for writing.
+fn is_writable() -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{OFlags, fcntl_getfl};
+        fcntl_getfl(io::stdout()).is_ok_and(|flags| flags.intersects(OFlags::WRONLY | OFlags::RDWR))
+    }
+    #[cfg(not(unix))]
+    true
 }
 
 fn chosen(json: &Value, text: &str) -> String {

@@ -357,7 +357,17 @@ impl Serve {
         Ok(<Alone as clap::FromArgMatches>::from_arg_matches(&matches)?.serve)
     }
 
-    pub fn run(self, target: &Target) -> anyhow::Result<()> {
+    pub fn run(mut self, target: &Target) -> anyhow::Result<()> {
+        if self.sample_merchant && output::leads_nowhere() {
+            // A later start, whose output somebody reads, makes it.
+            self.sample_merchant = false;
+            if !target.is_made().unwrap_or(true) {
+                tracing::warn!(
+                    "no sandbox merchant is made: standard output is closed or /dev/null, and its secret is \
+                     shown only once; `kola merchant create` makes one"
+                );
+            }
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let Started { server, listener, address, metrics, welcome } =
             self.start(target, &runtime)?;
