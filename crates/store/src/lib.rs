@@ -10,6 +10,7 @@ mod lane_store;
 pub mod progress;
 pub mod reads;
 pub mod schema;
+pub mod small_file;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod workspace;

@@ -244,6 +244,41 @@ fn passwords_are_masked() {
     }
 }
 
+/// A pipe that ends is a file: `--config <(sops -d kola.toml)`. What never ends is refused.
+#[test]
+fn a_file_of_another_kind_is_refused_and_a_pipe_is_read() {
+    let folder = folder();
+    let big = folder.path().join("big");
+    std::fs::File::create(&big).expect("a file").set_len(1 << 36).expect("a size");
+    let odd = [text(&big), "/dev/zero", text(folder.path())];
+    for path in odd {
+        for (command, code) in [
+            (format!("config check --config {path}"), 2),
+            (format!("wallet list --config {path}"), 2),
+            (format!("secrets rekey {path} --database sqlite:a.db"), 1),
+            (format!("merchant set --merchant 1 --logo {path} --database sqlite:a.db"), 1),
+            (format!("merchant list --market {path} --database sqlite:b.db"), 1),
+            (format!("ledger verify --earlier-key-file {path} --database sqlite:a.db"), 1),
+        ] {
+            let words: Vec<&str> = command.split(' ').collect();
+            let made = ["merchant", "create", "--name", "A", "--type", "ORGANIZATION"];
+            if !folder.path().join("a.db").exists() {
+                let made =
+                    run(kola(&made).args(["--database", "sqlite:a.db"]).current_dir(folder.path()));
+                assert_eq!(made.code, 0, "{}", made.err);
+            }
+            let said = run(kola(&words).current_dir(folder.path()));
+            assert_eq!(said.code, code, "{command}: {}", said.err);
+        }
+    }
+    let line = format!(
+        "{} config show --json --config <(echo \"listen = ':7'\")",
+        env!("CARGO_BIN_EXE_kola")
+    );
+    let said = run(Command::new("bash").args(["-c", &line]));
+    assert!(said.code == 0 && said.out.contains("\":7\""), "{}", said.err);
+}
+
 #[test]
 fn a_wrong_file_is_told_with_its_line_before_anything_is_done() {
     let folder = folder();
