@@ -16,7 +16,7 @@ pub mod testing;
 pub mod workspace;
 
 pub use database::{Database, POSTGRES_CONNECTIONS};
-pub use error::StoreError;
+pub use error::{StoreError, Trouble};
 pub use lane_store::Store;
 
 #[cfg(test)]
