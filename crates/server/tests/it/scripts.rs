@@ -229,6 +229,45 @@ fn every_exit_code_is_that_of_its_case() {
     assert_eq!(code(&["ledger", "verify", "--head", &other]), Some(4));
 }
 
+/// A URL that is none is a mistake of whoever typed it, and no answer.
+#[test]
+fn a_url_that_is_none_is_a_mistake() {
+    for wrong in ["garbage", "ftp://h", "http://", "http://u@h", "http://h/?a=b"] {
+        for line in
+            ["ready", "listen --client-id x", "events resend 1 --forward-to http://h --client-id x"]
+        {
+            let words: Vec<&str> = line.split(' ').collect();
+            let ended = kola(&words).args(["--url", wrong]).output().expect("kola runs");
+            assert_eq!(ended.status.code(), Some(2), "{line} {wrong}: {ended:?}");
+        }
+    }
+}
+
+/// What answers 200 is not kola for that.
+#[test]
+fn another_program_is_not_ready() {
+    for (body, expected) in [
+        ("<html>It works!</html>", 1),
+        ("", 1),
+        ("\"ok\"", 1),
+        ("{\"status\":\"up\"}", 1),
+        ("{\"status\":\"ok\"}", 0),
+    ] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a request");
+            let _read = stream.read(&mut [0; 4_096]);
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+            std::io::Write::write_all(&mut stream, head.as_bytes()).expect("an answer");
+        });
+        let ready = kola(&["ready", "--url", &url]).output().expect("kola runs");
+        server.join().expect("an answer");
+        assert_eq!(ready.status.code(), Some(expected), "{body}: {ready:?}");
+    }
+}
+
 fn kola(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kola"));
     command.args(arguments).stdin(Stdio::null());

@@ -10,6 +10,7 @@ use crate::cli::doctor::database::{Found, InstallationFacts, ServerFacts, Unusab
 use crate::cli::doctor::machine::MachineFacts;
 use crate::cli::doctor::outside::{NetworkFacts, UrlFacts};
 use crate::cli::doctor::{Line, State};
+use crate::cli::ready::is_of_kola;
 
 const HOUR: i64 = minutes(60);
 const DAY: i64 = 24 * HOUR;
@@ -460,7 +461,7 @@ pub fn public_url(looked: Option<UrlFacts>) -> Vec<Line> {
         lines.push(Line::fail(check, format!("{url} is not https"), to_do));
     }
     lines.push(match health {
-        Ok((200, body)) if body.contains("\"status\":\"ok\"") => {
+        Ok((200, body)) if is_of_kola(body.as_bytes()) => {
             Line::ok(check, format!("{url}: kola answers"))
         }
         Ok((status @ 300..400, _)) => Line::fail(
