@@ -92,7 +92,7 @@ fn tell(url: &str, mut played: Value, verified: Option<Value>) -> anyhow::Result
     if output::is_json() {
         played["url"] = url.into();
         played["verified"] = verified.into();
-        output::line(&played.to_string())?;
+        output::whole_document(&played.to_string())?;
     }
     Ok(())
 }

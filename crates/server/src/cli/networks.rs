@@ -16,7 +16,7 @@ use domain::network_accounts::secret::{
 };
 use networks::accounts::Accounts;
 use networks::calls::{NetworkCalls, Outside};
-use networks::client::BaseUrl;
+use networks::client::{BaseUrl, Client};
 use networks::pawapay;
 use networks::pawapay::signature::RequestSigner;
 use networks::stripe::keys;
@@ -449,6 +449,9 @@ fn called(
     let (_, read) = runtime.block_on(network_accounts::read(&queries, &target.secrets_key()))?;
     accounts.replace(read);
     let proxy = target.setting("KOLA_NETWORK_PROXY");
+    if let Some(proxy) = &proxy {
+        Client::check_proxy(proxy).map_err(anyhow::Error::msg).context("KOLA_NETWORK_PROXY")?;
+    }
     let outside = Outside { now: clock::now, random: clock::random_number };
     Ok((runtime, NetworkCalls::new(proxy, accounts, outside), account.id))
 }

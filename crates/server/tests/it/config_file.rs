@@ -120,6 +120,11 @@ fn shown(command: &mut Command) -> BTreeMap<String, (Value, String)> {
         .collect()
 }
 
+#[track_caller]
+fn shown_by(arguments: &[&str]) -> BTreeMap<String, (Value, String)> {
+    shown(&mut kola(arguments))
+}
+
 fn folder() -> tempfile::TempDir {
     tempfile::TempDir::new().expect("a directory")
 }
@@ -241,6 +246,51 @@ fn passwords_are_masked() {
     for arguments in [&["wallet", "list"][..], &["serve", "--help"], &["config", "check"]] {
         let said = run(kola(arguments).env("KOLA_CONFIG", &broken));
         assert!(!said.err.contains("hunter2") && !said.out.contains("hunter2"), "{}", said.err);
+    }
+}
+
+/// A user alone may be a token, and so may what stands in a query.
+#[test]
+fn no_url_of_a_setting_is_shown_with_its_secret() {
+    let folder = folder();
+    for (proxy, shown) in [
+        ("http://hunter2@b:1", "http://***@b:1"),
+        ("http://b:1?token=hunter2", "http://b:1?***"),
+        ("http://a:hunter2@b:1", "http://a:***@b:1"),
+    ] {
+        let path = written(&folder, &format!("network-proxy = '{proxy}'\n"));
+        let values = shown_by(&["config", "show", "--json", "--config", text(&path)]);
+        assert_eq!(values["network-proxy"].0, shown);
+    }
+    // What is refused is quoted.
+    for wrong in ["http://hunter2@b", "ftp://a:hunter2@b:1", "a:hunter2@b:1", "http://a:hunter2 @b"]
+    {
+        for command in ["serve", "config show"] {
+            let words: Vec<&str> = command.split(' ').collect();
+            let of_flag = run(kola(&words).args(["--network-proxy", wrong]));
+            let of_variable = run(kola(&words).env("KOLA_NETWORK_PROXY", wrong));
+            let of_typo = run(kola(&words).arg(format!("--network-prxy={wrong}")));
+            for said in [of_flag, of_variable, of_typo] {
+                assert_eq!((said.code, said.out.as_str()), (2, ""), "{wrong}: {}", said.err);
+                assert!(!said.err.contains("hunter2"), "{wrong}: {}", said.err);
+            }
+        }
+    }
+    let said = run(&mut kola(&["ready", "--url", "http://a:hunter2@b"]));
+    assert!(said.code == 2 && !said.err.contains("hunter2"), "{}", said.err);
+}
+
+/// What a server refuses at its start is a fault of the file.
+#[test]
+fn a_check_judges_the_proxy_as_a_server_does() {
+    let folder = folder();
+    for wrong in ["https://b:1", "http://b", "b:1", "nonsense"] {
+        let path = written(&folder, &format!("log = 'info'\nnetwork-proxy = '{wrong}'\n"));
+        for command in [&["config", "check"][..], &["serve"]] {
+            let said = run(kola(command).args(["--config", text(&path)]));
+            assert_eq!(said.code, 2, "{wrong}: {}", said.err);
+            assert!(said.err.contains("kola.toml:2: network-proxy: "), "{wrong}: {}", said.err);
+        }
     }
 }
 

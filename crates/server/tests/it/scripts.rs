@@ -268,6 +268,30 @@ fn another_program_is_not_ready() {
     }
 }
 
+/// Names and notes are of strangers, and a terminal obeys some characters.
+#[test]
+fn no_name_gives_orders_to_a_terminal() {
+    let database = Database::new();
+    let shop = database.merchant("Shop");
+    let odd = "a\u{1b}[2J\u{9b}2J\u{7f}\u{202e}b\n9 c";
+    let id = shop.merchant_id;
+    database.sql(&format!("UPDATE merchants SET name = '{odd}' WHERE id = {id}"));
+    let is_order = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
+    let text = database.kola(&["merchant", "list"]).ok();
+    assert_eq!(text.chars().find(is_order), None, "{text:?}");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("a\\u{1b}[2J\\u{9b}2J\\u{7f}\\u{202e}b\\n9 c"), "{text}");
+    let json = database.kola(&["merchant", "list", "--json"]).ok();
+    assert_eq!(json.chars().find(is_order), None, "{json:?}");
+    let rows: Vec<Value> = serde_json::from_str(&json).expect("a document");
+    assert_eq!(rows[0]["name"], odd);
+    // Neither do messages.
+    let said = database.kola(&["wallet", "list", "--merchant", "7\u{1b}[2J"]).err;
+    assert_eq!(said.chars().find(is_order), None, "{said:?}");
+    let missing = database.kola(&["merchant", "list", "--config", "no\u{9b}2J.toml"]).err;
+    assert_eq!(missing.chars().find(is_order), None, "{missing:?}");
+}
+
 fn kola(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kola"));
     command.args(arguments).stdin(Stdio::null());
