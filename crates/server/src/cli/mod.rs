@@ -238,6 +238,9 @@ impl Given {
             typed.insert(typed.len().min(1), "serve".into());
             matches = prepared(Cli::command(), &ConfigFile::none()).try_get_matches_from(&typed)?;
         }
+        if let Some(conflict) = conflict(&matches) {
+            return Err(conflict);
+        }
         let cli = Cli::from_arg_matches(&matches)?;
         let path = match &cli.config {
             Some(path) if cli.command.as_ref().is_some_and(Group::has_settings) => path,

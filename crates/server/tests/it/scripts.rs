@@ -229,6 +229,36 @@ fn every_exit_code_is_that_of_its_case() {
     assert_eq!(code(&["ledger", "verify", "--head", &other]), Some(4));
 }
 
+/// Options that ask for two different things are a mistake, wherever they stand.
+#[test]
+fn options_that_exclude_each_other_are_refused() {
+    let database = Database::new();
+    database.merchant("Shop");
+    for line in [
+        "audit list --csv --json",
+        "--json audit list --csv",
+        "audit --json list --csv",
+        "audit list --all --limit 3",
+        "audit list --merchant 1 --installation",
+        "ready --url http://127.0.0.1:1 --listen 127.0.0.1:1",
+        "demo --url http://127.0.0.1:1 --client-id a --client-secret b --sandbox-delay-ms 5",
+        "user invite --operator --auditor",
+        "merchant create --name A --type ORGANIZATION --verified --unverified",
+        "merchant create --name A --type ORGANIZATION --mode test --live",
+        "merchant passcode --merchant 1 --unlock --remove",
+        "review resolve 1 --outcome completed --to wallet --evidence none",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let run = database.kola(&words);
+        assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{line}: {}", run.err);
+        assert!(run.err.contains("cannot be used with"), "{line}: {}", run.err);
+    }
+    // A variable is there for other commands, too.
+    let mut ready = kola(&["ready", "--listen", "127.0.0.1:1"]);
+    let ready = ready.env("KOLA_URL", "http://127.0.0.1:1").output().expect("kola runs");
+    assert_eq!(ready.status.code(), Some(1));
+}
+
 /// A URL that is none is a mistake of whoever typed it, and no answer.
 #[test]
 fn a_url_that_is_none_is_a_mistake() {
