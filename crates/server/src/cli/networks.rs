@@ -336,7 +336,7 @@ fn check_secret(kind: SecretKind, secret: &str, mode: Mode) -> anyhow::Result<()
                 return Ok(());
             }
             bail!(
-                "a token is one line of letters, digits and signs, as pawaPay's dashboard shows it"
+                "a token is one line of at least 8 letters, digits and signs, as pawaPay's dashboard shows it"
             );
         }
         SecretKind::SigningKey => {

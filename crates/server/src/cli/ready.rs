@@ -1,6 +1,6 @@
 //! `kola ready`: whether a server can serve requests, for health checks and scripts.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use axum::http::{Request, StatusCode};
@@ -17,6 +17,9 @@ use crate::cli::serve::{Listen, listen_on};
 /// Longer than a server takes to find out that its database is away.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long is rested between two questions.
+const BETWEEN: Duration = Duration::from_millis(200);
+
 #[derive(Args)]
 pub struct Ready {
     /// The URL of the server. Without it the server on this machine is asked.
@@ -25,12 +28,16 @@ pub struct Ready {
     /// Where the server on this machine listens, as `kola serve` was told.
     #[arg(long, env = "KOLA_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = listen_on)]
     listen: Listen,
+    /// Ask again for so many seconds while it is not ready, as after a restart.
+    #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    wait: u64,
 }
 
 impl Ready {
     pub fn run(self) -> anyhow::Result<Exit> {
         let url = self.url.unwrap_or_else(|| self.listen.url_here());
-        let reason = ask(&url).err().map(|reason| format!("{reason:#}"));
+        let reason = until(Duration::from_secs(self.wait), || ask(&url)).err();
+        let reason = reason.map(|reason| format!("{reason:#}"));
         let text = match &reason {
             None => format!("{url} is ready"),
             Some(reason) => format!("{url} is not ready: {reason}"),
@@ -38,6 +45,18 @@ impl Ready {
         let answer = json!({ "url": url, "ready": reason.is_none(), "reason": reason });
         output::tell(&answer, &text)?;
         Ok(if reason.is_none() { Exit::Done } else { Exit::Failed })
+    }
+}
+
+/// Repeats what fails for a time, and at least once.
+fn until<T>(wait: Duration, ask: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let begun = Instant::now();
+    loop {
+        let answer = ask();
+        if answer.is_ok() || begun.elapsed() >= wait {
+            return answer;
+        }
+        std::thread::sleep(BETWEEN);
     }
 }
 

@@ -160,6 +160,14 @@ fn a_database_that_is_away_is_said() {
 }
 
 #[test]
+fn a_url_that_is_not_reached_has_no_certificate_to_renew() {
+    let database = Database::with_schema();
+    let run = doctor(&database, &["--public-url", "https://127.0.0.1:1"]);
+    assert_eq!(told(&run, "public_url")[0].0, "fail", "{}", run.out);
+    assert_eq!(told(&run, "certificate"), [], "{}", run.out);
+}
+
+#[test]
 fn what_helps_follows_from_what_is_wrong_with_the_file() {
     let database = Database::in_a_file();
     database.merchant("Shop");

@@ -246,6 +246,19 @@ fn what_to_do_about_a_database_follows_from_what_is_wrong() {
     }
 }
 
+/// A certificate that nobody could show is not one that has to be renewed.
+#[test]
+fn a_url_that_is_not_reached_is_one_line() {
+    let url = UrlFacts {
+        health: Err("its name has no address".to_owned()),
+        certificate: None,
+        ..healthy().url
+    };
+    let lines = public_url(Some(url));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].state == State::Fail && lines[0].check == "public_url", "{lines:?}");
+}
+
 #[test]
 fn an_interval_of_the_server_shortens_how_old_a_verification_may_be() {
     let mut facts = healthy().installation;
