@@ -90,7 +90,7 @@ const fn is_null(_: &fs::Metadata) -> bool {
     false
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::io::Write as _;
 

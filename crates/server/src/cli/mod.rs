@@ -432,9 +432,9 @@ fn conflict(matches: &ArgMatches) -> Option<clap::Error> {
         kola = kola.find_subcommand(name)?.clone();
         matches = below;
     }
-    let is_typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let typed =
-        CONFLICTS.iter().find(|(of, both)| *of == path && both.iter().all(|id| is_typed(&id)));
+        CONFLICTS.iter().find(|(of, both)| *of == path && both.iter().all(|id| is_typed(id)));
     let [one, other] = typed?.1.map(|id| id.replace('_', "-"));
     let message = format!("the argument '--{one}' cannot be used with '--{other}'");
     Some(kola.error(ErrorKind::ArgumentConflict, message))

@@ -290,7 +290,8 @@ fn add(target: &Target, new: New, address: &PublicAddress) -> anyhow::Result<()>
     let json = json!({ "id": account.id.0, "callback_url": callback_url });
     let text = format!(
         "network account  {}\ncallback URL     {callback_url}\n\
-         Enter the callback URL in the dashboard of {network}, with the host that it reaches this server by.",
+         Enter the callback URL in the dashboard of {network}, with the host that it reaches this server by.\n\
+         A running server takes payments through the account within two seconds.",
         account.id
     );
     output::done(&json, &text)
