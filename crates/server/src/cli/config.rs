@@ -12,7 +12,9 @@ use crate::cli::config_file::{self, ConfigFile, Fault};
 use crate::cli::exit::Exit;
 use crate::cli::masking::masked;
 use crate::cli::{command, fail, output, serve};
+use crate::credentials::sealing::SealingKey;
 use store::Database;
+use store::schema::migrate;
 
 /// The longest line of a comment of the sample.
 const COMMENT_WIDTH: usize = 78;
@@ -25,7 +27,7 @@ pub enum Config {
     Show(Everything),
     /// Say whether the config file is right: all of its faults at once. Exit with 2 if it has any.
     ///
-    /// What is allowed and dangerous is a warning. Nothing is opened and nothing is called.
+    /// What is allowed and dangerous is a warning. No database is opened and nothing is called.
     Check(Everything),
     /// Print a config file with every setting at its default, and what it means.
     Sample,
@@ -224,6 +226,16 @@ fn warnings(resolved: &Resolved) -> Vec<String> {
             );
         }
         _ => {}
+    }
+    if let Some(file) = value("KOLA_MARKET")
+        && let Err(error) = migrate::read_market(Some(Path::new(file)))
+    {
+        all.push(format!("market: a new database cannot be made with it: {error}"));
+    }
+    if let Some(file) = value("KOLA_SECRETS_KEY_FILE")
+        && let Err(error) = SealingKey::read(Path::new(file))
+    {
+        all.push(format!("secrets-key-file: {error:#}"));
     }
     if let Some(url) = value("KOLA_PUBLIC_URL").filter(|url| is_open(url)) {
         all.push(format!(

@@ -384,8 +384,27 @@ fn a_check_tells_all_faults_and_what_is_dangerous() {
         assert_eq!((code, warnings.len()), (0, 1), "{text_of}: {json}");
         assert!(warnings[0].as_str().is_some_and(|text| text.contains(warned)), "{json}");
     }
-    let path =
-        written(&folder, "database = 'postgres://kola:pw@db/kola'\nsecrets-key-file = '/k'\n");
+    let key = folder.path().join("secrets.key");
+    for (named, content, warned) in [
+        ("secrets-key-file", None, "cannot read the secrets key"),
+        ("secrets-key-file", Some("short"), "64 hexadecimal digits"),
+        ("market", None, "No such file"),
+        ("market", Some("nonsense"), "cannot be made"),
+    ] {
+        let _ = std::fs::remove_file(&key);
+        if let Some(content) = content {
+            std::fs::write(&key, content).expect("a file");
+        }
+        let (code, json, _) =
+            check(&format!("database = 'sqlite:/kola.db'\n{named} = '{}'", text(&key)));
+        let warnings = json["warnings"].as_array().expect("a list");
+        assert_eq!((code, warnings.len()), (0, 1), "{named}: {json}");
+        assert!(warnings[0].as_str().is_some_and(|text| text.contains(warned)), "{json}");
+    }
+    std::fs::write(&key, "5a".repeat(32)).expect("a key");
+    let named =
+        format!("database = 'postgres://kola:pw@db/kola'\nsecrets-key-file = '{}'\n", text(&key));
+    let path = written(&folder, &named);
     for (mode, expected) in [(0o644, 1), (0o640, 0)] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("a mode");
         let said = run(&mut kola(&["config", "check", "--config", text(&path)]));

@@ -492,7 +492,11 @@ pub fn version(sql: &mut dyn Sql) -> Result<i64, StoreError> {
 /// The largest market file that is read. The shipped one has some thousands of bytes.
 const MARKET_SIZE_MAX: u64 = 1 << 20;
 
-fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
+/// Reads the market file of a new database; without one, the shipped market.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
     let Some(path) = file else { return MarketFile::shipped().map_err(StoreError::Market) };
     let wrong = |what: String| StoreError::Market(format!("{}: {what}", path.display()));
     let text = small_file::read_text(path, MARKET_SIZE_MAX);
