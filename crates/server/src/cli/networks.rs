@@ -16,7 +16,7 @@ use domain::network_accounts::secret::{
 };
 use networks::accounts::Accounts;
 use networks::calls::{NetworkCalls, Outside};
-use networks::client::BaseUrl;
+use networks::client::{BaseUrl, Client};
 use networks::pawapay;
 use networks::pawapay::signature::RequestSigner;
 use networks::stripe::keys;
@@ -290,7 +290,8 @@ fn add(target: &Target, new: New, address: &PublicAddress) -> anyhow::Result<()>
     let json = json!({ "id": account.id.0, "callback_url": callback_url });
     let text = format!(
         "network account  {}\ncallback URL     {callback_url}\n\
-         Enter the callback URL in the dashboard of {network}, with the host that it reaches this server by.",
+         Enter the callback URL in the dashboard of {network}, with the host that it reaches this server by.\n\
+         A running server takes payments through the account within two seconds.",
         account.id
     );
     output::done(&json, &text)
@@ -336,7 +337,7 @@ fn check_secret(kind: SecretKind, secret: &str, mode: Mode) -> anyhow::Result<()
                 return Ok(());
             }
             bail!(
-                "a token is one line of letters, digits and signs, as pawaPay's dashboard shows it"
+                "a token is one line of at least 8 letters, digits and signs, as pawaPay's dashboard shows it"
             );
         }
         SecretKind::SigningKey => {
@@ -449,6 +450,9 @@ fn called(
     let (_, read) = runtime.block_on(network_accounts::read(&queries, &target.secrets_key()))?;
     accounts.replace(read);
     let proxy = target.setting("KOLA_NETWORK_PROXY");
+    if let Some(proxy) = &proxy {
+        Client::check_proxy(proxy).map_err(anyhow::Error::msg).context("KOLA_NETWORK_PROXY")?;
+    }
     let outside = Outside { now: clock::now, random: clock::random_number };
     Ok((runtime, NetworkCalls::new(proxy, accounts, outside), account.id))
 }

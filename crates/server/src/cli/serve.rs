@@ -104,7 +104,7 @@ pub struct Serve {
     webhook_seconds: u64,
     /// The proxy through which networks are called: http://host:port or
     /// http://user:password@host:port.
-    #[arg(long, env = "KOLA_NETWORK_PROXY", hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = "KOLA_NETWORK_PROXY", hide_env_values = true, value_name = "URL", value_parser = proxy)]
     network_proxy: Option<String>,
     /// The collector that traces are sent to, by OTLP over HTTP: http://127.0.0.1:4318. Without it no
     /// traces are made.
@@ -187,6 +187,10 @@ pub struct Serve {
     /// Serve POST /v1/noop, which benchmarks compare with.
     #[arg(long, env = "KOLA_BENCH_ROUTES", hide = true, value_parser = clap::builder::BoolishValueParser::new(), default_value = "0")]
     bench_routes: bool,
+}
+
+fn proxy(text: &str) -> Result<String, String> {
+    Client::check_proxy(text).map(|()| text.to_owned())
 }
 
 /// The address to listen on, as it was written and as it was resolved.
@@ -357,7 +361,17 @@ impl Serve {
         Ok(<Alone as clap::FromArgMatches>::from_arg_matches(&matches)?.serve)
     }
 
-    pub fn run(self, target: &Target) -> anyhow::Result<()> {
+    pub fn run(mut self, target: &Target) -> anyhow::Result<()> {
+        if self.sample_merchant && output::leads_nowhere() {
+            // A later start, whose output somebody reads, makes it.
+            self.sample_merchant = false;
+            if !target.is_made().unwrap_or(true) {
+                tracing::warn!(
+                    "no sandbox merchant is made: standard output is closed or /dev/null, and its secret is \
+                     shown only once; `kola merchant create` makes one"
+                );
+            }
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let Started { server, listener, address, metrics, welcome } =
             self.start(target, &runtime)?;
@@ -387,10 +401,6 @@ impl Serve {
     /// # Errors
     /// If the address is not free, or the database cannot be opened.
     pub fn start(self, target: &Target, runtime: &Runtime) -> anyhow::Result<Started> {
-        // Before anything is made.
-        if let Some(proxy) = &self.network_proxy {
-            Client::check_proxy(proxy).map_err(anyhow::Error::msg).context("--network-proxy")?;
-        }
         let mut config = self.config();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = target.database.kind(), at = %target.database, "starting");
         let listener = runtime.block_on(async { self.listen.bind("--listen") })?;

@@ -13,7 +13,7 @@ use crate::schema::market::MarketFile;
 use crate::schema::{installation, page_tokens, recount, tariff};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 use crate::workspace::sql_value::params;
-use crate::{StoreError, clock};
+use crate::{StoreError, clock, small_file};
 
 /// One step of the schema, in both dialects.
 struct Migration {
@@ -497,10 +497,18 @@ pub fn version(sql: &mut dyn Sql) -> Result<i64, StoreError> {
     rows.first().map_or(Ok(0), OwnedRow::integer)
 }
 
-fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
+/// The largest market file that is read. The shipped one has some thousands of bytes.
+const MARKET_SIZE_MAX: u64 = 1 << 20;
+
+/// Reads the market file of a new database; without one, the shipped market.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
     let Some(path) = file else { return MarketFile::shipped().map_err(StoreError::Market) };
     let wrong = |what: String| StoreError::Market(format!("{}: {what}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = small_file::read_text(path, MARKET_SIZE_MAX);
+    let text = text.map_err(|error| wrong(error.to_string()))?;
     MarketFile::read(&text).map_err(wrong)
 }
 
