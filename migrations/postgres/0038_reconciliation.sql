@@ -20,7 +20,7 @@ CREATE TABLE reconciliations (
 CREATE TABLE statements (
     id                 BIGINT PRIMARY KEY,
     network_account_id BIGINT NOT NULL,
-    source             TEXT NOT NULL CHECK (source IN ('NETWORK', 'FILE')),
+    source             TEXT NOT NULL CHECK (source = 'NETWORK' OR source = 'FILE'),
     name               TEXT,
     digest             TEXT,
     from_at            BIGINT NOT NULL,
@@ -87,7 +87,7 @@ CREATE TABLE statement_differences (
     event_id           BIGINT,
     kind               TEXT NOT NULL CHECK (kind IN ('MISSING_HERE', 'MISSING_THERE', 'AMOUNT_DIFFERS', 'FEE_DIFFERS', 'DUPLICATE_THERE')),
     subject            UUID NOT NULL,
-    status             TEXT NOT NULL CHECK (status IN ('OPEN', 'CLOSED')),
+    status             TEXT NOT NULL CHECK (status = 'OPEN' OR status = 'CLOSED'),
     ours_minor         BIGINT,
     ours_currency      TEXT,
     theirs_minor       BIGINT,
