@@ -25,7 +25,7 @@ use self::initiate::is_uuid_v4;
 use self::operators::{Filter, Operator, operators};
 use self::payment::{Operation, Payment, failure_reason};
 use self::signature::{BodyDigest, Key, Signed};
-use self::statements::{Line, Statement};
+use self::statements::{Files, Line, Statement};
 use crate::Settings;
 use crate::fake::{Common, Fake, Network, Signing};
 use crate::fields::Fields;
@@ -82,6 +82,7 @@ pub(crate) struct Pawapay {
     payments: BTreeMap<PaymentKey, Payment>,
     lines: Vec<Line>,
     statements: BTreeMap<String, Statement>,
+    statement_files: Files,
 }
 
 /// An answer.
@@ -183,6 +184,7 @@ impl Pawapay {
             payments: BTreeMap::new(),
             lines: Vec::new(),
             statements: BTreeMap::new(),
+            statement_files: Files::default(),
         }
     }
 
