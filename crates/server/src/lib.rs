@@ -16,6 +16,7 @@ pub mod engine;
 pub mod figures;
 pub mod jobs;
 pub mod net;
+pub mod reconciliation;
 pub mod request_id;
 pub mod server;
 pub mod sockets;
