@@ -59,7 +59,7 @@
 //! | kind | fields | what happens |
 //! |---|---|---|
 //! | `REQUEST_LOST` | | the connection closes, nothing is taken |
-//! | `REFUSED` | `status`, `retry_after`? | nothing is taken; 429, 503, 500, 401, 409 and so on |
+//! | `REFUSED` | `status`, `retry_after`? | nothing is taken; 429, 503, 500, 401, 409 and so on, also 302, which says not where to |
 //! | `ANSWER_LOST` | | taken, no answer |
 //! | `RESET` | | taken, the connection is reset |
 //! | `BAD_GATEWAY` | | taken, answered 502 with HTML |

@@ -677,6 +677,8 @@ async fn a_statement_lists_what_moved() {
         format!("2026-11-28T23:00:01Z,{COMPLETES},{},1000,RWF,RWA,MTN_MOMO_RWA,DEPOSIT,10", id(1));
     assert_eq!(lines[1], expected);
     assert_eq!(stage.received()[0].path, "/statements");
+    let with_token = [("authorization", "Bearer token")];
+    assert_eq!(stage.send("GET", url, &with_token, "").await.unwrap().status, 400);
 
     for (change, count) in [("REMOVE", 2), ("REPEAT", 2)] {
         let number = if change == "REMOVE" { 1 } else { 2 };
