@@ -2,36 +2,7 @@
 //! written. It is a file in TOML, in which everything has a default.
 //!
 //! The default reads the columns that pawaPay's documentation names: `Creation Date`, `MSISDN`,
-//! `Transaction ID`, `Amount`, `Currency`, `Country`, `MNO`, `Type`, and `Fee` where it is there. This
-//! is the default, written out:
-//!
-//! ```toml
-//! delimiter = ","
-//! date_format = "iso"          # or a pattern such as "%d/%m/%Y %H:%M:%S"
-//! time_zone = "UTC"            # of dates without an offset: "Africa/Kigali", "+02:00"
-//! decimal_separator = "."
-//! thousands_separator = ""
-//! amounts = "signed"           # what left the balance is below zero; or "by-kind": no signs
-//! fees = "positive"            # a fee that was taken is above zero; or "negative"
-//! # currency = "RWF"           # for a file without a column of currencies
-//!
-//! [columns]
-//! date = "Creation Date"
-//! request_id = "Transaction ID" # our id; where it is no UUID it counts as the reference
-//! reference = ""                # the network's id of the payment
-//! line_id = ""                  # the network's id of the line
-//! kind = "Type"
-//! amount = "Amount"
-//! currency = "Currency"
-//! fee = "Fee"
-//! payment_amount = ""           # in the payer's currency, where `amount` is in that of the balance
-//! payment_currency = ""
-//!
-//! [kinds]                       # further words of the column `kind`
-//! # "Wallet funding" = "TOP_UP"
-//! ```
-//!
-//! A column that is `""` is not read. Of an hour that a clock shows twice the first one is meant.
+//! `Transaction ID`, `Amount`, `Currency`, `Country`, `MNO`, `Type`, and `Fee` where it is there.
 
 use std::collections::HashMap;
 
@@ -47,6 +18,9 @@ use serde::Deserialize;
 
 /// The most of a value that is repeated in a message, in characters.
 const SHOWN: usize = 40;
+
+/// The default with what each key means, for whoever writes a mapping.
+pub const DEFAULT_TEXT: &str = include_str!("mapping.default.toml");
 
 /// Words that are known without a mapping, as [`word`] writes them.
 const WORDS: &[(&str, LineKind)] = &[
@@ -259,7 +233,7 @@ fn check_pattern(pattern: &str) -> Result<(), String> {
 }
 
 impl Default for Mapping {
-    /// What is said above.
+    /// What [`DEFAULT_TEXT`] says.
     fn default() -> Self {
         // The default of every key agrees with that of the others.
         Self::of(MappingFile::default())
@@ -598,15 +572,8 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_what_the_documentation_says() {
-        let documented: String = include_str!("mapping.rs")
-            .lines()
-            .skip_while(|line| *line != "//! ```toml")
-            .skip(1)
-            .take_while(|line| *line != "//! ```")
-            .map(|line| format!("{}\n", line.trim_start_matches("//!")))
-            .collect();
-        let (read, default) = (mapping(&documented), Mapping::default());
+    fn the_default_is_what_its_text_says() {
+        let (read, default) = (mapping(DEFAULT_TEXT), Mapping::default());
         // That a mapping names a column makes it needed.
         let names = |of: &Mapping| of.columns.all().map(|column| column.name.clone());
         assert_eq!(names(&read), names(&default));
@@ -617,6 +584,14 @@ mod tests {
         };
         assert_eq!(rest(&read), rest(&default));
         assert_eq!(read.kinds, default.kinds);
+        let uncommented = DEFAULT_TEXT.replace("# \"Wallet", "\"Wallet");
+        assert_eq!(mapping(&uncommented).kind("wallet funding"), LineKind::TopUp);
+        for (text, _) in WORDS.iter().filter(|(text, _)| !["fees", "topup"].contains(text)) {
+            assert!(DEFAULT_TEXT.contains(&text.to_uppercase()), "{text}");
+        }
+        for kind in LineKind::ALL {
+            assert!(DEFAULT_TEXT.contains(kind.as_str()), "{kind}");
+        }
         assert!(Mapping::read("").is_ok());
     }
 

@@ -287,6 +287,44 @@ fn a_file_that_changes_meanwhile_is_noticed() {
     assert!(last.reason.contains("was changed"), "{last}");
 }
 
+/// The most memory that this process has had, in kilobytes.
+#[cfg(target_os = "linux")]
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// `cargo test -p kola --lib a_file_of_200_mb -- --ignored --nocapture`, alone: memory is that of the
+/// whole process.
+#[test]
+#[ignore = "writes 200 MB and takes a while"]
+#[cfg(target_os = "linux")]
+fn a_file_of_200_mb_is_read_in_little_memory() {
+    const LINES: u64 = 2_000_000;
+    let mut file = std::io::BufWriter::new(tempfile::tempfile().unwrap());
+    file.write_all(HEAD.as_bytes()).unwrap();
+    for number in 0..LINES {
+        let id = Uuid::from_u128(number.into()).to_string();
+        file.write_all(line(&id, "1000", "DEPOSIT", "10").as_bytes()).unwrap();
+    }
+    let file = file.into_inner().unwrap();
+    let size = file.metadata().unwrap().len();
+    assert!(size > 200_000_000, "{size}");
+    let before = most_memory();
+    let begun = std::time::Instant::now();
+    let mut opened = StatementFile::check(file, Mapping::default()).unwrap();
+    let checked = begun.elapsed();
+    assert_eq!(opened.summary().lines, LINES);
+    let read = opened.lines().unwrap().filter(Result::is_ok).count();
+    assert_eq!(u64::try_from(read), Ok(LINES));
+    let (took, grown) = (begun.elapsed(), most_memory() - before);
+    eprintln!(
+        "{size} bytes, {LINES} lines: checked in {checked:?}, read in {took:?}, {grown} kB more"
+    );
+    assert!(grown < 16 * 1024, "{grown} kB");
+}
+
 /// A row, and in which order rows and columns are written.
 fn rows() -> impl Strategy<Value = (Vec<[String; 9]>, Vec<usize>, Vec<usize>)> {
     let kind = prop::sample::select(vec!["DEPOSIT", "PAYOUT", "REFUND", "News, \"late\"\nones"]);
