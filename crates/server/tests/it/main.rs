@@ -69,6 +69,7 @@ mod reads;
 mod realtime;
 mod receipt_pdfs;
 mod receipts;
+mod reconciliation;
 mod refunds;
 mod reviews;
 mod room;

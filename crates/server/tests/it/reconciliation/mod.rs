@@ -1,0 +1,3 @@
+//! What networks say of their accounts, beside what is in the books.
+
+mod sources;
