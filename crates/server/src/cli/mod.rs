@@ -29,6 +29,7 @@ mod progress;
 mod public_address;
 mod rates;
 mod ready;
+mod reconcile;
 mod refunds;
 mod review;
 mod secrets;
@@ -175,6 +176,9 @@ enum Group {
     /// Add, list and change accounts at payment networks, their tokens and keys.
     #[command(subcommand)]
     Networks(networks::Networks),
+    /// Compare statements of networks with the ledger, explain what differs, and book what is accepted.
+    #[command(subcommand)]
+    Reconcile(Box<reconcile::Reconcile>),
     /// Stop payouts and refunds, and take back those that wait.
     #[command(subcommand)]
     Payouts(payouts::Payouts),
@@ -318,6 +322,7 @@ impl Group {
             Self::Markets(command) => command.run(target),
             Self::Phones(command) => command.run(target),
             Self::Networks(command) => command.run(target),
+            Self::Reconcile(command) => command.run(target),
             Self::Payouts(command) => command.run(target),
             Self::Refunds(command) => command.run(target),
             Self::Secrets(command) => command.run(target),
@@ -652,6 +657,18 @@ impl Target {
     /// Runs one command on a lane of its own, on a database that has the current schema. A server
     /// may be running on the same database.
     fn run_once<D: ListedDecision>(&self, decision: D) -> anyhow::Result<D::Output> {
+        let mut lane = self.lane()?.short_lived();
+        let request = Request::new(Principal::Operator, decision);
+        let outcome = lane.run(&[request]).pop().context("the lane gave no answer")?;
+        D::output(outcome?).context("the lane gave the output of another decision")
+    }
+
+    /// The ledger, for what takes many commands. As for [`Target::run_once`]; within a Tokio runtime.
+    fn ledger(&self) -> anyhow::Result<OwnLedger<Box<dyn Store + Send>>> {
+        Ok(OwnLedger::new(self.database.queries()?, self.lane()?))
+    }
+
+    fn lane(&self) -> anyhow::Result<Lane<Box<dyn Store + Send>>> {
         // Who means to make a database has opened it before.
         self.check_made()?;
         // Only commands of clients and jobs depend on the server's other settings.
@@ -663,11 +680,7 @@ impl Target {
         let public_url = self.setting("KOLA_PUBLIC_URL").unwrap_or_default();
         let write_message = crate::api::messages::writer(public_url, || {});
         let store = self.database.store()?;
-        let mut lane =
-            Lane::new(store, settings, Arc::new(clock::now), write_message).short_lived();
-        let request = Request::new(Principal::Operator, decision);
-        let outcome = lane.run(&[request]).pop().context("the lane gave no answer")?;
-        D::output(outcome?).context("the lane gave the output of another decision")
+        Ok(Lane::new(store, settings, Arc::new(clock::now), write_message))
     }
 
     /// Like [`Target::run_once`], for a command about one object: the error names the object, or

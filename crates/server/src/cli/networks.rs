@@ -26,7 +26,7 @@ use crate::api::fields::typed_name;
 use crate::cli::doctor::NetworkFacts;
 use crate::cli::output::{self, moment};
 use crate::cli::payouts::reference;
-use crate::cli::public_address::PublicAddress;
+use crate::cli::public_address::{OF_THIS_MACHINE, PublicAddress};
 use crate::cli::{Target, input};
 use crate::jobs::network_accounts;
 use store::clock;
@@ -132,6 +132,15 @@ pub enum Networks {
         #[arg(long)]
         account: i64,
     },
+    /// Ask the networks what they keep for each account, and print it beside what the ledger says.
+    Balances {
+        /// Only this account.
+        #[arg(long, value_name = "ID")]
+        account: Option<i64>,
+        /// Ask nobody: print what was last read.
+        #[arg(long)]
+        known: bool,
+    },
     /// Send nothing through an account until it is resumed. What was sent is still asked about.
     Hold {
         #[arg(long)]
@@ -166,8 +175,15 @@ pub enum Networks {
     },
 }
 
+/// The address that a network sends what happens to, at the server of this installation.
+pub(super) fn callback_url_of(target: &Target, id: NetworkAccountId) -> anyhow::Result<String> {
+    let account = find(target, id.0)?;
+    let base = target.setting("KOLA_PUBLIC_URL").unwrap_or_else(|| OF_THIS_MACHINE.to_owned());
+    Ok(callback_url(&account, base.trim_end_matches('/')).unwrap_or_default())
+}
+
 /// The address that a network sends what happens to, at a server of this address.
-fn callback_url(account: &NetworkAccount, base: &str) -> Option<String> {
+pub fn callback_url(account: &NetworkAccount, base: &str) -> Option<String> {
     let token = account.callback_token.as_deref()?;
     let network = account.network.as_str().to_ascii_lowercase();
     Some(format!("{base}/callbacks/{network}/{}/{token}", account.id))
@@ -352,7 +368,7 @@ fn check_secret(kind: SecretKind, secret: &str, mode: Mode) -> anyhow::Result<()
 }
 
 /// The account of this id.
-fn find(target: &Target, id: i64) -> anyhow::Result<NetworkAccount> {
+pub(super) fn find(target: &Target, id: i64) -> anyhow::Result<NetworkAccount> {
     let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
     let found = tariff.network_account(NetworkAccountId(id));
     found
@@ -439,7 +455,7 @@ fn resume_all(target: &Target) -> anyhow::Result<()> {
 }
 
 /// A runtime, and the account as a server would call it.
-fn called(
+pub(super) fn account_with_calls(
     target: &Target,
     id: i64,
 ) -> anyhow::Result<(tokio::runtime::Runtime, NetworkCalls, NetworkAccountId)> {
@@ -461,7 +477,7 @@ fn called(
 pub(super) fn check_all(target: &Target) -> anyhow::Result<Vec<NetworkFacts>> {
     let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
     let of_account = |account: &NetworkAccount| {
-        let said = called(target, account.id.0).map_err(|error| format!("{error:#}")).and_then(
+        let said = account_with_calls(target, account.id.0).map_err(|error| format!("{error:#}")).and_then(
             |(runtime, networks, id)| {
                 let called = networks.accounts.get(id).ok_or("its secrets cannot be read")?;
                 runtime.block_on(network_accounts::check(&networks, &called))
@@ -474,7 +490,7 @@ pub(super) fn check_all(target: &Target) -> anyhow::Result<Vec<NetworkFacts>> {
 }
 
 fn check(target: &Target, id: i64) -> anyhow::Result<()> {
-    let (runtime, networks, id) = called(target, id)?;
+    let (runtime, networks, id) = account_with_calls(target, id)?;
     let called = networks.accounts.get(id).context("the network account is closed")?;
     let said = runtime.block_on(network_accounts::check(&networks, &called));
     let said = said.map_err(anyhow::Error::msg)?;
@@ -482,7 +498,7 @@ fn check(target: &Target, id: i64) -> anyhow::Result<()> {
 }
 
 fn refresh(target: &Target, id: i64) -> anyhow::Result<()> {
-    let (runtime, networks, id) = called(target, id)?;
+    let (runtime, networks, id) = account_with_calls(target, id)?;
     let called = networks.accounts.get(id).context("the network account is closed")?;
     if called.account.network != Provider::PawaPay {
         bail!("only pawaPay says which operators there are");

@@ -4,6 +4,7 @@
 
 pub mod asking;
 pub mod balances;
+pub mod fetching;
 pub mod file;
 pub mod ledger;
 pub mod mapping;

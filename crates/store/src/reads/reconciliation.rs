@@ -417,7 +417,7 @@ impl InstallationReads<'_> {
         account: Option<NetworkAccountId>,
         page: Page,
     ) -> Result<PageOfRows<Statement>, StoreError> {
-        let list = ListQuery::of_all("statements.id > 0", vec![]).ordered_by("begun_at").filter(
+        let list = ListQuery::of_all("statements.begun_at >= 0", vec![]).ordered_by("begun_at").filter(
             "statements.network_account_id = :account",
             ":account",
             account.map(|account| account.0),
@@ -471,7 +471,7 @@ impl InstallationReads<'_> {
     ) -> Result<PageOfRows<Difference>, StoreError> {
         let table = "statement_differences";
         let condition = |column: &str| format!("{table}.{column} = :{column}");
-        let list = ListQuery::of_all("statement_differences.id > 0", vec![])
+        let list = ListQuery::of_all("statement_differences.found_at >= 0", vec![])
             .ordered_by("found_at")
             .filter(
                 &condition("network_account_id"),
