@@ -43,6 +43,8 @@ pub(crate) struct Files {
     /// Indexes of [`COLUMNS`].
     columns: Vec<usize>,
     encoding: Encoding,
+    /// Whether a line at the end of the time belongs to it.
+    with_end: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +65,14 @@ enum Encoding {
 impl Default for Files {
     fn default() -> Self {
         let columns = (0..COLUMNS.len()).collect();
-        Self { cut: None, doubled: false, reordered: false, columns, encoding: Encoding::Utf8 }
+        Self {
+            cut: None,
+            doubled: false,
+            reordered: false,
+            columns,
+            encoding: Encoding::Utf8,
+            with_end: false,
+        }
     }
 }
 
@@ -98,6 +107,7 @@ impl Files {
             reordered: fields.flag("reordered")?.unwrap_or(false),
             columns,
             encoding,
+            with_end: fields.flag("with_end")?.unwrap_or(false),
         })
     }
 
@@ -288,7 +298,8 @@ impl Pawapay {
 
     pub(crate) fn complete_statement(&mut self, id: &str, now: i64) {
         let Some(statement) = self.statements.get_mut(id) else { return };
-        let end = statement.to.min(now - LAG);
+        let end = statement.to.saturating_add(self.statement_files.with_end.into());
+        let end = end.min(now - LAG);
         let lines = self.lines.iter().filter(|line| {
             line.country == statement.country
                 && line.currency == statement.currency

@@ -52,10 +52,13 @@ impl Pauses {
 }
 
 impl Asker<'_> {
-    /// Asks until the network answers.
+    /// Asks until the network answers. Three of four calls that the account may make are left to
+    /// payments.
     pub(super) async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, SourceFault> {
         let mut pauses = Pauses::new();
         loop {
+            let share = Duration::from_secs(3) / self.called.account.calls_per_second.max(1);
+            tokio::time::sleep(share).await;
             let asking = self.networks.ask(self.called, request.clone());
             let why = match tokio::time::timeout_at(self.until, asking).await {
                 Err(_) => return Err(SourceFault::Late("it gave no answer".to_owned())),

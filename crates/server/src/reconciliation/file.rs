@@ -240,7 +240,7 @@ impl Layout {
         if let Some(name) = named.clone().find(|name| !seen.insert(name.as_str())) {
             return Err(FileRefused(format!(
                 "two columns are named {}: which of them is meant? Rename or remove one",
-                shown(name)
+                name_shown(name)
             )));
         }
         let columns = &mapping.columns;
@@ -323,21 +323,25 @@ impl Layout {
 }
 
 fn missing(key: &str, name: &str, head: &Record<'_>, delimiter: u8) -> String {
-    let there: Vec<String> = head.fields().map(|name| shown(name.trim())).collect();
+    let there: Vec<String> = head.fields().map(name_shown).collect();
     let mut text = format!(
-        "the file has no column {name:?}; it has {}. Name the right one in the mapping: \
-         [columns] {key} = \"...\"",
+        "the file has no column {name:?}; it has {}. Is its first line there? Else name the column in \
+         the mapping: [columns] {key} = \"...\"",
         there.join(", ")
     );
-    let other = [",", ";", "\t", "|"].into_iter().find(|other| {
-        other.as_bytes() != [delimiter]
-            && head.count() == 1
-            && there.concat().contains(other.escape_default().to_string().as_str())
-    });
-    if let Some(other) = other {
-        text.push_str(&format!(", or set delimiter = {other:?}"));
+    let is_one = head.count() == 1;
+    let only = head.get(0).filter(|_| is_one).unwrap_or_default();
+    let other = [',', ';', '\t', '|'].into_iter().find(|other| only.contains(*other));
+    if let Some(other) = other.filter(|other| *other != char::from(delimiter)) {
+        text.push_str(&format!(", or set delimiter = {:?}", String::from(other)));
     }
     text
+}
+
+/// A name of a column for a message. Where the names are missing it is the number of a payer.
+fn name_shown(name: &str) -> String {
+    let digits = name.chars().filter(char::is_ascii_digit).count();
+    if digits > 4 { "…".to_owned() } else { shown(name.trim()) }
 }
 
 fn currency(text: &str) -> Result<Currency, String> {

@@ -153,8 +153,17 @@ fn split(from: ServerTime, to: ServerTime) -> Vec<(ServerTime, ServerTime)> {
     times
 }
 
-/// Fetches all statements of an account for a time. `callback_url` is where pawaPay says that one is
-/// made; it must be given, and is not needed.
+/// How statements are fetched and read.
+#[derive(Clone, Copy, Debug)]
+pub struct How<'a> {
+    /// Where pawaPay says that a statement is made. It must be given, and is not needed.
+    pub callback_url: &'a str,
+    /// pawaPay does not publish the columns: where they are not those of the default, the account needs
+    /// a mapping.
+    pub mapping: &'a Mapping,
+}
+
+/// Fetches all statements of an account for a time.
 ///
 /// # Errors
 /// [`SourceFault`]: one that is missing makes all of them incomplete.
@@ -162,11 +171,11 @@ pub async fn statements(
     asker: &Asker<'_>,
     from: ServerTime,
     to: ServerTime,
-    callback_url: &str,
+    how: How<'_>,
 ) -> Result<Vec<WalletStatement>, SourceFault> {
     let mut fetched = vec![];
     for window in windows(asker, from, to).await? {
-        fetched.push(fetch(asker, window, callback_url).await?);
+        fetched.push(fetch(asker, window, how).await?);
     }
     Ok(fetched)
 }
@@ -178,15 +187,15 @@ pub async fn statements(
 pub async fn fetch(
     asker: &Asker<'_>,
     of: Window,
-    callback_url: &str,
+    how: How<'_>,
 ) -> Result<WalletStatement, SourceFault> {
-    let id = have_it_made(asker, &of, callback_url).await?;
+    let id = have_it_made(asker, &of, how.callback_url).await?;
     let (address, size) = wait_for(asker, id).await?;
     let file = download(asker, &address, size).await?;
     // Whoever knows the address can read the file.
     drop(address);
-    let checked =
-        tokio::task::spawn_blocking(move || StatementFile::check(file, Mapping::default())).await;
+    let mapping = how.mapping.clone();
+    let checked = tokio::task::spawn_blocking(move || StatementFile::check(file, mapping)).await;
     let file = checked.map_err(|error| SourceFault::Refused(error.to_string()))??;
     tracing::info!(
         account = asker.called.account.name,

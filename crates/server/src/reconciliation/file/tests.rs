@@ -131,6 +131,13 @@ fn a_file_that_is_refused_says_what_to_do() {
         let refused = opened(&bytes, "").map(|file| file.summary).unwrap_err();
         assert!(refused.0.contains(said), "{said}: {refused}");
     }
+    // A file without its first line has payers in it.
+    let headless = opened(good.as_bytes(), "").unwrap_err().0;
+    assert!(
+        headless.contains("\"DEPOSIT\"") && headless.contains("Is its first line"),
+        "{headless}"
+    );
+    assert!(!headless.contains("250783456789") && !headless.contains(ID), "{headless}");
     let missing = opened(plain.as_bytes(), "[columns]\nfee = \"Charge\"").unwrap_err();
     assert!(missing.0.contains("no column \"Charge\""), "{missing}");
     let nowhere = StatementFile::open(Path::new("/no/such/file.csv"), Mapping::default());
@@ -302,7 +309,7 @@ fn most_memory() -> u64 {
 #[cfg(target_os = "linux")]
 fn a_file_of_200_mb_is_read_in_little_memory() {
     const LINES: u64 = 2_000_000;
-    let mut file = std::io::BufWriter::new(tempfile::tempfile().unwrap());
+    let mut file = io::BufWriter::new(tempfile::tempfile().unwrap());
     file.write_all(HEAD.as_bytes()).unwrap();
     for number in 0..LINES {
         let id = Uuid::from_u128(number.into()).to_string();

@@ -11,7 +11,8 @@ use domain::reconciliation::reported::{LineKind, ReportedLine};
 use fakes::{Fakes, Settings};
 use kola::reconciliation::asking::{Asker, SourceFault};
 use kola::reconciliation::balances::own_balance;
-use kola::reconciliation::pawapay::{WalletStatement, statements, windows};
+use kola::reconciliation::mapping::Mapping;
+use kola::reconciliation::pawapay::{How, WalletStatement, statements, windows};
 use kola::reconciliation::stripe::{StripeLines, payouts};
 use networks::accounts::{Account, Accounts, Credentials};
 use networks::calls::{NetworkCalls, Outside};
@@ -77,9 +78,19 @@ impl Called {
         })
     }
 
-    fn pawapay(&self, (from, to): Days) -> Result<Vec<ReportedLine>, SourceFault> {
+    fn pawapay(&self, days: Days) -> Result<Vec<ReportedLine>, SourceFault> {
+        self.pawapay_with(days, CALLBACK)
+    }
+
+    fn pawapay_with(
+        &self,
+        (from, to): Days,
+        callback_url: &str,
+    ) -> Result<Vec<ReportedLine>, SourceFault> {
+        let mapping = Mapping::default();
+        let how = How { callback_url, mapping: &mapping };
         let fetched =
-            self.ask(PAWAPAY, LONG, async |asker| statements(&asker, from, to, CALLBACK).await)?;
+            self.ask(PAWAPAY, LONG, async |asker| statements(&asker, from, to, how).await)?;
         Ok(fetched.into_iter().flat_map(lines_of).collect())
     }
 
@@ -145,8 +156,20 @@ fn a_statement_of_pawapay_has_the_payments_of_a_shop() {
     stage.becomes("payout", &sent, "COMPLETED");
     let back = shop.refund(&paid, "30.00");
     stage.becomes("refund", &back, "COMPLETED");
+    stage.fakes.flush_on_threads();
+    let before = stage.callback_answers().len();
+    let callback = format!("http://{}{}", stage.server.api.address, stage.pawapay_path);
+    let called = Called::at(&stage.fakes);
+    let none = called.pawapay_with(last_day(&stage.fakes), &callback);
+    assert_eq!(none, Ok(vec![]), "statements lag behind");
+    // That a statement is made is heard, and is no news of a payment.
+    stage.fakes.flush_on_threads();
+    let answers = stage.callback_answers().split_off(before);
+    assert!(!answers.is_empty() && answers.iter().all(|answer| *answer == 200), "{answers:?}");
+    let unmatched = stage.server.database.value("SELECT count(*) FROM unmatched_callbacks");
+    assert_eq!(unmatched, "0");
     stage.fakes.advance(3_600);
-    let lines = Called::at(&stage.fakes).pawapay(last_day(&stage.fakes)).expect("statements");
+    let lines = called.pawapay(last_day(&stage.fakes)).expect("statements");
     assert_eq!(lines.len(), 3, "{lines:?}");
     for (execution, kind, sign) in [
         (&paid, LineKind::Collection, 1),
@@ -256,19 +279,24 @@ fn what_a_network_will_not_say_is_not_asked_again() {
     // A statement that is never made.
     control(&fakes, "/pawapay/settings", &json!({ "delay_ms": 86_400_000 }));
     let (from, to) = days;
+    let mapping = Mapping::default();
+    let how = How { callback_url: CALLBACK, mapping: &mapping };
     let soon = Duration::from_millis(1_500);
-    let late =
-        called.ask(PAWAPAY, soon, async |asker| statements(&asker, from, to, CALLBACK).await);
+    let late = called.ask(PAWAPAY, soon, async |asker| statements(&asker, from, to, how).await);
     assert!(matches!(late, Err(SourceFault::Late(_))), "{late:?}");
 }
 
 #[test]
 fn a_long_time_is_asked_for_in_windows_and_no_line_comes_twice() {
-    let (fakes, called) = alone();
+    let begins =
+        Settings { delay_ms: 0, clock_stands_at: Some(1_790_000_000_000), ..Settings::default() };
+    let fakes = Fakes::start_on_threads(begins).expect("the fakes");
+    let called = Called::at(&fakes);
+    let lines_at = ServerTime(millis(fakes.now()));
     add_lines(&fakes, 5);
-    let (_, now) = last_day(&fakes);
-    // The lines are at the border of the second window, within a second.
-    let days = (now.plus(-seconds(40 * 86_400)), now);
+    // The lines are at the border of two windows, and belong to both by pawaPay.
+    control(&fakes, "/pawapay/statement-files", &json!({ "with_end": true }));
+    let days = (lines_at.plus(-seconds(31 * 86_400)), lines_at.plus(seconds(9 * 86_400)));
     let asked = called.ask(PAWAPAY, LONG, async |asker| windows(&asker, days.0, days.1).await);
     let asked = asked.expect("windows");
     let wallets = fakes.books()["pawapay"]["wallets"].as_array().map(Vec::len);
