@@ -21,7 +21,7 @@ mod manual;
 mod markets;
 mod masking;
 pub mod merchant;
-mod networks;
+pub mod networks;
 mod output;
 mod payouts;
 mod phones;
@@ -61,11 +61,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::credentials::sealing::KeyFile;
 use crate::engine::{Failure, Lane};
+use crate::reconciliation::ledger::OwnLedger;
 use store::reads::scope::OperatorReads;
 use store::schema::migrate;
 use store::workspace::file;
 use store::workspace::sql::Sql;
-use store::{Database, StoreError, clock};
+use store::{Database, Store, StoreError, clock};
 
 use config::Resolved;
 use config_file::{ConfigFile, Fault};
@@ -663,9 +664,12 @@ impl Target {
         D::output(outcome?).context("the lane gave the output of another decision")
     }
 
-    /// The ledger, for what takes many commands. As for [`Target::run_once`]; within a Tokio runtime.
-    fn ledger(&self) -> anyhow::Result<OwnLedger<Box<dyn Store + Send>>> {
-        Ok(OwnLedger::new(self.database.queries()?, self.lane()?))
+    /// The ledger, for what takes many commands on a runtime. As for [`Target::run_once`].
+    fn ledger(&self, runtime: &tokio::runtime::Runtime) -> anyhow::Result<OwnLedger> {
+        // The lane has a runtime of its own.
+        let lane = self.lane()?;
+        let queries = runtime.block_on(async { self.database.queries() })?;
+        Ok(OwnLedger::new(queries, lane)?)
     }
 
     fn lane(&self) -> anyhow::Result<Lane<Box<dyn Store + Send>>> {

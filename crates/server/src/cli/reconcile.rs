@@ -1,7 +1,7 @@
 //! `kola reconcile`: what networks say was paid, beside what the ledger says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -26,7 +26,7 @@ use store::reads::pages::Page;
 use store::reads::reconciliation::{DifferenceFilter, Moved};
 use tokio::time::Instant;
 
-use crate::cli::arguments::currency;
+use crate::cli::arguments::{columns, currency};
 use crate::cli::merchant::LIST_STEP;
 use crate::cli::networks::{account_with_calls, callback_url_of};
 use crate::cli::output::{self, moment};
@@ -57,8 +57,8 @@ pub enum Reconcile {
         #[arg(long, value_name = "DAY", value_parser = day)]
         to: Option<Date>,
         /// A mapping of the columns, for a pawaPay whose files have others than the default.
-        #[arg(long, value_name = "FILE")]
-        columns: Option<PathBuf>,
+        #[arg(long, value_name = "FILE", value_parser = columns)]
+        columns: Option<Mapping>,
     },
     /// Compare a statement in a CSV file, from a network's dashboard, with the ledger.
     Import {
@@ -67,8 +67,8 @@ pub enum Reconcile {
         #[arg(long, value_name = "ID")]
         account: i64,
         /// A mapping of the columns: see `kola reconcile columns`.
-        #[arg(long, value_name = "FILE")]
-        columns: Option<PathBuf>,
+        #[arg(long, value_name = "FILE", value_parser = columns)]
+        columns: Option<Mapping>,
         /// The first day that the file is about, in UTC: payments of it that are not in the file are
         /// missing. Without one it is about the time between its lines.
         #[arg(long, value_name = "DAY", value_parser = day)]
@@ -185,24 +185,14 @@ fn today() -> anyhow::Result<Date> {
     Ok(now.to_zoned(TimeZone::UTC).date())
 }
 
-fn mapping(file: Option<&Path>) -> anyhow::Result<Mapping> {
-    let Some(file) = file else { return Ok(Mapping::default()) };
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("{} cannot be read", file.display()))?;
-    Mapping::read(&text)
-        .map_err(anyhow::Error::msg)
-        .with_context(|| format!("the mapping {}", file.display()))
-}
-
 impl Reconcile {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
             Self::Run { account, from, to, columns } => {
-                run(target, account, (from, to), columns.as_deref())
+                run(target, account, (from, to), columns.unwrap_or_default())
             }
             Self::Import { file, account, columns, from, to, currency, dry_run } => {
-                let mapping = mapping(columns.as_deref())?;
-                let mut opened = StatementFile::open(&file, mapping)?;
+                let mut opened = StatementFile::open(&file, columns.unwrap_or_default())?;
                 if dry_run {
                     return tell_summary(opened.summary());
                 }
@@ -241,9 +231,8 @@ fn run(
     target: &Target,
     account: i64,
     (from, to): (Option<Date>, Option<Date>),
-    columns: Option<&Path>,
+    mapping: Mapping,
 ) -> anyhow::Result<()> {
-    let mapping = mapping(columns)?;
     let today = today()?;
     let from = from.map_or_else(|| today.checked_sub(2.days()), Ok)?;
     let to = to.map_or_else(|| today.checked_sub(1.day()), Ok)?;
@@ -253,8 +242,8 @@ fn run(
     let (runtime, networks, id) = account_with_calls(target, account)?;
     let called = networks.accounts.get(id).context("the network account is closed")?;
     let callback_url = callback_url_of(target, id)?;
+    let ledger = target.ledger(&runtime)?;
     let statement = runtime.block_on(async {
-        let ledger = target.ledger()?;
         show_progress(None);
         let asker = Asker { networks: &networks, called: &called, until: Instant::now() + UNTIL };
         let asked = Asked {
@@ -276,8 +265,8 @@ fn import(
 ) -> anyhow::Result<()> {
     let account = networks::find(target, account)?;
     let runtime = runtime()?;
+    let ledger = target.ledger(&runtime)?;
     let statement = runtime.block_on(async {
-        let ledger = target.ledger()?;
         show_progress(Some(file.summary().lines));
         fetching::import(&ledger, account.id, file, about).await
     })?;
@@ -288,11 +277,23 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
+/// Books what can be booked of a statement.
+fn post(target: &Target, statement: StatementId) -> anyhow::Result<usize> {
+    let runtime = runtime()?;
+    let ledger = target.ledger(&runtime)?;
+    runtime.block_on(posting::post(&ledger, statement))
+}
+
 fn tell_statement(statement: &Statement) -> anyhow::Result<()> {
     let counts = statement.counts;
     let mut text = format!(
         "statement {}: {} lines, {} of them new; {} agree, {} may still be under way, {} differ",
-        statement.id, counts.lines, counts.new, counts.matched, counts.under_way, counts.differences
+        statement.id,
+        counts.lines,
+        counts.new,
+        counts.matched,
+        counts.under_way,
+        counts.differences
     );
     if counts.differences > 0 {
         text.push_str(&format!(
@@ -366,8 +367,18 @@ fn list(target: &Target, account: Option<i64>, most: usize) -> anyhow::Result<()
             state,
         ]
     });
-    let head =
-        ["id", "account", "from where", "from", "to", "lines", "agree", "under way", "differ", "state"];
+    let head = [
+        "id",
+        "account",
+        "from where",
+        "from",
+        "to",
+        "lines",
+        "agree",
+        "under way",
+        "differ",
+        "state",
+    ];
     let text = output::table(head, &rows.collect::<Vec<_>>());
     let text = if found.is_empty() { "no statement was read" } else { &text };
     output::tell(&found.iter().map(statement_json).collect(), text)
@@ -550,9 +561,7 @@ fn differences(target: &Target, filter: DifferenceFilter, as_csv: bool) -> anyho
             row.reason.clone(),
         ]
     });
-    let head = [
-        "id", "account", "statement", "kind", "here", "there", "execution", "state", "why",
-    ];
+    let head = ["id", "account", "statement", "kind", "here", "there", "execution", "state", "why"];
     let text = output::table(head, &rows.collect::<Vec<_>>());
     let text = if found.is_empty() { "no difference is open" } else { &text };
     output::tell(&cells.iter().map(|cells| object(&DIFFERENCE_HEAD, cells)).collect(), text)
@@ -563,10 +572,7 @@ fn accept(target: &Target, id: StatementId) -> anyhow::Result<()> {
     let statement = target
         .run_once(AcceptStatement { statement_id: id })
         .with_context(|| format!("statement {id}, of `kola reconcile list`"))?;
-    let posted = runtime()?.block_on(async {
-        let ledger = target.ledger()?;
-        posting::post(&ledger, statement.id).await
-    })?;
+    let posted = post(target, statement.id)?;
     let mut json = statement_json(&statement);
     if let Some(fields) = json.as_object_mut() {
         fields.insert("posted".to_owned(), json!(posted));
@@ -585,15 +591,9 @@ fn close(target: &Target, id: DifferenceId, book: bool, evidence: &str) -> anyho
         .with_context(|| format!("difference {id}, of `kola reconcile differences`"))?;
     let how = closed.resolution.map_or("", |how| how.as_str()).to_lowercase();
     // Its line is free now, if its statement was accepted before.
-    runtime()?.block_on(async {
-        let ledger = target.ledger()?;
-        posting::post(&ledger, closed.statement_id).await
-    })?;
+    post(target, closed.statement_id)?;
     let cells = difference_cells(&closed);
-    output::done(
-        &object(&DIFFERENCE_HEAD, &cells),
-        &format!("difference {id} is closed: {how}"),
-    )
+    output::done(&object(&DIFFERENCE_HEAD, &cells), &format!("difference {id} is closed: {how}"))
 }
 
 fn tell_summary(summary: &Summary) -> anyhow::Result<()> {
@@ -662,7 +662,7 @@ fn reported_json(line: &ReportedLine) -> Value {
         "amount": line.amount.to_string(),
         "currency": line.amount.currency.code(),
         "settled": line.settled.map(|money| money.to_string()),
-        "settled_currency": line.settled.map(|money| money.currency.code()),
+        "settled_currency": line.settled.map(|money| money.currency.code().to_owned()),
         "fee": line.fee.map(|money| money.to_string()),
         "request_id": line.request_id.map(|id| id.to_string()),
         "reference": line.reference,
@@ -757,7 +757,10 @@ fn month_rows(month: &Month) -> Vec<[String; 5]> {
     };
     let mut rows = vec![row("opening balance", String::new(), month.opening)];
     rows.extend(
-        month.moved.iter().map(|(kind, (lines, minor))| row(kind.as_str(), lines.to_string(), *minor)),
+        month
+            .moved
+            .iter()
+            .map(|(kind, (lines, minor))| row(kind.as_str(), lines.to_string(), *minor)),
     );
     rows.push(row("closing balance", String::new(), month.closing()));
     rows

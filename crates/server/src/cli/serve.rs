@@ -34,6 +34,7 @@ use crate::cli::public_address::public_url;
 use crate::cli::{Target, arguments, output, user};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
+use crate::reconciliation::mapping::Mapping;
 use crate::server::Server;
 #[cfg(feature = "otlp")]
 use crate::telemetry::traces::{Share, export};
@@ -181,6 +182,14 @@ pub struct Serve {
     #[arg(long, env = "KOLA_STOP_ON_VIOLATION", num_args = 0..=1, require_equals = true,
           default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     stop_on_violation: bool,
+    /// Ask networks every night for their statements of the two days before, and compare them with the
+    /// ledger: --reconcile-nightly=false for a server that is not to ask.
+    #[arg(long, env = "KOLA_RECONCILE_NIGHTLY", num_args = 0..=1, require_equals = true,
+          default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    reconcile_nightly: bool,
+    /// A file that says how the columns of pawaPay's statements are read: see `kola reconcile columns`.
+    #[arg(long, env = "KOLA_STATEMENT_COLUMNS", value_name = "FILE", value_parser = arguments::columns)]
+    statement_columns: Option<Mapping>,
     /// The maximum number of commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
@@ -326,6 +335,8 @@ impl Serve {
             webhook_timeout: Duration::from_secs(self.webhook_seconds),
             verify_every: self.verify_every,
             stop_on_violation: self.stop_on_violation,
+            reconcile_nightly: self.reconcile_nightly,
+            statement_columns: self.statement_columns.clone().unwrap_or_default(),
             #[cfg(feature = "otlp")]
             traces: self
                 .otlp_endpoint

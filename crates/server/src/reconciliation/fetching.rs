@@ -19,7 +19,7 @@ use super::balances::own_balance;
 use super::file::{LineFault, StatementFile};
 use super::ledger::{Ledger, submit};
 use super::mapping::Mapping;
-use super::pawapay;
+use super::pawapay::{self, How};
 use super::reading::{CHUNK, Reading};
 use super::stripe::StripeLines;
 
@@ -75,7 +75,8 @@ async fn from_pawapay<L: Ledger>(
     let mut currencies = BTreeSet::new();
     for window in pawapay::windows(asker, asked.from, asked.to).await? {
         currencies.extend(Currency::parse(&window.wallet.currency));
-        let mut statement = pawapay::fetch(asker, window, asked.callback_url).await?;
+        let how = How { callback_url: asked.callback_url, mapping: asked.mapping };
+        let mut statement = pawapay::fetch(asker, window, how).await?;
         let lines = statement.lines()?;
         add(reading, lines).await?;
     }
@@ -216,4 +217,3 @@ pub async fn read_balances<L: Ledger>(
         .collect::<anyhow::Result<Vec<_>>>()?;
     submit(ledger, RecordBalances { account_id, balances }).await
 }
-

@@ -56,7 +56,7 @@ impl<'a> Record<'a> {
 impl<'a> Records<'a> {
     /// # Errors
     /// It is no text, in words for the operator.
-    pub(super) fn open(file: impl Read + 'a, delimiter: u8) -> Result<Self, String> {
+    pub(super) fn open(file: impl Read + Send + 'a, delimiter: u8) -> Result<Self, String> {
         Ok(Self {
             input: BufReader::with_capacity(BUFFER_BYTES, Text::open(file)?),
             core: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
@@ -142,7 +142,7 @@ fn in_line(line: u64, error: &io::Error) -> String {
 /// The text of a file in UTF-8, whatever its encoding. A byte that is no text is an error, never
 /// another character.
 struct Text<'a> {
-    raw: Box<dyn Read + 'a>,
+    raw: Box<dyn Read + Send + 'a>,
     decoder: Decoder,
     /// What was read, and is decoded from `begin` to `end`.
     input: Vec<u8>,
@@ -154,7 +154,7 @@ struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    fn open(file: impl Read + 'a) -> Result<Self, String> {
+    fn open(file: impl Read + Send + 'a) -> Result<Self, String> {
         let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
         let begin = file.fill_buf().map_err(|error| error.to_string())?;
         if begin.is_empty() {
@@ -165,7 +165,7 @@ impl<'a> Text<'a> {
                 "this is a spreadsheet or a zip archive: save it as CSV, or unpack it".to_owned()
             );
         }
-        let mut raw: Box<dyn Read + 'a> = if begin.starts_with(&GZIP) {
+        let mut raw: Box<dyn Read + Send + 'a> = if begin.starts_with(&GZIP) {
             Box::new(Unpacked(MultiGzDecoder::new(file)))
         } else {
             Box::new(file)

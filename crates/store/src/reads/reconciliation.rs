@@ -324,6 +324,11 @@ impl SystemReads<'_> {
         self.0.one("id = :id", &params!["id" = id.0]).await
     }
 
+    /// The balances at networks, as they were last read.
+    pub async fn network_balances(&self) -> Result<Vec<NetworkBalance>, StoreError> {
+        self.0.many("id > 0", "network_account_id, currency", &vec![]).await
+    }
+
     /// How an account is reconciled; `None` if it never was.
     pub async fn reconciliation(
         &self,
@@ -417,11 +422,12 @@ impl InstallationReads<'_> {
         account: Option<NetworkAccountId>,
         page: Page,
     ) -> Result<PageOfRows<Statement>, StoreError> {
-        let list = ListQuery::of_all("statements.begun_at >= 0", vec![]).ordered_by("begun_at").filter(
-            "statements.network_account_id = :account",
-            ":account",
-            account.map(|account| account.0),
-        );
+        let list =
+            ListQuery::of_all("statements.begun_at >= 0", vec![]).ordered_by("begun_at").filter(
+                "statements.network_account_id = :account",
+                ":account",
+                account.map(|account| account.0),
+            );
         let select = format!("SELECT {} FROM statements", Statement::statements().columns);
         self.queries()
             .list_of_all::<Statement, Statement>(&select, list, page, |row| {
@@ -492,7 +498,7 @@ impl InstallationReads<'_> {
 
     /// The balances at networks, as they were last read.
     pub async fn network_balances(&self) -> Result<Vec<NetworkBalance>, StoreError> {
-        self.0.many("id > 0", "network_account_id, currency", &vec![]).await
+        self.0.for_system().network_balances().await
     }
 
     /// What the lines of an account moved in a time, by kind and currency, and its fees as those of

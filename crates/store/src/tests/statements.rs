@@ -545,7 +545,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         booked_by_reference(AT, "n10"), lines_of_payments(AT, &[ExecutionId(10)]), open_differences_of(AT, &[ExecutionId(11)]),
         booked_without_line(AT, MINE, (ServerTime(0), ServerTime(900)), Some((ServerTime(1), ExecutionId(10))), 10),
         merchants_at(AT), lines_to_post(StatementId(12), StatementLineId(0), 10), statements_to_post(),
-        statement(StatementId(10)), difference(DifferenceId(11)), reconciliation(AT), open_differences(), cleared(AT), unposted(AT),
+        network_balances(), statement(StatementId(10)), difference(DifferenceId(11)), reconciliation(AT), open_differences(), cleared(AT), unposted(AT),
         network_secrets(), payment_of_request(NetworkAccountId(1), Uuid::nil()),
         card_payment(NetworkAccountId(1), "pi_1"), unmatched_callbacks(NetworkAccountId(1)),
         kept_long_enough(Retained::Exchanges, NOW, 10), kept_long_enough(Retained::UnmatchedCallbacks, NOW, 10),
