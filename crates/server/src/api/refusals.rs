@@ -76,6 +76,7 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::InvalidState { .. }
         | Refusal::NotRefundable { .. }
         | Refusal::ReviewNotResolvable { .. }
+        | Refusal::EvidenceNotTaken { .. }
         | Refusal::NotAwaitingAuthentication => "value_error.state",
         Refusal::ChangedMeanwhile { .. } => "value_error.changed",
         Refusal::InReview { .. } => "value_error.review",

@@ -38,7 +38,13 @@ impl Movement {
         let is_available = matches!(row.entry.bucket, Bucket::Available);
         match (row.kind, row.operation) {
             (EventType::WalletFunded, _) => Self::FundsAdded,
-            (EventType::ReviewOpened | EventType::ReviewUpdated | EventType::ReviewResolved, _) => {
+            (
+                EventType::ReviewOpened
+                | EventType::ReviewUpdated
+                | EventType::ReviewResolved
+                | EventType::ReviewEvidenceNoted,
+                _,
+            ) => {
                 Self::Review
             }
             (EventType::ExecutionPending, Some(Operation::Payout)) => Self::HeldForPayout,

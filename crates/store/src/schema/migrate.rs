@@ -72,6 +72,8 @@ const FILTERS_SAVED: i64 = 34;
 const PARTIES_CHANGED: i64 = 35;
 /// Payouts and refunds can be stopped.
 const PAYOUTS_STOPPED: i64 = 37;
+/// Evidence is noted for disputes, as events.
+const DISPUTES_ANSWERED: i64 = 38;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -296,6 +298,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0037_checks.sql"),
         // An older kola would send what is stopped.
         oldest: PAYOUTS_STOPPED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0039_disputes.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0039_disputes.sql"),
+        // An older kola cannot read the new type of events.
+        oldest: DISPUTES_ANSWERED,
     },
 ];
 

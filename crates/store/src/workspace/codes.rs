@@ -112,6 +112,7 @@ codes! {
         WalletTransferReceived = 27,
         ApiKeyCreated = 28,
         ApiKeyRevoked = 29,
+        ReviewEvidenceNoted = 30,
     }
     "session_kind": domain::payments::session::SessionKind {
         Checkout = 0, Transfer = 1, Payout = 2, Refund = 3,
@@ -187,6 +188,7 @@ codes! {
         CancelEnqueued = 32,
         AuthenticateCard = 33,
         ResolveReview = 34,
+        NoteEvidence = 73,
         SetPlatformFee = 35,
         SetGatewayFee = 36,
         SetRate = 37,

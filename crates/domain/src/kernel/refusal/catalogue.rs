@@ -116,6 +116,7 @@ impl Refusal {
             Self::NotSandbox,
             Self::WalletNotEmpty,
             Self::ReviewNotResolvable { needs: "it was resolved before" },
+            Self::EvidenceNotTaken { why: "it is resolved" },
             Self::ReviewFundsInsufficient,
             Self::NotAwaitingAuthentication,
             Self::QuoteChanged,

@@ -103,7 +103,9 @@ impl Refusal {
             Self::SessionExpired { .. } | Self::RecipientChanged => Subject::Session,
             Self::DuplicateReference => Subject::IdempotencyKey,
             Self::NotAwaitingAuthentication => Subject::Execution,
-            Self::ReviewNotResolvable { .. } | Self::ReviewFundsInsufficient => Subject::Review,
+            Self::ReviewNotResolvable { .. }
+            | Self::EvidenceNotTaken { .. }
+            | Self::ReviewFundsInsufficient => Subject::Review,
             Self::InReview { .. }
             | Self::NoItems { .. }
             | Self::TooManyItems { .. }
