@@ -115,6 +115,15 @@ impl Review {
         difference(self.kept_minor()?, open)
     }
 
+    /// What a payer's bank has taken back of the payment and not given back, whoever bears it; `None` for
+    /// nothing, and for another review. What was recovered outside is not with the payer any more.
+    #[must_use]
+    pub fn taken_back(&self) -> Option<Money> {
+        let kept = self.kept_minor().ok()?;
+        (self.kind == ReviewKind::Dispute && kept < 0)
+            .then(|| Money::new(kept.saturating_neg(), self.amount.currency))
+    }
+
     fn returned_minor(&self) -> Result<i64, Inconsistent> {
         let returned = self.resolution.as_deref() == Some(Resolution::ToPayer.as_str());
         sum(self.earlier_returned_minor, if returned { self.amount.minor } else { 0 })
