@@ -209,7 +209,8 @@ fn is_newer(dispute: &Dispute, own: &Review) -> bool {
         Ordering::Greater => true,
         Ordering::Equal => {
             let is_under_way = dispute.standing == DisputeStanding::UnderWay;
-            dispute.change != DisputeChange::Created && !(is_under_way && own.dispute_standing != Some(dispute.standing))
+            dispute.change != DisputeChange::Created
+                && !(is_under_way && own.dispute_standing != Some(dispute.standing))
         }
     }
 }

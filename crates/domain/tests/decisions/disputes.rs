@@ -54,7 +54,12 @@ fn tell(stage: &mut Stage, execution: ExecutionId, news: News) {
 }
 
 /// What is said of a dispute of 100 dollars at this second, with these words.
-fn said(execution_id: ExecutionId, (change, standing): News, second: i64, word: &str) -> RecordDispute {
+fn said(
+    execution_id: ExecutionId,
+    (change, standing): News,
+    second: i64,
+    word: &str,
+) -> RecordDispute {
     let told_at = ServerTime(seconds(1_000 + second));
     let takes_answer = word.ends_with("needs_response");
     let dispute = Dispute {
@@ -159,7 +164,8 @@ fn evidence_is_noted_while_a_dispute_is_open() {
     for (count, text) in (1..).zip(["signed on delivery", "the parcel's number: 7"]) {
         assert_eq!(note(&mut stage, id, text).unwrap().dispute_notes, count);
     }
-    let noted = stage.work.events.iter().filter(|event| event.kind == EventType::ReviewEvidenceNoted);
+    let noted =
+        stage.work.events.iter().filter(|event| event.kind == EventType::ReviewEvidenceNoted);
     let noted: Vec<_> =
         noted.map(|event| (event.entity_id, event.note.as_deref(), event.public_note())).collect();
     let expected = ["signed on delivery", "the parcel's number: 7"];

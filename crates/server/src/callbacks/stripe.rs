@@ -132,7 +132,11 @@ async fn record_dispute(
         let may_be_booked_yet = age < BOOKED_WITHIN_SECONDS;
         return if may_be_booked_yet { Err(Refused::NotRecorded) } else { Ok(()) };
     };
-    let command = RecordDispute { execution_id, dispute: told(dispute, event.created), exchanges: vec![said] };
+    let command = RecordDispute {
+        execution_id,
+        dispute: told(dispute, event.created),
+        exchanges: vec![said],
+    };
     match app.engine.submit_for(merchant, Principal::Network, command).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(OtherDisputeOpen)) => {

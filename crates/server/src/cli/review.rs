@@ -118,7 +118,15 @@ fn list(target: &Target, only_disputes: bool) -> anyhow::Result<()> {
         ]
     });
     let head = [
-        "id", "merchant", "since", "due", "kind", "in suspense", "operation", "reference_id", "reason",
+        "id",
+        "merchant",
+        "since",
+        "due",
+        "kind",
+        "in suspense",
+        "operation",
+        "reference_id",
+        "reason",
     ];
     let text = output::table(head, &cells.collect::<Vec<_>>());
     let none = if only_disputes { "no open disputes" } else { "no open reviews" };
@@ -138,8 +146,10 @@ fn note(target: &Target, id: ReviewId, evidence: &str) -> anyhow::Result<()> {
     let count = review.dispute_notes;
     let json = json!({ "id": review.id.0, "dispute_evidence_count": count, "dispute_link": review.dispute_link });
     let place = review.dispute_link.as_deref().unwrap_or("the network's dashboard");
-    let text =
-        format!("evidence {count} of review {} is noted; nothing was sent: answer at {place}", review.id);
+    let text = format!(
+        "evidence {count} of review {} is noted; nothing was sent: answer at {place}",
+        review.id
+    );
     output::done(&json, &text)
 }
 

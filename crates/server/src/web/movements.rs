@@ -44,9 +44,7 @@ impl Movement {
                 | EventType::ReviewResolved
                 | EventType::ReviewEvidenceNoted,
                 _,
-            ) => {
-                Self::Review
-            }
+            ) => Self::Review,
             (EventType::ExecutionPending, Some(Operation::Payout)) => Self::HeldForPayout,
             (EventType::ExecutionPending, Some(Operation::Transfer)) => Self::HeldForTransfer,
             (EventType::ExecutionPending, Some(Operation::Refund)) => Self::HeldForRefund,

@@ -80,8 +80,7 @@ impl Genuine {
             paid: texts.genuine(&money(paid.payer, language), &at),
             seller: merchant.seller_name(),
             number: source.number.clone(),
-            taken_back: taken_back
-                .map(|amount| texts.taken_back_since(&money(amount, language))),
+            taken_back: taken_back.map(|amount| texts.taken_back_since(&money(amount, language))),
             refunded: some(refunds.given_back_minor).map(|sum| texts.refunded_since(&sum)),
             refund_under_way: some(under_way).map(|sum| texts.refund_under_way(&sum)),
             in_review: paid.in_review,

@@ -2,11 +2,11 @@
 //! fields null.
 
 use axum::extract::State;
-use domain::exceptions::review::Review;
 use domain::directory::merchant::{Merchant, MerchantType};
 use domain::directory::party::{Counterparty, Party, Relationship};
 use domain::directory::payment_account::PaymentAccount;
 use domain::directory::roles::Action;
+use domain::exceptions::review::Review;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Method, Provider};
 use domain::payments::execution::{Execution, ExecutionStatus};

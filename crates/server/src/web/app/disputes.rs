@@ -274,9 +274,8 @@ async fn render(
         Err(Ok(failure)) => return of.me.not_permitted(failure, visitor, &path),
         Err(Err(error)) => return Err(error),
     };
-    let title = at.as_ref().map_or("Disputes".to_owned(), |at| {
-        format!("Disputes of {}", at.merchant.name)
-    });
+    let title =
+        at.as_ref().map_or("Disputes".to_owned(), |at| format!("Disputes of {}", at.merchant.name));
     let frame = of.me.frame(visitor, &title).at(&path);
     let frame = at.iter().fold(frame, |frame, at| frame.of(at, Screen::Disputes));
     let older = closed.next_after(PAGE, |listed| listed.review.id.0);

@@ -755,7 +755,8 @@ async fn note(
     let text = form.field("note").unwrap_or_default().replace("\r\n", "\n");
     let typed = Typed { note: text.clone(), ..Typed::default() };
     let Ok(Lines(text)) = Lines::<NOTE_MAX>::read(&json!(text)) else {
-        let sentence = "Say what proves that the payment was in order, in at most 4,000 characters.";
+        let sentence =
+            "Say what proves that the payment was in order, in at most 4,000 characters.";
         let fault = Fault::of_field("note", wrong_text(&typed.note, "The evidence", sentence));
         let beside = Beside { fault, typed, shown: None };
         return render(StatusCode::UNPROCESSABLE_ENTITY, (&me, visitor), seen, beside).await;

@@ -14,9 +14,9 @@ use domain::sales::source::{Item, SourceType};
 use crate::api::sources::responses::samples;
 use crate::web::checkout::view::{
     CardPayment, CardPlace, CheckoutPage, Choices, ClosedReason, Closing, Contact, Failure,
-    FailureReason, ItemList, MethodPrice, NotSentYet, PageState, PaidRate, PayWith, Payment, TakenBack,
-    PhoneFault, PhoneForm, Price, RefundLine, Review, Revive, TryAgain, Unavailable, UnderReview,
-    Waiting,
+    FailureReason, ItemList, MethodPrice, NotSentYet, PageState, PaidRate, PayWith, Payment,
+    PhoneFault, PhoneForm, Price, RefundLine, Review, Revive, TakenBack, TryAgain, Unavailable,
+    UnderReview, Waiting,
 };
 use crate::web::language::{Language, PageLanguages, Visitor};
 use crate::web::methods::samples::methods;
@@ -252,10 +252,7 @@ pub fn states() -> Vec<(&'static str, PageState)> {
         (
             "taken back",
             PageState::Paid(Payment {
-                taken_back: Some(TakenBack {
-                    amount: money(778_752, "LRD"),
-                    is_undecided: true,
-                }),
+                taken_back: Some(TakenBack { amount: money(778_752, "LRD"), is_undecided: true }),
                 left: Some(money(0, "LRD")),
                 ..payment()
             }),

@@ -27,7 +27,8 @@ use crate::api::sources::{rate_text, refundable};
 use crate::web::checkout::offers::Offers;
 use crate::web::checkout::view::{
     CardPayment, CardPlace, Choices, ClosedReason, Closing, Failure, FailureReason, NotSentYet,
-    PageState, PaidRate, PayWith, Payment, RefundLine, Revive, TakenBack, TryAgain, UnderReview, Waiting,
+    PageState, PaidRate, PayWith, Payment, RefundLine, Revive, TakenBack, TryAgain, UnderReview,
+    Waiting,
 };
 use crate::web::text::PhoneNumber;
 

@@ -210,12 +210,7 @@ impl ReceiptDocument {
     }
 }
 
-fn state(
-    source: &Source,
-    taken_back: Option<Money>,
-    zone: Zone,
-    language: Language,
-) -> String {
+fn state(source: &Source, taken_back: Option<Money>, zone: Zone, language: Language) -> String {
     let texts = language.texts();
     let with_warning = |words: &str| format!("{words} {}", texts.do_not_pay_again);
     if let (Some(amount), Some(at)) = (taken_back, source.paid_at) {

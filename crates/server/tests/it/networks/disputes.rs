@@ -6,6 +6,7 @@ use super::contradictions::receipt_of;
 use super::stage::Stage;
 use crate::people::person::{Person, between, leads, text};
 use crate::people::{link, to_merchant};
+use crate::support::papers::without_spaces;
 use crate::support::{Merchant, id, key, shown, wait_for};
 
 impl Stage {
@@ -192,8 +193,7 @@ impl Stage {
         let paid = self.charge("pm_card_visa");
         let paid = self.becomes("collection", &paid, "COMPLETED");
         let intent = paid["provider_transaction_id"].clone();
-        let asked =
-            json!({"payment_intent": intent, "due_in_hours": hours, "reason": "product_not_received"});
+        let asked = json!({"payment_intent": intent, "due_in_hours": hours, "reason": "product_not_received"});
         let opened = self.control("/stripe/disputes", &asked);
         self.fakes.flush_on_threads();
         (paid, opened["dispute"].clone())
@@ -236,7 +236,6 @@ fn of(shop: &Merchant, path: &str) -> String {
 fn disputes_are_listed_by_the_day_until_which_they_can_be_answered() {
     let stage = Stage::open_with(&[("KOLA_METRICS", "127.0.0.1:0")]);
     let shop = &stage.shop;
-    assert_eq!(stage.metric("kola_dispute_next_due_timestamp_seconds"), 0.0);
     let (_, late) = stage.disputed_for(300);
     let (_, soon) = stage.disputed_for(75);
     let in_order = |arguments: &[&str]| -> Vec<Value> {
@@ -332,7 +331,8 @@ fn evidence_is_noted_by_both_sides_and_shown_with_who_and_when() {
     let found = text(&finance.browser.get(&page)).to_owned();
     let notes = between(&found, "Evidence that was noted", "</ol>");
     for part in ["the operator", "signed by Ama", "Parcel 7\n&lt;b&gt;left&lt;/b&gt; on Monday"] {
-        assert!(notes.contains(part) || notes.contains(&part.replace("&lt;", "&#60;").replace("&gt;", "&#62;")), "no {part}: {notes}");
+        let part = part.replace("&lt;", "&#60;").replace("&gt;", "&#62;");
+        assert!(notes.contains(&part), "no {part}: {notes}");
     }
     assert_eq!(notes.matches("<time").count(), 2, "{notes}");
     assert!(found.contains("https://dashboard.stripe.com/test/disputes/"), "{found}");
@@ -429,9 +429,13 @@ fn a_payer_reads_that_the_bank_has_taken_the_payment_back() {
         }
         assert_eq!(page.contains("It has not decided for good yet."), is_undecided, "{page}");
         if let Some(pdf) = pdf {
-            assert!(pdf.contains(taken) && !pdf.contains("Paid on"), "{pdf}");
+            let (taken, paid) = (without_spaces(taken), without_spaces("Paid on"));
+            assert!(pdf.contains(&taken) && !pdf.contains(&paid), "{pdf}");
         }
-        assert!(verified.contains("; 104.20 USD taken back by the payer’s bank since"), "{verified}");
+        assert!(
+            verified.contains("; 104.20 USD taken back by the payer’s bank since"),
+            "{verified}"
+        );
         assert!(!verified.contains("is under way"), "{verified}");
         assert_eq!(api["taken_back_amount"].to_string(), "104.20", "{api}");
         let french = ("accept-language", "fr");
