@@ -439,7 +439,8 @@ fn a_payer_reads_that_the_bank_has_taken_the_payment_back() {
         assert!(!verified.contains("is under way"), "{verified}");
         assert_eq!(api["taken_back_amount"].to_string(), "104.20", "{api}");
         let french = ("accept-language", "fr");
-        let of_french = stage.server.paper_for(&receipt, french).words();
+        let path = &receipt[receipt.find("/receipt/").expect("a path")..];
+        let of_french = stage.server.paper_for(path, french).words();
         assert!(of_french.contains("La banque du payeur a repris"), "{of_french}");
     };
     stands();
