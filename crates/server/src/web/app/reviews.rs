@@ -550,7 +550,11 @@ async fn render(
     let may_check = payment::may_check(at, attempt.as_ref());
     let path = path(review);
     let frame = me.frame(visitor, &format!("Review {}", review.id));
-    let frame = frame.at(&path).of(at, Screen::Reviews);
+    let screen = match review.kind {
+        ReviewKind::Dispute => Screen::Disputes,
+        _ => Screen::Reviews,
+    };
+    let frame = frame.at(&path).of(at, screen);
     let template = ReviewTemplate {
         app: &frame,
         merchant: &at.merchant.name,
