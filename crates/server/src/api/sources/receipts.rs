@@ -325,6 +325,6 @@ mod tests {
         );
         assert_eq!(value["page_url"], "https://pay.example/receipt/t");
         assert!(value["pdf_url"].is_null());
-        assert_eq!(value.as_object().unwrap().len(), 18 + 19 + 1 + 2);
+        assert_eq!(value.as_object().unwrap().len(), 18 + 20 + 1 + 2);
     }
 }
