@@ -127,7 +127,7 @@
 //! | `POST /stripe/authenticate {"payment_intent", "success"?}` | the payer's answer to 3D Secure |
 //! | `POST /stripe/intents {"payment_intent", "status", "decline_code"?}` | `succeeded`, `failed` or `canceled` for one that is not final |
 //! | `POST /stripe/refunds {"refund", "status", "failure_reason"?}` | for example `failed` after `succeeded` |
-//! | `POST /stripe/disputes {"payment_intent", "amount"?, "reason"?}` | opens a dispute; answers `{"dispute"}` |
+//! | `POST /stripe/disputes {"payment_intent", "amount"?, "reason"?, "due_in_hours"?}` | opens a dispute, which can be answered for nine days or for so many hours; answers `{"dispute"}` |
 //! | `POST /stripe/disputes {"dispute", "status"}` | `won`, `lost`, `under_review` and so on |
 //! | `POST /stripe/payouts {"currency"}` | pays to the bank what is available; answers `{"payout"}` |
 //! | `POST /stripe/events {"event", "set"?, "set_object"?, "signature"?, "copies"?}` | sends an event again, with any field changed |

@@ -186,7 +186,7 @@ impl<'a> Reading<'a> {
         Self::of(file, mapping)
     }
 
-    fn of(file: impl Read + 'a, mapping: &'a Mapping) -> Result<Self, FileRefused> {
+    fn of(file: impl Read + Send + 'a, mapping: &'a Mapping) -> Result<Self, FileRefused> {
         let mut records = Records::open(file, mapping.delimiter).map_err(FileRefused)?;
         let head = records.next().map_err(FileRefused)?;
         let head = head.ok_or_else(|| {

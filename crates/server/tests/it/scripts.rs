@@ -64,6 +64,7 @@ const CALLS: &[Call] = &[
     ("wallet status", "--wallet {wallet} --set ACTIVE", "", Works),
     ("ledger verify", "", "", Works),
     ("review list", "", "", Works),
+    ("review note", "99 --evidence none", "", Refused),
     ("review resolve", "99 --to wallet --evidence none", "", Refused),
     ("fees list", "", "", Works),
     ("fees set platform", "--operation PAYOUT --percentage 1", "", Works),

@@ -74,6 +74,8 @@ const PARTIES_CHANGED: i64 = 35;
 const PAYOUTS_STOPPED: i64 = 37;
 /// Statements are booked, on accounts of their own.
 const RECONCILED: i64 = 38;
+/// Evidence is noted for disputes, as events.
+const DISPUTES_ANSWERED: i64 = 39;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -304,6 +306,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0038_reconciliation.sql"),
         // An older kola knows no accounts of settlements.
         oldest: RECONCILED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0039_disputes.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0039_disputes.sql"),
+        // An older kola cannot read the new type of events.
+        oldest: DISPUTES_ANSWERED,
     },
 ];
 

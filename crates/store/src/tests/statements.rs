@@ -477,6 +477,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         refunds_of(ExecutionId(10)), reviews_of(id), reviews_of_execution(ExecutionId(10)),
         reviews(ReviewFilter::default(), PAGE), reviews(ReviewFilter::default(), AFTER),
         reviews(ReviewFilter { status: Some(ReviewStatus::Open), kind: Some(ReviewKind::DeadlinePassed) }, PAGE),
+        open_disputes(), disputes(None, PAGE), disputes(Some(ReviewStatus::Resolved), AFTER),
         session(SessionKind::Payout, SessionId(10)), sessions(SessionKind::Payout, PAGE),
         sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, ReferenceId(Uuid::from_u128(10))),
         execution_of_reference(ReferenceId(Uuid::from_u128(10))), execution_of_request(Uuid::from_u128(10)), executions_by_network_id("n10"),
@@ -553,7 +554,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         kept_long_enough(Retained::WebhookAttempts, NOW, 10), kept_long_enough(Retained::WebhookMessages, NOW, 10),
         kept_long_enough(Retained::Logins, NOW, 10), kept_long_enough(Retained::LoginTries, NOW, 10),
         oldest_due(DueKind::Executions, NOW), oldest_due(DueKind::Sessions, NOW), oldest_due(DueKind::UnpaidOrders, NOW), oldest_due(DueKind::Approvals, NOW),
-        open_amounts(), approvals_waiting(), waiting_deliveries(), database_time(),
+        open_amounts(), next_dispute_due(), approvals_waiting(), waiting_deliveries(), database_time(),
         messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), key_of_codes(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
         audit_of_installation(AuditFilter::default(), PAGE), audit_of_installation(AuditFilter { from: Some(ServerTime(1)), ..AuditFilter::default() }, Page { limit: 10, after_id: Some(1_000_018) }),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_bodies(&[EventId(10)]),
@@ -562,7 +563,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         last_event_positions(&[MINE, MerchantId(2)]), execution_events_after(MINE, 3, 10),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
-        merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
+        merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(), open_disputes(),
         open_payments(NetworkAccountId(1)), list_unmatched_callbacks(NetworkAccountId(1), 10), users(), memberships(),
         user("e10"), audit(AuditFilter::default(), PAGE), audit(AuditFilter { entity_id: Some(18), ..AuditFilter::default() }, AFTER),
     });
@@ -579,6 +580,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
             status: Some(DifferenceStatus::Open),
         }, PAGE),
         network_balances(), moved(AT, (ServerTime(0), ServerTime(1_000_000))),
+        open_disputes(), disputes(None, PAGE), disputes(Some(ReviewStatus::Resolved), AFTER),
     });
     let (_, user) =
         q.for_authentication().login(Fingerprint(Uuid::from_u128(10))).await.unwrap().unwrap();
@@ -599,6 +601,7 @@ fn fill_related(stage: &mut Stage) {
         "UPDATE sessions SET status = {session_status ACTIVE} WHERE id % 10 = 0",
         "UPDATE executions SET provider_transaction_id = 'n' || id",
         "UPDATE provider_attempts SET body = '{}'",
+        "UPDATE reviews SET kind = 'DISPUTE', status = 'OPEN', resolved_at = NULL WHERE id = 10",
         "UPDATE payment_accounts SET account_number = '231770000001' WHERE id % 80 = 10",
         "UPDATE wallets SET last_entry_id = 2010 WHERE id = 10",
         "UPDATE wallets SET owner_type = 'MERCHANT', owner_id = 1 WHERE id = 18",
