@@ -4,6 +4,9 @@ ALTER TABLE accounts DROP CONSTRAINT new_accounts_check;
 ALTER TABLE accounts ADD CONSTRAINT accounts_check
     CHECK ((kind IN ('CLEARING', 'SETTLEMENT', 'DIFFERENCE')) = (network_account_id <> 0));
 
+-- What all merchants have at a network together.
+CREATE INDEX accounts_of_network ON accounts (network_account_id, kind, currency, merchant_id);
+
 -- How each account at a network is reconciled. Its id is the account's.
 CREATE TABLE reconciliations (
     id           BIGINT PRIMARY KEY,
@@ -17,7 +20,7 @@ CREATE TABLE reconciliations (
 CREATE TABLE statements (
     id                 BIGINT PRIMARY KEY,
     network_account_id BIGINT NOT NULL,
-    source             TEXT NOT NULL CHECK (source IN ('NETWORK', 'FILE')),
+    source             TEXT NOT NULL CHECK (source = 'NETWORK' OR source = 'FILE'),
     name               TEXT,
     digest             TEXT,
     from_at            BIGINT NOT NULL,
@@ -38,6 +41,7 @@ CREATE TABLE statements (
     CHECK (accepted_at IS NULL OR status = 'COMPLETE')
 );
 CREATE INDEX statements_of_account ON statements (network_account_id, begun_at);
+CREATE INDEX statements_by_time ON statements (begun_at);
 -- What is to be booked.
 CREATE INDEX statements_accepted ON statements (id) WHERE accepted_at IS NOT NULL;
 
@@ -83,7 +87,7 @@ CREATE TABLE statement_differences (
     event_id           BIGINT,
     kind               TEXT NOT NULL CHECK (kind IN ('MISSING_HERE', 'MISSING_THERE', 'AMOUNT_DIFFERS', 'FEE_DIFFERS', 'DUPLICATE_THERE')),
     subject            UUID NOT NULL,
-    status             TEXT NOT NULL CHECK (status IN ('OPEN', 'CLOSED')),
+    status             TEXT NOT NULL CHECK (status = 'OPEN' OR status = 'CLOSED'),
     ours_minor         BIGINT,
     ours_currency      TEXT,
     theirs_minor       BIGINT,
@@ -99,6 +103,7 @@ CREATE TABLE statement_differences (
 );
 CREATE UNIQUE INDEX statement_differences_by_subject ON statement_differences (network_account_id, kind, subject);
 CREATE INDEX statement_differences_open ON statement_differences (network_account_id, found_at) WHERE status = 'OPEN';
+CREATE INDEX statement_differences_by_time ON statement_differences (found_at);
 CREATE INDEX statement_differences_of_statement ON statement_differences (statement_id, id);
 CREATE INDEX statement_differences_of_execution ON statement_differences (execution_id) WHERE execution_id IS NOT NULL;
 

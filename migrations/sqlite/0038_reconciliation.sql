@@ -18,6 +18,9 @@ DROP TABLE accounts;
 ALTER TABLE new_accounts RENAME TO accounts;
 CREATE UNIQUE INDEX accounts_by_kind ON accounts (merchant_id, kind, network_account_id, currency);
 
+-- What all merchants have at a network together.
+CREATE INDEX accounts_of_network ON accounts (network_account_id, kind, currency, merchant_id);
+
 -- How each account at a network is reconciled. Its id is the account's.
 CREATE TABLE reconciliations (
     id           INTEGER PRIMARY KEY,
@@ -52,6 +55,7 @@ CREATE TABLE statements (
     CHECK (accepted_at IS NULL OR status = 'COMPLETE')
 ) STRICT;
 CREATE INDEX statements_of_account ON statements (network_account_id, begun_at);
+CREATE INDEX statements_by_time ON statements (begun_at);
 -- What is to be booked.
 CREATE INDEX statements_accepted ON statements (id) WHERE accepted_at IS NOT NULL;
 
@@ -113,6 +117,7 @@ CREATE TABLE statement_differences (
 ) STRICT;
 CREATE UNIQUE INDEX statement_differences_by_subject ON statement_differences (network_account_id, kind, subject);
 CREATE INDEX statement_differences_open ON statement_differences (network_account_id, found_at) WHERE status = 'OPEN';
+CREATE INDEX statement_differences_by_time ON statement_differences (found_at);
 CREATE INDEX statement_differences_of_statement ON statement_differences (statement_id, id);
 CREATE INDEX statement_differences_of_execution ON statement_differences (execution_id) WHERE execution_id IS NOT NULL;
 

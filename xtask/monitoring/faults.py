@@ -409,16 +409,18 @@ def contradiction(review, suspense):
     suspense()
 
 
-@plants("KolaDispute")
-def dispute(disputed):
+@plants("KolaDispute", "KolaDisputeDueSoon")
+def dispute(disputed, due_soon):
     def succeeded():
         intents = done("GET", f"{fakes.control}/books")["stripe"]["payment_intents"]
         return [one for one in intents if one["status"] == "succeeded"]
 
     until("a card payment begins", lambda: test.pay(card))
     intent = until("a card payment", succeeded)[-1]
-    done("POST", f"{fakes.control}/stripe/disputes", body={"payment_intent": intent["id"]})
+    dispute = {"payment_intent": intent["id"], "due_in_hours": 30}
+    done("POST", f"{fakes.control}/stripe/disputes", body=dispute)
     disputed()
+    due_soon()
 
 
 @plants("KolaWebhooksLate")

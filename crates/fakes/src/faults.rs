@@ -158,7 +158,7 @@ impl Kind {
             "REFUSED" => Self::Refused {
                 status: u16::try_from(fields.required_integer("status")?)
                     .ok()
-                    .filter(|status| (400..600).contains(status))
+                    .filter(|status| (300..600).contains(status))
                     .ok_or_else(|| FieldFault::Invalid("status".to_owned()))?,
                 retry_after: fields.integer("retry_after")?,
             },

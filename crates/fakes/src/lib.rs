@@ -59,7 +59,7 @@
 //! | kind | fields | what happens |
 //! |---|---|---|
 //! | `REQUEST_LOST` | | the connection closes, nothing is taken |
-//! | `REFUSED` | `status`, `retry_after`? | nothing is taken; 429, 503, 500, 401, 409 and so on |
+//! | `REFUSED` | `status`, `retry_after`? | nothing is taken; 429, 503, 500, 401, 409 and so on, also 302, which says not where to |
 //! | `ANSWER_LOST` | | taken, no answer |
 //! | `RESET` | | taken, the connection is reset |
 //! | `BAD_GATEWAY` | | taken, answered 502 with HTML |
@@ -114,6 +114,7 @@
 //! | `POST /pawapay/payments {"id", "status"?, "failure_code"?, "amount"?, "word"?, "callback"?}` | brings a payment into another state, also out of a final one, and sends its callback |
 //! | `POST /pawapay/callbacks {"id", "set"?, "signature"?, "copies"?}` | sends a callback of a payment with any field changed (also its id and status); signature is GOOD, UNSIGNED, FORGED, EXPIRED or TAMPERED |
 //! | `POST /pawapay/statement-lines {"id", "change", "minor"?, "fee_minor"?, ...}` | REMOVE, REPEAT or CHANGE the lines of a payment, or ADD one (with `currency`, `country`, `type`?, `phone`?, `provider`?) |
+//! | `POST /pawapay/statement-files {"cut"?, "doubled"?, "reordered"?, "columns"?, "encoding"?, "with_end"?}` | how the files of statements are written from now on; what is left out is as it should be. `cut` is MIDDLE (the file ends in its middle, and that is its size) or LINES (the second half of its lines is missing, and its size is that of all); `reordered` puts the newest line first; `columns` are the names of the columns in another order, or fewer; `encoding` is UTF-8, or UTF-16LE or UTF-16BE with a byte-order mark; `with_end` takes a line at the very end of the time, too |
 //! | `POST /pawapay/wallets {"country", "currency", "minor"}` | sets a balance |
 //!
 //! ## Stripe
@@ -126,7 +127,7 @@
 //! | `POST /stripe/authenticate {"payment_intent", "success"?}` | the payer's answer to 3D Secure |
 //! | `POST /stripe/intents {"payment_intent", "status", "decline_code"?}` | `succeeded`, `failed` or `canceled` for one that is not final |
 //! | `POST /stripe/refunds {"refund", "status", "failure_reason"?}` | for example `failed` after `succeeded` |
-//! | `POST /stripe/disputes {"payment_intent", "amount"?, "reason"?}` | opens a dispute; answers `{"dispute"}` |
+//! | `POST /stripe/disputes {"payment_intent", "amount"?, "reason"?, "due_in_hours"?}` | opens a dispute, which can be answered for nine days or for so many hours; answers `{"dispute"}` |
 //! | `POST /stripe/disputes {"dispute", "status"}` | `won`, `lost`, `under_review` and so on |
 //! | `POST /stripe/payouts {"currency"}` | pays to the bank what is available; answers `{"payout"}` |
 //! | `POST /stripe/events {"event", "set"?, "set_object"?, "signature"?, "copies"?}` | sends an event again, with any field changed |

@@ -13,7 +13,7 @@ use domain::payments::outcome::{Heard, ProviderOutcome};
 use domain::payments::provider_call::{CallKind, ProviderCall, ProviderRequest};
 
 use crate::accounts::{Accounts, CalledAccount, Ended, NotNow, Purpose};
-use crate::client::{CALL_TIMEOUT, CallError, Client};
+use crate::client::{CALL_TIMEOUT, CallError, Client, Opened, download_request};
 use crate::exchange::{HttpRequest, HttpResponse, Payment, Unsendable};
 use crate::pawapay;
 use crate::reading::{self, Reading, Word};
@@ -124,14 +124,17 @@ impl NetworkCalls {
         };
         let bearer = called.account.credentials.bearer.as_deref().unwrap_or_default();
         let request = request.with_bearer(bearer);
-        let client = self.client.get_or_init(|| {
-            Client::new(self.proxy.as_deref())
-                .inspect_err(|reason| tracing::error!(reason, "networks cannot be called"))
-        });
-        match client {
+        match self.client() {
             Ok(client) => client.call(&called.account.base_url, &request, timeout).await,
             Err(reason) => Err(CallError::NotSent { reason: reason.clone() }),
         }
+    }
+
+    fn client(&self) -> &Result<Client, String> {
+        self.client.get_or_init(|| {
+            Client::new(self.proxy.as_deref())
+                .inspect_err(|reason| tracing::error!(reason, "networks cannot be called"))
+        })
     }
 
     /// Makes a call about a payment, and those that follow from its answer. The network is told `trace`.
@@ -193,6 +196,25 @@ impl NetworkCalls {
         called.report(permitted, Ended::of(&answer), now);
         self.pause_if_busy(called, &answer, now);
         answer.map_err(|error| error.to_string())
+    }
+
+    /// Opens a file that a network offers at an address of its own, for as long as that holds: whoever
+    /// knows the address can read the file, so that it is in no message. The account's token is not
+    /// sent, and redirects are not followed. It counts as a call of the account; the host of files is
+    /// not that of the API, so that the account's circuit learns nothing of it.
+    ///
+    /// # Errors
+    /// In words for the operator.
+    pub async fn open(&self, called: &CalledAccount, address: &str) -> Result<Opened, String> {
+        let request = download_request(address, &called.account.base_url)?;
+        let client = self.client().as_ref().map_err(Clone::clone)?;
+        self.permit(called, Purpose::Ask).await.map_err(|_| {
+            "the account makes no calls now: its limit is reached, or the network fails".to_owned()
+        })?;
+        match tokio::time::timeout(CALL_TIMEOUT, client.open(request)).await {
+            Ok(opened) => opened.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", CALL_TIMEOUT.as_secs())),
+        }
     }
 
     /// Makes no calls for a while where the network asks for that: 429 and 503, with `Retry-After` or

@@ -8,6 +8,7 @@ use axum::http::HeaderValue;
 use domain::decision::settings::Settings;
 
 use crate::credentials::sealing::KeyFile;
+use crate::reconciliation::mapping::Mapping;
 #[cfg(feature = "otlp")]
 use crate::telemetry::traces::export;
 use crate::web::language::PageLanguages;
@@ -80,6 +81,10 @@ pub struct Config {
     pub verify_every: Option<Duration>,
     /// Whether a violation that it finds so stops payouts and refunds.
     pub stop_on_violation: bool,
+    /// Whether networks are asked for their statements every night.
+    pub reconcile_nightly: bool,
+    /// How the columns of pawaPay's statements are read.
+    pub statement_columns: Mapping,
     /// Whether `POST /v1/noop` is served, which benchmarks compare with.
     pub bench_routes: bool,
 }
@@ -108,6 +113,8 @@ impl Default for Config {
             traces: None,
             verify_every: None,
             stop_on_violation: false,
+            reconcile_nightly: true,
+            statement_columns: Mapping::default(),
             bench_routes: false,
         }
     }

@@ -98,6 +98,7 @@ impl Server {
         }
         let outside = Outside { now: clock::now, random: clock::random_number };
         let networks = NetworkCalls::new(config.network_proxy.clone(), accounts.clone(), outside);
+        let network_calls = networks.clone();
         let providers = ProviderRouter::new(sandbox, networks);
         let app = App::new(AppParts {
             dispatcher: Dispatcher::new(engine.clone(), providers, metrics.networks.clone()),
@@ -132,6 +133,7 @@ impl Server {
         jobs.spawn(sockets::changes::run(app.clone()));
         jobs.spawn(jobs::file_watch::run(app.queries.clone()));
         jobs.spawn(jobs::verification::run(app.clone(), database.clone()));
+        jobs.spawn(jobs::reconciliation::run(app.clone(), network_calls));
         jobs.spawn(jobs::signing_keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
         Ok(Self {
             app,

@@ -429,6 +429,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
         | Output::CancelEnqueued(_)
         | Output::ExpireApproval(_)
         | Output::RecordDispute(_)
+        | Output::NoteEvidence(_)
         | Output::AddNetworkAccount(_)
         | Output::ChangeNetworkAccount(_)
         | Output::AddNetworkSecret(())

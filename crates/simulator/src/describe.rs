@@ -382,6 +382,7 @@ fn answered(answer: &Output) -> String {
         Output::AddNetworkAccount(row) | Output::ChangeNetworkAccount(row) => {
             format!("network account {} {}", row.id, row.status)
         }
+        Output::NoteEvidence(row) => format!("evidence {} of review {}", row.dispute_notes, row.id),
         Output::RecordDispute(recorded) => format!("dispute: {recorded:?}"),
         Output::RecordTerms(changed) => format!("terms changed: {changed}"),
         Output::DeferSend(deferred) | Output::CancelEnqueued(deferred) => {

@@ -321,6 +321,7 @@ mod tests {
     const NOT_SENT: &[&str] = &[
         "UpdateParty",
         "RecordDispute",
+        "NoteEvidence",
         "AddNetworkAccount",
         "RetireNetworkSecret",
         "ResealSecrets",

@@ -4,6 +4,7 @@
 macro_rules! never_sent {
     () => {
         Command::RecordDispute(_)
+            | Command::NoteEvidence(_)
             | Command::AddNetworkAccount(_)
             | Command::RetireNetworkSecret(_)
             | Command::ResealSecrets(_)

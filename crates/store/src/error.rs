@@ -92,7 +92,90 @@ pub(crate) fn first_line(sql: &str) -> &str {
     lines.find(|line| !line.is_empty() && !line.starts_with("--")).unwrap_or_default()
 }
 
+/// What is the matter with a database that cannot be used, as far as it decides what to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// It does not answer: it is not there, is starting or stopping, or has no connection free.
+    Away,
+    /// There is no database of this name.
+    Absent,
+    /// What is there is no database, or another program's.
+    NoDatabase,
+    /// What is stored cannot be read any more.
+    Damaged,
+    /// This user may not open, read or write it.
+    NoRights,
+    /// The server does not know the user or takes another password.
+    NotLetIn,
+    /// Another process has it locked.
+    Locked,
+    /// There is no room.
+    Full,
+    /// The disk answers with errors.
+    BrokenDisk,
+    /// A newer kola has changed its schema.
+    Newer,
+    /// None of these.
+    Other,
+}
+
+fn trouble_of_sqlite(error: &rusqlite::Error) -> Trouble {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt) => Trouble::Damaged,
+        Some(ErrorCode::NotADatabase) => Trouble::NoDatabase,
+        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            Trouble::NoRights
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Locked,
+        Some(ErrorCode::DiskFull) => Trouble::Full,
+        Some(ErrorCode::SystemIoFailure) => Trouble::BrokenDisk,
+        _ => Trouble::Other,
+    }
+}
+
+/// By the SQLSTATE.
+fn trouble_of_postgres(code: &str) -> Trouble {
+    match code {
+        "3D000" => Trouble::Absent,
+        "42501" | "25006" => Trouble::NoRights,
+        "53100" => Trouble::Full,
+        "55P03" | "57014" => Trouble::Locked,
+        "58030" => Trouble::BrokenDisk,
+        _ => match code.get(..2).unwrap_or_default() {
+            "28" => Trouble::NotLetIn,
+            "XX" => Trouble::Damaged,
+            "08" | "53" | "57" => Trouble::Away,
+            _ => Trouble::Other,
+        },
+    }
+}
+
 impl StoreError {
+    /// What is the matter with the database.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Sqlite(error) => trouble_of_sqlite(error),
+            Self::Postgres { code: Some(code), .. } => trouble_of_postgres(code),
+            Self::Postgres { code: None, .. } | Self::NoAnswer | Self::Pool(_) => Trouble::Away,
+            Self::Open { error, .. } => match error.kind() {
+                std::io::ErrorKind::NotFound => Trouble::Absent,
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    Trouble::NoRights
+                }
+                std::io::ErrorKind::StorageFull => Trouble::Full,
+                _ => Trouble::BrokenDisk,
+            },
+            Self::Inconsistent { .. } => Trouble::Damaged,
+            // What is refused says what it found instead.
+            Self::Refused(_) => Trouble::NoDatabase,
+            Self::Newer { .. } => Trouble::Newer,
+            Self::Script { error, .. } | Self::CommitUnknown(error) => error.trouble(),
+            _ => Trouble::Other,
+        }
+    }
+
     /// An error of the statement with which this text begins, in a script of this name.
     pub(crate) fn in_script(script: &str, text: &str, error: impl Into<Self>) -> Self {
         Self::Script {

@@ -10,12 +10,13 @@ mod lane_store;
 pub mod progress;
 pub mod reads;
 pub mod schema;
+pub mod small_file;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod workspace;
 
 pub use database::{Database, POSTGRES_CONNECTIONS};
-pub use error::StoreError;
+pub use error::{StoreError, Trouble};
 pub use lane_store::Store;
 
 #[cfg(test)]

@@ -299,6 +299,31 @@ pub fn fill(stage: &mut Stage) {
         "INSERT INTO unmatched_callbacks (id, network_account_id, received_at, is_signed, request_id, body) \
          SELECT id, 1, created_at, 0, 'r', '{}' FROM executions",
     );
+    stage.fill(
+        "INSERT INTO reconciliations (id, holder, leased_until) SELECT id, 0, 0 FROM network_accounts",
+    );
+    stage.fill(
+        "INSERT INTO statements (id, network_account_id, source, from_at, to_at, status, lines, new_lines, matched, under_way, \
+         differences, accepted_at, event_count, begun_at, ended_at) \
+         SELECT id, 1, 'FILE', created_at, created_at + 1, 'COMPLETE', 1, 1, 1, 0, 0, CASE WHEN id < 20 THEN 1 END, 0, created_at, 1 \
+         FROM executions",
+    );
+    // Half of the payments have a line.
+    stage.fill(&format!(
+        "INSERT INTO statement_lines (id, network_account_id, statement_id, merchant_id, execution_id, amount_minor, fee_minor, \
+         occurred_at, identity, kind, standing, currency, fee_currency) \
+         SELECT id, 1, id, merchant_id, id, -1, 1, created_at, {uuid}, {{line_kind PAYOUT}}, {{line_standing MATCHED}}, 'USD', 'USD' \
+         FROM executions WHERE id % 2 = 0"
+    ));
+    stage.fill(&format!(
+        "INSERT INTO statement_differences (id, network_account_id, statement_id, merchant_id, execution_id, kind, subject, status, \
+         ours_minor, ours_currency, reason, found_at) \
+         SELECT id, 1, id, merchant_id, id, 'MISSING_THERE', {uuid}, 'OPEN', -1, 'USD', 'r', created_at FROM executions"
+    ));
+    stage.fill(
+        "INSERT INTO network_balances (id, network_account_id, currency, network_minor, ledger_minor, unposted_minor, read_at) \
+         SELECT id, id, 'USD', 0, 0, 0, 0 FROM network_accounts",
+    );
     insert(
         stage,
         "webhook_endpoints",

@@ -320,6 +320,7 @@ impl Audited for Review {
             ("resolution", show_option(self.resolution.as_ref())),
             // The operator's, which the merchant does not read.
             ("evidence", hide_option(self.evidence.as_ref())),
+            ("dispute_notes", show(self.dispute_notes)),
         ]
     }
 }

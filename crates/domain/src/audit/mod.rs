@@ -95,6 +95,7 @@ api_enum! {
         Refuse = "refuse",
         AuthenticateCard = "authenticate_card",
         ResolveReview = "resolve_review",
+        NoteEvidence = "note_evidence",
         SetPlatformFee = "set_platform_fee",
         SetGatewayFee = "set_gateway_fee",
         SetRate = "set_rate",

@@ -228,6 +228,11 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             row.merchant_id,
             changes::<Review>(row.id, work),
         ),
+        (Command::NoteEvidence(_), Output::NoteEvidence(row)) => {
+            let mut changed = changes::<Review>(row.id, work);
+            changed.push(hidden("dispute_evidence"));
+            about(Did::NoteEvidence, (On::Review, row.id.0), row.merchant_id, changed)
+        }
         (Command::SetPlatformFee(_), _) => of_tariff(Did::SetPlatformFee),
         (Command::SetGatewayFee(_), _) => of_tariff(Did::SetGatewayFee),
         (Command::SetRate(_), _) => of_tariff(Did::SetRate),
@@ -431,6 +436,7 @@ pub fn of(command: &Command, output: &Output, work: &Workspace) -> Option<AuditS
             | Command::Refuse(_)
             | Command::AuthenticateCard(_)
             | Command::ResolveReview(_)
+            | Command::NoteEvidence(_)
             | Command::AddNetworkAccount(_)
             | Command::CreateWebhookEndpoint(_)
             | Command::UpdateWebhookEndpoint(_)

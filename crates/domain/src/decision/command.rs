@@ -67,6 +67,7 @@ macro_rules! each_decision {
             AuthenticateCard = $crate::payments::authenticate_card::AuthenticateCard,
             RecordDispute = $crate::exceptions::dispute::RecordDispute,
             ResolveReview = $crate::exceptions::resolve_review::ResolveReview,
+            NoteEvidence = $crate::exceptions::note_evidence::NoteEvidence,
             SetPlatformFee = $crate::tariff::set_platform_fee::SetPlatformFee,
             SetGatewayFee = $crate::tariff::set_gateway_fee::SetGatewayFee,
             SetRate = $crate::tariff::set_rate::SetRate,

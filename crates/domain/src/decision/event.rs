@@ -69,6 +69,8 @@ api_enum! {
         /// A provider reported another outcome while the review was open.
         ReviewUpdated = "review.heard",
         ReviewResolved = "review.resolved",
+        /// Somebody noted evidence for a dispute.
+        ReviewEvidenceNoted = "review.evidence_noted",
         PaymentLinkCreated = "payment_link.created",
         PaymentLinkDeactivated = "payment_link.deactivated",
         /// As many of its orders are paid as may be.
@@ -228,7 +230,8 @@ pub struct Event {
 
 impl Event {
     /// The part of the note that the merchant may read: the operator's evidence for a resolution is
-    /// not shown.
+    /// not shown, and evidence for a dispute only where the dispute is: whoever reads events need not
+    /// read reviews.
     #[must_use]
     pub fn public_note(&self) -> Option<&str> {
         let note = self.note.as_deref()?;
@@ -236,6 +239,7 @@ impl Event {
             EventType::ReviewResolved => {
                 Some(note.split_once(EVIDENCE_SEPARATOR).map_or(note, |(resolution, _)| resolution))
             }
+            EventType::ReviewEvidenceNoted => None,
             _ => Some(note),
         }
     }

@@ -3,8 +3,12 @@
 //! is booked back, and what is lost is for an operator to resolve.
 //!
 //! What networks tell of a dispute comes late, more than once and in any order. So the review keeps
-//! which movements of money were told, and each is booked once.
+//! which movements of money were told, and each is booked once. What it says beside them is what the
+//! network said last: a word that is older than what is known adds its money and nothing else.
 
+use std::cmp::Ordering;
+
+use crate::api_enum;
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
 use crate::decision::row::Lookup;
@@ -39,6 +43,16 @@ pub struct Dispute {
     pub id: String,
     pub change: DisputeChange,
     pub standing: DisputeStanding,
+    /// When the network said so, by its own clock.
+    pub told_at: ServerTime,
+    /// The network's own word for how it stands.
+    pub status: Option<String>,
+    /// The network's own word for why.
+    pub cause: Option<String>,
+    /// Until when it can be answered; `None` where that is not known, or is over.
+    pub due_at: Option<ServerTime>,
+    /// Where the operator answers it.
+    pub link: Option<String>,
     /// How much is disputed, above zero. `None` where the network's amount cannot be read.
     pub amount: Option<Money>,
     /// For the operator: why, until when it can be answered, and where.
@@ -56,12 +70,13 @@ pub enum DisputeChange {
     Reinstated,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DisputeStanding {
-    UnderWay,
-    /// It was won, or ended without a decision: the payment stands.
-    Over,
-    Lost,
+api_enum! {
+    DisputeStanding {
+        UnderWay = "UNDER_WAY",
+        /// It was won, or ended without a decision: the payment stands.
+        Over = "OVER",
+        Lost = "LOST",
+    }
 }
 
 /// Another dispute of the same payment is not over. A review is about one at a time.
@@ -147,10 +162,14 @@ fn record(
         Some(own) => own.status == ReviewStatus::Open || after != before,
     };
     if !is_news {
+        // A resolved review says how its dispute stands, too.
+        if let Some(own) = own.filter(|own| is_newer(dispute, own)) {
+            work.put(with_word(own.clone(), dispute, amount));
+        }
         return Ok(Ok(()));
     }
     let capacity_before = contradiction::refund_capacity_used(&execution, work)?;
-    let review = noted(&execution, own, dispute, (moved, after), work, now)?;
+    let review = noted(&execution, own, (dispute, amount), (moved, after), work, now)?;
     if moved.minor != 0 {
         let clearing = attempt::clearing(&execution, work)?.ok_or_else(|| {
             Stop::Inconsistent(format!("execution {} has no clearing account", execution.id))
@@ -179,23 +198,69 @@ fn record(
     Ok(Ok(()))
 }
 
+/// Whether the network said it after what is known. Its clock tells whole seconds, and within one a
+/// dispute begins before anything happens to it, and ends after.
+fn is_newer(dispute: &Dispute, own: &Review) -> bool {
+    let Some(known_at) = own.dispute_told_at else {
+        return dispute.change != DisputeChange::Created;
+    };
+    match dispute.told_at.cmp(&known_at) {
+        Ordering::Less => false,
+        Ordering::Greater => true,
+        Ordering::Equal => {
+            let is_under_way = dispute.standing == DisputeStanding::UnderWay;
+            dispute.change != DisputeChange::Created
+                && !(is_under_way && own.dispute_standing != Some(dispute.standing))
+        }
+    }
+}
+
+/// The review with what the network says now.
+fn with_word(review: Review, dispute: &Dispute, amount: Option<Money>) -> Review {
+    let Dispute { told_at, status, cause, due_at, link, reason, .. } = dispute;
+    let minor = amount.map(|amount| amount.minor);
+    Review {
+        reason: reason.clone(),
+        dispute_told_at: Some(*told_at),
+        dispute_standing: Some(dispute.standing),
+        dispute_status: status.clone().or(review.dispute_status),
+        dispute_reason: cause.clone().or(review.dispute_reason),
+        dispute_amount_minor: minor.or(review.dispute_amount_minor),
+        dispute_due_at: *due_at,
+        dispute_link: link.clone().or(review.dispute_link),
+        ..review
+    }
+}
+
+/// The review of another dispute before, without what was known of that.
+fn without_word(review: Review) -> Review {
+    Review {
+        dispute_told_at: None,
+        dispute_standing: None,
+        dispute_status: None,
+        dispute_reason: None,
+        dispute_amount_minor: None,
+        dispute_due_at: None,
+        dispute_link: None,
+        dispute_notes: 0,
+        ..review
+    }
+}
+
 /// The review with what is known of the dispute now. It is opened, or opened again, where it is not
 /// open and money moved, or nothing was known of the dispute.
 fn noted(
     execution: &Execution,
     own: Option<&Review>,
-    dispute: &Dispute,
+    (dispute, amount): (&Dispute, Option<Money>),
     (moved, moves): (Money, Moves),
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<Review, Stop> {
     let review = match own {
         Some(open) if open.status == ReviewStatus::Open => {
-            // An older word does not take the place of a newer one.
-            let is_older = dispute.change == DisputeChange::Created;
-            let reason = if is_older { open.reason.clone() } else { dispute.reason.clone() };
             let minor = sum(open.amount.minor, moved.minor)?;
-            Review { amount: Money::new(minor, moved.currency), reason, ..open.clone() }
+            Review { amount: Money::new(minor, moved.currency), ..open.clone() }
         }
         Some(resolved) if moved.minor == 0 => resolved.clone(),
         _ => {
@@ -205,8 +270,13 @@ fn noted(
             let entity = (EventEntity::Review, id.0);
             let opened = EventType::ReviewOpened;
             events::record(execution.merchant_id, opened, entity, Some(reason), work, now)?;
-            (*work.require::<Review>(id)?).clone()
+            let opened = (*work.require::<Review>(id)?).clone();
+            if own.is_some() { opened } else { without_word(opened) }
         }
+    };
+    let review = match own {
+        Some(own) if !is_newer(dispute, own) => Review { reason: own.reason.clone(), ..review },
+        _ => with_word(review, dispute, amount),
     };
     let review = Review {
         dispute_id: Some(dispute.id.clone()),

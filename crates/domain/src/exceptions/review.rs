@@ -4,6 +4,7 @@
 use crate::api_enum;
 use crate::decision::event::HasEvents;
 use crate::decision::row::Row;
+use crate::exceptions::dispute::DisputeStanding;
 use crate::kernel::checked::{Inconsistent, difference, sum};
 use crate::kernel::ids::{ExecutionId, MerchantId, ReviewId};
 use crate::kernel::money::Money;
@@ -59,6 +60,21 @@ pub struct Review {
     pub dispute_withdrawn: bool,
     /// Dispute: whether the network told that it gave the money back.
     pub dispute_reinstated: bool,
+    /// Dispute: when its network said what is known of it, which is what stands below.
+    pub dispute_told_at: Option<ServerTime>,
+    pub dispute_standing: Option<DisputeStanding>,
+    /// Dispute: the network's own word for its state.
+    pub dispute_status: Option<String>,
+    /// Dispute: the network's own word for why.
+    pub dispute_reason: Option<String>,
+    /// Dispute: how much is disputed, in the currency of `amount`, also before it is withdrawn.
+    pub dispute_amount_minor: Option<i64>,
+    /// Dispute: until when it can be answered; `None` where that is not known, or is over.
+    pub dispute_due_at: Option<ServerTime>,
+    /// Dispute: the page in the network's dashboard where it is answered.
+    pub dispute_link: Option<String>,
+    /// Dispute: how many pieces of evidence were noted. They are its last so many events of the type.
+    pub dispute_notes: i64,
     /// How many events are about it.
     pub event_count: i64,
     pub created_at: ServerTime,
@@ -66,6 +82,12 @@ pub struct Review {
 }
 
 impl Review {
+    /// How much is disputed, where it is known.
+    #[must_use]
+    pub fn disputed(&self) -> Option<Money> {
+        self.dispute_amount_minor.map(|minor| Money::new(minor, self.amount.currency))
+    }
+
     /// All money that it was ever about: the differences that were booked to suspense.
     ///
     /// # Errors
@@ -91,6 +113,15 @@ impl Review {
     pub fn booked_minor(&self) -> Result<i64, Inconsistent> {
         let open = if self.status == ReviewStatus::Open { self.amount.minor } else { 0 };
         difference(self.kept_minor()?, open)
+    }
+
+    /// What a payer's bank has taken back of the payment and not given back, whoever bears it; `None` for
+    /// nothing, and for another review. What was recovered outside is not with the payer any more.
+    #[must_use]
+    pub fn taken_back(&self) -> Option<Money> {
+        let kept = self.kept_minor().ok()?;
+        (self.kind == ReviewKind::Dispute && kept < 0)
+            .then(|| Money::new(kept.saturating_neg(), self.amount.currency))
     }
 
     fn returned_minor(&self) -> Result<i64, Inconsistent> {

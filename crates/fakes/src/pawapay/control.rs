@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::operators::OperatorStatus;
 use super::payment::{Operation, Outcome, Status};
 use super::signature::{BodyDigest, public_key};
-use super::statements::Line;
+use super::statements::{Files, Line};
 use super::{Pawapay, PaymentKey};
 use crate::control::ControlError;
 use crate::fake::Signature;
@@ -30,6 +30,10 @@ impl Pawapay {
             "payments" => self.change_payment(&mut fields, now)?,
             "callbacks" => self.send_any_callback(&mut fields, now)?,
             "statement-lines" => self.change_lines(&mut fields, now)?,
+            "statement-files" => {
+                self.statement_files = Files::read(&mut fields)?;
+                json!({})
+            }
             "wallets" => self.set_wallet(&mut fields)?,
             _ => return Err(ControlError::NotFound),
         };

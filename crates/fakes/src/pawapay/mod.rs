@@ -25,7 +25,7 @@ use self::initiate::is_uuid_v4;
 use self::operators::{Filter, Operator, operators};
 use self::payment::{Operation, Payment, failure_reason};
 use self::signature::{BodyDigest, Key, Signed};
-use self::statements::{Line, Statement};
+use self::statements::{Files, Line, Statement};
 use crate::Settings;
 use crate::fake::{Common, Fake, Network, Signing};
 use crate::fields::Fields;
@@ -82,6 +82,7 @@ pub(crate) struct Pawapay {
     payments: BTreeMap<PaymentKey, Payment>,
     lines: Vec<Line>,
     statements: BTreeMap<String, Statement>,
+    statement_files: Files,
 }
 
 /// An answer.
@@ -183,6 +184,7 @@ impl Pawapay {
             payments: BTreeMap::new(),
             lines: Vec::new(),
             statements: BTreeMap::new(),
+            statement_files: Files::default(),
         }
     }
 
@@ -440,7 +442,12 @@ async fn bulk_payouts(
     })
 }
 
-async fn download(State(fake): Shared, Path(name): Path<String>) -> Response {
+/// The address is the permission. Like other stores of files, this one refuses a request that has a
+/// token as well.
+async fn download(State(fake): Shared, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return answer(400, &json!({}));
+    }
     match fake.with(|pawapay, now| pawapay.file(&name, now)) {
         Ok(file) => ([(header::CONTENT_TYPE, "text/csv")], file).into_response(),
         Err(status) => answer(status, &json!({})),

@@ -20,6 +20,145 @@ const DAY: i64 = 24 * 60 * MINUTE;
 /// How far a statement lags behind.
 const LAG: i64 = 20 * MINUTE;
 
+const COLUMNS: [&str; 9] = [
+    "Creation Date",
+    "MSISDN",
+    "Transaction ID",
+    "Amount",
+    "Currency",
+    "Country",
+    "MNO",
+    "Type",
+    "Fee",
+];
+
+/// How the files of statements are written from now on, and what is wrong with them.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    cut: Option<Cut>,
+    /// Every line comes twice.
+    doubled: bool,
+    /// The newest line comes first.
+    reordered: bool,
+    /// Indexes of [`COLUMNS`].
+    columns: Vec<usize>,
+    encoding: Encoding,
+    /// Whether a line at the end of the time belongs to it.
+    with_end: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    /// The file ends in its middle, and that is said to be its size.
+    Middle,
+    /// The second half of its lines is not there, and its size is said to be that of all.
+    Lines,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Encoding {
+    Utf8,
+    Utf16Le,
+    Utf16Be,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        let columns = (0..COLUMNS.len()).collect();
+        Self {
+            cut: None,
+            doubled: false,
+            reordered: false,
+            columns,
+            encoding: Encoding::Utf8,
+            with_end: false,
+        }
+    }
+}
+
+impl Files {
+    /// What is left out is as it should be.
+    pub(crate) fn read(fields: &mut Fields) -> Result<Self, Fault> {
+        let invalid = |name: &str| Fault::Invalid(name.to_owned());
+        let files = Self::default();
+        let cut = match fields.text("cut")?.as_deref() {
+            None => None,
+            Some("MIDDLE") => Some(Cut::Middle),
+            Some("LINES") => Some(Cut::Lines),
+            Some(_) => return Err(invalid("cut")),
+        };
+        let encoding = match fields.text("encoding")?.as_deref() {
+            None | Some("UTF-8") => Encoding::Utf8,
+            Some("UTF-16LE") => Encoding::Utf16Le,
+            Some("UTF-16BE") => Encoding::Utf16Be,
+            Some(_) => return Err(invalid("encoding")),
+        };
+        let columns = match fields.texts("columns")? {
+            None => files.columns,
+            Some(names) => {
+                let index = |name: &String| COLUMNS.iter().position(|known| known == name);
+                let indexes: Option<Vec<usize>> = names.iter().map(index).collect();
+                indexes.ok_or_else(|| invalid("columns"))?
+            }
+        };
+        Ok(Self {
+            cut,
+            doubled: fields.flag("doubled")?.unwrap_or(false),
+            reordered: fields.flag("reordered")?.unwrap_or(false),
+            columns,
+            encoding,
+            with_end: fields.flag("with_end")?.unwrap_or(false),
+        })
+    }
+
+    /// The file, and what is said of its size.
+    fn write(&self, mut lines: Vec<&Line>, compressed: bool) -> (Vec<u8>, usize) {
+        if self.doubled {
+            lines = lines.into_iter().flat_map(|line| [line, line]).collect();
+        }
+        if self.reordered {
+            lines.reverse();
+        }
+        let whole = self.bytes(&lines, compressed);
+        let whole_size = whole.len();
+        match self.cut {
+            None => (whole, whole_size),
+            Some(Cut::Middle) => {
+                let half = whole.get(..whole_size / 2).unwrap_or_default().to_vec();
+                let size = half.len();
+                (half, size)
+            }
+            Some(Cut::Lines) => {
+                let first = lines.get(..lines.len() / 2).unwrap_or_default();
+                (self.bytes(first, compressed), whole_size)
+            }
+        }
+    }
+
+    fn bytes(&self, lines: &[&Line], compressed: bool) -> Vec<u8> {
+        let row = |fields: &[String]| {
+            let ordered = self.columns.iter().filter_map(|index| fields.get(*index));
+            ordered.cloned().collect::<Vec<_>>().join(",") + "\n"
+        };
+        let mut text = row(&COLUMNS.map(str::to_owned));
+        text.extend(lines.iter().map(|line| row(&line.fields())));
+        let bytes = self.encoding.bytes(&text);
+        if compressed { gzip(&bytes) } else { bytes }
+    }
+}
+
+impl Encoding {
+    /// UTF-16 has a byte-order mark.
+    fn bytes(self, text: &str) -> Vec<u8> {
+        let units = || std::iter::once(0xfeff).chain(text.encode_utf16());
+        match self {
+            Self::Utf8 => text.as_bytes().to_vec(),
+            Self::Utf16Le => units().flat_map(u16::to_le_bytes).collect(),
+            Self::Utf16Be => units().flat_map(u16::to_be_bytes).collect(),
+        }
+    }
+}
+
 /// A line of the statements: money that moved, seen from the wallet.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
@@ -52,20 +191,20 @@ impl Line {
         }
     }
 
-    fn csv(&self) -> String {
+    /// In the order of [`COLUMNS`].
+    fn fields(&self) -> [String; COLUMNS.len()] {
         let text = |minor| text_of(minor, &self.currency, exponent(&self.currency));
-        format!(
-            "{},{},{},{},{},{},{},{},{}\n",
+        [
             iso(self.at),
-            self.phone,
-            self.id,
+            self.phone.clone(),
+            self.id.clone(),
             text(self.minor),
-            self.currency,
-            self.country,
-            self.provider,
-            self.kind,
-            text(self.fee)
-        )
+            self.currency.clone(),
+            self.country.clone(),
+            self.provider.clone(),
+            self.kind.clone(),
+            text(self.fee),
+        ]
     }
 
     pub(crate) fn entry(&self) -> Value {
@@ -90,8 +229,14 @@ pub(crate) struct Statement {
     to: i64,
     compressed: bool,
     created: i64,
-    /// When it was completed, and its file.
-    file: Option<(i64, Vec<u8>)>,
+    file: Option<StatementFile>,
+}
+
+struct StatementFile {
+    completed: i64,
+    bytes: Vec<u8>,
+    /// What is said of it.
+    size: usize,
 }
 
 impl Statement {
@@ -108,14 +253,15 @@ impl Statement {
             "startDate": iso(self.from),
             "endDate": iso(self.to),
         });
-        if let (Some((completed, file)), Some(object)) = (&self.file, data.as_object_mut()) {
+        if let (Some(file), Some(object)) = (&self.file, data.as_object_mut()) {
+            let completed = file.completed;
             let ending = if self.compressed { "csv.gz" } else { "csv" };
             // Spelled as in the documentation's example.
-            object.insert("fileSIze".to_owned(), json!(file.len()));
+            object.insert("fileSIze".to_owned(), json!(file.size));
             object
                 .insert("downloadUrl".to_owned(), json!(format!("{base_url}/files/{id}.{ending}")));
             object.insert("downloadUrlExpiresAt".to_owned(), json!(iso(completed + DAY)));
-            object.insert("completed".to_owned(), json!(iso(*completed)));
+            object.insert("completed".to_owned(), json!(iso(completed)));
         }
         data
     }
@@ -152,20 +298,16 @@ impl Pawapay {
 
     pub(crate) fn complete_statement(&mut self, id: &str, now: i64) {
         let Some(statement) = self.statements.get_mut(id) else { return };
-        let mut csv =
-            "Creation Date,MSISDN,Transaction ID,Amount,Currency,Country,MNO,Type,Fee\n".to_owned();
-        let end = statement.to.min(now - LAG);
-        for line in &self.lines {
-            if line.country == statement.country
+        let end = statement.to.saturating_add(self.statement_files.with_end.into());
+        let end = end.min(now - LAG);
+        let lines = self.lines.iter().filter(|line| {
+            line.country == statement.country
                 && line.currency == statement.currency
                 && statement.provider.as_ref().is_none_or(|provider| *provider == line.provider)
                 && (statement.from..end).contains(&line.at)
-            {
-                csv.push_str(&line.csv());
-            }
-        }
-        let file = if statement.compressed { gzip(csv.as_bytes()) } else { csv.into_bytes() };
-        statement.file = Some((now, file));
+        });
+        let (bytes, size) = self.statement_files.write(lines.collect(), statement.compressed);
+        statement.file = Some(StatementFile { completed: now, bytes, size });
         let body = statement.data(id, &self.base_url);
         let url = statement.callback_url.clone();
         let faults = self.common.callback_faults("STATEMENT", body.to_string().as_bytes());
@@ -197,8 +339,8 @@ impl Pawapay {
         let id = name.split('.').next().unwrap_or_default();
         match self.statements.get(id).and_then(|statement| statement.file.as_ref()) {
             None => Err(404),
-            Some((completed, _)) if completed + DAY < now => Err(403),
-            Some((_, file)) => Ok(file.clone()),
+            Some(file) if file.completed + DAY < now => Err(403),
+            Some(file) => Ok(file.bytes.clone()),
         }
     }
 }

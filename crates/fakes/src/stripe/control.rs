@@ -141,7 +141,8 @@ impl Stripe {
         let intent = fields.required_text("payment_intent")?;
         let amount = fields.integer("amount")?;
         let reason = fields.text("reason")?.unwrap_or_else(|| "fraudulent".to_owned());
-        let id = self.open_dispute(&intent, amount, &reason).ok_or(ControlError::NotFound)?;
+        let due = fields.integer("due_in_hours")?;
+        let id = self.open_dispute(&intent, amount, &reason, due).ok_or(ControlError::NotFound)?;
         Ok(json!({ "dispute": id }))
     }
 

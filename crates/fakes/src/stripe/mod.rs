@@ -129,7 +129,7 @@ impl Network for Stripe {
             }
             Job::Refund(id, status, reason) => self.end_refund(&id, status, reason),
             Job::Dispute(id) => {
-                self.open_dispute(&id, None, "fraudulent");
+                self.open_dispute(&id, None, "fraudulent", None);
             }
             Job::ExpireSession(id) => self.end_session(&id),
         }

@@ -196,6 +196,7 @@ impl Stripe {
         intent_id: &str,
         amount: Option<i64>,
         reason: &str,
+        due_in_hours: Option<i64>,
     ) -> Option<String> {
         let charge_id = self.intents.get(intent_id)?.latest_charge.clone()?;
         let charge = self.charges.get_mut(&charge_id).filter(|charge| charge.failure.is_none())?;
@@ -215,7 +216,7 @@ impl Stripe {
             reason: reason.to_owned(),
             status: "needs_response".to_owned(),
             created: self.now,
-            due_by: self.now + 9 * DAY,
+            due_by: self.now + due_in_hours.unwrap_or(9 * 24) * (DAY / 24),
             balance_transactions: vec![transaction],
         };
         let shown = dispute.show();

@@ -677,6 +677,8 @@ async fn a_statement_lists_what_moved() {
         format!("2026-11-28T23:00:01Z,{COMPLETES},{},1000,RWF,RWA,MTN_MOMO_RWA,DEPOSIT,10", id(1));
     assert_eq!(lines[1], expected);
     assert_eq!(stage.received()[0].path, "/statements");
+    let with_token = [("authorization", "Bearer token")];
+    assert_eq!(stage.send("GET", url, &with_token, "").await.unwrap().status, 400);
 
     for (change, count) in [("REMOVE", 2), ("REPEAT", 2)] {
         let number = if change == "REMOVE" { 1 } else { 2 };
@@ -693,6 +695,51 @@ async fn a_statement_lists_what_moved() {
         "endDate": "2026-02-02T00:00:00Z",
     });
     assert_eq!(stage.take("/v2/statements", &long).await["status"], "REJECTED");
+}
+
+#[tokio::test]
+async fn files_of_statements_are_written_as_they_are_told_to_be() {
+    let stage = Stage::new().await;
+    stage.completed_deposit(1, "1000").await;
+    stage.completed_deposit(2, "2000").await;
+    stage.pass(3_000).await;
+    let ask = json!({
+        "wallet": { "country": "RWA", "currency": "RWF" },
+        "callbackUrl": format!("http://{}/statements", stage.authority),
+        "startDate": "2026-11-28T00:00:00",
+        "endDate": "2026-11-29T00:00:00Z",
+    });
+    let file = async |how: Value| {
+        stage.control("/pawapay/statement-files", &how);
+        let asked = stage.take("/v2/statements", &ask).await;
+        stage.pass(1).await;
+        let path = format!("/v2/statements/{}", asked["statementId"].as_str().unwrap());
+        let data = stage.pawapay("GET", &path, "").await.unwrap().json()["data"].take();
+        let url = data["downloadUrl"].as_str().unwrap().to_owned();
+        let file = stage.send("GET", &url, &[], "").await.unwrap().body.to_vec();
+        (file, data["fileSIze"].as_u64().and_then(|size| usize::try_from(size).ok()).unwrap())
+    };
+    let amounts = |file: &[u8]| -> Vec<String> {
+        let text = String::from_utf8(file.to_vec()).unwrap();
+        text.lines().skip(1).map(|line| line.split(',').nth(3).unwrap().to_owned()).collect()
+    };
+    let (plain, size) = file(json!({})).await;
+    assert_eq!((amounts(&plain), plain.len()), (vec!["1000".to_owned(), "2000".to_owned()], size));
+    let (doubled, _) = file(json!({ "doubled": true, "reordered": true })).await;
+    assert_eq!(amounts(&doubled), ["2000", "2000", "1000", "1000"]);
+    let (cut, said) = file(json!({ "cut": "MIDDLE" })).await;
+    assert_eq!((cut.as_slice(), said), (&plain[..size / 2], size / 2));
+    let (cut, said) = file(json!({ "cut": "LINES" })).await;
+    assert_eq!((amounts(&cut), said), (vec!["1000".to_owned()], size));
+    let (fewer, _) = file(json!({ "columns": ["Fee", "Amount"] })).await;
+    assert_eq!(String::from_utf8(fewer).unwrap(), "Fee,Amount\n10,1000\n20,2000\n");
+    let (little, _) = file(json!({ "encoding": "UTF-16LE" })).await;
+    assert_eq!((&little[..4], little.len()), (&b"\xff\xfeC\0"[..], 2 * size + 2));
+    let (big, _) = file(json!({ "encoding": "UTF-16BE" })).await;
+    assert_eq!(&big[..4], b"\xfe\xff\0C");
+    for wrong in [json!({ "cut": "ALL" }), json!({ "columns": ["Tax"] }), json!({ "size": 1 })] {
+        assert!(stage.fakes.control("/pawapay/statement-files", &wrong).is_err(), "{wrong}");
+    }
 }
 
 #[tokio::test]

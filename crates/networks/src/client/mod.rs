@@ -31,10 +31,12 @@ use crate::exchange::{HttpRequest, HttpResponse};
 
 mod base_url;
 pub mod circuit;
+mod download;
 pub mod limit;
 mod opened;
 
 pub use base_url::{BaseUrl, authority_of};
+pub use download::download_request;
 pub use opened::{OpenError, Opened};
 
 /// How long a whole call may take. It is shorter than the lease of an attempt.

@@ -36,6 +36,16 @@ pub fn read_callback(body: &[u8]) -> Result<Callback, String> {
     })
 }
 
+/// Whether a callback says that a statement is made, and nothing of a payment. It has the address of
+/// the file, which nobody else may learn.
+#[must_use]
+pub fn is_of_statement(body: &[u8]) -> bool {
+    let Ok(data) = serde_json::from_slice::<Value>(body) else { return false };
+    let has = |field: &str| text_at(&data, &format!("/{field}")).is_some();
+    let kinds = [Kind::Refund, Kind::Payout, Kind::Deposit];
+    has("statementId") && !kinds.into_iter().any(|kind| has(kind.id_field()))
+}
+
 #[cfg(test)]
 mod tests {
     use domain::kernel::currency::Currency;
@@ -106,6 +116,22 @@ mod tests {
             (r#"{"refundId":null,"payoutId":"x"}"#, "payoutId is no UUID"),
         ] {
             assert!(read_callback(body.as_bytes()).unwrap_err().starts_with(reason), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_statement_is_no_payment() {
+        for (body, expected) in [
+            (r#"{"statementId":"1","status":"COMPLETED"}"#, true),
+            (r#"{"statementId":"1","depositId":"2"}"#, false),
+            (r#"{"statementId":"1","payoutId":"2"}"#, false),
+            (r#"{"statementId":"1","refundId":"2"}"#, false),
+            (r#"{"depositId":"2"}"#, false),
+            (r#"{"statementId":null}"#, false),
+            ("[]", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_statement(body.as_bytes()), expected, "{body}");
         }
     }
 }

@@ -60,6 +60,10 @@ pub struct Dispute {
     pub id: String,
     pub change: DisputeChange,
     pub status: DisputeStatus,
+    /// Stripe's own word for the status.
+    pub status_word: String,
+    /// Stripe's own word for the reason.
+    pub reason_word: Option<String>,
     /// The bank only asks: no money has been withdrawn.
     pub is_inquiry: bool,
     /// How much is disputed, in the currency of the payment.
@@ -258,6 +262,8 @@ fn about_dispute(
         news: News::Dispute(Dispute {
             change,
             status,
+            status_word: own_word(&dispute.status),
+            reason_word: dispute.reason.as_deref().map(own_word),
             is_inquiry,
             amount: amounts::moved(dispute.amount, dispute.currency.as_deref()),
             reason: dispute_reason(dispute.reason.as_deref()),
@@ -283,6 +289,15 @@ fn dispute_status(word: &str) -> (DisputeStatus, bool) {
         "warning_closed" => (DisputeStatus::Closed, true),
         _ => (DisputeStatus::Unknown, false),
     }
+}
+
+/// The longest word of Stripe's own that is kept.
+const WORD_MAX: usize = 100;
+
+/// A word of Stripe's own as it is kept.
+fn own_word(word: &str) -> String {
+    let word = redaction::without_secrets(word);
+    word.chars().filter(|c| !c.is_control()).take(WORD_MAX).collect()
 }
 
 fn dispute_reason(word: Option<&str>) -> String {

@@ -76,6 +76,7 @@ pub const fn described(kind: EventType) -> (EventEntity, &'static str) {
         Type::ReviewOpened => {
             (About::Review, "a payment is in doubt, and the operator of the server decides")
         }
+        Type::ReviewEvidenceNoted => (About::Review, "evidence was noted for a dispute"),
         Type::ReviewUpdated => (About::Review, "the network said something else meanwhile"),
         Type::ReviewResolved => (About::Review, "it was decided"),
         Type::PaymentLinkCreated => (About::PaymentLink, "a payment link was created"),

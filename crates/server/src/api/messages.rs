@@ -76,6 +76,16 @@ pub struct ReviewResponse {
     amount: Amount,
     currency: Code,
     resolution: Option<String>,
+    /// Of a dispute: the network's own word for its state, like `needs_response`.
+    dispute_status: Option<String>,
+    /// Of a dispute: the network's own word for why, like `fraudulent`.
+    dispute_reason: Option<String>,
+    /// Of a dispute: how much is disputed, in `currency`, also before the network withdraws it.
+    dispute_amount: Option<Amount>,
+    /// Of a dispute: until when it can be answered; `null` where that is not known, or is over.
+    dispute_due_at: Option<Time>,
+    /// Of a dispute: how many pieces of evidence were noted.
+    dispute_evidence_count: Option<i64>,
     created_at: Time,
     resolved_at: Option<Time>,
 }
@@ -96,6 +106,12 @@ impl From<&Review> for ReviewResponse {
             amount: Amount(review.amount),
             currency: Code(review.amount.currency),
             resolution: review.resolution.clone(),
+            dispute_status: review.dispute_status.clone(),
+            dispute_reason: review.dispute_reason.clone(),
+            dispute_amount: review.disputed().map(Amount),
+            dispute_due_at: review.dispute_due_at.map(Time::from),
+            dispute_evidence_count: (review.kind == ReviewKind::Dispute)
+                .then_some(review.dispute_notes),
             created_at: Time::from(review.created_at),
             resolved_at: review.resolved_at.map(Time::from),
         }

@@ -77,6 +77,7 @@ const fn status_and_type(refusal: &Refusal) -> (StatusCode, &'static str) {
         | Refusal::NotRefundable { .. }
         | Refusal::ReviewNotResolvable { .. }
         | Refusal::StatementState { .. }
+        | Refusal::EvidenceNotTaken { .. }
         | Refusal::NotAwaitingAuthentication => "value_error.state",
         Refusal::ChangedMeanwhile { .. } => "value_error.changed",
         Refusal::InReview { .. } => "value_error.review",

@@ -6,7 +6,7 @@ use domain::kernel::names::Provider;
 use domain::kernel::time::seconds;
 use domain::network_accounts::unmatched_callback::KeepUnmatchedCallback;
 use networks::accounts::CalledAccount;
-use networks::pawapay::callback::read_callback;
+use networks::pawapay::callback::{is_of_statement, read_callback};
 use networks::pawapay::redaction::redact_callback;
 use networks::pawapay::requests;
 use networks::pawapay::signature::{self, SignatureFault, SignedMessage};
@@ -57,6 +57,10 @@ async fn receive(
     }
     if !is_trusted && !app.unmatched_callbacks.take(address) {
         called.counters.callbacks_only_counted.add();
+        return Ok("");
+    }
+    if is_of_statement(&body) {
+        // Whoever wants the statement asks for its status.
         return Ok("");
     }
     let callback = read_callback(&body).map_err(|why| {

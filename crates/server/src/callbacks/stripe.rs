@@ -132,7 +132,11 @@ async fn record_dispute(
         let may_be_booked_yet = age < BOOKED_WITHIN_SECONDS;
         return if may_be_booked_yet { Err(Refused::NotRecorded) } else { Ok(()) };
     };
-    let command = RecordDispute { execution_id, dispute: told(dispute), exchanges: vec![said] };
+    let command = RecordDispute {
+        execution_id,
+        dispute: told(dispute, event.created),
+        exchanges: vec![said],
+    };
     match app.engine.submit_for(merchant, Principal::Network, command).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(OtherDisputeOpen)) => {
@@ -153,12 +157,13 @@ async fn record_dispute(
 }
 
 /// A dispute of Stripe's in the terms of a decision.
-fn told(found: &Dispute) -> dispute::Dispute {
+fn told(found: &Dispute, said_at: i64) -> dispute::Dispute {
     let size = match &found.amount {
         Ok(amount) => format!("{amount} {}", amount.currency),
         Err(unreadable) => format!("an amount that cannot be read ({})", unreadable.0),
     };
-    let due = found.due_at.map(|at| ServerTime(at.saturating_mul(1_000_000)));
+    let at = |seconds: i64| ServerTime(seconds.saturating_mul(1_000_000));
+    let due = found.due_at.map(at);
     let standing = match (found.status, due) {
         (DisputeStatus::NeedsResponse, Some(due)) => format!("answer by {due:.0}"),
         (DisputeStatus::NeedsResponse, None) => "answer it".to_owned(),
@@ -169,6 +174,9 @@ fn told(found: &Dispute) -> dispute::Dispute {
         (DisputeStatus::Prevented, _) => "prevented".to_owned(),
         (DisputeStatus::Unknown, _) => "in a state that is not known here".to_owned(),
     };
+    // Stripe names the day also when it is over. Of a state that is not known it may not be.
+    let takes_answer =
+        matches!(found.status, DisputeStatus::NeedsResponse | DisputeStatus::Unknown);
     let kind = if found.is_inquiry { "an inquiry about" } else { "a dispute of" };
     dispute::Dispute {
         id: found.id.clone(),
@@ -187,6 +195,11 @@ fn told(found: &Dispute) -> dispute::Dispute {
                 DisputeStanding::UnderWay
             }
         },
+        told_at: at(said_at),
+        status: Some(found.status_word.clone()),
+        cause: found.reason_word.clone(),
+        due_at: due.filter(|_| takes_answer),
+        link: Some(found.link.clone()),
         amount: found.amount.clone().ok(),
         reason: format!("{kind} {size}: {}; {standing}: {}", found.reason, found.link),
     }

@@ -1,5 +1,6 @@
 //! Arguments that several groups of commands parse.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,9 +13,14 @@ use domain::kernel::time::ServerTime;
 use domain::tariff::Fee;
 
 use crate::api::fields::typed_name;
+use crate::reconciliation::mapping::Mapping;
 use store::schema::market::{
     Country, Digits, DisplayName, Fixed, FromText, NetworkCode, Percentage,
 };
+use store::small_file;
+
+/// The largest mapping that is read, in bytes.
+const COLUMNS_BYTES_MAX: u64 = 1 << 20;
 
 fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
     format!("use one of {}", all.iter().map(|member| name(*member)).collect::<Vec<_>>().join(", "))
@@ -65,6 +71,13 @@ pub fn display_name(text: &str) -> Result<DisplayName, String> {
 pub fn time(text: &str) -> Result<ServerTime, String> {
     let at = ServerTime::parse(text);
     at.ok_or_else(|| "use a date or a time: 2026-11-29 or 2026-11-29T18:00:00Z".to_owned())
+}
+
+/// The mapping of the columns of statements in a file.
+pub fn columns(file: &str) -> Result<Mapping, String> {
+    let text = small_file::read_text(Path::new(file), COLUMNS_BYTES_MAX)
+        .map_err(|error| format!("it cannot be read: {error}"))?;
+    Mapping::read(&text)
 }
 
 /// A time that passes again and again, from a minute to a year.

@@ -120,7 +120,7 @@ impl Audit {
             });
             let head = csv::line(HEAD.iter().copied().chain(["merchant_id"]));
             let text: String = std::iter::once(head).chain(lines).collect();
-            return output::document(text.trim_end(), text.trim_end());
+            return output::csv(&text);
         }
         let rows = found.iter().map(|entry| {
             let row = &entry.row;

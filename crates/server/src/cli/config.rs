@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 
 use crate::cli::config_file::{self, ConfigFile, Fault};
 use crate::cli::exit::Exit;
+use crate::cli::masking::masked;
 use crate::cli::{command, fail, output, serve};
+use crate::credentials::sealing::SealingKey;
 use store::Database;
+use store::schema::migrate;
 
 /// The longest line of a comment of the sample.
 const COMMENT_WIDTH: usize = 78;
@@ -24,7 +27,7 @@ pub enum Config {
     Show(Everything),
     /// Say whether the config file is right: all of its faults at once. Exit with 2 if it has any.
     ///
-    /// What is allowed and dangerous is a warning. Nothing is opened and nothing is called.
+    /// What is allowed and dangerous is a warning. No database is opened and nothing is called.
     Check(Everything),
     /// Print a config file with every setting at its default, and what it means.
     Sample,
@@ -165,29 +168,6 @@ fn show(settings: &[Setting]) -> anyhow::Result<()> {
     output::tell(&Value::Array(json), &output::table(["setting", "value", "from"], &rows))
 }
 
-/// A value without the password of a URL. Rather too much is masked: a password that is not encoded
-/// may have any character.
-pub fn masked(value: &str) -> String {
-    let Some((scheme, rest)) = value.split_once("://") else {
-        // A proxy that was written without its scheme.
-        let masked = value.rsplit_once('@').and_then(|(user, host)| {
-            user.split_once(':').map(|(user, _)| format!("{user}:***@{host}"))
-        });
-        return masked.unwrap_or_else(|| value.to_owned());
-    };
-    let rest = match rest.to_ascii_lowercase().find("password=") {
-        Some(at) => format!("{}***", rest.get(..at + "password=".len()).unwrap_or_default()),
-        None => rest.to_owned(),
-    };
-    match rest.rsplit_once('@') {
-        Some((user, host)) => match user.split_once(':') {
-            Some((user, _)) => format!("{scheme}://{user}:***@{host}"),
-            None => format!("{scheme}://{rest}"),
-        },
-        None => format!("{scheme}://{rest}"),
-    }
-}
-
 fn check(resolved: &Resolved) -> Exit {
     if resolved.path.as_os_str().is_empty() {
         output::warn("no config file is given: use --config FILE, or KOLA_CONFIG");
@@ -246,6 +226,16 @@ fn warnings(resolved: &Resolved) -> Vec<String> {
             );
         }
         _ => {}
+    }
+    if let Some(file) = value("KOLA_MARKET")
+        && let Err(error) = migrate::read_market(Some(Path::new(file)))
+    {
+        all.push(format!("market: a new database cannot be made with it: {error}"));
+    }
+    if let Some(file) = value("KOLA_SECRETS_KEY_FILE")
+        && let Err(error) = SealingKey::read(Path::new(file))
+    {
+        all.push(format!("secrets-key-file: {error:#}"));
     }
     if let Some(url) = value("KOLA_PUBLIC_URL").filter(|url| is_open(url)) {
         all.push(format!(
@@ -357,30 +347,6 @@ fn placeholder(setting: &Arg) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_password_in_a_url_is_masked() {
-        for (url, shown) in [
-            (
-                "postgres://kola:hunter2@db.example:5432/kola",
-                "postgres://kola:***@db.example:5432/kola",
-            ),
-            ("postgres://kola:hunt@er/2?@db/kola", "postgres://kola:***@db/kola"),
-            (
-                "postgres://db/kola?user=a&PASSWORD=hunter2&x=y",
-                "postgres://db/kola?user=a&PASSWORD=***",
-            ),
-            ("postgres://db/kola?password=hunter@2", "postgres://db/kola?password=***"),
-            ("http://user:hunter2@proxy:3128", "http://user:***@proxy:3128"),
-            ("http://user@proxy:3128", "http://user@proxy:3128"),
-            ("user:hunter2@proxy:3128", "user:***@proxy:3128"),
-            ("postgres://kola@db/kola", "postgres://kola@db/kola"),
-            ("sqlite:kola.db", "sqlite:kola.db"),
-            ("https://pay.example", "https://pay.example"),
-        ] {
-            assert_eq!(masked(url), shown);
-        }
-    }
 
     #[test]
     fn only_what_leaves_the_house_unencrypted_is_open() {

@@ -6,8 +6,6 @@
 
 use std::any::TypeId;
 use std::fmt::{self, Display};
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::builder::Resettable;
@@ -16,7 +14,7 @@ use clap::{Arg, ArgAction, Command};
 use toml::de::{DeTable, DeValue};
 
 use crate::web::language::PageLanguages;
-use store::Database;
+use store::{Database, small_file};
 
 /// The largest file that is read. All settings together take some thousands of bytes.
 const SIZE_MAX: u64 = 1 << 20;
@@ -208,15 +206,10 @@ impl ConfigFile {
     }
 }
 
-/// The text of a file. A file that is none or never ends is read to a limit.
+/// The text of a file, or of a pipe that ends.
 fn text_of(path: &Path) -> Result<String, Fault> {
     let cannot = |error: std::io::Error| Fault::of_file(format!("cannot be read: {error}"));
-    let mut bytes = vec![];
-    let file = File::open(path).map_err(cannot)?;
-    file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if u64::try_from(bytes.len()).is_ok_and(|size| size > SIZE_MAX) {
-        return Err(Fault::of_file("is larger than 1 MiB, and is no config file"));
-    }
+    let bytes = small_file::read(path, SIZE_MAX).map_err(cannot)?;
     let line = |at: usize| bytes.iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
         return Err(Fault::at(line(at), "there is a NUL byte: save the file as UTF-8"));

@@ -12,6 +12,7 @@ use domain::kernel::time::minutes;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::cli::listen::server_url;
 use crate::cli::serve::first_merchant;
 use crate::cli::{Target, output};
 use crate::config::Config;
@@ -25,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Demo {
     /// The URL of a running server: http://127.0.0.1:8080. Without it the demo starts its own server
     /// on a temporary database.
-    #[arg(long, requires_all = ["client_id", "client_secret"])]
+    #[arg(long, requires_all = ["client_id", "client_secret"], value_parser = server_url)]
     url: Option<String>,
     /// The client id that the server printed.
     #[arg(long, requires = "url")]
@@ -44,7 +45,6 @@ impl Demo {
         if let (Some(url), Some(id), Some(secret)) =
             (&self.url, &self.client_id, &self.client_secret)
         {
-            let url = url.trim_end_matches('/');
             let played = play(&Client::new(url, id, secret)?)?;
             return tell(url, played, None);
         }
@@ -92,7 +92,7 @@ fn tell(url: &str, mut played: Value, verified: Option<Value>) -> anyhow::Result
     if output::is_json() {
         played["url"] = url.into();
         played["verified"] = verified.into();
-        output::line(&played.to_string())?;
+        output::whole_document(&played.to_string())?;
     }
     Ok(())
 }

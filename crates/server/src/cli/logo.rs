@@ -1,8 +1,7 @@
 //! The logo of a merchant: read from a file, made as large as pages show it, and written as PNG, so
 //! that nothing of the file reaches a browser but its pixels.
 
-use std::fs::File;
-use std::io::{BufReader, Cursor, Read as _};
+use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
@@ -11,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::imageops::FilterType::Lanczos3;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+use store::small_file;
 
 /// What a file may have at most, in bytes.
 const FILE_BYTES: u64 = 4 << 20;
@@ -31,18 +31,8 @@ const MEMORY_BYTES: u64 = 256 << 20;
 /// # Errors
 /// If the file is no PNG or WebP, or the picture is too large.
 pub fn read(path: &Path) -> anyhow::Result<String> {
-    let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let mut bytes = vec![];
-    BufReader::new(file)
-        .take(FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
+    let bytes = small_file::read(path, FILE_BYTES)
         .with_context(|| format!("{} cannot be read", path.display()))?;
-    ensure!(
-        u64::try_from(bytes.len()).is_ok_and(|length| length <= FILE_BYTES),
-        "{} is larger than {} MB",
-        path.display(),
-        FILE_BYTES >> 20
-    );
     let png = as_png(&bytes).with_context(|| format!("{} is no logo", path.display()))?;
     Ok(BASE64.encode(png))
 }

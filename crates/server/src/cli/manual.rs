@@ -31,7 +31,7 @@ impl Completions {
         let mut script = vec![];
         clap_complete::generate(shell, &mut shown(&command()), "kola", &mut script);
         let script = String::from_utf8(script)?;
-        output::tell(&json!({ "shell": self.shell, "script": script }), &script)
+        output::script(&json!({ "shell": self.shell, "script": script }), &script)
     }
 }
 

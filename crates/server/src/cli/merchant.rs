@@ -257,6 +257,7 @@ impl Merchant {
                 let mode = if live { Mode::Live } else { mode };
                 // Real money comes from payers, not from nothing.
                 let empty = empty || mode == Mode::Live;
+                output::check_is_read()?;
                 drop(target.open()?);
                 check_network_account(target, mode)?;
                 let created = create_in(target, mode, &name, kind, phone, !unverified)?;
@@ -292,6 +293,7 @@ impl Merchant {
                 set(target, MerchantId(merchant), changes)
             }
             Self::CreateKey { merchant, role, operations } => {
+                output::check_is_read()?;
                 let rights = Rights { role, operations: operations.map(Operations::new) };
                 create_key(target, MerchantId(merchant), rights)
             }

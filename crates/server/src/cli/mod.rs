@@ -19,8 +19,9 @@ mod log;
 mod logo;
 mod manual;
 mod markets;
+mod masking;
 pub mod merchant;
-mod networks;
+pub mod networks;
 mod output;
 mod payouts;
 mod phones;
@@ -28,6 +29,7 @@ mod progress;
 mod public_address;
 mod rates;
 mod ready;
+mod reconcile;
 mod refunds;
 mod review;
 mod secrets;
@@ -44,7 +46,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use domain::decision::command::{ListedDecision, Request};
 use domain::decision::settings::Settings;
@@ -58,11 +61,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::credentials::sealing::KeyFile;
 use crate::engine::{Failure, Lane};
+use crate::reconciliation::ledger::OwnLedger;
 use store::reads::scope::OperatorReads;
 use store::schema::migrate;
 use store::workspace::file;
 use store::workspace::sql::Sql;
-use store::{Database, StoreError, clock};
+use store::{Database, Store, StoreError, clock};
 
 use config::Resolved;
 use config_file::{ConfigFile, Fault};
@@ -173,6 +177,9 @@ enum Group {
     /// Add, list and change accounts at payment networks, their tokens and keys.
     #[command(subcommand)]
     Networks(networks::Networks),
+    /// Compare statements of networks with the ledger, explain what differs, and book what is accepted.
+    #[command(subcommand)]
+    Reconcile(Box<reconcile::Reconcile>),
     /// Stop payouts and refunds, and take back those that wait.
     #[command(subcommand)]
     Payouts(payouts::Payouts),
@@ -235,6 +242,9 @@ impl Given {
             // The default command has its settings from the environment and the file, too.
             typed.insert(typed.len().min(1), "serve".into());
             matches = prepared(Cli::command(), &ConfigFile::none()).try_get_matches_from(&typed)?;
+        }
+        if let Some(conflict) = conflict(&matches) {
+            return Err(conflict);
         }
         let cli = Cli::from_arg_matches(&matches)?;
         let path = match &cli.config {
@@ -313,6 +323,7 @@ impl Group {
             Self::Markets(command) => command.run(target),
             Self::Phones(command) => command.run(target),
             Self::Networks(command) => command.run(target),
+            Self::Reconcile(command) => command.run(target),
             Self::Payouts(command) => command.run(target),
             Self::Refunds(command) => command.run(target),
             Self::Secrets(command) => command.run(target),
@@ -323,7 +334,7 @@ impl Group {
             Self::Errors => output::tell(&errors::as_json(), &errors::catalogue()),
             Self::Completions(command) => command.run(),
             Self::Manual(command) => command.run(),
-            Self::Openapi => output::line(crate::api::DOCUMENT.trim_end()),
+            Self::Openapi => output::whole_document(crate::api::DOCUMENT.trim_end()),
         };
         done.map(|()| Exit::Done)
     }
@@ -411,14 +422,35 @@ fn is_used(path: &str, option: &str) -> bool {
     }
 }
 
-/// Prints clap's help or error message. A database URL in it is masked: it may contain a password.
-fn explain(error: &clap::Error) -> Exit {
-    let (mut text, is_mistake) = (error.render().to_string(), error.use_stderr());
-    for typed in std::env::args() {
-        if let Some(start) = typed.find("postgres://").or_else(|| typed.find("postgresql://")) {
-            text = text.replace(typed.get(start..).unwrap_or_default(), "URL");
-        }
+/// Options that ask for two different things, where clap does not see it: `--json` may stand before
+/// the command, and a variable is there for other commands, too.
+const CONFLICTS: [(&str, [&str; 2]); 3] = [
+    ("audit list", ["csv", "json"]),
+    ("ready", ["url", "listen"]),
+    ("demo", ["url", "sandbox_delay_ms"]),
+];
+
+/// The message about options that were typed together and exclude each other.
+fn conflict(matches: &ArgMatches) -> Option<clap::Error> {
+    let (mut kola, mut matches, mut path) = (command(), matches, String::new());
+    while let Some((name, below)) = matches.subcommand() {
+        path = format!("{path} {name}").trim_start().to_owned();
+        kola = kola.find_subcommand(name)?.clone();
+        matches = below;
     }
+    let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let typed =
+        CONFLICTS.iter().find(|(of, both)| *of == path && both.iter().all(|id| is_typed(id)));
+    let [one, other] = typed?.1.map(|id| id.replace('_', "-"));
+    let message = format!("the argument '--{one}' cannot be used with '--{other}'");
+    Some(kola.error(ErrorKind::ArgumentConflict, message))
+}
+
+/// Prints clap's help or error message. It quotes what was typed or stands in a variable, where URLs
+/// may have a password.
+fn explain(error: &clap::Error) -> Exit {
+    let is_mistake = error.use_stderr();
+    let text = if is_mistake { masked_message(error) } else { error.render().to_string() };
     let written = if is_mistake {
         std::io::stderr().write_all(text.as_bytes())
     } else {
@@ -432,6 +464,39 @@ fn explain(error: &clap::Error) -> Exit {
         },
         _ => Exit::Mistaken,
     }
+}
+
+fn masked_message(error: &clap::Error) -> String {
+    let words = |word: OsString| word.to_string_lossy().into_owned();
+    let of_kola =
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KOLA_"));
+    let given = std::env::args_os().skip(1).chain(of_kola.map(|(_, value)| value)).map(words);
+    let masked = masking::in_text(&masking::without(&error.render().to_string(), given));
+    let variable =
+        variable_of(error).map(|name| format!("\nThe value stands in the variable {name}.\n"));
+    output::escaped(&masked) + &variable.unwrap_or_default()
+}
+
+/// The variable that has the value which an error is about, where no flag has.
+fn variable_of(error: &clap::Error) -> Option<String> {
+    fn of_flag(command: &clap::Command, long: &str) -> Option<String> {
+        let own = command.get_arguments().find(|argument| argument.get_long() == Some(long));
+        let own = own.and_then(|argument| argument.get_env());
+        own.map(|name| name.to_string_lossy().into_owned())
+            .or_else(|| command.get_subcommands().find_map(|below| of_flag(below, long)))
+    }
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let flag = argument.split(' ').next()?;
+    let is_flag = |word: OsString| {
+        word.to_str().and_then(|word| word.split('=').next()).is_some_and(|word| word == flag)
+    };
+    if std::env::args_os().any(is_flag) {
+        return None;
+    }
+    let variable = of_flag(&command(), flag.strip_prefix("--")?)?;
+    std::env::var_os(&variable).is_some_and(|value| !value.is_empty()).then_some(variable)
 }
 
 fn fail(error: &anyhow::Error) -> Exit {
@@ -593,6 +658,21 @@ impl Target {
     /// Runs one command on a lane of its own, on a database that has the current schema. A server
     /// may be running on the same database.
     fn run_once<D: ListedDecision>(&self, decision: D) -> anyhow::Result<D::Output> {
+        let mut lane = self.lane()?.short_lived();
+        let request = Request::new(Principal::Operator, decision);
+        let outcome = lane.run(&[request]).pop().context("the lane gave no answer")?;
+        D::output(outcome?).context("the lane gave the output of another decision")
+    }
+
+    /// The ledger, for what takes many commands on a runtime. As for [`Target::run_once`].
+    fn ledger(&self, runtime: &tokio::runtime::Runtime) -> anyhow::Result<OwnLedger> {
+        // The lane has a runtime of its own.
+        let lane = self.lane()?;
+        let queries = runtime.block_on(async { self.database.queries() })?;
+        Ok(OwnLedger::new(queries, lane)?)
+    }
+
+    fn lane(&self) -> anyhow::Result<Lane<Box<dyn Store + Send>>> {
         // Who means to make a database has opened it before.
         self.check_made()?;
         // Only commands of clients and jobs depend on the server's other settings.
@@ -604,11 +684,7 @@ impl Target {
         let public_url = self.setting("KOLA_PUBLIC_URL").unwrap_or_default();
         let write_message = crate::api::messages::writer(public_url, || {});
         let store = self.database.store()?;
-        let mut lane =
-            Lane::new(store, settings, Arc::new(clock::now), write_message).short_lived();
-        let request = Request::new(Principal::Operator, decision);
-        let outcome = lane.run(&[request]).pop().context("the lane gave no answer")?;
-        D::output(outcome?).context("the lane gave the output of another decision")
+        Ok(Lane::new(store, settings, Arc::new(clock::now), write_message))
     }
 
     /// Like [`Target::run_once`], for a command about one object: the error names the object, or

@@ -1,10 +1,12 @@
 //! `kola networks`: accounts at payment networks, their tokens and keys.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use domain::kernel::ids::{MerchantId, NetworkAccountId, NetworkSecretId};
+use domain::kernel::money::Money;
 use domain::kernel::names::{Mode, Operation, Provider};
 use domain::kernel::uuids::ReferenceId;
 use domain::network_accounts::account::{AccountStatus, NetworkAccount, Parameters};
@@ -16,7 +18,7 @@ use domain::network_accounts::secret::{
 };
 use networks::accounts::Accounts;
 use networks::calls::{NetworkCalls, Outside};
-use networks::client::BaseUrl;
+use networks::client::{BaseUrl, Client};
 use networks::pawapay;
 use networks::pawapay::signature::RequestSigner;
 use networks::stripe::keys;
@@ -26,15 +28,20 @@ use crate::api::fields::typed_name;
 use crate::cli::doctor::NetworkFacts;
 use crate::cli::output::{self, moment};
 use crate::cli::payouts::reference;
-use crate::cli::public_address::PublicAddress;
+use crate::cli::public_address::{OF_THIS_MACHINE, PublicAddress};
 use crate::cli::{Target, input};
 use crate::jobs::network_accounts;
+use crate::reconciliation::asking::Asker;
+use crate::reconciliation::fetching;
 use store::clock;
 use store::hex::hex;
 
 /// How many calls a second a process makes of a new account.
 const PAWAPAY_CALLS: i64 = 20;
 const STRIPE_CALLS: i64 = 80;
+
+/// How long a network may take to say what it keeps.
+const BALANCES_WITHIN: Duration = Duration::from_secs(60);
 
 /// How many callbacks about unknown payments are listed.
 const UNMATCHED_LISTED: u32 = 100;
@@ -132,6 +139,15 @@ pub enum Networks {
         #[arg(long)]
         account: i64,
     },
+    /// Ask the networks what they keep for each account, and print it beside what the ledger says.
+    Balances {
+        /// Only this account.
+        #[arg(long, value_name = "ID")]
+        account: Option<i64>,
+        /// Ask nobody: print what was last read.
+        #[arg(long)]
+        known: bool,
+    },
     /// Send nothing through an account until it is resumed. What was sent is still asked about.
     Hold {
         #[arg(long)]
@@ -166,8 +182,15 @@ pub enum Networks {
     },
 }
 
+/// The address that a network sends what happens to, at the server of this installation.
+pub(super) fn callback_url_of(target: &Target, id: NetworkAccountId) -> anyhow::Result<String> {
+    let account = find(target, id.0)?;
+    let base = target.setting("KOLA_PUBLIC_URL").unwrap_or_else(|| OF_THIS_MACHINE.to_owned());
+    Ok(callback_url(&account, base.trim_end_matches('/')).unwrap_or_default())
+}
+
 /// The address that a network sends what happens to, at a server of this address.
-fn callback_url(account: &NetworkAccount, base: &str) -> Option<String> {
+pub fn callback_url(account: &NetworkAccount, base: &str) -> Option<String> {
     let token = account.callback_token.as_deref()?;
     let network = account.network.as_str().to_ascii_lowercase();
     Some(format!("{base}/callbacks/{network}/{}/{token}", account.id))
@@ -239,6 +262,7 @@ impl Networks {
                 change(target, account, AccountChange::Close { open_payments })
             }
             Self::Check { account } => check(target, account),
+            Self::Balances { account, known } => balances(target, account, known),
             Self::Hold { account } => change(target, account, AccountChange::Hold),
             Self::Resume { account: Some(account) } => {
                 change(target, account, AccountChange::Resume)
@@ -290,7 +314,8 @@ fn add(target: &Target, new: New, address: &PublicAddress) -> anyhow::Result<()>
     let json = json!({ "id": account.id.0, "callback_url": callback_url });
     let text = format!(
         "network account  {}\ncallback URL     {callback_url}\n\
-         Enter the callback URL in the dashboard of {network}, with the host that it reaches this server by.",
+         Enter the callback URL in the dashboard of {network}, with the host that it reaches this server by.\n\
+         A running server takes payments through the account within two seconds.",
         account.id
     );
     output::done(&json, &text)
@@ -336,7 +361,7 @@ fn check_secret(kind: SecretKind, secret: &str, mode: Mode) -> anyhow::Result<()
                 return Ok(());
             }
             bail!(
-                "a token is one line of letters, digits and signs, as pawaPay's dashboard shows it"
+                "a token is one line of at least 8 letters, digits and signs, as pawaPay's dashboard shows it"
             );
         }
         SecretKind::SigningKey => {
@@ -351,7 +376,7 @@ fn check_secret(kind: SecretKind, secret: &str, mode: Mode) -> anyhow::Result<()
 }
 
 /// The account of this id.
-fn find(target: &Target, id: i64) -> anyhow::Result<NetworkAccount> {
+pub(super) fn find(target: &Target, id: i64) -> anyhow::Result<NetworkAccount> {
     let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
     let found = tariff.network_account(NetworkAccountId(id));
     found
@@ -438,7 +463,7 @@ fn resume_all(target: &Target) -> anyhow::Result<()> {
 }
 
 /// A runtime, and the account as a server would call it.
-fn called(
+pub(super) fn account_with_calls(
     target: &Target,
     id: i64,
 ) -> anyhow::Result<(tokio::runtime::Runtime, NetworkCalls, NetworkAccountId)> {
@@ -449,6 +474,9 @@ fn called(
     let (_, read) = runtime.block_on(network_accounts::read(&queries, &target.secrets_key()))?;
     accounts.replace(read);
     let proxy = target.setting("KOLA_NETWORK_PROXY");
+    if let Some(proxy) = &proxy {
+        Client::check_proxy(proxy).map_err(anyhow::Error::msg).context("KOLA_NETWORK_PROXY")?;
+    }
     let outside = Outside { now: clock::now, random: clock::random_number };
     Ok((runtime, NetworkCalls::new(proxy, accounts, outside), account.id))
 }
@@ -457,12 +485,12 @@ fn called(
 pub(super) fn check_all(target: &Target) -> anyhow::Result<Vec<NetworkFacts>> {
     let tariff = target.read(async |reads| reads.for_system().tariff().await)?;
     let of_account = |account: &NetworkAccount| {
-        let said = called(target, account.id.0).map_err(|error| format!("{error:#}")).and_then(
-            |(runtime, networks, id)| {
+        let said = account_with_calls(target, account.id.0)
+            .map_err(|error| format!("{error:#}"))
+            .and_then(|(runtime, networks, id)| {
                 let called = networks.accounts.get(id).ok_or("its secrets cannot be read")?;
                 runtime.block_on(network_accounts::check(&networks, &called))
-            },
-        );
+            });
         NetworkFacts { name: account.name.clone(), said }
     };
     let open = tariff.real_accounts().filter(|account| account.status != AccountStatus::Closed);
@@ -470,15 +498,95 @@ pub(super) fn check_all(target: &Target) -> anyhow::Result<Vec<NetworkFacts>> {
 }
 
 fn check(target: &Target, id: i64) -> anyhow::Result<()> {
-    let (runtime, networks, id) = called(target, id)?;
+    let (runtime, networks, id) = account_with_calls(target, id)?;
     let called = networks.accounts.get(id).context("the network account is closed")?;
     let said = runtime.block_on(network_accounts::check(&networks, &called));
     let said = said.map_err(anyhow::Error::msg)?;
     output::tell(&json!({ "id": id.0, "ok": true, "said": said }), &said)
 }
 
+/// Asks what networks keep, unless only what is known is wanted, and prints it beside the ledger.
+fn balances(target: &Target, account: Option<i64>, known: bool) -> anyhow::Result<()> {
+    let wanted = account.map(|id| find(target, id)).transpose()?.map(|account| account.id);
+    let tariff = target.read_existing(async |reads| reads.for_system().tariff().await)?;
+    let is_wanted = |id: NetworkAccountId| wanted.is_none_or(|wanted| wanted == id);
+    let mut unasked = vec![];
+    if !known {
+        let open = tariff.real_accounts().filter(|account| account.status != AccountStatus::Closed);
+        for account in open.filter(|account| is_wanted(account.id)) {
+            if let Err(error) = ask_balances(target, account.id) {
+                unasked.push(format!("{}: {error:#}", account.name));
+            }
+        }
+    }
+    let found = target
+        .read(async |reads| reads.of_installation().network_balances().await)?
+        .into_iter()
+        .filter(|balance| is_wanted(balance.network_account_id))
+        .collect::<Vec<_>>();
+    let name = |id: NetworkAccountId| {
+        tariff.network_account(id).map_or_else(|| id.to_string(), |account| account.name.clone())
+    };
+    let json = found.iter().map(|balance| {
+        let difference = i64::try_from(balance.difference()).ok();
+        let money = |minor: i64| Money::new(minor, balance.currency).to_string();
+        json!({
+            "account": balance.network_account_id.0,
+            "name": name(balance.network_account_id),
+            "currency": balance.currency.code(),
+            "network": money(balance.network_minor),
+            "ledger": money(balance.ledger_minor),
+            "not_booked": money(balance.unposted_minor),
+            "difference": difference.map(money),
+            "read_at": format!("{:.6}", balance.read_at),
+            "differs_since": balance.differs_since.map(|time| format!("{time:.6}")),
+        })
+    });
+    let rows = found.iter().map(|balance| {
+        let money = |minor: i64| Money::new(minor, balance.currency).to_string();
+        let difference = i64::try_from(balance.difference()).map_or("-".to_owned(), money);
+        [
+            name(balance.network_account_id),
+            balance.currency.code().to_owned(),
+            money(balance.network_minor),
+            money(balance.ledger_minor),
+            money(balance.unposted_minor),
+            difference,
+            moment(balance.read_at),
+            balance.differs_since.map_or_else(|| "-".to_owned(), moment),
+        ]
+    });
+    let head = [
+        "account",
+        "currency",
+        "at the network",
+        "in the ledger",
+        "not booked yet",
+        "difference",
+        "asked at",
+        "differs since",
+    ];
+    let text = output::table(head, &rows.collect::<Vec<_>>());
+    let text = if found.is_empty() { "no balance was read" } else { &text };
+    output::tell(&json.collect(), text)?;
+    if !unasked.is_empty() {
+        bail!("not all networks have answered: {}", unasked.join("; "));
+    }
+    Ok(())
+}
+
+fn ask_balances(target: &Target, id: NetworkAccountId) -> anyhow::Result<()> {
+    let (runtime, networks, id) = account_with_calls(target, id.0)?;
+    let called = networks.accounts.get(id).context("the network account is closed")?;
+    let ledger = target.ledger(&runtime)?;
+    let until = tokio::time::Instant::now() + BALANCES_WITHIN;
+    let asker = Asker { networks: &networks, called: &called, until };
+    runtime.block_on(fetching::read_balances(&ledger, &asker))?;
+    Ok(())
+}
+
 fn refresh(target: &Target, id: i64) -> anyhow::Result<()> {
-    let (runtime, networks, id) = called(target, id)?;
+    let (runtime, networks, id) = account_with_calls(target, id)?;
     let called = networks.accounts.get(id).context("the network account is closed")?;
     if called.account.network != Provider::PawaPay {
         bail!("only pawaPay says which operators there are");

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::cli::progress;
+use crate::api::fields::is_refused_in_line;
+use crate::cli::{masking, progress};
 
 /// Whether `--json` was given. It is global because standard output is, too.
 static IN_JSON: AtomicBool = AtomicBool::new(false);
@@ -35,6 +36,10 @@ pub struct NobodyReads;
 pub fn write(text: &str) -> io::Result<()> {
     // With an answer the work is done.
     store::progress::end();
+    // The standard library would say that it was written.
+    if !is_writable() {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "it is not open for writing"));
+    }
     progress::instead(|| {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
@@ -42,9 +47,78 @@ pub fn write(text: &str) -> io::Result<()> {
     })
 }
 
+/// Refuses to begin where nobody could read the answer. A command that prints a secret once asks this
+/// before it makes anything.
+///
+/// The standard library opens /dev/null in the place of a standard output that is closed, and takes one
+/// that cannot be written for one that was. Both look like success, and to whoever needs the secret they
+/// are the same as a /dev/null that was asked for.
+///
+/// # Errors
+/// Standard output is closed, is /dev/null, or is open for reading only.
+pub fn check_is_read() -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !leads_nowhere() && is_writable(),
+        "nothing was made: its secret is shown only once, and standard output is closed, cannot be written \
+         or is /dev/null; let it lead to a terminal, a file or a program"
+    );
+    Ok(())
+}
+
+/// Whether what is written to standard output is thrown away.
+pub fn leads_nowhere() -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+        let out = io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
+        let out = out.and_then(|out| out.metadata());
+        // What cannot be looked at is closed.
+        let Ok(out) = out else { return true };
+        let null = std::fs::metadata("/dev/null");
+        out.file_type().is_char_device() && null.is_ok_and(|null| null.rdev() == out.rdev())
+    }
+    #[cfg(not(unix))]
+    false
+}
+
+/// Whether standard output was opened for writing.
+fn is_writable() -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{OFlags, fcntl_getfl};
+        fcntl_getfl(io::stdout()).is_ok_and(|flags| flags.intersects(OFlags::WRONLY | OFlags::RDWR))
+    }
+    #[cfg(not(unix))]
+    true
+}
+
 fn chosen(json: &Value, text: &str) -> String {
-    let chosen = if is_json() { &json.to_string() } else { text };
+    let chosen = if is_json() { escaped_json(&json.to_string()) } else { escaped(text) };
     format!("{}\n", chosen.trim_end_matches('\n'))
+}
+
+/// Whether a character is an order to a terminal, or turns the text around it. Lines end.
+fn is_order(c: char) -> bool {
+    c != '\n' && is_refused_in_line(c)
+}
+
+/// A text without what a terminal would obey. Names and notes of strangers are in it.
+pub fn escaped(text: &str) -> String {
+    with_each_order(text, |c| c.escape_default().to_string())
+}
+
+/// A document that a program reads as before. JSON itself escapes only the first 32 characters.
+fn escaped_json(json: &str) -> String {
+    // All of them are in the basic plane, and all of them are in texts.
+    with_each_order(json, |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+fn with_each_order(text: &str, write: impl Fn(char) -> String) -> String {
+    if !text.contains(is_order) {
+        return text.to_owned();
+    }
+    text.chars().map(|c| if is_order(c) { write(c) } else { c.to_string() }).collect()
 }
 
 /// Prints the answer of a command that changed nothing.
@@ -52,7 +126,7 @@ fn chosen(json: &Value, text: &str) -> String {
 /// # Errors
 /// If it cannot be written; [`NobodyReads`].
 pub fn tell(json: &Value, text: &str) -> anyhow::Result<()> {
-    line(chosen(json, text).trim_end_matches('\n'))
+    written(&chosen(json, text))
 }
 
 /// Prints one of several answers, each in a line of its own. `json` is written as it is.
@@ -60,7 +134,36 @@ pub fn tell(json: &Value, text: &str) -> anyhow::Result<()> {
 /// # Errors
 /// See [`tell`].
 pub fn document(json: &str, text: &str) -> anyhow::Result<()> {
-    line(if is_json() { json } else { text })
+    if is_json() { whole_document(json) } else { line(text) }
+}
+
+/// Prints a document, whether `--json` was given or not.
+///
+/// # Errors
+/// See [`tell`].
+pub fn whole_document(json: &str) -> anyhow::Result<()> {
+    written(&format!("{}\n", escaped_json(json)))
+}
+
+/// Prints a text of the program's own, which a shell reads.
+///
+/// # Errors
+/// See [`tell`].
+pub fn script(json: &Value, text: &str) -> anyhow::Result<()> {
+    if is_json() { whole_document(&json.to_string()) } else { written(text) }
+}
+
+/// Prints a table for a program, as it is: what reads it has its own rules. At a terminal nobody but a
+/// person reads it.
+///
+/// # Errors
+/// See [`tell`].
+pub fn csv(text: &str) -> anyhow::Result<()> {
+    if io::stdout().is_terminal() {
+        written(&escaped(&text.replace('\r', "")))
+    } else {
+        written(text)
+    }
 }
 
 /// Prints a line about what a command does. With `--json` it is on standard error, so that standard
@@ -107,7 +210,11 @@ pub fn part(text: &str) -> anyhow::Result<()> {
 /// # Errors
 /// See [`tell`].
 pub fn line(text: &str) -> anyhow::Result<()> {
-    match write(&format!("{text}\n")) {
+    written(&format!("{}\n", escaped(text)))
+}
+
+fn written(text: &str) -> anyhow::Result<()> {
+    match write(text) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(NobodyReads.into()),
         Err(error) => Err(anyhow::anyhow!("the answer cannot be written: {error}")),
@@ -136,8 +243,10 @@ pub fn show(json: &Value, text: &str) -> io::Result<()> {
     write(&chosen(json, text))
 }
 
-/// Prints a message on standard error. A failure is ignored: there is nowhere to report it.
+/// Prints a message on standard error, without the passwords of URLs that it quotes. A failure is
+/// ignored: there is nowhere to report it.
 pub fn warn(text: &str) {
+    let text = escaped(&masking::in_text(text));
     progress::instead(|| {
         let _ = writeln!(io::stderr(), "kola: {text}");
     });
@@ -156,6 +265,9 @@ const INDENT: usize = 4;
 const LAST_MIN: usize = 24;
 
 fn table_within<const N: usize>(head: [&str; N], rows: &[[String; N]], width: usize) -> String {
+    // A name with the end of a line in it would begin another row.
+    let rows = rows.iter().map(|row| row.each_ref().map(|cell| escaped(cell).replace('\n', "\\n")));
+    let rows: Vec<[String; N]> = rows.collect();
     let widths = std::array::from_fn::<usize, N, _>(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)
@@ -167,7 +279,7 @@ fn table_within<const N: usize>(head: [&str; N], rows: &[[String; N]], width: us
         !rows.is_empty() && rows.iter().all(|row| is_number(&row[column]))
     });
     let mut text = String::new();
-    for cells in std::iter::once(head.map(str::to_owned)).chain(rows.iter().cloned()) {
+    for cells in std::iter::once(head.map(str::to_owned)).chain(rows) {
         let (mut line, mut used) = (String::new(), 0);
         for (at, ((cell, column), number)) in cells.iter().zip(widths).zip(numbers).enumerate() {
             let is_last = at + 1 == N;
@@ -265,6 +377,19 @@ mod tests {
         // As wide as it is; a narrower terminal than any is no reason to panic.
         assert_eq!(table_within(head, &rows, 200).lines().count(), 2);
         assert!(table_within(head, &rows, 0).contains("many"));
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let odd = "a\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\u{2066}\r\tb\n";
+        assert_eq!(escaped(odd), "a\\u{1b}[2J\\u{9b}2J\\u{7f}\\u{202e}\\u{2066}\\r\\tb\n");
+        assert_eq!(escaped("Ama Kollie, 5 % ✓ é"), "Ama Kollie, 5 % ✓ é");
+        let document = serde_json::json!({ "name": odd });
+        let written = escaped_json(&document.to_string());
+        assert!(!written.contains(is_order), "{written}");
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), document);
+        let rows = [["7".to_owned(), "A\n8  B".to_owned()]];
+        assert_eq!(table(["id", "name"], &rows), "id  name\n 7  A\\n8  B\n");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::cli::output;
 
 /// What is taken where nobody says it: a server with its default settings, on this machine.
-const OF_THIS_MACHINE: &str = "http://127.0.0.1:8080";
+pub const OF_THIS_MACHINE: &str = "http://127.0.0.1:8080";
 
 /// The server's address.
 #[derive(clap::Args)]

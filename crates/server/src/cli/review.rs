@@ -3,10 +3,12 @@
 
 use anyhow::bail;
 use clap::{ArgGroup, Subcommand, ValueEnum};
+use domain::exceptions::note_evidence::{EVIDENCE_MAX, NoteEvidence};
 use domain::exceptions::resolve_review::ResolveReview;
-use domain::exceptions::review::{Resolution, Review};
+use domain::exceptions::review::{Resolution, Review, ReviewKind};
 use domain::kernel::ids::ReviewId;
 use serde_json::json;
+use store::reads::scope::OperatorReads;
 
 use crate::cli::Target;
 use crate::cli::output::{self, moment};
@@ -14,7 +16,20 @@ use crate::cli::output::{self, moment};
 #[derive(Subcommand)]
 pub enum Reviews {
     /// List the open reviews, oldest first.
-    List,
+    List {
+        /// Only disputes, those that have to be answered first at the top.
+        #[arg(long)]
+        disputes: bool,
+    },
+    /// Note evidence for an open dispute. It is sent to nobody: answer the dispute in the network's
+    /// dashboard.
+    Note {
+        /// The review's id.
+        id: i64,
+        /// What proves that the payment was in order, at most 4000 characters.
+        #[arg(long)]
+        evidence: String,
+    },
     /// Resolve a review. The decision counts as the provider's outcome.
     #[command(group(ArgGroup::new("how").required(true)))]
     Resolve {
@@ -49,7 +64,8 @@ pub enum To {
 impl Reviews {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::List => list(target),
+            Self::List { disputes } => list(target, disputes),
+            Self::Note { id, evidence } => note(target, ReviewId(id), evidence.trim()),
             Self::Resolve { id, outcome, to, evidence } => {
                 resolve(target, ReviewId(id), outcome, to, evidence.trim())
             }
@@ -57,8 +73,12 @@ impl Reviews {
     }
 }
 
-fn list(target: &Target) -> anyhow::Result<()> {
-    let reviews = target.read_existing(async |reads| reads.open_reviews().await)?;
+fn list(target: &Target, only_disputes: bool) -> anyhow::Result<()> {
+    let read = async |reads: OperatorReads| match only_disputes {
+        true => reads.open_disputes().await,
+        false => reads.open_reviews().await,
+    };
+    let reviews = target.read_existing(read)?;
     let json = reviews.iter().map(|(review, execution)| {
         json!({
             "id": review.id.0,
@@ -70,6 +90,12 @@ fn list(target: &Target) -> anyhow::Result<()> {
             "amount": review.amount.to_string(),
             "currency": review.amount.currency.code(),
             "reason": review.reason,
+            "dispute_status": review.dispute_status,
+            "dispute_reason": review.dispute_reason,
+            "dispute_amount": review.disputed().map(|amount| amount.to_string()),
+            "dispute_due_at": review.dispute_due_at.map(|at| format!("{at:.6}")),
+            "dispute_link": review.dispute_link,
+            "dispute_evidence_count": (review.kind == ReviewKind::Dispute).then_some(review.dispute_notes),
             "created_at": format!("{:.6}", review.created_at),
         })
     });
@@ -83,6 +109,7 @@ fn list(target: &Target) -> anyhow::Result<()> {
             id,
             merchant,
             moment(*created_at),
+            review.dispute_due_at.map(moment).unwrap_or_default(),
             kind.as_str().to_owned(),
             suspense,
             operation,
@@ -90,10 +117,40 @@ fn list(target: &Target) -> anyhow::Result<()> {
             reason.clone(),
         ]
     });
-    let head =
-        ["id", "merchant", "since", "kind", "in suspense", "operation", "reference_id", "reason"];
+    let head = [
+        "id",
+        "merchant",
+        "since",
+        "due",
+        "kind",
+        "in suspense",
+        "operation",
+        "reference_id",
+        "reason",
+    ];
     let text = output::table(head, &cells.collect::<Vec<_>>());
-    output::tell(&json.collect(), if reviews.is_empty() { "no open reviews" } else { &text })
+    let none = if only_disputes { "no open disputes" } else { "no open reviews" };
+    output::tell(&json.collect(), if reviews.is_empty() { none } else { &text })
+}
+
+fn note(target: &Target, id: ReviewId, evidence: &str) -> anyhow::Result<()> {
+    if evidence.is_empty() {
+        bail!("--evidence is empty");
+    }
+    if evidence.chars().count() > EVIDENCE_MAX {
+        bail!("--evidence is longer than {EVIDENCE_MAX} characters");
+    }
+    drop(target.open_existing()?);
+    let command = NoteEvidence { review_id: id, text: evidence.to_owned() };
+    let review = target.run_on("review", id, command)?;
+    let count = review.dispute_notes;
+    let json = json!({ "id": review.id.0, "dispute_evidence_count": count, "dispute_link": review.dispute_link });
+    let place = review.dispute_link.as_deref().unwrap_or("the network's dashboard");
+    let text = format!(
+        "evidence {count} of review {} is noted; nothing was sent: answer at {place}",
+        review.id
+    );
+    output::done(&json, &text)
 }
 
 fn resolve(

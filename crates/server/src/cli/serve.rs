@@ -34,6 +34,7 @@ use crate::cli::public_address::public_url;
 use crate::cli::{Target, arguments, output, user};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
+use crate::reconciliation::mapping::Mapping;
 use crate::server::Server;
 #[cfg(feature = "otlp")]
 use crate::telemetry::traces::{Share, export};
@@ -104,7 +105,7 @@ pub struct Serve {
     webhook_seconds: u64,
     /// The proxy through which networks are called: http://host:port or
     /// http://user:password@host:port.
-    #[arg(long, env = "KOLA_NETWORK_PROXY", hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = "KOLA_NETWORK_PROXY", hide_env_values = true, value_name = "URL", value_parser = proxy)]
     network_proxy: Option<String>,
     /// The collector that traces are sent to, by OTLP over HTTP: http://127.0.0.1:4318. Without it no
     /// traces are made.
@@ -181,12 +182,24 @@ pub struct Serve {
     #[arg(long, env = "KOLA_STOP_ON_VIOLATION", num_args = 0..=1, require_equals = true,
           default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     stop_on_violation: bool,
+    /// Ask networks every night for their statements of the two days before, and compare them with the
+    /// ledger: --reconcile-nightly=false for a server that is not to ask.
+    #[arg(long, env = "KOLA_RECONCILE_NIGHTLY", num_args = 0..=1, require_equals = true,
+          default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    reconcile_nightly: bool,
+    /// A file that says how the columns of pawaPay's statements are read: see `kola reconcile columns`.
+    #[arg(long, env = "KOLA_STATEMENT_COLUMNS", value_name = "FILE", value_parser = arguments::columns)]
+    statement_columns: Option<Mapping>,
     /// The maximum number of commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
     /// Serve POST /v1/noop, which benchmarks compare with.
     #[arg(long, env = "KOLA_BENCH_ROUTES", hide = true, value_parser = clap::builder::BoolishValueParser::new(), default_value = "0")]
     bench_routes: bool,
+}
+
+fn proxy(text: &str) -> Result<String, String> {
+    Client::check_proxy(text).map(|()| text.to_owned())
 }
 
 /// The address to listen on, as it was written and as it was resolved.
@@ -322,6 +335,8 @@ impl Serve {
             webhook_timeout: Duration::from_secs(self.webhook_seconds),
             verify_every: self.verify_every,
             stop_on_violation: self.stop_on_violation,
+            reconcile_nightly: self.reconcile_nightly,
+            statement_columns: self.statement_columns.clone().unwrap_or_default(),
             #[cfg(feature = "otlp")]
             traces: self
                 .otlp_endpoint
@@ -357,7 +372,17 @@ impl Serve {
         Ok(<Alone as clap::FromArgMatches>::from_arg_matches(&matches)?.serve)
     }
 
-    pub fn run(self, target: &Target) -> anyhow::Result<()> {
+    pub fn run(mut self, target: &Target) -> anyhow::Result<()> {
+        if self.sample_merchant && output::leads_nowhere() {
+            // A later start, whose output somebody reads, makes it.
+            self.sample_merchant = false;
+            if !target.is_made().unwrap_or(true) {
+                tracing::warn!(
+                    "no sandbox merchant is made: standard output is closed or /dev/null, and its secret is \
+                     shown only once; `kola merchant create` makes one"
+                );
+            }
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let Started { server, listener, address, metrics, welcome } =
             self.start(target, &runtime)?;
@@ -387,10 +412,6 @@ impl Serve {
     /// # Errors
     /// If the address is not free, or the database cannot be opened.
     pub fn start(self, target: &Target, runtime: &Runtime) -> anyhow::Result<Started> {
-        // Before anything is made.
-        if let Some(proxy) = &self.network_proxy {
-            Client::check_proxy(proxy).map_err(anyhow::Error::msg).context("--network-proxy")?;
-        }
         let mut config = self.config();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = target.database.kind(), at = %target.database, "starting");
         let listener = runtime.block_on(async { self.listen.bind("--listen") })?;

@@ -103,6 +103,7 @@ impl Users {
                     None if operator => InvitedTo::Installation(Role::Operator),
                     None => InvitedTo::Installation(Role::Auditor),
                 };
+                output::check_is_read()?;
                 drop(target.open_existing()?);
                 let (invitation, link) = invite(target, to, address.said())?;
                 show(&invitation, &link, "joins")
@@ -118,6 +119,7 @@ impl Users {
             Self::Invitations { merchant } => invitations(target, MerchantId(merchant)),
             Self::List => list(target),
             Self::Reset { email, address } => {
+                output::check_is_read()?;
                 let user = by_email(target, &email)?;
                 let (invitation, link) = invite(target, InvitedTo::Reset(user.id), address.said())?;
                 show(&invitation, &link, "chooses another password and another phone")

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use store::chain::{LinkKey, LinkKeys};
 use store::hex::{hex, unhex};
 use store::reads::Queries;
-use store::{StoreError, clock};
+use store::{StoreError, clock, small_file};
 
 /// The key that secrets are encrypted with: 32 bytes in a file, in hexadecimal.
 pub struct SealingKey {
@@ -142,6 +142,9 @@ pub async fn check_at_start(queries: &Queries, file: &KeyFile) -> Result<(), Sto
     Ok(())
 }
 
+/// The largest file that is read for a key, which is a line.
+const KEY_FILE_MAX: u64 = 4 << 10;
+
 impl SealingKey {
     /// Makes a new key in a file that must not exist yet, readable for its owner only.
     ///
@@ -174,7 +177,7 @@ impl SealingKey {
     /// # Errors
     /// The file cannot be read or has no key.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
+        let text = small_file::read_text(path, KEY_FILE_MAX)
             .with_context(|| format!("cannot read the secrets key {}", path.display()))?;
         let bytes: [u8; 32] = unhex(text.trim())
             .with_context(|| format!("{} has no key of 64 hexadecimal digits", path.display()))?;

@@ -12,6 +12,7 @@ pub mod expire_approvals;
 pub mod file_watch;
 pub mod network_accounts;
 pub mod poll;
+pub mod reconciliation;
 pub mod retention;
 pub mod round_robin;
 pub mod settlement;

@@ -1,7 +1,7 @@
 //! What reads the ledger and writes into it while statements are compared: a running server's engine,
 //! or a lane of the command line's own.
 
-use std::cell::RefCell;
+use std::sync::mpsc::{Sender, channel};
 
 use anyhow::Context as _;
 use domain::decision::command::{Command, ListedDecision, Output, Request};
@@ -10,9 +10,10 @@ use futures_util::future::join_all;
 use store::Store;
 use store::reads::Queries;
 use store::reads::scope::SystemReads;
+use tokio::sync::oneshot;
 
 use crate::app::App;
-use crate::engine::Lane;
+use crate::engine::{Lane, Outcome};
 
 /// The ledger, for whoever works through a statement.
 pub trait Ledger {
@@ -54,28 +55,46 @@ impl Ledger for ServerLedger<'_> {
     }
 }
 
-/// The ledger of a database on which a server may be running, too.
-pub struct OwnLedger<S> {
+/// The ledger of a database on which a server may be running, too. Its lane has a thread of its own,
+/// which ends with it: a lane waits for the database, and no runtime may wait so.
+pub struct OwnLedger {
     queries: Queries,
-    lane: RefCell<Lane<S>>,
+    batches: Sender<Batch>,
 }
 
-impl<S> OwnLedger<S> {
-    #[must_use]
-    pub const fn new(queries: Queries, lane: Lane<S>) -> Self {
-        Self { queries, lane: RefCell::new(lane) }
+struct Batch {
+    requests: Vec<Request>,
+    answer: oneshot::Sender<Vec<Outcome>>,
+}
+
+impl OwnLedger {
+    /// # Errors
+    /// The operating system cannot start a thread.
+    pub fn new<S: Store + Send + 'static>(
+        queries: Queries,
+        mut lane: Lane<S>,
+    ) -> std::io::Result<Self> {
+        let (batches, received) = channel::<Batch>();
+        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            for Batch { requests, answer } in received {
+                // Nobody waits for it any more where the command was broken off.
+                let _unheard = answer.send(lane.run(&requests));
+            }
+        })?;
+        Ok(Self { queries, batches })
     }
 }
 
-impl<S: Store> Ledger for OwnLedger<S> {
+impl Ledger for OwnLedger {
     fn reads(&self) -> SystemReads<'_> {
         self.queries.for_system()
     }
 
     async fn submit_all(&self, commands: Vec<Command>) -> anyhow::Result<Vec<Output>> {
-        let requests: Vec<Request> =
-            commands.into_iter().map(|command| Request::new(Principal::System, command)).collect();
-        let outcomes = self.lane.borrow_mut().run(&requests);
+        let requests = commands.into_iter().map(|it| Request::new(Principal::System, it)).collect();
+        let (answer, outcomes) = oneshot::channel();
+        self.batches.send(Batch { requests, answer }).context("the lane has ended")?;
+        let outcomes = outcomes.await.context("the lane has ended")?;
         Ok(outcomes.into_iter().collect::<Result<_, _>>()?)
     }
 }

@@ -38,9 +38,13 @@ impl Movement {
         let is_available = matches!(row.entry.bucket, Bucket::Available);
         match (row.kind, row.operation) {
             (EventType::WalletFunded, _) => Self::FundsAdded,
-            (EventType::ReviewOpened | EventType::ReviewUpdated | EventType::ReviewResolved, _) => {
-                Self::Review
-            }
+            (
+                EventType::ReviewOpened
+                | EventType::ReviewUpdated
+                | EventType::ReviewResolved
+                | EventType::ReviewEvidenceNoted,
+                _,
+            ) => Self::Review,
             (EventType::ExecutionPending, Some(Operation::Payout)) => Self::HeldForPayout,
             (EventType::ExecutionPending, Some(Operation::Transfer)) => Self::HeldForTransfer,
             (EventType::ExecutionPending, Some(Operation::Refund)) => Self::HeldForRefund,

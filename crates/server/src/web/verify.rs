@@ -55,6 +55,7 @@ struct Genuine {
     paid: String,
     seller: String,
     number: String,
+    taken_back: Option<String>,
     refunded: Option<String>,
     refund_under_way: Option<String>,
     in_review: bool,
@@ -63,10 +64,13 @@ struct Genuine {
 
 impl Genuine {
     fn new(receipt: &ReceiptReads, methods: &Methods, language: Language) -> Self {
-        let ReceiptReads { paid, merchant, source } = receipt;
+        let ReceiptReads { paid, merchant, source, taken_back } = receipt;
         let texts = language.texts();
         let refunds = paid.refunds();
-        let under_way = refunds.refunded_minor.saturating_sub(refunds.given_back_minor);
+        // What a bank took back takes from what can be refunded, and is none.
+        let taken_minor = taken_back.map_or(0, |amount| amount.minor);
+        let given_minor = refunds.given_back_minor.saturating_add(taken_minor);
+        let under_way = refunds.refunded_minor.saturating_sub(given_minor);
         let some = |minor: i64| {
             (minor > 0).then(|| money(Money::new(minor, paid.payer.currency), language))
         };
@@ -76,6 +80,7 @@ impl Genuine {
             paid: texts.genuine(&money(paid.payer, language), &at),
             seller: merchant.seller_name(),
             number: source.number.clone(),
+            taken_back: taken_back.map(|amount| texts.taken_back_since(&money(amount, language))),
             refunded: some(refunds.given_back_minor).map(|sum| texts.refunded_since(&sum)),
             refund_under_way: some(under_way).map(|sum| texts.refund_under_way(&sum)),
             in_review: paid.in_review,

@@ -120,6 +120,11 @@ fn shown(command: &mut Command) -> BTreeMap<String, (Value, String)> {
         .collect()
 }
 
+#[track_caller]
+fn shown_by(arguments: &[&str]) -> BTreeMap<String, (Value, String)> {
+    shown(&mut kola(arguments))
+}
+
 fn folder() -> tempfile::TempDir {
     tempfile::TempDir::new().expect("a directory")
 }
@@ -244,6 +249,86 @@ fn passwords_are_masked() {
     }
 }
 
+/// A user alone may be a token, and so may what stands in a query.
+#[test]
+fn no_url_of_a_setting_is_shown_with_its_secret() {
+    let folder = folder();
+    for (proxy, shown) in [
+        ("http://hunter2@b:1", "http://***@b:1"),
+        ("http://b:1?token=hunter2", "http://b:1?***"),
+        ("http://a:hunter2@b:1", "http://a:***@b:1"),
+    ] {
+        let path = written(&folder, &format!("network-proxy = '{proxy}'\n"));
+        let values = shown_by(&["config", "show", "--json", "--config", text(&path)]);
+        assert_eq!(values["network-proxy"].0, shown);
+    }
+    // What is refused is quoted.
+    for wrong in ["http://hunter2@b", "ftp://a:hunter2@b:1", "a:hunter2@b:1", "http://a:hunter2 @b"]
+    {
+        for command in ["serve", "config show"] {
+            let words: Vec<&str> = command.split(' ').collect();
+            let of_flag = run(kola(&words).args(["--network-proxy", wrong]));
+            let of_variable = run(kola(&words).env("KOLA_NETWORK_PROXY", wrong));
+            let of_typo = run(kola(&words).arg(format!("--network-prxy={wrong}")));
+            for said in [of_flag, of_variable, of_typo] {
+                assert_eq!((said.code, said.out.as_str()), (2, ""), "{wrong}: {}", said.err);
+                assert!(!said.err.contains("hunter2"), "{wrong}: {}", said.err);
+            }
+        }
+    }
+    let said = run(&mut kola(&["ready", "--url", "http://a:hunter2@b"]));
+    assert!(said.code == 2 && !said.err.contains("hunter2"), "{}", said.err);
+}
+
+/// What a server refuses at its start is a fault of the file.
+#[test]
+fn a_check_judges_the_proxy_as_a_server_does() {
+    let folder = folder();
+    for wrong in ["https://b:1", "http://b", "b:1", "nonsense"] {
+        let path = written(&folder, &format!("log = 'info'\nnetwork-proxy = '{wrong}'\n"));
+        for command in [&["config", "check"][..], &["serve"]] {
+            let said = run(kola(command).args(["--config", text(&path)]));
+            assert_eq!(said.code, 2, "{wrong}: {}", said.err);
+            assert!(said.err.contains("kola.toml:2: network-proxy: "), "{wrong}: {}", said.err);
+        }
+    }
+}
+
+/// A pipe that ends is a file: `--config <(sops -d kola.toml)`. What never ends is refused.
+#[test]
+fn a_file_of_another_kind_is_refused_and_a_pipe_is_read() {
+    let folder = folder();
+    let big = folder.path().join("big");
+    std::fs::File::create(&big).expect("a file").set_len(1 << 36).expect("a size");
+    let odd = [text(&big), "/dev/zero", text(folder.path())];
+    for path in odd {
+        for (command, code) in [
+            (format!("config check --config {path}"), 2),
+            (format!("wallet list --config {path}"), 2),
+            (format!("secrets rekey {path} --database sqlite:a.db"), 1),
+            (format!("merchant set --merchant 1 --logo {path} --database sqlite:a.db"), 1),
+            (format!("merchant list --market {path} --database sqlite:b.db"), 1),
+            (format!("ledger verify --earlier-key-file {path} --database sqlite:a.db"), 1),
+        ] {
+            let words: Vec<&str> = command.split(' ').collect();
+            let made = ["merchant", "create", "--name", "A", "--type", "ORGANIZATION"];
+            if !folder.path().join("a.db").exists() {
+                let made =
+                    run(kola(&made).args(["--database", "sqlite:a.db"]).current_dir(folder.path()));
+                assert_eq!(made.code, 0, "{}", made.err);
+            }
+            let said = run(kola(&words).current_dir(folder.path()));
+            assert_eq!(said.code, code, "{command}: {}", said.err);
+        }
+    }
+    let line = format!(
+        "{} config show --json --config <(echo \"listen = ':7'\")",
+        env!("CARGO_BIN_EXE_kola")
+    );
+    let said = run(Command::new("bash").args(["-c", &line]));
+    assert!(said.code == 0 && said.out.contains("\":7\""), "{}", said.err);
+}
+
 #[test]
 fn a_wrong_file_is_told_with_its_line_before_anything_is_done() {
     let folder = folder();
@@ -299,8 +384,27 @@ fn a_check_tells_all_faults_and_what_is_dangerous() {
         assert_eq!((code, warnings.len()), (0, 1), "{text_of}: {json}");
         assert!(warnings[0].as_str().is_some_and(|text| text.contains(warned)), "{json}");
     }
-    let path =
-        written(&folder, "database = 'postgres://kola:pw@db/kola'\nsecrets-key-file = '/k'\n");
+    let key = folder.path().join("secrets.key");
+    for (named, content, warned) in [
+        ("secrets-key-file", None, "cannot read the secrets key"),
+        ("secrets-key-file", Some("short"), "64 hexadecimal digits"),
+        ("market", None, "No such file"),
+        ("market", Some("nonsense"), "cannot be made"),
+    ] {
+        let _ = std::fs::remove_file(&key);
+        if let Some(content) = content {
+            std::fs::write(&key, content).expect("a file");
+        }
+        let (code, json, _) =
+            check(&format!("database = 'sqlite:/kola.db'\n{named} = '{}'", text(&key)));
+        let warnings = json["warnings"].as_array().expect("a list");
+        assert_eq!((code, warnings.len()), (0, 1), "{named}: {json}");
+        assert!(warnings[0].as_str().is_some_and(|text| text.contains(warned)), "{json}");
+    }
+    std::fs::write(&key, "5a".repeat(32)).expect("a key");
+    let named =
+        format!("database = 'postgres://kola:pw@db/kola'\nsecrets-key-file = '{}'\n", text(&key));
+    let path = written(&folder, &named);
     for (mode, expected) in [(0o644, 1), (0o640, 0)] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("a mode");
         let said = run(&mut kola(&["config", "check", "--config", text(&path)]));

@@ -160,6 +160,44 @@ fn a_database_that_is_away_is_said() {
 }
 
 #[test]
+fn a_url_that_is_not_reached_has_no_certificate_to_renew() {
+    let database = Database::with_schema();
+    let run = doctor(&database, &["--public-url", "https://127.0.0.1:1"]);
+    assert_eq!(told(&run, "public_url")[0].0, "fail", "{}", run.out);
+    assert_eq!(told(&run, "certificate"), [], "{}", run.out);
+}
+
+#[test]
+fn what_helps_follows_from_what_is_wrong_with_the_file() {
+    let database = Database::in_a_file();
+    database.merchant("Shop");
+    let at = |name: &str| database.dir.path().join(name);
+    let copy = at("whole.db");
+    database.kola(&["db", "backup", copy.to_str().expect("UTF-8")]).ok();
+    let whole = std::fs::read(copy).expect("a backup");
+    std::fs::write(at("cut.db"), &whole[..whole.len() / 2]).expect("a file");
+    let mut odd = whole.clone();
+    odd[100..4_096].fill(0x5a);
+    std::fs::write(at("odd.db"), odd).expect("a file");
+    std::fs::write(at("text.db"), "hello").expect("a file");
+    std::fs::write(at("locked.db"), &whole).expect("a file");
+    let holder = rusqlite::Connection::open(at("locked.db")).expect("a database");
+    holder.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").expect("a lock");
+    for (name, advice) in [
+        ("cut.db", "kola db restore"),
+        ("odd.db", "kola db restore"),
+        ("text.db", "check --database"),
+        ("none.db", "check --database"),
+        ("locked.db", "another program has it locked"),
+    ] {
+        let run = database.kola_at(&format!("sqlite:{}", at(name).display()), &["doctor"]);
+        let line = run.out.lines().find(|line| line.contains(" database ")).expect("a line");
+        assert!(line.starts_with("fail") && line.contains(advice), "{name}: {line}");
+        assert!(!line.contains("start the database"), "{name}: {line}");
+    }
+}
+
+#[test]
 fn what_postgres_says_of_itself_is_told() {
     on_postgres_only!();
     let database = Database::with_schema();

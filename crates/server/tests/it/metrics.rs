@@ -42,6 +42,8 @@ fn payments_and_requests_are_counted_by_what_became_of_them() {
     // Before anything happens each series is there: the first step would be lost otherwise.
     assert_eq!(before[&state("COLLECTION", "COMPLETED")], 0.0);
     assert_eq!(before[&state("REFUND", "FAILED")], 0.0);
+    assert_eq!(before["kola_disputes_open"], 0.0);
+    assert_eq!(before["kola_dispute_next_due_timestamp_seconds"], 0.0);
     shop.paid_hundred();
     shop.paid_hundred();
     let unlucky = shop.momo("COLLECTION", &ending("049"));

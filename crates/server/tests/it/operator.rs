@@ -75,6 +75,49 @@ fn a_secret_that_cannot_be_shown_is_nobodys() {
     database.kola(&["ledger", "verify"]).ok();
 }
 
+/// The standard library takes all of these for a success.
+#[test]
+fn a_secret_that_nobody_reads_is_not_made() {
+    let database = Database::new();
+    let shop = database.merchant("Shop");
+    std::fs::write(database.dir.path().join("file"), "").expect("a file");
+    let before = database.contents(&[]);
+    let key = format!("merchant create-key --merchant {}", shop.merchant_id);
+    for secret in ["merchant create --name A --type ORGANIZATION", &key, "user invite --operator"] {
+        for more in ["", "--json"] {
+            for out in [">&-", "> /dev/null", "1< file", "1<> /dev/null"] {
+                let line = format!("kola {secret} {more} {out}");
+                let output = shell(&database, &line);
+                let told = said(&output);
+                assert_eq!(output.status.code(), Some(1), "{line}: {told}");
+                assert!(told.contains("nothing was made"), "{line}: {told}");
+            }
+        }
+    }
+    assert_eq!(database.contents(&[]), before);
+    // No other answer that could not be written is called written.
+    let output = shell(&database, "kola merchant list 1< file");
+    assert!(!output.status.success() && said(&output).contains("cannot be written"), "{output:?}");
+    assert!(shell(&database, "kola merchant list > /dev/null").status.success());
+}
+
+#[test]
+fn a_first_start_whose_output_nobody_reads_makes_no_merchant() {
+    let database = Database::new();
+    for out in [">&-", "> /dev/null"] {
+        let serve = format!(
+            "kola serve --listen 127.0.0.1:0 --log info {out} 2> said.log & pid=$!; \
+             until grep -q ' listening' said.log || ! kill -0 $pid; do sleep 0.05; done; \
+             kill $pid; wait $pid; cat said.log >&2"
+        );
+        let output = shell(&database, &serve);
+        assert!(said(&output).contains(" listening"), "{output:?}");
+        assert_eq!(database.value("SELECT count(*) FROM merchants"), "0", "{output:?}");
+    }
+    let server = Server::spawn(database, &[]);
+    assert!(server.printed().contains("client_secret"), "{}", server.printed());
+}
+
 #[test]
 fn a_first_start_whose_output_is_full_makes_no_merchant() {
     let database = Database::new();

@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -83,7 +84,33 @@ fn a_server_that_cannot_serve_is_not_ready_and_the_reason_is_said() {
     let run = database.kola(&["ready", "--url", &format!("http://{free}")]);
     assert_eq!(run.code, Some(1));
     assert!(run.out.contains("no connection"), "{}", run.out);
-    assert!(database.kola(&["ready", "--url", "here"]).refused().contains("--url, or KOLA_URL"));
+    let run = database.kola(&["ready", "--url", "here"]);
+    assert!(run.code == Some(2) && run.err.contains("--url"), "{}", run.err);
+    let mut ready = Command::new(env!("CARGO_BIN_EXE_kola"));
+    let ready = ready.arg("ready").env("KOLA_URL", "here").output().expect("kola runs");
+    assert!(String::from_utf8_lossy(&ready.stderr).contains("KOLA_URL"), "{ready:?}");
+}
+
+/// A service that was just started does not listen yet.
+#[test]
+fn who_waits_is_told_when_the_server_is_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answers = ["503 Service Unavailable", "200 OK"];
+    let server = std::thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().expect("a request");
+            let _read = stream.read(&mut [0; 4_096]);
+            let body = "{\"status\":\"ok\"}";
+            let head =
+                format!("HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: {}", body.len());
+            stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).expect("an answer");
+        }
+    });
+    let database = Database::new();
+    let run = database.kola(&["ready", "--url", &url, "--wait", "60"]);
+    assert_eq!(run.ok(), format!("{url} is ready\n"));
+    server.join().expect("both answers");
 }
 
 #[test]

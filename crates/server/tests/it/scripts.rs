@@ -64,6 +64,7 @@ const CALLS: &[Call] = &[
     ("wallet status", "--wallet {wallet} --set ACTIVE", "", Works),
     ("ledger verify", "", "", Works),
     ("review list", "", "", Works),
+    ("review note", "99 --evidence none", "", Refused),
     ("review resolve", "99 --to wallet --evidence none", "", Refused),
     ("fees list", "", "", Works),
     ("fees set platform", "--operation PAYOUT --percentage 1", "", Works),
@@ -227,6 +228,99 @@ fn every_exit_code_is_that_of_its_case() {
     assert_eq!(code(&["wallet", "list", "--log", "loud"]), Some(2));
     assert_eq!(code(&["wallet", "list", "--config", "none.toml"]), Some(2));
     assert_eq!(code(&["ledger", "verify", "--head", &other]), Some(4));
+}
+
+/// Options that ask for two different things are a mistake, wherever they stand.
+#[test]
+fn options_that_exclude_each_other_are_refused() {
+    let database = Database::new();
+    database.merchant("Shop");
+    for line in [
+        "audit list --csv --json",
+        "--json audit list --csv",
+        "audit --json list --csv",
+        "audit list --all --limit 3",
+        "audit list --merchant 1 --installation",
+        "ready --url http://127.0.0.1:1 --listen 127.0.0.1:1",
+        "demo --url http://127.0.0.1:1 --client-id a --client-secret b --sandbox-delay-ms 5",
+        "user invite --operator --auditor",
+        "merchant create --name A --type ORGANIZATION --verified --unverified",
+        "merchant create --name A --type ORGANIZATION --mode test --live",
+        "merchant passcode --merchant 1 --unlock --remove",
+        "review resolve 1 --outcome completed --to wallet --evidence none",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let run = database.kola(&words);
+        assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{line}: {}", run.err);
+        assert!(run.err.contains("cannot be used with"), "{line}: {}", run.err);
+    }
+    // A variable is there for other commands, too.
+    let mut ready = kola(&["ready", "--listen", "127.0.0.1:1"]);
+    let ready = ready.env("KOLA_URL", "http://127.0.0.1:1").output().expect("kola runs");
+    assert_eq!(ready.status.code(), Some(1));
+}
+
+/// A URL that is none is a mistake of whoever typed it, and no answer.
+#[test]
+fn a_url_that_is_none_is_a_mistake() {
+    for wrong in ["garbage", "ftp://h", "http://", "http://u@h", "http://h/?a=b"] {
+        for line in
+            ["ready", "listen --client-id x", "events resend 1 --forward-to http://h --client-id x"]
+        {
+            let words: Vec<&str> = line.split(' ').collect();
+            let ended = kola(&words).args(["--url", wrong]).output().expect("kola runs");
+            assert_eq!(ended.status.code(), Some(2), "{line} {wrong}: {ended:?}");
+        }
+    }
+}
+
+/// What answers 200 is not kola for that.
+#[test]
+fn another_program_is_not_ready() {
+    for (body, expected) in [
+        ("<html>It works!</html>", 1),
+        ("", 1),
+        ("\"ok\"", 1),
+        ("{\"status\":\"up\"}", 1),
+        ("{\"status\":\"ok\"}", 0),
+    ] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a request");
+            let _read = stream.read(&mut [0; 4_096]);
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+            std::io::Write::write_all(&mut stream, head.as_bytes()).expect("an answer");
+        });
+        let ready = kola(&["ready", "--url", &url]).output().expect("kola runs");
+        server.join().expect("an answer");
+        assert_eq!(ready.status.code(), Some(expected), "{body}: {ready:?}");
+    }
+}
+
+/// Names and notes are of strangers, and a terminal obeys some characters.
+#[test]
+fn no_name_gives_orders_to_a_terminal() {
+    let database = Database::new();
+    let shop = database.merchant("Shop");
+    let odd = "a\u{1b}[2J\u{9b}2J\u{7f}\u{202e}b\n9 c";
+    let id = shop.merchant_id;
+    database.sql(&format!("UPDATE merchants SET name = '{odd}' WHERE id = {id}"));
+    let is_order = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
+    let text = database.kola(&["merchant", "list"]).ok();
+    assert_eq!(text.chars().find(is_order), None, "{text:?}");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("a\\u{1b}[2J\\u{9b}2J\\u{7f}\\u{202e}b\\n9 c"), "{text}");
+    let json = database.kola(&["merchant", "list", "--json"]).ok();
+    assert_eq!(json.chars().find(is_order), None, "{json:?}");
+    let rows: Vec<Value> = serde_json::from_str(&json).expect("a document");
+    assert_eq!(rows[0]["name"], odd);
+    // Neither do messages.
+    let said = database.kola(&["wallet", "list", "--merchant", "7\u{1b}[2J"]).err;
+    assert_eq!(said.chars().find(is_order), None, "{said:?}");
+    let missing = database.kola(&["merchant", "list", "--config", "no\u{9b}2J.toml"]).err;
+    assert_eq!(missing.chars().find(is_order), None, "{missing:?}");
 }
 
 fn kola(arguments: &[&str]) -> Command {

@@ -52,6 +52,14 @@ impl SystemReads<'_> {
         self.0.list_rows(SQL.to_owned(), params!["most" = REVIEWS_MAX], read).await
     }
 
+    /// Until when the open dispute that is due first can be answered.
+    pub async fn next_dispute_due(&self) -> Result<Option<ServerTime>, StoreError> {
+        const SQL: &str = "SELECT dispute_due_at FROM reviews WHERE kind = 'DISPUTE' AND status = 'OPEN' \
+                           AND merchant_id > 0 AND dispute_due_at > 0 ORDER BY dispute_due_at LIMIT 1";
+        let read = |row: &dyn ResultRow| ServerTime::read(&mut RowReader::new(row, "reviews", 0));
+        Ok(self.0.rows(SQL, &vec![], read).await?.pop())
+    }
+
     /// How many requests for approval nobody has answered; at most [`COUNTED_MAX`].
     pub async fn approvals_waiting(&self) -> Result<i64, StoreError> {
         self.count("approvals WHERE status = 'REQUESTED'").await

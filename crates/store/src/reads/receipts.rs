@@ -1,7 +1,9 @@
 //! Receipts that are verified by their code, and the key of these codes.
 
 use domain::directory::merchant::Merchant;
+use domain::exceptions::review::Review;
 use domain::kernel::ids::ExecutionId;
+use domain::kernel::money::Money;
 use domain::payments::execution::Execution;
 use domain::sales::source::Source;
 
@@ -18,6 +20,8 @@ pub struct ReceiptReads {
     pub paid: Execution,
     pub merchant: Merchant,
     pub source: Source,
+    /// What the payer's bank has taken back of it.
+    pub taken_back: Option<Money>,
 }
 
 impl Queries {
@@ -34,8 +38,11 @@ impl Queries {
         let Some(merchant) = self.one::<Merchant>("id = :id", &id).await? else {
             return Ok(None);
         };
-        let source = self.of(&merchant).one("id = :id", params!["id" = source.0]).await?;
-        Ok(source.map(|source| ReceiptReads { paid, merchant, source }))
+        let reads = self.of(&merchant);
+        let source = reads.one("id = :id", params!["id" = source.0]).await?;
+        let reviews = reads.reviews_of_execution(paid.id).await?;
+        let taken_back = reviews.iter().find_map(Review::taken_back);
+        Ok(source.map(|source| ReceiptReads { paid, merchant, source, taken_back }))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::StoreError;
 use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows, comma_separated};
 use crate::reads::scope::{InstallationReads, SystemReads};
-use crate::workspace::codes::with_codes;
+use crate::workspace::codes::{Coded as _, with_codes};
 use crate::workspace::record::{Column, Record, RowReader};
 use crate::workspace::sql::{Dialect, integer};
 use crate::workspace::sql_value::{Params, ResultRow, params};
@@ -96,7 +96,8 @@ fn booked_columns() -> String {
 fn booked(row: &dyn ResultRow) -> Result<Booked, StoreError> {
     let mut reader = RowReader::new(row, "executions", 0);
     let (merchant_id, execution_id, request_id) = Column::read(&mut reader)?;
-    let (operation, status) = <(Operation, ExecutionStatus)>::read(&mut reader)?;
+    let operation = Operation::read_code(&mut reader)?;
+    let status = ExecutionStatus::read(&mut reader)?;
     let (payer, payee) = <(Money, Money)>::read(&mut reader)?;
     let (fee, created_at, completed_at) = Column::read(&mut reader)?;
     let of_reviews = i64::read(&mut reader)?;
@@ -331,6 +332,11 @@ impl SystemReads<'_> {
         self.0.one("id = :id", &params!["id" = id.0]).await
     }
 
+    /// The balances at networks, as they were last read.
+    pub async fn network_balances(&self) -> Result<Vec<NetworkBalance>, StoreError> {
+        self.0.many("id > 0", "network_account_id, currency", &vec![]).await
+    }
+
     /// How an account is reconciled; `None` if it never was.
     pub async fn reconciliation(
         &self,
@@ -408,7 +414,7 @@ fn effects(condition: &str) -> String {
          UNION ALL SELECT currency, -amount_minor FROM statement_lines WHERE {condition} AND settled_minor IS NOT NULL \
          UNION ALL SELECT settled_currency, settled_minor FROM statement_lines WHERE {condition} AND settled_minor IS NOT NULL \
          UNION ALL SELECT currency, amount_minor FROM statement_lines WHERE {condition} \
-         AND kind IN ({{line_kind TOP_UP}}, {{line_kind BANK_TRANSFER}}, {{line_kind FEE}})) AS moved \
+         AND kind IN ({{line_kind TOP_UP}}, {{line_kind BANK_TRANSFER}}, {{line_kind FEE}})) AS found \
          GROUP BY currency ORDER BY currency"
     ))
 }
@@ -424,11 +430,12 @@ impl InstallationReads<'_> {
         account: Option<NetworkAccountId>,
         page: Page,
     ) -> Result<PageOfRows<Statement>, StoreError> {
-        let list = ListQuery::of_all("statements.id > 0", vec![]).ordered_by("begun_at").filter(
-            "statements.network_account_id = :account",
-            ":account",
-            account.map(|account| account.0),
-        );
+        let list =
+            ListQuery::of_all("statements.begun_at >= 0", vec![]).ordered_by("begun_at").filter(
+                "statements.network_account_id = :account",
+                ":account",
+                account.map(|account| account.0),
+            );
         let select = format!("SELECT {} FROM statements", Statement::statements().columns);
         self.queries()
             .list_of_all::<Statement, Statement>(&select, list, page, |row| {
@@ -504,7 +511,7 @@ impl InstallationReads<'_> {
     ) -> Result<PageOfRows<Difference>, StoreError> {
         let table = "statement_differences";
         let condition = |column: &str| format!("{table}.{column} = :{column}");
-        let list = ListQuery::of_all("statement_differences.id > 0", vec![])
+        let list = ListQuery::of_all("statement_differences.found_at >= 0", vec![])
             .ordered_by("found_at")
             .filter(
                 &condition("network_account_id"),
@@ -525,7 +532,7 @@ impl InstallationReads<'_> {
 
     /// The balances at networks, as they were last read.
     pub async fn network_balances(&self) -> Result<Vec<NetworkBalance>, StoreError> {
-        self.0.many("id > 0", "network_account_id, currency", &vec![]).await
+        self.0.for_system().network_balances().await
     }
 
     /// What the lines of an account moved in a time, by kind and currency, and its fees as those of
@@ -544,7 +551,7 @@ impl InstallationReads<'_> {
              SELECT kind, coalesce(settled_currency, currency) AS currency, 1 AS n, coalesce(settled_minor, amount_minor) AS minor \
              FROM statement_lines WHERE {condition} \
              UNION ALL SELECT {{line_kind FEE}}, fee_currency, 1, -fee_minor FROM statement_lines WHERE {condition} \
-             AND fee_minor IS NOT NULL AND fee_minor <> 0) AS moved GROUP BY kind, currency ORDER BY currency, kind"
+             AND fee_minor IS NOT NULL AND fee_minor <> 0) AS found GROUP BY kind, currency ORDER BY currency, kind"
         ));
         let bound = |time: ServerTime| {
             let milliseconds = u128::from(u64::try_from(time.0 / 1_000).unwrap_or(0)) << 80;

@@ -25,6 +25,45 @@ pub struct OpenReview {
     pub merchant_name: String,
 }
 
+/// A dispute as it is listed, open or not.
+pub type ListedDispute = OpenReview;
+
+/// How many open disputes are listed at most: those that are due first.
+pub const OPEN_DISPUTES_MAX: u32 = 200;
+
+/// Merchants have ids above zero. With the condition an index is found that begins with the merchant.
+const OF_ALL: &str = "reviews.merchant_id > 0";
+
+/// Reviews with their executions and the names of their merchants.
+fn select() -> String {
+    format!(
+        "SELECT {}, {}, merchants.name FROM reviews \
+         JOIN executions ON executions.id = reviews.execution_id \
+         JOIN merchants ON merchants.id = reviews.merchant_id",
+        Review::statements().columns,
+        Execution::statements().columns
+    )
+}
+
+fn read_listed(row: &dyn ResultRow) -> Result<OpenReview, StoreError> {
+    let width = Review::WIDTH + Execution::WIDTH;
+    Ok(OpenReview {
+        review: Review::from_row(row, 0)?,
+        execution: Execution::from_row(row, Review::WIDTH)?,
+        merchant_name: String::read(&mut RowReader::new(row, "merchants", width))?,
+    })
+}
+
+/// The open disputes of these merchants, the first due first, and last those that nobody knows the day of.
+fn open_disputes(merchants: &str) -> String {
+    format!(
+        "{} WHERE reviews.kind = 'DISPUTE' AND reviews.status = 'OPEN' AND {merchants} \
+         ORDER BY CASE WHEN reviews.dispute_due_at IS NULL THEN 1 ELSE 0 END, \
+         reviews.dispute_due_at, reviews.id LIMIT :limit",
+        select()
+    )
+}
+
 impl MerchantReads<'_> {
     /// Reviews, the newest first.
     pub async fn reviews(
@@ -44,6 +83,28 @@ impl MerchantReads<'_> {
 
     pub async fn review(&self, id: ReviewId) -> Result<Option<Review>, StoreError> {
         self.one("id = :id", params!["id" = id.0]).await
+    }
+
+    /// The open disputes that are due first, at most [`OPEN_DISPUTES_MAX`].
+    pub async fn open_disputes(&self) -> Result<Vec<ListedDispute>, StoreError> {
+        let sql = open_disputes("reviews.merchant_id = :merchant");
+        let _permit = self.list_permit().await?;
+        self.list_rows(sql, params!["limit" = OPEN_DISPUTES_MAX], read_listed).await
+    }
+
+    /// Disputes, the newest first: all, or those with a status.
+    pub async fn disputes(
+        &self,
+        status: Option<ReviewStatus>,
+        page: Page,
+    ) -> Result<PageOfRows<ListedDispute>, StoreError> {
+        let kind = Some(ReviewKind::Dispute.as_str());
+        let list = ListQuery::all().filter("reviews.kind = :kind", ":kind", kind).filter(
+            "reviews.status = :status",
+            ":status",
+            status.map(ReviewStatus::as_str),
+        );
+        self.list_joined::<Review, _>(&select(), list, page, read_listed).await
     }
 
     /// All reviews, open and resolved, of an execution, oldest first.
@@ -81,6 +142,16 @@ impl OperatorReads {
         };
         self.0.rows(&sql, &vec![], read_row).await
     }
+
+    /// Open disputes with their executions, the first due first.
+    pub async fn open_disputes(&self) -> Result<Vec<(Review, Execution)>, StoreError> {
+        let params = params!["limit" = i64::MAX];
+        let read_row = |row: &dyn ResultRow| {
+            let OpenReview { review, execution, .. } = read_listed(row)?;
+            Ok((review, execution))
+        };
+        self.0.rows(&open_disputes(OF_ALL), &params, read_row).await
+    }
 }
 
 impl InstallationReads<'_> {
@@ -94,27 +165,46 @@ impl InstallationReads<'_> {
         let Self(queries) = self;
         let of_kind = if kind.is_some() { " AND reviews.kind = :kind" } else { "" };
         let sql = format!(
-            "SELECT {}, {}, merchants.name FROM reviews \
-             JOIN executions ON executions.id = reviews.execution_id \
-             JOIN merchants ON merchants.id = reviews.merchant_id \
-             WHERE reviews.status = 'OPEN' AND reviews.id > :after{of_kind} \
+            "{} WHERE reviews.status = 'OPEN' AND reviews.id > :after{of_kind} \
              ORDER BY reviews.id LIMIT :limit",
-            Review::statements().columns,
-            Execution::statements().columns
+            select()
         );
         let mut params = params!["after" = after.map_or(0, |id| id.0), "limit" = limit];
         if let Some(kind) = kind {
             params.extend(params!["kind" = kind.as_str()]);
         }
         let _permit = queries.list_permit().await?;
-        let read_row = |row: &dyn ResultRow| {
-            let width = Review::WIDTH + Execution::WIDTH;
-            Ok(OpenReview {
-                review: Review::from_row(row, 0)?,
-                execution: Execution::from_row(row, Review::WIDTH)?,
-                merchant_name: String::read(&mut RowReader::new(row, "merchants", width))?,
-            })
-        };
-        queries.list_rows(sql, params, read_row).await
+        queries.list_rows(sql, params, read_listed).await
+    }
+
+    /// The open disputes of all merchants that are due first, at most [`OPEN_DISPUTES_MAX`].
+    pub async fn open_disputes(&self) -> Result<Vec<ListedDispute>, StoreError> {
+        let Self(queries) = self;
+        let _permit = queries.list_permit().await?;
+        let params = params!["limit" = OPEN_DISPUTES_MAX];
+        queries.list_rows(open_disputes(OF_ALL), params, read_listed).await
+    }
+
+    /// Disputes of all merchants, those of the highest ids first: all, or those with a status.
+    pub async fn disputes(
+        &self,
+        status: Option<ReviewStatus>,
+        page: Page,
+    ) -> Result<PageOfRows<ListedDispute>, StoreError> {
+        let Self(queries) = self;
+        let with_status = if status.is_some() { " AND reviews.status = :status" } else { "" };
+        let sql = format!(
+            "{} WHERE reviews.kind = 'DISPUTE' AND reviews.id < :before{with_status} \
+             ORDER BY reviews.id DESC LIMIT :limit",
+            select()
+        );
+        let before = page.after_id.unwrap_or(i64::MAX);
+        let mut params = params!["before" = before, "limit" = page.limit];
+        if let Some(status) = status {
+            params.extend(params!["status" = status.as_str()]);
+        }
+        let _permit = queries.list_permit().await?;
+        let rows = queries.list_rows(sql, params, read_listed).await?;
+        Ok(PageOfRows { rows, scanned_to: None })
     }
 }

@@ -13,7 +13,7 @@ use crate::schema::market::MarketFile;
 use crate::schema::{installation, page_tokens, recount, tariff};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 use crate::workspace::sql_value::params;
-use crate::{StoreError, clock};
+use crate::{StoreError, clock, small_file};
 
 /// One step of the schema, in both dialects.
 struct Migration {
@@ -74,6 +74,8 @@ const PARTIES_CHANGED: i64 = 35;
 const PAYOUTS_STOPPED: i64 = 37;
 /// Statements are booked, on accounts of their own.
 const RECONCILED: i64 = 38;
+/// Evidence is noted for disputes, as events.
+const DISPUTES_ANSWERED: i64 = 39;
 
 /// All migrations in order. A database's version is the number of them that it has.
 const MIGRATIONS: &[Migration] = &[
@@ -305,6 +307,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola knows no accounts of settlements.
         oldest: RECONCILED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0039_disputes.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0039_disputes.sql"),
+        // An older kola cannot read the new type of events.
+        oldest: DISPUTES_ANSWERED,
+    },
 ];
 
 /// The table of versions. On PostgreSQL processes that start at once wait for its lock. SQLite also
@@ -497,10 +505,18 @@ pub fn version(sql: &mut dyn Sql) -> Result<i64, StoreError> {
     rows.first().map_or(Ok(0), OwnedRow::integer)
 }
 
-fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
+/// The largest market file that is read. The shipped one has some thousands of bytes.
+const MARKET_SIZE_MAX: u64 = 1 << 20;
+
+/// Reads the market file of a new database; without one, the shipped market.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
     let Some(path) = file else { return MarketFile::shipped().map_err(StoreError::Market) };
     let wrong = |what: String| StoreError::Market(format!("{}: {what}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = small_file::read_text(path, MARKET_SIZE_MAX);
+    let text = text.map_err(|error| wrong(error.to_string()))?;
     MarketFile::read(&text).map_err(wrong)
 }
 

@@ -19,9 +19,9 @@ use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
 use domain::kernel::digest::Digest;
 use domain::kernel::ids::{
-    ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, NetworkAccountId, PartyId,
-    PaymentAccountId, PaymentLinkId, ReviewId, SessionId, SourceId, StatementId, UserId, WalletId,
-    WebhookDeliveryId, WebhookEndpointId,
+    ApiKeyId, CounterpartyId, DifferenceId, EventId, ExecutionId, MerchantId, NetworkAccountId,
+    PartyId, PaymentAccountId, PaymentLinkId, ReviewId, SessionId, SourceId, StatementId,
+    StatementLineId, UserId, WalletId, WebhookDeliveryId, WebhookEndpointId,
 };
 use domain::kernel::money::{Decimal, Ratio};
 use domain::kernel::names::{Method, Operation};
@@ -37,6 +37,7 @@ use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::execution_intent::ExecutionIntent;
 use domain::payments::session::SessionKind;
 use domain::people::invitation::{InvitedTo, Standing};
+use domain::reconciliation::difference::{DifferenceKind, DifferenceStatus};
 use domain::sales::source::{SourceStatus, SourceType};
 use domain::tariff::assign_phone_prefix::AssignPhonePrefix;
 use domain::tariff::close_market::CloseMarket;
@@ -58,6 +59,7 @@ use crate::reads::executions::ExecutionFilter;
 use crate::reads::pages::{Page, PageOfRows};
 use crate::reads::payment_accounts::PaymentAccountFilter;
 use crate::reads::people::Part;
+use crate::reads::reconciliation::DifferenceFilter;
 use crate::reads::reviews::ReviewFilter;
 use crate::reads::scope::{MerchantReads, OperatorReads};
 use crate::reads::sources::SourceFilter;
@@ -299,6 +301,8 @@ fn changes_of_the_book_come_to_the_same() {
     }
 }
 
+/// The account that all payments went through.
+const AT: NetworkAccountId = NetworkAccountId(1);
 const MINE: MerchantId = MerchantId(1);
 const NOW: ServerTime = ServerTime(1);
 const PAGE: Page = Page { limit: 10, after_id: None };
@@ -473,6 +477,7 @@ async fn merchant_reads(q: &Queries, merchant: MerchantId) -> Vec<Made> {
         refunds_of(ExecutionId(10)), reviews_of(id), reviews_of_execution(ExecutionId(10)),
         reviews(ReviewFilter::default(), PAGE), reviews(ReviewFilter::default(), AFTER),
         reviews(ReviewFilter { status: Some(ReviewStatus::Open), kind: Some(ReviewKind::DeadlinePassed) }, PAGE),
+        open_disputes(), disputes(None, PAGE), disputes(Some(ReviewStatus::Resolved), AFTER),
         session(SessionKind::Payout, SessionId(10)), sessions(SessionKind::Payout, PAGE),
         sessions(SessionKind::Payout, AFTER), execution_by_reference(Operation::Payout, ReferenceId(Uuid::from_u128(10))),
         execution_of_reference(ReferenceId(Uuid::from_u128(10))), execution_of_request(Uuid::from_u128(10)), executions_by_network_id("n10"),
@@ -537,6 +542,11 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
         merchants_with_unpaid_orders(MerchantId(0), NOW, 10), due_unpaid_orders(MINE, NOW, 10),
         merchants_with_approvals(MerchantId(0), NOW, 10), due_approvals(MINE, NOW, 10),
+        known_lines(AT, &[Fingerprint(Uuid::from_u128(10))]), booked_by_request(AT, &[Uuid::from_u128(10)]),
+        booked_by_reference(AT, "n10"), lines_of_payments(AT, &[ExecutionId(10)]), open_differences_of(AT, &[ExecutionId(11)]),
+        booked_without_line(AT, MINE, (ServerTime(0), ServerTime(900)), Some((ServerTime(1), ExecutionId(10))), 10),
+        merchants_at(AT), lines_to_post(StatementId(12), StatementLineId(0), 10), statements_to_post(),
+        network_balances(), statement(StatementId(10)), difference(DifferenceId(11)), reconciliation(AT), open_differences(), cleared(AT), unposted(AT),
         network_secrets(), payment_of_request(NetworkAccountId(1), Uuid::nil()),
         card_payment(NetworkAccountId(1), "pi_1"), unmatched_callbacks(NetworkAccountId(1)),
         kept_long_enough(Retained::Exchanges, NOW, 10), kept_long_enough(Retained::UnmatchedCallbacks, NOW, 10),
@@ -544,7 +554,7 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         kept_long_enough(Retained::WebhookAttempts, NOW, 10), kept_long_enough(Retained::WebhookMessages, NOW, 10),
         kept_long_enough(Retained::Logins, NOW, 10), kept_long_enough(Retained::LoginTries, NOW, 10),
         oldest_due(DueKind::Executions, NOW), oldest_due(DueKind::Sessions, NOW), oldest_due(DueKind::UnpaidOrders, NOW), oldest_due(DueKind::Approvals, NOW),
-        open_amounts(), approvals_waiting(), waiting_deliveries(), database_time(),
+        open_amounts(), next_dispute_due(), approvals_waiting(), waiting_deliveries(), database_time(),
         messages_to_fan_out(EventId(0), 10), has_sealed_secrets(), key_of_codes(), endpoints_of(MINE), due_endpoints(NOW), due_deliveries(WebhookEndpointId(10), NOW, 10),
         audit_of_installation(AuditFilter::default(), PAGE), audit_of_installation(AuditFilter { from: Some(ServerTime(1)), ..AuditFilter::default() }, Page { limit: 10, after_id: Some(1_000_018) }),
         secrets_of(WebhookEndpointId(10), NOW), webhook_secrets_after(NOW), message_bodies(&[EventId(10)]),
@@ -553,14 +563,24 @@ async fn all_reads(q: &Queries) -> Vec<Made> {
         last_event_positions(&[MINE, MerchantId(2)]), execution_events_after(MINE, 3, 10),
     });
     made.extend(reads! { OperatorReads OperatorReads::new(q.clone()) =>
-        merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(),
+        merchant(MINE), merchants_after(MINE, 10), wallet(WalletId(10)), open_reviews(), open_disputes(),
         open_payments(NetworkAccountId(1)), list_unmatched_callbacks(NetworkAccountId(1), 10), users(), memberships(),
         user("e10"), audit(AuditFilter::default(), PAGE), audit(AuditFilter { entity_id: Some(18), ..AuditFilter::default() }, AFTER),
     });
     let operator = Rights { role: Role::Operator, operations: None };
     made.extend(reads! { InstallationReads q.of_installation(&operator).unwrap() =>
         oldest_open_reviews(None, None, 10), oldest_open_reviews(Some(ReviewKind::Dispute), Some(ReviewId(10)), 10), merchants_from(MINE, 10),
-        recent_payments(NOW), under_way(), line_counts(StatementId(10)), open_difference_kinds(),
+        recent_payments(NOW), under_way(), statements(None, PAGE), statements(Some(AT), AFTER),
+        statement_lines(StatementId(10), StatementLineId(0), 10), statement_line(StatementLineId(10)), lines_of_payment(ExecutionId(10)),
+        differences(DifferenceFilter::default(), PAGE),
+        differences(DifferenceFilter {
+            account: Some(AT),
+            statement: Some(StatementId(11)),
+            kind: Some(DifferenceKind::MissingThere),
+            status: Some(DifferenceStatus::Open),
+        }, PAGE),
+        network_balances(), line_counts(StatementId(10)), open_difference_kinds(), moved(AT, (ServerTime(0), ServerTime(1_000_000))),
+        open_disputes(), disputes(None, PAGE), disputes(Some(ReviewStatus::Resolved), AFTER),
     });
     let (_, user) =
         q.for_authentication().login(Fingerprint(Uuid::from_u128(10))).await.unwrap().unwrap();
@@ -581,6 +601,7 @@ fn fill_related(stage: &mut Stage) {
         "UPDATE sessions SET status = {session_status ACTIVE} WHERE id % 10 = 0",
         "UPDATE executions SET provider_transaction_id = 'n' || id",
         "UPDATE provider_attempts SET body = '{}'",
+        "UPDATE reviews SET kind = 'DISPUTE', status = 'OPEN', resolved_at = NULL WHERE id = 10",
         "UPDATE payment_accounts SET account_number = '231770000001' WHERE id % 80 = 10",
         "UPDATE wallets SET last_entry_id = 2010 WHERE id = 10",
         "UPDATE wallets SET owner_type = 'MERCHANT', owner_id = 1 WHERE id = 18",
@@ -634,6 +655,10 @@ fn read_whole(plan: &str) -> Option<&str> {
     // An index of what is open may be read as a whole: it does not grow.
     let of_open = [
         "USING INDEX reviews_open",
+        "USING INDEX statements_accepted",
+        "USING COVERING INDEX statements_accepted",
+        "USING INDEX statement_differences_open",
+        "USING COVERING INDEX statement_differences_open",
         "USING INDEX provider_attempts_waiting",
         "USING INDEX batches_to_chain",
         "USING COVERING INDEX approvals_open",

@@ -114,6 +114,7 @@ codes! {
         ApiKeyRevoked = 29,
         StatementPosted = 30,
         DifferenceClosed = 31,
+        ReviewEvidenceNoted = 32,
     }
     "session_kind": domain::payments::session::SessionKind {
         Checkout = 0, Transfer = 1, Payout = 2, Refund = 3,
@@ -205,6 +206,7 @@ codes! {
         CancelEnqueued = 32,
         AuthenticateCard = 33,
         ResolveReview = 34,
+        NoteEvidence = 75,
         SetPlatformFee = 35,
         SetGatewayFee = 36,
         SetRate = 37,

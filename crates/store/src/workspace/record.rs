@@ -623,6 +623,7 @@ enum_columns!(
     domain::sales::payment_link::LinkStatus,
     OwnerType,
     domain::ledger::wallet::WalletStatus,
+    domain::exceptions::dispute::DisputeStanding,
     domain::exceptions::review::ReviewKind,
     domain::exceptions::review::ReviewStatus,
     domain::payments::approval::ApprovalLimit,

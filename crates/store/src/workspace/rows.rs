@@ -505,6 +505,9 @@ record!(domain::exceptions::review::Review, "reviews",
         earlier_returned_minor: "earlier_returned_minor", reason: "reason", resolution: "resolution", evidence: "evidence",
         resolved_at: "resolved_at", event_count: "event_count", dispute_id: "dispute_id",
         dispute_withdrawn: "dispute_withdrawn", dispute_reinstated: "dispute_reinstated",
+        dispute_told_at: "dispute_told_at", dispute_standing: "dispute_standing", dispute_status: "dispute_status",
+        dispute_reason: "dispute_reason", dispute_amount_minor: "dispute_amount_minor", dispute_due_at: "dispute_due_at",
+        dispute_link: "dispute_link", dispute_notes: "dispute_notes",
     }
     alt_key { "execution_id" "kind" });
 

@@ -117,6 +117,7 @@ impl Refusal {
             Self::WalletNotEmpty,
             Self::ReviewNotResolvable { needs: "it was resolved before" },
             Self::StatementState { needs: "the difference was closed before" },
+            Self::EvidenceNotTaken { why: "it is resolved" },
             Self::ReviewFundsInsufficient,
             Self::NotAwaitingAuthentication,
             Self::QuoteChanged,

@@ -160,6 +160,7 @@ impl std::fmt::Display for Refusal {
             Self::WalletNotEmpty => f.write_str("a wallet is closed only at zero, with nothing open that could credit it"),
             Self::ReviewNotResolvable { needs } => write!(f, "the review cannot be resolved so: {needs}"),
             Self::StatementState { needs } => write!(f, "this cannot be done with the statement: {needs}"),
+            Self::EvidenceNotTaken { why } => write!(f, "the review takes no evidence: {why}"),
             Self::ReviewFundsInsufficient => f.write_str("the wallet has not enough available to settle the review"),
             Self::NotAwaitingAuthentication => f.write_str("the execution does not wait for an authentication"),
             Self::QuoteChanged => f.write_str("the payment costs another amount than was shown"),

@@ -311,6 +311,10 @@ pub enum Refusal {
         /// What is required instead.
         needs: &'static str,
     },
+    /// Evidence is noted for open disputes only, and not without end.
+    EvidenceNotTaken {
+        why: &'static str,
+    },
     /// The wallet's available balance is too low to resolve the review.
     ReviewFundsInsufficient,
     /// The execution does not wait for an authentication.
@@ -345,7 +349,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 94;
+    const VARIANTS: usize = 95;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

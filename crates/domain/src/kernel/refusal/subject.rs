@@ -105,8 +105,10 @@ impl Refusal {
             Self::SessionExpired { .. } | Self::RecipientChanged => Subject::Session,
             Self::DuplicateReference => Subject::IdempotencyKey,
             Self::NotAwaitingAuthentication => Subject::Execution,
-            Self::ReviewNotResolvable { .. } | Self::ReviewFundsInsufficient => Subject::Review,
             Self::StatementState { .. } => Subject::Statement,
+            Self::ReviewNotResolvable { .. }
+            | Self::EvidenceNotTaken { .. }
+            | Self::ReviewFundsInsufficient => Subject::Review,
             Self::InReview { .. }
             | Self::NoItems { .. }
             | Self::TooManyItems { .. }

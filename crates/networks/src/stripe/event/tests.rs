@@ -235,6 +235,8 @@ fn each_kind_of_event_about_disputes() {
                 id: "du_1".to_owned(),
                 change,
                 status: DisputeStatus::NeedsResponse,
+                status_word: "needs_response".to_owned(),
+                reason_word: Some("fraudulent".to_owned()),
                 is_inquiry: false,
                 amount: Ok(usd(1_000)),
                 reason: "the card's holder says not to have made the payment".to_owned(),
@@ -265,6 +267,7 @@ fn each_status_of_a_dispute() {
         let event = read_kind("charge.dispute.updated", &dispute(word));
         let News::Dispute(dispute) = event.news else { panic!("{word}") };
         assert_eq!((dispute.status, dispute.is_inquiry), (status, is_inquiry), "{word}");
+        assert_eq!(dispute.status_word, word);
     }
 }
 

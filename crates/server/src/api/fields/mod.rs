@@ -21,7 +21,7 @@ pub use schema::{
     ApiName, Code, FieldSchema, Name, NeverNull, Schemas, nullable, object, one_object,
 };
 pub(crate) use text::is_refused_in_line;
-pub use text::{NameFault, Note, OptionalCountry, Secret, Text, hidden_in_text, typed_name};
+pub use text::{Lines, NameFault, Note, OptionalCountry, Secret, Text, hidden_in_text, typed_name};
 
 use domain::decision::settings::Lifetimes;
 use domain::kernel::names::Method;

@@ -228,6 +228,20 @@ impl FromValue for Note {
     }
 }
 
+/// A text of several lines, of at most so many characters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Lines<const MAX: usize>(pub String);
+
+impl<const MAX: usize> FromValue for Lines<MAX> {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        read(string(value)?, (1, MAX), is_refused_in_lines).map(|text| Self(text.to_owned()))
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "maxLength": MAX, "pattern": plain_text(1, REFUSED_IN_LINES) })
+    }
+}
+
 /// A secret. It is never displayed, so that only control characters are refused: existing secrets
 /// must stay valid.
 #[derive(Clone, PartialEq, Eq)]

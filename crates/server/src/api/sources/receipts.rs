@@ -6,6 +6,7 @@ use domain::directory::merchant::{Merchant, MerchantType};
 use domain::directory::party::{Counterparty, Party, Relationship};
 use domain::directory::payment_account::PaymentAccount;
 use domain::directory::roles::Action;
+use domain::exceptions::review::Review;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Method, Provider};
 use domain::payments::execution::{Execution, ExecutionStatus};
@@ -111,12 +112,19 @@ struct Payment {
     provider_transaction_id: Option<String>,
     /// How much of `payer_amount` can still be refunded. Refunds in progress are subtracted.
     refundable_amount: Option<Amount>,
+    /// How much of `payer_amount` the payer's bank has taken back, in a dispute; null for nothing.
+    taken_back_amount: Option<Amount>,
     /// The refunds that did not fail, in `payer_currency`, oldest first.
     refunds: Vec<ReceiptRefund>,
 }
 
 impl Payment {
-    fn new(paid: Execution, account: Option<PaymentAccount>, refunds: Vec<Execution>) -> Self {
+    fn new(
+        paid: Execution,
+        account: Option<PaymentAccount>,
+        refunds: Vec<Execution>,
+        taken_back: Option<Money>,
+    ) -> Self {
         let currency = paid.wallet_currency();
         let fee = |minor| Some(Amount(Money::new(minor, currency)));
         let exchanged = paid.payer.currency != paid.payee.currency;
@@ -138,6 +146,7 @@ impl Payment {
             payment_method: Some(Name(paid.method)),
             account_name: account.map(|account| account.account_name),
             refundable_amount: Some(Amount(refundable(&paid))),
+            taken_back_amount: taken_back.map(Amount),
             refunds: refunds.into_iter().map(Into::into).collect(),
             gateway_confirmed_at: paid.settled_at().map(Time::from),
             provider_transaction_id: paid.provider_transaction_id,
@@ -249,7 +258,9 @@ async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payme
         None => None,
     };
     let refunds = reads.refunds_of(paid.id).await?;
-    Ok(Payment::new(paid, account, refunds))
+    let reviews = reads.reviews_of_execution(paid.id).await?;
+    let taken_back = reviews.iter().find_map(Review::taken_back);
+    Ok(Payment::new(paid, account, refunds, taken_back))
 }
 
 async fn written<K: Kind>(
@@ -314,6 +325,6 @@ mod tests {
         );
         assert_eq!(value["page_url"], "https://pay.example/receipt/t");
         assert!(value["pdf_url"].is_null());
-        assert_eq!(value.as_object().unwrap().len(), 18 + 19 + 1 + 2);
+        assert_eq!(value.as_object().unwrap().len(), 18 + 20 + 1 + 2);
     }
 }

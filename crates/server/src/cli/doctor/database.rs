@@ -9,7 +9,7 @@ use store::reads::due::DueKind;
 use store::reads::scope::OperatorReads;
 use store::schema::{migrate, networks};
 use store::workspace::sql::{Dialect, OwnedRow, Sql};
-use store::{Database, StoreError, clock};
+use store::{Database, StoreError, Trouble, clock};
 
 /// A database that was reached.
 #[derive(Clone, Default)]
@@ -80,9 +80,22 @@ pub struct InstallationFacts {
     pub oldest_webhook_at: Option<ServerTime>,
 }
 
+/// Why a database cannot be looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unusable {
+    pub said: String,
+    pub trouble: Trouble,
+    /// Whether it is a file.
+    pub is_file: bool,
+}
+
 /// Looks at the database. It is not brought up to date.
-pub fn look(target: &Target) -> Result<Found, String> {
-    read(target).map_err(|error| error.to_string())
+pub fn look(target: &Target) -> Result<Found, Unusable> {
+    read(target).map_err(|error| Unusable {
+        said: error.to_string(),
+        trouble: error.trouble(),
+        is_file: file(&target.database).is_some(),
+    })
 }
 
 fn read(target: &Target) -> Result<Found, StoreError> {

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use domain::kernel::time::{ServerTime, minutes, seconds};
 use domain::ledger::installation_check::CheckOutcome;
-use store::POSTGRES_CONNECTIONS;
+use store::{POSTGRES_CONNECTIONS, Trouble};
 
-use crate::cli::doctor::database::{Found, InstallationFacts, ServerFacts};
+use crate::cli::doctor::database::{Found, InstallationFacts, ServerFacts, Unusable};
 use crate::cli::doctor::machine::MachineFacts;
 use crate::cli::doctor::outside::{NetworkFacts, UrlFacts};
 use crate::cli::doctor::{Line, State};
+use crate::cli::ready::is_of_kola;
 
 const HOUR: i64 = minutes(60);
 const DAY: i64 = 24 * HOUR;
@@ -36,12 +37,11 @@ fn ago(us: i64) -> String {
     }
 }
 
-pub fn database(looked: &Result<Found, String>) -> Vec<Line> {
+pub fn database(looked: &Result<Found, Unusable>) -> Vec<Line> {
     let found = match looked {
         Ok(found) => found,
-        Err(error) => {
-            let to_do = "start the database, and check --database (KOLA_DATABASE)";
-            return vec![Line::fail("database", error, to_do)];
+        Err(unusable) => {
+            return vec![Line::fail("database", &unusable.said, what_helps(unusable))];
         }
     };
     let mut lines = vec![Line::ok("database", format!("reached: {}", found.place))];
@@ -50,6 +50,48 @@ pub fn database(looked: &Result<Found, String>) -> Vec<Line> {
     }
     lines.push(schema(found.schema));
     lines
+}
+
+/// What to do about a database that cannot be used.
+const fn what_helps(unusable: &Unusable) -> &'static str {
+    match (unusable.trouble, unusable.is_file) {
+        (Trouble::Away, _) => "start the database, and check --database (KOLA_DATABASE)",
+        (Trouble::Absent, _) => {
+            "check --database (KOLA_DATABASE); a database that is lost comes back from a backup"
+        }
+        (Trouble::NoDatabase, _) => {
+            "check --database (KOLA_DATABASE); in the place of kola's own file put a backup: stop the server, \
+             `kola db restore FILE`"
+        }
+        (Trouble::Damaged, true) => {
+            "it is damaged: stop the server, keep the file for whoever looks into it, and restore the last good \
+             backup: `kola db restore FILE`"
+        }
+        (Trouble::Damaged, false) => {
+            "it is damaged: stop the server and restore the last good backup of PostgreSQL"
+        }
+        (Trouble::NoRights, true) => {
+            "run this as the user of the server; the file, its -wal and -shm, and its folder belong to that \
+             user, who may write them"
+        }
+        (Trouble::NoRights, false) => {
+            "give the user of --database the rights on kola's schema and tables; a standby takes no writes"
+        }
+        (Trouble::NotLetIn, _) => {
+            "check the user and the password of --database (KOLA_DATABASE), and the server's pg_hba.conf"
+        }
+        (Trouble::Locked, _) => {
+            "another program has it locked: let it finish, or end it; try again then"
+        }
+        (Trouble::Full, _) => "make room: until then nothing is acknowledged",
+        (Trouble::BrokenDisk, _) => {
+            "look at the disk and at the system's log; restore a backup on a disk that works"
+        }
+        (Trouble::Newer, _) => "use the newer kola",
+        (Trouble::Other, _) => {
+            "check --database (KOLA_DATABASE), and what the database's own log says"
+        }
+    }
 }
 
 fn schema((version, known): (i64, i64)) -> Line {
@@ -414,12 +456,12 @@ pub fn public_url(looked: Option<UrlFacts>) -> Vec<Line> {
         return vec![Line::unknown(check, "not given", to_do)];
     };
     let mut lines = vec![];
-    if certificate.is_none() && !crate::callbacks::public_address::is_loopback(&url) {
+    if !url.starts_with("https:") && !crate::callbacks::public_address::is_loopback(&url) {
         let to_do = "put a proxy with TLS in front, and write https";
         lines.push(Line::fail(check, format!("{url} is not https"), to_do));
     }
     lines.push(match health {
-        Ok((200, body)) if body.contains("\"status\":\"ok\"") => {
+        Ok((200, body)) if is_of_kola(body.as_bytes()) => {
             Line::ok(check, format!("{url}: kola answers"))
         }
         Ok((status @ 300..400, _)) => Line::fail(

@@ -24,7 +24,8 @@ pub struct UrlFacts {
     pub url: String,
     /// The status and the beginning of the answer to `/healthz`, or why there is none.
     pub health: Result<(u16, String), String>,
-    /// Until when its certificate is good, for https; or why that cannot be seen.
+    /// Until when its certificate is good, or what is wrong with it. Nothing where there is no https, or
+    /// no connection on which it could be shown.
     pub certificate: Option<Result<ServerTime, String>>,
     pub now: ServerTime,
 }
@@ -41,7 +42,7 @@ pub fn look(url: &str) -> UrlFacts {
     UrlFacts {
         url: url.to_owned(),
         health: health(url),
-        certificate: is_tls.then(|| certificate(url)),
+        certificate: is_tls.then(|| certificate(url)).flatten(),
         now: store::clock::now(),
     }
 }
@@ -59,24 +60,18 @@ fn health(url: &str) -> Result<(u16, String), String> {
     Ok((answer.status, body))
 }
 
-fn certificate(url: &str) -> Result<ServerTime, String> {
-    let base = BaseUrl::parse(url)?;
+fn certificate(url: &str) -> Option<Result<ServerTime, String>> {
+    let base = BaseUrl::parse(url).ok()?;
     let authority = base.authority();
     let with_port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
     let (host, port) = match with_port {
-        Some((host, port)) => (host, port.parse().map_err(|_| "its port is no number")?),
+        Some((host, port)) => (host, port.parse().ok()?),
         None => (authority, 443_u16),
     };
     let host = host.trim_matches(['[', ']']);
-    let addresses = (host, port).to_socket_addrs().map_err(|error| error.to_string())?;
-    let mut failed = "its name has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, WITHIN) {
-            Ok(stream) => return of_connection(stream, host),
-            Err(error) => failed = error.to_string(),
-        }
-    }
-    Err(failed)
+    let mut addresses = (host, port).to_socket_addrs().ok()?;
+    let stream = addresses.find_map(|address| TcpStream::connect_timeout(&address, WITHIN).ok())?;
+    Some(of_connection(stream, host))
 }
 
 /// Makes the handshake, and reads the end of the server's certificate.

@@ -41,7 +41,7 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 #[derive(Args)]
 pub struct ApiKey {
     /// The URL of the server.
-    #[arg(long, env = "KOLA_URL", default_value = DEFAULT_URL)]
+    #[arg(long, env = "KOLA_URL", default_value = DEFAULT_URL, value_parser = server_url)]
     url: String,
     /// The client id that the server printed, or KOLA_CLIENT_ID. Its secret is read from
     /// KOLA_CLIENT_SECRET, or from standard input.
@@ -73,7 +73,7 @@ impl ApiKey {
     }
 
     fn connect(self) -> anyhow::Result<Api> {
-        let url = server_url(&self.url).context("--url, or KOLA_URL")?;
+        let url = self.url;
         let given = std::env::var("KOLA_CLIENT_SECRET").ok().filter(|secret| !secret.is_empty());
         let client_secret = match given {
             Some(secret) => secret,

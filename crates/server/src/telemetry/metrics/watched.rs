@@ -72,6 +72,7 @@ struct FromDatabase {
     overdue: Vec<(DueKind, Duration)>,
     open: Vec<OpenAmount>,
     approvals: i64,
+    next_dispute_due: Option<ServerTime>,
     deliveries: WaitingDeliveries,
     verification: InstallationCheck,
     backup: InstallationCheck,
@@ -98,6 +99,7 @@ impl FromDatabase {
         Ok(Self {
             overdue,
             open: reads.open_amounts().await?,
+            next_dispute_due: reads.next_dispute_due().await?,
             approvals: reads.approvals_waiting().await?,
             deliveries: reads.waiting_deliveries().await?,
             verification: reads.installation_check(CheckKind::Verify).await?,
@@ -325,6 +327,19 @@ impl FromDatabase {
             let labels = SuspenseLabels { currency: currency.code().to_owned(), direction };
             suspense.get_or_create(&labels).set(sum);
         }
+        let disputes = self.open.iter().filter(|open| open.kind == ReviewKind::Dispute).count();
+        integer(
+            registry,
+            "kola_disputes_open",
+            "Disputes of card payments that nobody has resolved",
+            i64::try_from(disputes).unwrap_or(i64::MAX),
+        );
+        seconds(
+            registry,
+            "kola_dispute_next_due_timestamp_seconds",
+            "Until when the open dispute that is due first can be answered; 0 for none",
+            time(self.next_dispute_due),
+        );
         registry.register("kola_reviews_open", "Reviews that nobody has resolved", reviews);
         registry.register(
             "kola_suspense_minor",

@@ -185,6 +185,7 @@ fn as_sent(parts: &[&str], fields: &Fields<'_>) -> String {
         ["payments", _, one, "check"] => format!("Ask the network about payment {}", id(one)),
         ["payments", _, one, "receipt"] => format!("Make a link to receipt of payment {}", id(one)),
         ["reviews", _, one, "preview"] => format!("Show what review {} would post", id(one)),
+        ["reviews", _, one, "evidence"] => format!("Note evidence for review {}", id(one)),
         ["reviews", _, one, "resolve"] => format!("Resolve review {}", id(one)),
         ["customers", _] => {
             format!("Make the customer {}{}", of("name"), fields.after(", ", "phone"))

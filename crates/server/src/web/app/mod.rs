@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod customers;
 mod developers;
+mod disputes;
 mod figure_words;
 mod filter;
 mod frame;
@@ -55,6 +56,7 @@ pub fn routes() -> Routes {
         .and(approvals::routes())
         .and(audit::routes())
         .and(reviews::routes())
+        .and(disputes::routes())
         .and(developers::routes())
         .and(sandbox::routes())
         .and(tariff::routes())

@@ -18,6 +18,7 @@ pub enum Screen {
     Team,
     Audit,
     Reviews,
+    Disputes,
     Developers,
 }
 
@@ -34,6 +35,7 @@ const SCREENS: &[Screen] = &[
     Screen::Payouts,
     Screen::Approvals,
     Screen::Reviews,
+    Screen::Disputes,
     Screen::Developers,
     Screen::Team,
     Screen::Audit,
@@ -49,7 +51,7 @@ impl Screen {
             Self::Approvals => Action::PayOut,
             Self::Team => Action::ManageMerchant,
             Self::Audit => Action::ReadAudit,
-            Self::Reviews => Action::ReadReviews,
+            Self::Reviews | Self::Disputes => Action::ReadReviews,
             Self::Developers => Action::ReadIntegration,
         }
     }
@@ -70,6 +72,7 @@ impl Screen {
             Self::Team => "team",
             Self::Audit => "audit",
             Self::Reviews => "reviews",
+            Self::Disputes => "disputes",
             Self::Developers => "developers",
         }
     }
@@ -89,6 +92,7 @@ impl Screen {
             Self::Team => "Team",
             Self::Audit => "Audit",
             Self::Reviews => "Reviews",
+            Self::Disputes => "Disputes",
             Self::Developers => "Developers",
         }
     }

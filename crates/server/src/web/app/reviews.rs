@@ -6,9 +6,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::Uri;
 use axum::response::Response;
+use domain::decision::event::EventType;
 use domain::decision::preview::{Place, Preview, PreviewedEntry};
 use domain::directory::principal::Principal;
 use domain::directory::roles::Action;
+use domain::exceptions::note_evidence::{EVIDENCE_MAX as NOTE_MAX, NoteEvidence};
 use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, Review, ReviewKind, ReviewStatus};
 use domain::kernel::ids::{MerchantId, ReviewId};
@@ -24,11 +26,13 @@ use store::reads::reviews::{OpenReview, ReviewFilter};
 
 use crate::api::error::ApiError;
 use crate::api::extract::Ids;
-use crate::api::fields::{FromValue, Text};
+use crate::api::fields::{FromValue, Lines, Text};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::limits::CountPageRequest;
+use crate::web::app::approvals::names_of;
+use crate::web::app::disputes::{self, DisputePart};
 use crate::web::app::frame::{self, AppFrame, Fault, Moment};
 use crate::web::app::navigation::Screen;
 use crate::web::app::payment;
@@ -139,7 +143,7 @@ fn row_of_all(found: &OpenReview, now: ServerTime) -> Row {
     }
 }
 
-fn payment_words(execution: &Execution) -> String {
+pub(super) fn payment_words(execution: &Execution) -> String {
     let outside = execution.outside_amount();
     let operation = execution.operation().as_str().to_lowercase();
     format!("{operation} of {outside} {}", outside.currency)
@@ -311,6 +315,8 @@ struct ReviewTemplate<'a> {
     /// Entries are for who may read wallets.
     shows_entries: bool,
     bookings: Vec<Booking>,
+    /// What is known of the dispute, if it is about one.
+    dispute: Option<DisputePart>,
     /// How it can be resolved, for who may.
     ways: Vec<Way>,
     shown: Option<Shown>,
@@ -323,6 +329,8 @@ struct ReviewTemplate<'a> {
 struct Typed {
     how: String,
     evidence: String,
+    /// Evidence for the payer's bank.
+    note: String,
 }
 
 struct Way {
@@ -513,6 +521,8 @@ async fn render(
     };
     let mut events = at.reads.events_of(execution.id.0).await?;
     events.extend(at.reads.events_of(review.id.0).await?);
+    let names = names_of(at, events.iter().filter_map(|event| event.actor)).await?;
+    let dispute = DisputePart::of(review, (&events, &names), role, me.now);
     events.sort_by_key(|event| (event.created_at, event.id));
     let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     let entries = at.reads.entries_of(&ids).await?;
@@ -521,7 +531,12 @@ async fn render(
         let own = own.filter(|_| shows_entries);
         let lines = own.map(|(entry, kind)| line(entry, *kind)).collect();
         // The evidence of a resolution stands in the whole note.
-        let note = if role.is_of_merchant() { event.public_note() } else { event.note.as_deref() };
+        let note = match event.kind {
+            // What was noted for the bank has its own part of the page.
+            EventType::ReviewEvidenceNoted => None,
+            _ if role.is_of_merchant() => event.public_note(),
+            _ => event.note.as_deref(),
+        };
         let note = note.map(str::to_owned);
         Booking { at: Moment(event.created_at), event: event.kind.as_str(), note, lines }
     });
@@ -537,7 +552,11 @@ async fn render(
     let may_check = payment::may_check(at, attempt.as_ref());
     let path = path(review);
     let frame = me.frame(visitor, &format!("Review {}", review.id));
-    let frame = frame.at(&path).of(at, Screen::Reviews);
+    let screen = match review.kind {
+        ReviewKind::Dispute => Screen::Disputes,
+        _ => Screen::Reviews,
+    };
+    let frame = frame.at(&path).of(at, screen);
     let template = ReviewTemplate {
         app: &frame,
         merchant: &at.merchant.name,
@@ -559,6 +578,7 @@ async fn render(
         exchanges,
         shows_entries,
         bookings,
+        dispute,
         ways: if may_resolve { ways(review.kind).map(way).into() } else { vec![] },
         shown: shown.filter(|_| may_resolve),
         path,
@@ -571,6 +591,9 @@ async fn render(
 const fn what_now(review: &Review, may_resolve: bool, may_check: bool) -> &'static str {
     match review.status {
         ReviewStatus::Resolved => "It is resolved.",
+        ReviewStatus::Open if matches!(review.kind, ReviewKind::Dispute) => {
+            disputes::what_now(review, may_resolve)
+        }
         ReviewStatus::Open if may_resolve && may_check => {
             "It waits for you. Ask the network, then resolve it below."
         }
@@ -656,7 +679,7 @@ async fn preview(
         Err(why) => return not_found(&me, visitor, (merchant, id), why),
     };
     let name = form.field("how");
-    let typed = Typed { how: name.unwrap_or_default().to_owned(), evidence: String::new() };
+    let typed = Typed { how: name.unwrap_or_default().to_owned(), ..Typed::default() };
     let Some(how) = seen.resolution(name) else {
         let fault = Fault::of_field("how", "Choose how it is resolved.");
         let beside = Beside { fault, typed, shown: None };
@@ -682,6 +705,7 @@ async fn resolve(
     let typed = Typed {
         how: form.field("how").unwrap_or_default().to_owned(),
         evidence: form.field("evidence").unwrap_or_default().to_owned(),
+        ..Typed::default()
     };
     let Some(how) = seen.resolution(form.field("how")) else {
         let fault = Fault::of_field("how", "Choose how it is resolved.");
@@ -726,12 +750,49 @@ async fn resolve(
     }
 }
 
+/// Notes evidence for a dispute.
+async fn note(
+    Posted { app, visitor, me, ids: [merchant, id], form }: Posted<2>,
+) -> Result<Response, ApiError> {
+    let seen = match find(&app, &me, (merchant, id), Action::FollowUp).await {
+        Ok(seen) => seen,
+        Err(why) => return not_found(&me, visitor, (merchant, id), why),
+    };
+    let text = form.field("note").unwrap_or_default().replace("\r\n", "\n");
+    let typed = Typed { note: text.clone(), ..Typed::default() };
+    let Ok(Lines(text)) = Lines::<NOTE_MAX>::read(&json!(text)) else {
+        let sentence =
+            "Say what proves that the payment was in order, in at most 4,000 characters.";
+        let fault = Fault::of_field("note", wrong_text(&typed.note, "The evidence", sentence));
+        let beside = Beside { fault, typed, shown: None };
+        return render(StatusCode::UNPROCESSABLE_ENTITY, (&me, visitor), seen, beside).await;
+    };
+    let here = format!("{}#evidence-noted", path(&seen.review));
+    // The same form may have been sent before: then it leads on.
+    let shown = form.field("count").and_then(|count| count.parse().ok());
+    let since = seen.review.dispute_notes.saturating_sub(shown.unwrap_or(i64::MAX)).max(0);
+    if since > 0 {
+        let events = seen.at.reads.events_of(seen.review.id.0).await?;
+        let noted = disputes::notes_of(&seen.review, &events);
+        let latest = noted.iter().rev().take(usize::try_from(since).unwrap_or(0));
+        if latest.into_iter().any(|event| event.note.as_deref() == Some(&text)) {
+            return Ok(frame::lead_to(&here));
+        }
+    }
+    let decision = NoteEvidence { review_id: seen.review.id, text };
+    match me.submit(&app, Some(seen.at.merchant.id), decision).await {
+        Ok(_) => Ok(frame::lead_to(&here)),
+        Err(failure) => refused((&me, visitor), seen, failure, typed).await,
+    }
+}
+
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
         .page(OF_ALL, list_of_all)
         .page("/app/reviews/{merchant}", list)
         .page("/app/reviews/{merchant}/{id}", show)
+        .form("/app/reviews/{merchant}/{id}/evidence", note)
         .form("/app/reviews/{merchant}/{id}/preview", preview)
         .form("/app/reviews/{merchant}/{id}/resolve", resolve)
 }

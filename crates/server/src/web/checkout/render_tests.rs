@@ -164,6 +164,15 @@ async fn every_state_says_in_english_what_the_payer_must_know() {
                 "Left of the payment 7,785.52 LRD",
             ],
         ),
+        (
+            "taken back",
+            &[
+                "The payer’s bank has taken 7,787.52 LRD of this payment back.",
+                "It has not decided for good yet.",
+                "7,787.52 LRD was paid on 22 November 2026, 12:00 GMT. Receipt 7KQ2-9M4X",
+                "Taken back by the payer’s bank 7,787.52 LRD",
+            ],
+        ),
         ("draft", &["Not open for payment yet"]),
         (
             "expired",

@@ -15,8 +15,8 @@ use crate::api::sources::responses::samples;
 use crate::web::checkout::view::{
     CardPayment, CardPlace, CheckoutPage, Choices, ClosedReason, Closing, Contact, Failure,
     FailureReason, ItemList, MethodPrice, NotSentYet, PageState, PaidRate, PayWith, Payment,
-    PhoneFault, PhoneForm, Price, RefundLine, Review, Revive, TryAgain, Unavailable, UnderReview,
-    Waiting,
+    PhoneFault, PhoneForm, Price, RefundLine, Review, Revive, TakenBack, TryAgain, Unavailable,
+    UnderReview, Waiting,
 };
 use crate::web::language::{Language, PageLanguages, Visitor};
 use crate::web::methods::samples::methods;
@@ -170,6 +170,7 @@ pub fn payment() -> Payment {
         receipt_code: Some("7KQ2-9M4X".to_owned()),
         refunds: vec![],
         left: None,
+        taken_back: None,
         success_url: Some("https://shop.example/thanks".to_owned()),
     }
 }
@@ -245,6 +246,14 @@ pub fn states() -> Vec<(&'static str, PageState)> {
             PageState::Paid(Payment {
                 refunds: vec![refund(Some(AT)), refund(None)],
                 left: Some(money(778_552, "LRD")),
+                ..payment()
+            }),
+        ),
+        (
+            "taken back",
+            PageState::Paid(Payment {
+                taken_back: Some(TakenBack { amount: money(778_752, "LRD"), is_undecided: true }),
+                left: Some(money(0, "LRD")),
                 ..payment()
             }),
         ),

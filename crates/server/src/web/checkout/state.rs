@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use domain::directory::merchant::Merchant;
 use domain::directory::payment_account::PaymentAccount;
-use domain::exceptions::review::{Review as MoneyReview, ReviewStatus};
+use domain::exceptions::dispute::DisputeStanding;
+use domain::exceptions::review::{Review as MoneyReview, ReviewKind, ReviewStatus};
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Mode, Operation};
 use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
@@ -26,7 +27,8 @@ use crate::api::sources::{rate_text, refundable};
 use crate::web::checkout::offers::Offers;
 use crate::web::checkout::view::{
     CardPayment, CardPlace, Choices, ClosedReason, Closing, Failure, FailureReason, NotSentYet,
-    PageState, PaidRate, PayWith, Payment, RefundLine, Revive, TryAgain, UnderReview, Waiting,
+    PageState, PaidRate, PayWith, Payment, RefundLine, Revive, TakenBack, TryAgain, UnderReview,
+    Waiting,
 };
 use crate::web::text::PhoneNumber;
 
@@ -82,6 +84,10 @@ impl Rows {
     /// The state of the page.
     #[must_use]
     pub fn state(&self) -> PageState {
+        // What a bank took back is known: nobody has to look into that.
+        if self.source.status == SourceStatus::Paid && self.is_taken_back() {
+            return self.paid();
+        }
         if let Some(state) = self.in_review() {
             return PageState::InReview(state);
         }
@@ -102,6 +108,31 @@ impl Rows {
                 }
             },
         }
+    }
+
+    /// The dispute of the payment that paid it.
+    fn dispute(&self) -> Option<&MoneyReview> {
+        let paid = self.paid.as_ref()?;
+        let is_its = |review: &&MoneyReview| {
+            review.execution_id == paid.id && review.kind == ReviewKind::Dispute
+        };
+        self.reviews.iter().find(is_its)
+    }
+
+    /// What the payer's bank has taken back.
+    fn taken_back(&self) -> Option<TakenBack> {
+        let dispute = self.dispute()?;
+        let is_undecided = dispute.status == ReviewStatus::Open
+            && dispute.dispute_standing != Some(DisputeStanding::Lost);
+        dispute.taken_back().map(|amount| TakenBack { amount, is_undecided })
+    }
+
+    /// Whether something was taken back, and no other question is open.
+    fn is_taken_back(&self) -> bool {
+        let is_other = |review: &MoneyReview| {
+            review.status == ReviewStatus::Open && review.kind != ReviewKind::Dispute
+        };
+        self.taken_back().is_some() && !self.reviews.iter().any(is_other)
     }
 
     fn in_review(&self) -> Option<UnderReview> {
@@ -247,6 +278,7 @@ impl Rows {
             transaction_id: paid.provider_transaction_id.clone(),
             receipt_code: self.receipt_code.map(|code| code.to_string()),
             refunds: self.refunds.iter().map(line).collect(),
+            taken_back: self.taken_back(),
             left: any_refund.then(|| refundable(paid)),
             success_url: self.checkout.success_url.clone(),
         })

@@ -28,7 +28,7 @@ use crate::api::sources::responses::samples;
 use crate::web::checkout::samples::{AT, TOKEN, money};
 use crate::web::checkout::state::Rows;
 use crate::web::checkout::view::{
-    CardPlace, ClosedReason, FailureReason, MethodPrice, PageState, Revive, Unavailable,
+    CardPlace, ClosedReason, FailureReason, MethodPrice, PageState, Revive, TakenBack, Unavailable,
 };
 
 const PHONE: &str = "231880000001";
@@ -232,6 +232,14 @@ fn review_of(execution_id: ExecutionId, status: ReviewStatus) -> MoneyReview {
         dispute_id: None,
         dispute_withdrawn: false,
         dispute_reinstated: false,
+        dispute_told_at: None,
+        dispute_standing: None,
+        dispute_status: None,
+        dispute_reason: None,
+        dispute_amount_minor: None,
+        dispute_due_at: None,
+        dispute_link: None,
+        dispute_notes: 0,
         event_count: 0,
         created_at: ServerTime(AT.0),
         resolved_at: None,
@@ -310,6 +318,39 @@ fn a_wallet_that_takes_no_money_closes_the_page_before_anything_is_chosen() {
         assert_eq!(with(status, under_way(attempt())).state().name(), "waiting", "{status}");
         assert_eq!(with(status, paid()).state().name(), "paid", "{status}");
     }
+}
+
+/// What the bank has taken back is told, whether the dispute is open or not; of anything else a person
+/// has to look into, that comes first.
+#[test]
+fn a_payment_that_the_bank_took_back_is_told_as_such() {
+    let paid_id = paid().paid.expect("a payment").id;
+    let dispute = |status, minor| MoneyReview {
+        kind: ReviewKind::Dispute,
+        amount: money(minor, "LRD"),
+        ..review_of(paid_id, status)
+    };
+    let of = |reviews| Rows { reviews, ..paid() }.state();
+    for (status, minor, expected) in [
+        (ReviewStatus::Open, 0, "in-review"),
+        (ReviewStatus::Open, -778_752, "taken-back"),
+        (ReviewStatus::Resolved, -778_752, "taken-back"),
+        (ReviewStatus::Resolved, 0, "paid"),
+    ] {
+        assert_eq!(of(vec![dispute(status, minor)]).name(), expected, "{status} {minor}");
+    }
+    let PageState::Paid(payment) = of(vec![dispute(ReviewStatus::Open, -500)]) else {
+        panic!("another state")
+    };
+    let taken = TakenBack { amount: money(500, "LRD"), is_undecided: true };
+    assert_eq!(payment.taken_back, Some(taken));
+    let other = review_of(paid_id, ReviewStatus::Open);
+    assert_eq!(of(vec![dispute(ReviewStatus::Open, -778_752), other]).name(), "in-review");
+    let recovered = MoneyReview {
+        resolution: Some("to payer".to_owned()),
+        ..dispute(ReviewStatus::Resolved, -778_752)
+    };
+    assert_eq!(of(vec![recovered]).name(), "paid", "the network has it back");
 }
 
 #[test]

@@ -400,8 +400,18 @@ pub struct Payment {
     pub refunds: Vec<RefundLine>,
     /// What can still be refunded; `None` if nothing ever was.
     pub left: Option<Money>,
+    /// What the payer's bank has taken back since.
+    pub taken_back: Option<TakenBack>,
     /// Back to the shop.
     pub success_url: Option<String>,
+}
+
+/// Money that the payer's bank has taken back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TakenBack {
+    pub amount: Money,
+    /// Whether the bank may give it back.
+    pub is_undecided: bool,
 }
 
 /// A refund, completed or under way.

@@ -11,7 +11,7 @@ use crate::api::payment_links::link_path;
 use crate::web::checkout::show::ITEMS_SHOWN;
 use crate::web::checkout::view::{
     AmountFault, AmountForm, CheckoutPage, Choices, Failure, FailureReason, MethodPrice,
-    NotSentYet, Notice, PageState, PaidRate, PhoneFault, PhoneForm, Price, Unavailable,
+    NotSentYet, Notice, PageState, PaidRate, Payment, PhoneFault, PhoneForm, Price, Unavailable,
 };
 use crate::web::language::Language;
 use crate::web::language::texts::{Foreign, Html, Texts};
@@ -42,6 +42,7 @@ impl PageState {
             Self::NotSentYet(_) => "not-sent-yet",
             Self::Card(_) => "card",
             Self::Failed(..) => "failed",
+            Self::Paid(Payment { taken_back: Some(_), .. }) => "taken-back",
             Self::Paid(_) => "paid",
             Self::Closed(_) => "closed",
             Self::InReview(_) => "in-review",
@@ -96,6 +97,7 @@ impl PageState {
             }
             Self::Waiting(_) | Self::WaitingLong(_) | Self::NotSentYet(_) => t.title_waiting,
             Self::Failed(..) => t.title_not_paid,
+            Self::Paid(Payment { taken_back: Some(_), .. }) => t.title_taken_back,
             Self::Paid(_) => t.title_paid,
             Self::Closed(_) => t.title_closed,
             Self::InReview(_) => t.title_in_review,

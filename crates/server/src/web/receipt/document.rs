@@ -126,6 +126,8 @@ pub struct Rows<'a> {
 pub struct PaidRows<'a> {
     pub paid: &'a Execution,
     pub refunds: &'a [Execution],
+    /// What the payer's bank has taken back of it.
+    pub taken_back: Option<Money>,
     pub code: Option<ReceiptCode>,
     pub methods: &'a Methods,
 }
@@ -196,7 +198,7 @@ impl ReceiptDocument {
         };
         let zone = paid.map_or(Zone::Utc, PaidRows::zone);
         Self {
-            state: state(source, zone, language),
+            state: state(source, paid.and_then(|rows| rows.taken_back), zone, language),
             payment: paid.map(|rows| PaymentPart::new(rows, source.fee_bearer, language)),
             refunds: paid.and_then(|rows| RefundPart::new(rows, language)),
             verification: paid.and_then(|rows| rows.code).map(|code| Verification {
@@ -208,9 +210,13 @@ impl ReceiptDocument {
     }
 }
 
-fn state(source: &Source, zone: Zone, language: Language) -> String {
+fn state(source: &Source, taken_back: Option<Money>, zone: Zone, language: Language) -> String {
     let texts = language.texts();
     let with_warning = |words: &str| format!("{words} {}", texts.do_not_pay_again);
+    if let (Some(amount), Some(at)) = (taken_back, source.paid_at) {
+        let at = zone.at(at).in_words(language);
+        return texts.taken_back_paid_on(&money(amount, language), &at);
+    }
     match (source.status, source.paid_at) {
         (SourceStatus::Paid, Some(at)) => texts.paid_on(&zone.at(at).in_words(language)),
         (SourceStatus::Paid, None) => texts.paid.to_owned(),
@@ -270,7 +276,8 @@ impl PaymentPart {
 impl RefundPart {
     /// `None` when nothing was given back.
     fn new(rows: &PaidRows<'_>, language: Language) -> Option<Self> {
-        if rows.refunds.is_empty() && rows.paid.refunds().refunded_minor == 0 {
+        let is_whole = rows.refunds.is_empty() && rows.paid.refunds().refunded_minor == 0;
+        if is_whole && rows.taken_back.is_none() {
             return None;
         }
         let texts = language.texts();
@@ -283,8 +290,10 @@ impl RefundPart {
             let name = plain(text, &[("time", &zone.at(at).in_words(language))]);
             fact(name, money(refund.payee, language))
         };
+        let taken_back =
+            rows.taken_back.map(|amount| fact(texts.taken_back, money(amount, language)));
         Some(Self {
-            refunds: rows.refunds.iter().map(line).collect(),
+            refunds: rows.refunds.iter().map(line).chain(taken_back).collect(),
             left: fact(texts.left_of_payment, money(refundable(rows.paid), language)),
         })
     }

@@ -7,6 +7,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use domain::exceptions::review::Review;
+use domain::kernel::money::Money;
 use domain::payments::execution::Execution;
 use domain::sales::payment_link::LinkState;
 use domain::sales::source::{Item, SourceStatus};
@@ -75,14 +77,19 @@ async fn load<'a>(app: &'a App, token: &str) -> Result<Loaded<'a>, ApiError> {
     Ok(Loaded { reads, items, permit })
 }
 
-/// The collection that paid it, with its refunds.
-async fn payment(reads: &PageReads<'_>) -> Result<Option<(Execution, Vec<Execution>)>, ApiError> {
+/// The collection that paid it, with its refunds, and what the payer's bank has taken back of it.
+async fn payment(
+    reads: &PageReads<'_>,
+) -> Result<Option<(Execution, Vec<Execution>, Option<Money>)>, ApiError> {
     if reads.source.status != SourceStatus::Paid {
         return Ok(None);
     }
     let Some(paid) = reads.collection().await? else { return Ok(None) };
     let refunds = reads.refunds_of(&paid).await?;
-    Ok(Some((paid, refunds)))
+    let reviews = reads.reviews().await?;
+    let of_payment = reviews.iter().filter(|review| review.execution_id == paid.id);
+    let taken_back = of_payment.filter_map(Review::taken_back).next();
+    Ok(Some((paid, refunds, taken_back)))
 }
 
 async fn document(
@@ -92,7 +99,8 @@ async fn document(
 ) -> Result<ReceiptDocument, ApiError> {
     let payment = payment(&loaded.reads).await?;
     let methods = Methods::new(app.queries.for_system().tariff().await?, clock::now());
-    let paid = payment.as_ref().map(|(paid, refunds)| PaidRows {
+    let paid = payment.as_ref().map(|(paid, refunds, taken_back)| PaidRows {
+        taken_back: *taken_back,
         paid,
         refunds,
         code: app.receipt_codes.code(paid.id),

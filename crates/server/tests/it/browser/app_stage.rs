@@ -475,6 +475,29 @@ impl AppStage {
         see(browser, "app-review-resolved");
         browser.open(&of_shop);
         see(browser, "app-reviews-of-merchant");
+        self.disputes(browser, see);
+    }
+
+    /// Nobody disputes a payment of the sandbox: the open review is made what a network's would be.
+    fn disputes(&self, browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {
+        let Self { server, shop } = self;
+        browser.open("/app/disputes");
+        see(browser, "app-disputes-empty");
+        let open = server.database.value("SELECT min(id) FROM reviews WHERE status = 'OPEN'");
+        let due = (Timestamp::now().as_second() + 75 * 3_600) * 1_000_000;
+        server.database.sql(&format!(
+            "UPDATE reviews SET kind = 'DISPUTE', amount_minor = -4000, dispute_id = 'du_1', dispute_withdrawn = 1, \
+             dispute_standing = 'UNDER_WAY', dispute_status = 'needs_response', dispute_reason = 'product_not_received', \
+             dispute_amount_minor = 4000, dispute_due_at = {due}, \
+             dispute_link = 'https://dashboard.stripe.com/test/disputes/du_1TMJfztAH3bI5enkcjCJ2LbB' WHERE id = {open}"
+        ));
+        browser.open("/app/disputes");
+        see(browser, "app-disputes");
+        browser.open(&format!("/app/reviews/{}/{open}", shop.credentials.merchant_id));
+        see(browser, "app-dispute");
+        browser.write("[id=note]", "Signed for by Josephine\nWleh-Sirleaf on Monday");
+        browser.click(&button("/evidence"));
+        see(browser, "app-dispute-noted");
     }
 
     fn tariff(browser: &mut Chromium, see: &mut impl FnMut(&mut Chromium, &str)) {

@@ -14,7 +14,7 @@ fn suspense(stage: &Stage) -> Vec<Vec<String>> {
     )
 }
 
-fn receipt_of(stage: &Stage, paid: &Value) -> Value {
+pub(super) fn receipt_of(stage: &Stage, paid: &Value) -> Value {
     let shop = &stage.shop;
     let intent = format!("/v1/payment-intents/retrieve/{}", shown(paid, "payment_intent_id"));
     let invoice = shown(&shop.api.get(&intent).ok(), "source_id");

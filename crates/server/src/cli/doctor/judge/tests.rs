@@ -221,10 +221,42 @@ fn each_fault_that_facts_are_made_up_of_is_named_by_its_line() {
 }
 
 #[test]
-fn a_database_that_is_not_reached_is_one_line() {
-    let found = database(&Err("database: no answer".to_owned()));
-    assert_eq!(found.len(), 1);
-    assert_eq!((found[0].check, found[0].state), ("database", State::Fail));
+fn what_to_do_about_a_database_follows_from_what_is_wrong() {
+    for (trouble, is_file, word) in [
+        (Trouble::Away, false, "start the database"),
+        (Trouble::Absent, false, "--database"),
+        (Trouble::NoDatabase, true, "--database"),
+        (Trouble::Damaged, true, "kola db restore"),
+        (Trouble::Damaged, false, "backup of PostgreSQL"),
+        (Trouble::NoRights, true, "the user of the server"),
+        (Trouble::NoRights, false, "the rights"),
+        (Trouble::NotLetIn, false, "password"),
+        (Trouble::Locked, true, "locked"),
+        (Trouble::Full, true, "make room"),
+        (Trouble::BrokenDisk, true, "disk"),
+        (Trouble::Newer, true, "newer kola"),
+    ] {
+        let unusable = Unusable { said: "database: it says so".to_owned(), trouble, is_file };
+        let found = database(&Err(unusable));
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].check, found[0].state), ("database", State::Fail));
+        let to_do = found[0].to_do.unwrap_or_default();
+        assert!(to_do.contains(word), "{trouble:?}: {to_do}");
+        assert_eq!(to_do.contains("start the database"), trouble == Trouble::Away, "{to_do}");
+    }
+}
+
+/// A certificate that nobody could show is not one that has to be renewed.
+#[test]
+fn a_url_that_is_not_reached_is_one_line() {
+    let url = UrlFacts {
+        health: Err("its name has no address".to_owned()),
+        certificate: None,
+        ..healthy().url
+    };
+    let lines = public_url(Some(url));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].state == State::Fail && lines[0].check == "public_url", "{lines:?}");
 }
 
 #[test]
