@@ -264,7 +264,12 @@ fn as_sent(parts: &[&str], fields: &Fields<'_>) -> String {
             format!("Show what closing difference {} would book", id(one))
         }
         ["reconciliation", "differences", one, "close"] => {
-            format!("Close difference {}{}{}", id(one), fields.after(" as ", "how"), fields.after(": ", "evidence"))
+            format!(
+                "Close difference {}{}{}",
+                id(one),
+                fields.after(" as ", "how"),
+                fields.after(": ", "evidence")
+            )
         }
         ["reconciliation", one, "accept"] => {
             format!("Accept statement {}, which books {}", id(one), of("figures"))

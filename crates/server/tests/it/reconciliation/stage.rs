@@ -25,9 +25,9 @@ use kola::engine::Lane;
 use serde_json::Value;
 use store::{Store, clock};
 
+use crate::people::person::Person;
 use crate::people::reviews::of_installation;
 use crate::support::{Merchant, Server, spawn};
-use crate::people::person::Person;
 
 /// A lane on the database of a server, which is another process.
 struct Ledger(Lane<Box<dyn Store + Send>>);
@@ -107,9 +107,8 @@ pub(crate) struct Reader {
 impl Reader {
     #[track_caller]
     pub(crate) fn of(server: &Server) -> Self {
-        let account = server
-            .database
-            .value("SELECT id FROM network_accounts WHERE name = 'pawapay-sandbox'");
+        let account =
+            server.database.value("SELECT id FROM network_accounts WHERE name = 'pawapay-sandbox'");
         let account = NetworkAccountId(account.parse().expect("an id"));
         Self { ledger: Ledger::of(server), account, lines: 0 }
     }

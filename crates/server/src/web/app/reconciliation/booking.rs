@@ -177,8 +177,7 @@ mod tests {
         for kind in LineKind::ALL {
             for settled in [None, Some(money(-5_400, "USD"))] {
                 for fee in [None, Some(money(150, "USD"))] {
-                    let line =
-                        StatementLine { settled, fee, ..line(*kind, money(-5_000, "EUR")) };
+                    let line = StatementLine { settled, fee, ..line(*kind, money(-5_000, "EUR")) };
                     let legs = parts(&line).into_iter().flat_map(|(_, legs)| legs);
                     assert_eq!(legs.collect::<Vec<_>>(), recipes::statement_line(&line));
                 }

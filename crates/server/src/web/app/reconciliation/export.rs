@@ -372,12 +372,7 @@ impl List for Balances {
     }
 }
 
-async fn lines(
-    app: App,
-    me: LoggedIn,
-    id: i64,
-    format: Format,
-) -> Result<Response, ApiError> {
+async fn lines(app: App, me: LoggedIn, id: i64, format: Format) -> Result<Response, ApiError> {
     me.in_installation(Action::ReadInstallation).map_err(frame::without_page)?;
     let statement = app.queries.for_system().statement(StatementId(id)).await?;
     let statement = statement.ok_or(ApiError::NotFound)?;
