@@ -121,8 +121,7 @@ impl Reconciled {
             all.push(Self {
                 account: account.name.clone(),
                 open_differences: of_account.map_or(0, |(_, count)| *count),
-                compared_at: completed_at
-                    .map_or(account.created_at, |at| at.max(account.created_at)),
+                compared_at: completed_at.unwrap_or(account.created_at),
             });
         }
         Ok(all)
