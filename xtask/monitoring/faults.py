@@ -67,8 +67,8 @@ def environment():
     return {name: value for name, value in keep.items() if not name.lower().endswith("_proxy")}
 
 
-def kola(*arguments, given=None, database=f"sqlite:{DATABASE}"):
-    command = [BINARIES / "kola", *arguments, "--database", database]
+def kola(*arguments, given=None, database=f"sqlite:{DATABASE}", prefix=()):
+    command = [*prefix, BINARIES / "kola", *arguments, "--database", database]
     ran = subprocess.run(command, input=given, capture_output=True, text=True, env=environment() | {"KOLA_SECRETS_KEY_FILE": str(KEY)})
     assert ran.returncode == 0, (arguments, ran.stdout, ran.stderr)
     return ran.stdout
@@ -407,6 +407,39 @@ def contradiction(review, suspense):
     until("a payment that is contradicted", lambda: sandbox.pay(account))
     review()
     suspense()
+
+
+def statement(kind, amount, prefix=()):
+    """Compares a statement of one line, of three days ago."""
+    day = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - 3 * 86400))
+    file = RUN / "statement.csv"
+    file.write_text(
+        "Creation Date,Transaction ID,Amount,Currency,Type\n"
+        f"{day},{uuid.uuid4()},{amount},USD,{kind}\n"
+    )
+    kola("reconcile", "import", str(file), "--account", str(pawapay["id"]), prefix=prefix)
+
+
+@plants("KolaReconciliationDiffers")
+def unknown_payment(differs):
+    statement("DEPOSIT", "12.34")
+    differs()
+    (found,) = json.loads(kola("reconcile", "differences", "--json"))
+    kola("reconcile", "close", str(found["id"]), "--explained", "--evidence", "another program's")
+
+
+@plants("KolaReconciliationStale")
+def no_statement(stale):
+    statement("TOP_UP", "1.00", prefix=["faketime", "-f", "-60h"])
+    stale()
+    statement("TOP_UP", "2.00")
+
+
+@plants("KolaNetworkBalanceDrifts")
+def other_balance(drifts):
+    # What the network had before kola began is in no statement.
+    kola("networks", "balances")
+    drifts()
 
 
 @plants("KolaDispute", "KolaDisputeDueSoon")

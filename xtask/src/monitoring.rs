@@ -132,6 +132,8 @@ impl Stage {
         let sandbox = self.kola.merchant_create(&self.database, "Sandbox")?;
         let test = ["--mode", "test"];
         let test = self.kola.merchant_create_with(&self.database, "Test", &test)?;
+        // The server would ask in an hour.
+        self.kola.networks_balances(&self.database, &key)?;
         let key = key.display().to_string();
         let settings = [("KOLA_METRICS", "127.0.0.1:0"), ("KOLA_SECRETS_KEY_FILE", &*key)];
         let server = self.kola.serve(&self.database, 0, &settings)?;

@@ -83,6 +83,8 @@ pub struct Config {
     pub stop_on_violation: bool,
     /// Whether networks are asked for their statements every night.
     pub reconcile_nightly: bool,
+    /// Whether it is compared then what networks took as fees.
+    pub reconcile_fees: bool,
     /// How the columns of pawaPay's statements are read.
     pub statement_columns: Mapping,
     /// Whether `POST /v1/noop` is served, which benchmarks compare with.
@@ -114,6 +116,7 @@ impl Default for Config {
             verify_every: None,
             stop_on_violation: false,
             reconcile_nightly: true,
+            reconcile_fees: true,
             statement_columns: Mapping::default(),
             bench_routes: false,
         }

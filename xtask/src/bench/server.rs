@@ -110,6 +110,15 @@ impl Kola {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
+    /// Asks what networks keep, and keeps it on record.
+    pub fn networks_balances(&self, database: &Database, key: &Path) -> anyhow::Result<()> {
+        let mut command = self.command(database, &["networks", "balances"]);
+        command.arg("--secrets-key-file").arg(key).stdout(Stdio::null());
+        let status = command.status()?;
+        ensure!(status.success(), "kola networks balances ended with {status}");
+        Ok(())
+    }
+
     pub fn networks_set_limit(
         &self,
         database: &Database,

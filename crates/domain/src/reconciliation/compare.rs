@@ -47,6 +47,17 @@ pub struct Verdict {
     pub found: Option<Found>,
 }
 
+impl Verdict {
+    /// This verdict where fees are not compared.
+    #[must_use]
+    pub fn without_fee(self) -> Self {
+        match &self.found {
+            Some(Found { kind: DifferenceKind::FeeDiffers, .. }) => verdict(LineStanding::Matched),
+            _ => self,
+        }
+    }
+}
+
 /// A difference.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found {

@@ -187,7 +187,8 @@ struct About {
     payment: Option<(MerchantId, ExecutionId)>,
 }
 
-/// Opens a difference, if it is not known yet. One that was closed stays closed.
+/// Opens a difference, also again where both sides agreed for a while. One that an operator has closed
+/// stays closed, and one that is open says what the statement says now. Whether it was not open before.
 fn open(
     account: NetworkAccountId,
     about: About,
@@ -195,8 +196,21 @@ fn open(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<bool, Stop> {
-    if work.find::<Difference>(&(account, found.kind, about.subject))?.is_some() {
+    let known = work.find::<Difference>(&(account, found.kind, about.subject))?;
+    let is_open = known.as_ref().is_some_and(|known| known.status == DifferenceStatus::Open);
+    if let Some(known) = &known
+        && !is_open
+        && known.resolution != Some(DifferenceResolution::Agreed)
+    {
         return Ok(false);
+    }
+    if let Some(known) = known {
+        let Found { ours, theirs, reason, .. } = found.clone();
+        let now = Difference { ours, theirs, reason, ..known.opened() };
+        if now != *known {
+            work.put(now);
+        }
+        return Ok(!is_open);
     }
     let id = DifferenceId(work.new_id()?);
     work.put(Difference {

@@ -30,7 +30,7 @@ use crate::cli::arguments::{columns, currency};
 use crate::cli::merchant::LIST_STEP;
 use crate::cli::networks::{account_with_calls, callback_url_of};
 use crate::cli::output::{self, moment};
-use crate::cli::{Target, networks};
+use crate::cli::{Target, is_absent, networks};
 use crate::net::csv;
 use crate::reconciliation::asking::Asker;
 use crate::reconciliation::fetching::{self, About, Asked};
@@ -59,6 +59,9 @@ pub enum Reconcile {
         /// A mapping of the columns, for a pawaPay whose files have others than the default.
         #[arg(long, value_name = "FILE", value_parser = columns)]
         columns: Option<Mapping>,
+        /// Do not compare fees: merchants pay other ones than the network takes.
+        #[arg(long)]
+        ignore_fees: bool,
     },
     /// Compare a statement in a CSV file, from a network's dashboard, with the ledger.
     Import {
@@ -79,6 +82,9 @@ pub enum Reconcile {
         /// A currency whose payments it has; may be given again. Without one, those that it names.
         #[arg(long, value_name = "CODE", value_parser = currency)]
         currency: Vec<Currency>,
+        /// Do not compare fees: merchants pay other ones than the network takes.
+        #[arg(long)]
+        ignore_fees: bool,
         /// Only show how the file is understood: nothing is compared or recorded.
         #[arg(long)]
         dry_run: bool,
@@ -188,10 +194,10 @@ fn today() -> anyhow::Result<Date> {
 impl Reconcile {
     pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::Run { account, from, to, columns } => {
-                run(target, account, (from, to), columns.unwrap_or_default())
+            Self::Run { account, from, to, columns, ignore_fees } => {
+                run(target, account, (from, to), columns.unwrap_or_default(), !ignore_fees)
             }
-            Self::Import { file, account, columns, from, to, currency, dry_run } => {
+            Self::Import { file, account, columns, from, to, currency, ignore_fees, dry_run } => {
                 let mut opened = StatementFile::open(&file, columns.unwrap_or_default())?;
                 if dry_run {
                     return tell_summary(opened.summary());
@@ -201,6 +207,7 @@ impl Reconcile {
                     from: from.map(begin_of).transpose()?,
                     to: to.map(end_of).transpose()?,
                     currencies: currency.into_iter().collect(),
+                    ignores_fees: ignore_fees,
                 };
                 import(target, account, &mut opened, about)
             }
@@ -232,6 +239,7 @@ fn run(
     account: i64,
     (from, to): (Option<Date>, Option<Date>),
     mapping: Mapping,
+    compares_fees: bool,
 ) -> anyhow::Result<()> {
     let today = today()?;
     let from = from.map_or_else(|| today.checked_sub(2.days()), Ok)?;
@@ -251,6 +259,7 @@ fn run(
             to: end_of(to)?,
             callback_url: &callback_url,
             mapping: &mapping,
+            compares_fees,
         };
         fetching::fetch(&ledger, None, &asker, &asked).await
     })?;
@@ -297,8 +306,8 @@ fn tell_statement(statement: &Statement) -> anyhow::Result<()> {
     );
     if counts.differences > 0 {
         text.push_str(&format!(
-            "\nsee them by `kola reconcile differences --statement {}`; what was known before is with the statement that found it",
-            statement.id
+            "\nsee them by `kola reconcile differences --account {}`",
+            statement.network_account_id
         ));
     }
     output::done(&statement_json(statement), &text)
@@ -462,6 +471,14 @@ fn lines(target: &Target, statement: StatementId, as_csv: bool) -> anyhow::Resul
     output::tell(&cells.iter().map(|cells| object(&LINE_HEAD, cells)).collect(), text)
 }
 
+fn said_of(what: &str, lister: &str, id: i64, error: anyhow::Error) -> anyhow::Error {
+    if is_absent(&error) {
+        anyhow::anyhow!(unknown(what, lister, id))
+    } else {
+        error.context(format!("{what} {id}"))
+    }
+}
+
 fn unknown(what: &str, lister: &str, id: i64) -> String {
     format!("there is no {what} {id}: `kola reconcile {lister}` has their ids")
 }
@@ -469,7 +486,8 @@ fn unknown(what: &str, lister: &str, id: i64) -> String {
 /// An object of texts; an empty one is null.
 fn object(head: &[&str], cells: &[String]) -> Value {
     let fields = head.iter().zip(cells).map(|(name, cell)| {
-        let is_id = matches!(*name, "id" | "merchant_id" | "execution_id" | "statement_id");
+        let is_id =
+            matches!(*name, "id" | "account_id" | "merchant_id" | "execution_id" | "statement_id");
         let value = match cell.parse::<i64>() {
             Ok(id) if is_id => json!(id),
             _ if cell.is_empty() => Value::Null,
@@ -571,7 +589,7 @@ fn accept(target: &Target, id: StatementId) -> anyhow::Result<()> {
     drop(target.open_existing()?);
     let statement = target
         .run_once(AcceptStatement { statement_id: id })
-        .with_context(|| format!("statement {id}, of `kola reconcile list`"))?;
+        .map_err(|error| said_of("statement", "list", id.0, error))?;
     let posted = post(target, statement.id)?;
     let mut json = statement_json(&statement);
     if let Some(fields) = json.as_object_mut() {
@@ -588,7 +606,7 @@ fn close(target: &Target, id: DifferenceId, book: bool, evidence: &str) -> anyho
     let close = CloseDifference { difference_id: id, book, evidence: evidence.to_owned() };
     let closed = target
         .run_once(close)
-        .with_context(|| format!("difference {id}, of `kola reconcile differences`"))?;
+        .map_err(|error| said_of("difference", "differences", id.0, error))?;
     let how = closed.resolution.map_or("", |how| how.as_str()).to_lowercase();
     // Its line is free now, if its statement was accepted before.
     post(target, closed.statement_id)?;

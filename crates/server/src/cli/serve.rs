@@ -187,6 +187,11 @@ pub struct Serve {
     #[arg(long, env = "KOLA_RECONCILE_NIGHTLY", num_args = 0..=1, require_equals = true,
           default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     reconcile_nightly: bool,
+    /// Compare what networks took as fees with the gateway fees of the tariff: --reconcile-fees=false
+    /// where merchants pay other fees than the network takes.
+    #[arg(long, env = "KOLA_RECONCILE_FEES", num_args = 0..=1, require_equals = true,
+          default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    reconcile_fees: bool,
     /// A file that says how the columns of pawaPay's statements are read: see `kola reconcile columns`.
     #[arg(long, env = "KOLA_STATEMENT_COLUMNS", value_name = "FILE", value_parser = arguments::columns)]
     statement_columns: Option<Mapping>,
@@ -336,6 +341,7 @@ impl Serve {
             verify_every: self.verify_every,
             stop_on_violation: self.stop_on_violation,
             reconcile_nightly: self.reconcile_nightly,
+            reconcile_fees: self.reconcile_fees,
             statement_columns: self.statement_columns.clone().unwrap_or_default(),
             #[cfg(feature = "otlp")]
             traces: self

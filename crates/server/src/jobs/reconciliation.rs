@@ -117,6 +117,7 @@ async fn nightly(
         to: today,
         callback_url: &callback_url,
         mapping: &app.config.statement_columns,
+        compares_fees: app.config.reconcile_fees,
     };
     let statement = fetching::fetch(&ledger, Some(holder), &asker, &asked).await?;
     let counts = statement.counts;

@@ -33,6 +33,7 @@ pub struct Asked<'a> {
     pub callback_url: &'a str,
     /// How pawaPay's files are read.
     pub mapping: &'a Mapping,
+    pub compares_fees: bool,
 }
 
 /// Asks a network for the statement of an account, and compares it. `holder` is whoever has the lease of
@@ -58,7 +59,8 @@ pub async fn fetch<L: Ledger>(
     let mut reading = match holder {
         Some(holder) => Reading::begin_as(holder, ledger, begin).await?,
         None => Reading::begin(ledger, begin).await?,
-    };
+    }
+    .with_fees(asked.compares_fees);
     let read = match asker.called.account.network {
         Provider::PawaPay => from_pawapay(&mut reading, asker, asked).await,
         Provider::Stripe => from_stripe(&mut reading, asker, asked).await,
@@ -105,6 +107,7 @@ pub struct About {
     pub to: Option<ServerTime>,
     /// Whose payments it has. Without one, those that it names.
     pub currencies: BTreeSet<Currency>,
+    pub ignores_fees: bool,
 }
 
 /// Compares the statement in a file.
@@ -141,7 +144,7 @@ pub async fn import<L: Ledger>(
         from_at: from,
         to_at: to,
     };
-    let mut reading = Reading::begin(ledger, begin).await?;
+    let mut reading = Reading::begin(ledger, begin).await?.with_fees(!about.ignores_fees);
     let read = async {
         add(&mut reading, file.lines()?).await?;
         reading.find_missing(Some(&currencies)).await

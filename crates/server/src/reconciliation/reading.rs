@@ -45,6 +45,7 @@ pub struct Reading<'a, L> {
     ledger: &'a L,
     statement: Statement,
     holder: i64,
+    compares_fees: bool,
     read_at: ServerTime,
     counts: Counts,
     /// How often a line of this identity was there: of those that have no id of their own.
@@ -81,11 +82,18 @@ impl<'a, L: Ledger> Reading<'a, L> {
             ledger,
             statement,
             holder,
+            compares_fees: true,
             read_at: clock::now(),
             counts: Counts::default(),
             repeated: HashMap::new(),
             extended_at: Instant::now(),
         })
+    }
+
+    /// The same without comparing fees: for who asks other fees of merchants than the network takes.
+    #[must_use]
+    pub fn with_fees(self, compares_fees: bool) -> Self {
+        Self { compares_fees, ..self }
     }
 
     #[must_use]
@@ -161,6 +169,7 @@ impl<'a, L: Ledger> Reading<'a, L> {
             let payment = known.payment_of(&line).cloned();
             let others = known.others(payment.as_ref(), identity, &line);
             let verdict = compare::compare(&line, payment.as_ref(), others, self.read_at);
+            let verdict = if self.compares_fees { verdict } else { verdict.without_fee() };
             self.counts.matched += i64::from(verdict.standing == LineStanding::Matched);
             self.counts.under_way += i64::from(verdict.standing == LineStanding::UnderWay);
             self.counts.differences += i64::from(verdict.found.is_some());
@@ -338,7 +347,9 @@ impl Known {
         })
     }
 
-    /// What the other lines of its payment say; from now on this line is among them.
+    /// What the lines of its payment say that were read before it; from now on this line is among them.
+    /// So a line that is compared again is compared with the same ones, and of two that are alike it is
+    /// always the second that is one too many.
     fn others(
         &mut self,
         payment: Option<&Booked>,
@@ -347,21 +358,27 @@ impl Known {
     ) -> OtherLines {
         let Some(payment) = payment else { return OtherLines::default() };
         let lines = self.lines.entry(payment.execution_id).or_default();
-        lines.retain(|other| other.identity != identity);
-        let same = lines.iter().filter(|other| other.amount.currency == line.amount.currency);
+        let known = lines.iter().position(|other| other.identity == identity);
+        let earlier = lines.get(..known.unwrap_or(lines.len())).unwrap_or_default();
+        let same = earlier.iter().filter(|other| other.amount.currency == line.amount.currency);
         let minor = same.clone().fold(0_i64, |sum, other| sum.saturating_add(other.amount.minor));
         let of_kind = same.filter(|other| other.kind == line.kind).count();
-        lines.push(PaymentLine {
+        let own = PaymentLine {
             execution_id: payment.execution_id,
             identity,
             kind: line.kind,
             amount: line.amount,
-        });
+        };
+        match known.and_then(|at| lines.get_mut(at)) {
+            // Its network may have corrected it.
+            Some(known) => *known = own,
+            None => lines.push(own),
+        }
         OtherLines { of_kind: i64::try_from(of_kind).unwrap_or(i64::MAX), minor }
     }
 
     /// The open differences of a payment that are none any more with this line; from now on its own is
-    /// among those that are open.
+    /// among those that are open. It says nothing about lines that were read after it.
     fn settled_by(
         &mut self,
         payment: Option<&Booked>,
@@ -370,19 +387,27 @@ impl Known {
     ) -> Vec<(DifferenceKind, Fingerprint)> {
         let Some(payment) = payment else { return vec![] };
         let own = verdict.found.as_ref().map(|found| found.kind);
+        // A sum that agrees, or that is told anew, stands for the lines before it.
+        let tells_sum = match own {
+            None => verdict.standing == LineStanding::Matched,
+            Some(kind) => {
+                matches!(kind, DifferenceKind::FeeDiffers | DifferenceKind::AmountDiffers)
+            }
+        };
+        let lines = self.lines.get(&payment.execution_id).map_or(&[][..], Vec::as_slice);
+        let earlier: HashSet<Fingerprint> = lines
+            .iter()
+            .map(|line| line.identity)
+            .take_while(|earlier| *earlier != identity)
+            .collect();
         let open = self.open.entry(payment.execution_id).or_default();
         let is_settled = |(kind, subject): &(DifferenceKind, Fingerprint)| {
-            let is_own = *subject == identity;
-            match own {
-                _ if is_own => Some(*kind) != own,
-                // The payment is in the statement after all.
-                _ if *kind == DifferenceKind::MissingThere => true,
-                None => verdict.standing == LineStanding::Matched,
-                Some(DifferenceKind::FeeDiffers) => *kind != DifferenceKind::FeeDiffers,
-                // It tells of the sum of all lines, that line included.
-                Some(DifferenceKind::AmountDiffers) => *kind != DifferenceKind::FeeDiffers,
-                Some(_) => false,
+            if *subject == identity {
+                return Some(*kind) != own;
             }
+            // The payment is in the statement after all.
+            *kind == DifferenceKind::MissingThere
+                || (tells_sum && *kind != DifferenceKind::FeeDiffers && earlier.contains(subject))
         };
         let settled: Vec<_> = open.iter().copied().filter(&is_settled).collect();
         open.retain(|difference| !is_settled(difference));

@@ -199,7 +199,7 @@ impl SystemReads<'_> {
         Ok(self.0.rows(&sql, &params, booked).await?.pop())
     }
 
-    /// The lines on record of payments.
+    /// The lines on record of payments, in the order in which they were first read.
     pub async fn lines_of_payments(
         &self,
         account: NetworkAccountId,
@@ -210,7 +210,7 @@ impl SystemReads<'_> {
         }
         let sql = format!(
             "SELECT execution_id, identity, kind, amount_minor, currency FROM statement_lines \
-             WHERE execution_id IN {} AND +network_account_id = :account",
+             WHERE execution_id IN {} AND +network_account_id = :account ORDER BY id",
             self.0.dialect().integers_of()
         );
         let read = |row: &dyn ResultRow| {

@@ -750,9 +750,10 @@ record!(domain::reconciliation::difference::Difference, "statement_differences",
     fixed {
         id: "id", network_account_id: "network_account_id", kind: "kind", subject: "subject",
         statement_id: "statement_id", line_id: "line_id", merchant_id: "merchant_id", execution_id: "execution_id",
-        ours: "ours_minor" "ours_currency", theirs: "theirs_minor" "theirs_currency", reason: "reason", found_at: "found_at",
+        found_at: "found_at",
     }
     changing {
+        ours: "ours_minor" "ours_currency", theirs: "theirs_minor" "theirs_currency", reason: "reason",
         status: "status", resolution: "resolution", evidence: "evidence", event_id: "event_id", closed_at: "closed_at",
     }
     alt_key { "network_account_id" "kind" "subject" });

@@ -11,6 +11,9 @@ use domain::exceptions::review::ReviewKind;
 use domain::kernel::currency::Currency;
 use domain::kernel::time::ServerTime;
 use domain::ledger::installation_check::{CheckKind, InstallationCheck};
+use domain::network_accounts::account::{AccountStatus, NetworkAccount};
+use domain::reconciliation::balance::NetworkBalance;
+use domain::tariff::Tariff;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -19,6 +22,7 @@ use prometheus_client::registry::Registry;
 use store::reads::Queries;
 use store::reads::backlog::{OpenAmount, WaitingDeliveries};
 use store::reads::due::DueKind;
+use store::reads::scope::SystemReads;
 use store::schema::migrate;
 use store::{StoreError, clock};
 use tokio::sync::Mutex;
@@ -61,6 +65,17 @@ struct PoolLabels {
     state: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct AccountLabel {
+    account: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct BalanceLabels {
+    account: String,
+    currency: String,
+}
+
 /// What the database said, and when.
 #[derive(Default)]
 pub(super) struct Watched(Mutex<Option<(Instant, Option<FromDatabase>)>>);
@@ -78,9 +93,39 @@ struct FromDatabase {
     backup: InstallationCheck,
     wal_archived_at: Option<ServerTime>,
     are_payouts_stopped: bool,
+    reconciled: Vec<Reconciled>,
+    balances: Vec<(String, NetworkBalance)>,
     read_at: ServerTime,
     /// How far the database's clock is ahead of this process's, in microseconds.
     clock_ahead_us: i64,
+}
+
+/// How an account at a network is reconciled.
+#[derive(Clone)]
+struct Reconciled {
+    account: String,
+    open_differences: i64,
+    /// When a statement of it was last compared, or else when it was added.
+    compared_at: ServerTime,
+}
+
+impl Reconciled {
+    async fn of_all(reads: SystemReads<'_>, tariff: &Tariff) -> Result<Vec<Self>, StoreError> {
+        let open = reads.open_differences().await?;
+        let mut all = vec![];
+        let at_work = |account: &&NetworkAccount| account.status != AccountStatus::Closed;
+        for account in tariff.real_accounts().filter(at_work) {
+            let known = reads.reconciliation(account.id).await?;
+            let completed_at = known.and_then(|known| known.completed_at);
+            let of_account = open.iter().find(|(id, _)| *id == account.id);
+            all.push(Self {
+                account: account.name.clone(),
+                open_differences: of_account.map_or(0, |(_, count)| *count),
+                compared_at: completed_at.unwrap_or(account.created_at),
+            });
+        }
+        Ok(all)
+    }
 }
 
 impl FromDatabase {
@@ -96,6 +141,12 @@ impl FromDatabase {
             let oldest = reads.oldest_due(kind, now).await?;
             overdue.push((kind, oldest.map_or(Duration::ZERO, |due_at| passed(due_at, now))));
         }
+        let tariff = reads.tariff().await?;
+        let with_name = |balance: NetworkBalance| {
+            let account = tariff.network_account(balance.network_account_id)?;
+            Some((account.name.clone(), balance))
+        };
+        let balances = reads.network_balances().await?.into_iter().filter_map(with_name).collect();
         Ok(Self {
             overdue,
             open: reads.open_amounts().await?,
@@ -105,7 +156,9 @@ impl FromDatabase {
             verification: reads.installation_check(CheckKind::Verify).await?,
             backup: reads.installation_check(CheckKind::Backup).await?,
             wal_archived_at: reads.wal_archived_at().await?,
-            are_payouts_stopped: reads.tariff().await?.payouts_stop.is_some(),
+            are_payouts_stopped: tariff.payouts_stop.is_some(),
+            reconciled: Reconciled::of_all(reads, &tariff).await?,
+            balances,
             read_at: now,
             clock_ahead_us: database_time.map_or(0, |time| time.since(halfway)),
         })
@@ -237,6 +290,7 @@ impl FromDatabase {
         );
         self.register_reviews(registry);
         self.register_checks(registry);
+        self.register_reconciliation(registry);
         integer(
             registry,
             "kola_approvals_open",
@@ -307,6 +361,53 @@ impl FromDatabase {
             "kola_payouts_stopped",
             "Whether payouts and refunds are stopped",
             i64::from(self.are_payouts_stopped),
+        );
+    }
+
+    fn register_reconciliation(&self, registry: &mut Registry) {
+        let open = Family::<AccountLabel, Gauge>::default();
+        let compared = Family::<AccountLabel, SecondsGauge>::default();
+        for of in &self.reconciled {
+            let label = AccountLabel { account: of.account.clone() };
+            open.get_or_create(&label).set(of.open_differences);
+            compared.get_or_create(&label).set(time(Some(of.compared_at)));
+        }
+        registry.register(
+            "kola_reconciliation_differences_open",
+            "What the statements of an account and the ledger do not agree on, and nobody has explained",
+            open,
+        );
+        registry.register(
+            "kola_reconciliation_compared_timestamp_seconds",
+            "When a statement of an account was last compared to its end, or else when it was added",
+            compared,
+        );
+        let held = Family::<BalanceLabels, Gauge>::default();
+        let differs = Family::<BalanceLabels, Gauge>::default();
+        let asked = Family::<BalanceLabels, SecondsGauge>::default();
+        for (account, balance) in &self.balances {
+            let currency = balance.currency.code().to_owned();
+            let labels = BalanceLabels { account: account.clone(), currency };
+            held.get_or_create(&labels).set(balance.network_minor);
+            let difference = balance.difference();
+            let bound = if difference < 0 { i64::MIN } else { i64::MAX };
+            differs.get_or_create(&labels).set(i64::try_from(difference).unwrap_or(bound));
+            asked.get_or_create(&labels).set(time(Some(balance.read_at)));
+        }
+        registry.register(
+            "kola_network_balance_minor",
+            "What a network said that it keeps for an account, in minor units",
+            held,
+        );
+        registry.register(
+            "kola_network_balance_difference_minor",
+            "What a network keeps beyond what the ledger says, with the lines that are not booked yet, in minor units",
+            differs,
+        );
+        registry.register(
+            "kola_network_balance_timestamp_seconds",
+            "When a network was last asked what it keeps for an account",
+            asked,
         );
     }
 
