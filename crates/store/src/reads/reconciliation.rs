@@ -486,8 +486,10 @@ impl InstallationReads<'_> {
     pub async fn open_difference_kinds(
         &self,
     ) -> Result<Vec<(NetworkAccountId, DifferenceKind, i64)>, StoreError> {
-        const SQL: &str = "SELECT network_account_id, kind, count(*) FROM statement_differences \
-             WHERE status = 'OPEN' GROUP BY network_account_id, kind ORDER BY network_account_id, kind";
+        // An expression keeps the databases from the index of all differences, which begins with the same
+        // columns: those that are open are few.
+        const SQL: &str = "SELECT network_account_id, kind || '', count(*) FROM statement_differences \
+             WHERE status = 'OPEN' GROUP BY 1, 2 ORDER BY 1, 2";
         let read = |row: &dyn ResultRow| {
             Column::read(&mut RowReader::new(row, "statement_differences", 0))
         };
