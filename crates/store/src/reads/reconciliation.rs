@@ -234,7 +234,7 @@ impl SystemReads<'_> {
         }
         let sql = format!(
             "SELECT execution_id, kind, subject FROM statement_differences \
-             WHERE execution_id IN {} AND +network_account_id = :account AND +status = 'OPEN'",
+             WHERE execution_id IN {} AND +network_account_id = :account AND status || '' = 'OPEN'",
             self.0.dialect().integers_of()
         );
         let read = |row: &dyn ResultRow| {
