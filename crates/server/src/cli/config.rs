@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::config_file::{self, ConfigFile, Fault};
 use crate::cli::exit::Exit;
 use crate::cli::masking::masked;
-use crate::cli::{command, fail, output, serve};
+use crate::cli::{arguments, command, fail, output, serve};
 use crate::credentials::sealing::SealingKey;
 use store::Database;
 use store::schema::migrate;
@@ -231,6 +231,11 @@ fn warnings(resolved: &Resolved) -> Vec<String> {
         && let Err(error) = migrate::read_market(Some(Path::new(file)))
     {
         all.push(format!("market: a new database cannot be made with it: {error}"));
+    }
+    if let Some(file) = value("KOLA_STATEMENT_COLUMNS")
+        && let Err(error) = arguments::columns(file)
+    {
+        all.push(format!("statement-columns: {error}"));
     }
     if let Some(file) = value("KOLA_SECRETS_KEY_FILE")
         && let Err(error) = SealingKey::read(Path::new(file))

@@ -1,6 +1,7 @@
 //! `kola serve`: the server.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -34,7 +35,6 @@ use crate::cli::public_address::public_url;
 use crate::cli::{Target, arguments, output, user};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
-use crate::reconciliation::mapping::Mapping;
 use crate::server::Server;
 #[cfg(feature = "otlp")]
 use crate::telemetry::traces::{Share, export};
@@ -193,8 +193,8 @@ pub struct Serve {
           default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     reconcile_fees: bool,
     /// A file that says how the columns of pawaPay's statements are read: see `kola reconcile columns`.
-    #[arg(long, env = "KOLA_STATEMENT_COLUMNS", value_name = "FILE", value_parser = arguments::columns)]
-    statement_columns: Option<Mapping>,
+    #[arg(long, env = "KOLA_STATEMENT_COLUMNS", value_name = "FILE")]
+    statement_columns: Option<PathBuf>,
     /// The maximum number of commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
@@ -342,7 +342,6 @@ impl Serve {
             stop_on_violation: self.stop_on_violation,
             reconcile_nightly: self.reconcile_nightly,
             reconcile_fees: self.reconcile_fees,
-            statement_columns: self.statement_columns.clone().unwrap_or_default(),
             #[cfg(feature = "otlp")]
             traces: self
                 .otlp_endpoint
@@ -419,6 +418,11 @@ impl Serve {
     /// If the address is not free, or the database cannot be opened.
     pub fn start(self, target: &Target, runtime: &Runtime) -> anyhow::Result<Started> {
         let mut config = self.config();
+        if let Some(file) = &self.statement_columns {
+            let columns = arguments::columns(&file.to_string_lossy());
+            config.statement_columns =
+                columns.map_err(anyhow::Error::msg).context("--statement-columns")?;
+        }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = target.database.kind(), at = %target.database, "starting");
         let listener = runtime.block_on(async { self.listen.bind("--listen") })?;
         let metrics_listener = runtime.block_on(async {

@@ -390,6 +390,8 @@ fn a_check_tells_all_faults_and_what_is_dangerous() {
         ("secrets-key-file", Some("short"), "64 hexadecimal digits"),
         ("market", None, "No such file"),
         ("market", Some("nonsense"), "cannot be made"),
+        ("statement-columns", None, "cannot be read"),
+        ("statement-columns", Some("colour = 'red'"), "unknown field"),
     ] {
         let _ = std::fs::remove_file(&key);
         if let Some(content) = content {
