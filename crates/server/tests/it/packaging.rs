@@ -187,6 +187,11 @@ fn every_key_of_the_shipped_settings_is_known_the_optional_ones_too() {
         let said = String::from_utf8_lossy(&checked.stdout).into_owned();
         let faults = String::from_utf8_lossy(&checked.stderr);
         assert!(checked.status.success(), "{said}{faults}");
-        assert!(said.contains(&format!("{settings} settings, 0 faults, 0 warnings")), "{said}");
+        assert!(said.contains(&format!("{settings} settings, 0 faults, ")), "{said}");
+        // The key is where the package has it, and not on every machine.
+        let warnings = faults.lines().filter(|line| line.contains("warning: "));
+        let others: Vec<&str> =
+            warnings.filter(|line| !line.contains("secrets-key-file")).collect();
+        assert!(others.is_empty(), "{faults}");
     }
 }
