@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::networks::stage::{add_account, pawapay_secrets};
 use crate::reconciliation::stage::{HEAD, Past, days_ago, open_differences, told, verified};
-use crate::support::{Database, shown, wait_for};
+use crate::support::{Database, on_postgres_only, shown, wait_for};
 
 /// A database with one account at pawaPay, and the account's id.
 pub(super) fn with_account() -> (Database, String) {
@@ -210,6 +210,30 @@ fn tables_are_csv_without_formulas() {
         };
         assert!(!rows.iter().flatten().any(|cell| is_formula(cell)), "{text}");
     }
+}
+
+#[test]
+fn a_copy_of_the_database_has_all_of_it() {
+    on_postgres_only!();
+    let (database, account) = with_account();
+    let unknown =
+        "2026-10-01T10:00:00Z,8917c345-4791-4285-a416-62f24b6982db,DEPOSIT,10.00,USD,0.10";
+    let lines = [movements(), vec![unknown.to_owned()]].concat();
+    let read = import(&database, &account, &file(&database, "statement.csv", &lines));
+    told(&database, &["reconcile", "accept", &shown(&read, "id")]);
+    let copied = Database::in_a_file();
+    database.kola(&["db", "copy", "--from", &database.url(), "--to", &copied.url()]).ok();
+    for arguments in [
+        &["reconcile", "list"][..],
+        &["reconcile", "lines", &shown(&read, "id")],
+        &["reconcile", "differences"],
+        &["reconcile", "month", "2026-10"],
+    ] {
+        assert_eq!(told(&copied, arguments), told(&database, arguments), "{arguments:?}");
+    }
+    let difference = shown(&open_differences(&copied)[0], "id");
+    told(&copied, &["reconcile", "close", &difference, "--book", "--evidence", "a mail"]);
+    verified(&copied);
 }
 
 /// A process that reads the statement of a network and waits for an answer that does not come.
