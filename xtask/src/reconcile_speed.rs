@@ -85,7 +85,7 @@ fn at_a_network(kola: &Kola, database: &Database, dir: &Path) -> anyhow::Result<
     let added = kola.networks_add(database, &key, "http://127.0.0.1:1", "a-token-of-nobody", 1)?;
     let account = added["id"].to_string();
     database.sql(&format!(
-        "UPDATE provider_attempts SET network_account_id = {account}, body = coalesce(body, '{}')"
+        "UPDATE provider_attempts SET network_account_id = {account}, body = coalesce(body, '')"
     ))?;
     Ok(account)
 }

@@ -12,10 +12,15 @@ use crate::support::{Database, on_postgres_only, shown, wait_for};
 /// A database with one account at pawaPay, and the account's id.
 pub(super) fn with_account() -> (Database, String) {
     let database = Database::with_schema();
+    let account = account_of(&database);
+    (database, account)
+}
+
+fn account_of(database: &Database) -> String {
     database.make_secrets_key();
     let which = ["--network", "pawapay", "--name", "mobile", "--base-url", "http://127.0.0.1:1"];
-    let (account, _) = add_account(&database, &which, &pawapay_secrets());
-    (database, account.to_string())
+    let (account, _) = add_account(database, &which, &pawapay_secrets());
+    account.to_string()
 }
 
 /// A file with these lines.
@@ -215,13 +220,14 @@ fn tables_are_csv_without_formulas() {
 #[test]
 fn a_copy_of_the_database_has_all_of_it() {
     on_postgres_only!();
-    let (database, account) = with_account();
+    let (database, copied) = (Database::in_a_file(), Database::new());
+    database.merchant("Shop");
+    let account = account_of(&database);
     let unknown =
         "2026-10-01T10:00:00Z,8917c345-4791-4285-a416-62f24b6982db,DEPOSIT,10.00,USD,0.10";
     let lines = [movements(), vec![unknown.to_owned()]].concat();
     let read = import(&database, &account, &file(&database, "statement.csv", &lines));
     told(&database, &["reconcile", "accept", &shown(&read, "id")]);
-    let copied = Database::in_a_file();
     database.kola(&["db", "copy", "--from", &database.url(), "--to", &copied.url()]).ok();
     for arguments in [
         &["reconcile", "list"][..],
