@@ -20,6 +20,7 @@ mod package;
 mod payment_load;
 mod programs;
 mod receipt_speed;
+mod reconcile_speed;
 mod screens;
 mod soak;
 mod test;
@@ -51,6 +52,8 @@ enum Chore {
     VerifySpeed(verify_speed::Options),
     /// Time the pages and the download of a merchant with many payments
     DashboardSpeed(dashboard_speed::Options),
+    /// Time a large statement of a network, beside ledger verify
+    ReconcileSpeed(reconcile_speed::Options),
     /// Time receipts as PDF
     ReceiptSpeed,
     /// Time the migration of a large database from one release build to another
@@ -90,6 +93,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Soak(options) => soak::run(&options),
         Chore::VerifySpeed(options) => verify_speed::run(&options),
         Chore::DashboardSpeed(options) => dashboard_speed::run(&options),
+        Chore::ReconcileSpeed(options) => reconcile_speed::run(&options),
         Chore::ReceiptSpeed => receipt_speed::run(),
         Chore::MigrationTime(options) => migration_time::run(&options),
         Chore::Sizes(options) => bench::sizes::run(&options),

@@ -17,14 +17,14 @@ pub struct Booked {
     pub merchant_id: MerchantId,
     pub execution_id: ExecutionId,
     pub request_id: NetworkRequestId,
-    /// What it has moved on the network's balance here, with what its reviews have booked: above zero
-    /// where the balance rose. In the currency of the payment.
+    /// What it has moved on the network's balance here, with what its reviews and its differences have
+    /// booked: above zero where the balance rose. In the currency of the payment.
     pub amount: Money,
     /// What the network is expected to take for it, in the currency of the wallet.
     pub fee: Money,
     /// Whether it is not final.
     pub is_open: bool,
-    /// Whether it moved money: it completed, or a review has booked some.
+    /// Whether it moved money: it completed, or a review or a difference has booked some.
     pub is_settled: bool,
     pub created_at: ServerTime,
     /// When it completed, if it did.
@@ -93,17 +93,18 @@ pub fn compare(
     let is_young = read_at.since(line.occurred_at) < UNDER_WAY_US;
     let Some(payment) = payment else { return without_payment(line, is_young) };
     let ours = payment.amount;
-    if ours.currency != line.amount.currency {
-        let reason = "the currency is not that of the payment here";
-        return differs(DifferenceKind::AmountDiffers, Some(ours), Some(line.amount), reason);
-    }
+    let is_of_currency = ours.currency == line.amount.currency;
     let sum = others.minor.checked_add(line.amount.minor);
-    if sum == Some(ours.minor) {
+    if is_of_currency && sum == Some(ours.minor) {
         return of_fee(line, payment);
     }
     if others.of_kind > 0 {
         let reason = "the statement has this movement of the payment more than once";
         return differs(DifferenceKind::DuplicateThere, None, Some(line.amount), reason);
+    }
+    if !is_of_currency {
+        let reason = "the currency is not that of the payment here";
+        return differs(DifferenceKind::AmountDiffers, Some(ours), Some(line.amount), reason);
     }
     if payment.is_open {
         if is_young {
@@ -175,4 +176,163 @@ pub fn is_missing_there(
         && from <= at
         && at < to
         && read_at.since(at) >= UNDER_WAY_US
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::currency::Currency;
+    use crate::kernel::time::seconds;
+    use crate::kernel::uuids::Uuid;
+
+    const DAY: i64 = seconds(86_400);
+    /// When lines and payments moved.
+    const AT: ServerTime = ServerTime(1_000 * DAY);
+    /// When the statement was read.
+    const LATER: ServerTime = ServerTime(1_003 * DAY);
+
+    fn money(minor: i64, code: &str) -> Money {
+        Money::new(minor, Currency::parse(code).unwrap())
+    }
+
+    fn usd(minor: i64) -> Money {
+        money(minor, "USD")
+    }
+
+    fn line(amount: Money) -> ReportedLine {
+        ReportedLine {
+            kind: LineKind::Collection,
+            line_id: None,
+            request_id: Some(Uuid::from_u128(7)),
+            reference: None,
+            amount,
+            settled: None,
+            fee: Some(usd(20)),
+            occurred_at: AT,
+        }
+    }
+
+    /// A collection of 10 dollars, for which a fee of 20 cents was expected.
+    fn payment() -> Booked {
+        Booked {
+            merchant_id: MerchantId(1),
+            execution_id: ExecutionId(2),
+            request_id: NetworkRequestId(Uuid::from_u128(7)),
+            amount: usd(1_000),
+            fee: usd(20),
+            is_open: false,
+            is_settled: true,
+            created_at: AT,
+            completed_at: Some(AT),
+        }
+    }
+
+    fn found(line: &ReportedLine, payment: Option<&Booked>, others: OtherLines) -> Found {
+        let verdict = compare(line, payment, others, LATER);
+        assert_eq!(verdict.standing, LineStanding::Differs);
+        verdict.found.unwrap()
+    }
+
+    fn alone(line: &ReportedLine, payment: &Booked) -> Found {
+        found(line, Some(payment), OtherLines::default())
+    }
+
+    #[test]
+    fn what_agrees_is_no_difference() {
+        let verdict = compare(&line(usd(1_000)), Some(&payment()), OtherLines::default(), LATER);
+        assert_eq!(verdict, super::verdict(LineStanding::Matched));
+        // In several parts, or given back in part: what counts is the sum.
+        let others = OtherLines { of_kind: 1, minor: 400 };
+        let verdict = compare(&line(usd(600)), Some(&payment()), others, LATER);
+        assert_eq!(verdict.standing, LineStanding::Matched);
+    }
+
+    #[test]
+    fn the_amount_the_direction_and_the_currency_are_compared() {
+        for (amount, theirs, part) in [
+            (usd(999), usd(999), "amount"),
+            (usd(0), usd(0), "amount"),
+            (usd(-1_000), usd(-1_000), "other way"),
+            (money(1_000, "LRD"), money(1_000, "LRD"), "currency"),
+        ] {
+            let found = alone(&line(amount), &payment());
+            assert_eq!(found.kind, DifferenceKind::AmountDiffers, "{amount}");
+            assert_eq!((found.ours, found.theirs), (Some(usd(1_000)), Some(theirs)));
+            assert!(found.reason.contains(part), "{}", found.reason);
+        }
+        // No sum overflows.
+        let others = OtherLines { of_kind: 0, minor: i64::MAX };
+        let found = found(&line(usd(i64::MAX)), Some(&payment()), others);
+        assert_eq!(found.kind, DifferenceKind::AmountDiffers);
+    }
+
+    #[test]
+    fn a_movement_that_is_there_twice_is_booked_once_in_any_currency() {
+        let others = OtherLines { of_kind: 1, minor: 1_000 };
+        for amount in [usd(1_000), usd(5), money(1_000, "LRD")] {
+            let found = found(&line(amount), Some(&payment()), others);
+            assert_eq!(found.kind, DifferenceKind::DuplicateThere, "{amount}");
+            // The payment itself is with the first line.
+            assert_eq!((found.ours, found.theirs), (None, Some(amount)));
+        }
+    }
+
+    #[test]
+    fn fees_are_compared_in_one_currency_and_where_there_are_any() {
+        let with = |fee| ReportedLine { fee, ..line(usd(1_000)) };
+        assert_eq!(alone(&with(Some(usd(21))), &payment()).kind, DifferenceKind::FeeDiffers);
+        assert_eq!(alone(&with(Some(usd(0))), &payment()).kind, DifferenceKind::FeeDiffers);
+        for fee in [None, Some(usd(20)), Some(money(21, "RWF"))] {
+            let verdict = compare(&with(fee), Some(&payment()), OtherLines::default(), LATER);
+            assert_eq!(verdict.standing, LineStanding::Matched, "{fee:?}");
+        }
+    }
+
+    #[test]
+    fn what_moved_less_than_a_day_ago_may_be_under_way() {
+        let open = Booked { is_open: true, is_settled: false, amount: usd(0), ..payment() };
+        let failed = Booked { is_open: false, ..open.clone() };
+        for payment in [None, Some(&open), Some(&failed)] {
+            let at = |after| {
+                let line = line(usd(1_000));
+                compare(&line, payment, OtherLines::default(), AT.plus(after)).found
+            };
+            assert_eq!(at(DAY - 1), None, "{payment:?}");
+            let found = at(DAY).unwrap();
+            assert_eq!(found.kind, DifferenceKind::MissingHere);
+            assert_eq!((found.ours, found.theirs), (None, Some(usd(1_000))));
+        }
+        // A wrong amount is none that time mends.
+        let verdict = compare(&line(usd(999)), Some(&payment()), OtherLines::default(), AT.plus(1));
+        assert_eq!(verdict.standing, LineStanding::Differs);
+    }
+
+    #[test]
+    fn a_line_of_no_payment_is_none_that_is_missing() {
+        for kind in [LineKind::TopUp, LineKind::BankTransfer, LineKind::Fee] {
+            let line = ReportedLine { kind, ..line(usd(5)) };
+            let verdict = compare(&line, None, OtherLines::default(), LATER);
+            assert_eq!(verdict, super::verdict(LineStanding::NoPayment));
+        }
+        let odd = ReportedLine { kind: LineKind::Other, ..line(usd(5)) };
+        let verdict = compare(&odd, None, OtherLines::default(), AT);
+        assert_eq!(verdict.found.unwrap().kind, DifferenceKind::MissingHere);
+    }
+
+    #[test]
+    fn a_payment_is_missing_in_the_statement_of_its_day_only() {
+        let (from, to) = (AT, AT.plus(DAY));
+        let missing = |at: ServerTime, read_at: ServerTime| {
+            let payment = Booked { created_at: AT, completed_at: Some(at), ..payment() };
+            is_missing_there(&payment, (from, to), read_at)
+        };
+        assert!(missing(from, LATER) && missing(to.plus(-1), LATER));
+        assert!(!missing(from.plus(-1), LATER) && !missing(to, LATER));
+        assert!(!missing(from, from.plus(DAY - 1)) && missing(from, from.plus(DAY)));
+        let nothing = Booked { amount: usd(0), ..payment() };
+        let failed = Booked { is_settled: false, ..payment() };
+        for payment in [nothing, failed] {
+            assert!(!is_missing_there(&payment, (from, to), LATER));
+        }
+    }
 }

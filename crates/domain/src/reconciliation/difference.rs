@@ -88,18 +88,6 @@ impl Row for Difference {
 }
 
 impl Difference {
-    /// This difference, open.
-    #[must_use]
-    pub fn opened(&self) -> Self {
-        Self {
-            status: DifferenceStatus::Open,
-            resolution: None,
-            evidence: None,
-            closed_at: None,
-            ..self.clone()
-        }
-    }
-
     /// This difference, closed.
     #[must_use]
     pub fn closed(&self, how: DifferenceResolution, evidence: &str, now: ServerTime) -> Self {

@@ -71,6 +71,32 @@ impl Row for StatementLine {
     }
 }
 
+impl StatementLine {
+    /// Whether a line that is on record is compared when a statement has it again: not where a person
+    /// has explained it, and not where it agrees and its network has not corrected it since.
+    #[must_use]
+    pub fn is_compared_with(&self, again: &ReportedLine) -> bool {
+        let said = (self.amount, self.settled, self.fee);
+        is_compared(self.standing, said, again)
+    }
+}
+
+/// See [`StatementLine::is_compared_with`]; `said` are the amounts on record.
+#[must_use]
+pub fn is_compared(
+    standing: LineStanding,
+    said: (Money, Option<Money>, Option<Money>),
+    again: &ReportedLine,
+) -> bool {
+    match standing {
+        LineStanding::UnderWay | LineStanding::Differs => true,
+        LineStanding::Explained => false,
+        LineStanding::Matched | LineStanding::NoPayment => {
+            said != (again.amount, again.settled, again.fee)
+        }
+    }
+}
+
 /// By what a line is known again in another statement: the network's own id of it, or else what it is
 /// about, when, and the how manieth such line of its statement it is. Its amounts do not count, so that
 /// a line that its network corrects stays the same line.

@@ -18,6 +18,7 @@ use crate::reconciliation::difference::{
 };
 use crate::reconciliation::line::{LineStanding, StatementLine};
 use crate::reconciliation::reported::ReportedLine;
+use crate::reconciliation::statement::{Statement, StatementStatus};
 
 /// How many lines or payments one command takes at most: each may need two ids.
 pub const AT_ONCE: usize = 30;
@@ -107,8 +108,8 @@ impl Decision for RecordLines {
 }
 
 impl RecordLines {
-    /// The line's row, how it stands, and whether it is a new one. What an operator has explained, and
-    /// what was booked, stays as it is.
+    /// The line's row, how it stands, and whether it is a new one. What an operator has explained, what
+    /// was booked, and what agrees and says the same again stays as it is.
     fn keep(
         &self,
         judged: &JudgedLine,
@@ -116,11 +117,17 @@ impl RecordLines {
     ) -> Result<(StatementLineId, LineStanding, bool), Stop> {
         let JudgedLine { line, identity, payment, verdict, .. } = judged;
         let known = work.find::<StatementLine>(&(self.account_id, *identity))?;
+        let is_first = match &known {
+            Some(known) => self.is_of_unfinished(known, work)?,
+            None => true,
+        };
         if let Some(known) = &known
-            && (known.event_id.is_some()
-                || !matches!(known.standing, LineStanding::UnderWay | LineStanding::Differs))
+            && (known.event_id.is_some() || !known.is_compared_with(line))
         {
-            return Ok((known.id, known.standing, false));
+            if is_first {
+                work.put(StatementLine { statement_id: self.statement_id, ..(**known).clone() });
+            }
+            return Ok((known.id, known.standing, is_first));
         }
         let id = match &known {
             Some(known) => known.id,
@@ -130,7 +137,10 @@ impl RecordLines {
         work.put(StatementLine {
             id,
             network_account_id: self.account_id,
-            statement_id: known.as_ref().map_or(self.statement_id, |known| known.statement_id),
+            statement_id: match &known {
+                Some(known) if !is_first => known.statement_id,
+                _ => self.statement_id,
+            },
             identity: *identity,
             kind,
             line_id,
@@ -145,7 +155,17 @@ impl RecordLines {
             execution_id: payment.map(|(_, execution)| execution),
             event_id: None,
         });
-        Ok((id, verdict.standing, known.is_none()))
+        Ok((id, verdict.standing, is_first))
+    }
+
+    /// Whether a line was read in a statement that did not come to its end: nobody can accept that
+    /// one, so its lines are of the next one that has them.
+    fn is_of_unfinished(&self, known: &StatementLine, work: &Workspace) -> Result<bool, Stop> {
+        if known.statement_id == self.statement_id || known.event_id.is_some() {
+            return Ok(false);
+        }
+        let statement = work.require::<Statement>(known.statement_id)?;
+        Ok(statement.status != StatementStatus::Complete)
     }
 }
 
@@ -187,8 +207,9 @@ struct About {
     payment: Option<(MerchantId, ExecutionId)>,
 }
 
-/// Opens a difference, also again where both sides agreed for a while. One that an operator has closed
-/// stays closed, and one that is open says what the statement says now. Whether it was not open before.
+/// Opens a difference. One that is open says from now on what was found last; one that had closed by
+/// itself is open again; one that an operator has closed stays closed. Whether it is open now and was
+/// not before.
 fn open(
     account: NetworkAccountId,
     about: About,
@@ -196,19 +217,26 @@ fn open(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<bool, Stop> {
-    let known = work.find::<Difference>(&(account, found.kind, about.subject))?;
-    let is_open = known.as_ref().is_some_and(|known| known.status == DifferenceStatus::Open);
-    if let Some(known) = &known
-        && !is_open
-        && known.resolution != Some(DifferenceResolution::Agreed)
-    {
-        return Ok(false);
-    }
-    if let Some(known) = known {
-        let Found { ours, theirs, reason, .. } = found.clone();
-        let now = Difference { ours, theirs, reason, ..known.opened() };
-        if now != *known {
-            work.put(now);
+    if let Some(known) = work.find::<Difference>(&(account, found.kind, about.subject))? {
+        let is_open = known.status == DifferenceStatus::Open;
+        if !is_open && known.resolution != Some(DifferenceResolution::Agreed) {
+            return Ok(false);
+        }
+        let again = Difference {
+            merchant_id: about.payment.map(|(merchant, _)| merchant),
+            execution_id: about.payment.map(|(_, execution)| execution),
+            status: DifferenceStatus::Open,
+            ours: found.ours,
+            theirs: found.theirs,
+            reason: found.reason.clone(),
+            resolution: None,
+            evidence: None,
+            found_at: if is_open { known.found_at } else { now },
+            closed_at: None,
+            ..(*known).clone()
+        };
+        if again != *known {
+            work.put(again);
         }
         return Ok(!is_open);
     }

@@ -20,6 +20,7 @@ mod payouts;
 mod people;
 mod positions;
 mod providers;
+mod reconciliation;
 mod refunds;
 mod reviews;
 mod room;

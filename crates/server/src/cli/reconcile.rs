@@ -286,11 +286,12 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Books what can be booked of a statement.
-fn post(target: &Target, statement: StatementId) -> anyhow::Result<usize> {
+/// Books what can be booked of the statements that were accepted: a line of an earlier one may have been
+/// under way until now.
+fn post(target: &Target) -> anyhow::Result<usize> {
     let runtime = runtime()?;
     let ledger = target.ledger(&runtime)?;
-    runtime.block_on(posting::post(&ledger, statement))
+    runtime.block_on(posting::post_all(&ledger))
 }
 
 fn tell_statement(statement: &Statement) -> anyhow::Result<()> {
@@ -590,7 +591,7 @@ fn accept(target: &Target, id: StatementId) -> anyhow::Result<()> {
     let statement = target
         .run_once(AcceptStatement { statement_id: id })
         .map_err(|error| said_of("statement", "list", id.0, error))?;
-    let posted = post(target, statement.id)?;
+    let posted = post(target)?;
     let mut json = statement_json(&statement);
     if let Some(fields) = json.as_object_mut() {
         fields.insert("posted".to_owned(), json!(posted));
@@ -609,7 +610,7 @@ fn close(target: &Target, id: DifferenceId, book: bool, evidence: &str) -> anyho
         .map_err(|error| said_of("difference", "differences", id.0, error))?;
     let how = closed.resolution.map_or("", |how| how.as_str()).to_lowercase();
     // Its line is free now, if its statement was accepted before.
-    post(target, closed.statement_id)?;
+    post(target)?;
     let cells = difference_cells(&closed);
     output::done(&object(&DIFFERENCE_HEAD, &cells), &format!("difference {id} is closed: {how}"))
 }

@@ -121,6 +121,9 @@ pub async fn import<L: Ledger>(
     about: About,
 ) -> anyhow::Result<Statement> {
     let summary = file.summary();
+    if let (0, Some(fault)) = (summary.lines, summary.first_faults.first()) {
+        bail!("{} lines cannot be read: {fault}", summary.faults);
+    }
     // Without days of its own a file is about the time between its lines: nothing can be missing there
     // that its author may have left out at either end.
     let from = about.from.or(summary.first);

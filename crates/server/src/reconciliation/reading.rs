@@ -12,16 +12,16 @@ use domain::kernel::time::{ServerTime, minutes};
 use domain::kernel::uuids::{Fingerprint, Uuid};
 use domain::reconciliation::compare::{self, Booked, Found, OtherLines, Verdict};
 use domain::reconciliation::difference::DifferenceKind;
-use domain::reconciliation::line::{LineStanding, identity};
+use domain::reconciliation::line::{self, LineStanding, identity};
 use domain::reconciliation::record_lines::{
     AT_ONCE, JudgedLine, MissingPayment, RecordLines, RecordMissing, Recorded,
 };
 use domain::reconciliation::reported::ReportedLine;
 use domain::reconciliation::run::{BeginStatement, ClaimReconciliation, EndStatement};
-use domain::reconciliation::statement::{Counts, Statement};
+use domain::reconciliation::statement::{Counts, Statement, StatementStatus};
 use store::clock;
 use store::progress::{self, Unit};
-use store::reads::reconciliation::{OpenDifference, PaymentLine};
+use store::reads::reconciliation::{KnownLine, OpenDifference, PaymentLine};
 
 use crate::reconciliation::ledger::{Ledger, submit};
 
@@ -159,12 +159,21 @@ impl<'a, L: Ledger> Reading<'a, L> {
         let mut judged = vec![];
         for (identity, line) in lines {
             self.counts.lines += 1;
-            match known.standings.get(&identity) {
-                None | Some(LineStanding::UnderWay | LineStanding::Differs) => {}
-                Some(standing) => {
-                    self.counts.matched += i64::from(*standing == LineStanding::Matched);
-                    continue;
+            let earlier = known.lines_known.get(&identity).copied();
+            if let Some(earlier) = earlier.filter(|earlier| !is_compared(earlier, &line)) {
+                self.counts.matched += i64::from(earlier.standing == LineStanding::Matched);
+                if earlier.status != StatementStatus::Complete && !earlier.is_booked {
+                    // Who reads a statement that broke off once more has its lines with this one.
+                    let verdict = Verdict { standing: earlier.standing, found: None };
+                    judged.push(JudgedLine {
+                        line,
+                        identity,
+                        payment: None,
+                        verdict,
+                        settles: vec![],
+                    });
                 }
+                continue;
             }
             let payment = known.payment_of(&line).cloned();
             let others = known.others(payment.as_ref(), identity, &line);
@@ -174,13 +183,12 @@ impl<'a, L: Ledger> Reading<'a, L> {
             self.counts.under_way += i64::from(verdict.standing == LineStanding::UnderWay);
             self.counts.differences += i64::from(verdict.found.is_some());
             let mut settles = known.settled_by(payment.as_ref(), identity, &verdict);
-            if known.standings.get(&identity) == Some(&LineStanding::Differs) {
+            if earlier.is_some_and(|earlier| earlier.standing == LineStanding::Differs) {
                 // What it was before may have been found when its payment was not known.
                 let own = verdict.found.as_ref().map(|found| found.kind);
                 let earlier = DifferenceKind::ALL.iter().filter(|kind| Some(**kind) != own);
                 settles.extend(earlier.map(|kind| (*kind, identity)));
             }
-            known.standings.insert(identity, verdict.standing);
             let payment = payment.map(|payment| (payment.merchant_id, payment.execution_id));
             judged.push(JudgedLine { line, identity, payment, verdict, settles });
         }
@@ -278,9 +286,15 @@ fn missing_payment(payment: &Booked) -> MissingPayment {
     }
 }
 
+/// Whether a line that is on record is compared when a statement has it again.
+fn is_compared(known: &KnownLine, again: &ReportedLine) -> bool {
+    let said = (known.amount, known.settled, known.fee);
+    !known.is_booked && line::is_compared(known.standing, said, again)
+}
+
 /// What is known of some lines and of their payments.
 struct Known {
-    standings: HashMap<Fingerprint, LineStanding>,
+    lines_known: HashMap<Fingerprint, KnownLine>,
     by_request: HashMap<Uuid, Booked>,
     by_reference: HashMap<String, Booked>,
     lines: HashMap<ExecutionId, Vec<PaymentLine>>,
@@ -296,14 +310,13 @@ impl Known {
         let reads = ledger.reads();
         let identities: Vec<_> = lines.iter().map(|(identity, _)| *identity).collect();
         let known = reads.known_lines(account, &identities).await?;
-        let standings: HashMap<_, _> =
-            known.into_iter().map(|line| (line.identity, line.standing)).collect();
+        let lines_known: HashMap<_, _> =
+            known.into_iter().map(|line| (line.identity, line)).collect();
         // What is settled is not compared again, so its payment is not looked up.
-        let is_open = |identity: &Fingerprint| {
-            let standing = standings.get(identity);
-            standing.is_none_or(|it| matches!(it, LineStanding::UnderWay | LineStanding::Differs))
+        let is_open = |(identity, line): &&(Fingerprint, ReportedLine)| {
+            lines_known.get(identity).is_none_or(|known| is_compared(known, line))
         };
-        let lines = || lines.iter().filter(|(identity, _)| is_open(identity)).map(|(_, line)| line);
+        let lines = || lines.iter().filter(is_open).map(|(_, line)| line);
         let requests: HashSet<Uuid> = lines().filter_map(|line| line.request_id).collect();
         let requests: Vec<_> = requests.into_iter().collect();
         let booked = reads.booked_by_request(account, &requests).await?;
@@ -336,7 +349,7 @@ impl Known {
         {
             open.entry(execution_id).or_default().push((kind, subject));
         }
-        Ok(Self { standings, by_request, by_reference, lines: of_payments, open })
+        Ok(Self { lines_known, by_request, by_reference, lines: of_payments, open })
     }
 
     fn payment_of(&self, line: &ReportedLine) -> Option<&Booked> {

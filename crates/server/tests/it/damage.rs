@@ -5,8 +5,10 @@ use store::schema::verify;
 use store::workspace::codes::with_codes;
 use store::workspace::sql::{Dialect, Sql};
 
+use crate::networks::stage::{add_account, pawapay_secrets};
 use crate::payment_link_pages::{link_with, pay};
 use crate::people;
+use crate::reconciliation::books::{HEAD, open_differences, told};
 use crate::reviews;
 use crate::support::payer::{Payer, until};
 use crate::support::shop::{GOOD, ending};
@@ -143,7 +145,7 @@ const DAMAGE: &[(&str, &str)] = &[
         "fees settled differ from the execution",
         "UPDATE entries SET amount_minor = amount_minor + 1
             WHERE execution_id = (SELECT id FROM executions WHERE settled_by_review_at IS NOT NULL)
-            AND account_id = (SELECT id FROM accounts WHERE kind = 'FEE_GATEWAY' AND currency = 'USD')",
+            AND account_id IN (SELECT id FROM accounts WHERE kind = 'FEE_GATEWAY' AND currency = 'USD')",
     ),
     (
         "settled amount differs from the execution",
@@ -320,6 +322,49 @@ const DAMAGE: &[(&str, &str)] = &[
     ("batch does not follow the one before of its lane", "UPDATE batches SET created_at = created_at + 1"),
     ("batch does not follow the one before of its lane", "UPDATE batches SET digest_1 = digest_2"),
     ("chain of batches is broken", "UPDATE batch_chain SET position = position + 1"),
+    (
+        "accounts of the installation differ from its statements",
+        "UPDATE statement_lines SET fee_minor = fee_minor + 1 WHERE event_id IS NOT NULL AND fee_minor > 0",
+    ),
+    (
+        "accounts of the installation differ from its statements",
+        "UPDATE statement_lines SET amount_minor = amount_minor + 1 WHERE kind = {line_kind TOP_UP}",
+    ),
+    (
+        "accounts of the installation differ from its statements",
+        "UPDATE statement_differences SET theirs_minor = theirs_minor + 1 WHERE resolution = 'BOOKED'",
+    ),
+    (
+        "accounts of the installation differ from its statements",
+        "UPDATE accounts SET balance_minor = balance_minor + 1 WHERE kind = 'DIFFERENCE'",
+    ),
+    ("account of the installation at a merchant", "UPDATE accounts SET merchant_id = 1 WHERE kind = 'SETTLEMENT'"),
+    (
+        "line of a statement booked without being accepted",
+        "UPDATE statements SET accepted_at = NULL WHERE accepted_at IS NOT NULL",
+    ),
+    (
+        "line of a statement booked without being accepted",
+        "UPDATE statement_lines SET standing = {line_standing UNDER_WAY} WHERE event_id IS NOT NULL",
+    ),
+    ("line of a statement booked without being accepted", "UPDATE statement_lines SET event_id = -1 WHERE event_id IS NOT NULL"),
+    ("line of a statement booked without being accepted", "DELETE FROM statements"),
+    (
+        "line of a statement about a payment that is not there",
+        "UPDATE statement_lines SET execution_id = -1, merchant_id = 1 WHERE id = (SELECT min(id) FROM statement_lines)",
+    ),
+    (
+        "line of a statement that differs without its difference",
+        "UPDATE statement_differences SET status = 'CLOSED', resolution = 'AGREED', evidence = 'x', closed_at = 1 WHERE status = 'OPEN'",
+    ),
+    (
+        "line of a statement that differs without its difference",
+        "UPDATE statement_lines SET standing = {line_standing MATCHED} WHERE standing = {line_standing DIFFERS}",
+    ),
+    ("difference of a statement without what it is about", "UPDATE statement_differences SET statement_id = -1"),
+    ("difference of a statement without what it is about", "UPDATE statement_differences SET line_id = NULL"),
+    ("difference of a statement without what it is about", "UPDATE statement_differences SET kind = 'MISSING_THERE'"),
+    ("difference of a statement without what it is about", "UPDATE statement_differences SET event_id = -1 WHERE event_id IS NOT NULL"),
     ("installation without the rows of its checks", "DELETE FROM installation_checks WHERE kind = 'BACKUP'"),
     ("fee is not what its row comes to", "UPDATE platform_fees SET percentage_ppm = 20000 WHERE operation = 'COLLECTION'"),
 ];
@@ -386,11 +431,36 @@ fn traded() -> Server {
     for held in [payout, transfer] {
         assert_eq!(held["waiting_for"], "approval");
     }
+    reconciled(&server);
     shop.told();
     people::owner(&server, &shop, "ama@shop.example");
     assert_eq!(server.terminate(), Some(0));
     server.verify_ledger();
     server
+}
+
+/// A statement of an account at a network that is accepted, with a difference that is booked and one that
+/// is open.
+fn reconciled(server: &Server) {
+    let database = &server.database;
+    if database.secrets_key().is_none() {
+        database.make_secrets_key();
+    }
+    let which = ["--network", "pawapay", "--name", "mobile", "--base-url", "http://127.0.0.1:1"];
+    let (account, _) = add_account(database, &which, &pawapay_secrets());
+    let lines = [
+        HEAD,
+        "2026-10-01T10:00:00Z,,TOP UP,1000.00,USD,0.50",
+        "2026-10-02T10:00:00Z,8917c345-4791-4285-a416-62f24b6982db,DEPOSIT,10.00,USD,0.10",
+        "2026-10-03T10:00:00Z,9917c345-4791-4285-a416-62f24b6982db,DEPOSIT,10.00,USD,0.10",
+    ];
+    let path = database.dir.path().join("statement.csv");
+    std::fs::write(&path, lines.join("\n")).expect("a file");
+    let (path, account) = (path.display().to_string(), account.to_string());
+    let read = told(database, &["reconcile", "import", &path, "--account", &account]);
+    told(database, &["reconcile", "accept", &shown(&read, "id")]);
+    let difference = shown(&open_differences(database)[0], "id");
+    told(database, &["reconcile", "close", &difference, "--book", "--evidence", "a mail"]);
 }
 
 #[test]

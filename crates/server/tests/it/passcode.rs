@@ -391,12 +391,14 @@ fn the_operator_removes_a_passcode() {
 #[test]
 fn a_crowd_of_hashes_takes_little_memory() {
     let (server, shop) = spawn();
+    let before = server.memory_peak_kib();
     let codes: Vec<String> = (0..40).map(|n| format!("code {n}")).collect();
     // Only the first one is set; the others are hashed and then refused.
     let statuses = all_at_once(&codes, |code| set(&shop, code, None).status);
     assert!(statuses.iter().all(|status| matches!(status, 200 | 403 | 429)), "{statuses:?}");
-    let peak = server.memory_peak_kib();
-    assert!(peak < 100_000, "{peak} KiB");
+    // Two hashes are made at a time, and the program without optimization is not small itself.
+    let taken = server.memory_peak_kib() - before;
+    assert!(taken < 60_000, "{taken} KiB");
 }
 
 #[test]

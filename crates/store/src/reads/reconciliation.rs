@@ -3,7 +3,7 @@
 
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    DifferenceId, ExecutionId, MerchantId, NetworkAccountId, StatementId, StatementLineId,
+    DifferenceId, EventId, ExecutionId, MerchantId, NetworkAccountId, StatementId, StatementLineId,
 };
 use domain::kernel::money::Money;
 use domain::kernel::names::Operation;
@@ -17,7 +17,7 @@ use domain::reconciliation::difference::{Difference, DifferenceKind, DifferenceS
 use domain::reconciliation::line::{LineStanding, StatementLine};
 use domain::reconciliation::reported::LineKind;
 use domain::reconciliation::run::Reconciliation;
-use domain::reconciliation::statement::Statement;
+use domain::reconciliation::statement::{Statement, StatementStatus};
 
 use crate::StoreError;
 use crate::reads::Queries;
@@ -33,6 +33,12 @@ use crate::workspace::sql_value::{Params, ResultRow, params};
 pub struct KnownLine {
     pub identity: Fingerprint,
     pub standing: LineStanding,
+    pub amount: Money,
+    pub settled: Option<Money>,
+    pub fee: Option<Money>,
+    pub is_booked: bool,
+    /// How far its statement is.
+    pub status: StatementStatus,
 }
 
 /// A line that is on record, as far as other lines of its payment are compared with it.
@@ -85,11 +91,20 @@ const OF_REVIEWS: &str = "(SELECT CAST(coalesce(sum(r.earlier_minor - r.earlier_
      WHERE r.execution_id = e.id AND r.kind <> 'DEADLINE_PASSED' AND r.currency = \
      CASE e.operation WHEN {operation COLLECTION} THEN e.payer_currency ELSE e.payee_currency END)";
 
+/// What differences of a payment have booked in its currency, where an operator said that the network
+/// is right.
+const OF_DIFFERENCES: &str = "(SELECT CAST(coalesce(sum(\
+     CASE WHEN d.theirs_currency = p.currency THEN d.theirs_minor ELSE 0 END \
+     - CASE WHEN d.ours_currency = p.currency THEN d.ours_minor ELSE 0 END), 0) AS BIGINT) \
+     FROM (SELECT CASE e.operation WHEN {operation COLLECTION} THEN e.payer_currency ELSE e.payee_currency END AS currency) AS p \
+     JOIN statement_differences AS d ON d.execution_id = e.id AND d.resolution = 'BOOKED' \
+     AND d.network_account_id = a.network_account_id)";
+
 /// The columns of a payment that [`booked`] reads.
 fn booked_columns() -> String {
     with_codes(&format!(
         "e.merchant_id, e.id, a.request_id, e.operation, e.status, e.payer_minor, e.payer_currency, \
-         e.payee_minor, e.payee_currency, e.gateway_fee_minor, e.created_at, e.completed_at, {OF_REVIEWS}"
+         e.payee_minor, e.payee_currency, e.gateway_fee_minor, e.created_at, e.completed_at, {OF_REVIEWS} + {OF_DIFFERENCES}"
     ))
 }
 
@@ -100,7 +115,7 @@ fn booked(row: &dyn ResultRow) -> Result<Booked, StoreError> {
     let status = ExecutionStatus::read(&mut reader)?;
     let (payer, payee) = <(Money, Money)>::read(&mut reader)?;
     let (fee, created_at, completed_at) = Column::read(&mut reader)?;
-    let of_reviews = i64::read(&mut reader)?;
+    let of_decisions = i64::read(&mut reader)?;
     let (moved, wallet) = match operation {
         Operation::Collection => (payer, payee.currency),
         Operation::Payout | Operation::Transfer | Operation::Refund => {
@@ -109,7 +124,7 @@ fn booked(row: &dyn ResultRow) -> Result<Booked, StoreError> {
     };
     let is_completed = status == ExecutionStatus::Completed;
     let minor = if is_completed { moved.minor } else { 0 };
-    let sum = minor.checked_add(of_reviews);
+    let sum = minor.checked_add(of_decisions);
     let sum = sum.ok_or_else(|| reader.inconsistent("its amounts do not fit".to_owned()))?;
     Ok(Booked {
         merchant_id,
@@ -118,7 +133,7 @@ fn booked(row: &dyn ResultRow) -> Result<Booked, StoreError> {
         amount: Money::new(sum, moved.currency),
         fee: Money::new(fee, wallet),
         is_open: matches!(status, ExecutionStatus::Pending | ExecutionStatus::Processing),
-        is_settled: is_completed || of_reviews != 0,
+        is_settled: is_completed || of_decisions != 0,
         created_at,
         completed_at,
     })
@@ -150,15 +165,20 @@ impl SystemReads<'_> {
             return Ok(vec![]);
         }
         let sql = format!(
-            "SELECT l.identity, l.standing FROM {} CROSS JOIN statement_lines AS l \
-             WHERE l.network_account_id = :account AND l.identity = wanted.value",
+            "SELECT l.identity, l.standing, l.amount_minor, l.currency, l.settled_minor, l.settled_currency, \
+             l.fee_minor, l.fee_currency, l.event_id, s.status FROM {} CROSS JOIN statement_lines AS l \
+             JOIN statements AS s ON s.id = l.statement_id WHERE l.network_account_id = :account AND l.identity = wanted.value",
             uuids_of(self.0.dialect())
         );
         let ids = hexadecimal(identities.iter().map(|identity| identity.0));
         let read = |row: &dyn ResultRow| {
-            let (identity, standing) =
-                Column::read(&mut RowReader::new(row, "statement_lines", 0))?;
-            Ok(KnownLine { identity, standing })
+            let mut reader = RowReader::new(row, "statement_lines", 0);
+            let (identity, standing) = Column::read(&mut reader)?;
+            let amount = Money::read(&mut reader)?;
+            let (settled, fee) = <(Option<Money>, Option<Money>)>::read(&mut reader)?;
+            let (event, status) = <(Option<EventId>, StatementStatus)>::read(&mut reader)?;
+            let is_booked = event.is_some();
+            Ok(KnownLine { identity, standing, amount, settled, fee, is_booked, status })
         };
         self.of_many(identities.len(), sql, params!["account" = account.0, "ids" = ids], read).await
     }

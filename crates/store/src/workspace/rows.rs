@@ -736,10 +736,10 @@ impl Column for Counts {
 
 record!(domain::reconciliation::line::StatementLine, "statement_lines",
     fixed {
-        id: "id", network_account_id: "network_account_id", statement_id: "statement_id", identity: "identity",
-        kind: "kind", line_id: "line_id",
+        id: "id", network_account_id: "network_account_id", identity: "identity", kind: "kind", line_id: "line_id",
     }
     changing {
+        statement_id: "statement_id",
         request_id: "request_id", reference: "reference", amount: "amount_minor" "currency",
         settled: "settled_minor" "settled_currency", fee: "fee_minor" "fee_currency", occurred_at: "occurred_at",
         standing: "standing", merchant_id: "merchant_id", execution_id: "execution_id", event_id: "event_id",
@@ -749,11 +749,11 @@ record!(domain::reconciliation::line::StatementLine, "statement_lines",
 record!(domain::reconciliation::difference::Difference, "statement_differences",
     fixed {
         id: "id", network_account_id: "network_account_id", kind: "kind", subject: "subject",
-        statement_id: "statement_id", line_id: "line_id", merchant_id: "merchant_id", execution_id: "execution_id",
-        found_at: "found_at",
+        statement_id: "statement_id", line_id: "line_id",
     }
     changing {
-        ours: "ours_minor" "ours_currency", theirs: "theirs_minor" "theirs_currency", reason: "reason",
+        merchant_id: "merchant_id", execution_id: "execution_id", ours: "ours_minor" "ours_currency",
+        theirs: "theirs_minor" "theirs_currency", reason: "reason", found_at: "found_at",
         status: "status", resolution: "resolution", evidence: "evidence", event_id: "event_id", closed_at: "closed_at",
     }
     alt_key { "network_account_id" "kind" "subject" });
