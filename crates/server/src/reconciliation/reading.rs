@@ -23,7 +23,7 @@ use store::clock;
 use store::progress::{self, Unit};
 use store::reads::reconciliation::{OpenDifference, PaymentLine};
 
-use crate::reconciliation::ledger::{Ledger, submit};
+use crate::reconciliation::ledger::{Ledger, LedgerReads as _, submit};
 
 /// How many lines are compared at a time.
 pub const CHUNK: usize = 16 * AT_ONCE;
@@ -81,7 +81,7 @@ impl<'a, L: Ledger> Reading<'a, L> {
             ledger,
             statement,
             holder,
-            read_at: clock::now(),
+            read_at: ledger.now(),
             counts: Counts::default(),
             repeated: HashMap::new(),
             extended_at: Instant::now(),
