@@ -4,6 +4,7 @@ use crate::kernel::ids::{ExecutionId, MerchantId};
 use crate::kernel::money::Money;
 use crate::kernel::time::{ServerTime, minutes};
 use crate::kernel::uuids::NetworkRequestId;
+use crate::mutant;
 use crate::reconciliation::difference::DifferenceKind;
 use crate::reconciliation::line::LineStanding;
 use crate::reconciliation::reported::{LineKind, ReportedLine};
@@ -79,7 +80,7 @@ pub fn compare(
     others: OtherLines,
     read_at: ServerTime,
 ) -> Verdict {
-    let is_young = read_at.since(line.occurred_at) < UNDER_WAY_US;
+    let is_young = read_at.since(line.occurred_at) < UNDER_WAY_US && !mutant!(UnderWayIsMissing);
     let Some(payment) = payment else { return without_payment(line, is_young) };
     let ours = payment.amount;
     if ours.currency != line.amount.currency {
@@ -89,6 +90,9 @@ pub fn compare(
     let sum = others.minor.checked_add(line.amount.minor);
     if sum == Some(ours.minor) {
         return of_fee(line, payment);
+    }
+    if others.of_kind > 0 && mutant!(DuplicateAgrees) {
+        return verdict(LineStanding::Matched);
     }
     if others.of_kind > 0 {
         let reason = "the statement has this movement of the payment more than once";

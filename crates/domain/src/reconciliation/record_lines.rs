@@ -12,6 +12,7 @@ use crate::kernel::ids::{
 };
 use crate::kernel::time::ServerTime;
 use crate::kernel::uuids::{Fingerprint, NetworkRequestId};
+use crate::mutant;
 use crate::reconciliation::compare::{Found, Verdict};
 use crate::reconciliation::difference::{
     Difference, DifferenceKind, DifferenceResolution, DifferenceStatus,
@@ -195,7 +196,9 @@ fn open(
     work: &mut Workspace,
     now: ServerTime,
 ) -> Result<bool, Stop> {
-    if work.find::<Difference>(&(account, found.kind, about.subject))?.is_some() {
+    let key = (account, found.kind, about.subject);
+    if work.find::<Difference>(&key)?.is_some() {
+        mutant!(DifferenceTwice => find_again(key, work)?);
         return Ok(false);
     }
     let id = DifferenceId(work.new_id()?);
