@@ -22,7 +22,7 @@ use domain::reconciliation::difference::{
 };
 use domain::reconciliation::line::LineStanding;
 use domain::reconciliation::post_lines::{AT_ONCE, PostLines};
-use domain::reconciliation::run::{BeginStatement, ClaimReconciliation};
+use domain::reconciliation::run::{BeginStatement, ClaimReconciliation, LEASE_US};
 use domain::reconciliation::statement::{Statement, StatementSource, StatementStatus};
 use kola::reconciliation::fetching::record_balances;
 use kola::reconciliation::ledger::{Ledger, LedgerReads, submit};
@@ -145,6 +145,7 @@ impl Sim {
     pub fn reconcile(&mut self) -> CheckResult {
         let mut rng = self.rng_for(&[stream::STATEMENTS, 2]);
         let statements = Statements::draw(self.seed, self.now);
+        self.break_off(&statements, &mut rng)?;
         let told = self.read_all(&statements, Made::First)?;
         self.count_lies(&statements);
         self.all_are_found(&told, &BTreeSet::new())?;
@@ -186,6 +187,45 @@ impl Sim {
         }
         self.nothing_young_is_missing()?;
         Ok(all)
+    }
+
+    /// Whoever reads a statement does not come to its end: it dies, or the network has no more. What it
+    /// has read stays, and the next reading goes on with it.
+    fn break_off(&mut self, statements: &Statements, rng: &mut Rng) -> CheckResult {
+        let Some((account_id, network, _)) = rng.pick(&ACCOUNTS).filter(|_| rng.chance(500)) else {
+            return Ok(());
+        };
+        let movements = self.providers.state().movements.clone();
+        let told = statements.of((account_id, network), Made::First, &movements, &self.model);
+        let part = told.iter().take(rng.below(told.len() + 1)).map(|told| told.line.clone());
+        let part: Vec<_> = part.collect();
+        let dies = rng.chance(500);
+        self.statistics.fault("statement broken off", 1);
+        let begin = BeginStatement {
+            account_id,
+            source: StatementSource::Network,
+            name: None,
+            digest: None,
+            from_at: ServerTime(0),
+            to_at: ServerTime(self.now),
+        };
+        let claim = |holder| ClaimReconciliation { account_id, holder, not_since: None };
+        let is_kept_away = self.with_ledger(async |ledger| {
+            if !submit(ledger, claim(1)).await? {
+                bail!("somebody else reads statements of account {account_id}");
+            }
+            let mut reading = Reading::begin_as(1, ledger, begin).await?;
+            reading.add(part).await?;
+            if dies {
+                return Ok(!submit(ledger, claim(2)).await?);
+            }
+            reading.end(Some("the network has no more".to_owned())).await?;
+            Ok(true)
+        })?;
+        self.now += LEASE_US;
+        rule(is_kept_away, "two processes read statements of an account", || {
+            format!("account {account_id}")
+        })
     }
 
     fn read(

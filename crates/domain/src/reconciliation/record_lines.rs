@@ -19,6 +19,7 @@ use crate::reconciliation::difference::{
 };
 use crate::reconciliation::line::{LineStanding, StatementLine};
 use crate::reconciliation::reported::ReportedLine;
+use crate::reconciliation::statement::{Statement, StatementStatus};
 
 /// How many lines or payments one command takes at most: each may need two ids.
 pub const AT_ONCE: usize = 30;
@@ -117,10 +118,17 @@ impl RecordLines {
     ) -> Result<(StatementLineId, LineStanding, bool), Stop> {
         let JudgedLine { line, identity, payment, verdict, .. } = judged;
         let known = work.find::<StatementLine>(&(self.account_id, *identity))?;
+        let statement_id = match &known {
+            Some(known) => self.statement_of(known, work)?,
+            None => self.statement_id,
+        };
         if let Some(known) = &known
             && (known.event_id.is_some()
                 || !matches!(known.standing, LineStanding::UnderWay | LineStanding::Differs))
         {
+            if statement_id != known.statement_id {
+                work.put(StatementLine { statement_id, ..(**known).clone() });
+            }
             return Ok((known.id, known.standing, false));
         }
         let id = match &known {
@@ -131,7 +139,7 @@ impl RecordLines {
         work.put(StatementLine {
             id,
             network_account_id: self.account_id,
-            statement_id: known.as_ref().map_or(self.statement_id, |known| known.statement_id),
+            statement_id,
             identity: *identity,
             kind,
             line_id,
@@ -147,6 +155,14 @@ impl RecordLines {
             event_id: None,
         });
         Ok((id, verdict.standing, known.is_none()))
+    }
+
+    /// The statement that a known line stays with: the first that has it and was read to its end, since
+    /// no other can be accepted.
+    fn statement_of(&self, known: &StatementLine, work: &Workspace) -> Result<StatementId, Stop> {
+        let first = work.require::<Statement>(known.statement_id)?;
+        let is_complete = first.status == StatementStatus::Complete;
+        Ok(if is_complete { known.statement_id } else { self.statement_id })
     }
 }
 

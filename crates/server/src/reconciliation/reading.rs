@@ -151,10 +151,13 @@ impl<'a, L: Ledger> Reading<'a, L> {
         let mut judged = vec![];
         for (identity, line) in lines {
             self.counts.lines += 1;
-            match known.standings.get(&identity) {
+            match known.standings.get(&identity).copied() {
                 None | Some(LineStanding::UnderWay | LineStanding::Differs) => {}
                 Some(standing) => {
-                    self.counts.matched += i64::from(*standing == LineStanding::Matched);
+                    self.counts.matched += i64::from(standing == LineStanding::Matched);
+                    if known.adrift.contains(&identity) {
+                        judged.push(taken_over(line, identity, standing));
+                    }
                     continue;
                 }
             }
@@ -269,9 +272,21 @@ fn missing_payment(payment: &Booked) -> MissingPayment {
     }
 }
 
+/// A line that is settled and whose statement was not read to its end: this one takes it over as it is.
+const fn taken_over(
+    line: ReportedLine,
+    identity: Fingerprint,
+    standing: LineStanding,
+) -> JudgedLine {
+    let verdict = Verdict { standing, found: None };
+    JudgedLine { line, identity, payment: None, verdict, settles: vec![] }
+}
+
 /// What is known of some lines and of their payments.
 struct Known {
     standings: HashMap<Fingerprint, LineStanding>,
+    /// Those whose statement was not read to its end.
+    adrift: HashSet<Fingerprint>,
     by_request: HashMap<Uuid, Booked>,
     by_reference: HashMap<String, Booked>,
     lines: HashMap<ExecutionId, Vec<PaymentLine>>,
@@ -287,6 +302,8 @@ impl Known {
         let reads = ledger.reads();
         let identities: Vec<_> = lines.iter().map(|(identity, _)| *identity).collect();
         let known = reads.known_lines(account, &identities).await?;
+        let adrift = known.iter().filter(|line| line.is_adrift);
+        let adrift: HashSet<_> = adrift.map(|line| line.identity).collect();
         let standings: HashMap<_, _> =
             known.into_iter().map(|line| (line.identity, line.standing)).collect();
         // What is settled is not compared again, so its payment is not looked up.
@@ -327,7 +344,7 @@ impl Known {
         {
             open.entry(execution_id).or_default().push((kind, subject));
         }
-        Ok(Self { standings, by_request, by_reference, lines: of_payments, open })
+        Ok(Self { standings, adrift, by_request, by_reference, lines: of_payments, open })
     }
 
     fn payment_of(&self, line: &ReportedLine) -> Option<&Booked> {

@@ -21,6 +21,7 @@ use domain::reconciliation::compare::Booked;
 use domain::reconciliation::difference::DifferenceStatus;
 use domain::reconciliation::line::StatementLine;
 use domain::reconciliation::reported::LineKind;
+use domain::reconciliation::statement::StatementStatus;
 use kola::reconciliation::ledger::LedgerReads;
 use store::StoreError;
 use store::reads::reconciliation::{KnownLine, OpenDifference, PaymentLine};
@@ -109,7 +110,9 @@ impl LedgerReads for StatementReads<'_> {
         let db = self.0.borrow();
         let of = |identity: &Fingerprint| {
             let row = db.rows.statement_lines.by_alt_key(&(account, *identity))?;
-            Some(KnownLine { identity: *identity, standing: row.standing })
+            let statement = db.rows.statements.get(row.statement_id);
+            let is_adrift = statement.is_some_and(|row| row.status != StatementStatus::Complete);
+            Some(KnownLine { identity: *identity, standing: row.standing, is_adrift })
         };
         ready(Ok(identities.iter().filter_map(of).collect()))
     }

@@ -33,6 +33,8 @@ use crate::workspace::sql_value::{Params, ResultRow, params};
 pub struct KnownLine {
     pub identity: Fingerprint,
     pub standing: LineStanding,
+    /// Whether the statement that it was first read in was never read to its end.
+    pub is_adrift: bool,
 }
 
 /// A line that is on record, as far as other lines of its payment are compared with it.
@@ -142,15 +144,16 @@ impl SystemReads<'_> {
             return Ok(vec![]);
         }
         let sql = format!(
-            "SELECT l.identity, l.standing FROM {} CROSS JOIN statement_lines AS l \
-             WHERE l.network_account_id = :account AND l.identity = wanted.value",
+            "SELECT l.identity, l.standing, CAST(CASE WHEN s.status = 'COMPLETE' THEN 0 ELSE 1 END AS BIGINT) \
+             FROM {} CROSS JOIN statement_lines AS l \
+             JOIN statements AS s ON s.id = l.statement_id WHERE l.network_account_id = :account AND l.identity = wanted.value",
             uuids_of(self.0.dialect())
         );
         let ids = hexadecimal(identities.iter().map(|identity| identity.0));
         let read = |row: &dyn ResultRow| {
-            let (identity, standing) =
+            let (identity, standing, is_adrift) =
                 Column::read(&mut RowReader::new(row, "statement_lines", 0))?;
-            Ok(KnownLine { identity, standing })
+            Ok(KnownLine { identity, standing, is_adrift })
         };
         self.of_many(identities.len(), sql, params!["account" = account.0, "ids" = ids], read).await
     }
