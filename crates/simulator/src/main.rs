@@ -455,5 +455,15 @@ mod tests {
         "first code of another phone",
         "recovery code taken",
         "recovery code given again",
+        "statement in another order",
+        "statement broken off",
+        "line left out of a statement",
+        "line in the next statement only",
+        "line with another amount",
+        "line with another fee",
+        "line in another currency",
+        "line twice",
+        "difference booked",
+        "difference explained",
     ];
 }
