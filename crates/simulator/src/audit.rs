@@ -345,6 +345,12 @@ fn expected(
             let on = (On::NetworkAccount, asked.account_id.0);
             row(Did::RecordTerms, on, NOBODY, *changed > 0)
         }
+        (_, Output::AcceptStatement(made)) => {
+            row(Did::AcceptStatement, (On::Statement, made.id.0), NOBODY, false)
+        }
+        (_, Output::CloseDifference(made)) => {
+            row(Did::CloseDifference, (On::Statement, made.statement_id.0), NOBODY, true)
+        }
         (_, Output::CreateWebhookEndpoint(made)) => {
             let on = (On::WebhookEndpoint, made.id.0);
             row(Did::CreateWebhookEndpoint, on, made.merchant_id.0, true)

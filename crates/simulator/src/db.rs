@@ -29,6 +29,7 @@ use store::chain::Followed;
 use self::webhooks::WebhookIndexes;
 use crate::oracle::people::{RETIRED_SIGNING_KEY, SIGNING_KEY};
 
+pub mod statements;
 mod webhooks;
 
 /// A map with the same order of iteration in every run.

@@ -60,6 +60,7 @@ use kola::engine::{Failure, Outcome};
 
 use crate::never_sent::never_sent;
 use crate::of_people::of_people;
+use crate::of_statements::of_statements;
 use crate::plan::{Fault, StoreCall};
 
 mod people;
@@ -181,6 +182,7 @@ pub fn command(command: &Command) -> String {
         | Command::UnlockPasscode(_)
         | Command::ReservePasscodeChange(..)
         | Command::ReplacePasscode(..)
+        | of_statements!()
         | never_sent!() => String::new(),
         Command::CreateWebhookEndpoint(_)
         | Command::UpdateWebhookEndpoint(_)

@@ -41,6 +41,7 @@ impl Sim {
             self.processes.skew(process, 0);
         }
         self.real_networks.recover();
+        self.reconcile_early()?;
         let mut reported = BTreeSet::new();
         let mut idle = true;
         for round in 0..MAX_ROUNDS {
@@ -90,7 +91,10 @@ impl Sim {
             })?;
         }
         compare::clearing(&self.environment.db.borrow().rows, &self.providers.state().held)?;
-        self.drain_webhooks()
+        self.drain_webhooks()?;
+        self.reconcile()?;
+        self.chain_all()?;
+        self.check_everything()
     }
 
     /// Runs the jobs of webhooks until everybody has been told of what happened, or cannot be. What was
@@ -122,16 +126,21 @@ impl Sim {
                 batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect(),
             )?;
         }
+        self.chain_all()?;
+        self.check_everything()?;
+        let told = self.model.webhooks.all_told();
+        told.map_err(|what| Violation { check: "oracle: everybody is told", what })
+    }
+
+    /// Chains all batches.
+    fn chain_all(&mut self) -> CheckResult {
         for _ in 0..MAX_ROUNDS {
             self.now += LEASE_US;
             self.begin();
             let Some(item) = self.batches_to_chain(0) else { break };
             self.run(vec![(0, vec![item])])?;
         }
-        self.checks.all_chained(&self.environment.db.borrow().rows)?;
-        self.check_everything()?;
-        let told = self.model.webhooks.all_told();
-        told.map_err(|what| Violation { check: "oracle: everybody is told", what })
+        self.checks.all_chained(&self.environment.db.borrow().rows)
     }
 
     /// When the next attempt ends or the next delivery falls due. What is due and waits for an endpoint

@@ -26,6 +26,7 @@ mod faults;
 mod mutants;
 mod never_sent;
 mod of_people;
+mod of_statements;
 mod oracle;
 mod plan;
 mod processes;
@@ -33,12 +34,14 @@ mod providers;
 mod queued_command;
 mod real_networks;
 mod receivers;
+mod reconciling;
 mod results;
 mod rng;
 mod scheduled;
 mod shrink;
 mod sim;
 mod sim_store;
+mod statements;
 mod statistics;
 mod tariff;
 mod tries;
@@ -331,15 +334,6 @@ mod tests {
         "ClaimCheck",
         "RecordCheck",
         "RequestCheck",
-        "ClaimReconciliation",
-        "BeginStatement",
-        "RecordLines",
-        "RecordMissing",
-        "EndStatement",
-        "AcceptStatement",
-        "PostLines",
-        "CloseDifference",
-        "RecordBalances",
         "DeleteRetained",
         "SaveFilter",
     ];
@@ -461,5 +455,15 @@ mod tests {
         "first code of another phone",
         "recovery code taken",
         "recovery code given again",
+        "statement in another order",
+        "statement broken off",
+        "line left out of a statement",
+        "line in the next statement only",
+        "line with another amount",
+        "line with another fee",
+        "line in another currency",
+        "line twice",
+        "difference booked",
+        "difference explained",
     ];
 }

@@ -16,15 +16,6 @@ macro_rules! never_sent {
             | Command::ClaimCheck(_)
             | Command::RecordCheck(_)
             | Command::RequestCheck(_)
-            | Command::ClaimReconciliation(_)
-            | Command::BeginStatement(_)
-            | Command::RecordLines(_)
-            | Command::RecordMissing(_)
-            | Command::EndStatement(_)
-            | Command::AcceptStatement(_)
-            | Command::PostLines(_)
-            | Command::CloseDifference(_)
-            | Command::RecordBalances(_)
             | Command::UpdateParty(_)
     };
 }

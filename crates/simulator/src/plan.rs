@@ -81,6 +81,7 @@ use domain::webhooks::resend::ResendDeliveries;
 use crate::db::{Commit, Map};
 use crate::never_sent::never_sent;
 use crate::of_people::of_people_alone;
+use crate::of_statements::of_statements;
 use crate::queued_command::{Origin, QueuedCommand, Try};
 use crate::real_networks::Trouble;
 use crate::rng::{hash, hash_text};
@@ -345,6 +346,7 @@ fn translated(item: &QueuedCommand, by: &Map<i64, i64>) -> Option<QueuedCommand>
         | Origin::FanOut
         | Origin::DeliveryClaim
         | Origin::DeliveryAttempt(_)
+        | Origin::Statement
         | Origin::Sweep => {}
     }
     complete.then_some(item)
@@ -488,6 +490,7 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::ClaimDeliveries(_)
         | Command::RecordDeliveryAttempt(_)
         | never_sent!()
+        | of_statements!()
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
         | Command::RecordTerms(_)
@@ -595,6 +598,7 @@ pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::ClaimDeliveries(_)
         | Command::RecordDeliveryAttempt(_)
         | never_sent!()
+        | of_statements!()
         | Command::ChangeNetworkAccount(_)
         | Command::AddNetworkSecret(_)
         | Command::RecordTerms(_)

@@ -14,6 +14,7 @@ use domain::kernel::uuids::NetworkRequestId;
 use domain::ledger::account::AccountKind;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::{ProviderCall, ProviderRequest};
+use domain::reconciliation::reported::LineKind;
 use networks::{OutcomeFuture, Provider, ProviderRouter};
 
 use crate::db::Map;
@@ -24,6 +25,18 @@ use crate::rng::Rng;
 pub struct ProviderDecision {
     pub moved: bool,
     pub amount: Money,
+}
+
+/// Money that a provider moved, as its statements will tell it.
+#[derive(Clone, Debug)]
+pub struct Movement {
+    pub request: NetworkRequestId,
+    pub execution: ExecutionId,
+    pub account: NetworkAccountId,
+    pub kind: LineKind,
+    /// Above zero where the provider holds more for us.
+    pub amount: Money,
+    pub at: i64,
 }
 
 /// A request as its provider knows it, and how the provider will behave.
@@ -82,6 +95,8 @@ pub struct ProvidersState {
     pub moved: Map<(ExecutionId, Currency), i64>,
     /// and by clearing account.
     pub held: Map<(MerchantId, AccountKind, Currency), i64>,
+    /// What has changed that, in its order.
+    pub movements: Vec<Movement>,
     pub due: Vec<(i64, ProviderEvent)>,
     pub now: i64,
     /// A breach of the providers' protocol by the product.
@@ -247,10 +262,23 @@ impl ProvidersState {
         request.reversals = request.reversals.saturating_sub(1);
         let request = request.clone();
         let sign = if request.operation == Operation::Collection { 1 } else { -1 };
-        for (decision, sign) in
-            before.map(|before| (before, -sign)).into_iter().chain([(decision, sign)])
-        {
+        let kind = match request.operation {
+            Operation::Collection => LineKind::Collection,
+            Operation::Payout | Operation::Transfer => LineKind::Payout,
+            Operation::Refund => LineKind::Refund,
+        };
+        let taken_back = before.map(|before| (before, -sign, LineKind::Reversal));
+        for (decision, sign, kind) in taken_back.into_iter().chain([(decision, sign, kind)]) {
             if decision.moved {
+                let amount = Money::new(sign * decision.amount.minor, decision.amount.currency);
+                self.movements.push(Movement {
+                    request: request.id,
+                    execution: request.execution,
+                    account: request.account,
+                    kind,
+                    amount,
+                    at: self.now,
+                });
                 *self.moved.entry((request.execution, decision.amount.currency)).or_default() +=
                     sign * decision.amount.minor;
                 let clearing = AccountKind::Clearing(request.account);
@@ -292,6 +320,18 @@ impl ProvidersState {
         kind: AccountKind,
         money: Money,
     ) {
+        if let (Some(request), AccountKind::Clearing(account)) =
+            (self.of_execution.get(&execution), kind)
+        {
+            self.movements.push(Movement {
+                request: *request,
+                execution,
+                account,
+                kind: LineKind::Reversal,
+                amount: Money::new(-money.minor, money.currency),
+                at: self.now,
+            });
+        }
         *self.moved.entry((execution, money.currency)).or_default() -= money.minor;
         *self.held.entry((merchant, kind, money.currency)).or_default() -= money.minor;
     }

@@ -28,6 +28,8 @@ pub enum Origin {
     DeliveryClaim,
     /// A process that has tried to deliver, and how often it has tried to record that.
     DeliveryAttempt(u32),
+    /// Whoever reads a statement and books it.
+    Statement,
     /// The jobs that expire sessions and cancel unpaid orders.
     Sweep,
     /// A payout whose passcode is about to be compared, and whether it is right.
@@ -124,6 +126,7 @@ impl QueuedCommand {
             Origin::CallSequence(_) | Origin::Callback => Principal::Network,
             Origin::Claim
             | Origin::Sweep
+            | Origin::Statement
             | Origin::FanOut
             | Origin::DeliveryClaim
             | Origin::DeliveryAttempt(_) => Principal::System,

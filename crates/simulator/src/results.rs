@@ -294,6 +294,7 @@ impl Sim {
                     self.schedule_callback(*id);
                 }
             }
+            Origin::Statement => self.answers.push(outcome),
             Origin::Sweep | Origin::FanOut => {}
             Origin::DeliveryClaim => self.deliveries_claimed(process, outcome),
             Origin::DeliveryAttempt(tries) => {

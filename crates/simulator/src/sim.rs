@@ -56,6 +56,7 @@ pub mod stream {
     pub const PROVIDER: u64 = 9;
     pub const FOLLOW: u64 = 10;
     pub const WEBHOOKS: u64 = 11;
+    pub const STATEMENTS: u64 = 12;
 }
 
 /// A violation, and when it was found.
@@ -98,6 +99,8 @@ pub struct Sim {
     pub statistics: Statistics,
     last_full_check: u64,
     full_check_time: Duration,
+    /// What came of the commands of whoever reads a statement.
+    pub answers: Vec<Outcome>,
     pub history: Option<Vec<String>>,
     script: Script,
     plan: Plan,
@@ -181,6 +184,7 @@ impl Sim {
             statistics: Statistics::default(),
             last_full_check: 0,
             full_check_time: Duration::ZERO,
+            answers: vec![],
             history: keep_history.then(Vec::new),
             names: (!matches!(script, Script::Draw)).then(RowNames::default),
             script,

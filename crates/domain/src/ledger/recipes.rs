@@ -183,8 +183,9 @@ pub fn statement_line(line: &StatementLine) -> Vec<Leg> {
     let (clearing, settlement) = (AccountKind::Clearing(account), AccountKind::Settlement(account));
     let mut legs = vec![];
     if let Some(fee) = line.fee {
-        legs.push(leg(AccountKind::FeeGateway, -fee.minor, fee.currency));
-        legs.push(leg(clearing, fee.minor, fee.currency));
+        let taken = if mutant!(StatementFeeCredited) { -fee.minor } else { fee.minor };
+        legs.push(leg(AccountKind::FeeGateway, -taken, fee.currency));
+        legs.push(leg(clearing, taken, fee.currency));
     }
     let amount = line.amount;
     if let Some(settled) = line.settled {

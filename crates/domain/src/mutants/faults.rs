@@ -5,10 +5,10 @@
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::checked::Inconsistent;
-use crate::kernel::ids::{EventId, MerchantId};
+use crate::kernel::ids::{DifferenceId, EventId, MerchantId, NetworkAccountId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{MerchantTime, ServerTime};
-use crate::kernel::uuids::{NetworkRequestId, ReferenceId, Uuid};
+use crate::kernel::uuids::{Fingerprint, NetworkRequestId, ReferenceId, Uuid};
 use crate::ledger::post;
 use crate::ledger::postings::{Leg, Postings};
 use crate::ledger::recipes::{self, PaymentAmounts};
@@ -21,6 +21,7 @@ use crate::payments::record_outcome::RecordedOutcome;
 use crate::payments::refund;
 use crate::payments::session::{Session, SessionStatus};
 use crate::payments::settle;
+use crate::reconciliation::difference::{Difference, DifferenceKind};
 use crate::webhooks::delivery::WebhookDelivery;
 use crate::webhooks::message::WebhookMessage;
 
@@ -134,6 +135,20 @@ pub(crate) fn ignore_reference(
 pub(crate) fn cancel_executed(session: &Session) -> Option<Result<Session, Refusal>> {
     (session.status == SessionStatus::Executed)
         .then(|| Ok(Session { status: SessionStatus::Canceled, ..session.clone() }))
+}
+
+/// A difference that is known is kept a second time.
+pub(crate) fn find_again(
+    (account, kind, subject): (NetworkAccountId, DifferenceKind, Fingerprint),
+    work: &mut Workspace,
+) -> Result<(), Stop> {
+    let other = Fingerprint(Uuid::from_u128(subject.0.as_u128() ^ 1));
+    let known = work.find::<Difference>(&(account, kind, subject))?;
+    if let (Some(known), None) = (known, work.find::<Difference>(&(account, kind, other))?) {
+        let id = DifferenceId(work.new_id()?);
+        work.put(Difference { id, subject: other, ..(*known).clone() });
+    }
+    Ok(())
 }
 
 /// A message is written anew after an attempt, from the object as it is now.

@@ -10,6 +10,7 @@ use crate::kernel::ids::{DifferenceId, MerchantId};
 use crate::kernel::refusal::Refusal;
 use crate::ledger::post;
 use crate::ledger::recipes;
+use crate::mutant;
 use crate::reconciliation::difference::{
     Difference, DifferenceKind, DifferenceResolution, DifferenceStatus,
 };
@@ -56,7 +57,7 @@ impl Decision for CloseDifference {
         let note = Some(format!("{} {}: {}", known.kind.as_str(), known.id, how.as_str()));
         let event = events::record(MerchantId::INSTALLATION, kind, entity, note, work, now)?;
         let mut closed = known.closed(how, &self.evidence, now);
-        if self.book {
+        if self.book || mutant!(ExplainedBooked) {
             post::post(event, None, &recipes::difference(&closed)?, work, now)?;
             closed.event_id = Some(event);
         }

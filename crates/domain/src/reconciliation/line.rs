@@ -34,7 +34,8 @@ impl LineStanding {
     }
 }
 
-/// A line of a statement. One that several statements have is kept once, with the first of them.
+/// A line of a statement. One that several statements have is kept once, with the first of them that was
+/// read to its end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StatementLine {
     pub id: StatementLineId,

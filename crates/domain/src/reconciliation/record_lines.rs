@@ -12,6 +12,7 @@ use crate::kernel::ids::{
 };
 use crate::kernel::time::ServerTime;
 use crate::kernel::uuids::{Fingerprint, NetworkRequestId};
+use crate::mutant;
 use crate::reconciliation::compare::{Found, Verdict};
 use crate::reconciliation::difference::{
     Difference, DifferenceKind, DifferenceResolution, DifferenceStatus,
@@ -238,6 +239,7 @@ fn open(
         if again != *known {
             work.put(again);
         }
+        mutant!(DifferenceTwice => find_again((account, found.kind, about.subject), work)?);
         return Ok(!is_open);
     }
     let id = DifferenceId(work.new_id()?);

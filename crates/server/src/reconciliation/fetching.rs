@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, bail};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::NetworkAccountId;
+use domain::kernel::money::Money;
 use domain::kernel::names::Provider;
 use domain::kernel::time::ServerTime;
 use domain::reconciliation::balance::{NetworkBalance, ReadBalance, RecordBalances};
@@ -17,7 +18,7 @@ use store::hex::hex;
 use super::asking::Asker;
 use super::balances::own_balance;
 use super::file::{LineFault, StatementFile};
-use super::ledger::{Ledger, submit};
+use super::ledger::{Ledger, LedgerReads as _, submit};
 use super::mapping::Mapping;
 use super::pawapay::{self, How};
 use super::reading::{CHUNK, Reading};
@@ -199,8 +200,19 @@ pub async fn read_balances<L: Ledger>(
     ledger: &L,
     asker: &Asker<'_>,
 ) -> anyhow::Result<Vec<NetworkBalance>> {
-    let account_id = asker.called.account.id;
     let own = own_balance(asker).await?;
+    record_balances(ledger, asker.called.account.id, &own).await
+}
+
+/// Keeps what a network holds of an account beside what the ledger says.
+///
+/// # Errors
+/// The ledger does not answer.
+pub async fn record_balances<L: Ledger>(
+    ledger: &L,
+    account_id: NetworkAccountId,
+    own: &[Money],
+) -> anyhow::Result<Vec<NetworkBalance>> {
     let cleared = ledger.reads().cleared(account_id).await?;
     let unposted = ledger.reads().unposted(account_id).await?;
     let mut currencies: BTreeSet<Currency> = own.iter().map(|money| money.currency).collect();

@@ -6,10 +6,18 @@ use std::sync::mpsc::{Sender, channel};
 use anyhow::Context as _;
 use domain::decision::command::{Command, ListedDecision, Output, Request};
 use domain::directory::principal::Principal;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{
+    ExecutionId, MerchantId, NetworkAccountId, StatementId, StatementLineId,
+};
+use domain::kernel::time::ServerTime;
+use domain::kernel::uuids::{Fingerprint, Uuid};
+use domain::reconciliation::compare::Booked;
 use futures_util::future::join_all;
-use store::Store;
 use store::reads::Queries;
+use store::reads::reconciliation::{KnownLine, OpenDifference, PaymentLine};
 use store::reads::scope::SystemReads;
+use store::{Store, StoreError, clock};
 use tokio::sync::oneshot;
 
 use crate::app::App;
@@ -17,7 +25,12 @@ use crate::engine::{Lane, Outcome};
 
 /// The ledger, for whoever works through a statement.
 pub trait Ledger {
-    fn reads(&self) -> SystemReads<'_>;
+    fn reads(&self) -> impl LedgerReads;
+
+    /// The time of whoever compares.
+    fn now(&self) -> ServerTime {
+        clock::now()
+    }
 
     /// Carries out commands as the server itself, in their order, as few commits as fit.
     ///
@@ -27,6 +40,171 @@ pub trait Ledger {
         &self,
         commands: Vec<Command>,
     ) -> impl Future<Output = anyhow::Result<Vec<Output>>>;
+}
+
+/// What is read of the ledger while statements are compared and booked; see [`SystemReads`], which
+/// reads a database.
+pub trait LedgerReads {
+    /// Those of these lines that are on record.
+    fn known_lines(
+        &self,
+        account: NetworkAccountId,
+        identities: &[Fingerprint],
+    ) -> impl Future<Output = Result<Vec<KnownLine>, StoreError>> + Send;
+
+    /// The payments whose requests had these ids.
+    fn booked_by_request(
+        &self,
+        account: NetworkAccountId,
+        requests: &[Uuid],
+    ) -> impl Future<Output = Result<Vec<Booked>, StoreError>> + Send;
+
+    /// The payment that has this id at its network.
+    fn booked_by_reference(
+        &self,
+        account: NetworkAccountId,
+        reference: &str,
+    ) -> impl Future<Output = Result<Option<Booked>, StoreError>> + Send;
+
+    /// The lines on record of payments.
+    fn lines_of_payments(
+        &self,
+        account: NetworkAccountId,
+        executions: &[ExecutionId],
+    ) -> impl Future<Output = Result<Vec<PaymentLine>, StoreError>> + Send;
+
+    /// The open differences of payments.
+    fn open_differences_of(
+        &self,
+        account: NetworkAccountId,
+        executions: &[ExecutionId],
+    ) -> impl Future<Output = Result<Vec<OpenDifference>, StoreError>> + Send;
+
+    /// The payments that a merchant began in a time and that no line is about, the oldest first, from after
+    /// one on.
+    fn booked_without_line(
+        &self,
+        account: NetworkAccountId,
+        merchant: MerchantId,
+        time: (ServerTime, ServerTime),
+        after: Option<(ServerTime, ExecutionId)>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Booked>, StoreError>> + Send;
+
+    /// The merchants whose payments have moved money through an account.
+    fn merchants_at(
+        &self,
+        account: NetworkAccountId,
+    ) -> impl Future<Output = Result<Vec<MerchantId>, StoreError>> + Send;
+
+    /// Lines of an accepted statement that are to be booked, from after one on.
+    fn lines_to_post(
+        &self,
+        statement: StatementId,
+        after: StatementLineId,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<StatementLineId>, StoreError>> + Send;
+
+    /// The accepted statements that have lines to be booked.
+    fn statements_to_post(
+        &self,
+    ) -> impl Future<Output = Result<Vec<StatementId>, StoreError>> + Send;
+
+    /// What the clearing accounts say that an account holds.
+    fn cleared(
+        &self,
+        account: NetworkAccountId,
+    ) -> impl Future<Output = Result<Vec<(Currency, i128)>, StoreError>> + Send;
+
+    /// What the lines that are not booked yet will change of that.
+    fn unposted(
+        &self,
+        account: NetworkAccountId,
+    ) -> impl Future<Output = Result<Vec<(Currency, i128)>, StoreError>> + Send;
+}
+
+impl LedgerReads for SystemReads<'_> {
+    async fn known_lines(
+        &self,
+        account: NetworkAccountId,
+        identities: &[Fingerprint],
+    ) -> Result<Vec<KnownLine>, StoreError> {
+        SystemReads::known_lines(self, account, identities).await
+    }
+
+    async fn booked_by_request(
+        &self,
+        account: NetworkAccountId,
+        requests: &[Uuid],
+    ) -> Result<Vec<Booked>, StoreError> {
+        SystemReads::booked_by_request(self, account, requests).await
+    }
+
+    async fn booked_by_reference(
+        &self,
+        account: NetworkAccountId,
+        reference: &str,
+    ) -> Result<Option<Booked>, StoreError> {
+        SystemReads::booked_by_reference(self, account, reference).await
+    }
+
+    async fn lines_of_payments(
+        &self,
+        account: NetworkAccountId,
+        executions: &[ExecutionId],
+    ) -> Result<Vec<PaymentLine>, StoreError> {
+        SystemReads::lines_of_payments(self, account, executions).await
+    }
+
+    async fn open_differences_of(
+        &self,
+        account: NetworkAccountId,
+        executions: &[ExecutionId],
+    ) -> Result<Vec<OpenDifference>, StoreError> {
+        SystemReads::open_differences_of(self, account, executions).await
+    }
+
+    async fn booked_without_line(
+        &self,
+        account: NetworkAccountId,
+        merchant: MerchantId,
+        time: (ServerTime, ServerTime),
+        after: Option<(ServerTime, ExecutionId)>,
+        limit: u32,
+    ) -> Result<Vec<Booked>, StoreError> {
+        SystemReads::booked_without_line(self, account, merchant, time, after, limit).await
+    }
+
+    async fn merchants_at(&self, account: NetworkAccountId) -> Result<Vec<MerchantId>, StoreError> {
+        SystemReads::merchants_at(self, account).await
+    }
+
+    async fn lines_to_post(
+        &self,
+        statement: StatementId,
+        after: StatementLineId,
+        limit: u32,
+    ) -> Result<Vec<StatementLineId>, StoreError> {
+        SystemReads::lines_to_post(self, statement, after, limit).await
+    }
+
+    async fn statements_to_post(&self) -> Result<Vec<StatementId>, StoreError> {
+        SystemReads::statements_to_post(self).await
+    }
+
+    async fn cleared(
+        &self,
+        account: NetworkAccountId,
+    ) -> Result<Vec<(Currency, i128)>, StoreError> {
+        SystemReads::cleared(self, account).await
+    }
+
+    async fn unposted(
+        &self,
+        account: NetworkAccountId,
+    ) -> Result<Vec<(Currency, i128)>, StoreError> {
+        SystemReads::unposted(self, account).await
+    }
 }
 
 /// Carries out one command as the server itself.
@@ -45,7 +223,7 @@ pub async fn submit<D: ListedDecision>(
 pub struct ServerLedger<'a>(pub &'a App);
 
 impl Ledger for ServerLedger<'_> {
-    fn reads(&self) -> SystemReads<'_> {
+    fn reads(&self) -> impl LedgerReads {
         self.0.queries.for_system()
     }
 
@@ -86,7 +264,7 @@ impl OwnLedger {
 }
 
 impl Ledger for OwnLedger {
-    fn reads(&self) -> SystemReads<'_> {
+    fn reads(&self) -> impl LedgerReads {
         self.queries.for_system()
     }
 

@@ -4,7 +4,7 @@
 use domain::kernel::ids::{StatementId, StatementLineId};
 use domain::reconciliation::post_lines::{AT_ONCE, PostLines};
 
-use crate::reconciliation::ledger::{Ledger, submit};
+use crate::reconciliation::ledger::{Ledger, LedgerReads as _, submit};
 
 /// Books the lines of a statement that can be booked. How many those were.
 ///

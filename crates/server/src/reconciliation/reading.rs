@@ -23,7 +23,7 @@ use store::clock;
 use store::progress::{self, Unit};
 use store::reads::reconciliation::{KnownLine, OpenDifference, PaymentLine};
 
-use crate::reconciliation::ledger::{Ledger, submit};
+use crate::reconciliation::ledger::{Ledger, LedgerReads as _, submit};
 
 /// How many lines are compared at a time.
 pub const CHUNK: usize = 16 * AT_ONCE;
@@ -83,7 +83,7 @@ impl<'a, L: Ledger> Reading<'a, L> {
             statement,
             holder,
             compares_fees: true,
-            read_at: clock::now(),
+            read_at: ledger.now(),
             counts: Counts::default(),
             repeated: HashMap::new(),
             extended_at: Instant::now(),
@@ -373,9 +373,14 @@ impl Known {
         let lines = self.lines.entry(payment.execution_id).or_default();
         let known = lines.iter().position(|other| other.identity == identity);
         let earlier = lines.get(..known.unwrap_or(lines.len())).unwrap_or_default();
-        let same = earlier.iter().filter(|other| other.amount.currency == line.amount.currency);
-        let minor = same.clone().fold(0_i64, |sum, other| sum.saturating_add(other.amount.minor));
-        let of_kind = same.filter(|other| other.kind == line.kind).count();
+        let is_same = |other: &&PaymentLine| {
+            other.amount.currency == line.amount.currency && other.identity != identity
+        };
+        let moved = |sum: i64, other: &PaymentLine| sum.saturating_add(other.amount.minor);
+        let minor = earlier.iter().filter(is_same).fold(0, moved);
+        let all_minor = lines.iter().filter(is_same).fold(0, moved);
+        let of_kind =
+            earlier.iter().filter(is_same).filter(|other| other.kind == line.kind).count();
         let own = PaymentLine {
             execution_id: payment.execution_id,
             identity,
@@ -387,7 +392,7 @@ impl Known {
             Some(known) => *known = own,
             None => lines.push(own),
         }
-        OtherLines { of_kind: i64::try_from(of_kind).unwrap_or(i64::MAX), minor }
+        OtherLines { of_kind: i64::try_from(of_kind).unwrap_or(i64::MAX), minor, all_minor }
     }
 
     /// The open differences of a payment that are none any more with this line; from now on its own is

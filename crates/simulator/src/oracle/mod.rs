@@ -19,6 +19,7 @@ pub mod people;
 mod request_limits;
 mod sales;
 mod sessions;
+pub mod statements;
 mod tariff;
 pub mod webhooks;
 
@@ -70,6 +71,7 @@ use kola::api::refusals::error_type;
 use kola::engine::{Failure, Outcome};
 
 use crate::never_sent::never_sent;
+use crate::of_statements::of_statements;
 
 pub use model::{Mismatch, Model};
 pub use payments::TRANSFER_FILL_LIMIT;
@@ -364,6 +366,8 @@ impl Model {
             Command::SetMerchantLimits(request) => self.limits_set(request, observed),
             Command::ChangeMember(request) => self.member_changed(request, by, observed),
             Command::DisableUser(request) => self.user_disabled(request, by, observed),
+            // What is found and booked is compared with what the networks have told.
+            of_statements!() => observed.check_acceptance(vec![]).map(drop),
             never_sent!() => Err("a command that nobody sends".to_owned()),
         }
     }

@@ -94,9 +94,9 @@ const OF_REVIEWS: &str = "(SELECT CAST(coalesce(sum(r.earlier_minor - r.earlier_
 /// What differences of a payment have booked in its currency, where an operator said that the network
 /// is right.
 const OF_DIFFERENCES: &str = "(SELECT CAST(coalesce(sum(\
-     CASE WHEN d.theirs_currency = p.currency THEN d.theirs_minor ELSE 0 END \
-     - CASE WHEN d.ours_currency = p.currency THEN d.ours_minor ELSE 0 END), 0) AS BIGINT) \
-     FROM (SELECT CASE e.operation WHEN {operation COLLECTION} THEN e.payer_currency ELSE e.payee_currency END AS currency) AS p \
+     CASE WHEN d.theirs_currency = found.currency THEN d.theirs_minor ELSE 0 END \
+     - CASE WHEN d.ours_currency = found.currency THEN d.ours_minor ELSE 0 END), 0) AS BIGINT) \
+     FROM (SELECT CASE e.operation WHEN {operation COLLECTION} THEN e.payer_currency ELSE e.payee_currency END AS currency) AS found \
      JOIN statement_differences AS d ON d.execution_id = e.id AND d.resolution = 'BOOKED' \
      AND d.network_account_id = a.network_account_id)";
 
