@@ -10,6 +10,7 @@ use domain::kernel::time::seconds;
 use domain::kernel::uuids::NetworkRequestId;
 use domain::ledger::batch_chain::LEASE_US;
 use domain::network_accounts::change_account::{AccountChange, ChangeNetworkAccount};
+use domain::payments::attempt::MAX_CLOCK_SKEW_US;
 use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::decide_approval::ExpireApproval;
 use domain::payments::outcome::{Heard, OutcomeSource};
@@ -135,7 +136,8 @@ impl Sim {
     /// Chains all batches.
     fn chain_all(&mut self) -> CheckResult {
         for _ in 0..MAX_ROUNDS {
-            self.now += LEASE_US;
+            // The lease may have been given by a clock that was ahead.
+            self.now += LEASE_US + MAX_CLOCK_SKEW_US;
             self.begin();
             let Some(item) = self.batches_to_chain(0) else { break };
             self.run(vec![(0, vec![item])])?;
