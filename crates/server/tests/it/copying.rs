@@ -145,14 +145,14 @@ fn an_installation_moves_to_postgresql_and_back() {
          SELECT 7, (SELECT max(id) FROM users), max(id), 'Failed', 'state=FAILED', 1, 1 FROM merchants; \
          INSERT INTO reconciliations (id, holder, leased_until) VALUES (1, 0, 0); \
          INSERT INTO statements (id, network_account_id, source, from_at, to_at, status, lines, new_lines, matched, under_way, \
-         differences, event_count, begun_at, ended_at) VALUES (900010, 1, 'FILE', 1, 2, 'COMPLETE', 1, 1, 0, 0, 1, 0, 3, 4); \
+         differences, event_count, begun_at, ended_at) VALUES (10, 1, 'FILE', 1, 2, 'COMPLETE', 1, 1, 0, 0, 1, 0, 3, 4); \
          INSERT INTO statement_lines (id, network_account_id, statement_id, amount_minor, occurred_at, identity, kind, standing, \
-         currency) VALUES (900011, 1, 900010, 5, 1, X'6f1c2f0e5f5a4a578f3d2f1f5d6f7a12', {line_kind TOP_UP}, \
+         currency) VALUES (11, 1, 10, 5, 1, X'6f1c2f0e5f5a4a578f3d2f1f5d6f7a12', {line_kind TOP_UP}, \
          {line_standing NO_PAYMENT}, 'USD'); \
          INSERT INTO statement_differences (id, network_account_id, statement_id, kind, subject, status, reason, found_at) \
-         VALUES (900012, 1, 900010, 'MISSING_THERE', X'6f1c2f0e5f5a4a578f3d2f1f5d6f7a13', 'OPEN', 'r', 4); \
+         VALUES (12, 1, 10, 'MISSING_THERE', X'6f1c2f0e5f5a4a578f3d2f1f5d6f7a13', 'OPEN', 'r', 4); \
          INSERT INTO network_balances (id, network_account_id, currency, network_minor, ledger_minor, unposted_minor, read_at) \
-         VALUES (900013, 1, 'USD', 1, 1, 0, 4); \
+         VALUES (13, 1, 'USD', 1, 1, 0, 4); \
          UPDATE provider_attempts SET trace_id = request_id, span_id = -5; \
          UPDATE sources SET idempotency_key = X'6f1c2f0e5f5a4a578f3d2f1f5d6f7a11' WHERE id = (SELECT min(id) FROM sources)",
     );
