@@ -1,5 +1,6 @@
 //! The address that networks know this server by.
 
+use domain::network_accounts::account::NetworkAccount;
 use networks::client::authority_of;
 
 /// The host of `--public-url`, with its port where it is not the scheme's own, in lower case. What a
@@ -14,6 +15,13 @@ pub fn is_loopback(public_url: &str) -> bool {
     let host = authority.rsplit_once(':').map_or(authority.as_str(), |(host, _)| host);
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// The address that a network sends what happens to, at a server of this address.
+pub fn callback_url(account: &NetworkAccount, base: &str) -> Option<String> {
+    let token = account.callback_token.as_deref()?;
+    let network = account.network.as_str().to_ascii_lowercase();
+    Some(format!("{base}/callbacks/{network}/{}/{token}", account.id))
 }
 
 #[cfg(test)]

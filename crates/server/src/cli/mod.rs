@@ -21,7 +21,7 @@ mod manual;
 mod markets;
 mod masking;
 pub mod merchant;
-pub mod networks;
+mod networks;
 mod output;
 mod payouts;
 mod phones;

@@ -25,6 +25,7 @@ use networks::stripe::keys;
 use serde_json::{Map, Value, json};
 
 use crate::api::fields::typed_name;
+use crate::callbacks::public_address::callback_url;
 use crate::cli::doctor::NetworkFacts;
 use crate::cli::output::{self, moment};
 use crate::cli::payouts::reference;
@@ -187,13 +188,6 @@ pub(super) fn callback_url_of(target: &Target, id: NetworkAccountId) -> anyhow::
     let account = find(target, id.0)?;
     let base = target.setting("KOLA_PUBLIC_URL").unwrap_or_else(|| OF_THIS_MACHINE.to_owned());
     Ok(callback_url(&account, base.trim_end_matches('/')).unwrap_or_default())
-}
-
-/// The address that a network sends what happens to, at a server of this address.
-pub fn callback_url(account: &NetworkAccount, base: &str) -> Option<String> {
-    let token = account.callback_token.as_deref()?;
-    let network = account.network.as_str().to_ascii_lowercase();
-    Some(format!("{base}/callbacks/{network}/{}/{token}", account.id))
 }
 
 pub(super) fn network(text: &str) -> Result<Provider, String> {

@@ -16,7 +16,7 @@ use store::clock;
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::cli::networks::callback_url;
+use crate::callbacks::public_address::callback_url;
 use crate::reconciliation::asking::Asker;
 use crate::reconciliation::fetching::{self, Asked};
 use crate::reconciliation::ledger::{ServerLedger, submit};
